@@ -138,7 +138,7 @@ class Steps(Part):
         return row
 
     def check_repeatable(self, held: LeasedAttempt, what: str) -> None:
-        packed = self._store.facts(held.seq).options
+        packed = self._store.facts([held.seq])[held.seq].options
         if packed and TaskOptions.from_wire(unpack(packed)).delivery == Delivery.AT_MOST_ONCE:
             raise InvalidArgument(
                 f"{what} ends the attempt and starts the task again later; this task is at_most_once and is never started twice"

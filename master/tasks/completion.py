@@ -40,7 +40,7 @@ from .reports import (
 from .routes import Routes
 from .scheduled import ScheduledTasks
 from .succeeded import SucceededRuns, leased_parts
-from .unsuccessful import UnsuccessfulAttempts
+from .unsuccessful import UnsuccessfulAttempts, is_at_most_once
 
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
 OUTCOMES_REPORTED: Final = OUTCOMES_OF_WORKERS - {
@@ -101,6 +101,7 @@ class Completion(Part):
         attempts: Counter[int] = Counter()  # that ended, by route
         running, moment = self._running, now.steady
         runs = SucceededRuns(running, moment)
+        facts = self.unsuccessful.facts(row[0] for row in rows if row[3] != SUCCESS)
         for number, one in enumerate(reported):
             for start, stop in self._slice(one, runs, successes, ended, attempts, moment):
                 if stale and stale[-1][0] == number and stale[-1][2] == start:
@@ -120,7 +121,9 @@ class Completion(Part):
                 continue
             attempts[held.route] += 1
             others.append(
-                self.unsuccessful.end(id, held, OutcomeNumber(outcome), body, seconds, after, now, ended)
+                self.unsuccessful.end(
+                    id, held, facts[held.seq], OutcomeNumber(outcome), body, seconds, after, now, ended
+                )
             )
         if successes:
             self._store.succeed(successes)
@@ -220,20 +223,23 @@ class Completion(Part):
         ended: list[Ended] = []
         returned: list[Returned] = []
         interrupted: list[EndedAttempt] = []
-        for id, moment in began.items():
-            held = self._running.get(id)
-            if held is None:
-                continue
+        leased = [(id, held, moment) for id, moment in began.items() if (held := self._running.get(id))]
+        facts = self.unsuccessful.facts(
+            id for id, held, moment in leased if moment is not None or held.begun is not None
+        )
+        for id, held, moment in leased:
             moment = held.begun if held.begun is not None else moment
             if moment is None:  # it never ran: no attempt is recorded
                 returned.append(self._unstarted(id, held, now, ended))
                 continue
             held = held._replace(begun=moment)
-            once = self.unsuccessful.is_at_most_once(held)
+            known = facts[held.seq]
             outcome, body = (
-                (OutcomeNumber.LOST, INTERRUPTED) if once else (OutcomeNumber.RELEASED, HANDED_BACK)
+                (OutcomeNumber.LOST, INTERRUPTED)
+                if is_at_most_once(known)
+                else (OutcomeNumber.RELEASED, HANDED_BACK)
             )
-            interrupted.append(self.unsuccessful.end(id, held, outcome, body, None, None, now, ended))
+            interrupted.append(self.unsuccessful.end(id, held, known, outcome, body, None, None, now, ended))
         if returned:
             self._store.return_unstarted(returned)
         if interrupted:
@@ -257,8 +263,10 @@ class Completion(Part):
     def lose(self, ids: Iterable[bytes], body: bytes, now: Now) -> None:
         """End attempts whose fate is unknown: their worker is lost."""
         ended: list[Ended] = []
+        ids = list(ids)
+        facts = self.unsuccessful.facts(ids)
         rows = [
-            self.unsuccessful.end(id, held, OutcomeNumber.LOST, body, None, None, now, ended)
+            self.unsuccessful.end(id, held, facts[held.seq], OutcomeNumber.LOST, body, None, None, now, ended)
             for id in ids
             if (held := self._running.get(id)) is not None
         ]

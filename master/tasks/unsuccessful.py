@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Final
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.lifecycle import SNOOZE_SECONDS_MIN, AttemptEnd, NextStep, next_step
-from ...common.domain.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
+from ...common.domain.model import DEFAULT_OPTIONS, Delivery, OutcomeNumber, StateNumber, TaskOptions
 from ...common.values.failure import Failure
 from ...common.wire.frames import unpack
 from ..engine.clock import Now
 from ..engine.endings import Ended
+from ..store.interface.queries import Facts
 from ..store.interface.store import Store
 from ..store.interface.tasks import EndedAttempt
 from .leases import LeasedAttempt, Leases
@@ -21,6 +24,7 @@ from .meter import TaskMeter
 from .routes import Routes
 from .scheduled import ScheduledTasks
 
+OPTIONS_KNOWN_MAX: Final = 256  # different ones, which are validated once
 RUNNING = int(StateNumber.RUNNING)
 AttemptListener = Callable[[bytes, LeasedAttempt, OutcomeNumber, bytes | None, NextStep], None]
 
@@ -48,6 +52,7 @@ class UnsuccessfulAttempts:
         self,
         id: bytes,
         held: LeasedAttempt,
+        facts: Facts,
         outcome: OutcomeNumber,
         body: bytes | None,
         seconds: float | None,
@@ -56,13 +61,12 @@ class UnsuccessfulAttempts:
         ended: list[Ended],
     ) -> EndedAttempt:
         """The next state of a leased task whose attempt did not succeed; a task that becomes terminal is added to ``ended``."""
-        facts = self._store.facts(held.seq)
         end = AttemptEnd(
             outcome=outcome,
             failures=facts.failures,
             crashes=facts.crashes,
             cancel_requested=bool(facts.cancel),
-            options=TaskOptions.from_wire(unpack(facts.options)) if facts.options else TaskOptions(),
+            options=options_of(facts.options),
             after_seconds=after,
         )
         step = next_step(end, self._random())
@@ -103,12 +107,22 @@ class UnsuccessfulAttempts:
             finished=now.steady if step.state.is_terminal else None,
         )
 
-    def is_at_most_once(self, held: LeasedAttempt) -> bool:
-        """Whether a lost attempt of this task must not be started again."""
-        options = self._store.facts(held.seq).options
-        return (
-            options is not None and TaskOptions.from_wire(unpack(options)).delivery == Delivery.AT_MOST_ONCE
-        )
+    def facts(self, ids: Iterable[bytes]) -> dict[int, Facts]:
+        """Of those that are leased, by number: asked for together, because each question costs as much as an end."""
+        held = (self._running.get(id) for id in ids)
+        seqs = [one.seq for one in held if one is not None]
+        return self._store.facts(seqs) if seqs else {}
+
+
+@lru_cache(OPTIONS_KNOWN_MAX)
+def options_of(packed: bytes | None) -> TaskOptions:
+    """As a task's row has them."""
+    return TaskOptions.from_wire(unpack(packed)) if packed else DEFAULT_OPTIONS
+
+
+def is_at_most_once(facts: Facts) -> bool:
+    """Whether a lost attempt of this task must not be started again."""
+    return options_of(facts.options).delivery == Delivery.AT_MOST_ONCE
 
 
 def _quarantined(crashes: int, body: bytes | None) -> bytes:

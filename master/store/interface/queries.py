@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
@@ -105,7 +105,9 @@ class QueryStore(Protocol):
         """Of a task that is there: read one by one, for they may be large."""
 
     def outcomes(self, ids: Iterable[bytes]) -> list[StoredOutcome]: ...
-    def facts(self, seq: int) -> Facts: ...
+    def facts(self, seqs: Sequence[int]) -> dict[int, Facts]:
+        """Of these tasks, by number."""
+
     def full(self, id: bytes) -> FullTask | None: ...
     def attempts(self, seq: int, limit: int, before: int = ATTEMPT_MAX) -> list[AttemptRow]:
         """The latest attempts of a task that ended, of those before this one, in order."""

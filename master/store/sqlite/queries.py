@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from ..interface.queries import (
     StoredOutcome,
     TaskFilter,
 )
+from ..interface.store import Inconsistent
 from .executor import StatementExecutor
 from .listing import conditions
 from .slice_table import are_unsuccessful
@@ -54,9 +56,13 @@ class SqliteQueries(StatementExecutor):
         alone = {row[0]: StoredOutcome(*row) for row in self._all("outcomes_between", run.ends())}
         return _in_order(run, alone, self.views.outcomes(run))
 
-    def facts(self, seq: int) -> Facts:
-        rows = self._all("facts", (seq,))
-        return Facts(*rows[0]) if rows else self.views.facts(seq)
+    def facts(self, seqs: Sequence[int]) -> dict[int, Facts]:
+        found = {row[0]: Facts(*row) for row in self._all("facts", (json.dumps(list(seqs)),))}
+        if left := set(seqs) - found.keys():
+            found |= self.views.facts(left)
+        if missing := left - found.keys():
+            raise Inconsistent(f"the store has no task {min(missing)}")
+        return found
 
     def full(self, id: bytes) -> FullTask | None:
         self.settle()

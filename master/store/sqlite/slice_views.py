@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ....common.domain.id_runs import IdRun
@@ -54,8 +54,12 @@ class SliceViews:
         one = self._of(seq)
         return self._slices.payloads(one.array)[seq - one.array]
 
-    def facts(self, seq: int) -> Facts:
-        return Facts(seq, 0, 0, 0, self._slices.array(self._of(seq).array).options)
+    def facts(self, seqs: Iterable[int]) -> dict[int, Facts]:
+        found: dict[int, Facts] = {}
+        for one, start, stop in self._slices.runs(seqs):
+            options = self._slices.array(one.array).options
+            found.update((seq, Facts(seq, 0, 0, 0, options)) for seq in range(start, stop))
+        return found
 
     def created(self, seq: int) -> int:
         return self._slices.array(self._of(seq).array).created

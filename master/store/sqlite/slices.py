@@ -15,15 +15,26 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from itertools import repeat
+from typing import Any, NamedTuple
 
 from ....common.domain.ids import id_behind
 from ....common.wire.frames import pack
 from ..interface.slices import LeasedSlice, RunningSlice, SucceededSlice
 from ..interface.store import Inconsistent
-from ..interface.tasks import Expired, NewArray, Returned, Want
+from ..interface.tasks import EndedAttempt, Expired, NewArray, Returned, Want
 from .counts import ENDED
-from .slice_table import CANCELLED, EXPIRED, READY, SUCCEEDED, ReadySlice, SliceTable, started
+from .slice_table import (
+    CANCELLED,
+    EXPIRED,
+    READY,
+    SUCCEEDED,
+    ArrayRow,
+    ReadySlice,
+    Slice,
+    SliceTable,
+    started,
+)
 
 
 class Piece(NamedTuple):
@@ -209,6 +220,18 @@ class SqliteSlices(SliceTable):
 
     # a task by itself
 
+    def end_attempts(self, rows: Sequence[EndedAttempt]) -> list[EndedAttempt]:
+        """Tasks in leased slices of which an attempt did not succeed get rows of their own; those that have one already."""
+        by_seq = {row.seq: row for row in rows}
+        for one, runs in self.grouped(by_seq):
+            of, payloads = self.array(one.array), self.payloads(one.array)
+            singles = [by_seq.pop(seq) for start, stop in runs for seq in range(start, stop)]
+            payload = [payloads[row.seq - one.array] for row in singles]
+            given = map(_ended_alone, singles, payload, repeat(one), repeat(of))
+            self._exactly("end_in_slice", list(given))
+            self.cut_out(one, runs)
+        return list(by_seq.values())
+
     def take_out(self, seqs: Iterable[int]) -> None:
         """Give tasks rows of their own; those that are in no slice have one already."""
         for one, runs in self.grouped(seqs):
@@ -279,3 +302,26 @@ class SqliteSlices(SliceTable):
             "delete_signals_between",
         ):
             self._many(name, [(seq, stop)])
+
+
+def _ended_alone(row: EndedAttempt, payload: bytes, one: Slice, of: ArrayRow) -> dict[str, Any]:
+    """The values of the row of a task that leaves a leased slice with the end of an attempt."""
+    return {
+        "slice": one.seq,
+        "seq": row.seq,
+        "id": id_behind(of.id, row.seq - one.array),
+        "payload": payload,
+        "state": row.state,
+        "attempt": row.attempt,
+        "lease": row.lease,
+        "created": of.created,
+        "started": row.started,
+        "finished": row.finished,
+        "due": row.due,
+        "timeout": of.timeout,
+        "options": of.options,
+        "origin": of.origin,
+        "body": row.body,
+        "failures": row.failures,
+        "crashes": row.crashes,
+    }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from ....common.domain.model import StateNumber
+from ....common.domain.model import OutcomeNumber, StateNumber
 from ..interface.slices import LeasedSlice, SucceededSlice
+from ..interface.store import Inconsistent
 from ..interface.tasks import (
     EndedAttempt,
     Expired,
@@ -23,6 +25,7 @@ from .slice_table import ReadySlice
 from .slices import Piece, SqliteSlices
 
 PLAIN: Final = (0, *[None] * 5)  # priority, due, expires, timeout, options, origin: of most tasks
+SNOOZE: Final = int(OutcomeNumber.SNOOZE)
 SLICES_LOOKED: Final = 8  # the first look for ready slices: mostly one of them has more tasks than are wanted
 
 
@@ -156,23 +159,26 @@ class SqliteTasks(StatementExecutor):
         rows.sort(key=lambda row: (-row[0], row[1]))  # RETURNING promises no order
         return list(map(Leased._make, rows))
 
-    def _lease_one(self, head: Head, want: Want, now: int) -> Leased:
-        given = {"seq": head.seq, "lease": want.lease, "worker": want.worker, "now": now}
-        [row] = self._all("lease_one", given)
-        return Leased._make(row)
+    def _lease_rows(self, seqs: Sequence[int], want: Want, now: int) -> list[Leased]:
+        given = {"seqs": json.dumps(seqs), "lease": want.lease, "worker": want.worker, "now": now}
+        rows = self._all("lease_rows", given)
+        if len(rows) != len(seqs):
+            raise Inconsistent(f"lease_rows: {len(rows)} of {len(seqs)} tasks were ready")
+        return list(map(Leased._make, rows))
 
     def _lease_heads(
         self, heads: Sequence[Head], wants: Sequence[Want], now: int
     ) -> list[list[Leased | LeasedSlice]]:
         """Fill one call after another."""
         given: list[list[Leased | LeasedSlice]] = [[] for _ in wants]
+        rows: list[list[int]] = [[] for _ in wants]
         calls = _Calls(wants)
         for head in heads:
             if calls.are_full:
                 break
             if head.slice is None:
                 at, _ = calls.take(1)
-                given[at].append(self._lease_one(head, wants[at], now))
+                rows[at].append(head.seq)
                 continue
             seq, whose, pieces = head.seq, list[int](), list[Piece]()
             while seq < head.slice.stop and not calls.are_full:
@@ -182,6 +188,10 @@ class SqliteTasks(StatementExecutor):
                 seq += tasks
             for at, leased in zip(whose, self.slices.lease(head.slice, pieces, now), strict=True):
                 given[at].append(leased)
+        for mine, seqs, want in zip(given, rows, wants, strict=True):
+            if seqs:
+                mine += self._lease_rows(seqs, want, now)
+                mine.sort(key=lambda one: (-one.priority, one.seq))
         return given
 
     def _lease_measured(
@@ -198,7 +208,7 @@ class SqliteTasks(StatementExecutor):
                 left -= head.bytes
                 if left < 0 and leased:
                     break
-                leased.append(self._lease_one(head, want, now))
+                leased += self._lease_rows([head.seq], want, now)
                 room -= 1
                 continue
             tasks, place = min(room, slice.stop - slice.seq), slice.seq - slice.array
@@ -221,13 +231,12 @@ class SqliteTasks(StatementExecutor):
         self.slices.succeed(rows)
 
     def end_attempts(self, rows: Sequence[EndedAttempt]) -> None:
-        self.slices.take_out(row.seq for row in rows)
-        fields = [{name: getattr(row, name) for name in EndedAttempt.__slots__} for row in rows]
-        self._exactly("end_attempt", fields)
+        self._exactly("end_attempt", list(map(_fields, self.slices.end_attempts(rows))))
         self.counts.measure([row.seq for row in rows if row.state >= ENDED])
-        self._many("log_attempt", fields)
-        self._many("forget_snoozed_logs", fields)
-        self._many("forget_snoozed", fields)
+        self._many("log_attempt", list(map(_fields, rows)))
+        snoozed = [_fields(row) for row in rows if row.outcome == SNOOZE]
+        self._many("forget_snoozed_logs", snoozed)
+        self._many("forget_snoozed", snoozed)
 
     def return_unstarted(self, rows: Sequence[Returned]) -> None:
         alone = self.slices.give_back(rows)
@@ -287,6 +296,10 @@ class SqliteTasks(StatementExecutor):
             self._exactly("expire", [(now, row.seq, row.state) for row in rows])
             self.counts.measure([row.seq for row in rows])
         return expired + rows
+
+
+def _fields(row: EndedAttempt) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in EndedAttempt.__slots__}
 
 
 def _place(head: Head) -> tuple[int, int]:

@@ -29,7 +29,7 @@ FROM tasks JOIN routes USING (route) WHERE /*conditions*/ ORDER BY seq DESC LIMI
 SELECT created FROM tasks WHERE seq = ?
 
 -- name: facts
-SELECT seq, failures, crashes, cancel, options FROM tasks WHERE seq = ?
+SELECT seq, failures, crashes, cancel, options FROM json_each(?) AS numbers CROSS JOIN tasks ON tasks.seq = numbers.value
 
 -- name: attempts
 SELECT attempt, host, outcome, started, ended, body

@@ -118,6 +118,16 @@ INSERT INTO tasks
      priority, due, expires, timeout, options, origin, result, failures, crashes, cancel)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
 
+-- name: end_in_slice
+-- moves: RUNNING to :state
+-- A task leaves the leased slice that it is in, because its attempt did not succeed.
+INSERT INTO tasks
+    (seq, id, payload, route, state, attempt, returned, lease, worker, created, started, finished,
+     priority, due, expires, timeout, options, origin, result, failures, crashes, cancel)
+SELECT :seq, :id, :payload, route, {to}, attempt, returned, lease, worker, :created, :started, :finished,
+     priority, :due, expires, :timeout, :options, :origin, :body, :failures, :crashes, 0
+FROM slices WHERE seq = :slice AND {from} AND attempt = :attempt AND lease = :lease
+
 -- name: running_slices
 SELECT seq, stop, array, route, attempt, returned, lease, worker, started FROM slices WHERE state = {state.RUNNING}
 

@@ -36,11 +36,11 @@ WHERE seq IN (
 )
 RETURNING priority, seq, id, route, attempt, returned, crashes, timeout, origin, payload
 
--- name: lease_one
+-- name: lease_rows
 -- moves: READY to RUNNING
 UPDATE tasks
 SET state = {to}, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
-WHERE seq = :seq AND {from}
+WHERE seq IN (SELECT value FROM json_each(:seqs)) AND {from}
 RETURNING priority, seq, id, route, attempt, returned, crashes, timeout, origin, payload
 
 -- name: succeed

@@ -14,7 +14,6 @@ SEARCHED: Final = {
     "tasks": (
         "ready_heads",
         "lease_route",
-        "lease_one",
         "succeed",
         "end_attempt",
         "return_unstarted",
@@ -144,7 +143,9 @@ def test_no_statement_looks_at_more_than_it_is_about(
     assert not [step for step in steps if "TEMP B-TREE" in step], steps
 
 
-@pytest.mark.parametrize("statement", [*FIRST_ROW, *AT_THE_START, "oldest_ready", "measure_many"])
+@pytest.mark.parametrize(
+    "statement", [*FIRST_ROW, *AT_THE_START, "oldest_ready", "measure_many", "lease_rows", "facts"]
+)
 def test_none_of_the_others_goes_through_the_rows_of_tasks_one_by_one(
     store: SqliteStore, statement: str
 ) -> None:

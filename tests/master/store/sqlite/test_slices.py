@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.master.store.interface.queries import TaskFilter
 from tq.master.store.interface.retention import Purged
 from tq.master.store.interface.slices import LeasedSlice, SucceededSlice
-from tq.master.store.interface.store import Store
+from tq.master.store.interface.store import Inconsistent, Store
 from tq.master.store.interface.tasks import (
     EndedAttempt,
     Expired,
@@ -238,7 +239,8 @@ class Both:
             place = route, self.random.choice((0, 5, -5)), self.random.randrange(self.seq + 1), 10_000
             self.each(lambda store, place=place: store.count_ahead(*place).tasks)
         known = [row.seq for row in window(rows, self.seq, 10_000)]
-        self.each(lambda store: [(store.payload(seq), store.facts(seq), store.brief(seq)) for seq in known])
+        self.each(lambda store: [(store.payload(seq), store.brief(seq)) for seq in known])
+        self.each(lambda store: store.facts(known))
         self.each(lambda store: store.created(known))
         begun = frozenset(seq for seq in self.leased if seq % 2)
         for states in (
@@ -363,4 +365,57 @@ def test_leases_and_ends_of_many_workers_cost_about_one_statement_a_task() -> No
         store.succeed_slices([other])
     assert statements.total() <= calls * (each + 1), "the first of two takes two, the last one takes one"
     check_slices(store)
+    store.close()
+
+
+def failed(seq: int, lease: bytes = b"L" * 16) -> EndedAttempt:
+    return EndedAttempt(
+        seq=seq,
+        attempt=1,
+        number=1,
+        lease=lease,
+        worker=1,
+        outcome=int(OutcomeNumber.ERROR),
+        started=NOW,
+        ended=NOW,
+        body=b"failure",
+        state=int(READY),
+        due=None,
+        failures=1,
+        crashes=0,
+        finished=None,
+    )
+
+
+def test_failures_of_many_tasks_of_a_slice_and_their_next_leases_cost_two_statements_each() -> None:
+    store = SqliteStore(None, "memory")
+    store.begin()
+    route, tasks = store.add_route(QUEUE, TASK), 100
+    assert store.insert([group(1, 2 * tasks, route)])
+    store.lease([route], tasks, None, b"L" * 16, 1, NOW)
+    statements = Counter[str]()
+    store._db.set_trace_callback(lambda sql: statements.update([sql]))
+    assert {one.options for one in store.facts(range(1, tasks + 1)).values()} == {None}
+    store.end_attempts([failed(seq) for seq in range(1, tasks + 1)])
+    assert statements.total() < 2 * tasks + 15, "a row for the task, and one for the attempt"
+    statements.clear()
+    assert len(store.lease([route], tasks, None, b"M" * 16, 1, NOW)) == tasks
+    assert statements.total() < 5, "all of them are leased by one"
+    check_slices(store)
+    store.close()
+
+
+def test_a_failure_under_another_lease_ends_nothing_of_a_slice() -> None:
+    store = SqliteStore(None, "memory")
+    store.begin()
+    route = store.add_route(QUEUE, TASK)
+    assert store.insert([group(1, 3, route)])
+    store.lease([route], 3, None, b"L" * 16, 1, NOW)
+    for stale in (
+        failed(2, b"M" * 16),
+        replace(failed(2), attempt=2),
+        replace(failed(2), state=int(RUNNING)),
+    ):
+        with pytest.raises(Inconsistent):
+            store.end_attempts([stale])
     store.close()

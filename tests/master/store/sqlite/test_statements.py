@@ -69,6 +69,6 @@ def test_a_move_that_is_not_in_the_table_is_no_statement() -> None:
 
 
 def test_tasks_are_written_by_statements_whose_states_are_checked() -> None:
-    """``insert`` judges the states of new rows (see ``test_moves``), ``insert_single`` keeps the state; all else that writes a state has ``moves``."""
+    """``insert`` judges the states of new rows (see ``test_moves``), ``insert_single`` keeps the state; all else, ``end_in_slice`` too, that writes a state has ``moves``."""
     inserting = [name for name, sql in load_statements().items() if re.search(r"INTO\s+tasks\b", sql)]
-    assert inserting == ["insert_single", "insert_plain", "insert"]
+    assert inserting == ["insert_single", "end_in_slice", "insert_plain", "insert"]
