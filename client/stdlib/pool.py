@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterable, Mapping, Sized
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from ...common.domain.model import Role
+from ...common.domain.model import Delivery, Role, TaskOptions
 from ...common.errors import InvalidArgument
 from ...common.runtime.discovery import discover
 from ...common.wire.caller import ambient
 from ..app import App
 from ..local.local import start_embedded_cluster
-from .pool_feeder import Feeder, IterableFeed, connected_slots
+from .pool_feeder import Feeder, IterableFeed, connected_slots, paced_feed
 from .pool_pace import ChunkPace
 from .pool_results import AsyncResult, IMapIterator, IMapUnorderedIterator, MapResult
 from .remote_functions import RemoteFunctions
@@ -242,13 +242,18 @@ class Pool:
 
     # many calls, one result after the other
 
-    def imap(self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1) -> IMapIterator:
+    def imap(
+        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = None
+    ) -> IMapIterator:
         """Yield results in order, each as soon as possible.
 
         Args:
             func: A function that a worker can import by its name.
             iterable: The items; it may have no end, and is read as results are taken.
-            chunksize: Number of items that are one task.
+            chunksize: Number of items that are one task. By default it follows the pace of the function, as ``map``'s: items that
+                take about 50 ms together, and single ones at first, for slow functions and while a worker is free. What an item
+                raises is its own and the others go on. When a worker dies, the items of its chunks run again. Each item is a task
+                of its own if the pool has ``retries``, a ``timeout`` or ``delivery="at_most_once"``, or with a chunksize of 1.
 
         Returns:
             An iterator, whose ``next(timeout)`` takes seconds.
@@ -256,14 +261,17 @@ class Pool:
         return self._imap(IMapIterator(self._submissions), func, iterable, chunksize)
 
     def imap_unordered(
-        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1
+        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = None
     ) -> IMapIterator:
         """Yield results in the order of arrival.
 
         Args:
             func: A function that a worker can import by its name.
             iterable: The items; it may have no end, and is read as results are taken.
-            chunksize: Number of items that are one task.
+            chunksize: Number of items that are one task. By default it follows the pace of the function, as ``map``'s: items that
+                take about 50 ms together, and single ones at first, for slow functions and while a worker is free. What an item
+                raises is its own and the others go on. When a worker dies, the items of its chunks run again. Each item is a task
+                of its own if the pool has ``retries``, a ``timeout`` or ``delivery="at_most_once"``, or with a chunksize of 1.
 
         Returns:
             An iterator, whose ``next(timeout)`` takes seconds.
@@ -341,11 +349,22 @@ class Pool:
         return result
 
     def _imap(
-        self, result: IMapIterator, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int
+        self,
+        result: IMapIterator,
+        func: Callable[[Any], Any],
+        iterable: Iterable[Any],
+        chunksize: int | None,
     ) -> IMapIterator:
         self._check_running()
-        _check_chunk_size(chunksize)
-        self._feed(IterableFeed(self._functions.of(func), iter(iterable), chunksize, result))
+        if chunksize is not None:
+            _check_chunk_size(chunksize)
+        remote, items = self._functions.of(func), iter(iterable)
+        if chunksize is None and _may_be_joined(remote.kind.choice.options):
+            feed = paced_feed(remote, iterable, items, self._slots(), result)
+            feed.counts_slots = not self._has_processes
+        else:
+            feed = IterableFeed(remote, items, chunksize or 1, result)
+        self._feed(feed)
         return result
 
     def _feed(self, feed: IterableFeed) -> None:
@@ -363,3 +382,8 @@ class Pool:
 def _check_chunk_size(chunksize: int) -> None:
     if chunksize < 1:
         raise ValueError(f"Chunksize must be 1+, not {chunksize:n}")
+
+
+def _may_be_joined(options: TaskOptions) -> bool:
+    """Whether several items may be one task: with these options a user counts on what holds for each of them alone."""
+    return not options.retries and options.timeout is None and options.delivery == Delivery.AT_LEAST_ONCE

@@ -17,7 +17,7 @@ import time
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import wait
 from functools import partial
 from itertools import islice
@@ -25,8 +25,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.fork import in_child
-from .pool_pace import ChunkPace
-from .pool_results import DISCARDED, ChunkResult, IMapIterator
+from .pool_pace import CHUNKS_PER_SLOT, ChunkPace
+from .pool_results import DISCARDED, ChunkResult, EachResult, IMapIterator
 from .submission_queue import CANCEL_SECONDS
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 UNDER_WAY_MAX: Final = 20_000  # chunks sent and not yet ended
 UNTAKEN_ITEMS_MAX: Final = 20_000  # of one imap, sent and not yet taken from its iterator; but at least:
 UNTAKEN_CHUNKS_MIN: Final = 1_000  # enough for the workers of a large cluster, even with large chunks
+UNTAKEN_ITEMS_MIN: Final = 50  # of a chunk that follows the pace, however many slots there are
+AT_HAND: Final = frozenset(
+    {list, tuple, range, str, bytes, dict, set, frozenset, deque}
+)  # no item is waited for
 SLOTS_SECONDS: Final = 5.0  # between two looks at the cluster's slots, while chunks are sent at a pace
 TURN_CHUNKS: Final = 1_000  # of one feed, before another one gets its turn
 
@@ -56,19 +60,27 @@ def _collected() -> None:
 
 class IterableFeed:
     """One iterable that is being sent. ``star``: each item is a tuple with all arguments of a call. ``size``: of its chunks,
-    or the pace that says it."""
+    or the pace that says it. ``each``: what an item raises is its own. ``may_wait``: its next item may be long in coming, or
+    come only after a result: items gather for a larger chunk only while the chunks under way occupy all slots.
+    """
 
     __slots__ = (
+        "_ended",
         "_kept",
         "_lock",
         "_size",
         "_watched",
         "ahead_max",
         "counts_slots",
+        "each",
+        "flush",
+        "gathered",
         "items",
         "items_sent",
+        "may_wait",
         "pace",
         "remote",
+        "sending",
         "sent",
         "star",
         "wake",
@@ -82,14 +94,22 @@ class IterableFeed:
         result: MapResult | IMapIterator,
         *,
         star: bool = False,
+        each: bool = False,
+        may_wait: bool = False,
     ) -> None:
-        self.remote, self.items, self.star = remote, items, star
+        self.remote, self.items, self.star, self.each, self.may_wait = remote, items, star, each, may_wait
         self.pace = size if isinstance(size, ChunkPace) else None
         self._size = 1 if isinstance(size, ChunkPace) else size
         self._lock = threading.Lock()  # guards the pace
         self.wake: Callable[[], None] = _collected  # called when the pace allows another chunk again
+        self.flush: Callable[[], None] = _collected  # called to send what has gathered
         self.counts_slots = False  # its pace follows the slots of the cluster
         self.sent = self.items_sent = 0
+        self.sending = (
+            threading.RLock()
+        )  # guards ``sent`` and ``gathered``: chunks are numbered as they are sent
+        self.gathered: list[Any] = []  # read, not sent yet; only with ``may_wait``
+        self._ended: BaseException | bool = False  # the iterable: by an error, or at its end
         self.ahead_max = max(UNTAKEN_CHUNKS_MIN, UNTAKEN_ITEMS_MAX // self._size)
         self._kept: MapResult | None = None
         self._watched: Callable[[], IMapIterator | None] = _collected
@@ -118,6 +138,46 @@ class IterableFeed:
         with self._lock:
             return self.pace.has_room
 
+    def read(self) -> list[Any]:
+        """The items of the next chunk; none at the end. An error of the iterable is raised after the items before it. An item
+        that is waited for leaves those that have gathered to ``flush``."""
+        chunk: list[Any] = []
+        try:
+            if self._ended is not False:
+                pass
+            elif not self.may_wait:
+                chunk.extend(islice(self.items, self.size))
+            else:
+                for item in self.items:
+                    with self.sending:
+                        self.gathered.append(item)
+                        if self._is_enough(len(self.gathered)):
+                            return self.take_gathered()
+                self._ended = True
+        except Exception as error:
+            self._ended = error
+        chunk += self.take_gathered()
+        if not chunk and isinstance(self._ended, Exception):
+            raise self._ended
+        return chunk
+
+    def take_gathered(self) -> list[Any]:
+        with self.sending:
+            taken, self.gathered = self.gathered, []
+        return taken
+
+    def _is_enough(self, items: int) -> bool:
+        with self._lock:
+            return self.pace is None or items >= self.pace.size or not self.pace.occupies_all
+
+    @property
+    def leaves_slots_idle(self) -> bool:
+        """Whether items have gathered although there is a slot without a chunk."""
+        if not self.gathered or self.pace is None:
+            return False
+        with self._lock:
+            return not self.pace.occupies_all
+
     def slots_changed(self, slots: int) -> None:
         if self.pace is not None and self.counts_slots:
             with self._lock:
@@ -143,6 +203,8 @@ class IterableFeed:
             wake = not had_room and self.pace.has_room
         if wake:
             self.wake()
+        if self.leaves_slots_idle:
+            self.flush()
 
     def has_room(self) -> bool:
         """Whether fewer chunks than allowed are sent and not yet taken."""
@@ -159,6 +221,18 @@ class IterableFeed:
         enough = self.sent - self.ahead_max // 2
         taker.call_when_taken(enough, wake)  # registered before the check: a take in between is noticed
         return taker.taken >= enough
+
+
+def paced_feed(
+    remote: RemoteFunction, iterable: Iterable[Any], items: Iterator[Any], slots: int, result: IMapIterator
+) -> IterableFeed:
+    """The feed of an imap whose chunks follow the pace. ``items``: the iterator of ``iterable``."""
+    length = len(iterable) if isinstance(iterable, Sized) else None
+    chunks = 2 * CHUNKS_PER_SLOT * slots  # as many not taken yet as are under way
+    pace = ChunkPace(length, slots, max(UNTAKEN_ITEMS_MIN, UNTAKEN_ITEMS_MAX // chunks))
+    feed = IterableFeed(remote, items, pace, result, each=True, may_wait=type(iterable) not in AT_HAND)
+    feed.ahead_max = chunks
+    return feed
 
 
 class Feeder:
@@ -183,6 +257,7 @@ class Feeder:
             self._thread = threading.Thread(target=self._run, name="tq-pool-feeder", daemon=True)
             self._thread.start()
         feed.wake = self._wake
+        feed.flush = partial(self._flush, feed)
         self._feeds.append(feed)
         self._wake()
 
@@ -190,7 +265,14 @@ class Feeder:
         self, remote: RemoteFunction, payload: Callable[[list[Blob]], bytes], result: Result
     ) -> None:
         """Send a single call at once. If it cannot be sent, the error becomes its result."""
-        self._send(remote, ChunkResult(self._session, remote.kind.ids.take_one(), result, 0), payload)
+        blobs: list[Blob] = []
+        encoded: bytes | Exception
+        try:
+            encoded = payload(blobs)
+        except Exception as error:
+            encoded = error
+        one = ChunkResult(self._session, remote.kind.ids.take_one(), result, 0)
+        self._send(remote, one, encoded, blobs)
 
     def close(self) -> None:
         """Accept no more: when everything is sent, the submission queue is closed."""
@@ -273,7 +355,7 @@ class Feeder:
                     return
                 self._submissions.wait_for_room(UNDER_WAY_MAX)
                 self._submissions.check_not_broken()
-                chunk = list(islice(feed.items, feed.size))
+                chunk = feed.read()
                 if not chunk:
                     break
                 self._send_chunk(feed, chunk)
@@ -286,32 +368,50 @@ class Feeder:
         self._feeds.remove(feed)
         feed.result.set_length(feed.sent)
 
+    def _flush(self, feed: IterableFeed) -> None:
+        """In the thread in which an outcome arrives, while ours waits for an item."""
+        with feed.sending:
+            chunk = feed.take_gathered()
+            if chunk and not self._terminated:
+                self._send_chunk(feed, chunk)
+
     def _send_chunk(self, feed: IterableFeed, chunk: list[Any]) -> None:
         items = len(chunk)
-
-        def payload(met: list[Blob]) -> bytes:
-            encoded = feed.remote.chunk(chunk, met, star=feed.star, first=feed.items_sent)
-            feed.chunk_encoded(items, len(encoded))
-            return encoded
-
-        id = feed.remote.kind.ids.take_one()
-        on_end = None if feed.pace is None else partial(feed.chunk_ended, items)
-        feed.chunk_sent(items)
-        self._send(feed.remote, ChunkResult(self._session, id, feed.result, feed.sent, on_end), payload)
-        feed.sent += 1
-        feed.items_sent += items
+        blobs: list[Blob] = []
+        with feed.sending:
+            payload: bytes | Exception
+            try:
+                payload = feed.remote.chunk(
+                    chunk, blobs, star=feed.star, first=feed.items_sent, each=feed.each
+                )
+            except Exception as error:  # an unsendable value
+                if feed.each and items > 1:  # it fails alone
+                    for item in chunk:
+                        self._send_chunk(feed, [item])
+                    return
+                payload = error
+            else:
+                feed.chunk_encoded(items, len(payload))
+            on_end = None if feed.pace is None else partial(feed.chunk_ended, items)
+            kind = EachResult if feed.each else ChunkResult
+            result = kind(self._session, feed.remote.kind.ids.take_one(), feed.result, feed.sent, on_end)
+            feed.chunk_sent(items)
+            self._send(feed.remote, result, payload, blobs)
+            feed.sent += 1
+            feed.items_sent += items
 
     def _send(
-        self, remote: RemoteFunction, chunk_result: ChunkResult, payload: Callable[[list[Blob]], bytes]
+        self, remote: RemoteFunction, result: ChunkResult, payload: bytes | Exception, blobs: list[Blob]
     ) -> None:
         try:
-            blobs: list[Blob] = []
-            self._submissions.send(remote.kind, payload(blobs), chunk_result, blobs)
-        except Exception as error:  # an unsendable value, or no address: it becomes the chunk's result
-            chunk_result.give_up(_terminated() if self._terminated else error)
+            if isinstance(payload, Exception):
+                raise payload
+            self._submissions.send(remote.kind, payload, result, blobs)
+        except Exception as error:  # as given, or there is no address: it becomes the chunk's result
+            result.give_up(_terminated() if self._terminated else error)
         if self._terminated:
             # terminate() may have collected the pending chunks just before this one was sent.
-            self._give_up([chunk_result])
+            self._give_up([result])
 
     def _give_up(self, chunks: list[ChunkResult]) -> None:
         """Fail these chunks and have the master cancel their tasks."""

@@ -1,4 +1,4 @@
-"""How large the chunks of a Pool's map are when the program does not say: from the pace at which its items end. Pure.
+"""How large the chunks of a Pool's map or imap are when the program does not say: from the pace at which its items end. Pure.
 
 ::
 
@@ -24,10 +24,10 @@ GROWTH: Final = 4  # from one chunk to the next larger one: the first items may 
 
 
 class ChunkPace:
-    """Of one map of ``length`` items. Not thread-safe."""
+    """Of one map of ``length`` items; None: it is not known how many there are. ``items_max``: of a chunk. Not thread-safe."""
 
-    def __init__(self, length: int, slots: int) -> None:
-        self.left, self.slots = length, slots
+    def __init__(self, length: int | None, slots: int, items_max: int = CHUNK_ITEMS_MAX) -> None:
+        self.left, self.slots, self._items_max = length, slots, items_max
         self._under_way = 0  # chunks
         self._largest = 0  # items of a chunk that has ended
         self._items_per_second: float | None = None
@@ -40,9 +40,16 @@ class ChunkPace:
         return self._under_way < self.slots * CHUNKS_PER_SLOT
 
     @property
+    def occupies_all(self) -> bool:
+        """Whether there is a chunk for each slot, so that items may gather for a larger one."""
+        return self._under_way >= self.slots
+
+    @property
     def size(self) -> int:
         """How many items the next chunk should have."""
-        size = min(GROWTH * self._largest, CHUNK_ITEMS_MAX, -(-self.left // (self.slots * CHUNKS_PER_SLOT)))
+        size = min(GROWTH * self._largest, self._items_max)
+        if self.left is not None:
+            size = min(size, -(-self.left // (self.slots * CHUNKS_PER_SLOT)))
         pace = self._items_per_second
         if pace is None:
             return 1
@@ -53,7 +60,8 @@ class ChunkPace:
 
     def sent(self, items: int) -> None:
         """A chunk is sent now."""
-        self.left = max(0, self.left - items)
+        if self.left is not None:
+            self.left = max(0, self.left - items)
         self._under_way += 1
 
     def ended(self, items: int, now: float) -> None:

@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ...common.errors import TaskError, TqError
+from ...common.domain.model import StateNumber
+from ...common.errors import ProtocolError, TaskError, TqError
+from ...common.values.failure import Failure, to_error
 from ..core.fork import guard
 from ..tasks.outcomes import TaskOutcome
 from .exceptions import as_broken_cluster, rebuilt
@@ -32,6 +34,12 @@ ARRIVALS_AT_ONCE: Final = (
 Callback = Callable[[Any], object]
 
 _lock = guard(threading.Lock())  # guards ``ChunkResult._claimed`` and ``MapResult._left``, each for a moment
+
+
+class _Failed(NamedTuple):
+    """An error in place of a result, or of a chunk's results."""
+
+    error: BaseException
 
 
 class ChunkResult:
@@ -84,6 +92,22 @@ class ChunkResult:
         if not claimed and self._on_end is not None:
             self._on_end()
         return not claimed
+
+
+class EachResult(ChunkResult):
+    """A chunk whose calls end each for itself: ``[results, [[place, failure], …]]``."""
+
+    __slots__ = ()
+
+    def succeeded(self, value: Any) -> None:
+        try:
+            results, failures = value
+            for place, body in failures:
+                results[place] = _Failed(rebuilt(to_error(StateNumber.FAILED, Failure.decode(body))))
+        except Exception as error:
+            self.give_up(ProtocolError(f"the worker answered many calls in an unknown form: {error}"))
+        else:
+            super().succeeded(results)
 
 
 class AsyncResult:
@@ -195,12 +219,6 @@ class MapResult(AsyncResult):
         self._value = [value for index in sorted(self._parts) for value in self._parts[index]]
         self._parts.clear()
         self._finish()
-
-
-class _Failed(NamedTuple):
-    """An error in place of a chunk's results."""
-
-    error: BaseException
 
 
 class IMapIterator:

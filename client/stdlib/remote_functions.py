@@ -43,11 +43,13 @@ class RemoteFunction:
             args, names = (self.number, *args), ("number", *names)
         return encode_call(args, kwargs, names, blobs)
 
-    def chunk(self, items: Sequence[Any], blobs: list[Blob], *, star: bool, first: int) -> bytes:
+    def chunk(
+        self, items: Sequence[Any], blobs: list[Blob], *, star: bool, first: int, each: bool = False
+    ) -> bytes:
         """Many calls, encoded: see ``encode_chunk``."""
         if self.number is not None:
             items, first = [(self.number,) if star else self.number, *items], first - 1
-        return encode_chunk(items, blobs, star=star, first=first)
+        return encode_chunk(items, blobs, star=star, first=first, each=each)
 
 
 class RemoteFunctions:

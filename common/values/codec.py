@@ -34,6 +34,8 @@ WORK_MAX: Final = CHOSEN_MAX**2
 ARGUMENTS_MAX: Final = 1_000  # of a call whose shape is looked at
 NAME_BYTES_MAX: Final = 4 * 1024
 CALL_DEPTH: Final = 2  # of what stands around the arguments of a call: [[…], {…}]
+EACH: Final = "each"  # how the items of a chunk are passed: one by one, with a result or a failure for each
+STYLES: Final = frozenset({"map", "starmap", EACH})
 NOTHING_WANTED: Final = Writing()
 # A large int, text that is not Unicode, and whatever comes of a value that another thread changes meanwhile.
 NOT_PLAIN: Final = (OverflowError, ValueError, TypeError, RuntimeError)
@@ -135,13 +137,19 @@ def encode_call(
 
 
 def encode_chunk(
-    items: Sequence[Any], blobs: list[Blob] | None = None, *, star: bool, first: int = 0
+    items: Sequence[Any],
+    blobs: list[Blob] | None = None,
+    *,
+    star: bool,
+    first: int = 0,
+    each: bool = False,
 ) -> bytes:
-    """Many calls of one function as one piece of work: each item the one argument, with ``star`` all of them.
+    """Many calls of one function as one piece of work: each item the one argument, with ``star`` all of them. ``each``: what a
+    call raises is its own, and the others go on (not with ``star``).
 
     ``first`` numbers the items in errors; ``blobs`` as for ``encode``.
     """
-    style = "starmap" if star else "map"
+    style = EACH if each else "starmap" if star else "map"
     if star:  # an item that can be read only once is read once
         items = [item if type(item) is tuple or type(item) is list else tuple(item) for item in items]
     try:
@@ -316,7 +324,7 @@ def _work(value: Any) -> tuple[list[Any], dict[str, Any], str | None]:
     elif type(value) is list and len(value) == 3:
         items, nothing, style = value
         fits = type(items) is list and type(nothing) is dict and not nothing and type(style) is str
-        if fits and style in ("map", "starmap"):
+        if fits and style in STYLES:
             return items, nothing, style
     raise DecodeError("these bytes are not the arguments of a call")
 

@@ -15,7 +15,7 @@ from tq.common.domain.id_runs import IdRun, ids_named, runs_of
 from tq.common.domain.ids import COMPUTED, id_of_proof
 from tq.common.domain.model import StateNumber
 from tq.common.errors import TqError, Unreachable
-from tq.common.values.codec import decode_call, decode_work, encode
+from tq.common.values.codec import EACH, decode_call, decode_work, encode
 from tq.common.values.failure import Failure
 from tq.common.wire.caller import set_ambient
 
@@ -190,6 +190,14 @@ class MasterInMemory:
             function = self.functions[task["name"]]
             if style is None:
                 result = function(*args, **kwargs)
+            elif style == EACH:
+                result = [[], []]
+                for item in args:
+                    try:
+                        result[0].append(function(item))
+                    except Exception as error:
+                        result[1].append([len(result[0]), Failure.of(error).encode()])
+                        result[0].append(None)
             else:
                 result = [function(*item) if style == "starmap" else function(item) for item in args]
         except Exception as error:

@@ -38,7 +38,7 @@ from ...common.errors import CancelRequested, ConfigError, TimeLimit
 from ...common.runtime.history import digest, open_history
 from ...common.runtime.parent_death import die_with
 from ...common.values.blob import Blob, set_ambient_fetcher
-from ...common.values.codec import decode_work, encode, encode_atom
+from ...common.values.codec import decode_work, encode_atom
 from ...common.values.failure import Failure
 from ...common.values.many_calls import SEPARATOR_BYTES, Call, ManyCalls
 from ...common.values.plain import ATOMS
@@ -56,7 +56,7 @@ from .process_parts import process_parts
 from .process_state import ProcessState
 from .process_streams import Streams
 from .report_buffer import ReportBuffer
-from .served import ServedTask, ServedTasks
+from .served import ServedTask, ServedTasks, encode_result
 from .start_page import WORDS_BYTES, StartPage
 from .steps import AttemptSteps, LastSteps
 from .verdict import interruption_message, verdict
@@ -231,7 +231,7 @@ class ChildProcess:
                 if type(value) in ATOMS:
                     body = encode_atom(value, "result")
                 else:
-                    body = encode(value, root="result", blobs=blobs)
+                    body = encode_result(value, style, blobs)
                 if blobs:
                     self._current = ordinal  # uploading may take long: the time limit covers it
                     self._named = self._blobs.send(blobs)

@@ -8,8 +8,12 @@ from itertools import starmap
 from typing import Any, NamedTuple
 
 from ...common.domain.callables import NamedCallable, context_parameter, named
+from ...common.domain.directives import Directive
 from ...common.domain.naming import load_allowed
 from ...common.domain.probe import PROBE, probe
+from ...common.values.blob import Blob
+from ...common.values.codec import EACH, NotSerializable, encode
+from ...common.values.failure import Failure
 
 
 class ServedTask(NamedTuple):
@@ -43,6 +47,8 @@ class ServedTask(NamedTuple):
 
     def run_chunk(self, items: Sequence[Any], style: str, context: Any) -> Any:
         """The results of many calls; see ``codec.encode_chunk``."""
+        if style == EACH:
+            return self._each_later(items, context) if self.is_coroutine else self._each(items, context)
         if self.plain is not None:
             return list(map(self.plain, items) if style == "map" else starmap(self.plain, items))
         calls = items if style == "starmap" else [(item,) for item in items]
@@ -52,6 +58,58 @@ class ServedTask(NamedTuple):
 
     async def _one_after_the_other(self, calls: Sequence[Any], context: Any) -> list[Any]:
         return [await self.run(call, {}, context) for call in calls]
+
+    def _each(self, items: Sequence[Any], context: Any) -> list[Any]:
+        """``[results, [[place, failure], …]]``: what a call raises is its own, and the others go on."""
+        call = self.plain or (lambda item: self.run((item,), {}, context))
+        results: list[Any] = []
+        failures: list[list[Any]] = []
+        calls = map(call, items)
+        while len(results) < len(items):
+            try:
+                results.extend(calls)
+                if len(results) < len(items):  # a call raised StopIteration, which ends what reads a map
+                    raise StopIteration
+            except Exception as error:
+                failures.append([len(results), _own_failure(error)])
+                results.append(None)
+        return [results, failures]
+
+    async def _each_later(self, items: Sequence[Any], context: Any) -> list[Any]:
+        results: list[Any] = []
+        failures: list[list[Any]] = []
+        for item in items:
+            try:
+                results.append(await self.run((item,), {}, context))
+            except Exception as error:
+                failures.append([len(results), _own_failure(error)])
+                results.append(None)
+        return [results, failures]
+
+
+def _own_failure(error: Exception) -> bytes:
+    """The failure of one call of many. What directs the task's fate is raised: a chunk is one task."""
+    if issubclass(type(error), Directive):
+        raise error
+    return Failure.of(error).encode()
+
+
+def encode_result(value: Any, style: str | None, blobs: list[Blob]) -> bytes:
+    """Of many calls, each with its own result, one that cannot be sent is a failure of its own."""
+    try:
+        return encode(value, root="result", blobs=blobs)
+    except NotSerializable:
+        if style != EACH:
+            raise
+    blobs.clear()
+    results, failures = value
+    for place, one in enumerate(results):
+        try:
+            encode(one, root="result", blobs=[])
+        except NotSerializable as error:
+            failures.append([place, Failure.of(error).encode()])
+            results[place] = None
+    return encode(value, root="result", blobs=blobs)
 
 
 class ServedTasks(dict[str, ServedTask]):

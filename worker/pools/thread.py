@@ -32,13 +32,13 @@ from ...common.domain.naming import callable_name, find_loaded, module_name_of
 from ...common.errors import NotNamed, TqError
 from ...common.runtime.callbacks import contained
 from ...common.values.blob import Blob, fetched_by
-from ...common.values.codec import decode_work, encode
+from ...common.values.codec import decode_work
 from ...common.wire.protocol import Request
 from ..agent.jobs import Job
 from ..agent.reports import JobReport
 from ..child.blobs import ChildBlobs
 from ..child.fork_guard import ForkGuard
-from ..child.served import ServedTask, ServedTasks
+from ..child.served import ServedTask, ServedTasks, encode_result
 from ..child.steps import AttemptSteps, LastSteps
 from ..child.verdict import Verdict, verdict
 from .interface import RunnerOwner
@@ -200,7 +200,7 @@ class ThreadChild:
             value = self._runner.run(value)
         self._fork_guard.exit_if_forked()
         blobs: list[Blob] = []
-        body = encode(value, root="result", blobs=blobs)
+        body = encode_result(value, style, blobs)
         named += self._blobs.send(blobs)
         return OutcomeNumber.SUCCESS, body, None
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import multiprocessing
+import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 import tq
@@ -176,8 +179,8 @@ def test_an_iterable_without_end_is_read_as_its_results_are_taken_and_delays_no_
             read.append(number)
             yield number
 
-    results = pool.imap(jobs.double, numbers())
-    unordered = pool.imap_unordered(jobs.double, itertools.count())
+    results = pool.imap(jobs.double, numbers(), 1)
+    unordered = pool.imap_unordered(jobs.double, itertools.count(), 1)
     for taken in range(1, 50):
         assert next(results) == 2 * (taken - 1)
         next(unordered)
@@ -194,7 +197,7 @@ def test_who_joins_a_pool_waits_for_all_of_an_imap_taken_or_not(
         pool.imap_unordered(jobs.double, range(100))
     pool.close()
     pool.join()
-    assert len(master.tasks) == 100
+    assert sum(sent_sizes(master)) == 100
     assert results is None or list(results) == [2 * number for number in range(100)]
 
 
@@ -324,8 +327,135 @@ def test_without_a_chunk_size_chunks_begin_as_single_items_and_grow_with_the_pac
 
 def test_a_given_chunk_size_of_1_stays_1(pool: tq.Pool, master: MasterInMemory) -> None:
     pool.map(jobs.double, range(500), 1)
-    list(pool.imap(jobs.double, range(500)))
+    list(pool.imap(jobs.double, range(500), 1))
     assert sent_sizes(master) == [1] * 1_000
+
+
+@pytest.mark.parametrize("items", [range, lambda count: iter(range(count))])
+def test_without_a_chunk_size_an_imap_follows_the_pace_as_well(
+    pool: tq.Pool, master: MasterInMemory, items: Callable[[int], Iterable[int]]
+) -> None:
+    count = 30_000
+    assert list(pool.imap(jobs.double, items(count))) == [2 * number for number in range(count)]
+    sizes = sent_sizes(master)
+    assert sum(sizes) == count
+    assert sizes[0] == 1
+    assert max(sizes) > 10
+    unordered = pool.imap_unordered(jobs.double, items(count))
+    assert sorted(unordered) == [2 * number for number in range(count)]
+
+
+def test_what_an_item_of_an_imap_raises_is_its_own_and_all_others_have_their_results(
+    pool: tq.Pool, master: MasterInMemory
+) -> None:
+    def picky(number: int) -> int:
+        if number % 100 == 7:
+            raise KeyError(number)
+        if number % 100 == 8:
+            raise StopIteration
+        return number
+
+    master.functions["tests.client.jobs:double"] = picky
+    items: list[object] = [*range(3_000)]
+    items[2_550] = object()  # cannot be sent
+    seen: list[object] = []
+    results = pool.imap(jobs.double, items)
+    while len(seen) < len(items):
+        try:
+            seen.append(next(results))
+        except KeyError as error:
+            seen.append(("KeyError", *error.args))
+        except StopIteration:
+            seen.append("StopIteration")
+        except tq.NotSerializable as error:
+            seen.append(str(error).partition(":")[0])
+    expected: list[object] = [*range(3_000)]
+    for hundred in range(0, 3_000, 100):
+        expected[hundred + 7], expected[hundred + 8] = ("KeyError", hundred + 7), "StopIteration"
+    expected[2_550] = "item 2550"
+    assert seen == expected
+    assert list(results) == []
+    assert max(sent_sizes(master)) > 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"retries": 1}, {"timeout": 60}, {"delivery": "at_most_once"}],
+    ids=lambda options: next(iter(options)),
+)
+def test_items_are_tasks_of_their_own_where_an_option_is_about_each(
+    master: MasterInMemory, options: dict[str, Any]
+) -> None:
+    master.functions["tests.client.jobs:double"] = jobs.double
+    with tq.Pool(2, **options) as pool:
+        assert list(pool.imap(jobs.double, range(500))) == [2 * number for number in range(500)]
+    assert sent_sizes(master) == [1] * 500
+
+
+@pytest.mark.parametrize("unordered", [False, True])
+def test_an_iterable_may_wait_for_the_results_of_its_own_items(pool: tq.Pool, unordered: bool) -> None:
+    taken: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def numbers() -> Iterator[int]:
+        yield 1
+        for count in range(1, 300):  # then as many together as have a result
+            for _ in range(count % 5):
+                yield taken.get(timeout=SECONDS) // 2 + 1
+
+    imap = pool.imap_unordered if unordered else pool.imap
+    seen = []
+    for result in imap(jobs.double, numbers()):
+        seen.append(result)
+        for _ in range(2):
+            taken.put(result)
+    assert len(seen) == 1 + sum(count % 5 for count in range(1, 300))
+
+
+def test_items_that_have_gathered_are_sent_while_the_next_one_is_waited_for(
+    pool: tq.Pool, master: MasterInMemory
+) -> None:
+    master.runs_at_once = False
+    more = threading.Event()
+
+    def numbers() -> Iterator[int]:
+        yield from range(5)
+        more.wait(SECONDS)
+        yield 5
+
+    results = pool.imap(jobs.double, numbers())
+    seen: list[int] = []
+    while len(seen) < 5:
+        wait_until(lambda: any(task["state"] < 10 for task in list(master.tasks.values())))
+        before = len(master.tasks)
+        master.run_all()
+        with contextlib.suppress(multiprocessing.TimeoutError):
+            while True:
+                seen.append(results.next(0.05))
+        assert before <= len(master.tasks)
+    assert seen == [0, 2, 4, 6, 8]
+    more.set()
+    master.runs_at_once = True
+    wait_until(lambda: sum(sent_sizes(master)) == 6)
+    master.run_all()
+    assert list(results) == [10]
+
+
+def test_an_endless_imap_that_follows_the_pace_is_read_as_its_results_are_taken(
+    pool: tq.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tq.client.stdlib.pool_feeder.UNTAKEN_ITEMS_MAX", 64)
+    monkeypatch.setattr("tq.client.stdlib.pool_feeder.UNTAKEN_ITEMS_MIN", 1)
+    read: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in itertools.count():
+            read.append(number)
+            yield number
+
+    results = pool.imap(jobs.double, numbers())
+    for taken in range(1, 2_000):
+        assert next(results) == 2 * (taken - 1)
+        assert len(read) <= taken + 2 * 64
 
 
 def test_without_a_chunk_size_a_few_chunks_are_sent_ahead_and_the_others_as_these_end(
