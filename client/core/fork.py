@@ -14,16 +14,16 @@ from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
 
-class Lock(Protocol):
+class GuardedLock(Protocol):
     """Of ``threading``: a Lock or an RLock."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
     def release(self) -> None: ...
 
 
-L = TypeVar("L", bound=Lock)
+L = TypeVar("L", bound=GuardedLock)
 
-_guarded: Final[list[Lock]] = []
+_guarded: Final[list[GuardedLock]] = []
 _in_child: Final[list[Callable[[], None]]] = []
 
 

@@ -268,7 +268,7 @@ def test_a_future_has_all_that_the_standard_librarys_has_as_soon_as_it_is_asked(
     assert all(getattr(future, name) == standard[name] for name in standard if name != "_condition")
 
 
-def test_whoever_waits_for_a_future_while_it_ends_learns_of_it_once() -> None:
+def test_who_waits_for_a_future_while_it_ends_learns_of_it_once() -> None:
     waits: list[Callable[[TaskFuture[int]], int]] = [
         lambda future: future.result(SECONDS),
         lambda future: next(concurrent.futures.as_completed([future], SECONDS)).result(),
