@@ -75,7 +75,7 @@ class SliceRow(NamedTuple):
     id: bytes
     attempt: int
     lease: bytes
-    results: list[bytes | None]
+    results: Sequence[bytes | None]
     seconds: bytes
 
 

@@ -99,13 +99,13 @@ BUGS = (
     Bug(
         "take back a job that has begun",
         "tq.worker.agent.effects",
-        "self.jobs[-1].ordinal > begun",
-        "self.jobs[-1].ordinal >= begun",
+        "self.jobs.count_to(begun)",
+        "self.jobs.count_to(begun - 1)",
     ),
     Bug(
         "forget a job that was left",
         "tq.worker.agent.returns",
-        "            self._put_back([job])\n",
+        "            self._put_back(left)\n",
         "            pass\n",
     ),
     Bug(

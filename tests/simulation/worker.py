@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -13,9 +14,12 @@ from tq.common.domain.model import OutcomeNumber, Role
 from tq.common.errors import TqError
 from tq.common.runtime.history import digest
 from tq.worker.agent.agent import Agent
-from tq.worker.agent.finish_message import finish_message
+from tq.worker.agent.ended import EndedSlice
+from tq.worker.agent.finish_call import FinishCall
 from tq.worker.agent.jobs import Death, Job
+from tq.worker.agent.outbox import Outbox
 from tq.worker.agent.reports import JobReport, LeftReport, Report, SliceReport
+from tq.worker.agent.runs import JobRun
 from tq.worker.agent.watchdog import LOOK_SECONDS, TICK_SECONDS
 from tq.worker.child.start_page import BEGUN, LEFT, RUNS, TAKEN, StartPage
 
@@ -39,9 +43,7 @@ class Child(Process):
         super().__init__(worker.world, f"{worker.process.name}/{number}")
         self.number, self.ready, self.is_retired = number, False, False
         self._worker, self._oracle, self._load = worker, worker.oracle, worker.load
-        self._jobs: deque[tuple[int, Job]] = (
-            deque()
-        )  # the supervisor gives a job that it takes back another ordinal
+        self._jobs: deque[tuple[int, Job]] = deque()
         self._words = [0] * 32
         self._page = StartPage(self._words)
         self._sent = 0  # the ordinal of the last job
@@ -54,10 +56,10 @@ class Child(Process):
 
     # what the supervisor does with it
 
-    def send(self, jobs: list[Job]) -> None:
-        self._sent = jobs[-1].ordinal
+    def send(self, runs: list[JobRun]) -> None:
+        self._sent = runs[-1].end - 1
         self._socket_at = max(self._socket_at, self.world.now + self.world.between(20, 300))  # in order
-        block = [(job.ordinal, job) for job in jobs]
+        block = [(job.ordinal, job) for run in runs for job in run.jobs()]
         self.later(self._socket_at - self.world.now, partial(self._receive, block))
 
     def begun(self, *, for_certain: bool = False) -> int:
@@ -159,11 +161,10 @@ class Child(Process):
             self._reports.append(JobReport(ordinal, outcome, body, started, 0.001, after))
         elif isinstance(last, SliceReport) and last.ordinal + len(last.bodies) == ordinal:
             last.bodies.append(body)
-            self._reports[-1] = last._replace(
-                started=[*last.started, started], seconds=[*last.seconds, 0.001]
-            )
+            last.started.append(started)
+            last.seconds.append(0.001)
         else:
-            self._reports.append(SliceReport(ordinal, [body], [started], [0.001]))
+            self._reports.append(SliceReport(ordinal, [body], array("d", [started]), array("d", [0.001])))
 
     def _noticed(self, ordinal: int, outcome: OutcomeNumber) -> None:
         if self._current is None or self._current[0].ordinal != ordinal:
@@ -247,7 +248,7 @@ class Worker(Reconnecting):
             "queues": None,
             "version": "simulated",
         }
-        held, sent = self.agent.held, self.world.now
+        held, sent = one_by_one(self.agent.held), self.world.now
         held_with_seconds = self.agent.held_with_seconds(self._now())
 
         def announced(answer: Any, error: TqError | None) -> None:
@@ -303,10 +304,10 @@ class Worker(Reconnecting):
 
     # the agent's effects
 
-    def send(self, child: int, jobs: list[Job], *, is_swift: bool) -> None:
-        self.children[child].send(jobs)
+    def send(self, child: int, runs: list[JobRun], *, is_swift: bool) -> None:
+        self.children[child].send(runs)
         self._tick_soon()
-        if len(jobs) > 1:
+        if len(self.agent.children[child].jobs) > 1:
             self._look_soon()
 
     def begun(self, child: int, *, for_certain: bool = False) -> int:
@@ -354,15 +355,15 @@ class Worker(Reconnecting):
         self._confused = 10
 
     def _report_again(self, rows: list[ReportRow]) -> None:
-        sent, message = self.world.now, finish_message(rows, None)
+        sent, call = self.world.now, call_of(rows)
         self._ask(
             "finish",
-            lambda answer: self.oracle.answered(sent, rows, message.stale(answer)),
-            *message.arguments,
+            lambda answer: self.oracle.answered(sent, call.rows(), call.stale(answer)),
+            *call.arguments,
         )
 
-    def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None:
-        sent = self.world.now
+    def finish(self, call: FinishCall) -> None:
+        sent, rows = self.world.now, call.rows()
         if self._keeps_back and (connection := self.connection) is not None:
             self._keeps_back, self._late = False, rows
             self._pause = LATE_SECONDS
@@ -371,22 +372,20 @@ class Worker(Reconnecting):
             return
         self._sent_reports.append(rows)
 
-        message = finish_message(rows, None)
-
         def finished(answer: Any) -> None:
-            stale = message.stale(answer)
+            stale = call.stale(answer)
             self.oracle.answered(sent, rows, stale)
             self.agent.finished(stale, self._now())
             self._after()
 
-        self._ask("finish", finished, *message.arguments)
+        self._ask("finish", finished, *call.arguments)
 
     def release(self, held: list[list[Any]]) -> None:
         self._ask("release", lambda _: None, held)
         if self._confused:
             self._confused -= 1
             success = int(OutcomeNumber.SUCCESS)
-            rows = [ReportRow(*one, success, b"it never ran", 0.0, 0.001, None) for one in held]
+            rows = [ReportRow(*one, success, b"it never ran", 0.0, 0.001, None) for one in one_by_one(held)]
             self.process.later(self.world.between(0, SECOND), lambda: self._report_again(rows))
 
     def began(self, rows: list[list[Any]]) -> None:
@@ -461,3 +460,22 @@ class Worker(Reconnecting):
 
     def _now(self) -> float:
         return self.world.now / SECOND
+
+
+def one_by_one(held: list[list[Any]]) -> list[list[Any]]:
+    """A row for each task, where a row may name a run of them."""
+    return [[id, *rest] for named, *rest in held for id in ids_named([named])]
+
+
+def call_of(rows: list[ReportRow]) -> FinishCall:
+    """Reports once more, joined where they can be."""
+    outbox = Outbox()
+    for row in rows:
+        if row.outcome == OutcomeNumber.SUCCESS and row.body is not None:
+            times = array("d", [row.started]), array("d", [row.seconds])
+            outbox.put_slice(EndedSlice(row.id, row.attempt, row.lease, [row.body], *times, len(row.body)))
+        else:
+            outbox.put(row)
+    call = outbox.take_call()
+    assert call is not None
+    return call

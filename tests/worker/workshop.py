@@ -7,15 +7,19 @@ end and die when a test says so; time passes when a test says so.
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from tq.common.domain.id_runs import ids_named
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.failure import Failure
 from tq.worker.agent.agent import Agent
+from tq.worker.agent.finish_call import FinishCall
 from tq.worker.agent.jobs import Death, Job
 from tq.worker.agent.reports import JobReport, LeftReport, Report, SliceReport
+from tq.worker.agent.runs import JobRun
 from tq.worker.agent.watchdog import TICK_SECONDS
 from tq.worker.child.start_page import BEGUN, LEFT, RUNS, TAKEN, StartPage
 
@@ -79,10 +83,13 @@ class SimulatedChild:
             self.unsaid.append(JobReport(ordinal, outcome, body, 1.7e9, seconds, None))
         elif isinstance(last, SliceReport) and last.ordinal + len(last.bodies) == ordinal:
             self.unsaid[-1] = SliceReport(
-                last.ordinal, [*last.bodies, body], [*last.started, 1.7e9], [*last.seconds, seconds]
+                last.ordinal,
+                [*last.bodies, body],
+                array("d", [*last.started, 1.7e9]),
+                array("d", [*last.seconds, seconds]),
             )
         else:
-            self.unsaid.append(SliceReport(ordinal, [body], [1.7e9], [seconds]))
+            self.unsaid.append(SliceReport(ordinal, [body], array("d", [1.7e9]), array("d", [seconds])))
 
 
 class Workshop:
@@ -117,8 +124,8 @@ class Workshop:
 
     # effects.ChildEffects and MasterEffects
 
-    def send(self, child: int, jobs: list[Job], *, is_swift: bool) -> None:
-        sim = self.sims[child]
+    def send(self, child: int, runs: list[JobRun], *, is_swift: bool) -> None:
+        sim, jobs = self.sims[child], jobs_of(runs)
         assert [job.ordinal for job in jobs] == list(range(jobs[0].ordinal, jobs[-1].ordinal + 1))
         assert len({(job.lease, job.name) for job in jobs}) == 1
         assert jobs[0].ordinal > sim.words[TAKEN]
@@ -160,12 +167,12 @@ class Workshop:
     def lease(self, want: int) -> None:
         self.leases.append(want)
 
-    def finish(self, rows: list[Row], blobs: list[Row] | None) -> None:
-        self.finishing.append(rows)
-        self.named = blobs
+    def finish(self, call: FinishCall) -> None:
+        self.call = call
+        self.finishing.append(call.rows())
 
     def release(self, held: list[Row]) -> None:
-        self.released += held
+        self.released += one_by_one(held)
 
     def starting(self, ids: list[bytes]) -> None:
         self.starts.append(ids)
@@ -225,8 +232,18 @@ class Workshop:
         """Answer the oldest lease call; the ids."""
         entries = self.tasks(tasks) if isinstance(tasks, int) else tasks
         self.leases.popleft()
-        self.agent.granted(lease, [["q", name, timeout, entries]], self.now)
+        self.agent.granted(lease, [["q", name, timeout, as_granted(entries)]], self.now)
         return [entry[0] for entry in entries]
+
+    @property
+    def jobs(self) -> list[Job]:
+        """What the agent has in hand that is not over, as far as it knows."""
+        return jobs_of(self.agent.runs)
+
+    @property
+    def held(self) -> list[Row]:
+        """Every lease in hand, a row for each."""
+        return one_by_one(self.agent.held)
 
     def acknowledge(self, stale: Iterable[int] = ()) -> list[Row]:
         """Answer the finish call; its rows."""
@@ -257,6 +274,28 @@ class Workshop:
             [number] = [number for number, sim in self.sims.items() if sim.unstarted]
             self.run(number, seconds=seconds)
             self.acknowledge()
+
+
+def jobs_of(runs: Iterable[JobRun]) -> list[Job]:
+    return [job for run in runs for job in run.jobs()]
+
+
+def one_by_one(rows: Iterable[Row]) -> list[Row]:
+    """A row for each task, where a row may name a run of them."""
+    return [[id, *rest] for named, *rest in rows for id in ids_named([named])]
+
+
+def as_granted(entries: list[Row]) -> list[Row]:
+    """Neighbours as a master grants them: as runs."""
+    granted: list[Row] = []
+    following = -1
+    for id, attempt, payload, *rest in entries:
+        if int.from_bytes(id, "big") == following and granted[-1][1] == attempt and not rest:
+            granted[-1][2].append(payload)
+        else:
+            granted.append([id, attempt, payload, *rest] if rest else [id, attempt, [payload]])
+        following = -1 if rest else int.from_bytes(id, "big") + 1
+    return granted
 
 
 def outcome_of(row: Row) -> OutcomeNumber:

@@ -19,21 +19,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
-from typing import Any
+from typing import Any, Final
 
+from ...common.domain.id_runs import ids_named
 from ...common.domain.ids import show_id
 from .backlog import Backlog
 from .children import Children
 from .effects import ChildEffects, ChildState, MasterEffects
 from .ended_jobs import EndedJobs
-from .jobs import Death, Job, granted_jobs
-from .outbox import FinishCall, Outbox
+from .finish_call import FinishCall
+from .jobs import Death
+from .outbox import Outbox
 from .post_mortem import post_mortem
 from .reports import LeftReport, Report, SliceReport
 from .returns import CANCELLED, LOST, Returns
+from .runs import JobRun, Key, granted_runs
 from .start_reports import StartReports
 from .task_durations import LONG_SECONDS, TaskDurations
 from .watchdog import Watchdog
+
+BARE_FIELDS: Final = 3  # of a row of what is held; one of what has begun has its seconds, too
 
 
 class Agent:
@@ -78,20 +83,19 @@ class Agent:
     # the connection
 
     @property
-    def jobs(self) -> list[Job]:
+    def runs(self) -> list[JobRun]:
         """What is in hand and not over, as far as is known."""
-        return [*self.backlog.jobs, *self.children.jobs]
+        return [*self.backlog.runs, *self.children.runs]
 
     @property
     def held(self) -> list[list[Any]]:
-        """Every lease in hand."""
-        return [job.held for job in self.jobs] + self.outbox.held
+        """Every lease in hand: ``[id, attempt, lease]``, of neighbours ``[[first id, how many], attempt, lease]``."""
+        return [run.held for run in self.runs] + self.outbox.held
 
     def held_with_seconds(self, now: float) -> list[list[Any]]:
         """The same; a lease whose attempt has begun has the seconds that it has run as a fourth field."""
-        begun = self.starts.begun(now)
-        jobs = [[*job.held, begun[job.ordinal]] if job.ordinal in begun else job.held for job in self.jobs]
-        return jobs + self.outbox.ended
+        waiting = [run.held for run in self.backlog.runs]
+        return waiting + self.starts.rows_in_hand(now) + self.outbox.held_with_seconds
 
     @property
     def idle(self) -> bool:
@@ -113,11 +117,11 @@ class Agent:
     def granted(self, lease: bytes, groups: list[list[Any]], now: float) -> None:
         """A lease call was answered."""
         self.backlog.lease_answered()
-        jobs = granted_jobs(lease, groups)
+        runs = granted_runs(lease, groups)
         if self.draining:
-            self._master.release([job.held for job in jobs])
+            self._master.release([run.held for run in runs])
             return
-        self.backlog.waiting.extend(jobs)
+        self.backlog.waiting.put(runs)
         self.work(now)
 
     def finished(self, stale: Set[int], now: float) -> None:
@@ -129,14 +133,14 @@ class Agent:
     def may_start(self, ids: list[bytes], now: float) -> None:
         """The master knows that these suspects are about to start."""
         for id in ids:
-            job = self.backlog.announced.pop(id, None)
-            if job is not None:
+            run = self.backlog.announced.pop(id, None)
+            if run is not None:
                 child = self.children.idle
                 if child is None:  # the one kept free for it has died: it is announced again
-                    self.backlog.put_back([job])
+                    self.backlog.put_back([run])
                 else:
-                    job.suspect = False
-                    self.children.send(child, [job], now)
+                    run.suspect = False
+                    self.children.send(child, [run], now)
         self.work(now)
 
     # children
@@ -153,14 +157,14 @@ class Agent:
                 return None
             if isinstance(report, LeftReport):
                 self._returns.left(child, report.ordinal)
-            elif not (jobs := child.take_ended(report.ordinal, report.jobs_count)):
+            elif not (runs := child.take_ended(report.ordinal, report.jobs_count)):
                 # A child runs its jobs in the order in which it was sent them: any other ordinal is not its own word.
                 self.distrust(number, f"it reported job {report.ordinal}, which it does not run")
                 return self._runners.signal(number, kill=True)
             elif isinstance(report, SliceReport):
-                self.ended.slice(jobs, report)
+                self.ended.slice(runs, report)
             else:
-                self.ended.one(jobs[0], report)
+                self.ended.one(runs[0].job(0), report)
         child.ended = now
         if not self.draining:
             self.children.retire_if_due(child)
@@ -176,7 +180,7 @@ class Agent:
         """A child is gone. ``begun``: the ordinal up to which it had begun its jobs."""
         child = self.children.pop(number)
         self._returns.take_back(child, begun)
-        started = list(child.jobs)
+        started = [job for run in child.jobs for job in run.jobs()]
         for job in started:
             running = job is started[-1]
             outcome, failure = post_mortem(job, death, child.why_ended, running=running)
@@ -205,8 +209,8 @@ class Agent:
 
     def give_up(self, now: float) -> tuple[list[FinishCall], list[list[Any]]]:
         """The second signal, after a drain: reports to send at once, leases of begun jobs to release."""
-        begun = self.starts.begun(now)
-        return self.outbox.take_rest(), [[*job.held, begun.get(job.ordinal, 0.0)] for job in self.jobs]
+        begun = [row for row in self.starts.rows_in_hand(now) if len(row) > BARE_FIELDS]
+        return self.outbox.take_rest(), begun
 
     def look(self, now: float) -> bool:
         """Between two ticks: see ``Watchdog.look``. Whether there will be more to look at."""
@@ -246,27 +250,31 @@ class Agent:
         if not self.draining:
             self._assign(now)
         if self.connected:
-            if rows := self.outbox.take_call():
-                self._master.finish(rows, self.outbox.blobs_under_way)
+            if (call := self.outbox.take_call()) is not None:
+                self._master.finish(call)
             if not self.draining and (ready := self.children.ready_count):
                 self.backlog.lease_more(ready, self.children.jobs_count)
 
     def _assign(self, now: float) -> None:
         backlog, children = self.backlog, self.children
         while backlog.waiting:
-            job = backlog.waiting[0]
-            child = children.free_for(job, reserved=len(backlog.announced))
-            if child is None or (job.suspect and not self.connected):
+            run = backlog.waiting.first
+            child = children.free_for(run, reserved=len(backlog.announced))
+            if child is None or (run.suspect and not self.connected):
                 return
-            if job.suspect:
+            if run.suspect:
                 backlog.announce()
             else:
-                children.send(child, backlog.next_block(children.batch_size(child, job.name)), now)
+                most = children.batch_size(child, run.name)
+                children.send(child, backlog.waiting.take_alike(most), now)
 
     def _drop(self, dropped: Counter[bytes], now: float) -> None:
         """The master has given these tasks to other workers, or has their results already."""
-        lost: set[tuple[bytes, int]] = set()
-        for id, attempt, _ in sorted(self.held):  # of two attempts of one task, the older is lost first
+        if not dropped:
+            return
+        keys = [(id, attempt) for named, attempt, _ in self.held for id in ids_named([named])]
+        lost: set[Key] = set()
+        for id, attempt in sorted(keys):  # of two attempts of one task, the older is lost first
             if dropped[id] > 0:
                 dropped[id] -= 1
                 lost.add((id, attempt))

@@ -2,7 +2,7 @@
 
 ::
 
-    lease reply ─► waiting ─► next_block ─► a child
+    lease reply ─► waiting ─► take_alike ─► a child
                     ▲   └─ a suspect ─► announced ─► acknowledged ─► a child
                     └────── put_back: taken back from a child, or its announcement was lost
 
@@ -14,11 +14,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Container
-from itertools import islice
 from typing import Final
 
 from .effects import MasterEffects
-from .jobs import Job
+from .runs import JobQueue, JobRun, Key
 from .task_durations import LONG_SECONDS, TaskDurations
 
 LEASE_CALLS_MAX: Final = 2  # outstanding: one is answered while the other is parked at the master
@@ -29,8 +28,8 @@ class Backlog:
 
     def __init__(self, master: MasterEffects, durations: TaskDurations) -> None:
         self._master, self._durations = master, durations
-        self.waiting: deque[Job] = deque()
-        self.announced: dict[bytes, Job] = {}  # suspects whose start is announced, not yet acknowledged
+        self.waiting = JobQueue()
+        self.announced: dict[bytes, JobRun] = {}  # suspects whose start is announced, not yet acknowledged
         self._lease_calls: deque[int] = deque()  # how many tasks each outstanding call asked for
         self._surplus_since: float | None = None
 
@@ -38,7 +37,7 @@ class Backlog:
         return len(self.waiting) + len(self.announced)
 
     @property
-    def jobs(self) -> list[Job]:
+    def runs(self) -> list[JobRun]:
         return [*self.waiting, *self.announced.values()]
 
     def connected(self) -> None:
@@ -51,56 +50,32 @@ class Backlog:
         if self._lease_calls:  # none: the answer belongs to the connection before this one
             self._lease_calls.popleft()
 
-    def put_back(self, jobs: list[Job]) -> None:
+    def put_back(self, runs: list[JobRun]) -> None:
         """They were granted before those that wait, so they run before them."""
-        self.waiting.extendleft(reversed(jobs))
+        self.waiting.put_first(runs)
 
     def announce(self) -> None:
         """The first job is a suspect: its start is announced, and it runs when the master has acknowledged that. If it
         takes this process down too, the master knows which task to charge."""
-        job = self.waiting.popleft()
-        self.announced[job.id] = job
-        self._master.starting([job.id])
+        [suspect] = self.waiting.take_first(1)
+        self.announced[suspect.id] = suspect
+        self._master.starting([suspect.id])
 
-    def next_block(self, most: int) -> list[Job]:
-        """The first job, and those of the same lease and task that come right behind it, at most ``most`` in all."""
-        waiting = self.waiting
-        first = waiting.popleft()
-        lease, name, queue, timeout = first.lease, first.name, first.queue, first.timeout
-        block = [first]
-        for job in islice(waiting, most - 1):  # jobs of one group of a lease share these objects
-            if (
-                job.name is not name
-                or job.lease is not lease
-                or job.queue is not queue
-                or job.timeout is not timeout
-                or job.suspect
-            ):
-                break
-            block.append(job)
-        for _ in range(len(block) - 1):
-            waiting.popleft()
-        return block
+    def take(self, key: Key) -> list[JobRun]:
+        """Remove this attempt."""
+        return self.drop({key})
 
-    def take(self, key: tuple[bytes, int]) -> list[Job]:
-        """Remove the jobs of this attempt."""
-        id, attempt = key
-        if id in self.announced and self.announced[id].attempt == attempt:
-            self.waiting.append(self.announced.pop(id))
-        taken = [job for job in self.waiting if job.key == key]
-        for job in taken:
-            self.waiting.remove(job)
-        return taken
-
-    def take_all(self) -> list[Job]:
-        jobs = self.jobs
-        self.waiting.clear()
+    def take_all(self) -> list[JobRun]:
+        runs = self.waiting.take_all() + list(self.announced.values())
         self.announced.clear()
-        return jobs
+        return runs
 
-    def drop(self, lost: Container[tuple[bytes, int]]) -> None:
-        """The master has given these attempts to other workers."""
-        self.waiting = deque(job for job in self.waiting if job.key not in lost)
+    def drop(self, lost: Container[Key]) -> list[JobRun]:
+        """Remove these attempts."""
+        announced = [run for run in self.announced.values() if (run.id, run.attempt) in lost]
+        for run in announced:
+            del self.announced[run.id]
+        return self.waiting.take_of(lost) + announced
 
     def lease_more(self, children: int, jobs_of_children: int) -> None:
         """Ask for as many tasks as are missing. ``children``: how many are ready to run something."""
@@ -116,7 +91,7 @@ class Backlog:
             self._master.lease(want)
             missing -= want
 
-    def take_surplus(self, slots: int, jobs_of_children: int, connected: bool, now: float) -> list[Job]:
+    def take_surplus(self, slots: int, jobs_of_children: int, connected: bool, now: float) -> list[JobRun]:
         """What waits here longer than it should while other workers might be idle: the last ones granted."""
         in_hand = len(self) + jobs_of_children
         surplus = min(len(self.waiting), in_hand - self._durations.prefetch(slots))
@@ -126,5 +101,5 @@ class Backlog:
             self._surplus_since = now
         elif now - self._surplus_since >= LONG_SECONDS and connected:
             self._surplus_since = None
-            return [self.waiting.pop() for _ in range(surplus)]
+            return self.waiting.take_last(surplus)
         return []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container
 
 from .effects import ChildEffects, ChildState
 from .jobs import Job
+from .runs import JobRun, Key
 from .task_durations import TaskDurations
 
 
@@ -31,23 +32,23 @@ class Children(dict[int, ChildState]):
 
     def all_run_since(self) -> float | None:
         """When the last one began what it runs; None: not each of them runs something."""
-        if all(child.jobs and child.jobs[0].ordinal == child.current for child in self.values()):
+        if all(child.jobs and child.jobs.first.ordinal == child.current for child in self.values()):
             return max((child.since for child in self.values()), default=None)
         return None
 
     @property
-    def jobs(self) -> list[Job]:
-        return [job for child in self.values() for job in child.jobs]
+    def runs(self) -> list[JobRun]:
+        return [run for child in self.values() for run in child.jobs]
 
     @property
     def idle(self) -> ChildState | None:
         """One that is ready and has no job."""
         return next((child for child in self.values() if child.ready and not child.jobs), None)
 
-    def free_for(self, job: Job, reserved: int) -> ChildState | None:
+    def free_for(self, run: JobRun, reserved: int) -> ChildState | None:
         """The least loaded child that may take one more job like this. ``reserved``: so many idle children are kept free
         for suspects whose start is announced."""
-        queued_max = 0 if job.suspect else self._durations.queued_max(job.name)
+        queued_max = 0 if run.suspect else self._durations.queued_max(run.name)
         best: ChildState | None = None
         for child in self.values():
             load = len(child.jobs)
@@ -66,16 +67,17 @@ class Children(dict[int, ChildState]):
         size = self._durations.batch_size(name)
         return min(size, self._max_tasks - child.jobs_given) if self._max_tasks else size
 
-    def send(self, child: ChildState, jobs: list[Job], now: float) -> None:
-        """Hand jobs over. Ordinals only grow, over all children, so that a late report names no other job."""
-        for job in jobs:
-            job.ordinal = self._next_ordinal
-            self._next_ordinal += 1
+    def send(self, child: ChildState, runs: list[JobRun], now: float) -> None:
+        """Hand a block over. Ordinals only grow, over all children, so that a late report names no other job."""
+        first = self._next_ordinal
+        for run in runs:
+            run.ordinal = self._next_ordinal
+            self._next_ordinal += len(run)
         if not child.jobs:
-            child.set_current(jobs[0], now)
-        child.jobs_given += len(jobs)
-        child.jobs.extend(jobs)
-        self._effects.send(child.number, jobs, is_swift=self._durations.is_swift(jobs[0].name))
+            child.set_current(first, now)
+        child.jobs_given += self._next_ordinal - first
+        child.jobs.put(runs)
+        self._effects.send(child.number, runs, is_swift=self._durations.is_swift(runs[0].name))
 
     def is_used_up(self, child: ChildState) -> bool:
         """Whether it gets no more jobs."""
@@ -87,10 +89,9 @@ class Children(dict[int, ChildState]):
             child.ready = False
             self._effects.retire(child.number)
 
-    def with_jobs_of(self, keys: Iterable[tuple[bytes, int]]) -> list[ChildState]:
+    def with_jobs_of(self, keys: Container[Key]) -> list[ChildState]:
         """Those that were sent one of these attempts."""
-        wanted = set(keys)
-        return [child for child in self.values() if any(job.key in wanted for job in child.jobs)]
+        return [child for child in self.values() if any(run.places_of(keys) for run in child.jobs)]
 
     def job_of(self, number: int, ordinal: int) -> Job | None:
         """The job that printed something: the one whose ordinal the output names, else the first that has begun and is not
@@ -98,8 +99,10 @@ class Children(dict[int, ChildState]):
         child = self.get(number)
         if child is None or not child.jobs:
             return None
-        return child.job(ordinal) or (child.jobs[0] if child.running(self._effects) is not None else None)
+        if (job := child.jobs.job(ordinal)) is not None:
+            return job
+        return child.jobs.first.job(0) if child.running(self._effects) is not None else None
 
     def last_begun(self, number: int, begun: int) -> Job | None:
         """What a dead child ran. ``begun``: the ordinal up to which it had begun its jobs."""
-        return next((job for job in reversed(self[number].jobs) if job.ordinal <= begun), None)
+        return self[number].jobs.last_to(begun)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Container
 from dataclasses import dataclass, field
-from itertools import islice
-from operator import attrgetter
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from ...common.contract.workers import ReportRow
+from .finish_call import FinishCall
 from .jobs import Job
-
-ORDINAL: Final = attrgetter("ordinal")  # by which the jobs of a child are in order
+from .runs import JobQueue, JobRun, Key
 
 
 class ChildEffects(Protocol):
     """What the agent has done with children, which it names by number."""
 
-    def send(self, child: int, jobs: list[Job], *, is_swift: bool) -> None:
+    def send(self, child: int, runs: list[JobRun], *, is_swift: bool) -> None:
         """Hand over a block: jobs of one lease and one task, with consecutive ordinals. ``is_swift``: each of them is expected
         to be over so soon that the reports of those before it may wait for it."""
 
@@ -48,7 +43,7 @@ class MasterEffects(Protocol):
         """What runs: see ``start_reports.py``."""
 
     def lease(self, want: int) -> None: ...
-    def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None: ...
+    def finish(self, call: FinishCall) -> None: ...
     def release(self, held: list[list[Any]]) -> None: ...
     def starting(self, ids: list[bytes]) -> None: ...
 
@@ -59,7 +54,9 @@ class ChildState:
 
     number: int
     ready: bool = False
-    jobs: deque[Job] = field(default_factory=deque)  # sent and not reported yet, in the order of running
+    jobs: JobQueue = field(default_factory=JobQueue)  # sent and not reported yet, in the order of running
+    # By ordinal: "cancelled", or "lost" to another worker, while it had begun them as far as is known.
+    unwanted: dict[int, str] = field(default_factory=dict)
     current: int = 0  # ordinal of the job seen running at the last tick
     since: float = 0.0  # when it was first seen running
     ending: str = ""  # why its job is being ended: "timeout", "cancel", "lost", "memory" or ""
@@ -77,26 +74,17 @@ class ChildState:
     memory_bytes: int = 0
     memory_before_bytes: int = 0  # what was measured before its current job began
 
-    def begun(self, effects: ChildEffects) -> list[Job]:
+    def begun(self, effects: ChildEffects) -> list[JobRun]:
         """What it has begun and not reported, in the order of running."""
-        return list(islice(self.jobs, self._begun_count(effects)))
+        return self.jobs.to(effects.begun(self.number))
 
     def running(self, effects: ChildEffects) -> Job | None:
         """The job that it runs: the last one that it has begun."""
-        count = self._begun_count(effects)
-        return self.jobs[count - 1] if count else None
+        return self.jobs.last_to(effects.begun(self.number))
 
-    def _begun_count(self, effects: ChildEffects) -> int:
-        return bisect_right(self.jobs, effects.begun(self.number), key=ORDINAL)
-
-    def job(self, ordinal: int) -> Job | None:
-        """The job of this ordinal, if it is sent and not reported."""
-        at = bisect_left(self.jobs, ordinal, key=ORDINAL)
-        return self.jobs[at] if at < len(self.jobs) and self.jobs[at].ordinal == ordinal else None
-
-    def set_current(self, job: Job, now: float) -> None:
+    def set_current(self, ordinal: int, now: float) -> None:
         """Note that it was seen running this job for the first time."""
-        self.current, self.since, self.memory_before_bytes = job.ordinal, now, self.memory_bytes
+        self.current, self.since, self.memory_before_bytes = ordinal, now, self.memory_bytes
 
     def record_memory(self, size_bytes: int, now: float) -> float:
         """Note how much memory it has. Returns when it was measured before."""
@@ -111,35 +99,33 @@ class ChildState:
         inherited = self.memory_before_bytes if self.memory_before_bytes > limit_bytes else 0
         return self.memory_bytes > limit_bytes + inherited
 
-    def remove_unstarted(self, begun: int) -> list[Job]:
+    def remove_unstarted(self, begun: int) -> list[JobRun]:
         """Remove and return the jobs behind this ordinal, which it has not begun."""
-        jobs: list[Job] = []
-        while self.jobs and self.jobs[-1].ordinal > begun:
-            jobs.append(self.jobs.pop())
-        self.jobs_given -= len(jobs)
-        return jobs[::-1]
+        runs = self.jobs.take_last(len(self.jobs) - self.jobs.count_to(begun))
+        self.jobs_given -= sum(map(len, runs))
+        return runs
 
-    def mark_unwanted(self, keys: Container[tuple[bytes, int]], why: str) -> None:
+    def mark_unwanted(self, keys: Container[Key], why: str) -> None:
         """Of what it has begun as far as is known: if it leaves one of these, that is not put back."""
-        for job in self.jobs:
-            if job.key in keys:
-                job.unwanted = why
+        for run in self.jobs:
+            for place in run.places_of(keys):
+                self.unwanted[run.ordinal + place] = why
 
-    def remove_left(self, ordinal: int) -> Job | None:
-        """Remove and return the job of this ordinal, which it has come to and not begun; None: it was taken back."""
-        if not self.jobs or self.jobs[0].ordinal != ordinal:
-            return None
-        self.jobs_given -= 1
-        return self.take_ended(ordinal, 1)[0]
+    def remove_left(self, ordinal: int) -> tuple[list[JobRun], str]:
+        """Remove and return the job of this ordinal, which it has come to and not begun, and why it is unwanted, if it is.
+        Empty: it was taken back."""
+        why = self.unwanted.get(ordinal, "")
+        if left := self.take_ended(ordinal, 1):
+            self.jobs_given -= 1
+        return left, why
 
-    def take_ended(self, first: int, count: int) -> list[Job]:
+    def take_ended(self, first: int, count: int) -> list[JobRun]:
         """Remove and return so many jobs, from this ordinal on. Empty: it does not have all of them in front."""
-        jobs = self.jobs
-        if len(jobs) < count or jobs[0].ordinal != first or jobs[count - 1].ordinal != first + count - 1:
-            return []
-        ended = [jobs.popleft() for _ in range(count)]
-        if first <= self.current < first + count:
+        ended = self.jobs.take_exactly(first, count)
+        if ended and first <= self.current < first + count:
             self.ending, self.escalation = "", 0
+        if ended and self.unwanted:
+            self.unwanted = {one: why for one, why in self.unwanted.items() if one >= first + count}
         return ended
 
     @property

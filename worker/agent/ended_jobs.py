@@ -14,9 +14,11 @@ from typing import Final
 
 from ...common.contract.workers import ReportRow
 from ...common.domain.model import OutcomeNumber
+from .ended import EndedSlice
 from .jobs import Job
 from .outbox import Outbox
 from .reports import JobReport, SliceReport
+from .runs import JobRun
 from .task_durations import TaskDurations
 
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
@@ -36,19 +38,22 @@ class EndedJobs:
         self._durations.record(job.name, report.seconds)
         self.put(job, *report[1:])
 
-    def slice(self, jobs: list[Job], report: SliceReport) -> None:
+    def slice(self, runs: list[JobRun], report: SliceReport) -> None:
         """A child has reported results of these jobs, which are of one task."""
-        self._durations.record_all(jobs[0].name, report.seconds)
+        self._durations.record_all(runs[0].name, report.seconds)
         if self.watch is not None:
+            jobs = [job for run in runs for job in run.jobs()]
             for job, body, seconds in zip(jobs, report.bodies, report.seconds, strict=True):
                 self.watch(job, SUCCESS, body, seconds)
-        columns = zip(jobs, report.bodies, report.started, report.seconds, strict=True)
-        self._outbox.put_all(
-            [
-                ReportRow(job.id, job.attempt, job.lease, SUCCESS, body, started, seconds, None)
-                for job, body, started, seconds in columns
-            ]
-        )
+        start = 0
+        for run in runs:
+            stop = start + len(run)
+            bodies, started = report.bodies[start:stop], report.started[start:stop]
+            seconds_of_run, size_bytes = report.seconds[start:stop], sum(map(len, bodies))
+            self._outbox.put_slice(
+                EndedSlice(run.id, run.attempt, run.lease, bodies, started, seconds_of_run, size_bytes)
+            )
+            start = stop
 
     def put(
         self,
@@ -65,4 +70,4 @@ class EndedJobs:
         if outcome and self.watch_unsuccessful is not None:
             self.watch_unsuccessful(job, outcome, body)
         row = ReportRow(job.id, job.attempt, job.lease, int(outcome), body, started, seconds, after)
-        self._outbox.put(job.key, row, blobs)
+        self._outbox.put(row, blobs or ())

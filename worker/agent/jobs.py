@@ -1,19 +1,16 @@
-"""One attempt as a worker holds it, and how a child that had it died. Pure records."""
+"""One attempt as a worker holds it, and how a child that had it died. Pure records; many attempts are runs, see ``runs.py``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import starmap
 from typing import Any, NamedTuple
 
-from ...common.contract.workers import GrantRow, HeldRow
-from ...common.domain.id_runs import IdRun
+from ...common.contract.workers import HeldRow
 from ...common.values.failure import show_bytes
 
 
-@dataclass(slots=True, eq=False)
-class Job:
-    """A leased attempt. ``ordinal`` names it between supervisor and child: 0 while no child has it."""
+class Job(NamedTuple):
+    """A leased attempt to which something happens alone. ``ordinal`` names it between supervisor and child: 0 while no child
+    has it."""
 
     id: bytes
     attempt: int
@@ -25,9 +22,6 @@ class Job:
     suspect: bool = False
     number: int = 1  # of this attempt, as it is shown; ``attempt`` counts leases and is the fencing token
     ordinal: int = 0
-    unwanted: str = (
-        ""  # "cancelled", or "lost" to another worker, while a child had begun it as far as is known
-    )
 
     @property
     def key(self) -> tuple[bytes, int]:
@@ -38,24 +32,6 @@ class Job:
     def held(self) -> list[Any]:
         """The form in which ``announce`` and ``release`` name it."""
         return list(HeldRow(self.id, self.attempt, self.lease))
-
-
-def granted_jobs(lease: bytes, groups: list[list[Any]]) -> list[Job]:
-    """The jobs of a lease reply."""
-    jobs: list[Job] = []
-    for queue, name, timeout, entries in groups:
-        for grant in starmap(GrantRow, entries):
-            number = grant.attempt if grant.number is None else grant.number
-            if isinstance(grant.payload, bytes):
-                what = queue, name, timeout, grant.payload, grant.suspect, number
-                jobs.append(Job(grant.id, grant.attempt, lease, *what))
-                continue
-            ids, attempt = IdRun(grant.id, len(grant.payload)).ids(), grant.attempt
-            jobs += [
-                Job(id, attempt, lease, queue, name, timeout, payload, False, number)
-                for id, payload in zip(ids, grant.payload, strict=True)
-            ]
-    return jobs
 
 
 class Death(NamedTuple):

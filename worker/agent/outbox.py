@@ -3,19 +3,26 @@
 One call is under way at a time, and it always fits a frame: a body that fits no frame would be sent and refused again and
 again, so it is replaced by a failure.
 
+Results are kept in the slices in which children report them; slices whose tasks follow one another are joined, from whatever
+children they are.
+
 A call that the master refuses is sent again in halves until the bad row travels alone; that row is replaced by a failure
 that says so. So a bad report costs its own attempt, and never the connection that all other reports need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Set
+from collections import deque
+from collections.abc import Container, Iterator, Sequence, Set
 from typing import Any, Final, NamedTuple
 
 from ...common.contract.workers import ReportRow
 from ...common.domain.model import OutcomeNumber
 from ...common.values.failure import Failure
 from ...common.wire.frames import FRAME_BYTES_MAX, too_large
+from .ended import Ended, EndedJob, EndedSlice
+from .finish_call import FinishCall
+from .runs import Key
 
 FINISH_ROWS_MAX: Final = 2_000
 FINISH_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one finish call; a larger body travels alone
@@ -23,10 +30,6 @@ FINISH_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one finish call; a lar
 REFUSALS_MAX: Final = 2
 REASON_CHARS_MAX: Final = 2_000
 BODY_BYTES_MAX: Final = FRAME_BYTES_MAX - 4 * 1024  # beside it in its frame: ids, times, numbers
-
-Key = tuple[bytes, int]  # id and attempt
-# The arguments of one finish call: rows, and the hashes of the content that their results refer to.
-FinishCall = tuple[list[ReportRow], list[list[Any]] | None]
 
 
 class Refusal(NamedTuple):
@@ -38,82 +41,91 @@ class Refusal(NamedTuple):
 
 
 class Outbox:
+    """The length is counted in attempts."""
+
     def __init__(self) -> None:
         self._rows_max = FINISH_ROWS_MAX  # of the next call: fewer after a refusal
-        self._refusals: dict[Key, int] = {}  # of rows that travelled alone
-        self._replaced: set[Key] = set()  # by failures
         self.body_bytes_max = BODY_BYTES_MAX
-        self._rows: dict[Key, ReportRow] = {}
-        self._blobs: dict[Key, list[bytes]] = {}  # hashes of the content that results refer to
-        self._under_way: list[Key] = []
+        self._waiting: deque[Ended] = deque()
+        self._under_way: FinishCall | None = None
+        self._length = 0
+        self._ends: dict[int, EndedSlice] = {}  # slices that wait, by the id behind them
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._length
+
+    def __iter__(self) -> Iterator[Ended]:
+        if self._under_way is not None:
+            yield from self._under_way.ended
+        yield from self._waiting
 
     @property
     def held(self) -> list[list[Any]]:
         """The form in which ``announce`` and ``release`` name them."""
-        return [[row.id, row.attempt, row.lease] for row in self._rows.values()]
+        return [one.held for one in self]
 
     @property
-    def ended(self) -> list[list[Any]]:
-        """The same; each with the seconds that it ran."""
-        return [[row.id, row.attempt, row.lease, row.seconds] for row in self._rows.values()]
+    def held_with_seconds(self) -> list[list[Any]]:
+        """The same; each with the seconds that it ran, of a slice those of the longest."""
+        return [[*one.held, one.seconds_max] for one in self]
 
-    def put(self, key: Key, row: ReportRow, blobs: list[bytes] | None = None) -> None:
-        self._rows[key] = row
-        if blobs:
-            self._blobs[key] = blobs
+    def put(self, row: ReportRow, blobs: Sequence[bytes] = ()) -> None:
+        self._waiting.append(EndedJob(row, blobs))
+        self._length += 1
 
-    def put_all(self, rows: list[ReportRow]) -> None:
-        """Results that refer to no content."""
-        self._rows.update(((row.id, row.attempt), row) for row in rows)
+    def put_slice(self, slice: EndedSlice) -> None:
+        self._length += len(slice)
+        before = self._ends.pop(int.from_bytes(slice.id, "big"), None)
+        if before is not None and before.attempt == slice.attempt and before.lease == slice.lease:
+            before.join(slice)
+        else:
+            before = slice
+            self._waiting.append(slice)
+        self._ends[before.end] = before
 
-    @property
-    def blobs_under_way(self) -> list[list[Any]] | None:
-        """``[[index, [hash, …]], …]`` for the rows of the call under way, if any refers to content."""
-        if not self._blobs:
+    def take_call(self) -> FinishCall | None:
+        """The next call; None while one is under way, or if there is nothing to report."""
+        if self._under_way is not None or not self._waiting:
             return None
-        found = [[i, self._blobs[key]] for i, key in enumerate(self._under_way) if key in self._blobs]
-        return found or None
-
-    def take_call(self) -> list[ReportRow]:
-        """The rows of the next call; none while one is under way."""
-        rows: list[ReportRow] = []
-        if self._under_way:
-            return rows
-        if len(self._rows) <= self._rows_max and self._bytes() <= min(FINISH_BYTES_MAX, self.body_bytes_max):
-            self._under_way = list(self._rows)
-            return list(self._rows.values())
-        size = 0
-        for key, row in self._rows.items():
-            if row.body is not None:
-                if len(row.body) > self.body_bytes_max:
-                    row = self._rows[key] = _shortened(row, self.body_bytes_max)
-                size += len(row.body or b"")
-            if rows and (len(rows) >= self._rows_max or size > FINISH_BYTES_MAX):
+        self._ends.clear()  # what travels is joined with nothing
+        bytes_max = min(FINISH_BYTES_MAX, self.body_bytes_max)
+        taken: list[Ended] = []
+        count = size = 0
+        while self._waiting and count < self._rows_max:
+            one = self._waiting.popleft()
+            fits = _fitting(one, self._rows_max - count, bytes_max - size)
+            if not fits and not taken:
+                fits = 1  # it travels alone
+            if fits < len(one) and isinstance(one, EndedSlice):
+                self._waiting.appendleft(one.part(fits, len(one)))
+                one = one.part(0, fits)
+            elif not fits:
+                self._waiting.appendleft(one)
+            if not fits:
                 break
-            rows.append(row)
-            self._under_way.append(key)
-        return rows
-
-    def _bytes(self) -> int:
-        """Of all bodies."""
-        return sum([len(row.body) for row in self._rows.values() if row.body is not None])
+            if one.size_bytes > self.body_bytes_max:
+                one = _shortened(one, self.body_bytes_max)
+            taken.append(one)
+            count += fits
+            size += one.size_bytes
+        self._under_way = FinishCall(taken)
+        return self._under_way
 
     def take_rest(self) -> list[FinishCall]:
-        """All rows that are not under way, for calls that are made without waiting for answers, as the worker ends."""
+        """All reports that are not under way, for calls that are made without waiting for answers, as the worker ends."""
         calls: list[FinishCall] = []
         self._settle()
-        while rows := self.take_call():
-            calls.append((rows, self.blobs_under_way))
+        while (call := self.take_call()) is not None:
+            calls.append(call)
             self._settle()
         return calls
 
     def answered(self, stale: Set[int]) -> list[bytes]:
         """The call was answered: its rows are acknowledged. Returns the ids of those that came too late."""
         self._rows_max = min(FINISH_ROWS_MAX, 2 * self._rows_max)
-        late = [key[0] for index, key in enumerate(self._under_way) if index in stale]
+        late: list[bytes] = []
+        if stale and self._under_way is not None:
+            late = [id for place, (id, _) in enumerate(self._under_way.keys()) if place in stale]
         self._settle()
         return late
 
@@ -121,53 +133,72 @@ class Outbox:
         """The call was refused. Returns the bad row, as soon as it is known. ``certain``: the master says that a report in
         the call is bad. Otherwise the reason may be another, and only a row that is refused alone twice is taken for bad.
         """
-        keys, self._under_way = self._under_way, []
-        self._rows_max = max(1, len(keys) // 2)
-        if len(keys) != 1 or keys[0] not in self._rows:
+        if self._under_way is None:
             return None
-        [key] = keys
-        self._refusals[key] = self._refusals.get(key, 0) + 1
-        if not certain and self._refusals[key] < REFUSALS_MAX:
+        call, self._under_way = self._under_way, None
+        self._rows_max = max(1, len(call) // 2)
+        if len(call) > 1:
+            self._waiting.extendleft(reversed(call.ended))
             return None
-        if key in self._replaced:
-            self.drop({key})
-            return Refusal(*key, is_final=True)
-        self._replaced.add(key)
-        self._refusals.pop(key)
-        self._blobs.pop(key, None)
+        [bad] = call.ended
+        if isinstance(bad, EndedSlice):
+            bad = bad.one(0)
+        bad.refusals += 1
+        id, attempt = bad.row.id, bad.row.attempt
+        if not certain and bad.refusals < REFUSALS_MAX:
+            self._waiting.appendleft(bad)
+            return None
+        if bad.is_replaced:
+            self._length -= 1
+            return Refusal(id, attempt, is_final=True)
         text = f"the master refused the report of this attempt: {reason}"
         failure = Failure("ReportRefused", text[:REASON_CHARS_MAX]).encode()
-        error = int(OutcomeNumber.ERROR)
-        old = self._rows[key]
-        self._rows[key] = ReportRow(old.id, old.attempt, old.lease, error, failure, 0.0, 0.0, None)
-        return Refusal(*key, is_final=False)
+        row = ReportRow(id, attempt, bad.row.lease, int(OutcomeNumber.ERROR), failure, 0.0, 0.0, None)
+        self._waiting.appendleft(EndedJob(row, is_replaced=True))
+        return Refusal(id, attempt, is_final=False)
 
     def connected(self) -> None:
         """Answers of the last connection do not come any more: what was under way is sent again."""
-        self._under_way.clear()
+        if self._under_way is not None:
+            self._waiting.extendleft(reversed(self._under_way.ended))
+            self._under_way = None
 
     def drop(self, lost: Container[Key]) -> None:
         """The master does not accept these any more: it has given the tasks to other workers."""
-        self._rows = {key: row for key, row in self._rows.items() if key not in lost}
-        self._blobs = {key: blobs for key, blobs in self._blobs.items() if key not in lost}
-        self._replaced = {key for key in self._replaced if key not in lost}
-        self._refusals = {key: count for key, count in self._refusals.items() if key not in lost}
+        left: deque[Ended] = deque()
+        for one in self._waiting:
+            if isinstance(one, EndedSlice):
+                left += one.without(lost)
+            elif one.keys()[0] not in lost:
+                left.append(one)
+        self._length -= sum(map(len, self._waiting)) - sum(map(len, left))
+        self._waiting = left
+        self._ends.clear()
 
     def _settle(self) -> None:
-        """Forget the rows that are under way."""
-        for key in self._under_way:
-            self._rows.pop(key, None)
-        for key in self._under_way if self._blobs else ():
-            self._blobs.pop(key, None)
-        if self._replaced or self._refusals:
-            self._replaced.difference_update(self._under_way)
-            for key in self._under_way:
-                self._refusals.pop(key, None)
-        self._under_way.clear()
+        """Forget the call that is under way."""
+        if self._under_way is not None:
+            self._length -= len(self._under_way)
+            self._under_way = None
 
 
-def _shortened(row: ReportRow, bytes_max: int) -> ReportRow:
-    """A failure in place of a body that fits no frame."""
+def _fitting(one: Ended, most: int, bytes_left: int) -> int:
+    """How many of its attempts a call takes that has room for so many, and for bodies of so many bytes."""
+    if one.size_bytes <= bytes_left:
+        return min(len(one), most)
+    if not isinstance(one, EndedSlice):
+        return 0
+    for place, body in enumerate(one.bodies[:most]):
+        bytes_left -= len(body)
+        if bytes_left < 0:
+            return place
+    return min(len(one), most)
+
+
+def _shortened(one: Ended, bytes_max: int) -> EndedJob:
+    """A failure in place of a body that fits no frame; it travels alone."""
+    [row] = one.rows()
     text = too_large("the result has", len(row.body or b""), bytes_max)
     outcome = int(OutcomeNumber.ERROR) if row.outcome == OutcomeNumber.SUCCESS else row.outcome
-    return row._replace(outcome=outcome, body=Failure("ResultTooLarge", text).encode())
+    blobs = one.blobs if isinstance(one, EndedJob) else ()
+    return EndedJob(row._replace(outcome=outcome, body=Failure("ResultTooLarge", text).encode()), blobs)

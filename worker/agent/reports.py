@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
 from types import NoneType
 from typing import Any, Final, NamedTuple
 
@@ -43,8 +42,8 @@ class SliceReport(NamedTuple):
 
     ordinal: int  # of the first
     bodies: list[bytes]
-    started: Sequence[float]  # Unix seconds
-    seconds: Sequence[float]
+    started: array[float]  # Unix seconds
+    seconds: array[float]
 
     @property
     def jobs_count(self) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Set
 from .backlog import Backlog
 from .children import Children
 from .effects import ChildEffects, ChildState, MasterEffects
-from .jobs import Job
+from .runs import JobRun, Key
 
 CANCELLED, LOST = "cancelled", "lost"  # why a job is unwanted; lost: to another worker
 
@@ -33,7 +33,7 @@ class Returns:
             begun = self._runners.take_back(child.number)
         self._put_back(child.remove_unstarted(begun))
 
-    def take_unwanted(self, keys: Set[tuple[bytes, int]], why: str) -> list[ChildState]:
+    def take_unwanted(self, keys: Set[Key], why: str) -> list[ChildState]:
         """Take back what was not begun in the children that have jobs of these attempts. Returns these children: what is left
         of the attempts in them was begun, as far as is known."""
         found = self._children.with_jobs_of(keys)
@@ -44,19 +44,19 @@ class Returns:
 
     def left(self, child: ChildState, ordinal: int) -> None:
         """A job was taken back from its child in the moment in which the child came to it."""
-        job = child.remove_left(ordinal)
-        if job is not None and not job.unwanted:
-            self._put_back([job])
-        elif job is not None and job.unwanted == CANCELLED:
-            self.release([job])  # what is released unstarted, the master cancels
+        left, why = child.remove_left(ordinal)
+        if not why:
+            self._put_back(left)
+        elif why == CANCELLED:
+            self.release(left)  # what is released unstarted, the master cancels
 
-    def release(self, jobs: list[Job]) -> None:
+    def release(self, runs: list[JobRun]) -> None:
         """Give leases back. Without a connection nothing is to do: the next announcement does not name them."""
-        if jobs and self.is_connected:
-            self._master.release([job.held for job in jobs])
+        if runs and self.is_connected:
+            self._master.release([run.held for run in runs])
 
-    def _put_back(self, jobs: list[Job]) -> None:
+    def _put_back(self, runs: list[JobRun]) -> None:
         if self.is_draining:
-            self.release(jobs)
+            self.release(runs)
         else:
-            self._backlog.put_back(jobs)
+            self._backlog.put_back(runs)

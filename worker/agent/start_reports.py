@@ -41,15 +41,18 @@ class StartReports:
         seconds = self._seconds(now)
         return [[*job.held, seconds.get(job.ordinal, 0.0)] for job in self.running()]
 
-    def begun(self, now: float) -> dict[int, float]:
-        """The seconds that each job has run which a child has begun and not reported, by ordinal."""
-        seconds = self._seconds(now)
-        return {
-            job.ordinal: seconds.get(job.ordinal, 0.0)
-            for child in self._children.values()
-            if child.jobs
-            for job in child.begun(self._runners)
-        }
+    def rows_in_hand(self, now: float) -> list[list[Any]]:
+        """``[id, attempt, lease]`` of all that children have; the seconds are behind what has begun. Of neighbours, one row."""
+        rows: list[list[Any]] = []
+        for child in self._children.values():
+            begun = self._runners.begun(child.number) if child.jobs else 0
+            for run in child.jobs:
+                first = run.ordinal
+                cuts = child.current - first, child.current + 1 - first, begun + 1 - first
+                for part in run.split(cuts):
+                    seconds = max(0.0, now - child.since) if part.ordinal == child.current else 0.0
+                    rows.append(part.held if part.ordinal > begun else [*part.held, seconds])
+        return rows
 
     def send_due(self, now: float) -> None:
         """Report what has run for a while and was not reported yet. A message that is lost is made good by the next
@@ -67,5 +70,5 @@ class StartReports:
         return {
             child.current: max(0.0, now - child.since)
             for child in self._children.values()
-            if child.job(child.current) is not None
+            if child.jobs.job(child.current) is not None
         }

@@ -20,6 +20,7 @@ from typing import Final
 from ...common.domain.ids import show_id
 from .effects import ChildEffects, ChildState
 from .jobs import Job
+from .runs import Key
 from .task_durations import LONG_SECONDS, TaskDurations
 
 TICK_SECONDS: Final = 0.05
@@ -80,10 +81,10 @@ class Watchdog:
         if job is None:
             return None
         if job.ordinal != child.current:
-            child.set_current(job, now)
+            child.set_current(job.ordinal, now)
             child.ending, child.escalation = "", 0
             return None
-        is_held_back = child.jobs[0] is not job and now - child.since >= HELD_SECONDS
+        is_held_back = child.jobs.first.ordinal != job.ordinal and now - child.since >= HELD_SECONDS
         if is_held_back and child.flush_requested_for != job.ordinal:
             child.flush_requested_for = job.ordinal
             self._effects.notify(child.number, job.ordinal, "flush")
@@ -94,7 +95,7 @@ class Watchdog:
         job = child.running(self._effects)
         if job is not None and not child.ending:
             if job.ordinal != child.current:  # it has begun since the last tick
-                child.set_current(job, now)
+                child.set_current(job.ordinal, now)
             child.ending, child.ending_since, child.escalation, child.is_dumped = why, now, 1, False
             self._report(ACTIONS[why], level="warning", task=show_id(job.id), name=job.name)
             if why == "memory":  # no notice: it takes what others need, and is killed at the next tick
@@ -102,7 +103,7 @@ class Watchdog:
             else:
                 self._effects.notify(child.number, job.ordinal, "cancel" if why == "lost" else why)
 
-    def end_if_running(self, child: ChildState, keys: Set[tuple[bytes, int]], why: str, now: float) -> None:
+    def end_if_running(self, child: ChildState, keys: Set[Key], why: str, now: float) -> None:
         """End what the child runs if it is one of these attempts. An attempt may be over, and its report on the way."""
         job = child.running(self._effects)
         if job is not None and job.key in keys:
@@ -119,7 +120,7 @@ class Watchdog:
         job = child.running(self._effects)
         if job is not None and not child.ending:
             if job.ordinal != child.current:
-                child.set_current(job, now)
+                child.set_current(job.ordinal, now)
             if child.has_outgrown(self._max_memory, last):
                 self.end_job(child, "memory", now)
         return True

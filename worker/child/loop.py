@@ -33,7 +33,6 @@ from typing import Any, Final
 
 from ...common.domain import context
 from ...common.domain.context import Context
-from ...common.domain.ids import show_id
 from ...common.errors import CancelRequested, ConfigError, TimeLimit
 from ...common.runtime.history import digest, open_history
 from ...common.runtime.parent_death import die_with
@@ -275,13 +274,13 @@ class ChildProcess:
 
     def _note_start(self, block: Block) -> None:
         assert self._note is not None  # noqa: S101 - the caller has looked
-        at = self._index
-        self._note("started", id=block.id(at), attempt=block.attempts[at], number=block.numbers[at])
+        job = block.job(self._index)
+        self._note("started", id=job.id, attempt=job.attempt, number=job.number)
 
     def _note_end(self, block: Block, outcome: int, body: bytes | None) -> None:
         assert self._note is not None  # noqa: S101 - the caller has looked
-        id, attempt = block.id(self._index), block.attempts[self._index]
-        self._note("computed", id=id, attempt=attempt, outcome=int(outcome), digest=digest(body))
+        job = block.job(self._index)
+        self._note("computed", id=job.id, attempt=job.attempt, outcome=int(outcome), digest=digest(body))
 
     def _await(self, coroutine: Any) -> Any:
         import asyncio
@@ -303,21 +302,11 @@ class ChildProcess:
         return self._cancelled
 
     def context(self) -> Context | None:
-        if not self._current:
-            return None
-        block, at = self._block, self._index
-        return Context(
-            id=show_id(block.id(at)),
-            attempt=block.numbers[at],
-            name=block.name,
-            queue=block.queue,
-            token=block.lease.hex(),
-            deadline=None if block.timeout is None else self._started + block.timeout,
-        )
+        return self._block.context(self._index, self._started) if self._current else None
 
     def steps(self) -> AttemptSteps:
-        block, at = self._block, self._index
-        return self._steps.of((block.id(at), block.attempts[at], block.lease))
+        job = self._block.job(self._index)
+        return self._steps.of((job.id, job.attempt, self._block.lease))
 
     # what goes out
 

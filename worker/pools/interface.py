@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from ...common.errors import TqError
 from ...common.wire.protocol import Request
-from ..agent.jobs import Death, Job
+from ..agent.jobs import Death
 from ..agent.reports import Report
+from ..agent.runs import JobRun
 
 
 class Runner(Protocol):
@@ -19,7 +20,7 @@ class Runner(Protocol):
     ready: bool
     is_retired: bool
 
-    def send(self, jobs: list[Job], *, is_swift: bool) -> None: ...
+    def send(self, runs: list[JobRun], *, is_swift: bool) -> None: ...
     def begun(self, *, for_certain: bool = False) -> int: ...
     def take_back(self) -> int: ...
     def notify(self, ordinal: int, kind: str) -> None: ...

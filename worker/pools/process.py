@@ -18,8 +18,9 @@ from ...common.runtime.callbacks import contained
 from ...common.runtime.hiding import show_child
 from ...common.wire.frames import Kind, pack, unpack
 from ...common.wire.protocol import Answerer, Request
-from ..agent.jobs import Death, Job
+from ..agent.jobs import Death
 from ..agent.reports import REPORT_FIELDS, JobReport, Report, SliceReport, read_reports
+from ..agent.runs import JobRun
 from ..child.block import Block
 from ..child.loop import CANCEL_NOTICE, FLUSH_NOTICE, NOTICE, TIMEOUT_NOTICE
 from ..child.output import DUMP_SIGNAL
@@ -97,10 +98,10 @@ class ChildHandle:
 
     # effects
 
-    def send(self, jobs: list[Job], *, is_swift: bool) -> None:
+    def send(self, runs: list[JobRun], *, is_swift: bool) -> None:
         if self.alive:
-            self._sent = jobs[-1].ordinal
-            self._work.write(Kind.CALL, pack(block_of(jobs, is_swift=is_swift)))
+            self._sent = runs[-1].end - 1
+            self._work.write(Kind.CALL, pack(block_of(runs, is_swift=is_swift)))
 
     def begun(self, *, for_certain: bool = False) -> int:
         return self._starts.runs if for_certain else self._starts.begun
@@ -263,9 +264,9 @@ class ChildHandle:
         )
 
 
-def block_of(jobs: list[Job], *, is_swift: bool) -> Block:
+def block_of(runs: list[JobRun], *, is_swift: bool) -> Block:
     """Jobs of one lease and one task, as their child receives them."""
-    first = jobs[0]
+    first = runs[0]
     return Block(
         first.ordinal,
         first.name,
@@ -273,8 +274,6 @@ def block_of(jobs: list[Job], *, is_swift: bool) -> Block:
         first.lease,
         first.timeout,
         is_swift,
-        b"".join([job.id for job in jobs]),
-        [job.attempt for job in jobs],
-        [job.number for job in jobs],
-        [job.payload for job in jobs],
+        [[run.id, len(run), run.attempt, run.number] for run in runs],
+        first.payloads if len(runs) == 1 else [payload for run in runs for payload in run.payloads],
     )

@@ -36,6 +36,7 @@ from ...common.values.codec import decode_work
 from ...common.wire.protocol import Request
 from ..agent.jobs import Job
 from ..agent.reports import JobReport
+from ..agent.runs import JobRun
 from ..child.blobs import ChildBlobs
 from ..child.fork_guard import ForkGuard
 from ..child.served import ServedTask, ServedTasks, encode_result
@@ -85,9 +86,9 @@ class ThreadChild:
 
     # effects: called in the loop
 
-    def send(self, jobs: list[Job], *, is_swift: bool) -> None:
+    def send(self, runs: list[JobRun], *, is_swift: bool) -> None:
         with self._changed:
-            self._unread.extend(jobs)
+            self._unread.extend(job for run in runs for job in run.jobs())
             self._changed.notify()
 
     def begun(self, *, for_certain: bool = False) -> int:

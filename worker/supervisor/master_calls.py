@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from ...common.contract.workers import ReportRow
 from ...common.domain.ids import show_id
 from ...common.errors import InvalidArgument, TqError
 from ..agent.agent import Agent
-from ..agent.finish_message import finish_message
+from ..agent.finish_call import FinishCall
 from .master_connection import MasterConnection
 from .observer import Observer
 
@@ -18,7 +17,7 @@ from .observer import Observer
 class ReportMeters(Protocol):
     """Counts what the master has acknowledged, if the worker serves metrics."""
 
-    def acknowledged(self, rows: Sequence[ReportRow], stale: int) -> None: ...
+    def acknowledged(self, call: FinishCall, stale: int) -> None: ...
 
 
 class MasterCalls:
@@ -48,19 +47,17 @@ class MasterCalls:
 
         self._master.request("lease", granted, want)
 
-    def finish(self, rows: list[ReportRow], blobs: list[list[Any]] | None) -> None:
-        message = finish_message(rows, blobs)
-
+    def finish(self, call: FinishCall) -> None:
         def finished(answer: Any) -> None:
-            stale = message.stale(answer)
-            self._observer.finished(rows)
+            stale = call.stale(answer)
+            self._observer.finished(call)
             if self.meters is not None:
-                self.meters.acknowledged(rows, len(stale))
+                self.meters.acknowledged(call, len(stale))
             self.agent.finished(stale, self._now())
             self._after()
 
-        self._observer.before_finish(rows)
-        self._master.request("finish", finished, *message.arguments, refused=self._finish_refused)
+        self._observer.before_finish(call)
+        self._master.request("finish", finished, *call.arguments, refused=self._finish_refused)
 
     def _finish_refused(self, error: TqError) -> bool:
         """Whether the outbox has dealt with it: see there. A refused call must not end the connection that the reports of
@@ -92,9 +89,9 @@ class MasterCalls:
     def give_up(self) -> None:
         """Report what is over and release the rest, without waiting for answers. Calls are made in this order on one
         connection, and the goodbye comes behind them."""
-        reports, held = self.agent.give_up(self._now())
-        for rows, blobs in reports:
-            self._observer.before_finish(rows)
-            self._master.notify("finish", *finish_message(rows, blobs).arguments)
+        calls, held = self.agent.give_up(self._now())
+        for call in calls:
+            self._observer.before_finish(call)
+            self._master.notify("finish", *call.arguments)
         if held:
             self._master.notify("release", held, True)

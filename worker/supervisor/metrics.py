@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...common.contract.workers import ReportRow
 from ...common.domain.model import OutcomeNumber
 from ...common.runtime.exposition import counter, gauge, histogram
 from ...common.runtime.histogram import DISK_SECONDS, SECONDS, Buckets
 from ...common.version import VERSION
+from ..agent.ended import EndedSlice
+from ..agent.finish_call import FinishCall
 from .memory import resident_bytes
 from .supervisor import Supervisor
 
@@ -27,10 +27,16 @@ class WorkerMeters:
         self.run, self.lag = Buckets(SECONDS), Buckets(DISK_SECONDS)
         self.events: Counter[str] = Counter()
 
-    def acknowledged(self, rows: Sequence[ReportRow], stale: int) -> None:
-        for outcome, count in Counter([row.outcome for row in rows]).items():
-            self.outcomes[OutcomeNumber(outcome)] += count
-        self.run.observe_all([row.seconds for row in rows])
+    def acknowledged(self, call: FinishCall, stale: int) -> None:
+        seconds: list[float] = []
+        for one in call.ended:
+            if isinstance(one, EndedSlice):
+                self.outcomes[OutcomeNumber.SUCCESS] += len(one)
+                seconds += one.seconds
+            else:
+                self.outcomes[OutcomeNumber(one.row.outcome)] += 1
+                seconds.append(one.row.seconds)
+        self.run.observe_all(seconds)
         self.stale += stale
 
 

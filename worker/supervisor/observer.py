@@ -16,9 +16,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from ...common.contract.workers import ReportRow
+from ...common.domain.id_runs import ids_named
 from ...common.domain.ids import show_id
 from ...common.runtime.callbacks import WORKER, contained, report_bug
+from ..agent.finish_call import FinishCall
 from ..agent.jobs import Job
 from ..agent.unsent_output import UnsentOutput
 from .output_sink import OutputSink
@@ -57,21 +58,22 @@ class Observer:
     def last_lines(self, job: Job) -> str:
         return self._unsent.last_lines(job)
 
-    def before_finish(self, rows: Sequence[ReportRow]) -> None:
+    def before_finish(self, call: FinishCall) -> None:
         """These ends are about to be reported: the output of those attempts is sent first."""
         if self._unsent.has_unsent:
-            keys = [(row.id, row.attempt) for row in rows]
+            keys = call.keys()
             while said := self._unsent.take(keys):
                 self._send(said)
 
-    def finished(self, rows: Sequence[ReportRow]) -> None:
+    def finished(self, call: FinishCall) -> None:
         """Their ends are acknowledged."""
         if self._unsent:
-            self._unsent.forget((row.id, row.attempt) for row in rows)
+            self._unsent.forget(call.keys())
 
     def connected(self, held: Sequence[list[Any]]) -> None:
         """There is a new connection; what was sent on the last one may be lost."""
-        self._unsent.keep((id, attempt) for id, attempt, _ in held)
+        if self._unsent:
+            self._unsent.keep((id, attempt) for named, attempt, _ in held for id in ids_named([named]))
         self._unsent.resend_all()
         self._send_soon()
 

@@ -21,8 +21,9 @@ from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ...common.runtime.config import WorkerSettings
 from ...common.wire.protocol import Request
 from ..agent.agent import Agent
-from ..agent.jobs import Death, Job
+from ..agent.jobs import Death
 from ..agent.reports import Report
+from ..agent.runs import JobRun
 from ..child.loading import BrokenCode, import_failure
 from ..pools.interface import MakeRunner, Runner
 from .master_connection import MasterConnection
@@ -77,8 +78,8 @@ class RunnerPool:
 
     # effects
 
-    def send(self, child: int, jobs: list[Job], *, is_swift: bool) -> None:
-        self.by_number[child].send(jobs, is_swift=is_swift)
+    def send(self, child: int, runs: list[JobRun], *, is_swift: bool) -> None:
+        self.by_number[child].send(runs, is_swift=is_swift)
         self.tick_soon()
         if len(self.agent.children[child].jobs) > 1:
             self.look_soon()

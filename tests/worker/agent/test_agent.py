@@ -13,7 +13,7 @@ from tq.worker.agent.outbox import BODY_BYTES_MAX, FINISH_BYTES_MAX, FINISH_ROWS
 from tq.worker.agent.reports import JobReport
 from tq.worker.agent.task_durations import LONG_SECONDS
 
-from ..workshop import LEASE, LONG, SHORT, Workshop, failure_of, outcome_of
+from ..workshop import LEASE, LONG, SHORT, Workshop, failure_of, jobs_of, outcome_of
 
 HASH = b"h" * 32
 
@@ -153,7 +153,7 @@ def test_a_result_over_the_frame_limit_is_a_failure_that_names_the_ways_out(
             "the result has 1,001 bytes, the limit is 1,000; large data travels with a task as a tq.Blob, "
             "and anywhere as a path on shared storage"
         )
-        assert not shop.agent.held
+        assert not shop.held
 
 
 def test_the_content_a_result_names_is_sent_with_its_row_until_it_is_answered(shop: Workshop) -> None:
@@ -161,16 +161,13 @@ def test_the_content_a_result_names_is_sent_with_its_row_until_it_is_answered(sh
     shop.agent.disconnect()
     shop.run(1)
     begun = shop.begin(2)
-    [job] = shop.agent.children[2].jobs
+    [job] = jobs_of(shop.agent.children[2].jobs)
     assert job.id == begun
     shop.agent.child_reported(2, [JobReport(job.ordinal, 0, b"r", 0.0, 0.1, None, [HASH])], shop.now)
     for _ in range(2):  # the second time on a new connection
         shop.cut()
         shop.agent.connect([], shop.now)
-        assert shop.named == [[1, [HASH]]]
-    shop.acknowledge()
-    shop.sims[2].unstarted.clear()
-    assert shop.agent.outbox.blobs_under_way is None
+        assert shop.call.arguments[1] == [[1, [HASH]]]
 
 
 def test_a_result_that_came_too_late_is_reported_and_forgotten(shop: Workshop) -> None:
@@ -178,16 +175,16 @@ def test_a_result_that_came_too_late_is_reported_and_forgotten(shop: Workshop) -
     shop.run(1)
     shop.acknowledge(stale=[0])
     assert ("task.stale", {"level": "warning", "task": show_id(id)}) in shop.reports
-    assert not shop.agent.held
+    assert not shop.held
 
 
 def test_what_is_acknowledged_is_held_no_longer(shop: Workshop) -> None:
     [id] = shop.grant()
-    assert shop.agent.held == [[id, 1, LEASE]]
+    assert shop.held == [[id, 1, LEASE]]
     shop.run(1)
-    assert shop.agent.held == [[id, 1, LEASE]]
+    assert shop.held == [[id, 1, LEASE]]
     shop.acknowledge()
-    assert shop.agent.held == []
+    assert shop.held == []
     assert shop.agent.idle
 
 
@@ -239,7 +236,7 @@ def test_what_no_child_can_take_soon_is_handed_back(shop: Workshop) -> None:
     hanging = [shop.begin(child) for child in (1, 2)]
     shop.wait(4 * LONG_SECONDS)
     assert {row[0] for row in shop.released} == set(ids) - set(hanging)
-    assert {row[0] for row in shop.agent.held} == set(hanging)
+    assert {row[0] for row in shop.held} == set(hanging)
 
 
 def test_nothing_is_handed_back_while_there_is_no_master_to_take_it(shop: Workshop) -> None:
@@ -250,7 +247,7 @@ def test_nothing_is_handed_back_while_there_is_no_master_to_take_it(shop: Worksh
     shop.cut()
     shop.wait(10 * LONG_SECONDS)
     assert not shop.released
-    assert {row[0] for row in shop.agent.held} == set(ids)
+    assert {row[0] for row in shop.held} == set(ids)
 
 
 # suspects
@@ -260,7 +257,7 @@ def test_a_suspect_starts_only_after_the_master_knows(shop: Workshop) -> None:
     [id] = shop.grant(shop.tasks(1, suspect=True))
     assert not shop.sims[1].unstarted
     assert list(shop.starts) == [[id]]
-    assert shop.agent.held == [[id, 1, LEASE]]
+    assert shop.held == [[id, 1, LEASE]]
     shop.agent.may_start(shop.starts.popleft(), shop.now)
     assert shop.run(1) == id
 
@@ -327,7 +324,7 @@ def test_what_runs_goes_on_without_a_connection_and_its_result_waits(shop: Works
     assert {shop.run(child) for child in (1, 2)} == set(ids)
     shop.wait(5.0)
     assert not shop.finishing
-    assert {row[0] for row in shop.agent.held} == set(ids)
+    assert {row[0] for row in shop.held} == set(ids)
     shop.agent.connect([], shop.now)
     assert {row[0] for row in shop.acknowledge()} == set(ids)
     assert shop.agent.idle
@@ -365,7 +362,7 @@ def test_a_lost_lease_that_waits_is_forgotten_and_never_started(shop: Workshop) 
     shop.cut()
     waiting = [id for id in ids if id not in shop.running()]
     shop.agent.connect(waiting, shop.now)
-    assert {row[0] for row in shop.agent.held} == set(shop.running())
+    assert {row[0] for row in shop.held} == set(shop.running())
     assert not any(sim.unstarted for sim in shop.sims.values())
 
 
@@ -386,7 +383,7 @@ def test_a_lost_lease_of_an_announced_suspect_is_forgotten(shop: Workshop) -> No
     shop.cut()
     shop.agent.connect([id], shop.now)
     assert not shop.starts
-    assert shop.agent.held == []
+    assert shop.held == []
 
 
 @pytest.mark.parametrize("lost", [1, 2])
@@ -489,7 +486,7 @@ def test_drained_without_a_connection_nothing_is_held_that_was_not_started(shop:
     shop.cut()
     shop.agent.drain(shop.now)
     assert not shop.released
-    assert [row[0] for row in shop.agent.held] == [running]
+    assert [row[0] for row in shop.held] == [running]
 
 
 def test_after_a_drain_giving_up_reports_what_has_ended_and_hands_back_what_has_begun(shop: Workshop) -> None:
@@ -498,9 +495,9 @@ def test_after_a_drain_giving_up_reports_what_has_ended_and_hands_back_what_has_
     shop.grant(shop.tasks(1, suspect=True))
     under_way, waiting, running = shop.run(1), shop.run(1), shop.begin(1)
     shop.agent.drain(shop.now)
-    reports, held = shop.agent.give_up(shop.now)
+    calls, held = shop.agent.give_up(shop.now)
     assert [row[0] for row in shop.finishing[0]] == [under_way], "it is reported already"
-    assert [row[0] for rows, _ in reports for row in rows] == [waiting]
+    assert [row[0] for call in calls for row in call.rows()] == [waiting]
     assert [(row[0], len(row)) for row in held] == [(running, 4)], "with the seconds it has run"
 
 
@@ -515,7 +512,7 @@ def test_a_dead_child_costs_its_running_job_one_crash_and_the_others_nothing(sho
     [row] = shop.acknowledge()
     assert (row[0], outcome_of(row)) == (running, OutcomeNumber.CRASH)
     assert "SIGSEGV" in failure_of(row).message
-    assert {row[0] for row in shop.agent.held} == set(ids) - {running}
+    assert {row[0] for row in shop.held} == set(ids) - {running}
     done = set()
     while shop.sims[2].unstarted:
         done.add(shop.run(2))
@@ -587,14 +584,14 @@ def test_a_report_of_a_job_that_is_not_held_is_ignored_and_its_child_replaced(
     [row] = shop.acknowledge()
     assert (row[0], outcome_of(row)) == (running, OutcomeNumber.CRASH)
     assert "reports that cannot be its own" in failure_of(row).message
-    assert {job.id for job in shop.agent.jobs} == set(ids) - {running}
+    assert {job.id for job in shop.jobs} == set(ids) - {running}
 
 
 def test_a_report_out_of_order_is_not_believed(shop: Workshop) -> None:
     shop.warm_up()
     shop.grant(10)
-    first, second, *_ = shop.agent.children[1].jobs
+    first, second, *_ = jobs_of(shop.agent.children[1].jobs)
     late = JobReport(second.ordinal, int(OutcomeNumber.SUCCESS), b"late", 1.7e9, SHORT, None)
     shop.agent.child_reported(1, [late], shop.now)
     assert shop.signals == [(1, True)]
-    assert first in shop.agent.children[1].jobs
+    assert first in jobs_of(shop.agent.children[1].jobs)

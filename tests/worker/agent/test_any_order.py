@@ -121,7 +121,7 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: not self.shop.agent.connected)
     @rule()
     def reconnect(self) -> None:
-        held = self.shop.agent.held
+        held = self.shop.held
         kept = {id for id, attempt, lease in held if self.leased.get(id) == (attempt, lease)}
         dropped = [id for id, attempt, lease in held if self.leased.get(id) != (attempt, lease)]
         for id, (attempt, _) in list(self.leased.items()):
@@ -216,7 +216,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def a_lease_is_in_one_place(self) -> None:
-        held = [(id, attempt) for id, attempt, _ in self.shop.agent.held]
+        held = [(id, attempt) for id, attempt, _ in self.shop.held]
         assert len(held) == len(set(held))
 
     @invariant()
@@ -224,7 +224,7 @@ class AnyOrder(RuleBasedStateMachine):
         """With a line between them nothing is leased to this worker that it does not know of."""
         self.take_released()
         if self.shop.agent.connected:
-            held = {(id, attempt, lease) for id, attempt, lease in self.shop.agent.held}
+            held = {(id, attempt, lease) for id, attempt, lease in self.shop.held}
             assert {(id, *lease) for id, lease in self.leased.items()} <= held
 
     @invariant()

@@ -6,14 +6,21 @@ from collections.abc import Iterable
 
 import pytest
 from tq.worker.agent.backlog import LEASE_CALLS_MAX, Backlog
-from tq.worker.agent.jobs import Job
+from tq.worker.agent.runs import JobRun
 from tq.worker.agent.task_durations import LONG_SECONDS, TaskDurations
 
 from ..workshop import SHORT, Workshop
 
+LEASE = b"lease"
 
-def job(number: int, name: str = "m:f", *, attempt: int = 1, suspect: bool = False) -> Job:
-    return Job(bytes([number]) * 16, attempt, b"lease", "q", name, None, b"payload", suspect)
+
+def run(first: int, count: int = 1, *, attempt: int = 1, suspect: bool = False) -> JobRun:
+    payloads = [b"payload"] * count
+    return JobRun(first.to_bytes(16, "big"), attempt, LEASE, "q", "m:f", None, payloads, suspect)
+
+
+def numbers(runs: Iterable[JobRun]) -> list[int]:
+    return [int.from_bytes(id, "big") for one in runs for id in one.ids()]
 
 
 @pytest.fixture
@@ -24,39 +31,24 @@ def shop() -> Workshop:
     return shop
 
 
-def backlog(shop: Workshop, jobs: Iterable[Job] = (), *, seconds: float | None = None) -> Backlog:
+def backlog(shop: Workshop, runs: Iterable[JobRun] = (), *, seconds: float | None = None) -> Backlog:
     """``seconds``: how long tasks take, if that is known."""
     durations = TaskDurations()
     if seconds is not None:
         durations.record("m:f", seconds)
     made = Backlog(shop, durations)
-    made.waiting.extend(jobs)
+    made.waiting.put(runs)
     return made
 
 
-def test_jobs_of_one_name_leave_together_and_a_suspect_never_with_others(shop: Workshop) -> None:
-    first, second, other, suspect = job(1), job(2), job(3, "m:g"), job(4, "m:g", suspect=True)
-    waiting = backlog(shop, [first, second, other, suspect])
-    assert waiting.next_block(10) == [first, second]
-    assert waiting.next_block(10) == [other]
-    assert waiting.jobs == [suspect]
-
-
-def test_a_batch_is_no_larger_than_asked_for(shop: Workshop) -> None:
-    waiting = backlog(shop, [job(number) for number in range(5)])
-    assert len(waiting.next_block(3)) == 3
-    assert len(waiting) == 2
-
-
 def test_jobs_that_are_put_back_run_before_the_others_in_their_own_order(shop: Workshop) -> None:
-    first, second, third = job(1), job(2), job(3)
-    waiting = backlog(shop, [third])
-    waiting.put_back([first, second])
-    assert waiting.jobs == [first, second, third]
+    waiting = backlog(shop, [run(5)])
+    waiting.put_back([run(1, 2), run(9)])
+    assert numbers(waiting.runs) == [1, 2, 9, 5]
 
 
 def test_a_suspect_that_was_announced_on_a_lost_connection_waits_first_again(shop: Workshop) -> None:
-    suspect, other = job(1, suspect=True), job(2)
+    suspect, other = run(1, suspect=True), run(2, 3)
     waiting = backlog(shop, [suspect, other])
     waiting.announce()
     assert (list(shop.starts), list(waiting.waiting)) == ([[suspect.id]], [other])
@@ -65,18 +57,20 @@ def test_a_suspect_that_was_announced_on_a_lost_connection_waits_first_again(sho
 
 
 def test_only_the_attempt_that_is_named_is_taken(shop: Workshop) -> None:
-    first, again = job(1), job(1, attempt=2)
-    waiting = backlog(shop, [first, again])
-    assert waiting.take(again.key) == [again]
-    assert waiting.take(again.key) == []
-    assert waiting.jobs == [first]
+    waiting = backlog(shop, [run(1, 3), run(2, attempt=2)])
+    key = run(2).id, 2
+    [taken] = waiting.take(key)
+    assert (taken.id, taken.attempt, len(taken)) == (*key, 1)
+    assert waiting.take(key) == []
+    assert numbers(waiting.take((run(2).id, 1))) == [2]
+    assert numbers(waiting.runs) == [1, 3]
 
 
 def test_an_announced_suspect_is_taken_as_well(shop: Workshop) -> None:
-    suspect = job(1, suspect=True)
+    suspect = run(1, suspect=True)
     waiting = backlog(shop, [suspect])
     waiting.announce()
-    assert waiting.take(suspect.key) == [suspect]
+    assert waiting.take((suspect.id, 1)) == [suspect]
     assert len(waiting) == 0
 
 
@@ -96,9 +90,8 @@ def test_short_tasks_are_leased_in_two_calls_and_no_more_until_one_is_answered(s
 
 
 def test_what_is_too_much_for_long_is_given_back_from_the_end(shop: Workshop) -> None:
-    jobs = [job(number) for number in range(5)]
-    waiting = backlog(shop, jobs, seconds=10 * LONG_SECONDS)  # one task a slot is enough
+    waiting = backlog(shop, [run(0, 5)], seconds=10 * LONG_SECONDS)  # one task a slot is enough
     assert waiting.take_surplus(2, 0, True, now=0.0) == []
     assert waiting.take_surplus(2, 0, True, now=LONG_SECONDS / 2) == []
-    assert waiting.take_surplus(2, 0, True, now=2 * LONG_SECONDS) == jobs[:1:-1]
-    assert waiting.jobs == jobs[:2]
+    assert numbers(waiting.take_surplus(2, 0, True, now=2 * LONG_SECONDS)) == [2, 3, 4]
+    assert numbers(waiting.runs) == [0, 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tq.worker.agent.children import Children
 from tq.worker.agent.effects import ChildState
-from tq.worker.agent.jobs import Job
+from tq.worker.agent.runs import JobRun
 from tq.worker.agent.task_durations import TaskDurations
 
 from ..workshop import LONG, SHORT, Workshop
@@ -13,8 +13,8 @@ from ..workshop import LONG, SHORT, Workshop
 NOW = 1_000.0
 
 
-def job(number: int, *, suspect: bool = False) -> Job:
-    return Job(bytes([number]) * 16, 1, b"lease", "q", "m:f", None, b"payload", suspect)
+def run(first: int, count: int = 1, *, suspect: bool = False) -> JobRun:
+    return JobRun(first.to_bytes(16, "big"), 1, b"lease", "q", "m:f", None, [b"payload"] * count, suspect)
 
 
 @pytest.fixture
@@ -33,41 +33,41 @@ def children(shop: Workshop, *, seconds: float = SHORT, max_tasks: int = 0) -> C
 
 def test_an_idle_child_is_taken_first_and_then_the_one_with_the_least_jobs(shop: Workshop) -> None:
     two = children(shop)
-    two.send(two[1], [job(1), job(2)], NOW)
-    assert two.free_for(job(3), reserved=0) is two[2]
-    two.send(two[2], [job(3)], NOW)
-    assert two.free_for(job(4), reserved=0) is two[2]
+    two.send(two[1], [run(1, 2)], NOW)
+    assert two.free_for(run(3), reserved=0) is two[2]
+    two.send(two[2], [run(3)], NOW)
+    assert two.free_for(run(4), reserved=0) is two[2]
 
 
 def test_no_job_waits_in_a_child_behind_a_long_one(shop: Workshop) -> None:
     two = children(shop, seconds=LONG)
     for number in (1, 2):
-        two.send(two[number], [job(number)], NOW)
-    assert two.free_for(job(3), reserved=0) is None
+        two.send(two[number], [run(number)], NOW)
+    assert two.free_for(run(3), reserved=0) is None
 
 
 def test_a_suspect_gets_an_idle_child_only(shop: Workshop) -> None:
     two = children(shop)
     for number in (1, 2):
-        two.send(two[number], [job(number)], NOW)
-    assert two.free_for(job(3), reserved=0) is not None
-    assert two.free_for(job(3, suspect=True), reserved=0) is None
+        two.send(two[number], [run(number)], NOW)
+    assert two.free_for(run(3), reserved=0) is not None
+    assert two.free_for(run(3, suspect=True), reserved=0) is None
 
 
 def test_as_many_idle_children_are_kept_free_as_suspects_are_announced(shop: Workshop) -> None:
     two = children(shop)
-    assert two.free_for(job(1), reserved=1) is two[2]
-    assert two.free_for(job(1), reserved=2) is None
+    assert two.free_for(run(1), reserved=1) is two[2]
+    assert two.free_for(run(1), reserved=2) is None
 
 
 def test_a_child_that_has_had_all_its_tasks_is_replaced_when_it_has_none(shop: Workshop) -> None:
     two = children(shop, max_tasks=2)
     assert two.batch_size(two[1], "m:f") == 2
-    two.send(two[1], [job(1), job(2)], NOW)
+    two.send(two[1], [run(1, 2)], NOW)
     assert two.is_used_up(two[1])
     two.retire_if_due(two[1])
     assert (shop.retired, two[1].ready) == ([], True)
-    two[1].jobs.clear()
+    two[1].jobs.take_all()
     shop.take_back(1)
     two.retire_if_due(two[1])
     assert (shop.retired, two[1].ready, two[2].ready) == ([1], False, True)
@@ -75,7 +75,7 @@ def test_a_child_that_has_had_all_its_tasks_is_replaced_when_it_has_none(shop: W
 
 def test_every_job_has_an_ordinal_of_its_own_over_all_children(shop: Workshop) -> None:
     two = children(shop)
-    two.send(two[1], [job(1), job(2)], NOW)
-    two.send(two[2], [job(3)], NOW)
-    assert [one.ordinal for one in two.jobs] == [1, 2, 3]
+    two.send(two[1], [run(1, 2)], NOW)
+    two.send(two[2], [run(3)], NOW)
+    assert [(one.ordinal, len(one)) for one in two.runs] == [(1, 2), (3, 1)]
     assert two.jobs_count == 3

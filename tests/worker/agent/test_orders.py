@@ -206,7 +206,7 @@ def test_a_suspect_cancelled_between_its_announcement_and_the_answer_does_not_st
     shop.agent.may_start(shop.starts.popleft(), shop.now)
     assert not shop.sims[1].unstarted
     assert [row[0] for row in shop.released] == [id]
-    assert not shop.agent.held
+    assert not shop.held
 
 
 def test_a_cancel_beats_no_limit_that_was_passed_before(shop: Workshop) -> None:

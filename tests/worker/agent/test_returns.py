@@ -27,7 +27,7 @@ def test_a_job_that_was_left_is_run_by_another_child() -> None:
     shop.wait(2 * LONG_SECONDS)  # it looks like a long one: what is behind it is taken back
     assert shop.sims[1].between is not None
     leave(shop)
-    assert id in [job.id for job in shop.agent.jobs]
+    assert id in [job.id for job in shop.jobs]
     ran = set()
     while any(sim.unstarted for sim in shop.sims.values()):
         for child, sim in shop.sims.items():
@@ -51,7 +51,7 @@ def test_a_job_that_was_left_while_it_was_cancelled_is_handed_back_and_not_run()
     leave(shop)
     assert [row[0] for row in shop.released] == [id]
     assert shop.agent.children[1].ending == ""
-    assert all(job.id != id for job in shop.agent.jobs)
+    assert all(job.id != id for job in shop.jobs)
 
 
 def test_a_job_that_was_left_while_the_worker_drains_is_handed_back() -> None:
@@ -70,7 +70,7 @@ def test_a_job_that_was_left_while_its_lease_was_lost_is_forgotten() -> None:
     shop.cut()
     shop.agent.connect([id], shop.now)
     leave(shop)
-    assert all(job.id != id for job in shop.agent.jobs)
+    assert all(job.id != id for job in shop.jobs)
     assert shop.released == []
 
 

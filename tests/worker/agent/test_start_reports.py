@@ -8,7 +8,7 @@ from tq.worker.agent.task_durations import LONG_SECONDS
 from tq.worker.agent.watchdog import TICK_SECONDS
 from tq.worker.pools.process import block_of
 
-from ..workshop import Workshop
+from ..workshop import Workshop, one_by_one
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_nothing_is_reported_while_there_is_no_connection(shop: Workshop) -> Non
     shop.agent.disconnect()
     shop.wait(1)
     assert shop.begun_rows == []
-    [row] = shop.agent.held_with_seconds(shop.now)
+    [row] = one_by_one(shop.agent.held_with_seconds(shop.now))
     assert row[0] == id
     assert row[3] > 0.5, "the announcement says so"
 
@@ -82,7 +82,7 @@ def test_what_waits_is_announced_without_seconds_and_what_has_ended_with_those_i
     ids = shop.grant(6)
     ended = shop.run(1)
     begun = shop.begin(1)
-    rows = {row[0]: row[3:] for row in shop.agent.held_with_seconds(shop.now)}
+    rows = {row[0]: row[3:] for row in one_by_one(shop.agent.held_with_seconds(shop.now))}
     assert set(rows) == set(ids)
     assert all(len(seconds) == (id in (ended, begun)) for id, seconds in rows.items())
 
@@ -91,8 +91,8 @@ def test_the_number_of_an_attempt_goes_to_the_child_beside_its_fence(shop: Works
     shop.agent.granted(b"L" * 16, [["q", "m:f", None, [[b"i" * 16, 8, b"", False, 1]]]], shop.now)
     [job] = shop.sims[1].jobs.values()
     assert (job.attempt, job.number, job.suspect) == (8, 1, False)
-    block = block_of([job], is_swift=False)
-    assert (block.attempts, block.numbers) == ([8], [1])
+    block = block_of(shop.agent.runs, is_swift=False)
+    assert block.job(0) == (b"i" * 16, 8, 1)
     shop.agent.granted(b"M" * 16, [["q", "m:f", None, [[b"j" * 16, 3, b"", True, 2]]]], shop.now)
     [waiting] = shop.agent.backlog.announced.values()
     assert (waiting.attempt, waiting.number, waiting.suspect) == (3, 2, True)

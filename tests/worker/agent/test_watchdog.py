@@ -7,7 +7,7 @@ from tq.common.domain.model import OutcomeNumber
 from tq.worker.agent.jobs import Death
 from tq.worker.agent.watchdog import DUMP_SECONDS, TICK_SECONDS
 
-from ..workshop import KILL_GRACE_SECONDS, LONG, SHORT, Workshop, failure_of, outcome_of
+from ..workshop import KILL_GRACE_SECONDS, LONG, SHORT, Workshop, failure_of, jobs_of, outcome_of
 
 MIB = 1024 * 1024
 LIMIT = 100 * MIB
@@ -84,7 +84,7 @@ def test_the_death_of_a_retired_child_costs_nothing(code: int) -> None:
     shop.run(2, seconds=LONG)
     rows = shop.acknowledge() + shop.acknowledge()
     assert [outcome_of(row) for row in rows] == [OutcomeNumber.SUCCESS] * 2
-    assert not shop.agent.held
+    assert not shop.held
 
 
 def test_a_child_that_dies_in_its_last_task_is_charged_for_that_one_only() -> None:
@@ -227,10 +227,10 @@ def test_output_is_the_jobs_that_it_names_or_else_the_first_ones_that_has_begun(
     ids = shop.grant(3)
     assert shop.agent.children.job_of(1, 0) is None  # it has begun none
     shop.begin(1)
-    first, second = list(shop.agent.children[1].jobs)[:2]
-    assert shop.agent.children.job_of(1, second.ordinal) is second
-    assert shop.agent.children.job_of(1, 0) is shop.agent.children.job_of(1, 10**9) is first
+    first, second = jobs_of(shop.agent.children[1].jobs)[:2]
+    assert shop.agent.children.job_of(1, second.ordinal) == second
+    assert shop.agent.children.job_of(1, 0) == shop.agent.children.job_of(1, 10**9) == first
     assert shop.agent.children.job_of(99, 0) is None
-    assert shop.agent.children.last_begun(1, shop.begun(1)) is first
+    assert shop.agent.children.last_begun(1, shop.begun(1)) == first
     assert first.id == ids[0]
     shop.sims[1].end(seconds=SHORT)

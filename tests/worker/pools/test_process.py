@@ -17,8 +17,9 @@ from tq.common.domain.model import OutcomeNumber
 from tq.common.values.codec import decode, encode_call, encode_chunk
 from tq.common.values.failure import Failure
 from tq.common.wire.protocol import Request
-from tq.worker.agent.jobs import Death, Job
+from tq.worker.agent.jobs import Death
 from tq.worker.agent.reports import JobReport, LeftReport, Report, SliceReport
+from tq.worker.agent.runs import JobRun
 from tq.worker.pools.interface import Runner
 from tq.worker.pools.process import ChildHandle
 
@@ -98,15 +99,18 @@ class Nursery:
         )
 
     def send_payloads(self, *works: tuple[str, bytes], timeout: float | None = None) -> list[int]:
-        jobs = []
-        for name, payload in works:
-            self._ordinals += 1
-            number = self._ordinals.to_bytes(16, "big")
-            jobs.append(Job(number, 1, LEASE, "q", name, timeout, payload, ordinal=self._ordinals))
-        self.sent += [job.ordinal for job in jobs]
-        for _, block in itertools.groupby(jobs, lambda job: job.name):
-            self.child.send(list(block), is_swift=self.is_swift)
-        return [job.ordinal for job in jobs]
+        ordinals: list[int] = []
+        for name, some in itertools.groupby(works, lambda work: work[0]):
+            payloads = [payload for _, payload in some]
+            first = self._ordinals + 1
+            id = first.to_bytes(16, "big")
+            run = JobRun(id, 1, LEASE, "q", name, timeout, payloads, ordinal=first)
+            ordinals += range(first, run.end)
+            self._ordinals = run.end - 1
+            middle = run.split([len(run) // 2])  # a block may have several runs
+            self.child.send(middle, is_swift=self.is_swift)
+        self.sent += ordinals
+        return ordinals
 
     def take_back(self) -> list[int]:
         """What it has not begun, and now never will."""

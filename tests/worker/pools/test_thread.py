@@ -17,8 +17,9 @@ from tq.common.values.blob import Blob
 from tq.common.values.codec import decode, encode_call
 from tq.common.values.failure import Failure
 from tq.common.wire.protocol import Request
-from tq.worker.agent.jobs import Death, Job
+from tq.worker.agent.jobs import Death
 from tq.worker.agent.reports import JobReport, Report
+from tq.worker.agent.runs import JobRun
 from tq.worker.pools.interface import Runner
 from tq.worker.pools.thread import ThreadChild
 
@@ -128,8 +129,8 @@ class RunnerOwner:
 
     def send(self, ordinal: int, function: str, *arguments: Any) -> None:
         payload = encode_call(arguments, {}, (), [])
-        job = Job(TASK, 1, LEASE, "q", f"{__name__}:{function}", None, payload, ordinal=ordinal)
-        self.child.send([job], is_swift=False)
+        run = JobRun(TASK, 1, LEASE, "q", f"{__name__}:{function}", None, [payload], ordinal=ordinal)
+        self.child.send([run], is_swift=False)
 
     async def until(self, is_so: Any) -> None:
         async with asyncio.timeout(SECONDS):

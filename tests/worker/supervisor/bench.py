@@ -10,6 +10,7 @@ from tq.common.auth.keys import Credential
 from tq.common.runtime.config import WorkerSettings
 from tq.common.wire.address import Address
 from tq.worker.agent.jobs import Job
+from tq.worker.agent.runs import JobRun
 from tq.worker.pools.interface import RunnerOwner
 from tq.worker.supervisor.supervisor import Supervisor
 
@@ -24,8 +25,8 @@ class RecordedChild:
         self.ready, self.is_retired, self.was_killed = True, False, False
         self.jobs: list[Job] = []
 
-    def send(self, jobs: list[Job], *, is_swift: bool) -> None:
-        self.jobs += jobs
+    def send(self, runs: list[JobRun], *, is_swift: bool) -> None:
+        self.jobs += [job for run in runs for job in run.jobs()]
 
     def begun(self, *, for_certain: bool = False) -> int:
         return self.jobs[-1].ordinal if self.jobs else 0

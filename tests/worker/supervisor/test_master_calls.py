@@ -50,7 +50,8 @@ class Desk:
         self.calls.agent = self.shop.agent
         self.shop.grant(2)
         self.shop.run(1)
-        self.calls.finish(self.shop.finishing.popleft(), None)
+        self.shop.finishing.clear()
+        self.calls.finish(self.shop.call)
 
 
 def test_a_report_that_the_master_calls_bad_is_replaced_by_a_failure_and_the_connection_stays() -> None:
