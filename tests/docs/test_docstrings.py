@@ -52,16 +52,13 @@ def explained(thing: Any, title: str = "Args") -> dict[str, str]:
     return {name: " ".join(text.split()) for name, text in zip(entries[1::2], entries[2::2], strict=True)}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name for name, thing in CALLED.items() if inspect.isfunction(thing)]
-    + ["App", "BaseManager", "Executor", "Pool"],
-)
-def test_every_argument_is_explained_and_no_other(name: str) -> None:
-    arguments = [one for one in inspect.signature(CALLED[name]).parameters if one not in ("self", "cls")]
-    if name == "App.task":
-        arguments[-1:] = ["queue", *(field.name for field in dataclasses.fields(TaskOptions))]
-    assert sorted(explained(CALLED[name])) == sorted(arguments)
+def test_every_argument_is_explained_and_no_other() -> None:
+    functions = [name for name, thing in CALLED.items() if inspect.isfunction(thing)]
+    for name in [*functions, "App", "BaseManager", "Executor", "Pool"]:
+        arguments = [one for one in inspect.signature(CALLED[name]).parameters if one not in ("self", "cls")]
+        if name == "App.task":
+            arguments[-1:] = ["queue", *(field.name for field in dataclasses.fields(TaskOptions))]
+        assert sorted(explained(CALLED[name])) == sorted(arguments), name
 
 
 def test_the_defaults_of_the_options_are_those_of_the_code() -> None:
@@ -83,22 +80,20 @@ def test_every_state_is_explained() -> None:
     assert list(explained(tq.State, "Attributes")) == [one.name for one in tq.State]
 
 
-@pytest.mark.parametrize("name", [name for name, thing in PUBLIC.items() if inspect.getdoc(thing)])
-def test_a_docstring_begins_with_a_sentence_on_one_line(name: str) -> None:
-    first = (inspect.getdoc(PUBLIC[name]) or "").split("\n\n")[0]
-    assert first.endswith("."), first
-    assert "\n" not in first, first
+def test_a_docstring_begins_with_a_sentence_on_one_line() -> None:
+    firsts = {name: (inspect.getdoc(thing) or ".").split("\n\n")[0] for name, thing in PUBLIC.items()}
+    assert not {name: first for name, first in firsts.items() if not first.endswith(".") or "\n" in first}
 
 
-@pytest.mark.parametrize("name", CALLED)
-def test_what_is_raised_has_a_public_name(name: str) -> None:
-    for raised in explained(CALLED[name], "Raises"):
-        assert hasattr(tq, raised) or hasattr(builtins, raised) or pkgutil.resolve_name(raised), raised
+def test_what_is_raised_has_a_public_name() -> None:
+    for name, thing in CALLED.items():
+        for raised in explained(thing, "Raises"):
+            public = hasattr(tq, raised) or hasattr(builtins, raised)
+            assert public or pkgutil.resolve_name(raised), f"{name}: {raised}"
 
 
-@pytest.mark.parametrize("name", [name for name in CALLED if section(CALLED[name], "Returns")])
-def test_what_is_returned_begins_without_a_colon(name: str) -> None:
+def test_what_is_returned_begins_without_a_colon() -> None:
     """Before a colon stands a type, where Google's style is read."""
-    assert not re.match(
-        r"[^:`]*(`+[^`]*`+[^:`]*)*: ", section(CALLED[name], "Returns").strip().splitlines()[0]
-    )
+    firsts = {name: section(thing, "Returns").strip().partition("\n")[0] for name, thing in CALLED.items()}
+    typed = re.compile(r"[^:`]*(`+[^`]*`+[^:`]*)*: ")
+    assert not {name: first for name, first in firsts.items() if typed.match(first)}

@@ -132,22 +132,22 @@ def test_any_name_of_an_attachment_is_its_name_and_nothing_else(name: str) -> No
     )
 
 
-@pytest.mark.parametrize("bad", ["\n", "\r", "\0", "\x0b", "\x1c", "\x85", "\u2028", "\x9b", "\udcff"])
 @pytest.mark.parametrize(
     "where", ["to", "sender", "subject", "message_id", "header", "header name", "attachment", "reply-to"]
 )
-def test_what_could_end_a_line_is_given_up_at_once_wherever_it_stands(where: str, bad: str) -> None:
-    text = f"x{bad}Bcc: victim@tq.example"
-    options: dict[str, Any] = {
-        "header": {"headers": {"X-Note": text}},
-        "header name": {"headers": {text: "x"}},
-        "reply-to": {"headers": {"Reply-To": f"{text} <{BOB}>"}},
-        "attachment": {"attachments": {text: b""}},
-        "to": {"to": f"{text} <{ANNE}>"},
-        "sender": {"sender": f"{text} <{BOB}>"},
-    }.get(where, {where: text})
-    with pytest.raises(tq.Discard, match="cannot be sent"):
-        made(**options)
+def test_what_could_end_a_line_is_given_up_at_once_wherever_it_stands(where: str) -> None:
+    for bad in ("\n", "\r", "\0", "\x0b", "\x1c", "\x85", "\u2028", "\x9b", "\udcff"):
+        text = f"x{bad}Bcc: victim@tq.example"
+        options: dict[str, Any] = {
+            "header": {"headers": {"X-Note": text}},
+            "header name": {"headers": {text: "x"}},
+            "reply-to": {"headers": {"Reply-To": f"{text} <{BOB}>"}},
+            "attachment": {"attachments": {text: b""}},
+            "to": {"to": f"{text} <{ANNE}>"},
+            "sender": {"sender": f"{text} <{BOB}>"},
+        }.get(where, {where: text})
+        with pytest.raises(tq.Discard, match="cannot be sent"):
+            made(**options)
 
 
 @pytest.mark.parametrize(

@@ -22,29 +22,29 @@ COLUMNS, LINES = 80, 24
 EVERY = [pair for name, program in programs().items() for pair in walk(name, program)]
 
 
-@pytest.mark.parametrize("path", [path for path, _ in EVERY])
-def test_a_help_screen_fits_a_terminal(path: str) -> None:
-    lines = help_of(path).splitlines()
-    wide = [line for line in lines if len(line) > COLUMNS]
-    assert not wide, f"{path} --help is wider than {COLUMNS} columns; shorten: {wide}"
-    assert len(lines) <= LINES, (
-        f"{path} --help has {len(lines)} lines, a terminal {LINES}: shorten the sentences so that an option takes "
-        "one line, say in docs/ what is not needed at a glance, hide=True what is only for scripts"
-    )
+def test_a_help_screen_fits_a_terminal() -> None:
+    for path, _ in EVERY:
+        lines = help_of(path).splitlines()
+        wide = [line for line in lines if len(line) > COLUMNS]
+        assert not wide, f"{path} --help is wider than {COLUMNS} columns; shorten: {wide}"
+        assert len(lines) <= LINES, (
+            f"{path} --help has {len(lines)} lines, a terminal {LINES}: shorten the sentences so that an option takes "
+            "one line, say in docs/ what is not needed at a glance, hide=True what is only for scripts"
+        )
 
 
-@pytest.mark.parametrize("path", [path for path, _ in EVERY])
-def test_a_help_screen_shows_an_example(path: str) -> None:
-    text = help_of(path)
-    assert f"Example: {path.split()[0]}" in text, (
-        f"{path} --help ends without an example: @click.command(epilog='Example: {path} …')"
-    )
+def test_a_help_screen_shows_an_example() -> None:
+    for path, _ in EVERY:
+        text = help_of(path)
+        assert f"Example: {path.split()[0]}" in text, (
+            f"{path} --help ends without an example: @click.command(epilog='Example: {path} …')"
+        )
 
 
-@pytest.mark.parametrize(("path", "command"), EVERY)
-def test_every_option_is_explained(path: str, command: click.Command) -> None:
-    silent = [one.opts[0] for one in command.params if isinstance(one, click.Option) and not one.help]
-    assert not silent, f"{path}: say help='…' for {', '.join(silent)}"
+def test_every_option_is_explained() -> None:
+    for path, command in EVERY:
+        silent = [one.opts[0] for one in command.params if isinstance(one, click.Option) and not one.help]
+        assert not silent, f"{path}: say help='…' for {', '.join(silent)}"
 
 
 def test_every_command_of_tq_has_one_line_of_its_section() -> None:
