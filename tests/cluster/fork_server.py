@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import io
 import json
 import os
 import runpy
@@ -117,6 +118,7 @@ def _become(
     for number, descriptor in enumerate(descriptors[:3]):
         os.dup2(descriptor, number)
     os.closerange(3, DESCRIPTORS_MAX)
+    open_streams()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -125,6 +127,19 @@ def _become(
         return with_template(main) if main is tq.worker.cli.main else main
     sys.argv[:] = words[1:]
     return functools.partial(runpy.run_path, words[1], run_name="__main__")
+
+
+def open_streams() -> None:
+    """As an interpreter with PYTHONUNBUFFERED does: those of the server know that what they write to can be searched."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        before = getattr(sys, name)
+        mode, buffered = ("wb", 0) if number else ("rb", -1)
+        binary = os.fdopen(number, mode, buffered, closefd=False)
+        stream = io.TextIOWrapper(
+            binary, before.encoding, before.errors, "\n", line_buffering=number == 2, write_through=number > 0
+        )
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 if __name__ == "__main__":

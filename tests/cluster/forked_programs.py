@@ -19,6 +19,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
 
@@ -34,7 +35,7 @@ class ForkedProgram:
     """One of them, as ``Popen`` would show it."""
 
     def __init__(self, words: Sequence[str], pid: int, status: int) -> None:
-        self.args, self.pid, self._status = words, pid, status
+        self.args, self.pid, self.status = words, pid, status
         self.returncode: int | None = None
         self._lock = threading.Lock()
         weakref.finalize(self, os.close, status)
@@ -42,7 +43,7 @@ class ForkedProgram:
     def poll(self) -> int | None:
         with self._lock:
             if self.returncode is None and self._is_readable(0):
-                word = os.read(self._status, NUMBER.size)
+                word = os.read(self.status, NUMBER.size)
                 if not word:
                     raise ChildProcessError(f"the server of {self.args} has ended")
                 self.returncode = os.waitstatus_to_exitcode(NUMBER.unpack(word)[0])
@@ -69,8 +70,33 @@ class ForkedProgram:
 
     def _is_readable(self, seconds: float | None) -> bool:
         waiting = select.poll()
-        waiting.register(self._status, select.POLLIN)
+        waiting.register(self.status, select.POLLIN)
         return bool(waiting.poll(None if seconds is None else seconds * 1000))
+
+
+class PipedProgram(ForkedProgram):
+    """One with pipes: ``stdin``, ``stdout`` and ``stderr`` are our ends of those that were asked for."""
+
+    def __init__(
+        self, words: Sequence[str], pid: int, status: int, pipes: Sequence[IO[bytes] | None]
+    ) -> None:
+        super().__init__(words, pid, status)
+        self.stdin, self.stdout, self.stderr = pipes
+
+    def communicate(
+        self, input: bytes | None = None, timeout: float | None = None
+    ) -> tuple[bytes | None, bytes | None]:
+        with ThreadPoolExecutor(2) as readers:
+            out, err = (pipe and readers.submit(pipe.read) for pipe in (self.stdout, self.stderr))
+            if self.stdin is not None:
+                with contextlib.suppress(BrokenPipeError), self.stdin:
+                    self.stdin.write(input or b"")
+            try:
+                self.wait(timeout)
+            except BaseException:
+                self.kill()  # else the readers read for ever
+                raise
+            return out and out.result(), err and err.result()
 
 
 class ForkServer:
@@ -115,6 +141,30 @@ class ForkServer:
             os.close(status)
             raise
         return ForkedProgram(words, NUMBER.unpack(answer)[0], status)
+
+    def popen(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        streams: Sequence[int | IO[bytes]],
+    ) -> PipedProgram:
+        """``streams``: as ``Popen`` takes standard input, output and error."""
+        pipes: list[IO[bytes] | None] = [None, None, None]
+        theirs: list[int] = []
+        with contextlib.ExitStack() as stack:
+            for number, stream in enumerate(streams):
+                if stream == subprocess.PIPE:
+                    ends = os.pipe()
+                    ours, its = (ends[1], ends[0]) if number == 0 else ends
+                    pipes[number] = os.fdopen(ours, "wb" if number == 0 else "rb")
+                    stack.callback(os.close, its)
+                    theirs.append(its)
+                else:
+                    theirs.append(stream if isinstance(stream, int) else stream.fileno())
+            stdin, stdout, stderr = theirs
+            program = self.start(words, folder, environment, (stdin, stdout, stderr))
+        return PipedProgram(words, program.pid, os.dup(program.status), pipes)
 
     def run(
         self,

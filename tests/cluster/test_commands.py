@@ -481,9 +481,10 @@ def test_help_needs_no_master_and_gives_an_example(home: Path, command: list[str
     assert "Example: tq " in text
 
 
-def test_the_help_of_tq_lists_the_exit_statuses(home: Path) -> None:
-    text = well(run_program("tq", "--help", home=home))
-    assert "Exit status: 0 success, 1 failed, 2 wrong command, 3 no master, 4 key refused," in text
+def test_the_help_of_tq_leads_to_the_exit_statuses(home: Path) -> None:
+    assert "Exit statuses: tq help exit-statuses." in well(run_program("tq", "--help", home=home))
+    text = well(run_program("tq", "help", "exit-statuses", home=home))
+    assert re.findall(r"^ (\d)  ", text, re.MULTILINE) == list("0123456")
 
 
 # what managers keep

@@ -22,7 +22,8 @@ import psutil
 import pytest
 
 from .conftest import Cluster
-from .programs import clean_environment, command, eventually
+from .forked_programs import PipedProgram
+from .programs import clean_environment, command, eventually, fork_server
 
 FAILED, USAGE, UNREACHABLE = 1, 2, 3
 RSS_BYTES_MAX = 200 * 1024 * 1024  # some 70 MB are Python, the connection and the window
@@ -34,7 +35,7 @@ class Shell:
     def __init__(self, cluster: Cluster, home: Path) -> None:
         self.home, self.queue = home, f"q-{uuid.uuid4().hex[:8]}"
         self._environment = {"TQ_URL": cluster.master.url, "TQ_AUTHKEY": cluster.master.authkey}
-        self._started: list[subprocess.Popen[bytes]] = []
+        self._started: list[subprocess.Popen[bytes] | PipedProgram] = []
 
     @property
     def journals(self) -> list[Path]:
@@ -47,12 +48,18 @@ class Shell:
         stdout: int | IO[bytes] = subprocess.PIPE,
         stderr: int | IO[bytes] = subprocess.PIPE,
         more: Mapping[str, str] = {},
-    ) -> subprocess.Popen[bytes]:
+        by_exec: bool = False,
+    ) -> subprocess.Popen[bytes] | PipedProgram:
+        words = [*command("tq"), *map(str, arguments)]
+        environment = clean_environment(self.home, {**self._environment, **more})
+        if not by_exec and (server := fork_server()).can_start(words, environment):
+            self._started.append(server.popen(words, self.home, environment, (stdin, stdout, stderr)))
+            return self._started[-1]
         # a suite in the background of a shell ignores Ctrl-C, and so would what it starts
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(
-            [*command("tq"), *map(str, arguments)],
-            env=clean_environment(self.home, {**self._environment, **more}),
+            words,
+            env=environment,
             cwd=self.home,
             stdin=stdin,
             stdout=stdout,
@@ -249,7 +256,7 @@ def test_memory_does_not_grow_with_the_input(
     source.write_text(first + "\n" + (others + "\n") * lines)
     arguments = [f"cluster_tasks:{task}", "--jsonl", "--star"]
     with source.open("rb") as stdin, out.open("wb") as stdout:
-        process = shell.start("map", *arguments, stdin=stdin, stdout=stdout)
+        process = shell.start("map", *arguments, stdin=stdin, stdout=stdout, by_exec=True)
         measured, peak = psutil.Process(process.pid), 0
 
         def over() -> bool:
