@@ -156,6 +156,10 @@ class App(SchedulingApp):
             expires: Seconds after which a task that has not started expires, from 0.001; by default it never does.
             delivery: ``"at_least_once"`` (the default), or ``"at_most_once"``: never started twice, without retries.
             max_crashes: Deaths of its process, from 1, after which the task is quarantined as dead; by default 3.
+            result: What the master keeps of how the task ends: ``"all"`` (the default); ``"errors"``: only failures, a success
+                has the result None; ``"none"``: neither, a failure says only that it is one.
+            result_ttl: Seconds from its end until the task is deleted with all that is kept of it, up to 366 days; by default
+                the master's ``result_ttl_seconds``.
 
         Returns:
             The task. Calling it runs the function here; ``submit`` runs it on a worker.

@@ -26,6 +26,8 @@ class Options(TypedDict, total=False):
     expires: float | timedelta | None
     delivery: str
     max_crashes: int
+    result: str
+    result_ttl: float | timedelta | None
 
 
 class Choice(NamedTuple):

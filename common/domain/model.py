@@ -17,6 +17,7 @@ from .durations import DELAY_SECONDS_MAX, check_number
 
 PRIORITY_MIN, PRIORITY_MAX = -100, 100  # higher runs first; the range keeps it one byte on the wire
 RETRIES_MAX = 10_000
+RESULT_TTL_SECONDS_MAX = 366 * 24 * 3600.0  # what is to be kept for longer belongs elsewhere
 NAME_CHARS_MAX = 255  # queue and task names: fits one msgpack str8 header, readable in a table
 OWN = "own."  # names of what goes with the program that made it begin so
 TASK_ID_BYTES = 16
@@ -160,6 +161,14 @@ class Delivery(enum.StrEnum):
     AT_MOST_ONCE = "at_most_once"
 
 
+class ResultPolicy(enum.StrEnum):
+    """What the master keeps of how a task ends, besides its state: its result or its failure; only a failure; neither."""
+
+    ALL = "all"
+    ERRORS = "errors"
+    NONE = "none"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskOptions:
     """How a task is to be run. Travels as a map of the fields that differ from their defaults."""
@@ -174,6 +183,10 @@ class TaskOptions:
     expires: float | None = None  # seconds after acceptance; not started by then: expired
     delivery: Delivery = Delivery.AT_LEAST_ONCE
     max_crashes: int = 3  # deaths of its process before the task is quarantined as dead
+    result: ResultPolicy = ResultPolicy.ALL  # what is kept of how it ends
+    result_ttl: float | None = (
+        None  # seconds that this is kept after its end; None: as the master keeps others
+    )
 
     def __post_init__(self) -> None:
         check_number("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX, whole=True)
@@ -189,6 +202,9 @@ class TaskOptions:
             raise InvalidArgument(
                 f"delivery={brief(self.delivery)} is unknown; use 'at_least_once' or 'at_most_once'"
             )
+        if self.result not in tuple(ResultPolicy):
+            raise InvalidArgument(f"result={brief(self.result)} is unknown; use 'all', 'errors' or 'none'")
+        check_number("result_ttl", self.result_ttl, 0, RESULT_TTL_SECONDS_MAX, none=True)
         if self.at is not None and self.delay:
             raise InvalidArgument("delay and at exclude each other; give one of them")
         if self.delivery == Delivery.AT_MOST_ONCE and self.retries:
@@ -200,7 +216,7 @@ class TaskOptions:
         if self is DEFAULT_OPTIONS:
             return {}
         return {
-            field.name: str(value) if isinstance(value, Delivery) else value
+            field.name: str(value) if isinstance(value, enum.StrEnum) else value
             for field in fields(self)
             if (value := getattr(self, field.name)) != field.default
         }

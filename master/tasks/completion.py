@@ -37,6 +37,7 @@ from .reports import (
     check_reports,
     reported_slices,
 )
+from .results import NOTHING
 from .routes import Routes
 from .scheduled import ScheduledTasks
 from .succeeded import SucceededRuns, leased_parts
@@ -155,6 +156,8 @@ class Completion(Part):
             run = IdRun(id_behind(reported.run.first, start), stop - start)
             if slice is not None:
                 bodies = results[start:stop]
+                if slice.drops:
+                    bodies = [NOTHING] * run.length
                 runs.add(slice, seq, bodies, seconds[start:stop])
                 ended.append((run, slice.route, RUNNING, SUCCEEDED, bodies, slice.origin))
                 attempts[slice.route] += run.length
@@ -164,8 +167,9 @@ class Completion(Part):
                 if held is not None and held.attempt == attempt and held.lease == lease:
                     # The start is reckoned back from the worker's duration: its clock may differ from the master's.
                     started = moment - int(seconds[at] * 1000)
-                    successes.append((results[at], started, moment, held.seq, attempt, lease))
-                    ended.append((IdRun(id, 1), held.route, RUNNING, SUCCEEDED, [results[at]], held.origin))
+                    body = NOTHING if held.drops else results[at]
+                    successes.append((body, started, moment, held.seq, attempt, lease))
+                    ended.append((IdRun(id, 1), held.route, RUNNING, SUCCEEDED, [body], held.origin))
                     attempts[held.route] += 1
                     del self._running[id]
                 elif not self._was_accepted(id, attempt, lease):
@@ -179,7 +183,9 @@ class Completion(Part):
                 raise ProtocolError(f"blobs of report {brief(index)}, of {len(rows)}")
             id, attempt, lease, outcome = rows[index][:4]
             held = self._running.get(id)
-            if outcome == SUCCESS and held is not None and (held.attempt, held.lease) == (attempt, lease):
+            if held is None or held.drops or (held.attempt, held.lease) != (attempt, lease):
+                continue
+            if outcome == SUCCESS:
                 try:
                     found += [(held.seq, number) for number in self._blobs.numbers(hashes)]
                 except UnknownBlob as error:

@@ -102,12 +102,12 @@ class Retention(Part):
 
         def step() -> bool:
             nonlocal surplus
-            gone = store.purge(now.steady - limits.result_ttl_ms, STEP_TASKS)
+            gone = store.purge(now.steady - limits.result_ttl_ms, STEP_TASKS, limits.result_ttl_ms)
             if not gone:
                 too_many_bytes = store.counts.kept_bytes - limits.results_bytes_max
                 if surplus > 0 or (limits.results_bytes_max and too_many_bytes > 0):
                     size = too_many_bytes if limits.results_bytes_max else 0
-                    gone = store.purge_surplus(surplus, size, STEP_TASKS)
+                    gone = store.purge_surplus(surplus, size, STEP_TASKS, limits.result_ttl_ms)
             for route, state, tasks in gone:
                 self._routes.by_number[route].counts[state] -= tasks
                 surplus -= tasks

@@ -9,6 +9,7 @@ from ..store.interface.slices import LeasedSlice
 from ..store.interface.tasks import Leased
 from .leases import LeasedAttempt, LeasedTasks, SliceLease
 from .plan import READY_STATE, RUNNING_STATE
+from .results import drops_results
 from .routes import ParkedLease, Routes
 
 
@@ -31,7 +32,9 @@ def granted(
         number = row.attempt - row.returned
         if isinstance(row, LeasedSlice):
             where = row.seq, row.stop, row.id, row.route
-            running.add(SliceLease(*where, row.attempt, number, lease, parked.worker, row.origin))
+            whose = lease, parked.worker, row.origin
+            drops = drops_results(row.options)
+            running.add(SliceLease(*where, row.attempt, number, *whose, drops=drops))
             rest = [False, number] if row.returned else []
             groups[-1][3].append([row.id, row.attempt, row.payloads, *rest])
             tasks += len(row.payloads)
@@ -43,9 +46,8 @@ def granted(
         if suspect or row.returned:
             entry += [suspect, number]
         groups[-1][3].append(entry)
-        running[row.id] = LeasedAttempt(
-            row.seq, row.route, row.attempt, number, lease, parked.worker, suspect, row.origin
-        )
+        holder = lease, parked.worker, suspect, row.origin, None, drops_results(row.options)
+        running[row.id] = LeasedAttempt(row.seq, row.route, row.attempt, number, *holder)
         tasks += 1
         size += len(row.payload)
         routes.move(row.route, READY_STATE, RUNNING_STATE)

@@ -11,6 +11,7 @@ from ...common.domain.id_runs import PLACE_BYTES
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..store.interface.store import Picture
+from .results import drops_results
 from .routes import ParkedLease
 
 
@@ -28,6 +29,7 @@ class LeasedAttempt(NamedTuple):
     begun: int | None = (
         None  # steady ms at which it began, as reported by its worker; None: not reported, it may wait there
     )
+    drops: bool = False  # what it returns is not kept: see results.py
 
 
 class LeaseReply(NamedTuple):
@@ -45,6 +47,7 @@ class SliceLease:
     __slots__ = (
         "attempt",
         "begun",
+        "drops",
         "first",
         "lease",
         "number",
@@ -68,6 +71,8 @@ class SliceLease:
         worker: int,
         origin: int | None,
         begun: dict[int, int] | None = None,
+        *,
+        drops: bool = False,
     ) -> None:
         self.seq, self.stop = seq, stop  # of the first one that is still leased, and behind the last one
         self.prefix = id[:-PLACE_BYTES]
@@ -75,7 +80,7 @@ class SliceLease:
             int.from_bytes(id[-PLACE_BYTES:], "big") - seq
         )  # what a number and the end of its id differ by
         self.route, self.attempt, self.number = route, attempt, number
-        self.lease, self.worker, self.origin = lease, worker, origin
+        self.lease, self.worker, self.origin, self.drops = lease, worker, origin, drops
         self.begun = {} if begun is None else begun  # steady ms, of those whose start was reported
 
     def id(self, seq: int) -> bytes:
@@ -91,15 +96,22 @@ class SliceLease:
         """Those from this one on, as a slice."""
         whose = self.lease, self.worker, self.origin
         return SliceLease(
-            seq, self.stop, self.id(seq), self.route, self.attempt, self.number, *whose, self.begun
+            seq,
+            self.stop,
+            self.id(seq),
+            self.route,
+            self.attempt,
+            self.number,
+            *whose,
+            self.begun,
+            drops=self.drops,
         )
 
     def one(self, seq: int) -> LeasedAttempt:
         """One of its tasks by itself."""
         begun = self.begun.get(seq)
-        return LeasedAttempt(
-            seq, self.route, self.attempt, self.number, self.lease, self.worker, False, self.origin, begun
-        )
+        whose = self.lease, self.worker, False, self.origin, begun, self.drops
+        return LeasedAttempt(seq, self.route, self.attempt, self.number, *whose)
 
 
 class _Neighbours:
@@ -276,13 +288,13 @@ class Leases(Part):
         self.cancelling.clear()
         for row in picture.running:
             number = row.attempt - row.returned
-            self.running[row.id] = LeasedAttempt(
-                row.seq, row.route, row.attempt, number, row.lease, row.worker, False, row.origin
-            )
+            whose = row.lease, row.worker, False, row.origin, None, drops_results(row.options)
+            self.running[row.id] = LeasedAttempt(row.seq, row.route, row.attempt, number, *whose)
             if row.cancel:
                 self.cancelling.add(row.id)
         for slice in picture.slices:
             number = slice.attempt - slice.returned
             where = slice.seq, slice.stop, slice.id, slice.route
-            whose = slice.lease, slice.worker, slice.origin
-            self.running.add(SliceLease(*where, slice.attempt, number, *whose))
+            of_worker = slice.lease, slice.worker, slice.origin
+            drops = drops_results(slice.options)
+            self.running.add(SliceLease(*where, slice.attempt, number, *of_worker, drops=drops))

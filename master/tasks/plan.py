@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...common.domain.ids import id_behind
-from ...common.domain.model import StateNumber, TaskOptions
+from ...common.domain.model import ResultPolicy, StateNumber, TaskOptions
 from ..engine.clock import Now
 from ..engine.session import Call
 from ..store.interface.tasks import NewArray, NewTasks
@@ -87,17 +87,18 @@ class PlannedLease:
     def grant(self, submission: Submission, seq: int, id: bytes, payloads: list[bytes]) -> None:
         """Add tasks with consecutive ids."""
         route, origin, worker = submission.route, submission.origin, self.parked.worker
+        drops = submission.options.result != ResultPolicy.ALL
         if not self.groups or self._granted is not submission:
             self._granted = submission
             self.groups.append([route.queue.name, route.task, submission.options.timeout, []])
         if len(payloads) == 1:
             self.groups[-1][3].append([id, 1, payloads[0]])
-            held = LeasedAttempt(seq, route.number, 1, 1, self.lease, worker, False, origin)
+            held = LeasedAttempt(seq, route.number, 1, 1, self.lease, worker, False, origin, None, drops)
             self.running.append((id, held))
         else:
             self.groups[-1][3].append([id, 1, payloads])
             where = seq, seq + len(payloads), id, route.number
-            self.slices.append(SliceLease(*where, 1, 1, self.lease, worker, origin))
+            self.slices.append(SliceLease(*where, 1, 1, self.lease, worker, origin, drops=drops))
 
     def upto(self, payloads: list[bytes], start: int, stop: int) -> int:
         """The index at which ``payloads[start:stop]`` must be cut so that the reply fits one frame; counts their bytes."""
@@ -217,6 +218,7 @@ class Plan:
             "timeout": options.timeout,
             "options": submission.options_packed,
             "origin": submission.origin,
+            "ttl": None if options.result_ttl is None else int(options.result_ttl * 1000),
         }
         if planned is not None:
             shared |= {

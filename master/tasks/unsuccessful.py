@@ -11,7 +11,14 @@ from typing import Final
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.lifecycle import SNOOZE_SECONDS_MIN, AttemptEnd, NextStep, next_step
-from ...common.domain.model import DEFAULT_OPTIONS, Delivery, OutcomeNumber, StateNumber, TaskOptions
+from ...common.domain.model import (
+    DEFAULT_OPTIONS,
+    Delivery,
+    OutcomeNumber,
+    ResultPolicy,
+    StateNumber,
+    TaskOptions,
+)
 from ...common.values.failure import Failure
 from ...common.wire.frames import unpack
 from ..engine.clock import Now
@@ -21,6 +28,7 @@ from ..store.interface.store import Store
 from ..store.interface.tasks import EndedAttempt
 from .leases import LeasedAttempt, Leases
 from .meter import TaskMeter
+from .results import NOT_KEPT
 from .routes import Routes
 from .scheduled import ScheduledTasks
 
@@ -74,6 +82,8 @@ class UnsuccessfulAttempts:
             self.meters.attempt_ended(held, outcome, step.state)
         if self.listener is not None:
             self.listener(id, held, outcome, body, step)
+        if end.options.result == ResultPolicy.NONE:
+            body = NOT_KEPT
         due = None
         if step.state == StateNumber.SCHEDULED:
             delay = step.delay_seconds

@@ -254,7 +254,7 @@ BUGS = (
     Bug(
         "purge too early",
         "tq.master.tasks.expiry",
-        "store.purge(now.steady - limits.result_ttl_ms, STEP_TASKS)",
-        "store.purge(now.steady, STEP_TASKS)",
+        "store.purge(now.steady - limits.result_ttl_ms, STEP_TASKS,",
+        "store.purge(now.steady, STEP_TASKS,",
     ),
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 from tq.common.domain.ids import id_behind
 from tq.common.errors import StoreError
+from tq.master.store.interface.retention import Purged
 from tq.master.store.interface.slices import SucceededSlice
 from tq.master.store.interface.store import Inconsistent
 from tq.master.store.interface.tasks import Returned
@@ -100,9 +101,9 @@ class SimulatedStore(SqliteStore):
         """For who looks on: a disk in trouble is none for him."""
         return self._run(sql)
 
-    def purge(self, finished_before: int, limit: int) -> list[tuple[int, int]]:
+    def purge(self, finished_before: int, limit: int, ttl: int = 0) -> list[Purged]:
         before = self._states()
-        gone = super().purge(finished_before, limit)
+        gone = super().purge(finished_before, limit, ttl)
         after = self._states()
         self._disk.purged([(seq, *task) for seq, task in before.items() if seq not in after])
         return gone

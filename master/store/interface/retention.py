@@ -18,11 +18,13 @@ class Purged(NamedTuple):
 
 
 class RetentionStore(Protocol):
-    def purge(self, finished_before: int, limit: int) -> list[Purged]:
-        """Delete finished tasks, oldest first, until about ``limit`` are gone: those that ended together go together."""
+    def purge(self, finished_before: int, limit: int, ttl: int = 0) -> list[Purged]:
+        """Delete finished tasks whose time is over, the first ones first, until about ``limit`` are gone: those that ended together go
+        together. ``ttl``: ms for which those are kept that do not say it, so that it is now that much later than
+        ``finished_before``."""
 
-    def purge_surplus(self, tasks: int, size: int, limit: int) -> list[Purged]:
-        """Delete the oldest finished tasks until so many are gone and they had so many bytes of arguments and results, or about
+    def purge_surplus(self, tasks: int, size: int, limit: int, ttl: int = 0) -> list[Purged]:
+        """Delete the finished tasks whose time is over next until so many are gone and they had so many bytes of arguments and results, or about
         ``limit`` are gone. Of tasks that ended together none goes before half of them would."""
 
     def delete(self, seqs: Sequence[int]) -> None:

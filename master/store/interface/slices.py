@@ -23,6 +23,7 @@ class LeasedSlice(NamedTuple):
     returned: int
     timeout: float | None
     origin: int | None
+    options: bytes | None
     payloads: list[bytes]
 
 
@@ -52,6 +53,7 @@ class RunningSlice(NamedTuple):
     worker: int
     started: int
     origin: int | None
+    options: bytes | None
 
 
 class SliceStore(Protocol):

@@ -76,6 +76,7 @@ class RunningRow(NamedTuple):
     cancel: int
     started: int
     origin: int | None
+    options: bytes | None
 
 
 @dataclass(kw_only=True, slots=True)

@@ -28,6 +28,7 @@ class NewShared:
     timeout: float | None = None
     options: bytes | None = None
     origin: int | None = None  # of ``Picture.origins``
+    ttl: int | None = None  # ms from their end until they are deleted; None: as all others
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +66,7 @@ class Leased(NamedTuple):
     crashes: int
     timeout: float | None
     origin: int | None
+    options: bytes | None
     payload: bytes
 
 

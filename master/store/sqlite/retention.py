@@ -39,20 +39,20 @@ class SqliteRetention(StatementExecutor):
     counts: SqliteCounts
     steps: SqliteSteps
 
-    def purge(self, finished_before: int, limit: int) -> list[Purged]:
+    def purge(self, finished_before: int, limit: int, ttl: int = 0) -> list[Purged]:
         self.settle()
         gone: list[Candidate] = []
-        for one in self._finished(finished_before, limit):
+        for one in self._over(finished_before + ttl, limit, ttl):
             gone.append(one)
             limit -= one.stop - one.seq
             if limit <= 0:
                 break
         return self._drop(gone)
 
-    def purge_surplus(self, tasks: int, size: int, limit: int) -> list[Purged]:
+    def purge_surplus(self, tasks: int, size: int, limit: int, ttl: int = 0) -> list[Purged]:
         self.settle()
         gone: list[Candidate] = []
-        for one in self._finished(NEVER, limit):
+        for one in self._over(NEVER, limit, ttl):
             if (tasks <= 0 and size <= 0) or limit <= 0:
                 break
             has = one.stop - one.seq
@@ -76,17 +76,25 @@ class SqliteRetention(StatementExecutor):
         self._exactly("delete", sequence)
         self.slices.drop_arrays_of(alone)
 
-    def _finished(self, before: int, limit: int) -> Iterator[Candidate]:
-        """Oldest first, as many as make that many tasks."""
-        alone = (Candidate(*row) for row in self._all("finished_before", (before, limit)))
-        return merge(alone, self._slices(before), key=lambda one: one.moment)
+    def _over(self, now: int, limit: int, ttl: int) -> Iterator[Candidate]:
+        """Tasks whose time is over by then, the first ones first, as many as make that many."""
+        alone = (Candidate(*row) for row in self._all("finished_before", (now - ttl, limit)))
+        of_all = merge(alone, self._slices("slices_finished_before", now - ttl), key=_moment)
+        own = (Candidate(*row) for row in self._all("kept_until", (now, limit)))
+        with_own = merge(own, self._slices("slices_kept_until", now), key=_moment)
+        timed = (one._replace(moment=one.moment + ttl) for one in of_all)
+        return merge(timed, with_own, key=_moment)
 
-    def _slices(self, before: int) -> Iterator[Candidate]:
+    def _slices(self, name: str, before: int) -> Iterator[Candidate]:
         place, page = 0, PAGE
-        while rows := self._all("slices_finished_before", (before, page, place)):
+        while rows := self._all(name, (before, page, place)):
             yield from (Candidate(*row) for row in rows)
             place, page = place + page, 2 * page
 
     def _drop(self, gone: Sequence[Candidate]) -> list[Purged]:
         self.delete([seq for one in gone for seq in range(one.seq, one.stop)])
         return [Purged(one.route, one.state, one.stop - one.seq) for one in gone]
+
+
+def _moment(one: Candidate) -> int:
+    return one.moment

@@ -52,7 +52,11 @@ class SqliteSlices(SliceTable):
         rows = []
         for seq, stop, number, *shared in self._all("running_slices"):
             of = self.array(number)
-            rows.append(RunningSlice._make((seq, stop, id_behind(of.id, seq - number), *shared, of.origin)))
+            rows.append(
+                RunningSlice._make(
+                    (seq, stop, id_behind(of.id, seq - number), *shared, of.origin, of.options)
+                )
+            )
         return rows
 
     # accepted
@@ -71,6 +75,7 @@ class SqliteSlices(SliceTable):
             {
                 "seq": seq,
                 "stop": stop,
+                "ttl": group.ttl,
                 "route": group.route,
                 "state": group.state,
                 "priority": group.priority,
@@ -127,6 +132,7 @@ class SqliteSlices(SliceTable):
                 returned=returned,
                 timeout=of.timeout,
                 origin=of.origin,
+                options=of.options,
                 payloads=payloads[start - number : stop - number],
             )
             for start, stop, _ in pieces
@@ -261,6 +267,7 @@ class SqliteSlices(SliceTable):
                         of.options,
                         of.origin,
                         None if found is None else found.results[seq - one.seq],
+                        one.seq,
                     )
                     for seq in singles
                 ],

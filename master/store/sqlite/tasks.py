@@ -24,7 +24,7 @@ from .executor import StatementExecutor
 from .slice_table import ReadySlice
 from .slices import Piece, SqliteSlices
 
-PLAIN: Final = (0, *[None] * 5)  # priority, due, expires, timeout, options, origin: of most tasks
+PLAIN: Final = (0, *[None] * 6)  # priority, due, expires, timeout, options, origin, ttl: of most tasks
 SNOOZE: Final = int(OutcomeNumber.SNOOZE)
 SLICES_LOOKED: Final = 8  # the first look for ready slices: mostly one of them has more tasks than are wanted
 
@@ -85,7 +85,15 @@ class SqliteTasks(StatementExecutor):
                 group.started,
             )
             due = group.due if group.at is None else -group.at
-            rest = group.priority, due, group.expires, group.timeout, group.options, group.origin
+            rest = (
+                group.priority,
+                due,
+                group.expires,
+                group.timeout,
+                group.options,
+                group.origin,
+                group.ttl,
+            )
             if rest == PLAIN:
                 plain += [(*task, *shared) for task in group.tasks]
             else:

@@ -7,7 +7,7 @@ from tq.common.domain.model import StateNumber
 from tq.master.store.interface.slices import SucceededSlice
 from tq.master.store.interface.store import Store
 
-from .tasks import LEASE, NOW, as_array, id_of, insert, task, window, within
+from .tasks import LEASE, NOW, as_array, as_rows, ended, id_of, insert, task, window, within
 
 LATER = NOW + 1_000
 
@@ -105,3 +105,41 @@ def test_what_stays_of_an_array_is_what_it_was(store: Store, route: int) -> None
     assert [row.body for row in store.outcomes(map(id_of, range(10, 101, 10)))] == [bytes(10)] * 10
     within(store, lambda: store.delete(left(store)))
     array(store, route, 1, 100)
+
+
+@pytest.mark.parametrize("in_array", [False, True])
+def test_tasks_that_say_it_are_kept_for_their_own_time(store: Store, route: int, in_array: bool) -> None:
+    def over(now: int, usual: int) -> list[int]:
+        within(store, lambda: store.purge(now - usual, 100, usual))
+        return left(store)
+
+    new = as_array(task(1, route, ttl=5_000), [(seq, id_of(seq), b"") for seq in range(1, 7)])
+    insert(store, new if in_array else as_rows(new), task(7, route))
+    within(store, lambda: store.cancel_waiting([2, 3, 5, 7], NOW))
+    assert over(NOW + 4_999, 10**6) == [1, 2, 3, 4, 5, 6, 7]
+    assert over(NOW + 5_000, 10**6) == [1, 4, 6, 7]
+    assert over(NOW + 5_000, 4_000) == [1, 4, 6]
+    within(store, lambda: store.cancel_waiting([1, 4], NOW + 10_000))
+    assert over(NOW + 14_999, 1) == [1, 4, 6]
+    assert over(NOW + 15_000, 1) == [6]
+
+
+def test_the_time_of_a_task_goes_with_it_when_it_leaves_its_array(store: Store, route: int) -> None:
+    rows = [(seq, id_of(seq), b"") for seq in range(1, 4)]
+    leased = {"attempt": 1, "lease": LEASE, "worker": 1, "ttl": 5_000}
+    insert(store, as_array(task(1, route, StateNumber.RUNNING, **leased), rows))
+    within(store, lambda: store.end_attempts([ended(2, StateNumber.FAILED, finished=NOW)]))
+    within(store, lambda: store.purge(NOW, 100, 4_999))
+    assert left(store) == [1, 2, 3]
+    within(store, lambda: store.purge(NOW - 10**6, 100, 10**6 + 5_000))
+    assert left(store) == [1, 3]
+
+
+def test_of_what_is_too_much_goes_first_what_would_go_first(store: Store, route: int) -> None:
+    insert(store, task(1, route, ttl=5_000), task(2, route), task(3, route, ttl=5_000), task(4, route))
+    within(store, lambda: store.cancel_waiting([1, 2, 3, 4], NOW))
+    within(store, lambda: store.purge_surplus(1, 0, 100, 6_000))
+    within(store, lambda: store.purge_surplus(1, 0, 100, 4_000))
+    assert len(left(store)) == 2
+    assert {*left(store)} & {1, 3} != set()
+    assert {*left(store)} & {2, 4} != set()

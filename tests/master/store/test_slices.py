@@ -40,8 +40,8 @@ def test_neighbours_are_leased_together_with_their_payloads(store: Store, route:
     assert (first.seq, first.stop, first.id, first.payloads) == (1, 3, id_of(1), [b"payload 1", b"payload 2"])
     assert (second.seq, second.stop, second.id, second.attempt) == (3, 6, id_of(3), 1)
     assert store.load().slices == [
-        RunningSlice(1, 3, id_of(1), route, 1, 0, LEASE, WORKER, NOW, None),
-        RunningSlice(3, 6, id_of(3), route, 1, 0, OTHER_LEASE, WORKER, NOW, None),
+        RunningSlice(1, 3, id_of(1), route, 1, 0, LEASE, WORKER, NOW, None, None),
+        RunningSlice(3, 6, id_of(3), route, 1, 0, OTHER_LEASE, WORKER, NOW, None, None),
     ]
 
 

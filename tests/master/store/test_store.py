@@ -99,6 +99,7 @@ OTHERS: Final = {
         "request_cancel",
         "cancel_waiting",
         "revive",
+        "wake",
         "delete",
     ),
     *("payload", "facts", "attempts", "attempts_before", "outcome_of_lease", "created", "brief"),

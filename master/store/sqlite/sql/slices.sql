@@ -4,8 +4,8 @@
 INSERT INTO arrays (seq, stop, id, created, timeout, options, origin, payloads) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: add_slice
-INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started)
-VALUES (:seq, :stop, :seq, :route, :state, :priority, :attempt, 0, :lease, :worker, :due, :expires, :started)
+INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started)
+VALUES (:seq, :stop, :seq, :ttl, :route, :state, :priority, :attempt, 0, :lease, :worker, :due, :expires, :started)
 
 -- name: array_upto_id
 SELECT seq, stop, id FROM arrays WHERE id <= ? ORDER BY id DESC LIMIT 1
@@ -44,8 +44,8 @@ WHERE state = {state.READY} AND route = ? ORDER BY priority DESC, seq LIMIT ?
 
 -- name: split_slice
 -- The tasks from :at on become a slice of their own, without results: the caller writes those of both parts.
-INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished)
-SELECT :at, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
+INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished)
+SELECT :at, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
 FROM slices WHERE seq = :seq AND stop > :at
 
 -- name: shorten_slice
@@ -53,9 +53,9 @@ UPDATE slices SET stop = :stop, seconds = :seconds, results = :results WHERE seq
 
 -- name: copy_slice
 -- A piece of a slice, which is a slice of its own now.
-INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started,
+INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started,
     finished, seconds, results)
-SELECT :start, :stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished,
+SELECT :start, :stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished,
     :seconds, :results
 FROM slices WHERE seq = :seq
 
@@ -68,8 +68,8 @@ RETURNING route, attempt, returned
 -- name: lease_piece
 -- moves: READY to RUNNING
 -- Tasks of a ready slice: they become a slice of their own.
-INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, expires, started)
-SELECT :seq, :stop, array, route, {to}, priority, attempt + 1, returned, :lease, :worker, expires, :now
+INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, expires, started)
+SELECT :seq, :stop, array, ttl, route, {to}, priority, attempt + 1, returned, :lease, :worker, expires, :now
 FROM slices WHERE seq = :head AND {from} AND stop >= :stop
 
 -- name: succeed_slice
@@ -82,17 +82,17 @@ RETURNING route, array
 -- name: succeed_piece
 -- moves: RUNNING to SUCCEEDED
 -- Others of its tasks: they become a slice of their own.
-INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started,
+INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started,
     finished, seconds, results)
-SELECT :seq, :stop, array, route, {to}, priority, attempt, returned, lease, worker, due, expires, started,
+SELECT :seq, :stop, array, ttl, route, {to}, priority, attempt, returned, lease, worker, due, expires, started,
     :finished, :seconds, :results
 FROM slices WHERE seq = :first AND stop = :end AND {from} AND attempt = :attempt AND lease = :lease
 RETURNING route, array
 
 -- name: leased_behind
 -- Those behind them stay leased, as a slice of their own.
-INSERT INTO slices (seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started)
-SELECT :stop, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started
+INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started)
+SELECT :stop, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started
 FROM slices WHERE seq = :first AND stop = :end AND state = {state.RUNNING} AND attempt = :attempt AND lease = :lease
 RETURNING seq
 
@@ -115,8 +115,8 @@ DELETE FROM slices WHERE seq = ?
 -- A task leaves its array as it is: it changes no state.
 INSERT INTO tasks
     (seq, id, payload, route, state, attempt, returned, lease, worker, created, started, finished,
-     priority, due, expires, timeout, options, origin, result, failures, crashes, cancel)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
+     priority, due, expires, timeout, options, origin, result, failures, crashes, cancel, ttl)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, (SELECT ttl FROM slices WHERE seq = ?))
 
 -- name: end_in_slice
 -- moves: RUNNING to :state

@@ -8,7 +8,7 @@ INSERT INTO meta (name, value) VALUES (?, ?)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value
 
 -- name: running
-SELECT seq, id, route, attempt, returned, lease, worker, cancel, started, origin FROM tasks WHERE state = {state.RUNNING}
+SELECT seq, id, route, attempt, returned, lease, worker, cancel, started, origin, options FROM tasks WHERE state = {state.RUNNING}
 
 -- name: count_ready
 SELECT route, {state.READY}, count(*) FROM tasks WHERE state = {state.READY} GROUP BY route

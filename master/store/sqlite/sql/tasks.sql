@@ -6,8 +6,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)
 -- name: insert
 INSERT OR IGNORE INTO tasks
     (seq, id, payload, route, state, attempt, lease, worker, created, started,
-     priority, due, expires, timeout, options, origin, failures, crashes, cancel)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
+     priority, due, expires, timeout, options, origin, ttl, failures, crashes, cancel)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
 
 -- name: ready_heads
 SELECT priority, seq, length(payload) FROM tasks
@@ -20,7 +20,7 @@ SET state = {to}, attempt = attempt + 1, lease = :lease, worker = :worker, start
 WHERE seq IN (
     SELECT seq FROM tasks WHERE {from} AND route = :route ORDER BY priority DESC, seq LIMIT :limit
 )
-RETURNING priority, seq, id, route, attempt, returned, crashes, timeout, origin, payload
+RETURNING priority, seq, id, route, attempt, returned, crashes, timeout, origin, options, payload
 
 -- name: lease_route_measured
 -- moves: READY to RUNNING
@@ -34,14 +34,14 @@ WHERE seq IN (
         ORDER BY priority DESC, seq LIMIT :limit
     ) WHERE bytes <= :bytes_max OR place = 1
 )
-RETURNING priority, seq, id, route, attempt, returned, crashes, timeout, origin, payload
+RETURNING priority, seq, id, route, attempt, returned, crashes, timeout, origin, options, payload
 
 -- name: lease_rows
 -- moves: READY to RUNNING
 UPDATE tasks
 SET state = {to}, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
 WHERE seq IN (SELECT value FROM json_each(:seqs)) AND {from}
-RETURNING priority, seq, id, route, attempt, returned, crashes, timeout, origin, payload
+RETURNING priority, seq, id, route, attempt, returned, crashes, timeout, origin, options, payload
 
 -- name: succeed
 -- moves: RUNNING to SUCCEEDED

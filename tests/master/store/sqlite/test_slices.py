@@ -73,6 +73,7 @@ class Both:
         fields: dict[str, Any] = {
             "priority": random.choice((0, 0, 0, 5, -5)),
             "timeout": random.choice((None, 2.5)),
+            "ttl": random.choice((None, None, 1, 6)),
         }
         kind = random.random()
         if kind < 0.2:
@@ -210,7 +211,7 @@ class Both:
             seqs = sorted(self.random.sample(finished, min(limit, len(finished))))
             self.each(lambda store: store.delete(seqs))
         elif self.random.random() < 0.2:
-            self.each(lambda store: purged(store.purge(self.now - 2, 10_000)))
+            self.each(lambda store: purged(store.purge(self.now - 2, 10_000, 2)))
         elif self.random.random() < 0.3:
             self.purge_surplus(limit)
 
@@ -280,7 +281,7 @@ def as_tasks(rows: Sequence[Leased | LeasedSlice]) -> list[tuple[Any, ...]]:
     tasks: list[tuple[Any, ...]] = []
     for row in rows:
         if isinstance(row, LeasedSlice):
-            shared = row.route, row.attempt, row.returned, 0, row.timeout, row.origin
+            shared = row.route, row.attempt, row.returned, 0, row.timeout, row.origin, row.options
             tasks += [
                 (row.priority, seq, id_behind(row.id, seq - row.seq), *shared, payload)
                 for seq, payload in enumerate(row.payloads, row.seq)
