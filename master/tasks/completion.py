@@ -155,9 +155,7 @@ class Completion(Part):
         for start, stop, slice, seq in leased_parts(self._running, reported):
             run = IdRun(id_behind(reported.run.first, start), stop - start)
             if slice is not None:
-                bodies = results[start:stop]
-                if slice.drops:
-                    bodies = [NOTHING] * run.length
+                bodies = [NOTHING] * run.length if slice.drops else results[start:stop]
                 runs.add(slice, seq, bodies, seconds[start:stop])
                 ended.append((run, slice.route, RUNNING, SUCCEEDED, bodies, slice.origin))
                 attempts[slice.route] += run.length

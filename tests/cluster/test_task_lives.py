@@ -252,3 +252,19 @@ def test_an_at_most_once_task_is_lost_with_its_child(app: tq.App, tmp_path: Path
         handle.result(timeout=20)
     assert handle.state in (tq.State.LOST, tq.State.DEAD, tq.State.FAILED)
     assert count(str(tmp_path / "n")) == 1
+
+
+# what is kept of its end
+
+
+def test_a_result_that_is_not_kept_is_none_and_an_error_stays(app: tq.App) -> None:
+    echo = app.named("cluster_tasks:echo").using(result="errors", result_ttl=3_600)
+    assert echo.submit("large").result(30) is None
+    assert list(echo.map(range(50)).results(30)) == [None] * 50
+    failing = [
+        app.named("cluster_tasks:fail").using(result=policy).submit("gone") for policy in ("errors", "none")
+    ]
+    assert [str(handle.exception(30)) for handle in failing] == [
+        "LookupError: gone",
+        "NotKept: its error is not kept, for it was submitted with result='none'",
+    ]

@@ -123,9 +123,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, (SELEC
 -- A task leaves the leased slice that it is in, because its attempt did not succeed.
 INSERT INTO tasks
     (seq, id, payload, route, state, attempt, returned, lease, worker, created, started, finished,
-     priority, due, expires, timeout, options, origin, result, failures, crashes, cancel)
+     priority, due, expires, timeout, options, origin, result, failures, crashes, cancel, ttl)
 SELECT :seq, :id, :payload, route, {to}, attempt, returned, lease, worker, :created, :started, :finished,
-     priority, :due, expires, :timeout, :options, :origin, :body, :failures, :crashes, 0
+     priority, :due, expires, :timeout, :options, :origin, :body, :failures, :crashes, 0, ttl
 FROM slices WHERE seq = :slice AND {from} AND attempt = :attempt AND lease = :lease
 
 -- name: running_slices
