@@ -16,6 +16,7 @@ from .data.calls import NamedValueObject, NamedValuesObject
 from .data.named_values import NamedValues
 from .engine.core import Core
 from .engine.engine import Engine
+from .engine.long_calls import LongCalls
 from .engine.part import Part
 from .engine.unused_space import UnusedSpace
 from .items.calls import NamedItemQueue
@@ -52,7 +53,6 @@ from .tasks.routes import Routes
 from .tasks.scheduled import ScheduledTasks
 from .tasks.subscriptions import Subscriptions
 from .workers.calls import Dispatcher
-from .workers.hand_backs import HandBacks
 from .workers.membership import Membership
 from .workers.membership_log import MembershipLog
 from .workers.orders import Orders
@@ -115,8 +115,8 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     consumers = Consumers(routes, dispatch, items, origins, presence, core.random_bytes, core.report)
     membership_log, attempt_log = MembershipLog(core), AttemptLog(core, routes)
     completion.unsuccessful.listener = attempt_log.ended
-    hand_backs = HandBacks(completion, agenda)
-    membership = Membership(store, routes, leases, completion, presence, agenda, hand_backs, membership_log)
+    long_calls = LongCalls(agenda)
+    membership = Membership(store, routes, leases, completion, presence, agenda, long_calls, membership_log)
     retention.known_workers = lambda: membership.by_number
     orders, last_failures = Orders(membership, leases), LastFailures()
     made_by_time = _schedules(core, routes, dispatch, completion, keyring)
@@ -156,7 +156,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         blobs,
         subscriptions,
         membership,
-        hand_backs,
+        long_calls,
         orders,
         last_failures,
         membership_log,

@@ -6,13 +6,14 @@ behaviour.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ...common.contract.exposed import exposed
 from ...common.contract.rows import from_wire, to_wire
 from ...common.contract.schedules import DeclaredRow
-from ...common.domain.model import Role
-from ...common.domain.schedule import DeclaredSchedule, ScheduleDefinition
+from ...common.domain.model import Role, check_name
+from ...common.domain.schedule import ScheduleDefinition
 from ...common.errors import Forbidden, InvalidArgument, ProtocolError
 from ..api.validation import (
     NUMBER_MAX,
@@ -25,9 +26,11 @@ from ..api.validation import (
     validate_text,
     validate_whole,
 )
+from ..engine.clock import Now
+from ..engine.long_calls import LongCalls
 from ..engine.session import Call
 from ..store.interface.schedules import ScheduleRow
-from .declarations import DECLARED_MAX, Declarations
+from .declarations import DECIDED_MAX, DECLARED_MAX, Declarations
 from .definitions import definition_of, packed
 from .occurrences import Occurrences
 from .schedules import PAUSED_BY_MASTER, Timetable
@@ -44,19 +47,25 @@ class SchedulesObject(EngineObject):
     """``get_schedules()``"""
 
     @exposed(Role.WORKER)
-    def declare(self, call: Call, declared: Rows) -> Rows:
+    def declare(self, call: Call, declared: Rows) -> object:
         """All schedules that a worker has in its code, ``[[name, definition], …]``; answers those that are not as it says,
         ``[[name, why], …]``."""
         if not self.engine.presence.is_serving(call.session):
             raise ProtocolError("announce must be a worker's first call on every connection")
         if len(validate_list("declared", declared)) > DECLARED_MAX:
             raise InvalidArgument(f"{len(declared):,} schedules of one worker; at most {DECLARED_MAX:,}")
-        given = (from_wire(DeclaredRow, row) for row in declared)
-        schedules = [
-            DeclaredSchedule(row.name, ScheduleDefinition.from_wire(row.definition)) for row in given
-        ]
-        refused = self.engine.part(Declarations).declare(call.session, schedules, self.engine.now)
-        return [to_wire(one) for one in refused]
+        engine, declarations, session = self.engine, self.engine.part(Declarations), call.session
+        rows = [from_wire(DeclaredRow, row) for row in declared]
+        for row in rows:
+            check_name("schedule", row.name)
+        items = declarations.declare(session, rows)
+
+        def decide(some: Sequence[Any], now: Now) -> Rows:
+            return [to_wire(one) for one in declarations.decide(session, some, now)]
+
+        return (
+            engine.part(LongCalls).perform(call, items, decide, engine.now, most=DECIDED_MAX) if items else []
+        )
 
     @exposed(Role.CLIENT)
     def add(self, call: Call, name: str, definition: dict[str, Any]) -> dict[str, Any]:

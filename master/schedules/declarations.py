@@ -20,10 +20,11 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ...common.contract.schedules import NotAccepted
+from ...common.contract.schedules import DeclaredRow, NotAccepted
 from ...common.domain.schedule import DeclaredSchedule, ScheduleDefinition
 from ...common.errors import InvalidArgument, QuotaExceeded, TqError
 from ...common.runtime.limited_log import LimitedLog
+from ...common.wire.frames import pack
 from ..engine.accounts import Account, Resource
 from ..engine.agenda import Agenda, Clock
 from ..engine.clock import Now
@@ -35,6 +36,7 @@ from .definitions import definition_of, packed
 from .schedules import PAUSED_BY_MASTER, Timetable
 
 DECLARED_MAX: Final = 1_000  # of one worker
+DECIDED_MAX: Final = 100  # in one transaction: a rule whose days are years apart takes some milliseconds
 DECLARATION_BYTES: Final = 256  # of memory for one, besides its definition
 ABSENT_MS: Final = 30_000  # a worker that was away for longer declares nothing
 STARTED_MS: Final = 60_000  # after a start workers have so long to declare their schedules
@@ -74,24 +76,39 @@ class Declarations(Part):
 
     # workers
 
-    def declare(self, session: Session, declared: Sequence[DeclaredSchedule], now: Now) -> list[NotAccepted]:
-        """A worker says all that it has in its code; those that are not as it says, with the reason."""
-        definitions = {
-            one.name: packed(one.definition)
-            for one in declared
-            if session.allows_queue(one.definition.queue)  # the others are refused, and not taken later
-        }
-        size = sum(len(one) + DECLARATION_BYTES for one in definitions.values())
+    def declare(self, session: Session, rows: Sequence[DeclaredRow]) -> list[DeclaredRow | str]:
+        """A worker says all that it has in its code. What is to be decided of it: its rows, then names that it has no more."""
+        size = sum(len(pack(one.definition)) + DECLARATION_BYTES for one in rows)
         session.account.take(Resource.ANNOUNCED_BYTES, size)
         before = self._forget(session.node)
-        if definitions:
-            self._of[session.node] = Declaring(session, session.account, size, definitions)
-        for name in definitions:
-            self._nodes.setdefault(name, {})[session.node] = None
+        if rows:
+            self._of[session.node] = Declaring(session, session.account, size)
         self._agenda.set(self, session.node, None)
-        found = [NotAccepted(one.name, why) for one in declared if (why := self._accept(session, one, now))]
-        self._gone(before - definitions.keys(), now)
+        return [*rows, *sorted(before - {one.name for one in rows})]
+
+    def decide(self, session: Session, items: Iterable[DeclaredRow | str], now: Now) -> list[NotAccepted]:
+        """Some of these; those that are not as they are declared, with the reason."""
+        found: list[NotAccepted] = []
+        for item in items:
+            if isinstance(item, str):
+                self._gone([item], now)
+            elif why := self._judge(session, item, now):
+                found.append(NotAccepted(item.name, why))
         return found
+
+    def _judge(self, session: Session, row: DeclaredRow, now: Now) -> str:
+        """Why it is not as it is declared; empty: it is."""
+        try:
+            declared = DeclaredSchedule(row.name, ScheduleDefinition.from_wire(row.definition))
+        except InvalidArgument as error:
+            return str(error)
+        queue, declaring = declared.definition.queue, self._of.get(session.node)
+        if not session.allows_queue(queue):  # it is refused, and not taken later
+            return f"the worker's key does not cover its queue {queue}"
+        if declaring is not None and declaring.session is session:
+            declaring.definitions[row.name] = packed(declared.definition)
+            self._nodes.setdefault(row.name, {})[session.node] = None
+        return self._accept(session, declared, now)
 
     def differing(self, row: ScheduleRow) -> int:
         """How many connected workers declare it differently."""
@@ -113,8 +130,6 @@ class Declarations(Part):
     def _accept(self, session: Session, declared: DeclaredSchedule, now: Now) -> str:
         """Why it is not as it is declared; empty: it is."""
         name, definition = declared.name, declared.definition
-        if not session.allows_queue(definition.queue):
-            return f"the worker's key does not cover its queue {definition.queue}"
         row = self._schedules.find(name)
         try:
             if row is None:

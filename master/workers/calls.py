@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ...common.contract.exposed import exposed
@@ -9,6 +10,7 @@ from ...common.domain.id_runs import named
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument, ProtocolError
 from ..api.validation import EngineObject, allow_queue, validate_flag, validate_list, validate_whole
+from ..engine.long_calls import LongCalls
 from ..engine.session import Call
 from ..items.consumers import Consumer, Consumers
 from ..tasks.attempt_output import AttemptOutput
@@ -18,8 +20,7 @@ from ..tasks.lookup import check_ids
 from ..tasks.plan import LEASE_TASKS_MAX
 from ..tasks.reports import HELD_MAX, held_rows
 from ..tasks.routes import ParkedLease
-from .hand_backs import HandBacks
-from .membership import Membership
+from .membership import ENDED_MAX, Membership
 from .orders import Orders
 from .worker_info import WorkerInfo
 
@@ -68,10 +69,9 @@ class Dispatcher(EngineObject):
     def release(self, call: Call, rows: list[Any], begun: bool = False) -> object:
         """Return attempts that were not started, or (``begun``) that were started and did not end."""
         self.engine.part(Membership).of(call.session)
-        held = list(held_rows(validate_list("rows", rows)))
-        return self.engine.part(HandBacks).release(
-            call, held, self.engine.now, begun=validate_flag("begun", begun)
-        )
+        engine, held = self.engine, list(held_rows(validate_list("rows", rows)))
+        release = partial(engine.part(Completion).release, begun=validate_flag("begun", begun))
+        return engine.part(LongCalls).perform(call, held, release, engine.now, most=ENDED_MAX)
 
     @exposed(Role.WORKER)
     def leave(self, call: Call) -> None:

@@ -23,6 +23,7 @@ from ...common.values.failure import Failure
 from ..engine.accounts import Account, Resource
 from ..engine.agenda import Agenda
 from ..engine.clock import Now
+from ..engine.long_calls import LongCalls
 from ..engine.part import Part
 from ..engine.presence import Node, Presence
 from ..engine.rates import WorkerRates
@@ -32,7 +33,6 @@ from ..tasks.completion import Completion
 from ..tasks.leases import Leases
 from ..tasks.reports import held_rows
 from ..tasks.routes import Capability, CapabilityKey, Routes
-from .hand_backs import ENDED_MAX, HandBacks, HeldRow
 from .membership_log import MembershipLog
 from .worker_info import WorkerInfo
 
@@ -41,6 +41,9 @@ ORDERS_MIN: Final = 1_000  # kept for a worker that does not ask for orders, bef
 FORGET_ABSENT_MS: Final = 3_600_000  # an absent worker without leases is listed for an hour
 WORKER_BYTES: Final = 1_024  # memory of a listed worker, besides its announcement
 WORKERS_MAX: Final = 100_000
+ENDED_MAX: Final = (
+    1_000  # leases that one transaction ends for workers: a quarter of a second if all had begun
+)
 
 
 class Cost(NamedTuple):
@@ -95,13 +98,13 @@ class Membership(Part):
         completion: Completion,
         presence: Presence,
         agenda: Agenda,
-        hand_backs: HandBacks,
+        long_calls: LongCalls,
         log: MembershipLog,
     ) -> None:
         self._store, self._routes, self._running, self._completion = store, routes, leases.running, completion
         self._leases, self._cancelling, self._log = leases, leases.cancelling, log
         self._presence, self._agenda = presence, agenda
-        self._hand_backs = hand_backs
+        self._long_calls = long_calls
         self._left = ENDED_MAX  # leases of lost workers that this transaction ends
         self.by_node: dict[bytes, Worker] = {}
         self.by_number: dict[int, Worker] = {}
@@ -307,8 +310,10 @@ class Membership(Part):
             else:  # it ended or went to another worker meanwhile: the worker must drop it
                 dropped.append(id)
         others = ((id, held) for id, held in self._running.of_worker(worker.number) if id not in kept)
-        left: list[HeldRow] = [(id, held.attempt, held.lease, None) for id, held in others]
-        self._hand_backs.not_held(worker.number, left, now)
+        left = [(id, held.attempt, held.lease, None) for id, held in others]
+        # What it does not have: in place of what was not handed back yet since its last announcement.
+        release = self._completion.release
+        self._long_calls.perform(None, left, release, now, most=ENDED_MAX, owner=worker.node)
         self._completion.began(rows, now)
         for id in kept:
             if id in self._cancelling:  # an order that was on its way when the connection broke is lost

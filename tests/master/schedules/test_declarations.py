@@ -10,6 +10,7 @@ import pytest
 from tq.common.domain.model import Role
 from tq.common.errors import InvalidArgument, ProtocolError
 from tq.master.engine.accounts import LIMITS, Accounts, Resource
+from tq.master.schedules import calls
 from tq.master.schedules import declarations as module
 from tq.master.store.sqlite.store import SqliteStore
 
@@ -204,6 +205,21 @@ def test_one_whose_key_was_revoked_goes_on_by_the_key_of_a_worker_that_declares_
     assert scheduling.show()["state"] == "paused"
     declare(scheduling.worker(), s=definition())
     assert (scheduling.show()["state"], scheduling.show()["key"]) == ("active", "worker")
+
+
+def test_what_a_worker_declares_is_judged_in_portions_and_answered_at_the_end(
+    scheduling: Scheduling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "DECIDED_MAX", 2)
+    worker, other = scheduling.worker(), scheduling.bench.client()
+    rows = [[f"s{place}", definition()] for place in range(4)]
+    call = worker.ask(SCHEDULES, "declare", [*rows, ["wrong", {"task": "jobs:report", "cron": "61 * * * *"}]])
+    scheduling.bench.step()
+    assert len(other.call(SCHEDULES, "list")["rows"]) == 4, "of the second portion, too"
+    assert call not in worker.answers
+    scheduling.bench.step()
+    [[name, why]] = worker.answer(call)
+    assert (name, "the minute is '61'" in why) == ("wrong", True)
 
 
 def test_a_worker_has_a_bound_on_what_it_declares_and_pays_for_it(scheduling: Scheduling) -> None:

@@ -12,7 +12,7 @@ from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.common.errors import QuotaExceeded, StoreError
 from tq.master.engine.accounts import Accounts
 from tq.master.tasks.leases import Leases
-from tq.master.workers import hand_backs, membership
+from tq.master.workers import calls, membership
 
 from ..conftest import GRACE_MS, Bench, Peer
 
@@ -24,7 +24,7 @@ DISPATCHER = "get_dispatcher"
 
 @pytest.fixture(autouse=True)
 def _small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (hand_backs, membership):
+    for module in (calls, membership):
         monkeypatch.setattr(module, "ENDED_MAX", PORTION)
 
 

@@ -1,0 +1,107 @@
+"""Calls that take more than one transaction are done in portions, each item once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from tq.common.errors import QuotaExceeded
+from tq.master.engine.accounts import Accounts
+from tq.master.engine.agenda import Agenda
+from tq.master.engine.clock import Now
+from tq.master.engine.long_calls import LongCalls
+from tq.master.engine.session import LATER, Call
+
+from ..conftest import Bench
+
+NOW = Now(0, 0)
+
+
+class Doing:
+    """Transactions with long calls, and what was done in them."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.agenda = Agenda()
+        self.calls = LongCalls(self.agenda)
+        self.done: list[int] = []
+        self.replies: list[Call] = []
+        self.session = bench.client().session
+
+    def call(self) -> Call:
+        return Call(self.session, 1, lambda _: None, self.replies)
+
+    def do(self, items: Sequence[Any], now: Now) -> list[Any]:
+        self.done += items
+        return [item * 10 for item in items]
+
+    def perform(self, call: Call | None, items: Sequence[Any], **more: Any) -> object:
+        return self.calls.perform(call, items, self.do, NOW, most=4, **more)
+
+    def transaction(self, *, fails: bool = False) -> None:
+        self.calls.begin()
+        for part, key in self.agenda.take(NOW):
+            part.due(key, NOW)
+        self.end(fails=fails)
+
+    def end(self, *, fails: bool = False) -> None:
+        for one in (self.agenda, self.calls):
+            one.void() if fails else one.committed()
+
+
+@pytest.fixture
+def doing(bench: Bench) -> Doing:
+    return Doing(bench)
+
+
+def test_a_short_call_is_answered_at_once(doing: Doing) -> None:
+    assert doing.perform(doing.call(), [1, 2, 3, 4]) == [10, 20, 30, 40]
+
+
+def test_a_long_one_is_answered_at_its_end_and_others_wait_for_their_turn(doing: Doing) -> None:
+    first, second = doing.call(), doing.call()
+    assert doing.perform(first, [1, 2, 3, 4, 5, 6]) is LATER
+    assert doing.perform(second, [7]) is LATER
+    assert doing.done == [1, 2, 3, 4]
+    doing.end()
+    assert doing.replies == []
+    doing.transaction()
+    assert [call.reply for call in doing.replies] == [([10, 20, 30, 40, 50, 60], None), ([70], None)]
+    doing.transaction()
+    assert doing.done == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_transaction_that_fails_is_done_again_and_nothing_else(doing: Doing) -> None:
+    call = doing.call()
+    doing.perform(call, list(range(6)))
+    doing.end()
+    doing.transaction(fails=True)
+    doing.transaction()
+    assert doing.done == [0, 1, 2, 3, 4, 5, 4, 5]
+    doing.transaction()
+    assert len(doing.done) == 8
+
+
+def test_who_no_longer_waits_gets_no_answer_and_it_is_done_all_the_same(doing: Doing) -> None:
+    call = doing.call()
+    doing.perform(call, list(range(6)))
+    assert call.abandon is not None
+    call.abandon()
+    doing.end()
+    doing.transaction()
+    assert (doing.done, doing.replies) == (list(range(6)), [])
+
+
+def test_what_is_begun_for_the_same_owner_takes_the_place_of_what_was_begun_before(doing: Doing) -> None:
+    doing.perform(None, list(range(6)), owner="a")
+    doing.perform(None, [9], owner="a")
+    doing.end()
+    doing.transaction()
+    assert doing.done == [0, 1, 2, 3, 9]
+
+
+def test_what_waits_is_on_the_account_of_the_key(doing: Doing) -> None:
+    account = doing.session.account = Accounts().of("a")
+    with pytest.raises(QuotaExceeded, match="bytes in calls that wait"):
+        doing.perform(doing.call(), range(1_000_000))
+    assert (doing.done, account.bytes) == ([], 0)
