@@ -47,7 +47,7 @@ class LongCall:
         return self.at == len(self.items)
 
     def leave(self) -> None:
-        """Nobody waits for the answer any more."""
+        """The caller no longer waits for the answer."""
         self.call = None
 
 
