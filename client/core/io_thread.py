@@ -178,8 +178,10 @@ class ClientLink:
         return not self._closing
 
     def _wake(self, callback: Callable[[], None]) -> None:
-        with suppress(RuntimeError):  # the loop is closed: close() fails everything that is open
+        try:
             self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:  # the loop is closed: close() fails everything that is open
+            return
 
     def _closed(self) -> Unreachable:
         return Unreachable(self._why_closed)
@@ -317,8 +319,10 @@ class ClientLink:
 
 def settle(future: Future[Any], value: Any, error: BaseException | None) -> None:
     """Complete a future, unless a cancelled ``await`` or ``close`` did so first."""
-    with suppress(InvalidStateError):
+    try:  # and no context manager: this is done for every call
         if error is None:
             future.set_result(value)
         else:
             future.set_exception(error)
+    except InvalidStateError:
+        return

@@ -103,8 +103,9 @@ class PendingCalls:
         if listener is not None:
             self._watched.add(listener, made)
         elif listeners:
-            for one, id in zip(listeners, (id for run in made for id in run.ids()), strict=True):
-                self._watched.add(one, (IdRun(id, 1),))
+            ids = [runs[0].first] if len(listeners) == 1 else [id for run in runs for id in run.ids()]
+            for one, id in zip(listeners, ids, strict=True):
+                self._watched.add_one(one, id)
         if self._connected:
             self._send(call)
             self._pump()
@@ -127,13 +128,13 @@ class PendingCalls:
 
     @property
     def watched_tasks(self) -> int:
-        return len(self._watched)
+        return self._watched.tasks
 
     @property
     def has_work(self) -> bool:
         """Whether a connection is needed. A collect that stays parked after its last watch was removed does not count."""
         others = len(self._in_flight) - (self._collecting is not None)
-        return bool(self._waiting or self._watched or others)
+        return bool(self._waiting or self._watched.tasks or others)
 
     @property
     def must_finish(self) -> bool:
@@ -259,7 +260,7 @@ class PendingCalls:
             self._own_call(_WATCH, [[run.to_wire() for run in some]], some)
 
     def _pump(self) -> None:
-        if self._connected and self._watched and self._collecting is None:
+        if self._connected and self._watched.tasks and self._collecting is None:
             self._collecting = self._own_call(_COLLECT, [COLLECT_TASKS_MAX])
 
     def _made_later(self) -> list[IdRun]:

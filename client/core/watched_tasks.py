@@ -78,11 +78,16 @@ class WatchedTasks:
     def __init__(self) -> None:
         self._single: dict[bytes, Listeners] = {}
         self._blocks: dict[bytes, _Block] = {}  # by what the ids of a block have in common
-        self._in_runs = 0  # tasks
+        self.tasks = 0  # how many
         self._only: Listeners = (None,)  # the last listener by itself: one tuple for all its tasks
 
-    def __len__(self) -> int:
-        return len(self._single) + self._in_runs
+    def add_one(self, listener: Hashable, id: bytes) -> None:
+        """As ``add`` of a task by itself."""
+        if id in self._single or self._blocks:
+            self.add(listener, (IdRun(id, 1),))
+        else:
+            self._single[id] = (listener,)
+            self.tasks += 1
 
     def add(self, listener: Hashable, runs: Iterable[IdRun]) -> list[IdRun]:
         """Add a listener to tasks; returns those that had none before."""
@@ -113,6 +118,7 @@ class WatchedTasks:
         if run.length == 1:
             listeners = self._single.pop(run.first, None)
             if listeners is not None:
+                self.tasks -= 1
                 return [WatchedPart(0, 1, listeners)]
         parts = self._take_from_block(run)
         if self._single and run.length > 1:
@@ -142,10 +148,11 @@ class WatchedTasks:
         listeners = dict.fromkeys(one for _, listeners in self._all() for one in listeners)
         self._single.clear()
         self._blocks.clear()
-        self._in_runs = 0
+        self.tasks = 0
         return list(listeners)
 
     def _put(self, run: IdRun, listeners: Listeners) -> None:
+        self.tasks += run.length
         if run.length == 1:
             self._single[run.first] = listeners
             return
@@ -154,7 +161,6 @@ class WatchedTasks:
         if block is None:
             block = self._blocks[common] = _Block()
         block.add(place, place + run.length, listeners)
-        self._in_runs += run.length
 
     def _take_from_block(self, run: IdRun) -> list[WatchedPart]:
         common = run.first[:-PLACE_BYTES]
@@ -165,7 +171,7 @@ class WatchedTasks:
         parts = block.take(place, place + run.length)
         if not block.starts:
             del self._blocks[common]
-        self._in_runs -= sum(part.stop - part.start for part in parts)
+        self.tasks -= sum(part.stop - part.start for part in parts)
         return [WatchedPart(start - place, stop - place, listeners) for start, stop, listeners in parts]
 
     def _take_singles(self, run: IdRun) -> list[WatchedPart]:
@@ -174,12 +180,10 @@ class WatchedTasks:
         if len(single) < run.length:
             first, last = run.ends()
             places = sorted(run.place_of(id) for id in single if first <= id <= last)
-            return [WatchedPart(place, place + 1, single.pop(run.id(place))) for place in places]
-        return [
-            WatchedPart(place, place + 1, single.pop(id))
-            for place, id in enumerate(run.ids())
-            if id in single
-        ]
+        else:
+            places = [place for place, id in enumerate(run.ids()) if id in single]
+        self.tasks -= len(places)
+        return [WatchedPart(place, place + 1, single.pop(run.id(place))) for place in places]
 
     def _all(self) -> Iterator[tuple[IdRun, Listeners]]:
         for common, block in self._blocks.items():

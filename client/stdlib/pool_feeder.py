@@ -146,7 +146,7 @@ class IterableFeed:
             if self._ended is not False:
                 pass
             elif not self.may_wait:
-                chunk.extend(islice(self.items, self.size))
+                chunk.extend(islice(self.items, self._size if self.pace is None else self.size))
             else:
                 for item in self.items:
                     with self.sending:
@@ -156,7 +156,8 @@ class IterableFeed:
                 self._ended = True
         except Exception as error:
             self._ended = error
-        chunk += self.take_gathered()
+        if self.may_wait:
+            chunk = self.take_gathered()
         if not chunk and isinstance(self._ended, Exception):
             raise self._ended
         return chunk
@@ -183,15 +184,13 @@ class IterableFeed:
             with self._lock:
                 self.pace.slots = slots
 
-    def chunk_sent(self, items: int) -> None:
+    def chunk_sent(self, items: int, payload: bytes | Exception) -> None:
+        """Of a feed with a pace: a chunk is sent now, or cannot be."""
         if self.pace is not None:
             with self._lock:
                 self.pace.sent(items)
-
-    def chunk_encoded(self, items: int, size_bytes: int) -> None:
-        if self.pace is not None:
-            with self._lock:
-                self.pace.item_bytes = size_bytes / items
+                if isinstance(payload, bytes):
+                    self.pace.item_bytes = len(payload) / items
 
     def chunk_ended(self, items: int) -> None:
         """Called in the thread in which the outcome arrives."""
@@ -354,7 +353,6 @@ class Feeder:
                 if not (feed.keeps_pace and (self._awaited or feed.has_room())):
                     return
                 self._submissions.wait_for_room(UNDER_WAY_MAX)
-                self._submissions.check_not_broken()
                 chunk = feed.read()
                 if not chunk:
                     break
@@ -390,12 +388,12 @@ class Feeder:
                         self._send_chunk(feed, [item])
                     return
                 payload = error
-            else:
-                feed.chunk_encoded(items, len(payload))
-            on_end = None if feed.pace is None else partial(feed.chunk_ended, items)
+            on_end = None
+            if feed.pace is not None:
+                on_end = partial(feed.chunk_ended, items)
+                feed.chunk_sent(items, payload)
             kind = EachResult if feed.each else ChunkResult
             result = kind(self._session, feed.remote.kind.ids.take_one(), feed.result, feed.sent, on_end)
-            feed.chunk_sent(items)
             self._send(feed.remote, result, payload, blobs)
             feed.sent += 1
             feed.items_sent += items

@@ -195,10 +195,13 @@ class SubmissionQueue:
             raise BrokenCluster(str(self._broken))
 
     def wait_for_room(self, most: int) -> None:
-        """With ``most`` pending receivers or more, wait until half of them are done, so that not every task waits."""
+        """With ``most`` pending receivers or more, wait until half of them are done, so that not every task waits. Raises
+        BrokenCluster once broken."""
         if len(self._receivers) >= most:
             with self._changed:
                 self._changed.wait_for(lambda: len(self._receivers) <= most // 2)
+        if self._broken is not None:
+            self.check_not_broken()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until all receivers were called; False when ``timeout`` seconds pass first."""

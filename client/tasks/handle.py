@@ -6,6 +6,7 @@ A handle costs the master nothing until a program waits for its result. It works
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ..core.io_thread import ClientLink
     from ..core.session import ClientSession
     from .kinds import TaskKind
+    from .single_submits import SingleSubmit, SingleSubmits
 
 T = TypeVar("T")
 
@@ -267,15 +269,23 @@ def submit_one(
 ) -> tuple[Handle[Any], Future[Any]]:
     """Send one task, with others that are submitted at once; the future completes when it is stored. ``blobs``: that it names,
     uploaded before."""
-    from concurrent.futures import Future
-
-    from .single_submits import SingleSubmit, SingleSubmits  # a program that submits nothing never loads them
-
+    future, submit, submits = _submitting()
     link = session.link
     box = OutcomeBox() if session.part(WatchPrediction).watch_next else None
-    stored: Future[Any] = Future()
-    session.part(SingleSubmits).add(link, SingleSubmit(kind, id, payload, blobs, box, stored))
+    stored: Future[Any] = future()
+    session.part(submits).add(link, submit(kind, id, payload, blobs, box, stored))
     return Handle(session, id, None, box, None if box is None else link), stored
+
+
+@functools.cache
+def _submitting() -> tuple[type[Future[Any]], type[SingleSubmit], type[SingleSubmits]]:
+    """A program that submits nothing never loads them; cached: an import statement for each task takes longer than what it
+    imports."""
+    from concurrent.futures import Future
+
+    from .single_submits import SingleSubmit, SingleSubmits
+
+    return Future, SingleSubmit, SingleSubmits
 
 
 def handle_of(session: ClientSession, task_id: str) -> Handle[Any]:

@@ -60,6 +60,9 @@ def _alike(pending: list[PendingTask]) -> JoinedTasks | None:
     """The single call of tasks that all may travel together, seen at a glance; nearly always there is no other."""
     if not 0 < len(pending) <= CHUNK_TASKS:
         return None
+    if len(pending) == 1:
+        [(kind, id, payload, named)] = pending
+        return JoinedTasks(kind, [(id, payload)], {id: list(named)} if named else {})
     kinds, ids, payloads, blobs = zip(*pending, strict=True)
     fits = (
         kinds.count(kinds[0]) == len(kinds)

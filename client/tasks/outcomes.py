@@ -143,7 +143,10 @@ class OutcomeBox:
         """The outcome of a task if it has arrived."""
         with _lock:
             one = self._slice_with(id)
-        return None if one is None else TaskOutcome(one.state, one.bodies[_place(id) - _place(one.first)])
+        if one is None:
+            return None
+        place = 0 if one.first == id else _place(id) - _place(one.first)
+        return TaskOutcome(one.state, one.bodies[place])
 
     def take_leading(self, run: IdRun) -> list[OutcomeSlice]:
         """Take the outcomes of a run from its first task on, up to the first one that is missing."""

@@ -67,6 +67,11 @@ class SingleSubmits:
     def _send(self, link: ClientLink) -> None:
         self._is_due = False  # first: what is added from here on is posted again
         submits = list(self._taken())
+        if len(submits) == 1:  # of a single thread, and nothing to look up
+            [one] = submits
+            [call] = joined([(one.kind, one.id, one.payload, one.blobs)])
+            self._call(link, call, submits, one.box is not None)
+            return
         of_id = {one.id: one for one in submits}
         for watched, some in _runs(submits):
             for call in joined((one.kind, one.id, one.payload, one.blobs) for one in some):

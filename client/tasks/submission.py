@@ -39,6 +39,9 @@ class PayloadRun(NamedTuple):
 
 def runs_of_tasks(tasks: Tasks) -> list[PayloadRun]:
     """Tasks, in their order, as runs."""
+    if len(tasks) == 1:
+        [(id, payload)] = tasks
+        return [PayloadRun(id, [payload])]
     ids = [id for id, _ in tasks]
     if ids and is_run(ids[0], len(ids)) and ids == IdRun(ids[0], len(ids)).ids():
         return [PayloadRun(ids[0], [payload for _, payload in tasks])]

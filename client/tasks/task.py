@@ -188,15 +188,13 @@ class Submitter(Generic[P, R]):
 
     def _encoded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bytes, list[Blob]]:
         """The id and payload of a task, and the blobs that it names."""
-        from ...common.values.codec import encode_call
-
-        arguments = self._definition.arguments
+        encode, arguments = _encoder(), self._definition.arguments
         blobs: list[Blob] = []
         if arguments is None:
-            payload = encode_call(args, kwargs, (), blobs)
+            payload = encode(args, kwargs, (), blobs)
         else:
             args, kwargs = arguments.fit(args, kwargs)
-            payload = encode_call(args, kwargs, arguments.names, blobs)
+            payload = encode(args, kwargs, arguments.names, blobs)
         return self._new_id(), payload, blobs
 
     def _new_id(self) -> bytes:
@@ -274,6 +272,14 @@ class Task(Submitter[P, R], Generic[P, R, C]):
             options=self._choice.options,
             schedules=tuple(make() for _, make in self.schedules),
         )
+
+
+@functools.cache
+def _encoder() -> Callable[..., bytes]:
+    """Imported for the first call and cached: an import statement for each would take as long as encoding."""
+    from ...common.values.codec import encode_call
+
+    return encode_call
 
 
 def _context_here(task: Task[..., Any, Any]) -> Any:

@@ -150,6 +150,11 @@ def encode_chunk(
     ``first`` numbers the items in errors; ``blobs`` as for ``encode``.
     """
     style = EACH if each else "starmap" if star else "map"
+    if not star and len(items) == 1 and type(items[0]) in ATOMS:
+        try:
+            return b"\x93\x91%b\x80%b" % (pack_strictly(items[0]), pack_strictly(style))
+        except NOT_PLAIN:
+            pass  # judged below
     if star:  # an item that can be read only once is read once
         items = [item if type(item) is tuple or type(item) is list else tuple(item) for item in items]
     try:
