@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CALL_TASKS_MAX: Final = 10_000  # ids in one call to the master
+ITERATED_TASKS: Final = 1_000  # whose ids a loop over handles makes at once
 
 
 class Handles(Sequence[Handle[T]]):
-    """The handles of a map, as a sequence that takes sixteen bytes a task. A Handle is made when one is taken out."""
+    """The handles of a map, as a sequence that takes some bytes for each run of tasks. A Handle is made when one is taken out."""
 
     _tq_remedy = "send list(its results()), or its ids, of which app.get(id) makes handles"
 
@@ -63,6 +64,12 @@ class Handles(Sequence[Handle[T]]):
             return Handles(self._session, self._ids.chosen(chosen))
         id = self._ids.id(range(len(self))[index])
         return Handle(self._session, id, None if self._box is None else self._box.peek(id))
+
+    def __iter__(self) -> Iterator[Handle[T]]:
+        for start in range(0, len(self), ITERATED_TASKS):
+            for run in self._ids.between(start, start + ITERATED_TASKS):
+                for id in run.ids():
+                    yield Handle(self._session, id, None if self._box is None else self._box.peek(id))
 
     def __repr__(self) -> str:
         return f"<tq.Handles of {len(self):,} tasks>"
