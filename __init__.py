@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from .common.domain.directives import Snooze as Snooze
     from .common.domain.directives import Suspended as Suspended
     from .common.domain.model import State as State
+    from .common.domain.on_error import at_least as at_least
     from .common.domain.steps import Signal as Signal
     from .common.errors import CancelRequested as CancelRequested
     from .common.errors import ConfigError as ConfigError
     from .common.errors import DecodeError as DecodeError
+    from .common.errors import DependencyFailed as DependencyFailed
     from .common.errors import Forbidden as Forbidden
     from .common.errors import InvalidArgument as InvalidArgument
     from .common.errors import LeaseLost as LeaseLost
@@ -61,11 +63,12 @@ if TYPE_CHECKING:
     from .common.errors import UnknownTask as UnknownTask
     from .common.errors import Unreachable as Unreachable
     from .common.values.blob import Blob as Blob
+    from .common.values.failed import Failed as Failed
 
     __version__: str
 
 _ERRORS = (
-    "CancelRequested ConfigError DecodeError Forbidden InvalidArgument LeaseLost NotNamed NotSerializable "
+    "CancelRequested ConfigError DecodeError DependencyFailed Forbidden InvalidArgument LeaseLost NotNamed NotSerializable "
     "ProtocolError QuotaExceeded Rejected RemoteError StepChanged StoreError StoreFull TaskCancelled TaskConflict TaskCrashed TaskError "
     "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable"
 )
@@ -75,6 +78,7 @@ _HOMES = {
     "BrokenCluster": "client.stdlib.exceptions",
     "Blob": "common.values.blob",
     "Context": "common.domain.context",
+    "Failed": "common.values.failed",
     "Executor": "client.stdlib.executor",
     "Handle": "client.tasks.handle",
     "Handles": "client.tasks.handles",
@@ -86,6 +90,7 @@ _HOMES = {
     "Signal": "common.domain.steps",
     "State": "common.domain.model",
     "Task": "client.tasks.task",
+    "at_least": "common.domain.on_error",
     "as_completed": "client.tasks.handles",
     "current": "common.domain.context",
     "exposed": "common.contract.exposed",

@@ -179,6 +179,13 @@ class TaskError(TqError):
         self.detail = detail or {}
 
 
+class DependencyFailed(TaskError):
+    """A task whose result was an argument did not succeed, so the task was not run.
+
+    The message names the first such task, its error, and how many there are; ``detail`` has its id, ``culprit``.
+    """
+
+
 class TaskTimeout(TaskError):
     """The task took longer than its ``timeout``."""
 

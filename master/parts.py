@@ -14,6 +14,8 @@ from .blobs.blobs import Blobs
 from .blobs.calls import BlobsObject
 from .data.calls import NamedValueObject, NamedValuesObject
 from .data.named_values import NamedValues
+from .dependencies.calls import DependenciesObject
+from .dependencies.dependencies import Dependencies
 from .engine.core import Core
 from .engine.engine import Engine
 from .engine.long_calls import LongCalls
@@ -67,6 +69,7 @@ EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
     "get_datum": NamedValueObject,
     "get_dispatcher": Dispatcher,
     "get_tasks": Tasks,
+    "get_dependencies": DependenciesObject,
     "get_blobs": BlobsObject,
     "get_queues": Queues,
     "get_locks": LocksObject,
@@ -109,6 +112,8 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         lambda: core.random_bytes(16),
         core.limits.payload_bytes_max,
     )
+    dependencies = Dependencies(store, routes, completion, scheduled)
+    dispatch.needs, completion.revived = dependencies, dependencies.revived
     store.before_looks(lambda: dispatch.settle(core.timeline.now))
     numbers = PutNumbers(store.items, agenda)
     items = Items(store, presence, agenda, numbers, is_paused=routes.is_paused, deleted=origins.queue_deleted)
@@ -125,6 +130,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         subscriptions.ended,
         consumers.ended,
         retention.ended,
+        dependencies.ended,
         last_failures.ended,
         made_by_time[0].ended,
         steps.ended,
@@ -139,6 +145,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         origins,
         leases,
         consumers,
+        dependencies,  # before what hands out tasks: those that are unblocked go out at once
         dispatch,
         completion,
         scheduled,

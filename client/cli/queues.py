@@ -15,7 +15,9 @@ from .group import ListingGroup
 from .options import connected
 from .output import count, print_json, print_table, rate
 
-COLUMNS: Final = ("queue", "#ready", "#running", "#scheduled", "#succeeded", "#failed", "#rate", "#oldest")
+COLUMNS: Final = (
+    *("queue", "#ready", "#running", "#scheduled", "#blocked", "#succeeded", "#failed", "#rate", "#oldest"),
+)
 ITEM_COLUMNS: Final = ("item queue", "kind", "#items", "#most", "#taken", "#unfinished", "waiting")
 FAILED: Final = ("failed", "dead", "lost")  # one column: tasks that need attention
 
@@ -41,7 +43,10 @@ def list_queues(app: App, as_json: bool) -> None:
     of_items = [row for row in rows if row["item_queue"] is not None]
     of_tasks = [row for row in rows if row["item_queue"] is None or has_tasks(row)]
     if of_tasks or not of_items:
-        print_table(COLUMNS, map(_task_cells, of_tasks), empty="no queues yet; submit a task")
+        with_blocked = any(row["blocked"] for row in of_tasks)
+        columns = [one for one in COLUMNS if with_blocked or one != "#blocked"]
+        cells = (_task_cells(row, with_blocked=with_blocked) for row in of_tasks)
+        print_table(columns, cells, empty="no queues yet; submit a task")
     if of_tasks and of_items:
         write("\n")
     if of_items:
@@ -127,10 +132,11 @@ def has_tasks(row: dict[str, Any]) -> bool:
     return any(row[state] for state in State)
 
 
-def _task_cells(row: dict[str, Any]) -> tuple[object, ...]:
+def _task_cells(row: dict[str, Any], *, with_blocked: bool) -> tuple[object, ...]:
+    blocked = ("blocked",) if with_blocked else ()
     return (
         row["name"],
-        *(count(row[state]) for state in ("ready", "running", "scheduled", "succeeded")),
+        *(count(row[state]) for state in ("ready", "running", "scheduled", *blocked, "succeeded")),
         count(failed(row)),
         rate(row["rate"]),
         "" if row["oldest_ready_seconds"] is None else span(row["oldest_ready_seconds"]),

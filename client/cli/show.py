@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ...common.contract.dependencies import DEPENDENCIES
 from ...common.contract.rows import all_from_wire, from_wire
 from ...common.contract.steps import ShownSignal, ShownStep
 from ...common.contract.tasks import TaskProgress
@@ -23,6 +24,7 @@ from ..app import App
 from ..tasks.named import named, task_named
 from .arrays import show_array
 from .following import follow, print_log
+from .needs import needs_for_programs, print_needs
 from .options import connected
 from .output import ago, iso, plain, print_json, print_table, shown, task_row
 from .redact import redacted
@@ -57,18 +59,20 @@ def show(app: App, as_json: bool, task_id: str, logs: bool, is_followed: bool, a
         print_log(app, id, attempt, as_json=as_json)
     else:
         task = app.call(("get_tasks",), "show", id)
+        needs = app.call((DEPENDENCIES.name,), "of", id)
         if as_json:
-            print_json(_for_programs(task))
+            print_json({**_for_programs(task), **needs_for_programs(needs)})
         else:
-            _print(task)
+            _print(task, needs)
 
 
-def _print(task: dict[str, Any]) -> None:
+def _print(task: dict[str, Any], needs: dict[str, Any]) -> None:
     write(f"{show_id(task['id'])}  {State.from_number(task['state'])}\n")
     write(f"  {task['name']}{_arguments(task['payload'])}\n")
     write(f"  queue {task['queue']}, priority {task['priority']}, submitted {ago(task['created'])} ago\n")
     if task["why"]:
         write(f"  {task['why']}\n")
+    print_needs(needs)
     if task["returned"]:
         times = "once" if task["returned"] == 1 else f"{task['returned']:,} times"
         write(f"  {times} a worker returned it before it started\n")
@@ -89,6 +93,8 @@ def _print(task: dict[str, Any]) -> None:
         write(f"  {task['attempts_left_out']:,} earlier attempts are not shown\n")
     failure = _last_failure(task)
     if failure is not None:
+        if not task["attempts"]:
+            write(f"\n  {clean_line(failure.type)}: {clean_line(failure.message)}\n")
         _print_post_mortem(failure)
         if failure.traceback:
             write(f"\n{failure.traceback.rstrip()}\n")

@@ -3,7 +3,7 @@
 A filter consists of terms; a task has to match all of them. ``--where 'state=failed,dead queue=mail error~SMTP since=2h'`` is
 
 =========  ==========================================================================================
-``state``  ready, scheduled, running, succeeded, failed, dead, cancelled, expired, lost; several by commas
+``state``  ready, scheduled, blocked, running, succeeded, failed, dead, cancelled, expired, lost; several by commas
 ``queue``  name or glob: ``queue=img.*``; several by commas
 ``name``   of the callable, the same way: ``name=app:send``; ``name~send`` has it somewhere inside
 ``error``  type of the failure: ``error=ValueError``; ``error~SMTP`` is part of its type or message

@@ -24,10 +24,12 @@ from .submission import OPEN, OpenBatch, open_batch, runs_of_tasks, submit_many
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ...common.domain.id_runs import IdRun
     from ...common.values.blob import Blob
     from ..core.session import ClientSession
     from .joining import PendingTask
     from .kinds import TaskKind
+    from .needs import TaskNeeds
 
 GATHERED_TASKS_MAX: Final = (
     10_000  # of all kinds: bounds the memory of a batch that alternates between very many
@@ -67,9 +69,15 @@ class Batch:
         self._error: BaseException | None = None
         self._token: Token[OpenBatch | None] | None = None
 
-    def add(self, kind: TaskKind, id: bytes, payload: bytes, blobs: Sequence[Blob]) -> None:
-        """Add a task. One with a key is sent at once in its own call: the master may refuse it, and it refuses a call as a
-        whole."""
+    def add(
+        self, kind: TaskKind, id: bytes, payload: bytes, blobs: Sequence[Blob], needs: Sequence[IdRun]
+    ) -> None:
+        """Add a task. One with a key, or one that needs others, is sent at once in its own call: the master may refuse it, and it
+        refuses a call as a whole. What it needs may be among those that are gathered: they go first."""
+        if needs:
+            self.flush()
+            self._send([(kind, id, payload, blobs)], {id: needs})
+            return
         if id >= COMPUTED:
             self._send([(kind, id, payload, blobs)])
             return
@@ -127,11 +135,13 @@ class Batch:
             OPEN.reset(self._token)
             self._token = None
 
-    def _send(self, tasks: list[PendingTask]) -> None:
+    def _send(self, tasks: list[PendingTask], needs: TaskNeeds | None = None) -> None:
         link = self.session.link
         for kind, some, named in joined(tasks):
             runs = runs_of_tasks(some)
-            self._under_way.append(submit_many(self.session, kind.name, kind.choice, runs, None, link, named))
+            self._under_way.append(
+                submit_many(self.session, kind.name, kind.choice, runs, None, link, named, needs=needs)
+            )
         while len(self._under_way) > CALLS_UNDER_WAY:
             self._settle(self._under_way.popleft())
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ...common.domain.durations import span
 from ...common.domain.ids import show_id
 from ...common.domain.model import State
-from ...common.values.failure import Failure
+from ...common.values.failure import DEPENDENCY, Failure
 
 AGAIN: Final = "`tq retry {id}` makes it ready again"
 ENDS: Final = {
@@ -35,6 +35,9 @@ def _how_it_ended(task: dict[str, Any]) -> str:
         worker = task["attempts"][-1]["worker"] or "a worker that is no longer listed"
         return f"it succeeded {when} ago on {worker}, at attempt {task['attempt']}"
     failure = Failure.decode(task["result"])
+    if failure.detail.get("outcome") == DEPENDENCY:
+        culprit = failure.detail.get("culprit")
+        return f"it was not run: {failure.message}; retry {culprit} first (`tq retry {culprit}`), then `tq retry {show_id(task['id'])}`"
     what = f": {failure.type}: {failure.message}".splitlines()[0] if failure.type else ""
     return ENDS[state].format(
         when=when,

@@ -24,7 +24,9 @@ from .submission import WatchPrediction
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from ...common.domain.id_runs import IdRun
     from ...common.values.blob import Blob
+    from ...common.values.needed import Needed
     from ..core.io_thread import ClientLink
     from ..core.session import ClientSession
     from .kinds import TaskKind
@@ -74,6 +76,13 @@ class Handle(AsyncCalls, Generic[T]):
 
     def __hash__(self) -> int:
         return hash(self._id)
+
+    def _tq_needed(self) -> tuple[ClientSession, Needed]:
+        """What stands for it in the arguments of a task."""
+        from ...common.domain.id_runs import IdRun
+        from ...common.values.needed import Needed
+
+        return self._session, Needed((IdRun(self._id, 1),), is_list=False)
 
     # the result
 
@@ -265,15 +274,20 @@ class Handle(AsyncCalls, Generic[T]):
 
 
 def submit_one(
-    session: ClientSession, kind: TaskKind, id: bytes, payload: bytes, blobs: Sequence[Blob] = ()
+    session: ClientSession,
+    kind: TaskKind,
+    id: bytes,
+    payload: bytes,
+    blobs: Sequence[Blob] = (),
+    needs: Sequence[IdRun] = (),
 ) -> tuple[Handle[Any], Future[Any]]:
     """Send one task, with others that are submitted at once; the future completes when it is stored. ``blobs``: that it names,
-    uploaded before."""
+    uploaded before. ``needs``: the tasks whose results it needs."""
     future, submit, submits = _submitting()
     link = session.link
     box = OutcomeBox() if session.part(WatchPrediction).watch_next else None
     stored: Future[Any] = future()
-    session.part(submits).add(link, submit(kind, id, payload, blobs, box, stored))
+    session.part(submits).add(link, submit(kind, id, payload, blobs, box, stored, needs))
     return Handle(session, id, None, box, None if box is None else link), stored
 
 

@@ -24,6 +24,7 @@ from .readers import Completed, OutcomeReading, Results
 from .stalls import Stall
 
 if TYPE_CHECKING:
+    from ...common.values.needed import Needed
     from ..core.io_thread import ClientLink
     from ..core.session import ClientSession
 
@@ -53,6 +54,12 @@ class Handles(Sequence[Handle[T]]):
 
     def __len__(self) -> int:
         return len(self._ids)
+
+    def _tq_needed(self) -> tuple[ClientSession, Needed]:
+        """What stands for them in the arguments of a task."""
+        from ...common.values.needed import Needed
+
+        return self._session, Needed(tuple(self._ids.runs()), is_list=True)
 
     @overload
     def __getitem__(self, index: int) -> Handle[T]: ...

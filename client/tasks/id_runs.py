@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterator
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.model import TASK_ID_BYTES
@@ -44,6 +45,11 @@ class IdRuns:
         return [
             IdRun(first.to_bytes(TASK_ID_BYTES, "big"), count) for first, count in self._runs(start, stop)
         ]
+
+    def runs(self) -> Iterator[IdRun]:
+        """All of them."""
+        for first, count in self._runs(0, self._length):
+            yield IdRun(first.to_bytes(TASK_ID_BYTES, "big"), count)
 
     def chosen(self, indices: range) -> IdRuns:
         """The ids at these indices."""

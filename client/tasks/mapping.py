@@ -16,6 +16,7 @@ from ...common.domain.model import TASK_ID_BYTES
 from ..blobs.blobs import Named, SessionBlobs
 from .definition import Definition
 from .handles import Handles
+from .needs import GatheredNeeds, TaskNeeds
 from .options import Choice
 from .outcomes import OutcomeBox
 from .payloads import CallEncoder
@@ -70,11 +71,13 @@ async def submit_all_async(
 
 
 class MapChunk(NamedTuple):
-    """The tasks of one submit call, with consecutive ids from ``first`` on. ``named``: the blobs that they name."""
+    """The tasks of one submit call, with consecutive ids from ``first`` on. ``named``: the blobs that they name. ``needs``: the
+    tasks whose results they need."""
 
     first: int
     payloads: list[bytes]
     named: Named
+    needs: TaskNeeds
 
 
 class _MapSubmission:
@@ -86,6 +89,7 @@ class _MapSubmission:
         self._ids = IdSource(
             seconds=math.inf
         )  # its own, and one block as long as it lasts: a map is one array to people
+        self._needs = GatheredNeeds(session)
         self._box = OutcomeBox()
         self._room = max(0, WATCHED_TASKS_MAX - self._link.watched_tasks)
         self.handles: Handles[Any] = Handles(session, box=self._box, link=self._link)
@@ -93,10 +97,11 @@ class _MapSubmission:
 
     def chunks(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[MapChunk]:
         """Tasks with new ids, grouped into calls of a good size, and the blobs that they name."""
-        for payloads, blobs in CallEncoder(self._definition, calls).chunks():
+        for payloads, blobs, needs in CallEncoder(self._definition, calls, self._needs).chunks():
             first = self._ids.take(len(payloads))
             named = {_id(first + place): some for place, some in blobs.items()}
-            yield MapChunk(first, payloads, named)
+            needed = {_id(first + place): some for place, some in needs.items()}
+            yield MapChunk(first, payloads, named, needed)
 
     def send(self, chunk: MapChunk) -> Iterator[Future[Any]]:
         """Start a call; yields the earlier calls that must finish before the next may start."""
@@ -112,6 +117,7 @@ class _MapSubmission:
                 self._box if watched else None,
                 self._link,
                 chunk.named,
+                needs=chunk.needs,
             )
         )
         self.handles.submitted(chunk.first, count, watched=watched)

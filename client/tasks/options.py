@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypedDict
 
 from ...common.domain.durations import check_delay
 from ...common.domain.model import TaskOptions, check_name
+from ...common.domain.on_error import AtLeast
 from ...common.errors import InvalidArgument
 
 
@@ -28,6 +29,7 @@ class Options(TypedDict, total=False):
     max_crashes: int
     result: str
     result_ttl: float | timedelta | None
+    on_error: str | AtLeast
 
 
 class Choice(NamedTuple):
@@ -61,6 +63,12 @@ def _plain(name: str, value: Any) -> Any:
     """Seconds from a timedelta, Unix time from a datetime."""
     if name == "delay":
         return check_delay(name, value)
+    if name == "on_error" and isinstance(value, int):
+        if not isinstance(value, AtLeast):
+            raise InvalidArgument(
+                f"on_error={value!r} is a bare number; write on_error=tq.at_least({value!r})"
+            )
+        return int(value)
     if isinstance(value, timedelta) and name != "at":
         return value.total_seconds()
     if isinstance(value, datetime) and name == "at":

@@ -10,34 +10,41 @@ from ...common.values.batches import encode_plain_calls
 from ...common.values.codec import encode_call
 
 if TYPE_CHECKING:
+    from ...common.domain.id_runs import IdRun
     from ...common.values.blob import Blob
     from .definition import Definition
+    from .needs import GatheredNeeds
 
 CHUNK_TASKS: Final = 1_000  # in one call: enough to make its fixed costs negligible
 CHUNK_BYTES: Final = 1024 * 1024  # of payloads in one call; a larger one travels alone
 CHUNK_BLOB_BYTES: Final = 256 * 1024 * 1024  # sent ahead of the tasks that name them, in one call
+CHUNK_NEEDS: Final = 5_000  # tasks and runs of what they need, about, in one call
 PORTION_CALLS: Final = 250  # read and encoded at once
 PORTION_BYTES: Final = CHUNK_BYTES // 4  # expected of them by those before: large items are read one by one
 PORTION_GROWTH: Final = 4  # from a single call on, whose size nothing predicts
 
 
 class EncodedCalls(NamedTuple):
-    """The payloads of one submit. ``blobs``: that they name, by their places."""
+    """The payloads of one submit. ``blobs``: that they name, ``needs``: the tasks whose results they need, by their places."""
 
     payloads: list[bytes]
     blobs: dict[int, list[Blob]]
+    needs: dict[int, list[IdRun]]
 
 
 class CallEncoder:
     """``calls``: the positional arguments of each. They are read as the chunks are taken, at most PORTION_CALLS ahead."""
 
-    def __init__(self, definition: Definition, calls: Iterable[tuple[Any, ...]]) -> None:
+    def __init__(
+        self, definition: Definition, calls: Iterable[tuple[Any, ...]], needs: GatheredNeeds
+    ) -> None:
+        self._needs = needs
         self._arguments, self._calls = definition.arguments, iter(calls)
         self._names = () if self._arguments is None else self._arguments.names
         self._start()
 
     def _start(self) -> None:
-        self._gathered = EncodedCalls([], {})
+        self._gathered = EncodedCalls([], {}, {})
         self._bytes = self._blob_bytes = 0
 
     def chunks(self) -> Iterator[EncodedCalls]:
@@ -56,7 +63,7 @@ class CallEncoder:
             try:
                 for payloads, met in self._encoded(calls):
                     total += sum(map(len, payloads))
-                    yield from self._gather(payloads, met)
+                    yield from self._gather(payloads, met, self._needs.take())
             except Exception as raised:
                 error = raised
             fitting = max(1, PORTION_BYTES * len(calls) // max(1, total))
@@ -80,24 +87,29 @@ class CallEncoder:
             met: list[Blob] = []
             if arguments is not None:
                 args, kwargs = arguments.fit(args, kwargs)
-            yield [encode_call(args, kwargs, self._names, met)], met
+            yield [encode_call(args, kwargs, self._names, met, self._needs)], met
 
-    def _gather(self, payloads: list[bytes], met: list[Blob]) -> Iterator[EncodedCalls]:
+    def _gather(self, payloads: list[bytes], met: list[Blob], needs: list[IdRun]) -> Iterator[EncodedCalls]:
         """Add payloads, no more than there are missing; yields the chunk before them if they are too large for it, and the
         one that they complete."""
         size = sum(map(len, payloads))
         if len(payloads) > 1 and self._bytes + size > CHUNK_BYTES:
             for payload in payloads:
-                yield from self._gather([payload], [])
+                yield from self._gather([payload], [], [])
             return
         if self._gathered.payloads and (
-            self._bytes + size > CHUNK_BYTES or self._blob_bytes > CHUNK_BLOB_BYTES
+            self._bytes + size > CHUNK_BYTES
+            or self._blob_bytes > CHUNK_BLOB_BYTES
+            or bool(needs) != bool(self._gathered.needs)  # those that need others travel apart
+            or len(self._gathered.needs) + len(needs) > CHUNK_NEEDS
         ):
             yield self._gathered
             self._start()
         if met:
             self._gathered.blobs[len(self._gathered.payloads)] = met
             self._blob_bytes += sum(blob.size for blob in met)
+        if needs:
+            self._gathered.needs[len(self._gathered.payloads)] = needs
         self._gathered.payloads.extend(payloads)
         self._bytes += size
         if len(self._gathered.payloads) >= CHUNK_TASKS:

@@ -28,6 +28,7 @@ from .outcomes import OutcomeBox
 from .submission import runs_of_tasks, submit_many
 
 if TYPE_CHECKING:
+    from ...common.domain.id_runs import IdRun
     from ...common.values.blob import Blob
     from ..core.io_thread import ClientLink
     from ..core.session import ClientSession
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class SingleSubmit(NamedTuple):
-    """``blobs``: uploaded before. ``box``: receives the outcome; None: the task is not watched yet."""
+    """``needs``: the tasks whose results are arguments of this one. ``blobs``: uploaded before. ``box``: receives the outcome; None: the task is not watched yet."""
 
     kind: TaskKind
     id: bytes
@@ -43,6 +44,7 @@ class SingleSubmit(NamedTuple):
     blobs: Sequence[Blob]
     box: OutcomeBox | None
     stored: Future[Any]
+    needs: Sequence[IdRun] = ()
 
 
 class SingleSubmits:
@@ -80,7 +82,10 @@ class SingleSubmits:
     def _call(self, link: ClientLink, call: JoinedTasks, submits: list[SingleSubmit], watched: bool) -> None:
         boxes = [one.box for one in submits if one.box is not None] if watched else ()
         kind, runs = call.kind, runs_of_tasks(call.tasks)
-        answer = submit_many(self._session, kind.name, kind.choice, runs, None, link, call.named, boxes)
+        needs = {one.id: one.needs for one in submits if one.needs}
+        answer = submit_many(
+            self._session, kind.name, kind.choice, runs, None, link, call.named, boxes, needs
+        )
         answer.add_done_callback(partial(self._answered, link, call, submits))
 
     def _answered(
@@ -108,10 +113,10 @@ class SingleSubmits:
 
 
 def _runs(submits: Sequence[SingleSubmit]) -> Iterator[tuple[bool, list[SingleSubmit]]]:
-    """Neighbours that are all watched, or all not."""
+    """Neighbours that are all watched, or all not, and all need others, or none."""
     run: list[SingleSubmit] = []
     for one in submits:
-        if run and (run[0].box is None) != (one.box is None):
+        if run and ((run[0].box is None) != (one.box is None) or bool(run[0].needs) != bool(one.needs)):
             yield run[0].box is not None, run
             run = []
         run.append(one)

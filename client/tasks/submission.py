@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..core.listener import Listener
     from ..core.session import ClientSession
     from .kinds import TaskKind
+    from .needs import TaskNeeds
 
 Tasks = list[tuple[bytes, bytes]]  # id, payload: as tuples, which the garbage collector need not visit
 
@@ -58,7 +59,9 @@ class OpenBatch(Protocol):
 
     session: ClientSession
 
-    def add(self, kind: TaskKind, id: bytes, payload: bytes, blobs: Sequence[Blob]) -> None: ...
+    def add(
+        self, kind: TaskKind, id: bytes, payload: bytes, blobs: Sequence[Blob], needs: Sequence[IdRun]
+    ) -> None: ...
     def flush(self) -> None: ...
 
 
@@ -88,12 +91,18 @@ def submit_many(
     link: ClientLink,
     named: Named | None = None,
     boxes: Sequence[Listener] = (),
+    needs: TaskNeeds | None = None,
 ) -> Future[Any]:
     """Send tasks; the future completes when they are stored. ``box`` receives their outcomes, or one of ``boxes`` the outcome
-    of each. ``named``: their blobs, uploaded before."""
+    of each. ``named``: their blobs, uploaded before. ``needs``: what each of the tasks needs; None: they need nothing."""
     stream = None if box is None and not boxes else link.stream
     target = ("get_task_queue", choice.queue)
-    args: tuple[Any, ...] = (name, choice.wire, [run.to_wire() for run in runs], stream)
+    rows: list[Any] = [run.to_wire() for run in runs]
+    if needs:
+        from .needs import rows_with_needs
+
+        rows = [row for run in runs for row in rows_with_needs(*run, needs)]
+    args: tuple[Any, ...] = (name, choice.wire, rows, stream)
     if named:
         from ..blobs.blobs import to_wire
 

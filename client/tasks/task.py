@@ -21,12 +21,14 @@ from ..core.blocking import warn_on_loop
 from .definition import Definition
 from .handle import Handle, submit_one
 from .kinds import TaskKind, TaskKinds
+from .needs import GatheredNeeds
 from .options import Choice, Options, choose
 from .submission import open_batch
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from ...common.domain.id_runs import IdRun
     from ...common.domain.schedule import DeclaredSchedule
     from ...common.values.blob import Blob
     from ..core.session import ClientSession
@@ -68,7 +70,8 @@ class Submitter(Generic[P, R]):
         This blocks until the master has answered: inside a running event loop use ``asubmit``.
 
         Args:
-            args: Positional arguments of the function, plain data of up to 16 MiB together; more travels as ``tq.Blob``.
+            args: Positional arguments of the function, plain data of up to 16 MiB together; more travels as ``tq.Blob``. Where a
+                handle stands, or the handles of a map, the task waits for those tasks and gets their results.
             kwargs: Keyword arguments of the function.
 
         Returns:
@@ -81,15 +84,15 @@ class Submitter(Generic[P, R]):
             Unreachable: No master answers.
         """
         session = self._session
-        id, payload, blobs = self._encoded(args, kwargs)
+        id, payload, blobs, needs = self._encoded(args, kwargs)
         if blobs:
             self._send(blobs)
         batch = open_batch(session)
         if batch is not None:
-            batch.add(self._kind, id, payload, blobs)
+            batch.add(self._kind, id, payload, blobs, needs)
             return Handle(session, id)
         warn_on_loop("await task.asubmit(…)")
-        handle, stored = submit_one(session, self._kind, id, payload, blobs)
+        handle, stored = submit_one(session, self._kind, id, payload, blobs, needs)
         stored.result()
         return cast(Handle[R], handle)
 
@@ -105,10 +108,10 @@ class Submitter(Generic[P, R]):
         """
         import asyncio
 
-        id, payload, blobs = self._encoded(args, kwargs)
+        id, payload, blobs, needs = self._encoded(args, kwargs)
         if blobs:
             await asyncio.to_thread(self._send, blobs)
-        handle, stored = submit_one(self._session, self._kind, id, payload, blobs)
+        handle, stored = submit_one(self._session, self._kind, id, payload, blobs, needs)
         await asyncio.wrap_future(stored)
         return cast(Handle[R], handle)
 
@@ -122,7 +125,8 @@ class Submitter(Generic[P, R]):
 
         Args:
             items: An iterable of any length, also a generator. It is read as fast as the tasks are stored, and at most a few
-                thousand are in memory.
+                thousand are in memory. Over the handles of another map, each task starts as soon as its own predecessor has
+                succeeded.
 
         Returns:
             The handles, in the order of the items.
@@ -186,16 +190,19 @@ class Submitter(Generic[P, R]):
             raise InvalidArgument(f"key must be a non-empty str, not {key!r:.80}")
         return Submitter(self._session, self._definition, choose(options, self._choice), key or self._key)
 
-    def _encoded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bytes, list[Blob]]:
-        """The id and payload of a task, and the blobs that it names."""
+    def _encoded(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[bytes, bytes, list[Blob], list[IdRun]]:
+        """The id and payload of a task, the blobs that it names, and the tasks whose results it needs."""
         encode, arguments = _encoder(), self._definition.arguments
         blobs: list[Blob] = []
+        needs = GatheredNeeds(self._session)
         if arguments is None:
-            payload = encode(args, kwargs, (), blobs)
+            payload = encode(args, kwargs, (), blobs, needs)
         else:
             args, kwargs = arguments.fit(args, kwargs)
-            payload = encode(args, kwargs, arguments.names, blobs)
-        return self._new_id(), payload, blobs
+            payload = encode(args, kwargs, arguments.names, blobs, needs)
+        return self._new_id(), payload, blobs, needs.take()
 
     def _new_id(self) -> bytes:
         if self._key is None:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from . import blobs, data, items, keys, locks, objects, observe, queues, schedules, steps, tasks, workers
+from . import (
+    blobs,
+    data,
+    dependencies,
+    items,
+    keys,
+    locks,
+    objects,
+    observe,
+    queues,
+    schedules,
+    steps,
+    tasks,
+    workers,
+)
 from .method import Contract
 
 # Every master has these, and performs their calls inside its engine; arguments and answers are plain values.
@@ -25,6 +39,7 @@ BUILT_IN: Final[Mapping[str, Contract]] = {
         workers.DISPATCHER,
         workers.WORKERS,
         blobs.BLOBS,
+        dependencies.DEPENDENCIES,
         queues.QUEUES,
         keys.KEYS,
         schedules.SCHEDULES,

@@ -8,8 +8,9 @@
                  └────────┼──────────────┘◄── released,    │  └─────────────────► CANCELLED LOST
                           │                   lost, crash ─┤
                           └── retry after a wait, snooze ──┘
+    (client) ─► BLOCKED ─ what it needs has ended ─► READY, SCHEDULED    ─ what it needs did not succeed ─► FAILED
     READY, SCHEDULED, BLOCKED ─cancel─► CANCELLED      ─expires─► EXPIRED
-    FAILED, DEAD, CANCELLED, EXPIRED, LOST ─retry by hand─► READY
+    FAILED, DEAD, CANCELLED, EXPIRED, LOST ─retry by hand─► READY, or BLOCKED when what it needs has not ended
 
 The table is executed: a store makes each of its statements that moves a task from it (``sources``, ``targets``,
 ``may_begin``), so that a move which is not in it is refused.
@@ -27,11 +28,19 @@ SNOOZE_SECONDS_MIN: Final = 0.1  # Snooze(0) is no busy loop of lease, start, re
 
 WAITING: Final = frozenset({StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED})
 
+AGAIN: Final = frozenset({StateNumber.READY, StateNumber.BLOCKED})  # by hand
+
 TRANSITIONS: Final[dict[StateNumber, frozenset[StateNumber]]] = {
     StateNumber.READY: frozenset({StateNumber.RUNNING, StateNumber.CANCELLED, StateNumber.EXPIRED}),
     StateNumber.SCHEDULED: frozenset({StateNumber.READY, StateNumber.CANCELLED, StateNumber.EXPIRED}),
     StateNumber.BLOCKED: frozenset(
-        {StateNumber.READY, StateNumber.SCHEDULED, StateNumber.CANCELLED, StateNumber.EXPIRED}
+        {
+            StateNumber.READY,
+            StateNumber.SCHEDULED,
+            StateNumber.FAILED,
+            StateNumber.CANCELLED,
+            StateNumber.EXPIRED,
+        }
     ),
     StateNumber.RUNNING: frozenset(
         {
@@ -45,11 +54,11 @@ TRANSITIONS: Final[dict[StateNumber, frozenset[StateNumber]]] = {
         }
     ),
     StateNumber.SUCCEEDED: frozenset(),
-    StateNumber.FAILED: frozenset({StateNumber.READY}),
-    StateNumber.DEAD: frozenset({StateNumber.READY}),
-    StateNumber.CANCELLED: frozenset({StateNumber.READY}),
-    StateNumber.EXPIRED: frozenset({StateNumber.READY}),
-    StateNumber.LOST: frozenset({StateNumber.READY}),
+    StateNumber.FAILED: AGAIN,
+    StateNumber.DEAD: AGAIN,
+    StateNumber.CANCELLED: AGAIN,
+    StateNumber.EXPIRED: AGAIN,
+    StateNumber.LOST: AGAIN,
 }
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ..errors import InvalidArgument
 from ..values.brief import brief
 from .durations import DELAY_SECONDS_MAX, check_number
+from .on_error import FAIL, check_on_error
 
 PRIORITY_MIN, PRIORITY_MAX = -100, 100  # higher runs first; the range keeps it one byte on the wire
 RETRIES_MAX = 10_000
@@ -31,7 +32,7 @@ class StateNumber(enum.IntEnum):
 
     READY = 0  # may be leased now
     SCHEDULED = 1  # becomes ready at its due time: a delay, or the wait before a retry
-    BLOCKED = 2  # waits for other tasks (flows)
+    BLOCKED = 2  # waits for other tasks, whose results are its arguments
     RUNNING = 3  # leased to a worker
     SUCCEEDED = 10
     FAILED = 11  # its own doing: an exception, a time limit, a discard, retries exhausted
@@ -57,7 +58,7 @@ class State(enum.StrEnum):
     Attributes:
         READY: It may start now.
         SCHEDULED: It waits for its time: a delay, or the wait before a retry.
-        BLOCKED: It waits for other tasks.
+        BLOCKED: It waits for other tasks, whose results are its arguments.
         RUNNING: A worker has it.
         SUCCEEDED: It has a result.
         FAILED: An exception, a time limit or a discard, and no retries are left.
@@ -187,6 +188,7 @@ class TaskOptions:
     result_ttl: float | None = (
         None  # seconds that this is kept after its end; None: as the master keeps others
     )
+    on_error: str | int = FAIL  # what becomes of it when a task that it needs does not succeed
 
     def __post_init__(self) -> None:
         check_number("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX, whole=True)
@@ -198,6 +200,7 @@ class TaskOptions:
         check_number("timeout", self.timeout, 0.001, DELAY_SECONDS_MAX, none=True)
         check_number("expires", self.expires, 0.001, DELAY_SECONDS_MAX, none=True)
         check_number("max_crashes", self.max_crashes, 1, RETRIES_MAX, whole=True)
+        check_on_error(self.on_error)
         if self.delivery not in tuple(Delivery):
             raise InvalidArgument(
                 f"delivery={brief(self.delivery)} is unknown; use 'at_least_once' or 'at_most_once'"

@@ -24,6 +24,7 @@ from .blob import Blob
 from .depth import DEPTH_MAX, check_depth, is_large, unpack_shallow
 from .extension_types import TUPLE, decode_small_ext, prepare, text_for, unpack
 from .hashing import CHOSEN_MAX
+from .needed import Carried, Gathering, NeededResults
 from .packing import BUFFER_BYTES_KEPT, pack_strictly, packers
 from .paths import place
 from .plain import ATOMS, SMALL_BYTES_MAX, are_atoms, is_plain
@@ -102,9 +103,10 @@ def encode_call(
     kwargs: Mapping[str, Any],
     names: Sequence[str] = (),
     blobs: list[Blob] | None = None,
+    needs: Gathering | None = None,
 ) -> bytes:
     """The arguments of a call as bytes. ``names`` of the positional parameters make errors readable;
-    ``blobs`` as for ``encode``."""
+    ``blobs`` as for ``encode``. ``needs`` takes the handles in it; without it, they are refused."""
     try:
         if len(args) == 1 and not kwargs and type(args[0]) in ATOMS:
             packed: bytes = packers.strict(args[0])
@@ -117,7 +119,7 @@ def encode_call(
     except NOT_PLAIN:
         pass  # judged below
     writing = met.writing = Writing()
-    writing.blobs = blobs
+    writing.blobs, writing.needs = blobs, needs
     try:
         positional = [
             prepare(value, place(f"argument {names[index] if index < len(names) else index}"))
@@ -219,10 +221,12 @@ def _decode(
     judged: bool,
     work_max: int | None,
     careful: bool,
+    results: NeededResults | None = None,
 ) -> Any:
-    """As ``decode``, the whole way. ``careful``: without the first attempt, which was made."""
+    """As ``decode``, the whole way. ``careful``: without the first attempt, which was made. ``results``: what stands in the places
+    of handles."""
     before, reading = met.reading, Reading()
-    met.reading = reading
+    met.reading, reading.results = reading, results
     if as_is:
         reading.as_is = True
     if unmade or judged or work_max is not None:
@@ -246,8 +250,8 @@ def _decode(
 
 
 def _unpack(data: bytes | memoryview, depth_max: int, reading: Reading) -> Any:
-    """What is judged may be deeper: the limit was another one, perhaps, when it was."""
-    if reading.judged:
+    """What is judged may be deeper: the limit was another one, perhaps, when it was. So may arguments with results in them."""
+    if reading.judged or reading.results is not None:
         return unpack(data)
     if not is_large(data):
         value = unpack(data)
@@ -313,10 +317,21 @@ def decode_work(
             raise
         except Exception:
             careful = True
-    return _work(_decode(data, DEPTH_MAX + CALL_DEPTH, as_is, False, False, None, careful))
+    return _work(_decode(data, DEPTH_MAX + CALL_DEPTH, as_is, False, False, None, careful), as_is=as_is)
 
 
-def _work(value: Any) -> tuple[list[Any], dict[str, Any], str | None]:
+def _opened(carried: Carried, as_is: bool) -> tuple[list[Any], dict[str, Any], str | None]:
+    """The arguments of a task that needs results of others."""
+    results = None if as_is else NeededResults(carried, decode)
+    return _work(
+        _decode(carried.payload, DEPTH_MAX + CALL_DEPTH, as_is, False, False, None, False, results),
+        is_opened=True,
+    )
+
+
+def _work(
+    value: Any, *, as_is: bool = False, is_opened: bool = False
+) -> tuple[list[Any], dict[str, Any], str | None]:
     # By types and not by a pattern, which takes ten times as long: this is done for every task.
     if type(value) is list and len(value) == 2:
         args, kwargs = value
@@ -331,6 +346,8 @@ def _work(value: Any) -> tuple[list[Any], dict[str, Any], str | None]:
         fits = type(items) is list and type(nothing) is dict and not nothing and type(style) is str
         if fits and style in STYLES:
             return items, nothing, style
+    elif type(value) is Carried and not is_opened:
+        return _opened(value, as_is)
     raise DecodeError("these bytes are not the arguments of a call")
 
 

@@ -21,6 +21,8 @@ code type                         body (msgpack unless said otherwise)
      str, bytes, 64-bit int
 17   a manager's object           [kind, where it is, its master's cluster id]
 18   array.array                  [type code, size of an element, bytes in little-endian order]
+19   a handle, or several         the id of the task whose result it stands for; [[first id, how many], …]
+20   none: of a payload           [payload, whether failures stand for results, [[first id, state, [body, …]], …]]
 ==== ============================ ======================================================
 
 zone: nil, an IANA key as text, or [days, seconds, microseconds, name or nil] of a fixed offset.
@@ -49,6 +51,7 @@ from .blob import Blob
 from .depth import DEPTH_MAX
 from .enums import read_enum
 from .hashing import ALIKE_MAX, chosen, complaint
+from .needed import CARRIED_CODE, NEEDED_CODE, Carried, Needed
 from .packing import pack_loosely
 from .paths import Key, Place, written
 from .plain import ATOMS, KEYS, is_64_bits, is_flat
@@ -191,6 +194,13 @@ def _rare(value: Any, path: Place) -> Any:
     refer = getattr(kind, "_tq_reference", None)  # asked of the class: a proxy's attributes may be calls
     if refer is not None:
         return _reference(refer(value), path)
+    needed = getattr(kind, "_tq_needed", None)
+    if needed is not None and met.writing.needs is not None:
+        session, named = needed(value)
+        why_not = met.writing.needs.add(session, named)
+        if why_not:
+            raise _refusal(path, why_not, remedy(value))
+        return _ext(NEEDED_CODE, named.to_wire())
     article = "an" if kind.__qualname__[0] in "aeioAEIO" else "a"
     raise _refusal(path, f"{article} {kind.__qualname__}", remedy(value))
 
@@ -407,6 +417,15 @@ def _read_reference(body: bytes) -> Any:
     return reference if met.reading.as_is else load_callable(REVIVED_BY)(reference)
 
 
+def _read_needed(body: bytes) -> Any:
+    needed, reading = Needed.from_wire(body), met.reading
+    if reading.as_is:
+        return needed
+    if reading.results is None:
+        raise DecodeError(f"{needed!r} stands in no arguments of a task")
+    return reading.results.value(needed)
+
+
 _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     TUPLE: lambda body: tuple(_unpack_members(body)),
     BIG_INT: lambda body: int.from_bytes(body, "big", signed=True),
@@ -426,4 +445,6 @@ _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     BLOB: Blob.from_wire,
     PAIRS: _read_pairs,
     REFERENCE: _read_reference,
+    NEEDED_CODE: _read_needed,
+    CARRIED_CODE: Carried,
 }

@@ -15,6 +15,7 @@ from typing import Any, Final
 from ..domain.model import StateNumber
 from ..errors import (
     DecodeError,
+    DependencyFailed,
     ProtocolError,
     TaskCancelled,
     TaskCrashed,
@@ -32,6 +33,7 @@ MESSAGE_CHARS_MAX: Final = 8 * 1024
 TRACEBACK_CHARS_MAX: Final = 64 * 1024
 ARGS_MAX: Final = 8
 PACKED_ARGS_BYTES_MAX: Final = 64 * 1024  # as much as a traceback
+DEPENDENCY: Final = "dependency"  # the outcome, in the detail, of a task that fell with one that it needs
 TEXT_BYTES_MAX: Final = 4 * TRACEBACK_CHARS_MAX + 16  # of one of its texts, encoded
 
 _PACKAGE: Final = str(Path(os.path.abspath(__file__)).parents[2])
@@ -163,6 +165,8 @@ def to_error(state: StateNumber, failure: Failure) -> TaskError:
     kind = _ERROR_OF_STATE.get(state, TaskError)
     if state == StateNumber.FAILED and failure.detail.get("outcome") == "timeout":
         kind = TaskTimeout
+    elif state == StateNumber.FAILED and failure.detail.get("outcome") == DEPENDENCY:
+        kind = DependencyFailed
     message = failure.message or _MESSAGE_OF_STATE.get(state, "the task failed")
     return kind(message, type=failure.type, traceback=failure.traceback, detail=failure.detail)
 

@@ -7,15 +7,18 @@ import threading
 from typing import Final
 
 from .blob import Blob
+from .needed import Gathering, NeededResults
 
 
 class Writing:
     """Of one value's encoding. ``blobs``: receives its blobs, if they are allowed. ``must_stay``: the value outlives programs,
-    so references in it must not end with one. ``judged``: it was decoded here and checked then."""
+    so references in it must not end with one. ``judged``: it was decoded here and checked then. ``needs``: takes the handles in it,
+    if they are allowed."""
 
     blobs: list[Blob] | None = None
     must_stay = False
     judged = False
+    needs: Gathering | None = None
 
 
 class Reading:
@@ -29,6 +32,7 @@ class Reading:
     work_left: int | None = None
     careful = False
     met_containers = False
+    results: NeededResults | None = None  # of the tasks that these arguments need
     zones: dict[str, datetime.tzinfo] | None = None  # met in this value: the file of each is read once
 
 

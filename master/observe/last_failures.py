@@ -17,7 +17,7 @@ FAILURES: Final = frozenset(map(int, (StateNumber.FAILED, StateNumber.DEAD, Stat
 ERROR_CHARS_MAX: Final = 200  # of one
 
 
-class Failed(NamedTuple):
+class FailedKind(NamedTuple):
     """A task that ended without success."""
 
     at: int  # steady ms
@@ -31,7 +31,7 @@ class LastFailures(Part):
     """The latest tasks that ended without success."""
 
     def __init__(self) -> None:
-        self._rows: deque[Failed] = deque(maxlen=FAILURES_MAX)
+        self._rows: deque[FailedKind] = deque(maxlen=FAILURES_MAX)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         for run, route, _, state, bodies, _ in tasks:
@@ -40,7 +40,7 @@ class LastFailures(Part):
             for id, body in zip(run.ids(), bodies, strict=True):
                 failure = Failure.heading(body)
                 error = f"{failure.type}: {failure.message}"[:ERROR_CHARS_MAX]
-                self._rows.append(Failed(now.steady, id, route, state, error))
+                self._rows.append(FailedKind(now.steady, id, route, state, error))
 
-    def newest_first(self) -> Iterator[Failed]:
+    def newest_first(self) -> Iterator[FailedKind]:
         return reversed(self._rows)

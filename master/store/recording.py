@@ -12,6 +12,7 @@ from typing import Any
 
 from ...common.domain.ids import id_behind
 from ...common.runtime.history import Note, digest
+from .interface.dependencies import Fallen
 from .interface.queries import Found
 from .interface.slices import LeasedSlice, SucceededSlice
 from .interface.store import Picture, Store
@@ -125,8 +126,8 @@ class RecordingStore:
         for seq in seqs:
             self._say("cancelled", self._ids[seq])
 
-    def revive(self, seq: int) -> None:
-        self._store.revive(seq)
+    def revive(self, seq: int, *, blocked: bool = False) -> None:
+        self._store.revive(seq, blocked=blocked)
         self._say("revived", self._ids[seq])
 
     def expire(self, now: int, limit: int) -> list[Expired]:
@@ -140,6 +141,13 @@ class RecordingStore:
         for row in rows:
             for place in range(row.stop - row.seq if isinstance(row, LeasedSlice) else 1):
                 self._leased(row.seq + place, id_behind(row.id, place), row.attempt, want.lease, want.worker)
+
+    def fall(self, seq: int, stop: int, body: bytes, now: int) -> list[Fallen]:
+        rows = self._store.fall(seq, stop, body, now)
+        for row in rows:
+            for place in range(row.stop - row.seq):
+                self._say("fell", id_behind(row.id, place))
+        return rows
 
     def _leased(self, seq: int, id: bytes, attempt: int, lease: bytes, worker: int | None) -> None:
         self._ids[seq] = id

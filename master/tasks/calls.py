@@ -288,11 +288,10 @@ class Tasks(EngineObject):
 
     @exposed(Role.ADMIN)
     def purge(self, call: Call, filter: dict[str, Any], before: int | None = None) -> dict[str, Any]:
-        """Delete tasks that do not run; watchers of a task that waited get the outcome CANCELLED."""
+        """Delete tasks that do not run; watchers of a task that waited get the outcome CANCELLED. A task whose result is needed by
+        another stays."""
         found = self._portion(call, filter, before, PURGEABLE, CHANGED_MAX)
-        rows = list(found.rows)
-        purge(self.engine, rows)
-        return {"tasks": len(rows), "before": found.before}
+        return {"tasks": purge(self.engine, list(found.rows)), "before": found.before}
 
     def _portion(self, call: Call, *what: Any) -> Portion:
         return portion(self.engine, call.session.allows_queue, *what)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import id_behind
-from ...common.domain.model import OutcomeNumber, StateNumber
+from ...common.domain.model import TERMINAL_STATES, OutcomeNumber, StateNumber
 from ...common.errors import ProtocolError, UnknownBlob
 from ...common.values.brief import brief
 from ...common.values.failure import Failure
@@ -44,15 +44,18 @@ from .succeeded import SucceededRuns, leased_parts
 from .unsuccessful import UnsuccessfulAttempts, is_at_most_once
 
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
+REVIVABLE: Final = TERMINAL_STATES - {StateNumber.SUCCEEDED}
 OUTCOMES_REPORTED: Final = OUTCOMES_OF_WORKERS - {
     OutcomeNumber.RELEASED
 }  # an attempt that ended LOST or RELEASED was not reported
-READY, RUNNING, SUCCEEDED, CANCELLED, EXPIRED = map(
+READY, BLOCKED, RUNNING, SUCCEEDED, FAILED, CANCELLED, EXPIRED = map(
     int,
     (
         StateNumber.READY,
+        StateNumber.BLOCKED,
         StateNumber.RUNNING,
         StateNumber.SUCCEEDED,
+        StateNumber.FAILED,
         StateNumber.CANCELLED,
         StateNumber.EXPIRED,
     ),
@@ -84,6 +87,8 @@ class Completion(Part):
         self._endings, self._blobs = endings, blobs
         self.unsuccessful = UnsuccessfulAttempts(store, routes, leases, scheduled, random)
         self.meters: TaskMeter | None = None
+        # Where a task goes that is to run again; its own state: it stays.
+        self.revived: Callable[[Found], StateNumber] = lambda found: StateNumber.READY
 
     def finish(
         self, rows: list[Any], now: Now, named: Any = None, slices: Any = None
@@ -138,7 +143,7 @@ class Completion(Part):
         if self.meters is not None:
             self.meters.stale += late
         self._routes.attempts_ended(attempts, now.mono)
-        self._ended(ended, now)
+        self.ends(ended, now)
         return len(rows) + sum(one.run.length for one in reported) - late, stale
 
     def _slice(
@@ -248,7 +253,7 @@ class Completion(Part):
             self._store.return_unstarted(returned)
         if interrupted:
             self._store.end_attempts(interrupted)
-        self._ended(ended, now)
+        self.ends(ended, now)
 
     def _unstarted(self, id: bytes, held: LeasedAttempt, now: Now, ended: list[Ended]) -> Returned:
         """A lease that ends before its attempt began: it does not count as an attempt. The task is ready again, or cancelled if that
@@ -276,7 +281,7 @@ class Completion(Part):
         ]
         if rows:
             self._store.end_attempts(rows)
-        self._ended(ended, now)
+        self.ends(ended, now)
 
     def cancel(self, tasks: Iterable[Found], now: Now, *, running: bool = True) -> list[Found]:
         """Cancel tasks that wait, and request it for those that run; returns each task once, with its new state."""
@@ -297,21 +302,21 @@ class Completion(Part):
             reached.append(found)
         if waiting:
             self._store.cancel_waiting(waiting, now.steady)
-        self._ended(ended, now)
+        self.ends(ended, now)
         return reached
 
     def revive(self, tasks: Iterable[Found]) -> list[tuple[bytes, int]]:
-        """Make terminal tasks that did not succeed ready again, with failures and crashes reset; returns the state of each."""
+        """Make terminal tasks that did not succeed ready again, with failures and crashes reset, or blocked, if what they need has
+        not ended; returns the state of each. One whose needs failed stays as it is. Older ones first: others may need them."""
         reached: list[tuple[bytes, int]] = []
-        for found in tasks:
-            state = StateNumber(found.state)
-            if state.is_terminal and state != StateNumber.SUCCEEDED:
-                self._store.revive(found.seq)
-                self._routes.move(found.route, state, StateNumber.READY)
+        for found in sorted(tasks, key=lambda one: one.seq):
+            state = target = StateNumber(found.state)
+            if state in REVIVABLE and (target := self.revived(found)) != state:
+                self._store.revive(found.seq, blocked=target == BLOCKED)
+                self._routes.move(found.route, state, target)
                 if found.origin is not None:
                     self._endings.revived(found.origin)
-                state = StateNumber.READY
-            reached.append((found.id, int(state)))
+            reached.append((found.id, int(target)))
         return reached
 
     def expire(self, now: Now, limit: int) -> int:
@@ -321,10 +326,10 @@ class Completion(Part):
         for row in expired:
             run = IdRun(row.id, row.stop - row.seq)
             ended.append((run, row.route, row.state, EXPIRED, [None] * run.length, row.origin))
-        self._ended(ended, now)
+        self.ends(ended, now)
         return sum(run.length for run, *_ in ended)
 
-    def _ended(self, tasks: list[Ended], now: Now) -> None:
+    def ends(self, tasks: list[Ended], now: Now) -> None:
         """The only place that raises ``Endings.ended``."""
         if self.cancelling:
             self.cancelling.difference_update(id for task in tasks for id in task[0].ids())

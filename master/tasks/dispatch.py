@@ -37,10 +37,11 @@ from .expiry import Expiry
 from .granted import granted
 from .leases import LeasedTasks, LeaseReply
 from .meter import TaskMeter
+from .needs_keeper import NeedsKeeper
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, Plan, Submission
 from .routes import Capability, ParkedLease, Route, Routes, numbers
 from .scheduled import ScheduledTasks
-from .submitted import NewRun, check_computed, new_runs
+from .submitted import NewRun, check_computed, new_runs, only
 from .subscriptions import Subscriptions
 
 LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
@@ -69,6 +70,7 @@ class Dispatch(Part):
         self._has_more = False  # tasks that could be leased are left for the next transaction
         self._new_lease, self._payload_bytes_max = new_lease, payload_bytes_max
         self.meters: TaskMeter | None = None
+        self.needs: NeedsKeeper  # set where the parts are made: it ends tasks, and is made after them
         self._fresh: list[Submission] = []
         self._repeated: list[
             tuple[Session, str, list[IdRun]]
@@ -96,6 +98,8 @@ class Dispatch(Part):
         runs = new_runs(tasks, SUBMIT_TASKS_MAX)
         if any(new.first >= COMPUTED for new in runs):
             check_computed(route, runs, proofs)
+        if runs and runs[0].needs is not None:
+            self.needs.check(call.session, runs, options)
         if stream is not None:
             self._subscriptions.check_room(call.session, stream, (new.run for new in runs))
         chosen = options.to_wire()
@@ -143,7 +147,10 @@ class Dispatch(Part):
             for submission in sorted(self._fresh, key=lambda one: -one.options.priority):
                 plan.add(submission)
             if self._store.insert(plan.groups):  # all rows or none
+                blocked = [one for one in self._fresh if one.is_blocked]
                 self._apply(plan, now)
+                for submission in blocked:  # they may end at once: only now they are watched
+                    self.needs.accepted(submission, now)
                 break
             self._drop_known()
         repeated, self._repeated = self._repeated, []
@@ -221,6 +228,8 @@ class Dispatch(Part):
         """Answer a call with what was leased for it; the bytes of the payloads."""
         if self.meters is not None:
             self.meters.leased(rows, now.steady)
+        if self.needs.are_open:
+            rows = self.needs.carried(rows)
         groups, tasks, size = granted(rows, parked, lease, self._routes, self._running)
         self._work.gave(len(rows), 0)
         self._work.glanced(tasks)
@@ -246,7 +255,7 @@ class Dispatch(Part):
         tasks = sum(one.tasks for one in self._fresh)
         for submission in self._fresh:
             try:
-                new = self._new_tasks(submission, known)
+                new = _new_tasks(self._store, submission, known)
             except TqError as error:
                 if submission.call is not None:
                     submission.call.refuse(error)
@@ -257,7 +266,10 @@ class Dispatch(Part):
                 self._repeated.append((submission.call.session, submission.stream, old))
             for id, payload in new.items():
                 known[id] = (submission.route.number, payload)
-            submission.runs = [NewRun(run.first, [new[id] for id in run.ids()]) for run in runs_of(new)]
+            if submission.is_blocked:
+                submission.runs = only(submission.runs, new)
+            else:
+                submission.runs = [NewRun(run.first, [new[id] for id in run.ids()]) for run in runs_of(new)]
             kept.append(submission)
         self._fresh = kept
         if kept and tasks == sum(one.tasks for one in kept):  # without an end, if nothing were changed
@@ -265,30 +277,6 @@ class Dispatch(Part):
                 raise Inconsistent("insert: the store takes none of these tasks, and knows none of them")
             for submission in kept:
                 submission.as_rows = True
-
-    def _new_tasks(
-        self, submission: Submission, known: dict[bytes, tuple[int, int | bytes]]
-    ) -> dict[bytes, bytes]:
-        """The tasks of a submission that are new. ``known``: by id, the route and the payload, or the number of the row that has
-        the payload."""
-        new: dict[bytes, bytes] = {}
-        payloads = (payload for run in submission.runs for payload in run.payloads)
-        for id, payload in zip(submission.ids(), payloads, strict=True):
-            before = known.get(id) or ((submission.route.number, new[id]) if id in new else None)
-            if before is None:
-                new[id] = payload
-                continue
-            route, kept = before
-            if route != submission.route.number or payload != (
-                kept if isinstance(kept, bytes) else self._store.payload(kept)
-            ):
-                if submission.call is None:  # the master's own: what is there stays, and the others are new
-                    continue
-                raise TaskConflict(
-                    f"task {show_id(id)} was submitted before with another name, queue or arguments; "
-                    "use another key, or none"
-                )
-        return new
 
 
 def _next_calls(capability: Capability) -> list[ParkedLease]:
@@ -307,3 +295,28 @@ def _next_calls(capability: Capability) -> list[ParkedLease]:
 def _largest(runs: list[NewRun]) -> int:
     """How many bytes the largest payload has."""
     return max((len(max(new.payloads, key=len)) for new in runs), default=0)
+
+
+def _new_tasks(
+    store: Store, submission: Submission, known: dict[bytes, tuple[int, int | bytes]]
+) -> dict[bytes, bytes]:
+    """The tasks of a submission that are new. ``known``: by id, the route and the payload, or the number of the row that has
+    the payload."""
+    new: dict[bytes, bytes] = {}
+    payloads = (payload for run in submission.runs for payload in run.payloads)
+    for id, payload in zip(submission.ids(), payloads, strict=True):
+        before = known.get(id) or ((submission.route.number, new[id]) if id in new else None)
+        if before is None:
+            new[id] = payload
+            continue
+        route, kept = before
+        if route != submission.route.number or payload != (
+            kept if isinstance(kept, bytes) else store.payload(kept)
+        ):
+            if submission.call is None:  # the master's own: what is there stays, and the others are new
+                continue
+            raise TaskConflict(
+                f"task {show_id(id)} was submitted before with another name, queue or arguments; "
+                "use another key, or none"
+            )
+    return new

@@ -6,10 +6,12 @@ and that count is bounded by the rows that it reads: a slice of an array is one 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import chain, islice
 from typing import Final
 
+from ...common.domain.ids import show_id
 from ...common.domain.likely_names import NAMES_MAX, likely_name
 from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.domain.naming import SHELL_TASKS
@@ -19,10 +21,12 @@ from ..engine.rates import foreseen_seconds
 from ..store.interface.queries import FullTask
 from ..store.interface.steps import StepRow
 from ..workers.membership import Membership, Worker
+from .dispatch import Dispatch
 from .routes import Route, Routes
 from .shown import attempts_of, began_at
 
 ROWS_MAX: Final = 10_001  # read to count them; beyond it the text is "more than": of arrays they are millions
+NEEDED_RUNS_MAX: Final = 100  # of needed tasks whose states are counted
 ROUTES_MAX: Final = 500  # whose ready tasks are counted
 KINDS_MAX: Final = 20  # kinds of workers whose patterns are listed
 FAR_MS: Final = 9 * 365 * 24 * 3_600_000  # a wait for a signal that has no timeout lasts for ten years
@@ -50,7 +54,7 @@ def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
             return f"it waits for the signal {wait.name!r}{sender}{until}; `tq signal` sends it{paused}"
         return f"it waits {in_words(left / 1000)} more, {reason}{paused}"
     if state == StateNumber.BLOCKED:
-        return "it waits for other tasks"
+        return _why_blocked(engine, task, deep=position)
     return _why_ready(engine, task, position)
 
 
@@ -60,6 +64,36 @@ def _awaited(engine: Engine, task: FullTask) -> StepRow | None:
     if not waits or engine.store.attempts(task.seq, 1)[-1].outcome != OutcomeNumber.SNOOZE:
         return None
     return waits[0]
+
+
+def _why_blocked(engine: Engine, task: FullTask, *, deep: bool) -> str:
+    """For how many it waits, in which states they are, and (``deep``) what holds up the first of them."""
+    states, first = Counter[int](), b""
+    runs = engine.part(Dispatch).needs.needs_of(task.id)
+    for run in runs[:NEEDED_RUNS_MAX]:
+        spans = engine.store.dependencies.states(run)
+        engine.work.looked(len(spans))
+        for span in spans:
+            states[span.state] += span.length
+            if not first and not StateNumber(span.state).is_terminal:
+                first = span.first
+    left = {StateNumber(state): tasks for state, tasks in states.items() if state < StateNumber.SUCCEEDED}
+    bad = sum(tasks for state, tasks in states.items() if state > StateNumber.SUCCEEDED)
+    needed = sum(run.length for run in runs)
+    words = ", ".join(f"{tasks:,} {state}" for state, tasks in sorted(left.items()))
+    more = " among those that were looked at" if len(runs) > NEEDED_RUNS_MAX else ""
+    text = f"it waits for {sum(left.values()):,} of the {needed:,} tasks that it needs ({words}{more})"
+    if bad:
+        text += f"; {bad:,} did not succeed"
+    found = engine.store.find([first]) if first and deep else []
+    other = engine.store.brief(found[0].seq) if found else None
+    if other is not None and other.queue != task.queue:
+        other = None  # who asks may see this queue; of another it is not known
+    if other is not None and other.state != StateNumber.BLOCKED:
+        text += f"; of {other.task} {show_id(first)}: {why(engine, other)}"
+    elif other is not None:
+        text += f"; {other.task} {show_id(first)} waits for others in turn: `tq why {show_id(first)}`"
+    return text
 
 
 def is_stuck(engine: Engine, task: FullTask) -> bool:

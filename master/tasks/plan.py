@@ -21,8 +21,8 @@ LEASE_BYTES_MAX: Final = 4 * 1024 * 1024  # of payloads in one reply; a larger p
 ARRAY_TASKS_MAX: Final = 1_000
 ARRAY_BYTES_MAX: Final = 1024 * 1024  # of payloads: an array is read as a whole
 AT_ONCE: Final = None, None
-RUNNING_STATE, READY_STATE, SCHEDULED_STATE = map(
-    int, (StateNumber.RUNNING, StateNumber.READY, StateNumber.SCHEDULED)
+RUNNING_STATE, READY_STATE, SCHEDULED_STATE, BLOCKED_STATE = map(
+    int, (StateNumber.RUNNING, StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED)
 )
 
 
@@ -44,8 +44,16 @@ class Submission:
         False  # some ids are of an array from which their tasks were purged: no second array may have them
     )
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether its tasks wait for others."""
+        return bool(self.runs) and self.runs[0].needs is not None
+
     def due(self, now: Now) -> tuple[int | None, int | None]:
-        """When its tasks become ready: a moment of the steady clock, or of the wall clock; neither: immediately."""
+        """When its tasks become ready: a moment of the steady clock, or of the wall clock; neither: immediately, or when what
+        they need has ended."""
+        if self.is_blocked:
+            return AT_ONCE
         if self.options.at is None:
             delay = int(self.options.delay * 1000)
             return (now.steady + delay if delay else None), None
@@ -141,8 +149,10 @@ class Plan:
         """Add a submission. Called in the order in which tasks are to be leased."""
         submission.first_seq = self._seq
         due = submission.due(self._now)
-        may_run = due == AT_ONCE and not submission.route.queue.paused
+        may_run = due == AT_ONCE and not submission.route.queue.paused and not submission.is_blocked
         state = READY_STATE if due == AT_ONCE else SCHEDULED_STATE
+        if submission.is_blocked:
+            state = BLOCKED_STATE
         written = _Written(submission, state, due, submission.expires(self._now))
         for new in submission.runs:
             taken = self._fill_parked(written, new) if may_run else 0

@@ -29,6 +29,7 @@ from ..engine.work import ROW_BYTES
 from ..store.interface.lines import Span
 from ..store.interface.queries import WindowRow
 from .completion import Completion
+from .dispatch import Dispatch
 from .neighbours import numbers_between
 from .routes import Routes
 from .shown import Begun, begun, shown_counts
@@ -254,14 +255,19 @@ def _bounds(engine: Engine, wanted: Selection, before: int | None) -> tuple[int,
     return numbers.lower, min(upper, numbers.upper)
 
 
-def purge(engine: Engine, rows: Sequence[WindowRow]) -> None:
-    """Delete tasks that no worker has. Those that wait are cancelled first, so that their watchers get an outcome."""
+def purge(engine: Engine, rows: Sequence[WindowRow]) -> int:
+    """Delete tasks that no worker has, and whose results no task waits for; how many. Those that wait are cancelled first, so that
+    their watchers get an outcome."""
+    needs = engine.part(Dispatch).needs
+    if needs.are_open:
+        rows = [row for row in rows if row.state in WAITING or not needs.is_needed(row.id)]
     waiting = [row.id for row in rows if row.state in WAITING]
     engine.part(Completion).cancel(engine.store.find(waiting), engine.now)
     engine.store.delete([row.seq for row in rows])
     for row in rows:
         state = StateNumber.CANCELLED if row.state in WAITING else row.state
         engine.part(Routes).by_number[row.route].counts[state] -= 1
+    return len(rows)
 
 
 def check_before(before: Any) -> int | None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ...common.domain.id_runs import IdRun, is_run
-from ...common.domain.ids import COMPUTED, PROOF_BYTES, id_of_proof, show_id
+from ...common.domain.ids import COMPUTED, PROOF_BYTES, id_behind, id_of_proof, show_id
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
+from .needs import Needs, named_twice, needs_from_wire
 from .routes import Route
 
 
 class NewRun(NamedTuple):
-    """Submitted tasks with consecutive ids: the first id, and the payload of each."""
+    """Submitted tasks with consecutive ids: the first id, and the payload of each. ``needs``: the tasks that they wait for."""
 
     first: bytes
     payloads: list[bytes]
+    needs: Needs | None = None
 
     @property
     def run(self) -> IdRun:
@@ -47,7 +49,8 @@ def check_computed(route: Route, runs: Iterable[NewRun], proofs: Any) -> None:
 
 
 def new_runs(tasks: list[Any], most: int) -> list[NewRun]:
-    """The tasks of a submit, ``[id, payload]`` or ``[first id, [payload, …]]`` each, as runs; raises InvalidArgument."""
+    """The tasks of a submit, ``[id, payload]`` or ``[first id, [payload, …]]`` each, as runs; raises InvalidArgument. A third field
+    says what they need."""
     runs: list[NewRun] = []
     count = 0
     following = b""  # the id that continues the last run
@@ -59,16 +62,22 @@ def new_runs(tasks: list[Any], most: int) -> list[NewRun]:
             payloads = [payloads]
         if not is_run(first, len(payloads)) or set(map(type, payloads)) != {bytes}:
             raise _not_a_task(row)
-        if columns and columns != [None]:
-            raise InvalidArgument("columns of tasks are reserved: this master knows none; leave them out")
         count += len(payloads)
         if count > most:
             raise InvalidArgument(f"more than {most:,} tasks in one call: send them in portions")
-        if first == following:
+        if columns and columns != [None]:
+            runs += one_each(NewRun(first, payloads), needs_from_wire(columns[0], len(payloads)))
+        elif first == following and runs[-1].needs is None:
             runs[-1].payloads.extend(payloads)
         else:
             runs.append(NewRun(first, payloads))
         following = IdRun(first, len(payloads)).behind
+    if len({new.needs is None for new in runs}) > 1:
+        raise InvalidArgument(
+            "tasks that need others travel in a call of their own, apart from those that need none"
+        )
+    if runs and runs[0].needs is not None and (twice := named_twice([new.run for new in runs])):
+        raise InvalidArgument(f"the task {show_id(twice)} is twice in one call")
     return runs
 
 
@@ -77,3 +86,36 @@ def _not_a_task(row: Any) -> InvalidArgument:
         f"a task is [id, payload], and several are [first id, [payload, …]]: {TASK_ID_BYTES} bytes, and any number "
         f"of bytes for each; not {brief(row, 80)}"
     )
+
+
+def one_each(new: NewRun, needs: Needs) -> Iterator[NewRun]:
+    """The tasks of a run so that each is by itself, with all that it needs; or neighbours with neighbours of which each
+    needs one."""
+    at = 0
+    for run in needs.runs if needs.each else [IdRun(new.first, 1)] * len(new.payloads):
+        first, payloads = id_behind(new.first, at), new.payloads[at : at + run.length]
+        yield new._replace(first=first, payloads=payloads, needs=Needs(True, [run]) if needs.each else needs)
+        at += run.length
+
+
+def only(runs: list[NewRun], wanted: Container[bytes]) -> list[NewRun]:
+    """The parts of runs that have these tasks."""
+    found: list[NewRun] = []
+    for new in runs:
+        start = None
+        ids = [*new.run.ids(), b""]
+        for at, id in enumerate(ids):
+            is_wanted = bool(id) and id in wanted
+            if is_wanted and start is None:
+                start = at
+            elif not is_wanted and start is not None:
+                found.append(_part(new, start, at))
+                start = None
+    return found
+
+
+def _part(new: NewRun, start: int, stop: int) -> NewRun:
+    needs = new.needs
+    if needs is not None and needs.each:
+        needs = Needs(True, [IdRun(id_behind(needs.runs[0].first, start), stop - start)])
+    return new._replace(first=id_behind(new.first, start), payloads=new.payloads[start:stop], needs=needs)

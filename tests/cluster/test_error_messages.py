@@ -102,6 +102,11 @@ def broken_store(cluster: Cluster, home: Path) -> None:
     raise store_error(sqlite3.OperationalError("database or disk is full"))
 
 
+def fallen(cluster: Cluster, home: Path) -> None:
+    failing = cluster.app.submit("cluster_tasks:fail", "no such row")
+    cluster.app.submit("cluster_tasks:add", failing, 1).result(30)
+
+
 def lost(cluster: Cluster, home: Path) -> None:
     raise to_error(tq.State.LOST.number, Failure("", ""))
 
@@ -125,6 +130,7 @@ CASES: dict[type[BaseException], Raising] = {
     tq.StoreError: broken_store,
     tq.DecodeError: lambda cluster, _: decode(b"\xc1"),
     tq.TaskError: task("fail", "no such row"),
+    tq.DependencyFailed: fallen,
     tq.TaskTimeout: task("sleep", 60, timeout=0.3),
     tq.TaskCrashed: task("leave", 3, max_crashes=2),
     tq.TaskCancelled: task("add", 1, 1, delay=60, cancel=True),

@@ -186,6 +186,9 @@ class _Judge:
     def _on_expired(self, event: Event) -> None:
         self._end(14)
 
+    def _on_fell(self, event: Event) -> None:
+        self._end(11)
+
     def _on_revived(self, event: Event) -> None:
         self.lives += 1
         self._state, self._cancel_confirmed, self._starts_of_life = None, False, 0

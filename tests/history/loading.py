@@ -26,7 +26,7 @@ from tq.common.wire.frames import unpack
 
 from .checker import TERMINAL, Event, Final, Report, check
 
-MASTER = frozenset({"submitted", "leased", "ended", "accepted", "cancelled", "expired", "revived"})
+MASTER = frozenset({"submitted", "leased", "ended", "accepted", "cancelled", "expired", "fell", "revived"})
 
 
 class Torn(Exception):
@@ -116,7 +116,7 @@ def _leads_to(event: Event, next: Event) -> bool:
     match event["what"], next["what"]:
         case "leased", "ended" | "accepted" | "returned":
             return bool(event["lease"] == next["lease"] and event["attempt"] == next["attempt"])
-        case "submitted" | "revived", "leased" | "cancelled" | "expired":
+        case "submitted" | "revived", "leased" | "cancelled" | "expired" | "fell":
             return True
         case "ended" | "returned", "leased":
             return bool(next["attempt"] == event["attempt"] + 1)
@@ -124,7 +124,7 @@ def _leads_to(event: Event, next: Event) -> bool:
             return bool(event["state"] < TERMINAL)
         case "ended" | "returned", "revived":
             return bool(event["state"] >= TERMINAL)
-        case "cancelled" | "expired", "revived":
+        case "cancelled" | "expired" | "fell", "revived":
             return True
     return False
 
@@ -144,6 +144,8 @@ def _leads_to_row(event: Event, row: Final | None) -> bool:
             return row.state != StateNumber.RUNNING and row.attempt == event["attempt"]
         case "cancelled":
             return row.state == StateNumber.CANCELLED
+        case "fell":
+            return row.state == StateNumber.FAILED
         case "expired":
             return row.state == StateNumber.EXPIRED
     return False

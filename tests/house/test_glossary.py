@@ -12,6 +12,7 @@ import pytest
 NOUNS: Final[dict[str, str | None]] = {
     "blobs": "blob",
     "data": "named value",
+    "dependencies": "need",
     "items": "item",
     "keys": "key",
     "locks": "lock",

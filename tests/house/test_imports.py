@@ -65,6 +65,7 @@ MASTER_MAY_IMPORT: dict[str, set[str]] = {
     "workers": {*LOWER, "tasks"},  # they are given tasks, and end them
     "schedules": {*LOWER, "tasks"},  # they make tasks
     "steps": {*LOWER, "tasks"},  # they are of tasks
+    "dependencies": {*LOWER, "tasks"},  # they unblock tasks, and end them
     "observe": {*LOWER, "tasks", "items", "workers"},  # what people see of all of them
     "net": {*LOWER, "blobs", "keys"},
     "gateway": {*LOWER, "items", "keys", "net"},  # stock clients speak to item queues

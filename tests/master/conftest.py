@@ -91,8 +91,15 @@ class Peer:
 class Bench:
     """An engine, a clock that stands still until it is advanced, and the transactions in between."""
 
-    def __init__(self, store: SqliteStore, seconds: Callable[[], float] | None = None, **limits: int) -> None:
-        self.now = Now(1_700_000_000_000, 40 * 24 * 3_600_000)  # a machine that has been up for forty days
+    def __init__(
+        self,
+        store: SqliteStore,
+        seconds: Callable[[], float] | None = None,
+        now: Now | None = None,
+        **limits: int,
+    ) -> None:
+        started = Now(1_700_000_000_000, 40 * 24 * 3_600_000)  # a machine that has been up for forty days
+        self.now = now or started
         self.reports: list[tuple[str, dict[str, Any]]] = []
         counter = itertools.count(1)
         self.engine = make_engine(

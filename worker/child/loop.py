@@ -28,6 +28,7 @@ import struct
 import sys
 import time
 from collections import deque
+from functools import partial
 from itertools import repeat
 from typing import Any, Final
 
@@ -38,8 +39,10 @@ from ...common.runtime.history import digest, open_history
 from ...common.runtime.parent_death import die_with
 from ...common.values.blob import Blob, set_ambient_fetcher
 from ...common.values.codec import decode_work, encode_atom
+from ...common.values.failed import failed
 from ...common.values.failure import Failure
 from ...common.values.many_calls import SEPARATOR_BYTES, Call, ManyCalls
+from ...common.values.needed import Rows, get_needed_from
 from ...common.values.plain import ATOMS
 from ...common.wire import caller as link
 from ...common.wire.frames import FrameReader, Kind, encode_frame, pack, unpack
@@ -48,6 +51,7 @@ from .block import Block
 from .connection import ChildLink
 from .fork_guard import ForkGuard
 from .loading import load_tasks
+from .needed import fetch
 from .output import OutputWriter, capture_logging, redirect_output, write_stacks
 from .output_marks import PAGE_BYTES
 from .process_logging import LoggingConfiguration
@@ -316,11 +320,24 @@ class ChildProcess:
             self._send(encode_frame(Kind.RETURN, self._reports.take(), PIPE_FRAME_BYTES_MAX))
 
 
+def _fetch_needed(process: ChildProcess, first: bytes) -> Rows:
+    """While the arguments of a job are read. Its time limit covers it."""
+    block, at = process._block, process._index
+    if not process._current:
+        process._started, process._cancelled = process._wall(), False
+        process._current = block.first + at
+    line = link.ambient()
+    assert line is not None  # noqa: S101 - a child has one
+    job = block.job(at)
+    return fetch(line, job.id, job.attempt, block.lease, first)
+
+
 def main() -> None:
     supervisor, work, notices, relay, page, stacks, nonce, allow, *sources = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor handles Ctrl-C
     die_with(int(supervisor))
     process = ChildProcess(int(work), int(notices), int(relay), int(page), int(stacks), bytes.fromhex(nonce))
+    get_needed_from(partial(_fetch_needed, process), failed)
     process.run(sources, allow.split(",") if allow else [])
 
 

@@ -21,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from ...common.domain import context, nameless
@@ -33,12 +34,15 @@ from ...common.errors import NotNamed, TqError
 from ...common.runtime.callbacks import contained
 from ...common.values.blob import Blob, fetched_by
 from ...common.values.codec import decode_work
+from ...common.values.failed import failed
+from ...common.values.needed import Rows, get_needed_from
 from ...common.wire.protocol import Request
 from ..agent.jobs import Job
 from ..agent.reports import JobReport
 from ..agent.runs import JobRun
 from ..child.blobs import ChildBlobs
 from ..child.fork_guard import ForkGuard
+from ..child.needed import fetch
 from ..child.served import ServedTask, ServedTasks, encode_result
 from ..child.steps import AttemptSteps, LastSteps
 from ..child.verdict import Verdict, verdict
@@ -148,6 +152,7 @@ class ThreadChild:
 
     def _run(self) -> None:
         _here.child = self
+        get_needed_from(partial(_fetch_needed, self), failed)
         try:
             while (job := self._next()) is not None:
                 report = self._attempt(job)
@@ -289,6 +294,12 @@ class LoadedTasks(ServedTasks):
                 f"{name} is not defined in the running program; define it above the line that starts the work: tq.local(…)"
             )
         return super().__missing__(name)
+
+
+def _fetch_needed(child: ThreadChild, first: bytes) -> Rows:
+    job = child._running
+    assert job is not None  # noqa: S101 - its arguments are read
+    return fetch(child, job.id, job.attempt, job.lease, first)
 
 
 def _without_name(task: str, number: Any) -> ServedTask:

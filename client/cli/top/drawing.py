@@ -262,6 +262,7 @@ TOTALS: Final = {
     "running": ("running",),
     "failed": ("failed", "dead", "lost"),
     "scheduled": ("scheduled",),
+    "blocked": ("blocked",),
     "done": ("succeeded",),
 }
 EMPTY: Final = {

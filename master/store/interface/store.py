@@ -28,6 +28,7 @@ from .attempt_output import OutputStore
 from .blobs import BlobStore
 from .counts import CountStore
 from .data import DataStore
+from .dependencies import BlockedStore, DependencyStore
 from .items import ItemStore
 from .keys import KeyStore
 from .lines import LineStore
@@ -99,6 +100,7 @@ class Picture:
 
 class Store(
     TaskStore,
+    BlockedStore,
     SliceStore,
     RetentionStore,
     QueryStore,
@@ -164,6 +166,10 @@ class Store(
     @property
     def data(self) -> DataStore:
         """Its part for named values."""
+
+    @property
+    def dependencies(self) -> DependencyStore:
+        """Its part for tasks that need other tasks."""
 
     @property
     def schedules(self) -> ScheduleStore:

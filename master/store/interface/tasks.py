@@ -15,7 +15,7 @@ class NewShared:
     """What tasks to insert have in common."""
 
     route: int
-    state: int  # READY, SCHEDULED, or RUNNING when a worker already waits for them
+    state: int  # READY, SCHEDULED, BLOCKED, or RUNNING when a worker already waits for them
     created: int
     attempt: int = 0
     lease: bytes | None = None
@@ -145,7 +145,9 @@ class TaskStore(Protocol):
     def return_unstarted(self, rows: Sequence[Returned]) -> None: ...
     def request_cancel(self, seq: int) -> None: ...
     def cancel_waiting(self, seqs: Sequence[int], now: int) -> None: ...
-    def revive(self, seq: int) -> None: ...
+    def revive(self, seq: int, *, blocked: bool = False) -> None:
+        """Have a task that ended without success READY again, or BLOCKED, as it was before its first attempt."""
+
     # time
     def next_due(self) -> int | None: ...
     def promote(self, now: int, limit: int) -> list[int]:

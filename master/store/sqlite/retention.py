@@ -6,13 +6,16 @@ written again once at least half of it goes, so that all of them together write 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 from typing import Final, NamedTuple
 
+from ....common.domain.id_runs import IdRun
+from ....common.domain.ids import id_behind
 from ..interface.retention import Purged
 from .blobs import SqliteBlobs
 from .counts import SqliteCounts
+from .dependencies import SqliteDependencies
 from .executor import StatementExecutor
 from .slices import SqliteSlices
 from .steps import SqliteSteps
@@ -30,7 +33,13 @@ class Candidate(NamedTuple):
     route: int
     state: int
     array: int | None
-    bytes: int
+    size: int  # bytes of arguments and results
+    id: bytes  # of the task, or of the first one of the array
+
+    @property
+    def run(self) -> IdRun:
+        first = self.id if self.array is None else id_behind(self.id, self.seq - self.array)
+        return IdRun(first, self.stop - self.seq)
 
 
 class SqliteRetention(StatementExecutor):
@@ -38,6 +47,11 @@ class SqliteRetention(StatementExecutor):
     slices: SqliteSlices
     counts: SqliteCounts
     steps: SqliteSteps
+    dependencies: SqliteDependencies
+    _is_needed: Callable[[IdRun], bool] | None = None
+
+    def keep(self, is_needed: Callable[[IdRun], bool]) -> None:
+        self._is_needed = is_needed
 
     def purge(self, finished_before: int, limit: int, ttl: int = 0) -> list[Purged]:
         self.settle()
@@ -56,16 +70,17 @@ class SqliteRetention(StatementExecutor):
             if (tasks <= 0 and size <= 0) or limit <= 0:
                 break
             has = one.stop - one.seq
-            wanted = min(has, max(tasks, -(-size * has // max(1, one.bytes))))
+            wanted = min(has, max(tasks, -(-size * has // max(1, one.size))))
             if 2 * wanted < has:
                 break
-            gone.append(one._replace(stop=one.seq + wanted, bytes=one.bytes * wanted // has))
-            tasks, size, limit = tasks - wanted, size - gone[-1].bytes, limit - wanted
+            gone.append(one._replace(stop=one.seq + wanted, size=one.size * wanted // has))
+            tasks, size, limit = tasks - wanted, size - gone[-1].size, limit - wanted
         return self._drop(gone)
 
     def delete(self, seqs: Sequence[int]) -> None:
         alone = self.slices.delete(seqs)
         if not alone:
+            self._forget_dependents(seqs)
             return
         sequence = [(seq,) for seq in alone]
         self.counts.measure(alone, -1)
@@ -75,18 +90,32 @@ class SqliteRetention(StatementExecutor):
         self.steps.delete(sequence)
         self._exactly("delete", sequence)
         self.slices.drop_arrays_of(alone)
+        self._forget_dependents(seqs)
+
+    def _forget_dependents(self, seqs: Sequence[int]) -> None:
+        if seqs and self.dependencies.are_there:
+            gone = sorted(seqs)
+            edges = [at for at in range(1, len(gone)) if gone[at] != gone[at - 1] + 1]
+            for start, stop in zip([0, *edges], [*edges, len(gone)], strict=True):
+                self.dependencies.forget(gone[start], gone[stop - 1] + 1)
 
     def _over(self, now: int, limit: int, ttl: int) -> Iterator[Candidate]:
-        """Tasks whose time is over by then, the first ones first, as many as make that many."""
-        alone = (Candidate(*row) for row in self._all("finished_before", (now - ttl, limit)))
-        of_all = merge(alone, self._slices("slices_finished_before", now - ttl), key=_moment)
-        own = (Candidate(*row) for row in self._all("kept_until", (now, limit)))
-        with_own = merge(own, self._slices("slices_kept_until", now), key=_moment)
-        timed = (one._replace(moment=one.moment + ttl) for one in of_all)
-        return merge(timed, with_own, key=_moment)
+        """Tasks whose time is over by then and that no other needs, the first ones first, as many as make that many."""
+        of_all = (
+            self._page_by_page("finished_before", now - ttl, limit),
+            self._page_by_page("slices_finished_before", now - ttl, PAGE),
+        )
+        own = (
+            self._page_by_page("kept_until", now, limit),
+            self._page_by_page("slices_kept_until", now, PAGE),
+        )
+        timed = (one._replace(moment=one.moment + ttl) for one in merge(*of_all, key=_moment))
+        found = merge(timed, *own, key=_moment)
+        is_needed = self._is_needed
+        return found if is_needed is None else (one for one in found if not is_needed(one.run))
 
-    def _slices(self, name: str, before: int) -> Iterator[Candidate]:
-        place, page = 0, PAGE
+    def _page_by_page(self, name: str, before: int, page: int) -> Iterator[Candidate]:
+        place = 0
         while rows := self._all(name, (before, page, place)):
             yield from (Candidate(*row) for row in rows)
             place, page = place + page, 2 * page

@@ -25,6 +25,7 @@ from .attempt_output import SqliteOutput
 from .blobs import SqliteBlobs
 from .counts import SqliteCounts
 from .data import SqliteData
+from .dependencies import SqliteBlocked, SqliteDependencies
 from .executor import FAILURES
 from .items import SqliteItems
 from .keys import SqliteKeys
@@ -46,6 +47,13 @@ from .workers import SqliteWorkers
 SQLITE_VERSION_MIN: Final = (3, 35, 0)  # RETURNING
 CACHE_KIBIBYTES: Final = 32 * 1024  # the pages of the hot ends of the tables and indexes
 STATEMENTS_CACHED: Final = 256  # more than there are
+WAITING_COUNTS: Final = (
+    "count_ready",
+    "count_scheduled",
+    "count_slices_waiting",
+    "count_blocked",
+    "count_slices_blocked",
+)
 SYNCHRONOUS: Final = {
     "fsync": 2,
     "os": 0,
@@ -55,6 +63,7 @@ SYNCHRONOUS: Final = {
 
 class SqliteStore(
     SqliteTasks,
+    SqliteBlocked,
     SqliteRetention,
     SqliteQueries,
     SqliteLines,
@@ -89,6 +98,7 @@ class SqliteStore(
         self.items = SqliteItems(self._all, self._many, self._exactly)
         self.locks = SqliteLocks(self._all, self._many, self._exactly)
         self.data = SqliteData(self._all, self._many, self._exactly)
+        self.dependencies = SqliteDependencies(self._all, self._many, self._exactly)
         self.schedules = SqliteSchedules(self._all, self._many, self._exactly)
 
     def _open(self) -> sqlite3.Connection:
@@ -173,7 +183,7 @@ class SqliteStore(
 
     def load(self) -> Picture:
         count = Counter({(row.route, row.state): row.tasks for row in self.counts.read()})
-        for name in ("count_ready", "count_scheduled", "count_slices_waiting"):
+        for name in WAITING_COUNTS:
             for route, state, tasks in self._all(name):
                 count[route, state] += tasks
         return Picture(

@@ -261,10 +261,10 @@ class SqliteTasks(StatementExecutor):
             self._exactly("cancel_waiting", [(now, seq) for seq in alone])
             self.counts.measure(alone)
 
-    def revive(self, seq: int) -> None:
+    def revive(self, seq: int, *, blocked: bool = False) -> None:
         self.slices.take_out([seq])
         self.counts.measure([seq], -1)
-        self._exactly("revive", [(seq,)])
+        self._exactly("revive_blocked" if blocked else "revive", [(seq,)])
 
     # time
 

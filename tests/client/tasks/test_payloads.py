@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import tq
 from tq.client.tasks.definition import Definition
+from tq.client.tasks.needs import GatheredNeeds
 from tq.client.tasks.payloads import CHUNK_BYTES, CHUNK_TASKS, PORTION_CALLS, CallEncoder, EncodedCalls
 from tq.common.values.codec import decode_call, encode_call
 
@@ -15,7 +16,7 @@ from .. import jobs
 
 
 def encoder(calls: Iterable[tuple[Any, ...]], function: Any = jobs.add) -> CallEncoder:
-    return CallEncoder(Definition(function, None), calls)
+    return CallEncoder(Definition(function, None), calls, GatheredNeeds(tq.App().session))
 
 
 def sizes(calls: Iterable[tuple[Any, ...]]) -> list[int]:

@@ -1,17 +1,17 @@
 -- name: finished_before
-SELECT finished, seq, seq + 1, route, state, NULL, length(payload) + ifnull(length(result), 0)
-FROM tasks WHERE finished IS NOT NULL AND ttl IS NULL AND finished <= ? ORDER BY finished LIMIT ?
+SELECT finished, seq, seq + 1, route, state, NULL, length(payload) + ifnull(length(result), 0), id
+FROM tasks WHERE finished IS NOT NULL AND ttl IS NULL AND finished <= ? ORDER BY finished LIMIT ? OFFSET ?
 
 -- name: kept_until
 -- Those that say for how long they are kept.
-SELECT finished + ttl, seq, seq + 1, route, state, NULL, length(payload) + ifnull(length(result), 0)
-FROM tasks WHERE finished IS NOT NULL AND ttl IS NOT NULL AND finished + ttl <= ? ORDER BY finished + ttl LIMIT ?
+SELECT finished + ttl, seq, seq + 1, route, state, NULL, length(payload) + ifnull(length(result), 0), id
+FROM tasks WHERE finished IS NOT NULL AND ttl IS NOT NULL AND finished + ttl <= ? ORDER BY finished + ttl LIMIT ? OFFSET ?
 
 -- name: slices_kept_until
 SELECT finished + ttl, slices.seq, slices.stop, route, state, array,
     length(payloads) * (slices.stop - array) / (arrays.stop - array)
     - length(payloads) * (slices.seq - array) / (arrays.stop - array)
-    + ifnull(length(results), 0)
+    + ifnull(length(results), 0), id
 FROM slices JOIN arrays ON arrays.seq = slices.array
 WHERE finished IS NOT NULL AND ttl IS NOT NULL AND finished + ttl <= ? ORDER BY finished + ttl LIMIT ? OFFSET ?
 
@@ -19,7 +19,7 @@ WHERE finished IS NOT NULL AND ttl IS NOT NULL AND finished + ttl <= ? ORDER BY 
 SELECT finished, slices.seq, slices.stop, route, state, array,
     length(payloads) * (slices.stop - array) / (arrays.stop - array)
     - length(payloads) * (slices.seq - array) / (arrays.stop - array)
-    + ifnull(length(results), 0)
+    + ifnull(length(results), 0), id
 FROM slices JOIN arrays ON arrays.seq = slices.array
 WHERE finished IS NOT NULL AND ttl IS NULL AND finished <= ? ORDER BY finished LIMIT ? OFFSET ?
 

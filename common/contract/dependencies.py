@@ -1,0 +1,27 @@
+"""Tasks that need other tasks, ``get_dependencies``."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from ..domain.model import Role
+from .method import Contract, Method
+
+DEPENDENCIES: Final = Contract(
+    "get_dependencies",
+    {
+        "results": Method(Role.CLIENT, repeatable=True),
+        "of": Method(Role.VIEWER, repeatable=True),
+    },
+)
+
+
+class NeededRow(NamedTuple):
+    """Tasks with consecutive ids that a task needs, or that need it: a row of what ``of`` answers. ``states``: how many of them
+    are in each, ``[[state, tasks], …]``."""
+
+    id: bytes
+    tasks: int
+    queue: str
+    name: str
+    states: list[list[Any]]

@@ -1,0 +1,81 @@
+"""The object for tasks that need other tasks. ``master/tasks/calls.py`` has the rules of exposed objects, ``dependencies.py`` the
+behaviour.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ...common.contract.dependencies import NeededRow
+from ...common.contract.exposed import exposed
+from ...common.contract.rows import to_wire
+from ...common.domain.id_runs import IdRun
+from ...common.domain.ids import id_behind
+from ...common.domain.model import TASK_ID_BYTES, Role
+from ...common.errors import Forbidden, InvalidArgument
+from ..api.validation import EngineObject
+from ..engine.session import Call
+from ..tasks import lookup
+from ..tasks.leases import Leases
+from ..tasks.routes import Routes, within
+from .dependencies import Dependencies
+from .results import page
+
+SHOWN_MAX: Final = 20  # runs of each kind
+
+
+class DependenciesObject(EngineObject):
+    """``get_dependencies()``"""
+
+    @exposed(Role.CLIENT)
+    def results(self, call: Call, id: bytes, attempt: int, lease: bytes, first: bytes) -> list[Any]:
+        """The outcomes of what a task needs, from one of these on and in their order, as many as fit: ``[first id, state, [body,
+        …]]``. Only who has its lease may ask."""
+        held = self.engine.part(Leases).running.get(id) if isinstance(id, bytes) else None
+        if held is None or held.attempt != attempt or held.lease != lease:
+            raise Forbidden("these results are given to who holds the lease of the task that needs them")
+        if not isinstance(first, bytes) or len(first) != TASK_ID_BYTES:
+            raise InvalidArgument("a needed task is named by its id")
+        rows = page(self.engine.store, self.engine.part(Dependencies).needs_of(id), first)
+        if rows is None:
+            raise InvalidArgument("the task does not need the one that is named")
+        self.engine.work.gave(len(rows), sum(len(body or b"") for _, _, bodies in rows for body in bodies))
+        return rows
+
+    @exposed(Role.VIEWER)
+    def of(self, call: Call, id: bytes) -> dict[str, Any]:
+        """What a task needs, and which tasks that have not ended need it."""
+        engine, part = self.engine, self.engine.part(Dependencies)
+        found = lookup.task(engine, call.session, id)
+        stored = engine.store.dependencies.of(found.seq)
+        needs: Iterable[IdRun] = ()
+        if stored is not None and stored.each:
+            needs = [IdRun(id_behind(stored.needs[0].first, found.seq - stored.seq), 1)]
+        elif stored is not None:
+            needs = stored.needs
+        over = part.known.needed.over(IdRun(id, 1))
+        needed_by = [IdRun(id_behind(one.id, place if one.each else 0), 1) for _, place, one in over]
+        return {
+            "needs": self._rows(call, list(needs)),
+            "needed_by": self._rows(call, needed_by),
+        }
+
+    def _rows(self, call: Call, runs: list[IdRun]) -> list[Any]:
+        routes = self.engine.part(Routes)
+        is_within = within(routes, call.session)
+        rows: list[Any] = []
+        for run in runs[:SHOWN_MAX]:
+            by_route: dict[int, Counter[int]] = {}
+            for span in self.engine.store.dependencies.states(run):
+                if is_within(span.route):
+                    by_route.setdefault(span.route, Counter())[span.state] += span.length
+            self.engine.work.looked(len(by_route) + 1)
+            for number, states in by_route.items():
+                route = routes.by_number[number]
+                counts = [list(one) for one in sorted(states.items())]
+                rows.append(
+                    to_wire(NeededRow(run.first, sum(states.values()), route.queue.name, route.task, counts))
+                )
+        return rows

@@ -1,0 +1,74 @@
+"""Submits of tasks that need others: whether they may, and what is kept of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from ...common.domain.id_runs import IdRun
+from ...common.domain.ids import show_id
+from ...common.domain.model import TaskOptions
+from ...common.domain.on_error import NEEDED_MAX, required
+from ...common.errors import InvalidArgument
+from ..store.interface.store import Store
+from ..tasks.plan import Submission
+from ..tasks.submitted import NewRun
+from .dependent import Dependent
+
+OPEN_MAX: Final = 250_000  # dependents that have not ended: each takes half a kilobyte of memory
+
+
+def check(
+    store: Store, runs: Sequence[NewRun], options: TaskOptions, known: int, is_within: Callable[[int], bool]
+) -> None:
+    """Every needed task must be there, in a queue that the key may use (``is_within``, of a route): it gets to know whether that
+    succeeded. ``known``: dependents that have not ended. Raises InvalidArgument."""
+    if known + len(runs) > OPEN_MAX:
+        raise InvalidArgument(
+            f"{OPEN_MAX:,} tasks wait for others already; map over handles, of which a thousand count as one, or wait for some"
+        )
+    seen = dict[IdRun, None]()
+    for needs in (new.needs for new in runs if new.needs is not None):
+        required(options.on_error, 1 if needs.each else sum(run.length for run in needs.runs))
+        seen |= dict.fromkeys(needs.runs)
+    if sum(run.length for run in seen) > NEEDED_MAX:
+        raise InvalidArgument(f"the tasks of one call may need {NEEDED_MAX:,} others: send them in portions")
+    for run in seen:
+        missing = _missing(store, run, is_within)
+        if missing is not None and not _are_known(store, runs):
+            raise InvalidArgument(
+                f"no task has the id {show_id(missing)}, which is needed: it was never submitted to this master, is kept no "
+                "longer, or is in a queue that this key may not use"
+            )
+
+
+def _missing(store: Store, run: IdRun, is_within: Callable[[int], bool]) -> bytes | None:
+    """The first task of a run that is not there, or not for this key."""
+    following = run.first
+    for span in store.dependencies.states(run):
+        if span.first != following or not is_within(span.route):
+            return following
+        following = IdRun(span.first, span.length).behind
+    return None if following == run.behind else following
+
+
+def _are_known(store: Store, runs: Sequence[NewRun]) -> bool:
+    """Whether this is a repeated submit: what these tasks needed may be deleted by now."""
+    ids = [id for new in runs for id in new.run.ids()]
+    return len(store.find(ids)) == len(ids)
+
+
+def dependents_of(submission: Submission) -> Iterator[Dependent]:
+    """Those of a submit that is stored."""
+    seq, options = submission.first_seq + 1, submission.options
+    at = None if options.at is None else int(options.at * 1000)
+    for new in submission.runs:
+        if new.needs is None:
+            continue
+        each, runs = new.needs
+        needed = 1 if each else sum(run.length for run in runs)
+        tasks = len(new.payloads)
+        numbers = needed, required(options.on_error, needed), needed, 0, None
+        waits = int(options.delay * 1000), at
+        yield Dependent(seq, seq + tasks, new.first, each, *numbers, *waits, tasks, False, runs)
+        seq += tasks

@@ -1,0 +1,96 @@
+"""The store's verbs for tasks that need other tasks. Part of ``interface.Store``; the same rules.
+
+A *dependent* is a task that needs others, or neighbours of an array of which the i-th needs the i-th task of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from ....common.domain.id_runs import IdRun
+
+
+class DependentRow(NamedTuple):
+    seq: int
+    stop: int
+    id: bytes
+    each: int
+    needed: int
+    minimum: int
+    left: int
+    missed: int
+    culprit: bytes | None
+    delay: int
+    at: int | None
+    open: int
+    ripe: int
+    needs: Sequence[IdRun] = ()
+
+
+class DependentProgress(NamedTuple):
+    """What has become of a dependent's needs, and of itself."""
+
+    left: int
+    missed: int
+    culprit: bytes | None
+    open: int
+    ripe: int
+    seq: int
+
+
+class StateSpan(NamedTuple):
+    """Tasks with consecutive ids in one state."""
+
+    first: bytes
+    length: int
+    route: int
+    state: int
+
+
+class Unblocked(NamedTuple):
+    """Tasks with consecutive numbers that are blocked no longer."""
+
+    seq: int
+    stop: int
+    route: int
+
+
+class Fallen(NamedTuple):
+    """Tasks with consecutive numbers that failed because of one that they needed."""
+
+    seq: int
+    stop: int
+    id: bytes
+    route: int
+    origin: int | None
+
+
+class BlockedStore(Protocol):
+    """Part of ``TaskStore``: what moves tasks that are blocked. Those of a range that are not stay as they are."""
+
+    def unblock(self, seq: int, stop: int, state: int, due: int | None) -> list[Unblocked]:
+        """READY, or SCHEDULED until ``due``, a moment of the steady clock, or below zero an instant of the wall's."""
+
+    def fall(self, seq: int, stop: int, body: bytes, now: int) -> list[Fallen]:
+        """FAILED."""
+
+    def keep(self, is_needed: Callable[[IdRun], bool]) -> None:
+        """Have ``purge`` and ``purge_surplus`` spare runs with a task of which this is true."""
+
+
+class DependencyStore(Protocol):
+    @property
+    def are_there(self) -> bool:
+        """Whether there may be any dependent."""
+
+    def add(self, rows: Sequence[DependentRow]) -> None: ...
+    def open(self) -> list[DependentRow]:
+        """Those of which a task has not ended."""
+
+    def of(self, seq: int) -> DependentRow | None:
+        """The one that a task is of."""
+
+    def advance(self, rows: Sequence[DependentProgress]) -> None: ...
+    def states(self, run: IdRun) -> list[StateSpan]:
+        """What tasks of a run there are, in order. It sees only what is written."""

@@ -1,0 +1,112 @@
+"""The embedded store's verbs for tasks that need other tasks: see ``interface.dependencies.DependencyStore``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from heapq import merge
+
+from ....common.domain.id_runs import IdRun
+from ....common.domain.ids import id_behind
+from ..interface.dependencies import DependentProgress, DependentRow, Fallen, StateSpan, Unblocked
+from .counts import SqliteCounts
+from .executor import StatementExecutor
+from .part import SqlitePart
+from .slices import SqliteSlices
+
+
+class SqliteDependencies(SqlitePart):
+    _are_there: bool | None = None  # None: not looked at yet
+
+    @property
+    def are_there(self) -> bool:
+        if self._are_there is None:
+            self._are_there = bool(self._all("any_dependent")[0][0])
+        return self._are_there
+
+    def add(self, rows: Sequence[DependentRow]) -> None:
+        self._are_there = True
+        self._many("add_dependent", [row[:-1] for row in rows])
+        needs = [(row.seq, place, *run) for row in rows for place, run in enumerate(row.needs)]
+        self._many("add_need", needs)
+
+    def open(self) -> list[DependentRow]:
+        if not self.are_there:
+            return []
+        needs = defaultdict[int, list[IdRun]](list)
+        for seq, first, length in self._all("open_needs"):
+            needs[seq].append(IdRun(first, length))
+        return [DependentRow(*row)._replace(needs=needs[row[0]]) for row in self._all("open_dependents")]
+
+    def of(self, seq: int) -> DependentRow | None:
+        rows = self._all("dependent_upto", (seq,)) if self.are_there else []
+        if not rows or seq >= rows[0][1]:
+            return None
+        needs = [IdRun(*run) for run in self._all("needs_of", (rows[0][0],))]
+        return DependentRow(*rows[0])._replace(needs=needs)
+
+    def advance(self, rows: Sequence[DependentProgress]) -> None:
+        self._many("advance_dependent", rows)  # some may be deleted by now
+
+    def states(self, run: IdRun) -> list[StateSpan]:
+        alone = (StateSpan(*row) for row in self._all("states_between", run.ends()))
+        spans: list[StateSpan] = []
+        for one in merge(alone, self._in_slices(run)):
+            last = spans[-1] if spans else None
+            if (
+                last is not None
+                and last[2:] == one[2:]
+                and IdRun(last.first, last.length).behind == one.first
+            ):
+                spans[-1] = last._replace(length=last.length + one.length)
+            else:
+                spans.append(one)
+        return spans
+
+    def _in_slices(self, run: IdRun) -> Iterator[StateSpan]:
+        first, last = run.ends()
+        low, high = (int.from_bytes(id, "big") for id in (first, last))
+        for seq, stop, id in self._all("arrays_upto_id", {"first": first, "last": last}):
+            behind = int.from_bytes(id, "big") - seq  # what an id and its task's number differ by
+            within = {"seq": max(seq, low - behind), "stop": min(stop, high + 1 - behind)}
+            if within["seq"] >= within["stop"]:
+                continue
+            for start, end, route, state in self._all("slice_states", within):
+                yield StateSpan(id_behind(id, start - seq), end - start, route, state)
+
+    # for the verbs that delete tasks
+
+    def forget(self, seq: int, stop: int) -> None:
+        """Tasks of this range were deleted."""
+        if self.are_there:
+            gone = self._all("forget_dependents", {"seq": seq, "stop": stop})
+            self._many("forget_needs", gone)
+
+
+class SqliteBlocked(StatementExecutor):
+    """See ``interface.dependencies.BlockedStore``."""
+
+    slices: SqliteSlices
+    counts: SqliteCounts
+
+    def unblock(self, seq: int, stop: int, state: int, due: int | None) -> list[Unblocked]:
+        unblocked: list[Unblocked] = []
+        for start, end in self._blocked(seq, stop):
+            one = self.slices.cut(start, end)
+            self._exactly("unblock_slice", [{"seq": start, "stop": end, "state": state, "due": due}])
+            unblocked.append(Unblocked(start, end, one.route))
+        given = {"seq": seq, "stop": stop, "state": state, "due": due}
+        return unblocked + [Unblocked(one, one + 1, route) for one, route in self._all("unblock", given)]
+
+    def fall(self, seq: int, stop: int, body: bytes, now: int) -> list[Fallen]:
+        for start, end in self._blocked(seq, stop):
+            self.slices.take_out(range(start, end))
+        given = {"seq": seq, "stop": stop, "body": body, "now": now}
+        rows = sorted(self._all("fall", given))
+        self.counts.measure([row[0] for row in rows])
+        return [Fallen(one, one + 1, *rest) for one, *rest in rows]
+
+    def _blocked(self, seq: int, stop: int) -> list[tuple[int, int]]:
+        """Tasks of a range that are blocked in slices."""
+        rows = self._all("blocked_slices", {"seq": seq, "stop": stop})
+        return [(max(seq, start), min(stop, end)) for start, end in rows]

@@ -1,0 +1,42 @@
+"""Results of other tasks that the running one needs, fetched from the master page by page.
+
+Calls are made by threads of their own: a time limit is raised in the task's thread at any point, and in the middle of a frame it
+would corrupt the connection.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import Final
+
+from ...common.contract.dependencies import DEPENDENCIES
+from ...common.errors import Unreachable
+from ...common.values.needed import Rows
+from ...common.wire.caller import Link
+
+TRIES: Final = 20  # of a call whose connection broke; each waits for the next connection
+
+
+def fetch(link: Link, id: bytes, attempt: int, lease: bytes, first: bytes) -> Rows:
+    """The outcomes of what a task needs, from ``first`` on. Raises TqError."""
+    fetched: Future[Rows] = Future()
+
+    def run() -> None:
+        try:
+            fetched.set_result(_asked(link, id, attempt, lease, first))
+        except BaseException as error:
+            fetched.set_exception(error)
+
+    threading.Thread(target=run, name="tq-needed", daemon=True).start()
+    return fetched.result()
+
+
+def _asked(link: Link, id: bytes, attempt: int, lease: bytes, first: bytes) -> Rows:
+    for _ in range(TRIES):
+        try:
+            rows: Rows = link.call((DEPENDENCIES.name,), "results", id, attempt, lease, first).result()
+        except Unreachable:
+            continue
+        return rows
+    raise Unreachable("the connection breaks before the results of other tasks have come")
