@@ -265,7 +265,7 @@ class Agent:
             if run.suspect:
                 backlog.announce()
             else:
-                most = children.batch_size(child, run.name)
+                most = children.batch_size(child, run.name, len(backlog.waiting))
                 children.send(child, backlog.waiting.take_alike(most), now)
 
     def _drop(self, dropped: Counter[bytes], now: float) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from typing import Final
 
 from .effects import ChildEffects, ChildState
 from .jobs import Job
 from .runs import JobRun, Key
 from .task_durations import TaskDurations
+
+SHARED_TASKS_MIN: Final = 256  # fewer are not worth the wake-up of another child
 
 
 class Children(dict[int, ChildState]):
@@ -62,9 +65,10 @@ class Children(dict[int, ChildState]):
                 best = child if best is None or load < len(best.jobs) else best
         return best
 
-    def batch_size(self, child: ChildState, name: str) -> int:
-        """How many jobs of this name the child is sent at once."""
-        size = self._durations.batch_size(name)
+    def batch_size(self, child: ChildState, name: str, waiting: int) -> int:
+        """How many jobs of this name the child is sent at once, where so many wait: of many short ones no more than its share."""
+        share = -(-waiting // max(1, self.ready_count))
+        size = min(self._durations.batch_size(name), max(SHARED_TASKS_MIN, share))
         return min(size, self._max_tasks - child.jobs_given) if self._max_tasks else size
 
     def send(self, child: ChildState, runs: list[JobRun], now: float) -> None:

@@ -58,7 +58,7 @@ from .process_logging import LoggingConfiguration
 from .process_parts import process_parts
 from .process_state import ProcessState
 from .process_streams import Streams
-from .report_buffer import ReportBuffer
+from .report_buffer import BYTES_MAX, ReportBuffer
 from .served import ServedTask, ServedTasks, encode_result
 from .start_page import WORDS_BYTES, StartPage
 from .steps import AttemptSteps, LastSteps
@@ -198,7 +198,7 @@ class ChildProcess:
                 continue
             self._index = index
             now = attempt(block, served, ordinal, payload, call)
-            if now - self._flushed_at > FLUSH_SECONDS or reports.is_full:
+            if now - self._flushed_at > FLUSH_SECONDS or reports.size_bytes > BYTES_MAX:
                 self._flush(now)
 
     def _attempt(

@@ -21,19 +21,17 @@ BYTES_MAX: Final = 64 * 1024  # of results, gathered before they are sent
 
 
 class ReportBuffer:
+    """``size_bytes``: of what is gathered; when it is more than BYTES_MAX, it is time to send."""
+
     def __init__(self) -> None:
         self._entries: list[list[Any]] = []
         self._next = 0  # the ordinal that the open slice would take
         self._bodies: list[bytes] = []
         self._times: list[float] = []
-        self._bytes = 0
+        self.size_bytes = 0
 
     def __bool__(self) -> bool:
         return bool(self._entries)
-
-    @property
-    def is_full(self) -> bool:
-        return self._bytes > BYTES_MAX
 
     def result(self, ordinal: int, body: bytes, started: float, seconds: float) -> None:
         if ordinal != self._next:
@@ -41,14 +39,16 @@ class ReportBuffer:
             self._entries.append([ordinal, self._bodies, self._times])
         self._next = ordinal + 1
         self._bodies.append(body)
-        self._times += (started, seconds)
-        self._bytes += len(body)
+        times = self._times
+        times.append(started)
+        times.append(seconds)
+        self.size_bytes += len(body)
 
     def other(self, entry: list[Any]) -> None:
         """The report of one job, or of one that was left."""
         self._entries.append(entry)
         self._next = 0
-        self._bytes += sum(len(field) for field in entry if type(field) is bytes)
+        self.size_bytes += sum(len(field) for field in entry if type(field) is bytes)
 
     def end_of_block(self) -> None:
         """The next job is of another block: its result goes into another slice."""
@@ -56,7 +56,7 @@ class ReportBuffer:
 
     def take(self) -> bytes:
         """All of it, as the body of a frame."""
-        entries, self._entries, self._next, self._bytes = self._entries, [], 0, 0
+        entries, self._entries, self._next, self.size_bytes = self._entries, [], 0, 0
         return pack([_packed(*fields) if len(fields) == SLICE_FIELDS else fields for fields in entries])
 
 

@@ -62,7 +62,7 @@ def test_as_many_idle_children_are_kept_free_as_suspects_are_announced(shop: Wor
 
 def test_a_child_that_has_had_all_its_tasks_is_replaced_when_it_has_none(shop: Workshop) -> None:
     two = children(shop, max_tasks=2)
-    assert two.batch_size(two[1], "m:f") == 2
+    assert two.batch_size(two[1], "m:f", waiting=9) == 2
     two.send(two[1], [run(1, 2)], NOW)
     assert two.is_used_up(two[1])
     two.retire_if_due(two[1])
@@ -79,3 +79,10 @@ def test_every_job_has_an_ordinal_of_its_own_over_all_children(shop: Workshop) -
     two.send(two[2], [run(3)], NOW)
     assert [(one.ordinal, len(one)) for one in two.runs] == [(1, 2), (3, 1)]
     assert two.jobs_count == 3
+
+
+def test_of_many_short_jobs_a_child_gets_its_share_and_of_few_all_that_make_a_batch(shop: Workshop) -> None:
+    two = children(shop, seconds=1e-6)
+    sizes = {waiting: two.batch_size(two[1], "m:f", waiting) for waiting in (1, 300, 701, 5_000)}
+    assert sizes == {1: 256, 300: 256, 701: 351, 5_000: 1_000}
+    assert children(shop, seconds=0.001).batch_size(two[1], "m:f", waiting=5_000) == 5

@@ -1,4 +1,4 @@
-"""A slice of results: cut, joined, and told apart again, each attempt keeps its own result and times."""
+"""A slice of results: however it is cut and joined, each attempt keeps its own result and times."""
 
 from __future__ import annotations
 
