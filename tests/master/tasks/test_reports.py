@@ -9,6 +9,7 @@ from tq.common.domain.lifecycle import SNOOZE_SECONDS_MIN
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.common.errors import InvalidArgument
 from tq.master.tasks.leases import Leases
+from tq.master.tasks.reports import ROWS_MAX
 
 from ..engine.test_engine import lease, row, state, submit
 
@@ -34,3 +35,11 @@ def test_a_snooze_of_no_time_waits_for_a_little(bench: Any) -> None:
     assert state(client, id) == StateNumber.SCHEDULED
     bench.advance(SNOOZE_SECONDS_MIN)
     assert state(client, id) == StateNumber.READY
+
+
+def test_reports_one_by_one_have_a_bound_because_a_failure_takes_long(bench: Any) -> None:
+    worker = bench.worker("m:f")
+    rows = [row(b"i" * 16, 1, b"l" * 16, int(OutcomeNumber.ERROR), b"")] * (ROWS_MAX + 1)
+    with pytest.raises(InvalidArgument, match="2,501 reports in one call; at most 2,500"):
+        worker.call("get_dispatcher", "finish", rows)
+    assert len(worker.call("get_dispatcher", "finish", rows[1:])) == ROWS_MAX
