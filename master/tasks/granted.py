@@ -33,7 +33,7 @@ def granted(
         if isinstance(row, LeasedSlice):
             where = row.seq, row.stop, row.id, row.route
             whose = lease, parked.worker, row.origin
-            drops = drops_results(row.options)
+            drops = row.options is not None and drops_results(row.options)
             running.add(SliceLease(*where, row.attempt, number, *whose, drops=drops))
             rest = [False, number] if row.returned else []
             groups[-1][3].append([row.id, row.attempt, row.payloads, *rest])
@@ -46,7 +46,8 @@ def granted(
         if suspect or row.returned:
             entry += [suspect, number]
         groups[-1][3].append(entry)
-        holder = lease, parked.worker, suspect, row.origin, None, drops_results(row.options)
+        drops = row.options is not None and drops_results(row.options)
+        holder = lease, parked.worker, suspect, row.origin, None, drops
         running[row.id] = LeasedAttempt(row.seq, row.route, row.attempt, number, *holder)
         tasks += 1
         size += len(row.payload)

@@ -27,6 +27,7 @@ from typing import Any, Final
 from ...common.contract.rows import all_from_wire, from_wire
 from ...common.contract.steps import RecordedStep, SentSignal
 from ...common.domain.directives import Suspended
+from ...common.domain.durations import span
 from ...common.domain.steps import SLEEP, STEP_BYTES_MAX, STEPS_MAX, WAITS, Signal, StepKind, check_step_name
 from ...common.errors import InvalidArgument, LeaseLost, QuotaExceeded, StepChanged, StoreError, Unreachable
 from ...common.values.codec import decode, encode
@@ -108,7 +109,7 @@ class AttemptSteps:
         else:
             left = known.left - (self._clock() - self._asked_at)
         if left > 0:
-            raise self._end(lambda: Suspended(left, f"it sleeps for {left:,.0f} s"))
+            raise self._end(lambda: Suspended(left, f"it sleeps for {span(left)}"))
         return None
 
     def _wait(self, number: int, name: str, timeout: float | None, role: str | None) -> Waits:

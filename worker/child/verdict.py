@@ -35,7 +35,10 @@ def verdict(error: BaseException, timeout: float | None = None, below: str = "")
     if issubclass(kind, Snooze):
         return _again(error, OutcomeNumber.SNOOZE, "raise tq.Snooze(…): seconds", "seconds")
     if issubclass(kind, Suspended):
-        return _again(error, OutcomeNumber.SNOOZE, "ctx.sleep(…): seconds", "seconds")
+        outcome, body, after = _again(error, OutcomeNumber.SNOOZE, "ctx.sleep(…): seconds", "seconds")
+        if outcome == OutcomeNumber.SNOOZE:  # where it stands in the code is no news: it is no error
+            body = Failure("Suspended", message(error, WISH_CHARS_MAX)).encode()
+        return outcome, body, after
     return OutcomeNumber.ERROR, Failure.of(error).encode(), None
 
 

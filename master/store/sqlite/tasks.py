@@ -245,6 +245,7 @@ class SqliteTasks(StatementExecutor):
         snoozed = [_fields(row) for row in rows if row.outcome == SNOOZE]
         self._many("forget_snoozed_logs", snoozed)
         self._many("forget_snoozed", snoozed)
+        self._many("keep_begun", snoozed)
 
     def return_unstarted(self, rows: Sequence[Returned]) -> None:
         alone = self.slices.give_back(rows)

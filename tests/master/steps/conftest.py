@@ -49,12 +49,13 @@ class BenchLink:
 class TaskLife:
     """One task in a master, and the attempts of it."""
 
-    def __init__(self, store: SqliteStore, **options: Any) -> None:
+    def __init__(self, store: SqliteStore, size: int = 1, **options: Any) -> None:
+        """``size``: of the array that it is the first task of."""
         self.store = store
         self.link = BenchLink(self)
         self.start()
         self.id = new_ids()
-        self.client.call("get_task_queue/q", "submit", "m:f", options, [[self.id, b"payload"]])
+        self.client.call("get_task_queue/q", "submit", "m:f", options, [[self.id, [b"payload"] * size]])
 
     def start(self) -> None:
         """A master on the store."""
@@ -73,7 +74,7 @@ class TaskLife:
 
     def lease(self) -> AttemptSteps:
         """The next attempt of the task."""
-        lease, [(_, _, _, [(id, attempt, *_)])] = self.worker.call("get_dispatcher", "lease", 1)
+        lease, [(_, _, _, [(id, attempt, *_), *_])] = self.worker.call("get_dispatcher", "lease", 1)
         assert id == self.id
         return AttemptSteps(self.link, (id, attempt, lease))
 
@@ -119,9 +120,9 @@ class TaskLife:
 def make_life() -> Iterator[Callable[..., TaskLife]]:
     stores: list[SqliteStore] = []
 
-    def make(**options: Any) -> TaskLife:
+    def make(size: int = 1, **options: Any) -> TaskLife:
         stores.append(NewStore())
-        return TaskLife(stores[-1], **options)
+        return TaskLife(stores[-1], size, **options)
 
     yield make
     for store in stores:

@@ -17,6 +17,7 @@ from tq.common.errors import (
     StoreFull,
     Unreachable,
 )
+from tq.common.values.failure import Failure
 from tq.master.steps import steps as master_steps
 from tq.worker.child.steps import AttemptSteps
 
@@ -285,6 +286,23 @@ def test_a_task_that_may_not_be_started_twice_cannot_sleep(make_life: Callable[.
     life = make_life(delivery="at_most_once")
     with pytest.raises(InvalidArgument, match="this task is at_most_once"):
         life.lease().suspend(1)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_task_that_sleeps_has_begun_and_does_not_expire(
+    make_life: Callable[..., TaskLife], size: int
+) -> None:
+    life = make_life(size, expires=10.0)
+    life.run(lambda steps: steps.suspend(100))
+    life.bench.advance(101)
+    assert life.run(lambda steps: steps.suspend(100)) is None
+    assert life.state == StateNumber.SUCCEEDED
+
+
+def test_what_suspends_a_task_is_shown_as_no_error(life: TaskLife) -> None:
+    life.run(lambda steps: steps.suspend(3_600))
+    failure = Failure.decode(life.show()["attempts"][0]["body"])
+    assert (failure.type, failure.message, failure.traceback) == ("Suspended", "it sleeps for 60 min", "")
 
 
 def test_a_sleeping_task_that_is_cancelled_ends(life: TaskLife) -> None:

@@ -69,6 +69,10 @@ WHERE seq = ?3 AND {from} AND attempt = ?4 AND lease = ?5
 DELETE FROM attempts
 WHERE :outcome = {outcome.SNOOZE} AND seq = :seq AND attempt BETWEEN :number - 200 AND :number - 100 AND outcome = {outcome.SNOOZE}
 
+-- name: keep_begun
+-- A task that goes on later has begun, and expires no more: it may be in the midst of its steps.
+UPDATE tasks SET expires = NULL WHERE seq = :seq AND expires IS NOT NULL
+
 -- name: forget_snoozed_logs
 DELETE FROM attempt_logs
 WHERE :outcome = {outcome.SNOOZE} AND seq = :seq AND attempt BETWEEN :number - 200 AND :number - 100 AND attempt IN (
