@@ -18,7 +18,7 @@ def test_what_was_read_ahead_and_handed_back_is_no_repetition(app: tq.App) -> No
     """Many short tasks make a worker read far ahead; the long ones behind them are handed back and handed out again."""
     late = app.named("cluster_tasks:attempt_after")
     with app.batch():
-        quick = [app.named("cluster_tasks:add").submit(n, n) for n in range(3000)]
+        quick = [app.named("cluster_tasks:add").submit(n, n) for n in range(1500)]
         slow = [late.submit(0.3) for _ in range(16)]
     running: list[int] = []
 
@@ -29,7 +29,7 @@ def test_what_was_read_ahead_and_handed_back_is_no_repetition(app: tq.App) -> No
 
     eventually(is_over, 60)
     assert [handle.result(timeout=60) for handle in slow] == [1] * 16
-    assert [handle.result(timeout=60) for handle in quick] == [2 * n for n in range(3000)]
+    assert [handle.result(timeout=60) for handle in quick] == [2 * n for n in range(1500)]
     assert {len(handle.attempts) for handle in slow} == {1}
     assert 1 <= max(running) <= 2, "there are two slots"
 

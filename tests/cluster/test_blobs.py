@@ -30,6 +30,7 @@ class Shared(NamedTuple):
 
 MEBIBYTE = 1024 * 1024
 LARGE = 64 * MEBIBYTE
+MORE_THAN_A_FRAME = 17 * MEBIBYTE + 7
 
 
 def noise(size: int, seed: int) -> bytes:
@@ -70,7 +71,7 @@ def shared(xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def test_content_goes_through_a_task_and_back(shared: Shared, tmp_path: Path) -> None:
     master, app = shared.master, shared.app
-    data = noise(LARGE + 7, 1)
+    data = noise(MORE_THAN_A_FRAME, 1)
     source, target = tmp_path / "in.bin", tmp_path / "out.bin"
     source.write_bytes(data)
     work = str(tmp_path / "work.bin")
@@ -80,7 +81,7 @@ def test_content_goes_through_a_task_and_back(shared: Shared, tmp_path: Path) ->
     assert target.read_bytes() == expected
     files = [file_of(master, tq.Blob.of(content)) for content in (data, expected)]
     before = [(file.stat().st_size, file.stat().st_ino) for file in files]
-    assert [size for size, _ in before] == [LARGE + 7, LARGE + 7]
+    assert [size for size, _ in before] == [MORE_THAN_A_FRAME] * 2
     # The same content, this time from memory: nothing is stored again.
     submit(tq.Blob.of(data), work).result(timeout=50)
     assert [(file.stat().st_size, file.stat().st_ino) for file in files] == before

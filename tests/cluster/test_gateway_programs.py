@@ -231,12 +231,12 @@ def work():
 threads = [threading.Thread(target=work) for _ in range(8)]
 for thread in threads:
     thread.start()
-for number in list(range(100)) + [None] * 8:
+for number in list(range(40)) + [None] * 8:
     q.put(number)
 q.join()
 for thread in threads:
     thread.join()
-assert sorted(results.get() for _ in range(100)) == [number * number for number in range(100)]
+assert sorted(results.get() for _ in range(40)) == [number * number for number in range(40)]
 assert (q.qsize(), results.qsize()) == (0, 0)
 print("well")
 """
