@@ -121,6 +121,9 @@ class OutcomeBox:
 
     def _add(self, one: OutcomeSlice) -> None:
         tasks = len(one.bodies)
+        known = self._arrived.get(one.first)
+        if known is not None:  # watched again by another link: what came last counts
+            self._remove(known)
         self._arrived[one.first] = one
         self._count += tasks
         if tasks > 1:

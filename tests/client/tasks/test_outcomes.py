@@ -73,6 +73,18 @@ def test_what_arrived_is_taken_once_and_in_order() -> None:
     assert box.peek(A) is None
 
 
+def test_an_outcome_that_comes_again_takes_the_place_of_the_first() -> None:
+    box = OutcomeBox()
+    box.put([row(A, 1), row(B)])
+    box.put([row(A, 2)])
+    assert len(box) == 2
+    outcome = box.peek(A)
+    assert outcome is not None
+    assert outcome.value(A) == 2
+    assert len(box.take_arrived()) == 2
+    assert len(box) == 0
+
+
 BASE = int.from_bytes(b"\x01" * 12 + b"\0" * 4, "big")
 
 
