@@ -74,10 +74,6 @@ class ChildState:
     memory_bytes: int = 0
     memory_before_bytes: int = 0  # what was measured before its current job began
 
-    def begun(self, effects: ChildEffects) -> list[JobRun]:
-        """What it has begun and not reported, in the order of running."""
-        return self.jobs.to(effects.begun(self.number))
-
     def running(self, effects: ChildEffects) -> Job | None:
         """The job that it runs: the last one that it has begun."""
         return self.jobs.last_to(effects.begun(self.number))
@@ -104,6 +100,12 @@ class ChildState:
         runs = self.jobs.take_last(len(self.jobs) - self.jobs.count_to(begun))
         self.jobs_given -= sum(map(len, runs))
         return runs
+
+    def take_unwanted(self, begun: int) -> dict[int, str]:
+        """The marks of jobs behind this ordinal: it has left them since they were marked, and has not reported that yet."""
+        found = {ordinal: why for ordinal, why in self.unwanted.items() if ordinal > begun}
+        self.unwanted = {ordinal: why for ordinal, why in self.unwanted.items() if ordinal <= begun}
+        return found
 
     def mark_unwanted(self, keys: Container[Key], why: str) -> None:
         """Of what it has begun as far as is known: if it leaves one of these, that is not put back."""

@@ -13,7 +13,7 @@ from collections.abc import Set
 from .backlog import Backlog
 from .children import Children
 from .effects import ChildEffects, ChildState, MasterEffects
-from .runs import JobRun, Key
+from .runs import JobQueue, JobRun, Key
 
 CANCELLED, LOST = "cancelled", "lost"  # why a job is unwanted; lost: to another worker
 
@@ -31,7 +31,15 @@ class Returns:
         """Take back the jobs that a child has not begun. ``begun``: the ordinal of the last one, if the child is dead."""
         if begun is None:
             begun = self._runners.take_back(child.number)
-        self._put_back(child.remove_unstarted(begun))
+        runs = child.remove_unstarted(begun)
+        for ordinal, why in child.take_unwanted(begun).items():
+            wanted = JobQueue(runs)
+            job = wanted.job(ordinal)
+            unwanted = wanted.take_of({job.key}) if job is not None else []
+            if why == CANCELLED:
+                self.release(unwanted)
+            runs = list(wanted)
+        self._put_back(runs)
 
     def take_unwanted(self, keys: Set[Key], why: str) -> list[ChildState]:
         """Take back what was not begun in the children that have jobs of these attempts. Returns these children: what is left

@@ -237,15 +237,6 @@ class JobQueue:
             found = run
         return None if found is None else found.job(min(ordinal, found.end - 1) - found.ordinal)
 
-    def to(self, ordinal: int) -> list[JobRun]:
-        """The jobs with this ordinal or a lower one. They stay in the queue."""
-        found: list[JobRun] = []
-        for run in self._runs:
-            if run.ordinal > ordinal:
-                break
-            found.append(run if run.end <= ordinal + 1 else run.part(0, ordinal + 1 - run.ordinal))
-        return found
-
     def take_exactly(self, ordinal: int, count: int) -> list[JobRun]:
         """So many jobs from the front, whose ordinals count up from this one. Empty: those in front are not these."""
         following, end = ordinal, ordinal + count

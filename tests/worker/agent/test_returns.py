@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tq.worker.agent.task_durations import LONG_SECONDS
 from tq.worker.child.start_page import TAKEN
 
@@ -72,6 +73,26 @@ def test_a_job_that_was_left_while_its_lease_was_lost_is_forgotten() -> None:
     leave(shop)
     assert all(job.id != id for job in shop.jobs)
     assert shop.released == []
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_an_unwanted_job_that_was_left_is_not_put_back_by_who_looks_before_that_is_reported(
+    is_lost: bool,
+) -> None:
+    """The page says already that the child has not begun it, and jobs are taken back once more."""
+    shop = Workshop(slots=1)
+    id = come_to(shop)
+    if is_lost:
+        shop.cut()
+        shop.agent.connect([id], shop.now)
+    else:
+        shop.agent.cancel(id, 1, shop.now)
+    assert not shop.sims[1].go_on()
+    shop.agent.drain(shop.now)
+    assert [row[0] for row in shop.released].count(id) == (0 if is_lost else 1)
+    shop.report(1)
+    assert all(job.id != id for job in shop.jobs)
+    assert [row[0] for row in shop.released].count(id) == (0 if is_lost else 1)
 
 
 def test_a_job_that_was_taken_back_is_not_put_back_twice() -> None:
