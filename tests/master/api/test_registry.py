@@ -61,6 +61,7 @@ MAY_CALL: dict[str, dict[str, set[str]]] = {
         "observe": WORKERS,
         "orders": WORKERS,
     },
+    "get_dependencies": {"results": CLIENTS, "of": VIEWERS},
     "get_blobs": {"ask": CLIENTS, "put": CLIENTS, "get": CLIENTS},
     "get_tasks": {
         **dict.fromkeys(["states", "show", "why", "log", "last_runs", "progress"], VIEWERS),
@@ -305,6 +306,8 @@ GOOD: dict[str, list[Any]] = {
     "get_tasks.states": [[TASK]],
     "get_tasks.last_runs": [[TASK]],
     "get_tasks.progress": [[TASK]],
+    "get_dependencies.results": [RUNNING, 1, LEASE, TASK],
+    "get_dependencies.of": [TASK],
     "get_tasks.show": [TASK],
     "get_tasks.why": [TASK],
     "get_tasks.log": [TASK, 1, 0],
