@@ -62,6 +62,7 @@ class Dependencies(Part):
         self.known = KnownDependents()
         self._changed: dict[int, Dependent] = {}  # by number: of which the row is to be written
         self._ripe: deque[Dependent | EndedPart] = deque()  # that may be decided
+        self._times_ripe = Counter[Dependent]()  # how often each stands there: to look through it takes long
         self._marked: set[Dependent] = set()  # of which the row says that they are ripe
         store.keep(self.known.needed.has)
 
@@ -120,7 +121,11 @@ class Dependencies(Part):
                 dependent.culprit = part.first
         self._changed[dependent.seq] = dependent
         if sign > 0 and self._verdict(dependent) is not Verdict.WAIT:
-            self._ripe.append(dependent)
+            self._ripen(dependent)
+
+    def _ripen(self, dependent: Dependent) -> None:
+        self._ripe.append(dependent)
+        self._times_ripe[dependent] += 1
 
     def _verdict(self, dependent: Dependent) -> Verdict:
         return verdict(dependent.needed, dependent.left, dependent.missed, dependent.minimum)
@@ -141,6 +146,9 @@ class Dependencies(Part):
                 left -= self._decide_piece(ripe, left, now)
                 continue
             left -= 1
+            self._times_ripe[ripe] -= 1
+            if not self._times_ripe[ripe]:
+                del self._times_ripe[ripe]
             if not ripe.open:
                 continue
             match self._verdict(ripe):
@@ -198,7 +206,7 @@ class Dependencies(Part):
         if state != found.state:
             run = IdRun(found.id, 1)
             for part, _, dependent in list(self.known.needed.over(run)):
-                if not dependent.each and (dependent.left or dependent in self._ripe):
+                if not dependent.each and (dependent.left or dependent in self._times_ripe):
                     self._count(dependent, part, found.state, -1)
         return state
 
@@ -229,6 +237,7 @@ class Dependencies(Part):
         self.known.clear()
         self._changed.clear()
         self._ripe.clear()
+        self._times_ripe.clear()
         self._marked.clear()
         for row in self._store.dependencies.open():
             dependent = Dependent.from_row(row)
@@ -266,4 +275,4 @@ class Dependencies(Part):
                     dependent.culprit = dependent.culprit or span.first
         self._changed[dependent.seq] = dependent
         if self._verdict(dependent) is not Verdict.WAIT:
-            self._ripe.append(dependent)
+            self._ripen(dependent)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import new_ids, show_id
+from tq.common.domain.model import StateNumber
 from tq.common.errors import Forbidden, InvalidArgument
 from tq.common.values.codec import encode
 from tq.common.values.needed import Carried
 from tq.master.dependencies import dependencies
 
+from ..conftest import Bench
 from .conftest import ERROR, Graph, one
 
 
@@ -274,3 +278,21 @@ def _body(payload: bytes) -> bytes:
     made = msgpack.unpackb(payload)
     assert made.code == 20
     return bytes(made.data)
+
+
+def test_very_many_that_need_one_task_are_counted_in_a_time_that_grows_with_their_number(
+    bench: Bench,
+) -> None:
+    client, root = bench.client(), b"\x21" * 16
+    client.call("get_task_queue/q", "submit", "m:f", {}, [[root, b""]])
+    far = [b"\x31" * 12 + (2 * place).to_bytes(4, "big") for place in range(10_000)]
+    client.call("get_task_queue/q", "submit", "m:f", {}, [[id, b"", [0, [root]]] for id in far])
+    began = time.thread_time()
+    client.ask("get_tasks", "cancel", [root])
+    retried = client.ask("get_tasks", "retry", [root])
+    bench.step()
+    assert time.thread_time() - began < 0.6  # it took a second, and four times that with twice as many
+    assert client.answer(retried) == [[root, StateNumber.READY]]
+    while bench.engine.has_work:
+        bench.step()
+    assert client.call("get_tasks", "states", far[:1]) == [[far[0], StateNumber.BLOCKED]]
