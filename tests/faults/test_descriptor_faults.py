@@ -86,7 +86,9 @@ async def open_sessions(url: str, token: str, how_many: int) -> list[CallerConne
     async def open_one() -> CallerConnection:
         async with places:
             node = os.urandom(NODE_ID_BYTES)
-            return await CallerConnection.open(address, credential, role=Role.CLIENT, node=node)
+            return await CallerConnection.open(
+                address, credential, role=Role.CLIENT, node=node, timeout=SECONDS
+            )
 
     return await asyncio.gather(*(open_one() for _ in range(how_many)))
 

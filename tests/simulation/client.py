@@ -34,7 +34,8 @@ class Client(Program):
         *,
         echoes: bool = False,
     ) -> None:
-        """``echoes``: now and then it submits the same twice at once, as two programs do that use the same keys."""
+        """``echoes``: now and then it submits the same twice at once, as two programs do that use the same keys, and what was
+        purged."""
         super().__init__(world, network, name)
         self._oracle, self._load, self._until, self._echoes = oracle, load, until, echoes
         self.accepted: dict[bytes, Spec] = {}  # acknowledged to this client
@@ -60,6 +61,8 @@ class Client(Program):
         if self.world.now >= self._until:
             return
         self.process.later(self.world.between(MS, 600 * MS), self._do_something)
+        if self._echoes and self._submits_what_was_purged():
+            return
         roll = self.world.random.random()
         some = self.world.random.sample(list(self.accepted), min(3, len(self.accepted)))
         if roll < 0.62 or not some:
@@ -77,6 +80,13 @@ class Client(Program):
             queue = self.world.random.choice(QUEUES)
             method, args = ("pause", ["a test"]) if self.world.chance(0.4) else ("resume", [])
             self._call(["get_task_queue", queue], method, args, ("queue", method), repeatable=True)
+
+    def _submits_what_was_purged(self) -> bool:
+        forgotten = [id for id in self.accepted if id in self._oracle.forgotten]
+        if not forgotten or not self.world.chance(0.3):
+            return False
+        self._submit_again(self.accepted[self.world.random.choice(forgotten)])
+        return True
 
     def resume_all(self) -> None:
         for queue in QUEUES:

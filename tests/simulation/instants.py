@@ -140,7 +140,7 @@ class Instants:
             return
         definition = now.definition
         came = _between(definition.recurrence, before.fires, now.last)
-        if len(came) > COMPARED_MAX:
+        if not came or len(came) > COMPARED_MAX:  # none: an edit that changed nothing
             return
         made = [instant for _, instant, kind in sorted(new) if kind == BY_TIME]
         skipped = [(one.first, instant, one.why) for (_, instant, kind), one in new.items() if kind == SKIP]

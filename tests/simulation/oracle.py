@@ -45,6 +45,10 @@ class Broken(BaseException):
         self.rule, self.id = rule, id
 
 
+class Confused(BaseException):
+    """The simulator itself failed, amid a commit: no Exception, because the master would take it for one of its disk."""
+
+
 class Oracle:
     def __init__(self, world: World, load: Load) -> None:
         self._world, self._load = world, load
@@ -98,6 +102,12 @@ class Oracle:
 
     def took_effect(self, store: SimulatedStore) -> None:
         """The transaction under way is durable, whatever its commit goes on to say."""
+        try:
+            self._took_effect(store)
+        except Exception as error:
+            raise Confused("the simulator failed") from error
+
+    def _took_effect(self, store: SimulatedStore) -> None:
         pending, self._pending = self._pending, []
         by_schedules = dict.fromkeys(
             event["id"]
@@ -183,7 +193,7 @@ class Oracle:
         self._world.log(event["who"], f"{event['what']} {fields}", event.get("id"))
 
     def _look(self, store: SimulatedStore) -> None:
-        """What stands in the store agrees with itself (I9), and is what the master believes (I8, I5)."""
+        """What stands in the store agrees with itself (I9), and is what the master believes (I8, I10, I5, I11)."""
         assert self.master is not None
         engine = self.master.engine
         try:
@@ -204,6 +214,10 @@ class Oracle:
             kept, counted = sorted(store.counts.read()), sorted(store.counts.recount())
         if kept != counted:
             raise Broken("I10", f"the counts are {kept}, the rows are {counted}")
+        numbers = {number: one.node for number, one in engine.part(Membership).by_number.items()}
+        stored = dict(store.ask("SELECT worker, node FROM workers"))
+        if numbers != {number: stored.get(number) for number in numbers}:
+            raise Broken("I11", "a worker has a number that is not its own in the store")
         running = engine.part(Leases).running
         held = {
             id: LeaseRow(one.seq, one.attempt, one.lease, one.worker)

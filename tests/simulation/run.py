@@ -14,7 +14,7 @@ from .disk import Disk, SimulatedStore
 from .load import Load
 from .master import Master
 from .network import Network
-from .oracle import Broken, Oracle
+from .oracle import Broken, Confused, Oracle
 from .planner import Planner
 from .worker import Worker
 from .world import MS, SECOND, Process, World
@@ -422,7 +422,7 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
         extra = cluster.oracle.judge(cluster.store)
     except Broken as found:
         rule, broken, about = found.rule, str(found), found.id
-    except Exception:  # a bug of ours, or of tq's: as interesting as a broken invariant
+    except (Exception, Confused):  # a bug of ours, or of tq's: as interesting as a broken invariant
         broken = traceback.format_exc()
     text = cluster.world.story(about) if story or broken else ""
     cluster.store.close()
