@@ -87,6 +87,10 @@ class Instants:
         }
         new = {key: one for key, one in occurrences.items() if key not in self._occurrences}
         self._once(occurrences, new, submitted)
+        if (
+            self._schedules.keys() <= schedules.keys()
+        ):  # what is removed takes its history along; its tasks stay
+            self._known(occurrences, submitted)
         for number, now in schedules.items():
             before = self._schedules.get(number)
             mine = {key: one for key, one in new.items() if key[0] == number}
@@ -108,15 +112,17 @@ class Instants:
                 raise Wrong("S2", "the task of an instant was made again", id)
         self.submitted.update(submitted)
         tasks: dict[tuple[int, int], bytes] = {}
-        named: set[bytes] = set()
         for (number, instant, kind), one in occurrences.items():
             if one.task is None:
                 continue
-            named.add(one.task)
             if kind != RUN_NOW and tasks.setdefault((number, instant), one.task) != one.task:
                 raise Wrong("S2", "an instant has two tasks", one.task)
             if not one.held and one.task not in self.submitted:
                 raise Wrong("S4", "the history has a task that was not made", one.task)
+
+    @staticmethod
+    def _known(occurrences: Mapping[Key, _Occurrence], submitted: Collection[bytes]) -> None:
+        named = {one.task for one in occurrences.values()}
         for id in submitted:
             if id not in named:
                 raise Wrong("S4", "a task was made of which the history does not know", id)

@@ -103,7 +103,8 @@ class Oracle:
     def took_effect(self, store: SimulatedStore) -> None:
         """The transaction under way is durable, whatever its commit goes on to say."""
         try:
-            self._took_effect(store)
+            with store.untroubled():
+                self._took_effect(store)
         except Exception as error:
             raise Confused("the simulator failed") from error
 
