@@ -70,6 +70,7 @@ class Instants:
     def __init__(self) -> None:
         self._schedules: dict[int, _Schedule] = {}
         self._occurrences: dict[Key, _Occurrence] = {}
+        self._given = 0  # the last number of a schedule
         self.submitted: set[bytes] = set()  # tasks of schedules
 
     def look(self, ask: Ask, submitted: Collection[bytes], wall: int) -> None:
@@ -87,9 +88,10 @@ class Instants:
         }
         new = {key: one for key, one in occurrences.items() if key not in self._occurrences}
         self._once(occurrences, new, submitted)
-        if (
-            self._schedules.keys() <= schedules.keys()
-        ):  # what is removed takes its history along; its tasks stay
+        [(given,)] = ask("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'schedules'")
+        there = {*self._schedules, *range(self._given + 1, given + 1)}
+        self._given = given
+        if there <= schedules.keys():  # what is removed takes its history along, and its tasks stay
             self._known(occurrences, submitted)
         for number, now in schedules.items():
             before = self._schedules.get(number)
