@@ -60,9 +60,9 @@ def test_of_a_number_of_thousands_of_digits_it_is_said_how_large_it_is() -> None
 
 def test_of_a_large_value_only_what_is_shown_is_looked_at() -> None:
     wide = [[[["x"] * 1_000] * 1_000] * 1_000] * 1_000
-    began = time.perf_counter()
+    began = time.thread_time()
     text = brief([wide, "y" * 10_000_000, dict.fromkeys(range(10000), wide)], 200)
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
     assert len(text) <= 200
 
 
