@@ -8,6 +8,8 @@ nothing and loads no server code.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .client.app import App as App
+    from .client.flows.flow import Flow as Flow
+    from .client.flows.progress import FlowProgress as FlowProgress
     from .client.local.local import local as local
     from .client.local.throwaway import throwaway_cluster as throwaway_cluster
     from .client.schedules.schedule import Occurrence as Occurrence
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from .common.errors import ConfigError as ConfigError
     from .common.errors import DecodeError as DecodeError
     from .common.errors import DependencyFailed as DependencyFailed
+    from .common.errors import FlowFailed as FlowFailed
     from .common.errors import Forbidden as Forbidden
     from .common.errors import InvalidArgument as InvalidArgument
     from .common.errors import LeaseLost as LeaseLost
@@ -68,7 +71,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _ERRORS = (
-    "CancelRequested ConfigError DecodeError DependencyFailed Forbidden InvalidArgument LeaseLost NotNamed NotSerializable "
+    "CancelRequested ConfigError DecodeError DependencyFailed FlowFailed Forbidden InvalidArgument LeaseLost NotNamed NotSerializable "
     "ProtocolError QuotaExceeded Rejected RemoteError StepChanged StoreError StoreFull TaskCancelled TaskConflict TaskCrashed TaskError "
     "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable"
 )
@@ -80,6 +83,8 @@ _HOMES = {
     "Context": "common.domain.context",
     "Failed": "common.values.failed",
     "Executor": "client.stdlib.executor",
+    "Flow": "client.flows.flow",
+    "FlowProgress": "client.flows.progress",
     "Handle": "client.tasks.handle",
     "Handles": "client.tasks.handles",
     "Occurrence": "client.schedules.schedule",
@@ -101,7 +106,7 @@ _HOMES = {
     **dict.fromkeys(_ERRORS.split(), "common.errors"),
 }
 
-_OF_AN_APP = {"batch", "cron", "every", "named", "submit", "task"}  # looked for here by newcomers
+_OF_AN_APP = {"batch", "cron", "every", "flow", "named", "submit", "task"}  # looked for here by newcomers
 
 __all__ = ["__version__", *sorted(_HOMES)]
 

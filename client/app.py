@@ -19,6 +19,7 @@ from .core.blocking import warn_on_loop
 from .core.objects import RemoteObject
 from .core.session import ClientSession
 from .core.settings import Settings
+from .flows.flows import FlowingApp
 from .schedules.declaring import SchedulingApp
 from .tasks.definition import Definition
 from .tasks.handle import Handle, handle_of, handle_of_async
@@ -52,7 +53,7 @@ class TaskDecorator(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R, R]: ...
 
 
-class App(SchedulingApp):
+class App(SchedulingApp, FlowingApp):
     """The entry point of tq: defines tasks, submits them and finds them again.
 
     An App connects when it is first used, and serves any number of threads and event loops. Inside a task it uses the

@@ -18,6 +18,7 @@
     ├── UnknownBlob                the master does not have this content (any more)
     ├── StepChanged                the code of a task no longer fits the steps that it has recorded
     ├── TaskConflict               this id was submitted before with other content
+    ├── FlowFailed                 a flow did not succeed; carries its counts
     ├── StoreError                 the store could not commit; ``maybe_done`` says what to assume
     │   └── StoreFull              … for its disk is full: nothing new is accepted
     ├── RemoteError                an object that the user exposes raised
@@ -165,6 +166,14 @@ class StoreFull(StoreError):
 
 class RemoteError(TqError):
     """An object that the user exposes raised; the message is the remote type and message."""
+
+
+class FlowFailed(TqError):
+    """A flow failed or was cancelled. ``flow`` has its facts; the error of the first task that did not succeed is its cause."""
+
+    def __init__(self, message: str, flow: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.flow = flow or {}
 
 
 class TaskError(TqError):

@@ -21,6 +21,12 @@ from .engine.engine import Engine
 from .engine.long_calls import LongCalls
 from .engine.part import Part
 from .engine.unused_space import UnusedSpace
+from .flows.callbacks import FlowCallbacks
+from .flows.calls import FlowsObject
+from .flows.flows import Flows
+from .flows.retention import FlowRetention
+from .flows.shown import facts
+from .flows.waits import FlowWaits
 from .items.calls import NamedItemQueue
 from .items.consumers import Consumers
 from .items.items import Items
@@ -78,6 +84,7 @@ EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
     "get_keys": Keys,
     "get_schedules": SchedulesObject,
     "get_steps": StepsObject,
+    "get_flows": FlowsObject,
     "get_master": Master,
 }
 
@@ -125,6 +132,11 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     retention.known_workers = lambda: membership.by_number
     orders, last_failures = Orders(membership, leases), LastFailures()
     made_by_time = _schedules(core, routes, dispatch, completion, keyring)
+    flows = Flows(core, completion)
+    flow_callbacks = FlowCallbacks(store, routes, dispatch, agenda, core.report, keyring.find, facts)
+    flow_waits, flow_retention = FlowWaits(store, agenda), FlowRetention(core)
+    dispatch.flows = flows
+    flows.ended_listeners += [flow_callbacks.ended, flow_waits.ended, flow_retention.ended]
     for listener in (
         routes.ended,
         subscriptions.ended,
@@ -134,9 +146,10 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         last_failures.ended,
         made_by_time[0].ended,
         steps.ended,
+        flows.ended,
     ):
         core.endings.listen(listener)
-    for revived in (consumers.revived, made_by_time[0].revived):
+    for revived in (consumers.revived, made_by_time[0].revived, flows.revived):
         core.endings.listen_to_revivals(revived)
     routes.listen_to_resumes(items.resumed)
     leases.listen_to_cancels(orders.order_cancel)
@@ -169,6 +182,10 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         membership_log,
         attempt_log,
         *made_by_time,
+        flows,
+        flow_callbacks,
+        flow_waits,
+        flow_retention,
     ]
 
 

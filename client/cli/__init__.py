@@ -18,6 +18,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "map": ("map.map:map_lines", "A function over many lines"),
         "exec": ("map.exec:exec_commands", "A program over many items"),
         "mail": ("mail.command:mail", "Mail to a CSV of people"),
+        "flow": ("flows:flow", "Tasks that are one thing"),
         "data": ("data:data", "Named dicts, lists, values"),
         "schedule": ("schedules:schedule", "Tasks at certain times"),
     },
@@ -60,7 +61,4 @@ SECTIONS: Final[dict[str, Section]] = {
 )
 @click.version_option(VERSION, prog_name="tq")
 def main() -> None:
-    """\b
-    Submit tasks and follow them; for details: tq COMMAND --help.
-    Master and key: --url, --authkey-file; a tq dev here; TQ_URL, TQ_AUTHKEY.
-    """
+    """Address, key: --url, --authkey-file; TQ_URL, TQ_AUTHKEY; a tq dev here."""

@@ -12,6 +12,7 @@ from ...common.domain.ids import IdSource
 if TYPE_CHECKING:
     from ...common.domain.model import TaskOptions
     from ..core.session import ClientSession
+    from .open_flow import OpenFlow
     from .options import Choice
 
 KINDS_MAX: Final = 1_000  # remembered; one that was forgotten continues with other ids
@@ -33,10 +34,10 @@ class TaskKinds:
     def __init__(self, session: ClientSession) -> None:
         # Guards what follows; a forked child has a registry of its own. Reentrant: the garbage collector may run code that submits.
         self._lock = threading.RLock()
-        self._known: dict[tuple[str, str, TaskOptions], TaskKind] = {}
+        self._known: dict[tuple[str, str, TaskOptions, OpenFlow | None], TaskKind] = {}
 
     def of(self, name: str, choice: Choice) -> TaskKind:
-        key = (name, choice.queue, choice.options)
+        key = (name, choice.queue, choice.options, choice.flow)
         with self._lock:
             kind = self._known.pop(key, None) or TaskKind(name, choice)
             self._known[key] = kind  # at the end: the kind that was used least lately is forgotten first

@@ -71,11 +71,10 @@ async def submit_all_async(
 
 
 class MapChunk(NamedTuple):
-    """The tasks of one submit call, with consecutive ids from ``first`` on. ``named``: the blobs that they name. ``needs``: the
-    tasks whose results they need."""
+    """The tasks of one submit call, in runs of consecutive ids. ``named``: the blobs that they name. ``needs``: the tasks whose
+    results they need."""
 
-    first: int
-    payloads: list[bytes]
+    runs: list[PayloadRun]
     named: Named
     needs: TaskNeeds
 
@@ -98,14 +97,21 @@ class _MapSubmission:
     def chunks(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[MapChunk]:
         """Tasks with new ids, grouped into calls of a good size, and the blobs that they name."""
         for payloads, blobs, needs in CallEncoder(self._definition, calls, self._needs).chunks():
-            first = self._ids.take(len(payloads))
-            named = {_id(first + place): some for place, some in blobs.items()}
-            needed = {_id(first + place): some for place, some in needs.items()}
-            yield MapChunk(first, payloads, named, needed)
+            runs = self._runs(payloads)
+            ids = [id for run in runs for id in run.run.ids()] if blobs or needs else []
+            named = {ids[place]: some for place, some in blobs.items()}
+            yield MapChunk(runs, named, {ids[place]: some for place, some in needs.items()})
+
+    def _runs(self, payloads: list[bytes]) -> list[PayloadRun]:
+        flow = self._choice.flow
+        if flow is None or not flow.has_key:
+            return [PayloadRun(_id(self._ids.take(len(payloads))), payloads)]
+        queue, name = self._choice.queue, self._definition.name
+        return [PayloadRun(flow.next_id(queue, name), [payload]) for payload in payloads]
 
     def send(self, chunk: MapChunk) -> Iterator[Future[Any]]:
         """Start a call; yields the earlier calls that must finish before the next may start."""
-        count = len(chunk.payloads)
+        count = sum(len(run.payloads) for run in chunk.runs)
         watched = count <= self._room
         self._room = self._room - count if watched else 0  # only a prefix is watched, without gaps
         self.under_way.append(
@@ -113,14 +119,16 @@ class _MapSubmission:
                 self._session,
                 self._definition.name,
                 self._choice,
-                [PayloadRun(_id(chunk.first), chunk.payloads)],
+                chunk.runs,
                 self._box if watched else None,
                 self._link,
                 chunk.named,
                 needs=chunk.needs,
             )
         )
-        self.handles.submitted(chunk.first, count, watched=watched)
+        for run in chunk.runs:
+            first = int.from_bytes(run.first, "big")
+            self.handles.submitted(first, len(run.payloads), watched=watched)
         while len(self.under_way) >= CALLS_UNDER_WAY:
             yield self.under_way.popleft()
 

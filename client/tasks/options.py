@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from ...common.domain.durations import check_delay
 from ...common.domain.model import TaskOptions, check_name
 from ...common.domain.on_error import AtLeast
 from ...common.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from .open_flow import OpenFlow
 
 
 class Options(TypedDict, total=False):
@@ -33,11 +36,12 @@ class Options(TypedDict, total=False):
 
 
 class Choice(NamedTuple):
-    """Where and how, decided. ``wire``: the options as they travel."""
+    """Where and how, decided. ``wire``: the options as they travel. ``flow``: that the tasks become part of."""
 
     queue: str
     options: TaskOptions
     wire: dict[str, Any]
+    flow: OpenFlow | None = None
 
 
 _NAMES: Final = frozenset(field.name for field in fields(TaskOptions))

@@ -112,6 +112,8 @@ def submit_many(
     ]  # they stand in no block, so each is its own run
     if computed:
         args = (*args, *(() if named else (None,)), proofs(computed))
+    if choice.flow is not None:
+        args = (*args, *[None] * (6 - len(args)), choice.flow.flow_id)
     future = link.call(
         target, "submit", args, repeatable=True, runs=[run.run for run in runs], box=box, boxes=boxes
     )

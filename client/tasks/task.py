@@ -22,6 +22,7 @@ from .definition import Definition
 from .handle import Handle, submit_one
 from .kinds import TaskKind, TaskKinds
 from .needs import GatheredNeeds
+from .open_flow import open_flow
 from .options import Choice, Options, choose
 from .submission import open_batch
 
@@ -206,7 +207,11 @@ class Submitter(Generic[P, R]):
 
     def _new_id(self) -> bytes:
         if self._key is None:
-            return self._kind.ids.take_one()
+            kind = self._kind
+            flow = kind.choice.flow
+            if flow is None or not flow.has_key:
+                return kind.ids.take_one()
+            return flow.next_id(self._choice.queue, self._definition.name)
         from ...common.domain.ids import key_id
 
         return key_id(self._choice.queue, self._definition.name, self._key)
@@ -234,6 +239,10 @@ class Submitter(Generic[P, R]):
     @property
     def _kind(self) -> TaskKind:
         """Looked up at the first submit: before that, the function may have no name."""
+        flow = open_flow(self._session)
+        if flow is not None:
+            choice = self._choice._replace(flow=flow)
+            return self._session.part(TaskKinds).of(self._definition.name, choice)
         kind = self._known_kind
         if kind is None:
             kind = self._known_kind = self._session.part(TaskKinds).of(self._definition.name, self._choice)
@@ -244,9 +253,9 @@ class Submitter(Generic[P, R]):
         """Definition and options for a map; raises InvalidArgument when a key is set."""
         if self._key is not None:
             raise InvalidArgument(
-                f"key={self._key!r} names one task, and a map makes many; submit them one by one"
+                f"key={self._key!r} names one task, and here many may be made; leave it out, or submit one by one"
             )
-        return self._definition, self._choice
+        return self._definition, self._choice._replace(flow=open_flow(self._session))
 
 
 class Task(Submitter[P, R], Generic[P, R, C]):

@@ -9,6 +9,7 @@ from . import (
     blobs,
     data,
     dependencies,
+    flows,
     items,
     keys,
     locks,
@@ -44,6 +45,7 @@ BUILT_IN: Final[Mapping[str, Contract]] = {
         keys.KEYS,
         schedules.SCHEDULES,
         steps.STEPS,
+        flows.FLOWS,
         observe.MASTER,
     )
 }

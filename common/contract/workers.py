@@ -16,7 +16,7 @@ DISPATCHER: Final = Contract(
         "lease": Method(Role.WORKER),
         "starting": Method(Role.WORKER, one_way=True),
         "finish": Method(Role.WORKER),
-        "release": Method(Role.WORKER, one_way=True),
+        "release": Method(Role.WORKER),
         "beat": Method(Role.WORKER, one_way=True),
         "observe": Method(Role.WORKER, one_way=True),
         "orders": Method(Role.WORKER),

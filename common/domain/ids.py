@@ -190,16 +190,17 @@ def key_id(queue: str, task_name: str, key: str) -> ComputedId:
 def id_of_proof(queue: str, task_name: str, proof: bytes) -> bytes:
     """What a master that is shown a proof takes for the id."""
     text = f"{len(queue)}:{queue}{len(task_name)}:{task_name}".encode()
-    return _computed(hashlib.sha256(b"tq1 task id" + text + proof).digest())
+    return computed_id(hashlib.sha256(b"tq1 task id" + text + proof).digest())
 
 
 def occurrence_id(schedule: str, occurrence: bytes) -> bytes:
     """The id of the task that a schedule makes. No client can take it: there is no proof whose id it would be."""
     text = f"{len(schedule)}:{schedule}".encode()
-    return _computed(hashlib.sha256(b"tq1 occurrence" + text + occurrence).digest())
+    return computed_id(hashlib.sha256(b"tq1 occurrence" + text + occurrence).digest())
 
 
-def _computed(digest: bytes) -> bytes:
+def computed_id(digest: bytes) -> bytes:
+    """An id in the form of computed ones, of a hash."""
     number = int.from_bytes(COMPUTED + digest[: 16 - len(COMPUTED)], "big")
     number = number & ~(0xF << 76) & ~_SHARD_MASK & ~(0x3 << 62) | _VERSION_8 | _VARIANT
     return number.to_bytes(TASK_ID_BYTES, "big")

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from ...common.auth.keys import AUTHKEY_ID
 from ...common.errors import QuotaExceeded
-from .flow import KIB, MIB, Flow
+from .traffic import KIB, MIB, Traffic
 
 KEY_BYTES_MAX: Final = 240 * MIB  # of memory, by weight: what one key may cost the master
 ALL_BYTES_MAX: Final = 1024 * MIB
@@ -49,6 +49,7 @@ class Resource(enum.IntEnum):
     SERVED_ROUTES = 18
     CLAIMS = 19
     WATCHED_BLOCKS = 20
+    FLOWS = 21
 
 
 class Limit(NamedTuple):
@@ -131,6 +132,9 @@ LIMITS: Final[dict[Resource, Limit]] = {
         "pairs of a task name in a queue and a kind of worker that serves it",
         "start workers with the same --allow and --queue, or use fewer names",
     ),
+    Resource.FLOWS: Limit(
+        20_000, 100_000, 2 * KIB, "flows that have not ended", "wait until some have ended, or cancel them"
+    ),
     Resource.UPLOADS: Limit(256, 1_024, 1 * KIB, "uploads under way", "finish some first"),
     Resource.INCOMING_BYTES: Limit(
         80 * MIB, 256 * MIB, 1, "bytes of messages that have not arrived whole", "send fewer at a time"
@@ -145,13 +149,13 @@ class Account:
     """What one key holds; without ``total``, what all keys hold. ``is_shared``: the key is the only one there is, and its
     limits are those of all."""
 
-    __slots__ = ("bytes", "flow", "held", "is_shared", "total")
+    __slots__ = ("bytes", "held", "is_shared", "total", "traffic")
 
     def __init__(self, total: Account | None = None, *, is_shared: bool = False) -> None:
         self.total, self.is_shared = total, is_shared
         self.held = [0] * len(Resource)
         self.bytes = 0  # of memory, by weight
-        self.flow = Flow()
+        self.traffic = Traffic()
 
     def take(self, what: Resource, count: int = 1) -> None:
         """So many more. Raises QuotaExceeded, with nothing taken."""

@@ -30,12 +30,12 @@ class Endings:
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
-        self._revival_listeners: list[Callable[[int], None]] = []
+        self._revival_listeners: list[Callable[[int, int], None]] = []
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
-    def listen_to_revivals(self, listener: Callable[[int], None]) -> None:
+    def listen_to_revivals(self, listener: Callable[[int, int], None]) -> None:
         self._revival_listeners.append(listener)
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
@@ -43,10 +43,10 @@ class Endings:
             for listener in self._listeners:
                 listener(tasks, now)
 
-    def revived(self, origin: int) -> None:
-        """A task of this origin goes on after its end: listeners undo what they did when it ended."""
+    def revived(self, origin: int, state: int) -> None:
+        """A task of this origin goes on after its end in that state: listeners undo what they did when it ended."""
         for listener in self._revival_listeners:
-            listener(origin)
+            listener(origin, state)
 
 
 def joined(tasks: Sequence[Ended]) -> list[Ended]:

@@ -7,7 +7,7 @@
     key c: ■ ■ ─────────┘
 
 So a key that asks for much waits for itself, and one that asks for little waits for one call of each other key. The
-bytes that wait are counted for each key: what it sends beyond that is left with its peers (see flow.py).
+bytes that wait are counted for each key: what it sends beyond that is left with its peers (see traffic.py).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Inbox:
             self._turns.append(account)
         line.append(call)
         self._length += 1
-        account.flow.waiting_bytes += call.size_bytes
+        account.traffic.waiting_bytes += call.size_bytes
 
     def __len__(self) -> int:
         return self._length
@@ -51,7 +51,7 @@ class Inbox:
             line = self._lines[account]
             left = deque(call for call in line if call not in taken)
             self._length -= len(line) - len(left)
-            account.flow.waiting_bytes -= sum(call.size_bytes for call in line if call in taken)
+            account.traffic.waiting_bytes -= sum(call.size_bytes for call in line if call in taken)
             if left:
                 self._lines[account] = left
             else:
@@ -64,7 +64,7 @@ class Inbox:
         line = self._lines[account]
         call = line.popleft()
         self._length -= 1
-        account.flow.waiting_bytes -= call.size_bytes
+        account.traffic.waiting_bytes -= call.size_bytes
         if not line:
             self._turns.popleft()
             del self._lines[account]

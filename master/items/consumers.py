@@ -29,7 +29,7 @@ from ..engine.presence import Presence
 from ..engine.session import Session
 from ..engine.work import Work
 from ..tasks.dispatch import Dispatch
-from ..tasks.origins import Origins
+from ..tasks.origins import Origins, is_of_flow
 from ..tasks.routes import Routes
 from .items import Items
 
@@ -138,7 +138,7 @@ class Consumers(Part):
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Of tasks that were items: put the results of those that succeeded, and mark all the items as done."""
         for run, _, _, state, bodies, origin in tasks:
-            if origin is None:
+            if origin is None or is_of_flow(origin):
                 continue
             queue, results = self._origins.of(origin)
             if state == StateNumber.SUCCEEDED and results is not None:
@@ -149,8 +149,10 @@ class Consumers(Part):
                 for _ in range(run.length):
                     self._items.unfinished.item_done(queue)
 
-    def revived(self, origin: int) -> None:
+    def revived(self, origin: int, state: int) -> None:
         """A task of this origin that had ended is ready again: its item is unfinished again."""
+        if is_of_flow(origin):
+            return
         queue, _ = self._origins.of(origin)
         if queue is not None:
             self._items.unfinished.item_revived(queue)

@@ -24,7 +24,7 @@ from ...common.wire.handshake import Admitted, ServerHandshake
 from ...common.wire.protocol import goodbye
 from ...common.wire.tls import TlsPipe
 from ...common.wire.transport import SecureTransport
-from ..engine.flow import Flow
+from ..engine.traffic import Traffic
 from .admission import HANDSHAKE_SECONDS_MAX, REFUSAL_DELAY_SECONDS, TLS_SECONDS_MAX
 from .context import ConnectionContext, OpenConnection
 from .inbound import Inbound
@@ -168,11 +168,11 @@ class Connection(asyncio.Protocol):
 
     # when its key has too much here (inbound.Peer)
 
-    def hold_up(self, flow: Flow) -> None:
+    def hold_up(self, traffic: Traffic) -> None:
         if self._wire.is_open:
             self._wire.pause_reading()
             self._paused = True
-            self._context.turns.hold_up(flow)
+            self._context.turns.hold_up(traffic)
             self._liveness.hold_up()
 
     def resume(self) -> None:

@@ -14,7 +14,7 @@ from .admission import AdmissionLimiter
 from .descriptors import Descriptors
 from .engine_port import EnginePort
 from .rejections import RejectionLog
-from .turns import FlowTurns
+from .turns import TrafficTurns
 from .unread import UnreadAnswers
 
 
@@ -48,7 +48,7 @@ class ConnectionContext:
         report: Callable[..., None],
         engine: EnginePort,
         keys: Keyring,
-        turns: FlowTurns,
+        turns: TrafficTurns,
     ) -> None:
         self.identity, self.loop, self.report = identity, loop, report
         self.engine, self.keys, self.turns = engine, keys, turns

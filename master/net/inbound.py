@@ -2,12 +2,12 @@
 
 ::
 
-    plaintext ─► FrameReader ─► understand           Flow says when, for all connections of a key
+    plaintext ─► FrameReader ─► understand           Traffic says when, for all connections of a key
                      │ not now: the peer is not read from, until resume
                      └ a part of a message: counted; a long one needs room first
 
 Invariants: 1. while nothing may be taken, nothing is read, so what is held has a bound; 2. what was counted is given
-back by ``close`` at the latest; 3. a connection that waits is resumed by its key's flow.
+back by ``close`` at the latest; 3. a connection that waits is resumed by its key's traffic.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Protocol
 
 from ...common.wire.frames import HANDSHAKE_FRAME_BYTES_MAX, FrameReader
 from ..engine.accounts import Account, Resource
-from ..engine.flow import FRAMES_AT_ONCE, LONG_BYTES, Flow
+from ..engine.traffic import FRAMES_AT_ONCE, LONG_BYTES, Traffic
 
 
 class Peer(Protocol):
     """The connection's side."""
 
-    def hold_up(self, flow: Flow) -> None:
-        """Nothing is read from it from now on, because of its key's flow."""
+    def hold_up(self, traffic: Traffic) -> None:
+        """Nothing is read from it from now on, because of its key's traffic."""
 
     def resume(self) -> None: ...
     def fail(self, error: Exception) -> None:
@@ -56,7 +56,7 @@ class Inbound:
         return self._take()
 
     def resume(self) -> None:
-        """See ``flow.Resumable``."""
+        """See ``traffic.Resumable``."""
         if self._closed:
             return
         self._waits = False
@@ -74,16 +74,16 @@ class Inbound:
         account, self._account = self._account, None
         if account is not None:
             account.give(Resource.INCOMING_BYTES, self._counted)
-            account.flow.forget(self)
+            account.traffic.forget(self)
             if self._granted:
-                account.flow.arrived(self._granted)
+                account.traffic.arrived(self._granted)
 
     def _take(self) -> bool:
         found = False
         while not self._closed and self._frames.may_have_one:
             account = self._account
-            if account is not None and not account.flow.is_open:
-                account.flow.hold_up(self)
+            if account is not None and not account.traffic.is_open:
+                account.traffic.hold_up(self)
                 self._wait(account)
                 break
             frames = self._frames.take(FRAMES_AT_ONCE)
@@ -91,7 +91,7 @@ class Inbound:
                 break
             found = True
             if account is not None:
-                account.flow.took(len(frames), sum(len(body) for _, body in frames))
+                account.traffic.took(len(frames), sum(len(body) for _, body in frames))
             for kind, body in frames:
                 self._understand(kind, body)
         if self._account is not None:
@@ -108,14 +108,14 @@ class Inbound:
         long = long if long > LONG_BYTES else 0
         if long != self._granted:
             granted, self._granted = self._granted, 0
-            if long and account.flow.grant(self, long):
+            if long and account.traffic.grant(self, long):
                 self._granted = long
             elif long:
                 self._wait(account)
             if granted:
-                account.flow.arrived(granted)
+                account.traffic.arrived(granted)
 
     def _wait(self, account: Account) -> None:
         if not self._waits:
             self._waits = True
-            self._peer.hold_up(account.flow)
+            self._peer.hold_up(account.traffic)

@@ -95,7 +95,7 @@ class PeerSession:
     def _abandoned(self, event: Abandoned) -> None:
         """The message names a call and not the child that made it: all of them are searched, which counts as work."""
         session = self.session
-        session.account.flow.took(len(session.children) // CHILDREN_A_FRAME, 0)
+        session.account.traffic.took(len(session.children) // CHILDREN_A_FRAME, 0)
         caller = next((one for one in session.children.values() if event.call_id in one.calls), session)
         self._context.engine.abandoned(caller, event.call_id)
 

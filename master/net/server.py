@@ -28,7 +28,7 @@ from .connection import Connection
 from .context import ConnectionContext, ServerIdentity
 from .engine_port import EnginePort
 from .transactions import TransactionRunner
-from .turns import FlowTurns
+from .turns import TrafficTurns
 
 LISTEN_BACKLOG: Final = 1_024  # connections the kernel keeps while the loop is busy
 
@@ -54,7 +54,7 @@ class MasterServer:
     ) -> None:
         self.engine, self.report, self._clock = engine, report, clock
         self.loop = loop or asyncio.get_running_loop()  # a simulator hands in its own, and its clock
-        turns = FlowTurns(self.loop)
+        turns = TrafficTurns(self.loop)
         self.transactions = TransactionRunner(
             engine, self.loop, clock, report, commit_here_seconds_max, after_each=turns.schedule
         )

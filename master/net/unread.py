@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from ..engine.accounts import LIMITS, Account, Resource
-from ..engine.flow import MIB
+from ..engine.traffic import MIB
 
 CONNECTION_BYTES_MAX: Final = 64 * MIB  # of one connection, even if its key may have more
 CLOGGED_BYTES: Final = 4 * 1024  # that wait for a peer, before it is looked at

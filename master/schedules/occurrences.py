@@ -234,7 +234,7 @@ class Occurrences(Part):
                 for id in run.ids()
             ]
 
-    def revived(self, origin: int) -> None:
+    def revived(self, origin: int, state: int) -> None:
         """A task that had ended goes on, by hand: how it ends is noted again."""
         self._are_unfinished |= origin == OF_SCHEDULES
 

@@ -79,11 +79,12 @@ class TaskQueue(ItemQueueObject):
         stream: str | None = None,
         blobs: list[Any] | None = None,
         proofs: list[Any] | None = None,
+        flow: bytes | None = None,
     ) -> object:
         """Accept tasks of one callable, ``[id, payload]`` each, or ``[first id, [payload, …]]`` where ids are consecutive;
         answers how many were new. ``blobs``: the content
         they name, ``[[id, [hash, …]], …]``; it is kept as long as the tasks are. ``proofs``: of ids that were computed from a key,
-        ``[[id, proof], …]``."""
+        ``[[id, proof], …]``. ``flow``: the id of the flow that they become part of."""
         allow_queue(call, self.name)
         self.engine.core.room.check()
         if not isinstance(options, dict):
@@ -94,7 +95,7 @@ class TaskQueue(ItemQueueObject):
         numbers = self.engine.part(Blobs).numbers
         named = {id: numbers(hashes) for id, hashes in check_named(blobs)} if blobs else None
         return self.engine.part(Dispatch).submit(
-            call, route, TaskOptions.from_wire(options), tasks, stream, named, proofs
+            call, route, TaskOptions.from_wire(options), tasks, stream, named, proofs, flow
         )
 
     @exposed(Role.ADMIN)

@@ -107,7 +107,7 @@ class Completion(Part):
         attempts: Counter[int] = Counter()  # that ended, by route
         running, moment = self._running, now.steady
         runs = SucceededRuns(running, moment)
-        facts = self.unsuccessful.facts(row[0] for row in rows if row[3] != SUCCESS)
+        facts = self.unsuccessful.facts(id for id, _, _, outcome, *_ in rows if outcome != SUCCESS)
         for number, one in enumerate(reported):
             for start, stop in self._slice(one, runs, successes, ended, attempts, moment):
                 if stale and stale[-1][0] == number and stale[-1][2] == start:
@@ -315,7 +315,7 @@ class Completion(Part):
                 self._store.revive(found.seq, blocked=target == BLOCKED)
                 self._routes.move(found.route, state, target)
                 if found.origin is not None:
-                    self._endings.revived(found.origin)
+                    self._endings.revived(found.origin, state)
             reached.append((found.id, int(target)))
         return reached
 

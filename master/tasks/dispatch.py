@@ -21,9 +21,9 @@ from itertools import starmap
 from typing import Any, Final
 
 from ...common.domain.id_runs import IdRun, runs_of
-from ...common.domain.ids import COMPUTED, show_id
+from ...common.domain.ids import COMPUTED
 from ...common.domain.model import TaskOptions
-from ...common.errors import InvalidArgument, TaskConflict, TqError
+from ...common.errors import InvalidArgument, TqError
 from ...common.values.brief import brief
 from ...common.wire.frames import pack, too_large
 from ..engine.clock import Now
@@ -35,9 +35,11 @@ from ..store.interface.store import Inconsistent, Picture, Store
 from ..store.interface.tasks import Leased, Want
 from .expiry import Expiry
 from .granted import granted
+from .known_tasks import new_tasks
 from .leases import LeasedTasks, LeaseReply
 from .meter import TaskMeter
 from .needs_keeper import NeedsKeeper
+from .origins import FlowOrigins, is_of_flow
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, Plan, Submission
 from .routes import Capability, ParkedLease, Route, Routes, numbers
 from .scheduled import ScheduledTasks
@@ -71,6 +73,7 @@ class Dispatch(Part):
         self._new_lease, self._payload_bytes_max = new_lease, payload_bytes_max
         self.meters: TaskMeter | None = None
         self.needs: NeedsKeeper  # set where the parts are made: it ends tasks, and is made after them
+        self.flows: FlowOrigins | None = None
         self._fresh: list[Submission] = []
         self._repeated: list[
             tuple[Session, str, list[IdRun]]
@@ -91,6 +94,7 @@ class Dispatch(Part):
         stream: str | None,
         blobs: dict[bytes, list[int]] | None = None,
         proofs: Any = None,
+        flow: bytes | None = None,
     ) -> object:
         """Note the tasks; the call is answered by ``settle`` with the number that were new."""
         if not isinstance(tasks, list):
@@ -108,11 +112,19 @@ class Dispatch(Part):
         if largest > self._payload_bytes_max:
             raise InvalidArgument(too_large("the arguments have", largest, self._payload_bytes_max))
         has_large = largest > LARGE_BYTES
-        self._fresh.append(Submission(call, route, options, packed, runs, stream, has_large, blobs))
+        origin = None
+        if flow is not None and self.flows is not None:
+            origin = self.flows.origin(call.session, flow, (id for new in runs for id in new.run.ids()))
+        submission = Submission(call, route, options, packed, runs, stream, has_large, blobs, origin)
+        self._fresh.append(submission)
         return LATER
 
     def submit_own(
-        self, route: Route, options: TaskOptions, made: Iterable[tuple[bytes, list[bytes]]], origin: int
+        self,
+        route: Route,
+        options: TaskOptions,
+        made: Iterable[tuple[bytes, list[bytes]]],
+        origin: int | None = None,
     ) -> None:
         """Submit tasks that the master makes itself, with new ids: the first id of consecutive ones, and their payloads."""
         runs = list(starmap(NewRun, made))
@@ -174,6 +186,9 @@ class Dispatch(Part):
         if self.meters is not None:
             self.meters.accepted(plan.counts)
         for submission in self._fresh:
+            if self.flows is not None and is_of_flow(submission.origin):
+                named = [new.run for new in submission.runs]
+                self.flows.accepted(submission.origin, submission.route.queue.name, named)
             due, at = submission.due(now)
             self._scheduled.expect(due=due, at=at)
             self._expiry.expect(submission.expires(now))
@@ -255,7 +270,7 @@ class Dispatch(Part):
         tasks = sum(one.tasks for one in self._fresh)
         for submission in self._fresh:
             try:
-                new = _new_tasks(self._store, submission, known)
+                new = new_tasks(submission, known, self._store.payload)
             except TqError as error:
                 if submission.call is not None:
                     submission.call.refuse(error)
@@ -295,28 +310,3 @@ def _next_calls(capability: Capability) -> list[ParkedLease]:
 def _largest(runs: list[NewRun]) -> int:
     """How many bytes the largest payload has."""
     return max((len(max(new.payloads, key=len)) for new in runs), default=0)
-
-
-def _new_tasks(
-    store: Store, submission: Submission, known: dict[bytes, tuple[int, int | bytes]]
-) -> dict[bytes, bytes]:
-    """The tasks of a submission that are new. ``known``: by id, the route and the payload, or the number of the row that has
-    the payload."""
-    new: dict[bytes, bytes] = {}
-    payloads = (payload for run in submission.runs for payload in run.payloads)
-    for id, payload in zip(submission.ids(), payloads, strict=True):
-        before = known.get(id) or ((submission.route.number, new[id]) if id in new else None)
-        if before is None:
-            new[id] = payload
-            continue
-        route, kept = before
-        if route != submission.route.number or payload != (
-            kept if isinstance(kept, bytes) else store.payload(kept)
-        ):
-            if submission.call is None:  # the master's own: what is there stays, and the others are new
-                continue
-            raise TaskConflict(
-                f"task {show_id(id)} was submitted before with another name, queue or arguments; "
-                "use another key, or none"
-            )
-    return new

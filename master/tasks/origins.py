@@ -1,20 +1,37 @@
-"""The origin of tasks that no client submitted: the item queue that the item was taken from, and the queue for its result; or
-OF_SCHEDULES. A task's row has the number of its origin, so that the task stays linked to its item across workers and restarts.
-Pure but for the store.
+"""The origin of a task: the item queue that its item was taken from, and the queue for its result; or OF_SCHEDULES; or a flow, as
+the number of the flow with a minus. A task's row has the number of its origin, so that it stays linked to its item, or to its
+flow, across workers and restarts. Pure but for the store.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Protocol, TypeGuard
 
+from ...common.domain.id_runs import IdRun
 from ...common.errors import InvalidArgument
 from ..engine.accounts import Account, Resource
 from ..engine.clock import Now
 from ..engine.part import Part
+from ..engine.session import Session
 from ..store.interface.store import Picture, Store
 
 OF_SCHEDULES: Final = 0  # the origin of all tasks that schedules make: their history knows of which and when
 ORIGINS_MAX: Final = 100_000  # pairs of queues; as many as there may be item queues
+
+
+def is_of_flow(origin: int | None) -> TypeGuard[int]:
+    return origin is not None and origin < 0
+
+
+class FlowOrigins(Protocol):
+    """Those of flows."""
+
+    def origin(self, session: Session, id: bytes, ids: Iterable[bytes]) -> int:
+        """Of tasks with these ids that are submitted into the flow. Raises InvalidArgument."""
+
+    def accepted(self, origin: int, queue: str, runs: Iterable[IdRun]) -> None:
+        """Of these some tasks are new."""
 
 
 class Origin(NamedTuple):

@@ -94,7 +94,7 @@ class PipedProgram(ForkedProgram):
             try:
                 self.wait(timeout)
             except BaseException:
-                self.kill()  # else the readers read for ever
+                self.kill()  # else the readers never end
                 raise
             return out and out.result(), err and err.result()
 

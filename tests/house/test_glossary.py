@@ -13,6 +13,7 @@ NOUNS: Final[dict[str, str | None]] = {
     "blobs": "blob",
     "data": "named value",
     "dependencies": "need",
+    "flows": "flow",
     "items": "item",
     "keys": "key",
     "locks": "lock",

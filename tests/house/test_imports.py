@@ -33,7 +33,7 @@ EMBEDS = {
 
 # What each folder of the client may import of the client, besides itself: the command and what replaces the standard
 # library use the App, the App is a façade of the subjects, and those know a session, never an App.
-SUBJECTS = {"tasks", "items", "locks", "blobs", "schedules"}
+SUBJECTS = {"tasks", "items", "locks", "blobs", "schedules", "flows"}
 ABOVE_APP = {"core", *SUBJECTS, "app", "stdlib", "local"}
 CLIENT_MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
@@ -42,6 +42,7 @@ CLIENT_MAY_IMPORT: dict[str, set[str]] = {
     "locks": {"core"},
     "tasks": {"core", "blobs"},  # arguments and results have blobs in them
     "schedules": {"core", "tasks"},  # they make tasks
+    "flows": {"core", "tasks"},  # they are of tasks
     "app": {"core", *SUBJECTS},
     "stdlib": ABOVE_APP,
     "local": ABOVE_APP,
@@ -64,6 +65,7 @@ MASTER_MAY_IMPORT: dict[str, set[str]] = {
     "objects": LOWER,
     "workers": {*LOWER, "tasks"},  # they are given tasks, and end them
     "schedules": {*LOWER, "tasks"},  # they make tasks
+    "flows": {*LOWER, "tasks"},  # they are of tasks
     "steps": {*LOWER, "tasks"},  # they are of tasks
     "dependencies": {*LOWER, "tasks"},  # they unblock tasks, and end them
     "observe": {*LOWER, "tasks", "items", "workers"},  # what people see of all of them

@@ -29,6 +29,7 @@ from .blobs import BlobStore
 from .counts import CountStore
 from .data import DataStore
 from .dependencies import BlockedStore, DependencyStore
+from .flows import FlowStore
 from .items import ItemStore
 from .keys import KeyStore
 from .lines import LineStore
@@ -178,6 +179,10 @@ class Store(
     @property
     def steps(self) -> StepStore:
         """Its part for the recorded steps of tasks."""
+
+    @property
+    def flows(self) -> FlowStore:
+        """Its part for flows, their tasks and their callbacks."""
 
     # the master's own notes
     def get_meta(self, name: str) -> bytes | None: ...

@@ -27,6 +27,7 @@ from .counts import SqliteCounts
 from .data import SqliteData
 from .dependencies import SqliteBlocked, SqliteDependencies
 from .executor import FAILURES
+from .flows import SqliteFlows
 from .items import SqliteItems
 from .keys import SqliteKeys
 from .lines import SqliteLines
@@ -100,6 +101,7 @@ class SqliteStore(
         self.data = SqliteData(self._all, self._many, self._exactly)
         self.dependencies = SqliteDependencies(self._all, self._many, self._exactly)
         self.schedules = SqliteSchedules(self._all, self._many, self._exactly)
+        self.flows = SqliteFlows(self._all, self._many, self._exactly)
 
     def _open(self) -> sqlite3.Connection:
         try:

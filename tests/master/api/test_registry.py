@@ -24,6 +24,7 @@ from tq.master.parts import EXPOSED
 from tq.master.tasks.leases import Leases
 
 from tests.master.api.spoils import AWKWARD, bottomless, filled, places, put
+from tests.master.flows.flow_calls import FLOW_CALLERS, GOOD_FLOW_CALLS
 from tests.master.locks.lock_calls import GOOD_ITEM_CALLS, GOOD_LOCK_CALLS, TARGETS
 from tests.master.schedules.schedule_calls import CALLERS, GOOD_SCHEDULE_CALLS
 from tests.master.steps.step_calls import GOOD_STEP_CALLS, STEP_CALLERS
@@ -76,6 +77,7 @@ MAY_CALL: dict[str, dict[str, set[str]]] = {
     "get_keys": {"add": ADMINS, "revoke": ADMINS, "list": ADMINS},
     "get_schedules": CALLERS,
     "get_steps": STEP_CALLERS,
+    "get_flows": FLOW_CALLERS,
     "get_master": {"info": VIEWERS, "snapshot": VIEWERS},
 }
 MODULE = "exposed_by_tests"
@@ -298,7 +300,7 @@ GOOD: dict[str, list[Any]] = {
     "get_dispatcher.finish": [[[RUNNING, 1, LEASE, 0, b"r", 0.0, 0.1, 1.0]], [[0, [b"h" * 32]]]],
     "get_dispatcher.release": [[[RUNNING, 1, LEASE], [TASK, 1, LEASE]]],
     "get_dispatcher.leave": [],
-    **GOOD_SCHEDULE_CALLS | GOOD_STEP_CALLS,
+    **GOOD_SCHEDULE_CALLS | GOOD_STEP_CALLS | GOOD_FLOW_CALLS,
     "get_dispatcher.starting": [[TASK]],
     "get_dispatcher.beat": [[[TASK, 1, LEASE, 0.5]], {"memory_bytes": 1}],
     "get_dispatcher.observe": [[[RUNNING, 1, LEASE, 3, b"abc", [1, 2.0, "note"]]]],

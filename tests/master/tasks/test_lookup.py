@@ -32,8 +32,7 @@ ID_PARAMETERS = {"id", "ids", "before", "started", "held", "rows", "tasks"}
 # What looks like an id and is not a task's: the content of a hash, tokens that their callers drew, keys, nodes.
 OTHERS = {
     "blobs", "proofs", "payload", "putter", "token", "tokens", "rank", "hash", "data", "caller", "slices", "queues",
-    "key_id", "node", "lease", "value", "body",
-    "first",  # of what a task needs: judged by the lease of that task
+    "key_id", "node", "lease", "value", "body", "first", "flow", "key",
 }  # fmt: skip
 NOT_BY_ID = {
     *("get_lock.wait", "get_lock.notify"),  # held: a token

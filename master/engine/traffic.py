@@ -36,7 +36,7 @@ class Resumable(Protocol):
         """There may be room now: try again."""
 
 
-class Flow:
+class Traffic:
     """Of one key."""
 
     def __init__(self) -> None:

@@ -9,17 +9,17 @@ import pytest
 from tq.common.errors import QuotaExceeded
 from tq.common.wire.frames import HANDSHAKE_FRAME_BYTES_MAX, Kind, encode_frame
 from tq.master.engine.accounts import LIMITS, Account, Accounts, Resource
-from tq.master.engine.flow import (
+from tq.master.engine.inbox import Inbox
+from tq.master.engine.session import Call
+from tq.master.engine.traffic import (
     ARRIVING_BYTES_MAX,
     FRAMES_A_TURN,
     FRAMES_AT_ONCE,
     LONG_BYTES,
     MIB,
     WAITING_BYTES_MAX,
-    Flow,
+    Traffic,
 )
-from tq.master.engine.inbox import Inbox
-from tq.master.engine.session import Call
 from tq.master.engine.work import ROW_BYTES, ROWS_MAX, Work
 from tq.master.net.inbound import Inbound
 from tq.master.net.unread import CONNECTION_BYTES_MAX, UnreadAnswers
@@ -42,7 +42,7 @@ class Peer:
     def _understand(self, kind: int, body: memoryview) -> None:
         self.taken.append(len(body))
 
-    def hold_up(self, flow: Flow) -> None:
+    def hold_up(self, traffic: Traffic) -> None:
         self.is_read = False
 
     def resume(self) -> None:
@@ -78,7 +78,7 @@ def test_a_key_has_so_many_messages_taken_in_a_turn_and_the_rest_in_the_next(acc
     assert FRAMES_A_TURN <= len(peer.taken) < FRAMES_A_TURN + FRAMES_AT_ONCE
     assert not peer.is_read
     for _ in range(2):
-        accounts.of("a").flow.next_turn()
+        accounts.of("a").traffic.next_turn()
     assert len(peer.taken) == 2 * FRAMES_A_TURN
     assert peer.is_read
     peer.inbound.close()
@@ -93,7 +93,7 @@ def test_connections_of_a_key_share_its_turn_and_those_of_another_have_their_own
     assert (second.taken, second.is_read) == ([], False)
     assert other.taken == [0]
     for _ in range(4):
-        accounts.of("a").flow.next_turn()
+        accounts.of("a").traffic.next_turn()
     assert second.taken == [0]
     for peer in (first, second, other):
         peer.inbound.close()
@@ -101,13 +101,13 @@ def test_connections_of_a_key_share_its_turn_and_those_of_another_have_their_own
 
 def test_a_key_whose_calls_fill_the_inbox_is_not_read_from_until_there_is_room(accounts: Accounts) -> None:
     [peer] = opened(accounts, "a")
-    flow = accounts.of("a").flow
-    flow.waiting_bytes = WAITING_BYTES_MAX
+    traffic = accounts.of("a").traffic
+    traffic.waiting_bytes = WAITING_BYTES_MAX
     peer.inbound.add(PING)
-    flow.next_turn()
-    assert (peer.taken, peer.is_read, flow.waits_for_turn) == ([], False, False)
-    flow.waiting_bytes -= 1
-    flow.next_turn()
+    traffic.next_turn()
+    assert (peer.taken, peer.is_read, traffic.waits_for_turn) == ([], False, False)
+    traffic.waiting_bytes -= 1
+    traffic.next_turn()
     assert (peer.taken, peer.is_read) == ([0], True)
 
 
@@ -115,12 +115,12 @@ def test_what_fails_when_a_connection_is_resumed_fails_that_connection_and_other
     accounts: Accounts,
 ) -> None:
     first, second = opened(accounts, "a", 2)
-    flow = accounts.of("a").flow
-    flow.waiting_bytes = WAITING_BYTES_MAX
+    traffic = accounts.of("a").traffic
+    traffic.waiting_bytes = WAITING_BYTES_MAX
     first.inbound.add(b"\0\0\0\0\xff")
     second.inbound.add(PING)
-    flow.waiting_bytes = 0
-    flow.next_turn()
+    traffic.waiting_bytes = 0
+    traffic.next_turn()
     assert first.failed == "frame kind 255 is unknown; the peer does not speak tq's protocol"
     assert second.taken == [0]
     for peer in (first, second):
@@ -153,8 +153,8 @@ def test_long_messages_of_a_key_arrive_a_few_at_a_time(accounts: Accounts) -> No
 
 def test_a_message_longer_than_all_room_arrives_alone(accounts: Accounts) -> None:
     [peer] = opened(accounts, "a")
-    assert accounts.of("a").flow.grant(peer.inbound, 2 * ARRIVING_BYTES_MAX)
-    accounts.of("a").flow.arrived(2 * ARRIVING_BYTES_MAX)
+    assert accounts.of("a").traffic.grant(peer.inbound, 2 * ARRIVING_BYTES_MAX)
+    accounts.of("a").traffic.arrived(2 * ARRIVING_BYTES_MAX)
 
 
 def test_what_has_come_of_messages_is_counted_and_has_a_limit(accounts: Accounts) -> None:
@@ -195,13 +195,13 @@ def test_keys_take_turns_in_the_inbox_and_each_has_its_own_order() -> None:
             calls[name].append(Call(session, number, lambda call: None, [], 100))
             inbox.add(calls[name][-1])
     a, b, c = calls.values()
-    assert accounts.of("a").flow.waiting_bytes == 400
+    assert accounts.of("a").traffic.waiting_bytes == 400
     assert sorted(map(id, inbox)) == sorted(map(id, [*a, *b, *c]))
     taken = []
     while inbox:
         taken.append(inbox.pop())
     assert taken == [a[0], b[0], c[0], a[1], c[1], a[2], a[3]]
-    assert accounts.of("a").flow.waiting_bytes == 0
+    assert accounts.of("a").traffic.waiting_bytes == 0
 
 
 # work

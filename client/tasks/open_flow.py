@@ -1,0 +1,32 @@
+"""The flow that submits join: inside ``with app.flow(…)``."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from ...common.domain.ids import ComputedId
+    from ..core.session import ClientSession
+
+
+class OpenFlow(Protocol):
+    """An open flow; see ``client/flows/flow.py``. Compared by identity."""
+
+    session: ClientSession
+
+    @property
+    def flow_id(self) -> bytes: ...
+    @property
+    def has_key(self) -> bool: ...
+    def next_id(self, queue: str, task: str) -> ComputedId:
+        """Of the next task of a flow with a key: the same each time the same program runs."""
+
+
+OPEN_FLOW: Final[ContextVar[OpenFlow | None]] = ContextVar("tq_flow", default=None)
+
+
+def open_flow(session: ClientSession) -> OpenFlow | None:
+    """The flow that a submit of this session in this thread joins."""
+    flow = OPEN_FLOW.get()
+    return flow if flow is not None and flow.session is session else None

@@ -1,0 +1,33 @@
+"""Flows: tasks that are one thing to people, ``get_flows``."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from ..domain.model import Role
+from .method import Contract, Method
+
+FLOWS: Final = Contract(
+    "get_flows",
+    {
+        "open": Method(Role.CLIENT, repeatable=True),  # the caller names it
+        "seal": Method(Role.CLIENT, repeatable=True, one_way=True),
+        "call_back": Method(Role.CLIENT, repeatable=True, one_way=True),  # the caller names the callback
+        "cancel": Method(Role.CLIENT, repeatable=True),
+        "retry": Method(Role.CLIENT, repeatable=True),  # the caller names the run that it wants after
+        "wait": Method(Role.VIEWER, repeatable=True),
+        "show": Method(Role.VIEWER, repeatable=True),
+        "members": Method(Role.VIEWER, repeatable=True),
+        "list": Method(Role.VIEWER, repeatable=True),
+        "of_task": Method(Role.VIEWER, repeatable=True),
+    },
+)
+
+
+class MemberRow(NamedTuple):
+    """Tasks of a flow that were accepted together, in the answer to ``members``: the place of the first among all of the flow, its
+    id, and how many they are; their ids are consecutive."""
+
+    place: int
+    first: bytes
+    tasks: int

@@ -1,0 +1,1 @@
+"""Flows: tasks that are one thing to people."""

@@ -1,0 +1,24 @@
+"""One good call of every method of flows, and who may call it: part of the tables of ``tests/master/api/test_registry.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+VIEWERS, CLIENTS = {"viewer", "client", "admin"}, {"client", "admin"}
+FLOW_CALLERS: dict[str, set[str]] = {
+    **dict.fromkeys(["open", "seal", "call_back", "cancel", "retry"], CLIENTS),
+    **dict.fromkeys(["wait", "show", "members", "list", "of_task"], VIEWERS),
+}
+FLOW = b"f" * 16
+GOOD_FLOW_CALLS: dict[str, list[Any]] = {
+    "get_flows.open": [FLOW, "nightly", "collect", b"key"],
+    "get_flows.seal": [FLOW],
+    "get_flows.call_back": [FLOW, b"k" * 16, "then", "q", "m:f", {"retries": 1}],
+    "get_flows.cancel": [FLOW, "reason"],
+    "get_flows.retry": [FLOW, 1],
+    "get_flows.wait": [FLOW],
+    "get_flows.show": [FLOW],
+    "get_flows.members": [FLOW, 3],
+    "get_flows.list": [3, 10],
+    "get_flows.of_task": [b"t" * 16],
+}
