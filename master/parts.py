@@ -121,6 +121,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     )
     dependencies = Dependencies(store, routes, completion, scheduled)
     dispatch.needs, completion.revived = dependencies, dependencies.revived
+    completion.is_needed = dependencies.known.needed.has
     store.before_looks(lambda: dispatch.settle(core.timeline.now))
     numbers = PutNumbers(store.items, agenda)
     items = Items(store, presence, agenda, numbers, is_paused=routes.is_paused, deleted=origins.queue_deleted)

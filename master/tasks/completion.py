@@ -27,7 +27,7 @@ from ..engine.part import Part
 from ..store.interface.queries import Found
 from ..store.interface.store import Store
 from ..store.interface.tasks import EndedAttempt, Returned, Success
-from .leases import LeasedAttempt, Leases
+from .leases import LeasedAttempt, LeasedTasks, Leases
 from .meter import TaskMeter
 from .named_blobs import check_named
 from .reports import (
@@ -85,6 +85,9 @@ class Completion(Part):
         self._leases = leases
         self._running, self.cancelling = leases.running, leases.cancelling
         self._endings, self._blobs = endings, blobs
+        self.is_needed: Callable[[IdRun], bool] = lambda run: (
+            False
+        )  # what other tasks need is kept in any case
         self.unsuccessful = UnsuccessfulAttempts(store, routes, leases, scheduled, random)
         self.meters: TaskMeter | None = None
         # Where a task goes that is to run again; its own state: it stays.
@@ -97,7 +100,7 @@ class Completion(Part):
         rows, and ``[index, start, stop]`` of parts of slices. ``named``: the content that results name, by index."""
         check_reports(rows)  # all reports are validated before one is applied: memory has no rollback
         reported = reported_slices(slices, REPORTS_MAX - len(rows)) if slices else []
-        references = self._references(rows, named) if named else None
+        references = _references(self, self._running, self._blobs, rows, named) if named else None
         if self.meters is not None:
             self.meters.reported(rows, reported, self._running)
         stale: list[Any] = []
@@ -160,7 +163,8 @@ class Completion(Part):
         for start, stop, slice, seq in leased_parts(self._running, reported):
             run = IdRun(id_behind(reported.run.first, start), stop - start)
             if slice is not None:
-                bodies = [NOTHING] * run.length if slice.drops else results[start:stop]
+                drops = slice.drops and not self.is_needed(run)
+                bodies = [NOTHING] * run.length if drops else results[start:stop]
                 runs.add(slice, seq, bodies, seconds[start:stop])
                 ended.append((run, slice.route, RUNNING, SUCCEEDED, bodies, slice.origin))
                 attempts[slice.route] += run.length
@@ -170,30 +174,14 @@ class Completion(Part):
                 if held is not None and held.attempt == attempt and held.lease == lease:
                     # The start is reckoned back from the worker's duration: its clock may differ from the master's.
                     started = moment - int(seconds[at] * 1000)
-                    body = NOTHING if held.drops else results[at]
+                    drops = held.drops and not self.is_needed(IdRun(id, 1))
+                    body = NOTHING if drops else results[at]
                     successes.append((body, started, moment, held.seq, attempt, lease))
                     ended.append((IdRun(id, 1), held.route, RUNNING, SUCCEEDED, [body], held.origin))
                     attempts[held.route] += 1
                     del self._running[id]
                 elif not self._was_accepted(id, attempt, lease):
                     yield at, at + 1
-
-    def _references(self, rows: list[Any], named: Any) -> list[tuple[int, int]]:
-        """Pairs of a task's row and the content that its result names. A result that names missing content becomes an error."""
-        found: list[tuple[int, int]] = []
-        for index, hashes in check_named(named):
-            if type(index) is not int or not 0 <= index < len(rows):
-                raise ProtocolError(f"blobs of report {brief(index)}, of {len(rows)}")
-            id, attempt, lease, outcome = rows[index][:4]
-            held = self._running.get(id)
-            if held is None or held.drops or (held.attempt, held.lease) != (attempt, lease):
-                continue
-            if outcome == SUCCESS:
-                try:
-                    found += [(held.seq, number) for number in self._blobs.numbers(hashes)]
-                except UnknownBlob as error:
-                    rows[index][3:5] = int(OutcomeNumber.ERROR), Failure("UnknownBlob", str(error)).encode()
-        return found
 
     def release(
         self, rows: Iterable[tuple[bytes, int, bytes, float | None]], now: Now, *, begun: bool = False
@@ -343,3 +331,23 @@ class Completion(Part):
                 return True
             return self._store.outcome_of_lease(found.seq, lease) in OUTCOMES_REPORTED
         return False
+
+
+def _references(
+    completion: Completion, running: LeasedTasks, blobs: Blobs, rows: list[Any], named: Any
+) -> list[tuple[int, int]]:
+    """Pairs of a task's row and the content that its result names. A result that names missing content becomes an error."""
+    found: list[tuple[int, int]] = []
+    for index, hashes in check_named(named):
+        if type(index) is not int or not 0 <= index < len(rows):
+            raise ProtocolError(f"blobs of report {brief(index)}, of {len(rows)}")
+        id, attempt, lease, outcome = rows[index][:4]
+        held = running.get(id)
+        if held is None or (held.attempt, held.lease) != (attempt, lease):
+            continue
+        if outcome == SUCCESS and not (held.drops and not completion.is_needed(IdRun(id, 1))):
+            try:
+                found += [(held.seq, number) for number in blobs.numbers(hashes)]
+            except UnknownBlob as error:
+                rows[index][3:5] = int(OutcomeNumber.ERROR), Failure("UnknownBlob", str(error)).encode()
+    return found

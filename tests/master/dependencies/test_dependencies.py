@@ -296,3 +296,17 @@ def test_very_many_that_need_one_task_are_counted_in_a_time_that_grows_with_thei
     while bench.engine.has_work:
         bench.step()
     assert client.call("get_tasks", "states", far[:1]) == [[far[0], StateNumber.BLOCKED]]
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_result_that_another_task_needs_is_kept_though_its_own_options_drop_it(
+    graph: Graph, size: int
+) -> None:
+    pages, others = graph.submit(size, result="errors"), graph.submit(size, result="errors")
+    graph.submit(needs=[pages])
+    for id in graph.lease():
+        graph.finish(id, value="page")
+    kept = [
+        [graph.client.call("get_tasks", "show", id)["result"] for id in run.ids()] for run in (pages, others)
+    ]
+    assert kept == [[encode("page")] * size, [encode(None)] * size]
