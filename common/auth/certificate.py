@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import os
 import ssl
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +35,7 @@ def ensure_certificate(directory: Path) -> tuple[Path, Path]:
             f"{there} is there but {missing.name} is not; restore it, or remove both and start tq-master once with "
             "--new-certificate: then every join token must be made again"
         )
-    key_pem, certificate_pem = _make()
+    key_pem, certificate_pem = _make_apart()
     write_private(part, key_pem)
     write_private(certificate, certificate_pem)
     os.replace(part, key)
@@ -93,8 +94,30 @@ def write_private(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
+def _make_apart() -> tuple[bytes, bytes]:
+    """Key and certificate. The library that makes them takes 12 MB, which would stay with a master for its life: it is used in a
+    child process that ends when they are made. With other threads a fork is no safe thing, and they are made here."""
+    if threading.active_count() > 1:
+        return _make()
+    receiver, sender = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with os.fdopen(sender, "wb") as pipe:
+                pipe.writelines(_make())
+            os._exit(0)
+        finally:
+            os._exit(1)  # whatever it was: the parent makes them itself, and sees it
+    os.close(sender)
+    with os.fdopen(receiver, "rb") as pipe:
+        made = pipe.read()
+    _, status = os.waitpid(child, 0)
+    key_pem, begin, rest = made.partition(b"-----BEGIN CERTIFICATE-----")
+    return (key_pem, begin + rest) if status == 0 else _make()
+
+
 def _make() -> tuple[bytes, bytes]:
-    from cryptography import x509  # heavy, and needed once in a master's life
+    from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID

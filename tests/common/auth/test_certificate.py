@@ -7,11 +7,15 @@ import hashlib
 import os
 import ssl
 import stat
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from tq.common.auth import certificate
 from tq.common.auth.certificate import (
     CERTIFICATE_FILE,
     KEY_FILE,
@@ -51,6 +55,43 @@ def test_nothing_is_left_beside_the_two_files(tmp_path: Path) -> None:
 def test_the_same_certificate_is_found_again(tmp_path: Path) -> None:
     first = [path.read_bytes() for path in ensure_certificate(tmp_path)]
     assert [path.read_bytes() for path in ensure_certificate(tmp_path)] == first
+
+
+PROGRAM = """
+import sys, threading
+from pathlib import Path
+from tq.common.auth.certificate import ensure_certificate
+from tq.common.wire.tls import server_context
+if sys.argv[2] == "threads":
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+server_context(*ensure_certificate(Path(sys.argv[1])))
+print("cryptography" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("kind", "is_loaded"), [("alone", "False"), ("threads", "True")])
+def test_the_library_that_makes_it_does_not_stay_with_a_program_that_can_fork(
+    tmp_path: Path, kind: str, is_loaded: str
+) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path), kind]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == is_loaded
+    assert done.stderr == ""
+
+
+def test_a_child_that_fails_does_not_keep_a_master_from_its_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    made, mine = certificate._make, os.getpid()
+
+    def make() -> tuple[bytes, bytes]:
+        if os.getpid() != mine:
+            os._exit(3)  # as if it had been killed
+        return made()
+
+    monkeypatch.setattr(certificate, "_make", make)
+    server_context(*ensure_certificate(tmp_path))
 
 
 def test_every_master_makes_its_own(tmp_path: Path) -> None:
