@@ -203,7 +203,7 @@ class Engine:
 
     def _begin(self, turn: Turn) -> None:
         try:
-            self.store.begin(reading=turn is Turn.READ)
+            self.store.begin(reading=turn is Turn.READ, at_once=turn is Turn.WRITE)
         except StoreError:
             if turn is not Turn.WRITE:
                 raise

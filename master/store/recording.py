@@ -40,9 +40,9 @@ class RecordingStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def begin(self, *, reading: bool = False) -> None:
+    def begin(self, *, reading: bool = False, at_once: bool = False) -> None:
         self._events.clear()
-        self._store.begin(reading=reading)
+        self._store.begin(reading=reading, at_once=at_once)
 
     def commit(self) -> None:
         self._transaction += 1

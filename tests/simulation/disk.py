@@ -54,9 +54,9 @@ class SimulatedStore(SqliteStore):
         self._disk = disk
         super().__init__(None, "memory")
 
-    def begin(self, *, reading: bool = False) -> None:
+    def begin(self, *, reading: bool = False, at_once: bool = False) -> None:
         self._disk.begun()
-        super().begin(reading=reading)
+        super().begin(reading=reading, at_once=at_once)
 
     def commit(self) -> None:
         disk = self._disk

@@ -40,6 +40,7 @@ class SqliteCounts(SqlitePart):
         super().__init__(all, many, exactly)
         self._changes: defaultdict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0])
         self._kept: int | None = None  # as the store has it; None: not read yet
+        self._is_written = False  # in this transaction
 
     # what is asked
 
@@ -81,13 +82,19 @@ class SqliteCounts(SqlitePart):
         rows = [(*key, *change) for key, change in self._changes.items() if change != [0, 0]]
         kept = self.kept_bytes if rows else self._kept
         self._changes.clear()
-        self._many("add_counts", rows)
-        self._kept = kept
+        if rows:
+            self._is_written = True
+            self._many("add_counts", rows)
+            self._kept = kept
+
+    def committed(self) -> None:
+        self._is_written = False
 
     def forget(self) -> None:
         """The transaction is rolled back."""
         self._changes.clear()
-        self._kept = None
+        if self._is_written:
+            self._kept, self._is_written = None, False
 
 
 # of a file that no master uses

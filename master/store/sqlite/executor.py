@@ -20,6 +20,8 @@ class StatementExecutor:
     _sql: Mapping[str, str]
     _on_damage: Callable[[str], None]
     damage: str
+    _to_begin: str | None = None  # the transaction that the next statement begins
+    _changes_before = 0  # of all that this handle has done
     _write: Callable[[], None] | None = None  # what is not written yet
 
     def before_looks(self, write: Callable[[], None]) -> None:
@@ -34,7 +36,20 @@ class StatementExecutor:
             finally:
                 self._write = write
 
+    def _start(self) -> None:
+        """Begin the transaction. If that fails, the next statement tries it again: none is done outside of one."""
+        sql, self._to_begin = self._to_begin, None
+        if sql is not None:
+            try:
+                self._run(sql)
+            except BaseException:
+                self._to_begin = sql
+                raise
+            self._changes_before = self._db.total_changes
+
     def _run(self, sql: str, values: Any = ()) -> list[Any]:
+        if self._to_begin is not None:
+            self._start()
         try:
             return self._db.execute(sql, values).fetchall()
         except FAILURES as error:
@@ -53,6 +68,8 @@ class StatementExecutor:
     def _many(self, name: str, rows: Sequence[Any]) -> int:
         if not rows:
             return 0
+        if self._to_begin is not None:
+            self._start()
         try:
             return self._db.executemany(self._sql[name], rows).rowcount
         except FAILURES as error:

@@ -90,7 +90,6 @@ class SqliteStore(
         self.damage, self._on_damage = "", on_damage
         self._sql, self._beginnings = load_statements(), may_begin()
         self._db = self._open()
-        self._changes_before = 0
         self.counts = SqliteCounts(self._all, self._many, self._exactly)
         self.steps = SqliteSteps(self._all, self._many, self._exactly)
         self.slices = SqliteSlices(self._all, self._many, self._exactly, self.counts)
@@ -134,20 +133,26 @@ class SqliteStore(
 
     @property
     def changed(self) -> bool:
-        return self._has_given_back or self._db.total_changes != self._changes_before
+        has_begun = self._to_begin is None
+        return has_begun and (self._has_given_back or self._db.total_changes != self._changes_before)
 
     @property
     def in_transaction(self) -> bool:
-        return self._db.in_transaction
+        return self._to_begin is not None or self._db.in_transaction
 
-    def begin(self, *, reading: bool = False) -> None:
-        self._run("BEGIN" if reading else "BEGIN IMMEDIATE")
-        self._changes_before = self._db.total_changes
+    def begin(self, *, reading: bool = False, at_once: bool = False) -> None:
+        self._to_begin = "BEGIN" if reading else "BEGIN IMMEDIATE"
+        if at_once:
+            self._start()
         self._has_given_back = False
 
     def commit(self) -> None:
         self.counts.write()
+        if self._to_begin is not None:  # nothing was asked of it
+            self._to_begin = None
+            return
         self._run("COMMIT")
+        self.counts.committed()
         if self._has_given_back:
             self._has_given_back = False
             # The file ends where it should once the log is written into it. The transaction is durable: that this fails says
@@ -158,7 +163,7 @@ class SqliteStore(
     def rollback(self) -> None:
         self.slices.forget()
         self.counts.forget()
-        self._has_given_back = False
+        self._has_given_back, self._to_begin = False, None
         if self._db.in_transaction:
             self._run("ROLLBACK")
 
@@ -168,6 +173,7 @@ class SqliteStore(
             return
         self.slices.forget()
         self.counts.forget()
+        self._to_begin = None
         try:
             # The new one first: the last handle that is closed takes the shared index of the log with it, and to make another
             # takes a write, so that a full disk could not even be read. If none can be opened, the failed one is closed all the

@@ -19,9 +19,9 @@ from ..interface.tasks import (
     Success,
     Want,
 )
-from .counts import ENDED, SqliteCounts
+from .counts import ENDED, ONE_BY_ONE_MAX, SqliteCounts
 from .executor import StatementExecutor
-from .slice_table import ReadySlice
+from .slice_table import SUCCEEDED, ReadySlice
 from .slices import Piece, SqliteSlices
 
 PLAIN: Final = (0, *[None] * 6)  # priority, due, expires, timeout, options, origin, ttl: of most tasks
@@ -98,6 +98,10 @@ class SqliteTasks(StatementExecutor):
                 plain += [(*task, *shared) for task in group.tasks]
             else:
                 full += [(*task, *shared, *rest) for task in group.tasks]
+        if not arrays and len(plain) + len(full) == 1:  # it is there, or it is not: nothing to take back
+            return not self._in_arrays([row[1] for row in plain + full]) and bool(
+                self._many("insert_plain", plain) + self._many("insert", full)
+            )
         self._run("SAVEPOINT insertion")
         whole = (
             all(map(self.slices.add, arrays))
@@ -232,8 +236,16 @@ class SqliteTasks(StatementExecutor):
     # ends
 
     def succeed(self, rows: Sequence[Success]) -> None:
-        self._exactly("succeed", rows)
-        self.counts.measure([row[3] for row in rows])
+        if len(rows) > ONE_BY_ONE_MAX:
+            self._exactly("succeed", rows)
+            self.counts.measure([row[3] for row in rows])
+            return
+        for row in rows:  # of a few each says its size with its end
+            ended = self._all("succeed_one", row)
+            if not ended:
+                raise Inconsistent("succeed_one: the task is not leased as expected")
+            [(route, size)] = ended
+            self.counts.add(route, SUCCEEDED, 1, size)
 
     def succeed_slices(self, rows: Sequence[SucceededSlice]) -> None:
         self.slices.succeed(rows)

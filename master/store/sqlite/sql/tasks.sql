@@ -48,6 +48,12 @@ RETURNING priority, seq, id, route, attempt, returned, crashes, timeout, origin,
 UPDATE tasks SET state = {to}, result = ?, started = ?, finished = ?
 WHERE seq = ? AND {from} AND attempt = ? AND lease = ?
 
+-- name: succeed_one
+-- moves: RUNNING to SUCCEEDED
+UPDATE tasks SET state = {to}, result = ?, started = ?, finished = ?
+WHERE seq = ? AND {from} AND attempt = ? AND lease = ?
+RETURNING route, length(payload) + ifnull(length(result), 0)
+
 -- name: end_attempt
 -- moves: RUNNING to :state
 UPDATE tasks

@@ -15,6 +15,7 @@ SEARCHED: Final = {
         "ready_heads",
         "lease_route",
         "succeed",
+        "succeed_one",
         "end_attempt",
         "return_unstarted",
         "cancel_waiting",

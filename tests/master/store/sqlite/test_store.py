@@ -37,7 +37,7 @@ def test_reopening_can_fail_and_be_tried_again(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="unable to open"):
             store.reopen()
         with pytest.raises(StoreError):
-            store.begin()
+            store.begin(at_once=True)
     away.rename(disk)
     store.reopen()
     assert store.load().routes == [(1, "q", "m:f")]
@@ -140,4 +140,31 @@ def test_a_killed_process_leaves_exactly_what_it_had_committed(tmp_path: Path, k
     acknowledged = len(run.stdout.split())
     store = SqliteStore(tmp_path / "tq.db")
     assert store.load().last_seq == acknowledged == kill_at - 1
+    store.close()
+
+
+def test_a_transaction_that_asks_nothing_takes_no_lock_and_the_first_statement_of_others_does(
+    tmp_path: Path,
+) -> None:
+    store, other = SqliteStore(tmp_path / "tq.db"), sqlite3.connect(tmp_path / "tq.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store._db.execute("PRAGMA busy_timeout = 0")
+    store.begin()
+    assert store.in_transaction
+    assert not store.changed
+    store.commit()
+    assert not store.in_transaction
+    store.begin()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="locked"):
+            store.add_route("q", "m:f")
+        assert store.in_transaction, "nothing is done outside of it: the next statement begins it, or fails"
+    with pytest.raises(StoreError, match="locked"):
+        store.begin(at_once=True)
+    other.execute("ROLLBACK")
+    within(store, lambda: store.add_route("q", "m:f"))
+    store.begin(reading=True)
+    assert store.load().routes == [(1, "q", "m:f")]
+    store.rollback()
+    other.close()
     store.close()
