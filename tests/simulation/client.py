@@ -158,6 +158,8 @@ class Client(Program):
                     self._oracle.acknowledged(spec.id)
                     self.accepted[spec.id] = spec
                 self._watch([spec.id for spec in specs if spec.id in self.waits_for])
+            case ("queue", "pause") if self.world.now >= self._until:
+                self.resume_all()  # it was asked in time, and repeated after others had resumed all queues
             case ("cancel", _):
                 for id, state in value:
                     if state == StateNumber.CANCELLED:
