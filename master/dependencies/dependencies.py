@@ -27,6 +27,7 @@ from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import id_behind
 from ...common.domain.model import StateNumber, TaskOptions
 from ...common.domain.on_error import Verdict, verdict
+from ..engine.accounts import Resource
 from ..engine.clock import Now
 from ..engine.endings import Ended
 from ..engine.part import Part
@@ -85,12 +86,14 @@ class Dependencies(Part):
     def check(self, session: Session, runs: list[NewRun], options: TaskOptions) -> None:
         """Every needed task must be there, in a queue that the key may use: it gets to know whether that succeeded."""
         self._store.settle()
+        session.account.check(Resource.DEPENDENTS, sum(new.needs is not None for new in runs))
         check(self._store, runs, options, len(self.known), within(self._routes, session))
 
     def accepted(self, submission: Submission, now: Now) -> None:
         made = list(dependents_of(submission))
+        account = None if submission.call is None else submission.call.session.account
         for one in made:
-            self.known.add(one)
+            self.known.add(one, account)
             self._judge(one)
         self._store.dependencies.add([one.row for one in made])
         self._decide(now)
@@ -234,14 +237,13 @@ class Dependencies(Part):
     # memory and rows
 
     def load(self, picture: Picture, now: Now) -> None:
-        self.known.clear()
         self._changed.clear()
         self._ripe.clear()
         self._times_ripe.clear()
         self._marked.clear()
-        for row in self._store.dependencies.open():
-            dependent = Dependent.from_row(row)
-            self.known.add(dependent)
+        dependents = [Dependent.from_row(row) for row in self._store.dependencies.open()]
+        self.known.load(dependents)
+        for dependent in dependents:
             if dependent.ripe:
                 self._marked.add(dependent)
                 self._judge(dependent)

@@ -1,10 +1,12 @@
-"""The dependents that have not ended, in memory: by their own ids, and by the ids of what they need. Pure."""
+"""The dependents that have not ended, in memory: by their own ids, by the ids of what they need, and on whose account they are.
+Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ...common.domain.id_runs import IdRun
+from ..engine.accounts import Account, Resource, give_back
 from .dependent import Dependent
 from .overlaps import Overlaps
 
@@ -14,26 +16,41 @@ class KnownDependents:
         self.own: Overlaps[Dependent] = Overlaps()
         self.needed: Overlaps[Dependent] = Overlaps()
         self._count = 0
+        # By the number of the first task. Those that were here when the master started are on none.
+        self._accounts: dict[int, Account] = {}
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, dependent: Dependent) -> None:
+    def add(self, dependent: Dependent, account: Account | None = None) -> None:
+        """``account``: of the key that submitted it; whether there is room was looked at before."""
+        if account is not None:
+            account.note(Resource.DEPENDENTS, 1)
+            self._accounts[dependent.seq] = account
         self._count += 1
         self.own.add(dependent.run, dependent.seq, dependent)
         for run in dependent.needs:
             self.needed.add(run, dependent.seq, dependent)
 
     def remove(self, dependent: Dependent) -> None:
+        give_back(self._accounts.pop(dependent.seq, None), Resource.DEPENDENTS)
         self._count -= 1
         self.own.remove(dependent.run, dependent.seq)
         for run in dependent.needs:
             self.needed.remove(run, dependent.seq)
 
-    def clear(self) -> None:
+    def load(self, dependents: Iterable[Dependent]) -> None:
+        """Keep these instead, on the accounts that they were on."""
+        before, self._accounts = self._accounts, {}
         self._count = 0
         self.own.clear()
         self.needed.clear()
+        for dependent in dependents:
+            self.add(dependent)
+            if (account := before.pop(dependent.seq, None)) is not None:
+                self._accounts[dependent.seq] = account
+        for account in before.values():  # submitted in the transaction that failed
+            account.give(Resource.DEPENDENTS)
 
     def of(self, id: bytes) -> Dependent | None:
         return next((dependent for _, _, dependent in self.own.over(IdRun(id, 1))), None)

@@ -50,6 +50,7 @@ class Resource(enum.IntEnum):
     CLAIMS = 19
     WATCHED_BLOCKS = 20
     FLOWS = 21
+    DEPENDENTS = 22
 
 
 class Limit(NamedTuple):
@@ -134,6 +135,13 @@ LIMITS: Final[dict[Resource, Limit]] = {
     ),
     Resource.FLOWS: Limit(
         20_000, 100_000, 2 * KIB, "flows that have not ended", "wait until some have ended, or cancel them"
+    ),
+    Resource.DEPENDENTS: Limit(
+        100_000,
+        250_000,
+        512,
+        "tasks that wait for others",
+        "map over handles, of which a thousand count as one, or wait for some",
     ),
     Resource.UPLOADS: Limit(256, 1_024, 1 * KIB, "uploads under way", "finish some first"),
     Resource.INCOMING_BYTES: Limit(
