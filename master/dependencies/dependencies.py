@@ -113,7 +113,7 @@ class Dependencies(Part):
                 dependent.open -= part.length
                 self._changed[dependent.seq] = dependent
                 if not dependent.open:
-                    self.known.remove(dependent)
+                    self.known.forget(dependent)
 
     def _count(self, dependent: Dependent, part: IdRun, state: int, sign: int) -> None:
         """Needed tasks have ended in this state, or (-1) run again after they had."""

@@ -32,12 +32,12 @@ class KnownDependents:
         for run in dependent.needs:
             self.needed.add(run, dependent.seq, dependent)
 
-    def remove(self, dependent: Dependent) -> None:
+    def forget(self, dependent: Dependent) -> None:
         give_back(self._accounts.pop(dependent.seq, None), Resource.DEPENDENTS)
         self._count -= 1
-        self.own.remove(dependent.run, dependent.seq)
+        self.own.forget(dependent.run, dependent.seq)
         for run in dependent.needs:
-            self.needed.remove(run, dependent.seq)
+            self.needed.forget(run, dependent.seq)
 
     def load(self, dependents: Iterable[Dependent]) -> None:
         """Keep these instead, on the accounts that they were on."""

@@ -43,7 +43,7 @@ class Overlaps(Generic[V]):
         blocks = self._by_prefix.setdefault(run.first[:-PLACE_BYTES], {}).setdefault(size, {})
         insort(blocks.setdefault(start >> _shift(size), []), (start, start + run.length, number, value))
 
-    def remove(self, run: IdRun, number: int) -> None:
+    def forget(self, run: IdRun, number: int) -> None:
         prefix, start, size = run.first[:-PLACE_BYTES], run.place, run.length.bit_length()
         blocks = self._by_prefix[prefix][size]
         entries = blocks[start >> _shift(size)]

@@ -148,6 +148,10 @@ NOT_HERE = {
     tq.TqError,
     tq.TimeLimit,
     tq.CancelRequested,
+    tq.FlowFailed,
+    tq.LeaseLost,
+    tq.StepChanged,
+    tq.Suspended,
 }  # their own tests raise them
 
 

@@ -41,6 +41,7 @@ if __name__ == "__main__":
     for number in range(10):
         task.put(number)
     print(sum(result.get(timeout=60) for _ in range(10)))
+    task.join()  # the last task_done is answered
     manager.shutdown()
 """
 WORKER = """

@@ -80,7 +80,7 @@ BUGS = (
     ),
     Bug(
         "dedupe by id only",
-        "tq.master.tasks.dispatch",
+        "tq.master.tasks.known_tasks",
         "if route != submission.route.number or payload != (",
         "if False and payload != (",
     ),
@@ -173,7 +173,7 @@ BUGS = (
     ),
     Bug(
         "know a repeated array by its first task",
-        "tq.master.tasks.dispatch",
+        "tq.master.tasks.known_tasks",
         "if route != submission.route.number or payload != (",
         "if id == next(iter(submission.ids())) and payload != (",
     ),

@@ -49,7 +49,7 @@ class SqliteDependencies(SqlitePart):
         self._many("advance_dependent", rows)  # some may be deleted by now
 
     def states(self, run: IdRun) -> list[StateSpan]:
-        alone = (StateSpan(*row) for row in self._all("states_between", run.ends()))
+        alone = (StateSpan(id, 1, *rest) for id, *rest in self._all("states_between", run.ends()))
         spans: list[StateSpan] = []
         for one in merge(alone, self._in_slices(run)):
             last = spans[-1] if spans else None

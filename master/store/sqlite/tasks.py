@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from ....common.domain.model import OutcomeNumber, StateNumber
@@ -146,11 +147,8 @@ class SqliteTasks(StatementExecutor):
         slices = [head for route in routes for head in self._ready_slices(route, tasks)]
         if len(routes) == 1 and not slices:
             return None
-        rows = [
-            Head(-priority, seq, size, None)
-            for route in routes
-            for priority, seq, size in self._all("ready_heads", (route, tasks))
-        ]
+        found = chain.from_iterable(self._all("ready_heads", (route, tasks)) for route in routes)
+        rows = [Head(-priority, seq, size, None) for priority, seq, size in found]
         return sorted(slices + rows, key=_place)
 
     def _ready_slices(self, route: int, tasks: int) -> list[Head]:
@@ -164,10 +162,8 @@ class SqliteTasks(StatementExecutor):
         self, route: int, want: Want, now: int, bytes_max: int | None = None
     ) -> list[Leased | LeasedSlice]:
         given = {"route": route, "limit": want.tasks, "lease": want.lease, "worker": want.worker, "now": now}
-        if bytes_max is None:
-            rows = self._all("lease_route", given)
-        else:
-            rows = self._all("lease_route_measured", {**given, "bytes_max": bytes_max})
+        statement = "lease_route" if bytes_max is None else "lease_route_measured"
+        rows = self._all(statement, {**given, "bytes_max": bytes_max})
         rows.sort(key=lambda row: (-row[0], row[1]))  # RETURNING promises no order
         return list(map(Leased._make, rows))
 

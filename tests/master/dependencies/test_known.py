@@ -22,11 +22,11 @@ def test_each_is_on_the_account_of_its_key_until_it_is_gone_also_after_a_transac
     known.add(two, mine)
     known.add(three, others)
     assert (mine.held[Resource.DEPENDENTS], accounts.total.held[Resource.DEPENDENTS]) == (2, 3)
-    known.remove(one)
+    known.forget(one)
     assert mine.held[Resource.DEPENDENTS] == 1
     known.load([dependent(3), dependent(4)])  # that of two failed; four was here when the master started
     assert (mine.held[Resource.DEPENDENTS], others.held[Resource.DEPENDENTS]) == (0, 1)
     assert len(known) == 2
     for number in (3, 4):
-        known.remove(dependent(number))
+        known.forget(dependent(number))
     assert accounts.total.held[Resource.DEPENDENTS] == len(known) == 0

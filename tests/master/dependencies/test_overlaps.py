@@ -28,7 +28,7 @@ def test_what_overlaps_is_what_a_search_finds(
         kept[number] = one
         if not stays:
             gone = min(kept)
-            overlaps.remove(kept.pop(gone), gone)
+            overlaps.forget(kept.pop(gone), gone)
     for wanted in asked + list(kept.values()):
         expected = []
         for number, one in kept.items():
@@ -45,7 +45,7 @@ def test_what_overlaps_is_what_a_search_finds(
         assert sorted(found) == sorted(expected)
         assert overlaps.has(wanted) == bool(expected)
     for number, one in kept.items():
-        overlaps.remove(one, number)
+        overlaps.forget(one, number)
     assert not overlaps
 
 

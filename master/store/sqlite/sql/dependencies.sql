@@ -26,7 +26,7 @@ SELECT first, length FROM needs WHERE seq = ? ORDER BY place
 UPDATE dependents SET left = ?, missed = ?, culprit = ?, open = ?, ripe = ? WHERE seq = ?
 
 -- name: states_between
-SELECT id, 1, route, state FROM tasks WHERE id BETWEEN ? AND ? ORDER BY id
+SELECT id, route, state FROM tasks WHERE id BETWEEN ? AND ? ORDER BY id
 
 -- name: arrays_upto_id
 SELECT seq, stop, id FROM arrays WHERE id <= :last AND id >= ifnull(
