@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from .client.stdlib.pool import Pool as Pool
     from .client.tasks.answers import Attempt as Attempt
     from .client.tasks.answers import Progress as Progress
+    from .client.tasks.canvas import Chain as Chain
+    from .client.tasks.canvas import Chord as Chord
+    from .client.tasks.canvas import Group as Group
+    from .client.tasks.canvas import Signature as Signature
+    from .client.tasks.canvas import chain as chain
+    from .client.tasks.canvas import chord as chord
+    from .client.tasks.canvas import group as group
     from .client.tasks.handle import Handle as Handle
     from .client.tasks.handles import Handles as Handles
     from .client.tasks.handles import as_completed as as_completed
@@ -79,6 +86,9 @@ _HOMES = {
     "App": "client.app",
     "Attempt": "client.tasks.answers",
     "BrokenCluster": "client.stdlib.exceptions",
+    **dict.fromkeys(
+        ("Chain", "Chord", "Group", "Signature", "chain", "chord", "group"), "client.tasks.canvas"
+    ),
     "Blob": "common.values.blob",
     "Context": "common.domain.context",
     "Failed": "common.values.failed",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.domain.id_runs import IdRun, runs_of
 from ...common.domain.on_error import NEEDED_MAX
+from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 
 if TYPE_CHECKING:
     from ...common.values.needed import Needed
@@ -47,6 +49,16 @@ class GatheredNeeds:
         if len(found) == 1:
             return found
         return list(runs_of(dict.fromkeys(id for run in found for id in run.ids())))
+
+
+def as_needed(after: Any) -> list[tuple[ClientSession, Needed]]:
+    """Of a handle, handles, or a list of them, nested as those of groups are; raises InvalidArgument."""
+    if isinstance(after, (list, tuple)):
+        return [found for one in after for found in as_needed(one)]
+    found = getattr(after, "_tq_needed", None)
+    if found is None:
+        raise InvalidArgument(f"after is a handle, or a list of handles, not {brief(after, 80)}")
+    return [found()]
 
 
 def rows_with_needs(first: bytes, payloads: list[bytes], needs: TaskNeeds) -> list[list[Any]]:

@@ -12,7 +12,7 @@ Arguments are validated and encoded in the caller's thread; only bytes leave thi
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from ...common.domain.callables import NamedCallable
@@ -21,7 +21,7 @@ from ..core.blocking import warn_on_loop
 from .definition import Definition
 from .handle import Handle, submit_one
 from .kinds import TaskKind, TaskKinds
-from .needs import GatheredNeeds
+from .needs import GatheredNeeds, as_needed
 from .open_flow import open_flow
 from .options import Choice, Options, choose
 from .submission import open_batch
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ...common.domain.schedule import DeclaredSchedule
     from ...common.values.blob import Blob
     from ..core.session import ClientSession
+    from .canvas import Signature
     from .handles import Handles
 
 P = ParamSpec("P")
@@ -44,9 +45,15 @@ class Submitter(Generic[P, R]):
     """Submits one callable with one set of options."""
 
     def __init__(
-        self, session: ClientSession, definition: Definition, choice: Choice, key: str | None = None
+        self,
+        session: ClientSession,
+        definition: Definition,
+        choice: Choice,
+        key: str | None = None,
+        after: Sequence[Any] = (),
     ) -> None:
         self._session, self._definition, self._choice, self._key = session, definition, choice, key
+        self._after = after
         self._known_kind: TaskKind | None = None
 
     def __repr__(self) -> str:
@@ -170,11 +177,14 @@ class Submitter(Generic[P, R]):
 
         return cast("Handles[R]", await submit_all_async(self._session, *self.parts, zip(items)))
 
-    def using(self, *, key: str | None = None, **options: Unpack[Options]) -> Submitter[P, R]:
+    def using(
+        self, *, key: str | None = None, after: Any = None, **options: Unpack[Options]
+    ) -> Submitter[P, R]:
         """Make a variant of the task with other options. Those that are not given keep their values.
 
         Args:
             key: Unique name for the task in its queue. Submitting again with the same key and arguments returns the same task.
+            after: A handle, or a list of handles, of tasks that the task needs without getting their results.
             options: The queue and options of ``App.task``.
 
         Returns:
@@ -189,7 +199,41 @@ class Submitter(Generic[P, R]):
         """
         if key is not None and (not isinstance(key, str) or not key):
             raise InvalidArgument(f"key must be a non-empty str, not {key!r:.80}")
-        return Submitter(self._session, self._definition, choose(options, self._choice), key or self._key)
+        before = self._after if after is None else as_needed(after)
+        choice = choose(options, self._choice)
+        return Submitter(self._session, self._definition, choice, key or self._key, before)
+
+    def s(self, *args: Any, **kwargs: Any) -> Signature:
+        """Make a signature: a call to be submitted later, in a chain, a group or a chord.
+
+        Args:
+            args: Positional arguments; the result of what comes before it stands in front of them.
+            kwargs: Keyword arguments.
+
+        Returns:
+            The signature.
+
+        Example::
+
+            tq.chain(fetch.s(url), parse.s(), store.s("pages")).submit()
+        """
+        from .canvas import Signature
+
+        return Signature(self, args, kwargs, is_immutable=False)
+
+    def si(self, *args: Any, **kwargs: Any) -> Signature:
+        """Make an immutable signature: it waits for what comes before it, and does not get its result.
+
+        Args:
+            args: Positional arguments, all of them.
+            kwargs: Keyword arguments.
+
+        Returns:
+            The signature.
+        """
+        from .canvas import Signature
+
+        return Signature(self, args, kwargs, is_immutable=True)
 
     def _encoded(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -198,6 +242,9 @@ class Submitter(Generic[P, R]):
         encode, arguments = _encoder(), self._definition.arguments
         blobs: list[Blob] = []
         needs = GatheredNeeds(self._session)
+        for session, needed in self._after:
+            if why := needs.add(session, needed):
+                raise InvalidArgument(f"after: {why}")
         if arguments is None:
             payload = encode(args, kwargs, (), blobs, needs)
         else:
@@ -255,6 +302,8 @@ class Submitter(Generic[P, R]):
             raise InvalidArgument(
                 f"key={self._key!r} names one task, and here many may be made; leave it out, or submit one by one"
             )
+        if self._after:
+            raise InvalidArgument("after=… is of one task, and here many may be made; submit them one by one")
         return self._definition, self._choice._replace(flow=open_flow(self._session))
 
 

@@ -34,6 +34,11 @@ from .table import FlowTable
 WORKED_MAX: Final = 2_000  # tasks that are cancelled or retried in one transaction, some 11 µs each
 RUNS_READ: Final = 200  # rows of members that are read for that
 LOST_MAX: Final = 1_000  # of a lost program, in one transaction
+HOW_ENDED: Final = {
+    FlowState.SUCCEEDED: "has succeeded",
+    FlowState.FAILED: "has failed",
+    FlowState.CANCELLED: "was cancelled",
+}
 LOST: Final = "the program that filled it was lost before it was complete"
 
 
@@ -134,11 +139,12 @@ class Flows(Part):
         """The origin of tasks that are submitted into it. One that has ended takes no new ones, but knows those that a repeated
         program submits again."""
         row = self.table.find(session, id)
-        if row.finished is None and not row.ending:
+        flow = self.table.live(row.number)
+        if flow is not None and flow.takes_tasks:
             return -row.number
         ids = list(ids)
         if len(self._all.find(ids)) < len(ids):
-            how = f"has {row.state}" if row.finished is not None else "is being ended"
+            how = "is being ended" if row.finished is None else HOW_ENDED[FlowState(row.state)]
             raise InvalidArgument(
                 f"the flow {row.name or show_id(id)} {how} and takes no more tasks; open another one, or submit outside of it"
             )

@@ -38,10 +38,18 @@ class LiveFlow:
         return self.row.succeeded + self.row.failed + self.row.cancelled
 
     def accepted(self, tasks: int) -> int:
-        """So many tasks were accepted; the place of the first."""
-        place = self.row.total
-        self.row = self.row._replace(total=place + tasks)
+        """So many tasks were accepted; the place of the first. In a flow that ends they are cancelled as the others are."""
+        row, place = self.row, self.row.total
+        if row.ending:
+            row = row._replace(work=CANCELS, place=row.place if row.work == CANCELS else place)
+        self.row = row._replace(total=place + tasks)
         return place
+
+    @property
+    def takes_tasks(self) -> bool:
+        """While its program fills it, also after a task of it has failed: then what is submitted is cancelled."""
+        row = self.row
+        return row.finished is None and (not row.ending or (row.ending == FAILS and row.node is not None))
 
     def ended(self, run: IdRun, state: int) -> None:
         """Tasks of it have ended."""

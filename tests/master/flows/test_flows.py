@@ -55,6 +55,20 @@ def test_after_a_failure_the_others_are_cancelled(flowing: Flowing, monkeypatch:
     assert flowing.show()["first_failure"] == show_id(bad)
 
 
+def test_what_is_submitted_into_an_open_flow_after_a_failure_is_cancelled(flowing: Flowing) -> None:
+    flowing.open()
+    flowing.submit(3)
+    worker = flowing.worker()
+    flowing.finish(worker, lambda task: True, want=1)
+    flowing.settle()
+    assert flowing.counts() == ("open", 3, 0, 1, 2)
+    flowing.submit(5)
+    flowing.settle()
+    assert flowing.counts() == ("open", 8, 0, 1, 7)
+    flowing.client.call(FLOWS, "seal", FLOW)
+    assert flowing.counts() == ("failed", 8, 0, 1, 7)
+
+
 def test_after_a_failure_a_flow_that_collects_goes_on(flowing: Flowing) -> None:
     flowing.open(on_error="collect")
     bad = flowing.submit(20).first
@@ -81,7 +95,7 @@ def test_a_cancelled_flow_cancels_what_waits_and_what_runs(flowing: Flowing) -> 
     flowing.settle()
     assert flowing.counts() == ("cancelled", 10, 0, 0, 10)
     assert flowing.show()["reason"] == "no more"
-    with pytest.raises(InvalidArgument, match="has cancelled and takes no more tasks"):
+    with pytest.raises(InvalidArgument, match="was cancelled and takes no more tasks"):
         flowing.submit()
 
 
