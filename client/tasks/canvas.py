@@ -12,18 +12,25 @@ All tasks are stored when ``submit`` returns: each is given the handles of those
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 
-if TYPE_CHECKING:
-    from .handle import Handle
-    from .task import Submitter
+
+class Callee(Protocol):
+    """The task of a signature: a ``Submitter``, which makes signatures and is not imported for that."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def using(self) -> Callable[..., Callee]: ...
+    @property
+    def submit(self) -> Callable[..., Any]: ...
 
 
-class Part:
+class CanvasPart:
     """What can stand in a chain."""
 
     def submit(self) -> Any:
@@ -39,17 +46,17 @@ class Part:
         raise NotImplementedError
 
     def __or__(self, other: object) -> Chain:
-        if not isinstance(other, Part):
+        if not isinstance(other, CanvasPart):
             return NotImplemented
         return Chain([*_parts(self), *_parts(other)])
 
 
-class Signature(Part):
+class Signature(CanvasPart):
     """A call that is submitted later: what ``task.s(…)`` and ``task.si(…)`` make."""
 
     def __init__(
         self,
-        task: Submitter[..., Any],
+        task: Callee,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         *,
@@ -76,16 +83,16 @@ class Signature(Part):
             self._task.using(**options), self._args, self._kwargs, is_immutable=self._is_immutable
         )
 
-    def _submit(self, before: Sequence[Any]) -> Handle[Any]:
+    def _submit(self, before: Sequence[Any]) -> Any:
         if before and self._is_immutable:
             return self._task.using(after=list(before)).submit(*self._args, **self._kwargs)
         return self._task.submit(*before, *self._args, **self._kwargs)
 
 
-class Chain(Part):
+class Chain(CanvasPart):
     """Parts of which each waits for the one before it, and gets its result as the first argument."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[CanvasPart]) -> None:
         self._steps = parts
 
     def __repr__(self) -> str:
@@ -99,10 +106,10 @@ class Chain(Part):
         return made
 
 
-class Group(Part):
+class Group(CanvasPart):
     """Parts that run side by side. Behind another part of a chain each of them gets its result."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[CanvasPart]) -> None:
         self._members = parts
 
     def __repr__(self) -> str:
@@ -116,7 +123,7 @@ class Chord(Chain):
     """A group, and a part that gets the list of its results."""
 
 
-def chain(*parts: Part) -> Chain:
+def chain(*parts: CanvasPart) -> Chain:
     """Make a chain: each part waits for the one before it, and gets its result as the first argument.
 
     Args:
@@ -135,7 +142,7 @@ def chain(*parts: Part) -> Chain:
     return Chain(_checked("chain", parts))
 
 
-def group(*parts: Part | Iterable[Part]) -> Group:
+def group(*parts: CanvasPart | Iterable[CanvasPart]) -> Group:
     """Make a group: parts that run side by side.
 
     Args:
@@ -147,12 +154,12 @@ def group(*parts: Part | Iterable[Part]) -> Group:
     Raises:
         InvalidArgument: A part is none.
     """
-    if len(parts) == 1 and not isinstance(parts[0], Part):
+    if len(parts) == 1 and not isinstance(parts[0], CanvasPart):
         return Group(_checked("group", tuple(parts[0])))
     return Group(_checked("group", parts))
 
 
-def chord(header: Group | Iterable[Part], body: Part) -> Chord:
+def chord(header: Group | Iterable[CanvasPart], body: CanvasPart) -> Chord:
     """Make a chord: a group, and a part that gets the list of its results when all have succeeded.
 
     Args:
@@ -173,16 +180,16 @@ def chord(header: Group | Iterable[Part], body: Part) -> Chord:
     return Chord([members, *_checked("chord", (body,))])
 
 
-def _checked(what: str, parts: Sequence[Any]) -> Sequence[Part]:
+def _checked(what: str, parts: Sequence[Any]) -> Sequence[CanvasPart]:
     if not parts:
         raise InvalidArgument(f"a {what} has at least one part: {what}(task.s(1), …)")
     for part in parts:
-        if not isinstance(part, Part):
+        if not isinstance(part, CanvasPart):
             raise InvalidArgument(
                 f"{brief(part, 80)} is no part of a {what}; write task.s(…) for a call of a task"
             )
     return parts
 
 
-def _parts(part: Part) -> Sequence[Part]:
+def _parts(part: CanvasPart) -> Sequence[CanvasPart]:
     return part._steps if isinstance(part, Chain) else [part]

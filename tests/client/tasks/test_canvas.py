@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import tq
-from tq.client.tasks.canvas import Part
+from tq.client.tasks.canvas import CanvasPart
 
 
 class Recorded:
@@ -90,8 +90,8 @@ def test_a_signature_with_other_options_is_another_one(tasks: list[Recorded], ca
         (lambda: tq.chain(), "a chain has at least one part"),
         (lambda: tq.group([]), "a group has at least one part"),
         (lambda: tq.chain(print), "is no part of a chain; write task.s"),  # type: ignore[arg-type]
-        (lambda: tq.chord([], Part()), "a group has at least one part"),
-        (lambda: tq.chord([Part()], 7), "7 is no part of a chord"),  # type: ignore[arg-type]
+        (lambda: tq.chord([], CanvasPart()), "a group has at least one part"),
+        (lambda: tq.chord([CanvasPart()], 7), "7 is no part of a chord"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_no_part_is_refused(make: Any, words: str) -> None:
