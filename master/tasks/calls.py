@@ -214,7 +214,7 @@ class Tasks(EngineObject):
 
     def _in_portions(self, call: Call, ids: Any, do: Callable[[Sequence[bytes], Now], Rows]) -> object:
         """Consecutive ids are cheap, and ids far from each other take a tenth of a millisecond each."""
-        runs = check_runs(ids)
+        runs = list(dict.fromkeys(check_runs(ids)))
 
         def some(portion: Sequence[IdRun], now: Now) -> Rows:
             return do([id for run in portion for id in run.ids()], now)
