@@ -133,11 +133,8 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     retention.known_workers = lambda: membership.by_number
     orders, last_failures = Orders(membership, leases), LastFailures()
     made_by_time = _schedules(core, routes, dispatch, completion, keyring)
-    flows = Flows(core, completion)
-    flow_callbacks = FlowCallbacks(store, routes, dispatch, agenda, core.report, keyring.find, facts)
-    flow_waits, flow_retention = FlowWaits(store, agenda), FlowRetention(core)
+    flows, *at_their_ends = _flows(core, routes, dispatch, completion, keyring)
     dispatch.flows = flows
-    flows.ended_listeners += [flow_callbacks.ended, flow_waits.ended, flow_retention.ended]
     for listener in (
         routes.ended,
         subscriptions.ended,
@@ -184,9 +181,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         attempt_log,
         *made_by_time,
         flows,
-        flow_callbacks,
-        flow_waits,
-        flow_retention,
+        *at_their_ends,
     ]
 
 
@@ -197,6 +192,17 @@ def _schedules(
     occurrences = Occurrences(core.store, routes, dispatch, completion, core.agenda, may.why_not)
     schedules = Timetable(core.store, routes, occurrences, core.agenda, core.report, may.why_not)
     return occurrences, schedules, Declarations(core.store, schedules, core.agenda, core.report)
+
+
+def _flows(
+    core: Core, routes: Routes, dispatch: Dispatch, completion: Completion, keyring: Keyring
+) -> tuple[Flows, FlowCallbacks, FlowWaits, FlowRetention]:
+    store, agenda = core.store, core.agenda
+    flows = Flows(core, completion)
+    callbacks = FlowCallbacks(store, routes, dispatch, agenda, core.report, keyring.find, facts)
+    waits, retention = FlowWaits(store, agenda), FlowRetention(core)
+    flows.ended_listeners += [callbacks.ended, waits.ended, retention.ended]
+    return flows, callbacks, waits, retention
 
 
 def _others(core: Core) -> Sequence[Part]:

@@ -273,7 +273,7 @@ class PendingCalls:
         some: list[OutcomeSlice] = []
         of_some: Listeners = ()
         for one in slices:
-            # What is no longer watched, or was delivered before a connection was lost, is in no part.
+            # What is no longer watched, or was delivered before a connection was lost, is left out.
             for part in self._watched.take(one.run):
                 if part.listeners is not of_some:
                     some, of_some = [], part.listeners

@@ -57,7 +57,7 @@ class FlowingApp:
         from .flow import Flow
 
         warn_on_loop("await asyncio.to_thread(app.get_flow, …)")
-        id = parse_id(flow_id)
+        id = parse_id(flow_id, of="flow")
         shown = self.session.ask(FLOWS, "show", id)
         return Flow(self.session, id, shown["name"], shown["on_error"])
 

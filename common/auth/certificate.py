@@ -96,7 +96,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 def _make_apart() -> tuple[bytes, bytes]:
     """Key and certificate. The library that makes them takes 12 MB, which would stay with a master for its life: it is used in a
-    child process that ends when they are made. With other threads a fork is no safe thing, and they are made here."""
+    child process that ends when they are made. With other threads a fork is not safe, and they are made here."""
     if threading.active_count() > 1:
         return _make()
     receiver, sender = os.pipe()

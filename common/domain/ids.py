@@ -216,11 +216,11 @@ def show_id(id: bytes) -> str:
     return str(UUID(bytes=id)) if len(id) == 16 else id.hex()
 
 
-def parse_id(text: str) -> bytes:
-    """An id from its text; raises InvalidArgument."""
+def parse_id(text: str, of: str = "task") -> bytes:
+    """An id from its text; raises InvalidArgument. ``of``: what it names, for that message."""
     try:
         return UUID(text).bytes
     except (ValueError, AttributeError, TypeError):
         raise InvalidArgument(
-            f"{brief(text, 60)} is not a task id; it looks like 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b"
+            f"{brief(text, 60)} is not a {of} id; it looks like 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b"
         ) from None
