@@ -57,7 +57,9 @@ class StepsObject(EngineObject):
         held = self._held(call, id, attempt, lease)
         if held is None:
             return None
-        self._steps.record(id, held, number, name, body, seconds, self.engine.now)
+        self._steps.record(
+            id, held, number, name, body, seconds, call.session.verifier.key_id, self.engine.now
+        )
         return True
 
     @exposed(Role.CLIENT)

@@ -31,7 +31,7 @@ from ..store.interface.queries import Found
 from ..store.interface.steps import SignalRow, StepRow
 from ..store.interface.store import Store
 from ..tasks.leases import LeasedAttempt
-from .steps import Steps, recorded_step
+from .steps import Steps, check_room, recorded_step
 
 READY, SCHEDULED = int(StateNumber.READY), int(StateNumber.SCHEDULED)
 
@@ -74,6 +74,7 @@ class Signals(Part):
             )
         if len(steps.signals(task.seq)) >= SIGNALS_MAX:
             raise QuotaExceeded(f"a task is sent at most {SIGNALS_MAX} signals; put many values into a queue")
+        check_room(self._store, signal.key, signal.size)
         steps.send(signal)
         if (
             task.state == SCHEDULED

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
+from ...common.auth.keys import AUTHKEY_ID
 from ...common.contract.rows import to_wire
 from ...common.contract.steps import RecordedStep
 from ...common.domain.id_runs import IdRun
@@ -27,6 +28,8 @@ from ..store.interface.store import Store
 from ..tasks.leases import LeasedAttempt
 
 PORTION_BYTES: Final = 4 * 1024 * 1024  # of recorded steps in one answer
+KEY_BYTES_MAX: Final = 4 * 1024**3  # of the disk, for what steps of tasks returned and signals carry
+ALL_BYTES_MAX: Final = 16 * 1024**3
 REMEMBERED_MAX: Final = (
     100_000  # tasks whose steps are dropped as soon as they succeed; those of others go with them
 )
@@ -56,13 +59,22 @@ class Steps(Part):
         return [recorded_step(row, now) for row in rows]
 
     def record(
-        self, id: bytes, held: LeasedAttempt, number: int, name: str, body: bytes, seconds: float, now: Now
+        self,
+        id: bytes,
+        held: LeasedAttempt,
+        number: int,
+        name: str,
+        body: bytes,
+        seconds: float,
+        key: str,
+        now: Now,
     ) -> None:
-        """A function has returned."""
+        """A function has returned. ``key``: by which it is recorded."""
         if len(body) > STEP_BYTES_MAX:
             raise InvalidArgument(f"a step's result has at most {STEP_BYTES_MAX:,} bytes, not {len(body):,}")
         if self.known(held, number, (StepKind.CALL,), name) is None:
-            self.add(id, held, StepKind.CALL, number, name, now, body=body, seconds=seconds)
+            check_room(self._store, key, len(body))
+            self.add(id, held, StepKind.CALL, number, name, now, body=body, seconds=seconds, key=key)
 
     def sleep(self, id: bytes, held: LeasedAttempt, number: int, seconds: float, now: Now) -> float:
         """Begin to sleep, or go on with it; how many seconds are left."""
@@ -117,6 +129,7 @@ class Steps(Part):
         seconds: float | None = None,
         until: int | None = None,
         role: str | None = None,
+        key: str | None = None,
     ) -> StepRow:
         """Record a step."""
         totals, size = self._store.steps.totals(held.seq), len(body or b"")
@@ -132,7 +145,7 @@ class Steps(Part):
         if len(self._with_steps) < REMEMBERED_MAX:
             self._with_steps[id] = held.seq
         row = StepRow(
-            held.seq, number, int(kind), name, held.number, now.steady, seconds, until, size, body, role
+            held.seq, number, int(kind), name, held.number, now.steady, seconds, until, size, body, role, key
         )
         self._store.steps.add(row)
         return row
@@ -143,6 +156,20 @@ class Steps(Part):
             raise InvalidArgument(
                 f"{what} ends the attempt and starts the task again later; this task is at_most_once and is never started twice"
             )
+
+
+def check_room(store: Store, key: str, size: int) -> None:
+    """Whether a key may record or send so many bytes more. Raises QuotaExceeded."""
+    held = store.steps.bytes_of(key)
+    remedy = "return and send less, such as the place where the rest is kept, or purge tasks that failed"
+    if key != AUTHKEY_ID and held.key + size > KEY_BYTES_MAX:
+        raise QuotaExceeded(
+            f"steps and signals of this key take {held.key:,} bytes; at most {KEY_BYTES_MAX:,}: {remedy}"
+        )
+    if held.all + size > ALL_BYTES_MAX:
+        raise QuotaExceeded(
+            f"steps and signals of all keys take {held.all:,} bytes; at most {ALL_BYTES_MAX:,}: {remedy}"
+        )
 
 
 def left_of(row: StepRow, now: Now) -> float:

@@ -20,6 +20,7 @@ class StepRow(NamedTuple):
     size: int  # of the body, also when that is dropped
     body: bytes | None
     role: str | None = None  # of a wait: what the sender of its signal has to have; only ``waits`` reads it
+    key: str | None = None  # of a call: by which it was recorded; it is only written
 
 
 class SignalRow(NamedTuple):
@@ -41,6 +42,11 @@ class StepTotals(NamedTuple):
     bytes: int
 
 
+class BytesOfKeys(NamedTuple):
+    key: int  # of one
+    all: int
+
+
 class StepStore(Protocol):
     def add(self, row: StepRow) -> None: ...
     def get(self, seq: int, number: int) -> StepRow | None:
@@ -48,6 +54,9 @@ class StepStore(Protocol):
 
     def totals(self, seq: int) -> StepTotals:
         """How many steps a task has, and their bytes."""
+
+    def bytes_of(self, key: str) -> BytesOfKeys:
+        """Of bodies of calls and signals that have not been dropped: what was recorded and sent by this key, and by all."""
 
     def after(self, seq: int, number: int, size: int) -> list[StepRow]:
         """The steps of a task with a number above this, in order, until their bodies have so many bytes; at least one if there

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..interface.steps import SignalRow, StepRow, StepTotals
+from ..interface.steps import BytesOfKeys, SignalRow, StepRow, StepTotals
 from .part import SqlitePart
 
 
@@ -18,6 +18,9 @@ class SqliteSteps(SqlitePart):
 
     def totals(self, seq: int) -> StepTotals:
         return StepTotals(*self._all("step_totals", (seq,))[0])
+
+    def bytes_of(self, key: str) -> BytesOfKeys:
+        return BytesOfKeys(*self._all("step_bytes", (key,))[0])
 
     def after(self, seq: int, number: int, size: int) -> list[StepRow]:
         sizes = self._all("step_sizes", (seq, number))

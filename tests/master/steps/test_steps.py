@@ -196,6 +196,27 @@ def test_steps_are_limited_in_number_and_bytes_for_each_task(
         calls.step(steps, "too many")
 
 
+def test_what_a_key_has_recorded_and_sent_is_bounded_until_the_task_has_succeeded(
+    life: TaskLife, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def records(steps: AttemptSteps) -> Any:
+        calls.step(steps, "a", "x" * 100)
+        monkeypatch.setattr(master_steps, "KEY_BYTES_MAX", 150)
+        with pytest.raises(QuotaExceeded, match=r"signals of this key take 1[0-9]{2} bytes; at most 150"):
+            calls.step(steps, "b", "x" * 100)
+        monkeypatch.setattr(master_steps, "KEY_BYTES_MAX", 1_000)
+        monkeypatch.setattr(master_steps, "ALL_BYTES_MAX", 150)
+        with pytest.raises(QuotaExceeded, match=r"of all keys take 1[0-9]{2} bytes; at most 150"):
+            life.client.call("get_steps", "signal", life.id, "go", b"x" * 100, bytes(16))
+        return calls.step(steps, "b", "less")
+
+    assert life.run(records) == "less"
+    life.client.call("get_task_queue/q", "submit", "m:f", {}, [[bytes([1] * 16), b"payload"]])
+    life.client.call(
+        "get_steps", "signal", bytes([1] * 16), "go", b"x" * 150, bytes(16)
+    )  # there is room again
+
+
 def test_large_steps_travel_in_portions(
     life: TaskLife, calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tq.common.domain.model import StateNumber
-from tq.master.store.interface.steps import SignalRow, StepRow, StepTotals
+from tq.master.store.interface.steps import BytesOfKeys, SignalRow, StepRow, StepTotals
 from tq.master.store.interface.store import Inconsistent, Store
 
 from .tasks import NOW, as_array, insert, state_of, task
@@ -89,3 +89,27 @@ def test_a_scheduled_task_is_woken_before_its_time_and_no_other(store: Store) ->
     assert (state_of(store, 1), store.next_due()) == (StateNumber.READY, None)
     with pytest.raises(Inconsistent):
         store.wake(2)
+
+
+def test_the_bytes_of_each_key_are_those_of_its_steps_and_signals_that_have_their_bodies(
+    store: Store,
+) -> None:
+    route = store.add_route("q", "m:f")
+    store.commit()
+    insert(store, *(task(seq, route, StateNumber.READY) for seq in (1, 2)))
+    store.begin()
+    assert store.steps.bytes_of("a") == BytesOfKeys(0, 0)
+    for seq, key in ((1, "a"), (1, "b"), (2, "a")):
+        number = store.steps.totals(seq).steps + 1
+        store.steps.add(row(number, seq=seq)._replace(key=key))
+        store.steps.send(signal(number, seq=seq)._replace(key=key))
+    wait = StepRow(2, 9, 2, "approved", 1, NOW, None, NOW + 5, 0, None, None)
+    store.steps.add(wait)
+    store.steps.decide(
+        wait._replace(kind=3, size=6, body=b"signal")
+    )  # it is counted as the signal that it was
+    assert (store.steps.bytes_of("a"), store.steps.bytes_of("b")) == (BytesOfKeys(16, 24), BytesOfKeys(8, 24))
+    store.steps.drop_bodies(1)
+    assert (store.steps.bytes_of("a"), store.steps.bytes_of("b")) == (BytesOfKeys(8, 8), BytesOfKeys(0, 8))
+    store.delete([1, 2])
+    assert store.steps.bytes_of("a") == BytesOfKeys(0, 0)

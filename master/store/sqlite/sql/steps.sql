@@ -1,12 +1,15 @@
 -- name: add_step
-INSERT INTO steps (seq, number, kind, name, attempt, recorded, seconds, until, size, body, role)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO steps (seq, number, kind, name, attempt, recorded, seconds, until, size, body, role, key)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: step
 SELECT seq, number, kind, name, attempt, recorded, seconds, until, size, NULL FROM steps WHERE seq = ? AND number = ?
 
 -- name: step_totals
 SELECT count(*), ifnull(sum(size), 0) FROM steps WHERE seq = ?
+
+-- name: step_bytes
+SELECT ifnull(sum(bytes) FILTER (WHERE key = ?), 0), ifnull(sum(bytes), 0) FROM step_bytes
 
 -- name: step_sizes
 SELECT number, size FROM steps WHERE seq = ? AND number > ? ORDER BY number
