@@ -139,8 +139,11 @@ class ChildProcess:
         """None: there will be no more."""
         while not self._blocks:
             self._flush(self._clock())
-            self._state.put_back()
-            data = self._receive(READ_BYTES)
+            try:
+                data = self._receive(READ_BYTES, socket.MSG_DONTWAIT)
+            except BlockingIOError:  # there is time to look at what the last tasks have left
+                self._state.put_back()
+                data = self._receive(READ_BYTES)
             if not data:
                 return None
             self._flushed_at = self._clock()  # the first result waits for others, too
@@ -179,7 +182,7 @@ class ChildProcess:
             if not block.is_swift and self._reports:
                 self._flush(self._clock())  # it may take long, and what is over does not wait for it
             some = end if block.is_swift and self._state.is_trusted(block.name) else index + 1
-            self._state.begin(block.name).run(self._run_jobs, block, index, some)
+            self._state.begin(block.name, self._clock()).run(self._run_jobs, block, index, some)
             index = some
         self._reports.end_of_block()
 

@@ -5,9 +5,10 @@
     import of the user's code ─► note()
     a task, or a block of tasks of one function ─► put_back(): each part that differs ─► as it was noted
 
-Looking costs a fixed amount, some tens of microseconds, so it is not done for each task: a block of short tasks is of one
-function, and is looked at as one. A function is looked at after its first task; if that or any later one has left something
-behind, it is from then on looked at after each of its tasks.
+Looking costs a fixed amount, some tens of microseconds and several times as much when the task has waited for something, so it
+is not done for each task: tasks of one function that follow one another without a pause are looked at as one, for LOOK_SECONDS.
+A function is looked at after its first task; if that or any later one has left something behind, it is from then on looked at
+after each of its tasks.
 
 A module that a task imports for the first time may set up the process as it would have at the start (its warnings filters,
 its environment, its handlers of logging), and does so only once. So what is found after such a task stays, but for what no
@@ -24,6 +25,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+LOOK_SECONDS: Final = 0.05  # so long, tasks of one function that leaves nothing are not looked at
 NOT_THEIRS: Final = sys.stdlib_module_names | {"tq"}
 
 
@@ -47,7 +49,8 @@ class ProcessState:
         self._modules: set[str] = set()
         self._known: dict[str, bool] = {}  # by function: whether its tasks have left all as it was
         self._context = self._of_tasks = contextvars.copy_context()
-        self._ran: str | None = None  # the function whose tasks were not looked at yet
+        self._ran: str | None = None  # the function whose tasks were not looked at yet,
+        self._began = 0.0  # and when the first of them began
 
     def note(self) -> None:
         """The user's code is imported."""
@@ -56,10 +59,11 @@ class ProcessState:
             one.note()
         self._context = contextvars.copy_context()
 
-    def begin(self, name: str) -> contextvars.Context:
+    def begin(self, name: str, now: float) -> contextvars.Context:
         """Tasks of this function are to run next, in the context that is returned."""
-        self.put_back()
-        self._ran, self._of_tasks = name, self._context.copy()
+        if name != self._ran or now - self._began >= LOOK_SECONDS or not self.is_trusted(name):
+            self.put_back()
+            self._ran, self._began, self._of_tasks = name, now, self._context.copy()
         return self._of_tasks
 
     def is_trusted(self, name: str) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.codec import decode, encode_call
 from tq.worker.agent.reports import JobReport
+from tq.worker.child.process_state import LOOK_SECONDS, ProcessState
 
 from ..pools.test_process import Nursery, nursery
 
@@ -74,6 +75,50 @@ def test_a_function_that_leaves_something_late_is_looked_at_after_each_task_from
         assert {decode((await one.report(ordinal)).body or b"") for ordinal in later} == {"none"}
 
     with_child(test)
+
+
+class CountedPart:
+    """A part that is looked at, and counts how often."""
+
+    made_by_imports = False
+
+    def __init__(self) -> None:
+        self.looks, self.is_left = 0, False
+
+    def note(self) -> None:
+        pass
+
+    def differs(self) -> bool:
+        self.looks += 1
+        return self.is_left
+
+    def put_back(self) -> None:
+        self.is_left = False
+
+
+def test_tasks_of_one_function_that_follow_one_another_are_looked_at_as_one_until_one_leaves_something() -> (
+    None
+):
+    part, now = CountedPart(), 100.0
+    state = ProcessState([part])
+    state.note()
+
+    def looks_before_another(name: str, seconds: float) -> int:
+        nonlocal now
+        before, now = part.looks, now + seconds
+        state.begin(name, now)
+        return part.looks - before
+
+    assert [looks_before_another("one", 0.001) for _ in range(4)] == [0, 1, 0, 0], "after its first task"
+    assert looks_before_another("one", LOOK_SECONDS) == 1, "each that takes so long is looked at"
+    assert looks_before_another("one", LOOK_SECONDS / 2) == 0
+    assert looks_before_another("other", 0.001) == 1
+    state.put_back()
+    assert looks_before_another("one", 0.001) == 0, "it was looked at in the pause"
+    part.is_left = True
+    state.put_back()
+    assert not part.is_left
+    assert [looks_before_another("one", 0.001) for _ in range(3)] == [0, 1, 1], "from then on after each"
 
 
 def test_what_a_module_does_when_a_task_imports_it_stays_but_not_where_the_process_is(tmp_path: Path) -> None:
