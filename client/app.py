@@ -158,7 +158,8 @@ class App(SchedulingApp, FlowingApp):
             delivery: ``"at_least_once"`` (the default), or ``"at_most_once"``: never started twice, without retries.
             max_crashes: Deaths of its process, from 1, after which the task is quarantined as dead; by default 3.
             on_error: What becomes of the task when a task whose result it needs does not succeed: ``"fail"`` (the default); or it
-                runs with ``tq.Failed`` in the place of each missing result, ``"collect"``, if ``tq.at_least(so many)`` succeeded.
+                runs with ``tq.Failed`` in the place of each missing result, ``"collect"``, if ``tq.at_least(so many)`` succeeded, or
+                ``"catch"``, only if one did not succeed; else it is cancelled.
             result: What the master keeps of how the task ends: ``"all"`` (the default); ``"errors"``: only failures, a success
                 has the result None; ``"none"``: neither, a failure says only that it is one.
             result_ttl: Seconds from its end until the task is deleted with all that is kept of it, up to 366 days; by default

@@ -6,6 +6,8 @@
     group(a.s(1), a.s(2))           a(1), a(2)
     chord(group(…), c.s())          group ─► c([result, …])
     a.s() | b.s()                   a chain; group(…) | c.s(): a chord
+    chord(a.map(xs), c.s())         tasks that are submitted already may stand first
+    a.s(1).link(b.s())              b(result of a), beside what else needs it; link_error(c.s()): c(tq.Failed), only if a fails
 
 All tasks are stored when ``submit`` returns: each is given the handles of those before it as arguments, so the master knows what it waits for.
 """
@@ -13,10 +15,12 @@ All tasks are stored when ``submit`` returns: each is given the handles of those
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
+from ...common.domain.on_error import CATCH
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
+from .open_flow import OPEN_FLOW
 
 
 class Callee(Protocol):
@@ -33,6 +37,10 @@ class Callee(Protocol):
 class CanvasPart:
     """What can stand in a chain."""
 
+    def __init__(self) -> None:
+        self._links: list[Signature] = []
+        self._error_links: list[Signature] = []
+
     def submit(self) -> Any:
         """Submit all of it.
 
@@ -41,9 +49,66 @@ class CanvasPart:
         """
         return self._submit(())
 
+    async def asubmit(self) -> Any:
+        """Do as ``submit``, for an event loop.
+
+        Returns:
+            As ``submit``.
+        """
+        import asyncio
+
+        return await asyncio.to_thread(self.submit)
+
+    def link(self, callback: Signature) -> Self:
+        """Have another task get the result too: of a chain that of its last task.
+
+        Args:
+            callback: A signature, which gets the result in front of its arguments; one of ``si`` only waits.
+
+        Returns:
+            What it was called on.
+
+        Raises:
+            InvalidArgument: It is no signature, or what it was called on is a group.
+        """
+        self._links.append(_callback(callback))
+        return self
+
+    def link_error(self, callback: Signature) -> Self:
+        """Have another task called if this one does not succeed, or a task before it in the chain.
+
+        Args:
+            callback: A signature, which gets a ``tq.Failed`` in front of its arguments; one of ``si`` gets nothing. Where nothing
+                fails it ends as cancelled. It is part of no flow.
+
+        Returns:
+            What it was called on.
+
+        Raises:
+            InvalidArgument: It is no signature.
+        """
+        self._error_links.append(_callback(callback))
+        return self
+
     def _submit(self, before: Sequence[Any]) -> Any:
         """``before``: what stands before it in a chain, a handle or a list of handles, or nothing."""
+        made = self._submit_parts(before)
+        for callback in self._links:
+            callback._submit((made,))
+        if self._error_links:
+            self._submit_error_links(made)
+        return made
+
+    def _submit_parts(self, before: Sequence[Any]) -> Any:
         raise NotImplementedError
+
+    def _submit_error_links(self, made: Any) -> None:
+        joined = OPEN_FLOW.set(None)  # there it would count as one that was cancelled
+        try:
+            for callback in self._error_links:
+                callback.using(on_error=CATCH)._submit((made,))
+        finally:
+            OPEN_FLOW.reset(joined)
 
     def __or__(self, other: object) -> Chain:
         if not isinstance(other, CanvasPart):
@@ -62,6 +127,7 @@ class Signature(CanvasPart):
         *,
         is_immutable: bool,
     ) -> None:
+        super().__init__()
         self._task, self._args, self._kwargs, self._is_immutable = task, args, kwargs, is_immutable
 
     def __repr__(self) -> str:
@@ -79,11 +145,13 @@ class Signature(CanvasPart):
         Returns:
             The signature.
         """
-        return Signature(
+        made = Signature(
             self._task.using(**options), self._args, self._kwargs, is_immutable=self._is_immutable
         )
+        made._links, made._error_links = [*self._links], [*self._error_links]
+        return made
 
-    def _submit(self, before: Sequence[Any]) -> Any:
+    def _submit_parts(self, before: Sequence[Any]) -> Any:
         if before and self._is_immutable:
             return self._task.using(after=list(before)).submit(*self._args, **self._kwargs)
         return self._task.submit(*before, *self._args, **self._kwargs)
@@ -93,12 +161,13 @@ class Chain(CanvasPart):
     """Parts of which each waits for the one before it, and gets its result as the first argument."""
 
     def __init__(self, parts: Sequence[CanvasPart]) -> None:
+        super().__init__()
         self._steps = parts
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self._steps))
 
-    def _submit(self, before: Sequence[Any]) -> Any:
+    def _submit_parts(self, before: Sequence[Any]) -> Any:
         made: Any = None
         for part in self._steps:
             made = part._submit(before)
@@ -110,24 +179,62 @@ class Group(CanvasPart):
     """Parts that run side by side. Behind another part of a chain each of them gets its result."""
 
     def __init__(self, parts: Sequence[CanvasPart]) -> None:
+        super().__init__()
         self._members = parts
 
     def __repr__(self) -> str:
         return f"group({', '.join(map(repr, self._members))})"
 
-    def _submit(self, before: Sequence[Any]) -> list[Any]:
+    def link(self, callback: Signature) -> Self:
+        """Refused: a group has no result of its own.
+
+        Args:
+            callback: A signature.
+
+        Raises:
+            InvalidArgument: Always; write ``group | callback``, a chord, or link it to each part.
+        """
+        raise InvalidArgument(
+            f"a group has no result of its own for {brief(callback, 40)}: write group(…) | callback, a chord, or link it to each "
+            "part"
+        )
+
+    def _submit_parts(self, before: Sequence[Any]) -> list[Any]:
         return [part._submit(before) for part in self._members]
+
+    def _submit_error_links(self, made: Any) -> None:
+        for one in made:
+            super()._submit_error_links(one)
+
+
+class Submitted(CanvasPart):
+    """Tasks that are submitted already: a handle, or the handles of a map."""
+
+    def __init__(self, handles: Any) -> None:
+        super().__init__()
+        self._handles = handles
+
+    def __repr__(self) -> str:
+        return brief(self._handles, 40)
+
+    def _submit_parts(self, before: Sequence[Any]) -> Any:
+        if before:
+            raise InvalidArgument(
+                f"{brief(self._handles, 60)} is submitted already and waits for nothing: it can only stand first; write "
+                "task.s(…) for a call that waits"
+            )
+        return self._handles
 
 
 class Chord(Chain):
     """A group, and a part that gets the list of its results."""
 
 
-def chain(*parts: CanvasPart) -> Chain:
+def chain(*parts: Any) -> Chain:
     """Make a chain: each part waits for the one before it, and gets its result as the first argument.
 
     Args:
-        parts: Signatures, groups and chains, at least one.
+        parts: Signatures, groups and chains, at least one. Handles of tasks that are submitted already may stand first.
 
     Returns:
         The chain; its ``submit`` returns the handle of the last task.
@@ -142,7 +249,7 @@ def chain(*parts: CanvasPart) -> Chain:
     return Chain(_checked("chain", parts))
 
 
-def group(*parts: CanvasPart | Iterable[CanvasPart]) -> Group:
+def group(*parts: Any) -> Group:
     """Make a group: parts that run side by side.
 
     Args:
@@ -159,11 +266,11 @@ def group(*parts: CanvasPart | Iterable[CanvasPart]) -> Group:
     return Group(_checked("group", parts))
 
 
-def chord(header: Group | Iterable[CanvasPart], body: CanvasPart) -> Chord:
+def chord(header: Group | Iterable[Any], body: CanvasPart) -> Chord:
     """Make a chord: a group, and a part that gets the list of its results when all have succeeded.
 
     Args:
-        header: The group, or an iterable of its parts.
+        header: The group, or an iterable of its parts, or the handles of a map.
         body: A signature.
 
     Returns:
@@ -176,19 +283,33 @@ def chord(header: Group | Iterable[CanvasPart], body: CanvasPart) -> Chord:
 
         print(tq.chord([fetch.s(url) for url in urls], merge.s()).submit().result())
     """
-    members = header if isinstance(header, Group) else group(*header)
-    return Chord([members, *_checked("chord", (body,))])
+    members: Sequence[CanvasPart]
+    if isinstance(header, Group) or hasattr(header, "_tq_needed"):
+        members = _checked("chord", (header,))
+    else:
+        members = [group(*header)]
+    return Chord([*members, *_checked("chord", (body,))])
 
 
 def _checked(what: str, parts: Sequence[Any]) -> Sequence[CanvasPart]:
     if not parts:
         raise InvalidArgument(f"a {what} has at least one part: {what}(task.s(1), …)")
+    found: list[CanvasPart] = []
     for part in parts:
+        if hasattr(part, "_tq_needed"):
+            part = Submitted(part)
         if not isinstance(part, CanvasPart):
             raise InvalidArgument(
                 f"{brief(part, 80)} is no part of a {what}; write task.s(…) for a call of a task"
             )
-    return parts
+        found.append(part)
+    return found
+
+
+def _callback(callback: Any) -> Signature:
+    if not isinstance(callback, Signature):
+        raise InvalidArgument(f"{brief(callback, 80)} is no callback; write task.s(…) or task.si(…)")
+    return callback
 
 
 def _parts(part: CanvasPart) -> Sequence[CanvasPart]:

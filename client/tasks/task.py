@@ -2,7 +2,7 @@
 
 ::
 
-    Submitter: submit, asubmit, map, starmap, amap, using      (also what ``using`` and ``app.named`` give)
+    Submitter: submit, asubmit, map, starmap, chunks, amap, using    (also what ``using`` and ``app.named`` give)
         └── Task: a decorated function; calling it runs it here
 
 Options never share a namespace with the function's arguments: ``thumb.using(delay=30).submit(url)``.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from ...common.domain.callables import NamedCallable
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 from ..core.blocking import warn_on_loop
 from .definition import Definition
 from .handle import Handle, submit_one
@@ -163,6 +164,28 @@ class Submitter(Generic[P, R]):
         from .mapping import submit_all
 
         return cast("Handles[R]", submit_all(self._session, *self.parts, map(tuple, items)))
+
+    def chunks(self, items: Iterable[Iterable[Any]], size: int) -> list[Handles[R]]:
+        """Do as ``starmap``, and give the handles in portions, so that ``tq.chord(task.chunks(items, 10), body)`` gets lists of ten.
+
+        Each item is a task of its own, with its own retries; they travel together whatever the portions are.
+
+        Args:
+            items: An iterable of tuples, of any length.
+            size: How many handles a portion has, from 1; the last one may have fewer.
+
+        Returns:
+            The portions, in the order of the items.
+
+        Raises:
+            InvalidArgument: ``size`` is no whole number from 1.
+        """
+        if type(size) is not int or size < 1:
+            raise InvalidArgument(
+                f"chunks: size is a whole number from 1, not {brief(size, 40)}; chunks(items, 10)"
+            )
+        handles = self.starmap(items)
+        return [handles[start : start + size] for start in range(0, len(handles), size)]
 
     async def amap(self, items: Iterable[Any]) -> Handles[R]:
         """Do as ``map``, for an event loop, in which the items are read and encoded, a thousand at a time.

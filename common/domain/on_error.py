@@ -1,7 +1,7 @@
 """What becomes of a task when tasks that it needs do not succeed: the option ``on_error``. Pure.
 
 ``"fail"``: all must succeed. ``"collect"``: none must. A number: so many must. A task fails as soon as too few can, and runs when
-all have ended.
+all have ended. ``"catch"``: it runs when all have ended and one has not succeeded, and is cancelled when all have.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from ..values.brief import brief
 
 FAIL: Final = "fail"
 COLLECT: Final = "collect"
+CATCH: Final = "catch"
+ONE_FAILED: Final = -1  # in the place of how many must succeed: one must not
 NEEDED_MAX: Final = (
     1_000_000  # tasks that one task may need: the states of all are looked at when it is submitted
 )
@@ -49,16 +51,18 @@ def at_least(tasks: int) -> AtLeast:
 
 def check_on_error(value: object) -> None:
     """Raises InvalidArgument."""
-    if value in (FAIL, COLLECT) and isinstance(value, str):
+    if value in (FAIL, COLLECT, CATCH) and isinstance(value, str):
         return
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= NEEDED_MAX:
         raise InvalidArgument(
-            f"on_error={brief(value)} is unknown; use 'fail', 'collect' or tq.at_least(so many)"
+            f"on_error={brief(value)} is unknown; use 'fail', 'collect', 'catch' or tq.at_least(so many)"
         )
 
 
 def required(on_error: str | int, needed: int) -> int:
-    """How many of the needed tasks must succeed. Raises InvalidArgument when there are not so many."""
+    """How many of the needed tasks must succeed, or ONE_FAILED. Raises InvalidArgument when there are not so many."""
+    if on_error == CATCH:
+        return ONE_FAILED
     if isinstance(on_error, str):
         return needed if on_error == FAIL else 0
     if on_error > needed:
@@ -72,11 +76,14 @@ class Verdict(enum.Enum):
     WAIT = enum.auto()
     RUN = enum.auto()
     FALL = enum.auto()  # it fails, because too few can succeed
+    DROP = enum.auto()  # it is cancelled, because it was for a failure and there is none
 
 
 def verdict(needed: int, left: int, missed: int, minimum: int) -> Verdict:
-    """``left``: how many of the needed have not ended; ``missed``: how many ended without success; ``minimum``: how many must
-    succeed."""
+    """``left``: how many of the needed have not ended; ``missed``: how many ended without success; ``minimum``: what ``required``
+    says."""
+    if minimum == ONE_FAILED and not left:
+        return Verdict.RUN if missed else Verdict.DROP
     if needed - missed < minimum:
         return Verdict.FALL
     return Verdict.WAIT if left else Verdict.RUN

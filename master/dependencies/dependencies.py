@@ -4,7 +4,7 @@
 
     accepted ─► judged by the states of what they need ─┐
     Endings.ended ─► counted, in the transaction of the end ─┴─► decided ─► unblocked: ready, or scheduled
-                                                                       └─► fall: failed ─► Endings.ended, and so on
+                                                                       └─► fall: failed, or dropped: cancelled ─► Endings.ended, and so on
 
 What one task needs is counted: a run of a thousand tasks is one row, and their end one change of its numbers. Neighbours of an
 array of which the i-th needs the i-th of a run are not counted: where a part of the run has ended, the same part of them is decided.
@@ -159,16 +159,21 @@ class Dependencies(Part):
                     self._unblock(ripe, ripe.seq, ripe.stop, now)
                 case Verdict.FALL:
                     self._fall(ripe, ripe.seq, ripe.culprit or ripe.needs[0].first, now)
+                case Verdict.DROP:
+                    self._drop(ripe.run, now)
 
     def _decide_piece(self, piece: EndedPart, left: int, now: Now) -> int:
         """Returns about how many tasks that was as much as."""
         dependent, start, stop, state = piece
-        if state == SUCCEEDED or dependent.collects:
+        if (state != SUCCEEDED) if dependent.catches else (state == SUCCEEDED or dependent.collects):
             self._unblock(dependent, dependent.seq + start, dependent.seq + stop, now)
             return 1
         if stop - start > left:
             self._ripe.appendleft(piece._replace(start=start + left))
             stop = start + left
+        if dependent.catches:
+            self._drop(IdRun(id_behind(dependent.id, start), stop - start), now)
+            return stop - start
         for place in range(start, stop):
             self._fall(dependent, dependent.seq + place, id_behind(dependent.needs[0].first, place), now)
         return stop - start
@@ -192,6 +197,11 @@ class Dependencies(Part):
         self._completion.ends(
             [(IdRun(row.id, 1), row.route, BLOCKED, FAILED, [body], row.origin) for row in rows], now
         )
+
+    def _drop(self, run: IdRun, now: Now) -> None:
+        """These are for failures, and there are none."""
+        found = self._store.find(run.ids())
+        self._completion.cancel([one for one in found if one.state == BLOCKED], now)
 
     def _culprit(self, id: bytes) -> Culprit:
         for found in self._store.outcomes([id]):
@@ -223,7 +233,7 @@ class Dependencies(Part):
         left = sum(tasks for state, tasks in states.items() if 0 <= state < SUCCEEDED)
         missed = stored.needed - left - states[SUCCEEDED]
         now = verdict(stored.needed, left, missed, stored.minimum)
-        if now is Verdict.FALL:
+        if now in (Verdict.FALL, Verdict.DROP):
             return StateNumber(found.state)
         dependent = own or self._changed.get(stored.seq, stored)
         dependent.open += 1

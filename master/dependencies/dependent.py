@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import id_behind, show_id
 from ...common.domain.model import StateNumber
+from ...common.domain.on_error import ONE_FAILED
 from ...common.values.failure import DEPENDENCY, Failure
 from ..store.interface.dependencies import DependentProgress, DependentRow
 
@@ -57,6 +58,11 @@ class Dependent:
     def collects(self) -> bool:
         """Whether it runs with tasks among its needs that did not succeed."""
         return self.minimum < self.needed
+
+    @property
+    def catches(self) -> bool:
+        """Whether it runs only if one of its needs does not succeed."""
+        return self.minimum == ONE_FAILED
 
     def needs_of(self, place: int) -> Sequence[IdRun]:
         """What the task at this place of it needs."""

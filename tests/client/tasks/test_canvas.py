@@ -106,3 +106,39 @@ def test_after_is_handles_and_of_one_task() -> None:
     handle = tq.Handle[Any](app.session, b"t" * 16)
     with pytest.raises(tq.InvalidArgument, match="after=… is of one task"):
         app.named("m:f").using(after=[[handle]]).map([1])
+
+
+def test_a_link_gets_the_result_too_and_an_error_link_is_asked_to_run_only_after_a_failure(
+    tasks: list[Recorded], calls: list[Any]
+) -> None:
+    a, b, c = tasks
+    made = tq.chain(a.s(1), a.s(2)).link(b.s(3)).link(b.si(4)).link_error(c.s("x"))
+    assert made.submit() == "handle 2"
+    assert calls[2:] == [
+        ("b", ("handle 2", 3), {}, None), ("b", (4,), {}, ["handle 2"]), ("c", ("handle 2", "x"), {}, {"on_error": "catch"}),
+    ]  # fmt: skip
+    calls.clear()
+    tq.group(a.s(1), a.s(2)).link_error(c.s()).submit()
+    assert [args for name, args, _, _ in calls if name == "c"] == [("handle 1",), ("handle 2",)]
+    with pytest.raises(tq.InvalidArgument, match="a group has no result of its own"):
+        tq.group(a.s(1)).link(b.s())
+    with pytest.raises(tq.InvalidArgument, match="is no callback; write task"):
+        a.s(1).link(print)  # type: ignore[arg-type]
+
+
+def test_tasks_that_are_submitted_already_stand_first(tasks: list[Recorded], calls: list[Any]) -> None:
+    _, b, _ = tasks
+    app = tq.App("tq://127.0.0.1:1", "secret")
+    handles = tq.Handles[Any](app.session)
+    tq.chord(handles, b.s(1)).submit()
+    tq.chain(handles, b.s(2)).submit()
+    tq.chord([handles, handles], b.s(3)).submit()
+    assert [args for _, args, _, _ in calls] == [(handles, 1), (handles, 2), ([handles, handles], 3)]
+    with pytest.raises(tq.InvalidArgument, match="is submitted already and waits"):
+        tq.chain(b.s(1), handles).submit()
+
+
+def test_chunks_have_a_size() -> None:
+    app = tq.App("tq://127.0.0.1:1", "secret")
+    with pytest.raises(tq.InvalidArgument, match="size is a whole number from 1, not 0"):
+        app.named("m:f").chunks([(1,)], 0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from tq.common.domain.model import TaskOptions
-from tq.common.domain.on_error import COLLECT, FAIL, Verdict, at_least, required, verdict
+from tq.common.domain.on_error import CATCH, COLLECT, FAIL, Verdict, at_least, required, verdict
 from tq.common.errors import InvalidArgument
 
 
@@ -21,6 +21,13 @@ def test_a_task_waits_as_long_as_it_may_still_run() -> None:
             assert what is (Verdict.WAIT if left else Verdict.RUN)
 
 
+def test_one_for_failures_waits_for_all_and_is_dropped_when_there_is_none() -> None:
+    minimum = required(CATCH, 3)
+    assert [verdict(3, left, missed, minimum) for left, missed in ((1, 2), (0, 1), (0, 0))] == [
+        Verdict.WAIT, Verdict.RUN, Verdict.DROP,
+    ]  # fmt: skip
+
+
 def test_a_number_is_written_as_what_it_means() -> None:
     assert repr(at_least(3)) == "tq.at_least(3)"
     for bad in (-1, 1.5, "3", True):
@@ -30,5 +37,5 @@ def test_a_number_is_written_as_what_it_means() -> None:
 
 @pytest.mark.parametrize("bad", ["collct", -1, True, None, 1.0])
 def test_another_policy_is_refused(bad: object) -> None:
-    with pytest.raises(InvalidArgument, match=r"use 'fail', 'collect' or tq\.at_least"):
+    with pytest.raises(InvalidArgument, match=r"use 'fail', 'collect', 'catch' or tq\.at_least"):
         TaskOptions(on_error=bad)  # type: ignore[arg-type]

@@ -113,6 +113,28 @@ def test_failures_are_collected_if_they_are_asked_for(graph: Graph) -> None:
     assert [(row[1], len(row[2])) for row in carried.rows] == [(11, 2), (10, 1)]
 
 
+def test_a_task_for_failures_runs_after_one_and_is_cancelled_where_there_is_none(graph: Graph) -> None:
+    pages = graph.submit(3)
+    alarm = graph.submit(needs=[pages], on_error="catch")
+    alarms = graph.submit(3, each=pages, on_error="catch")
+    for_one = graph.submit(needs=[pages.first], on_error="catch")
+    leased = graph.lease()
+    graph.finish(leased[0])
+    assert graph.state(for_one) == "cancelled"
+    assert graph.states(alarms) == ["cancelled", "blocked", "blocked"]
+    graph.finish(leased[1], outcome=ERROR)
+    assert graph.states(alarms) == ["cancelled", "ready", "blocked"]
+    assert graph.state(alarm) == "blocked"
+    graph.restart()
+    graph.finish(leased[2])
+    assert (graph.state(alarm), graph.states(alarms)) == ("ready", ["cancelled", "ready", "cancelled"])
+    assert set(graph.lease()) == {alarm.first, alarms.ids()[1]}
+    assert Carried(_body(graph.payloads[alarm.first])).collects
+    assert graph.state(graph.submit(needs=[pages.first], on_error="catch")) == "cancelled"
+    graph.client.call("get_tasks", "retry", [for_one.first])
+    assert graph.state(for_one) == "cancelled"
+
+
 def test_enough_successes_are_enough_when_all_have_ended(graph: Graph) -> None:
     pages = graph.submit(4)
     enough, too_few = graph.submit(needs=[pages], on_error=2), graph.submit(needs=[pages], on_error=3)
