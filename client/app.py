@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, T
 from ..common.domain.callables import NamedCallable
 from ..common.domain.context import Context
 from ..common.domain.model import Role
-from ..common.errors import InvalidArgument
+from ..common.errors import InvalidArgument, NotNamed
 from ..common.values.brief import brief
 from .core.blocking import warn_on_loop
 from .core.objects import RemoteObject
 from .core.session import ClientSession
 from .core.settings import Settings
-from .flows.flows import FlowingApp
+from .flows.flows import FlowingApp, apps
 from .schedules.declaring import SchedulingApp
 from .tasks.definition import Definition
 from .tasks.handle import Handle, handle_of, handle_of_async
@@ -100,6 +100,7 @@ class App(SchedulingApp, FlowingApp):
         settings = Settings.of(url, authkey, role, connect_timeout, ca_file, certificate_file)
         self.session = ClientSession(settings)
         self._tasks: dict[int, Task[..., Any, Any]] = {}
+        apps.add(self)
 
     @classmethod
     def _using(cls, session: ClientSession) -> App:
@@ -185,6 +186,21 @@ class App(SchedulingApp, FlowingApp):
         """The tasks of this app by name, for a worker that serves this module."""
         offers = [task.__tq_task__ for task in self._tasks.values()]
         return {offer.name: offer for offer in offers}
+
+    def has_task(self, name: str) -> bool:
+        """Tell whether a function of this app is a task of this name.
+
+        Args:
+            name: The name, ``module:function``.
+
+        Returns:
+            Whether one is. A function that no worker could find has no name.
+        """
+        for task in self._tasks.values():
+            with contextlib.suppress(NotNamed):
+                if task.name == name:
+                    return True
+        return False
 
     def named(self, name: str, **options: Unpack[Options]) -> Submitter[..., Any]:
         """Make a task that is known only by its name, for a program that cannot import it.

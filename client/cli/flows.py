@@ -8,7 +8,9 @@ import click
 
 from ...common.domain.durations import span
 from ...common.domain.flow import FlowState
+from ...common.domain.ids import show_id
 from ...common.domain.model import Role
+from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import console, write
 from ..app import App
 from ..flows.block import FLOWS
@@ -45,7 +47,7 @@ def list_flows(app: App, as_json: bool, limit: int) -> None:
     rows: list[dict[str, Any]] = []
     behind: int | None = None
     while len(rows) < limit:
-        answer = app.call(FLOWS, "list", behind, min(limit - len(rows), 500))
+        answer = app.call(FLOWS, "list", behind, min(limit - len(rows), 500), for_eyes() and not as_json)
         rows += answer["rows"]
         behind = answer["behind"]
         if behind is None:
@@ -109,6 +111,18 @@ def retry(app: App, as_json: bool, flow_id: str) -> None:
     _print(app.call(FLOWS, "show", found.flow_id), as_json)
 
 
+def flow_of(app: App, task: bytes) -> dict[str, Any] | None:
+    """The id, name and state of the flow of a task; the id alone where this key does not see all of the flow."""
+    id = app.call(FLOWS, "of_task", task)
+    if id is None:
+        return None
+    try:
+        shown = app.call(FLOWS, "show", id)
+    except InvalidArgument:
+        return {"id": show_id(id), "name": None, "state": None}
+    return {name: shown[name] for name in ("id", "name", "state")}
+
+
 def _follow(found: Flow) -> None:
     if not for_eyes():
         found.wait()
@@ -147,7 +161,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     done = row["succeeded"] + row["failed"] + row["cancelled"]
     numbers = (count(row[name]) if row[name] else "" for name in ("failed", "running"))
     return (
-        row["id"],
+        row.get("short") or row["id"],
         row["name"],
         row["state"],
         count(row["total"]),

@@ -12,6 +12,7 @@ from ...common.contract.rows import all_from_wire, from_wire
 from ...common.contract.steps import ShownSignal, ShownStep
 from ...common.contract.tasks import TaskProgress
 from ...common.domain.durations import span
+from ...common.domain.flow import FlowState
 from ...common.domain.ids import show_id
 from ...common.domain.model import Outcome, Role, State, StateNumber
 from ...common.domain.steps import StepKind
@@ -23,6 +24,7 @@ from ...common.values.failure import Failure, show_bytes
 from ..app import App
 from ..tasks.named import named, task_named
 from .arrays import show_array
+from .flows import VERBS, flow_of
 from .following import follow, print_log
 from .needs import needs_for_programs, print_needs
 from .options import connected
@@ -59,19 +61,23 @@ def show(app: App, as_json: bool, task_id: str, logs: bool, is_followed: bool, a
         print_log(app, id, attempt, as_json=as_json)
     else:
         task = app.call(("get_tasks",), "show", id)
-        needs = app.call((DEPENDENCIES.name,), "of", id)
+        needs, flow = app.call((DEPENDENCIES.name,), "of", id), flow_of(app, id)
         if as_json:
-            print_json({**_for_programs(task), **needs_for_programs(needs)})
+            print_json({**_for_programs(task), **needs_for_programs(needs), "flow": flow})
         else:
-            _print(task, needs)
+            _print(task, needs, flow)
 
 
-def _print(task: dict[str, Any], needs: dict[str, Any]) -> None:
+def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | None) -> None:
     write(f"{show_id(task['id'])}  {State.from_number(task['state'])}\n")
     write(f"  {task['name']}{_arguments(task['payload'])}\n")
     write(f"  queue {task['queue']}, priority {task['priority']}, submitted {ago(task['created'])} ago\n")
     if task["why"]:
         write(f"  {task['why']}\n")
+    if flow is not None:
+        named = " ".join(filter(None, (clean_line(flow["name"] or ""), flow["id"])))
+        state = f", which {VERBS[FlowState(flow['state'])]}" if flow["state"] else ""
+        write(f"  part of the flow {named}{state}\n")
     print_needs(needs)
     if task["returned"]:
         times = "once" if task["returned"] == 1 else f"{task['returned']:,} times"

@@ -24,7 +24,7 @@ from .lines import line_row, newest_lines, print_lines, tasks_of
 from .options import connected
 from .output import for_eyes, print_json, task_row
 from .submit import as_argument
-from .where import Filter, choosing, to_filter
+from .where import Filter, choosing, to_filter, with_flow
 
 Terms = list[tuple[str, str, str]]
 
@@ -68,12 +68,12 @@ def ls(
 ) -> None:
     """List arrays and tasks, newest first.
 
-    What was submitted together, as by a map, is an array: one line that counts its tasks by state. --all, or the ID of an array,
-    lists tasks.
+    What was submitted together, as by a map, is an array: one line that counts its tasks by state. --all, the ID of an array,
+    or --where flow=ID lists tasks.
     """
     if limit < 1:
         raise InvalidArgument(f"--limit {limit}: limit must be a whole number from 1")
-    wanted = to_filter(terms, time.time())
+    wanted = _wanted(app, terms)
     of = None if array is None else named(app.session, array)
     if of is not None:
         wanted["ids"] = list(of.ids)
@@ -81,7 +81,7 @@ def ls(
         print_groups(app, wanted, group, limit, as_json=as_json)
     elif only_count:
         print_count(survey(app, wanted), as_json=as_json)
-    elif is_opened or of is not None:
+    elif is_opened or of is not None or "flow" in wanted:
         _list_tasks(app, wanted, limit, of, as_json=as_json)
     else:
         rows = newest_lines(app, wanted, limit, is_short=for_eyes() and not as_json)
@@ -116,7 +116,7 @@ def cancel(
     if isinstance(meant, list):
         _each(app, as_json, meant, "cancel", {State.RUNNING: "running; its worker was notified to end it"})
         return
-    wanted = _with_states(terms, CANCELLABLE, CANCELLABLE, "cancelled", meant)
+    wanted = _with_states(app, terms, CANCELLABLE, CANCELLABLE, "cancelled", meant)
     act(app, as_json, CANCEL, wanted, yes=yes, dry_run=dry_run)
 
 
@@ -134,7 +134,7 @@ def retry(app: App, as_json: bool, task_ids: tuple[str, ...], terms: Terms, yes:
     if isinstance(meant, list):
         _each(app, as_json, meant, "retry", {})
         return
-    wanted = _with_states(terms, REVIVED, (*REVIVED, State.CANCELLED), "retried", meant)
+    wanted = _with_states(app, terms, REVIVED, (*REVIVED, State.CANCELLED), "retried", meant)
     act(app, as_json, RETRY, wanted, yes=yes, dry_run=dry_run)
 
 
@@ -159,7 +159,7 @@ def purge(
     if not terms:
         raise InvalidArgument("purge what? name a queue, or choose with --where; --queue '*' means all")
     usual = FINISHED if finished else WAITING
-    wanted = _with_states(terms, usual, FINISHED if finished else (*WAITING, *FINISHED), "purged")
+    wanted = _with_states(app, terms, usual, FINISHED if finished else (*WAITING, *FINISHED), "purged")
     act(app, as_json, PURGE, wanted, yes=yes, dry_run=dry_run)
 
 
@@ -195,11 +195,20 @@ def _meant(app: App, task_ids: tuple[str, ...], terms: Terms, command: str) -> l
     return [one.ids.first for one in meant] if meant else None
 
 
+def _wanted(app: App, terms: Terms) -> Filter:
+    return with_flow(to_filter(terms, time.time()), lambda text: app.get_flow(text).flow_id)
+
+
 def _with_states(
-    terms: Terms, usual: tuple[State, ...], possible: tuple[State, ...], done: str, of: IdRange | None = None
+    app: App,
+    terms: Terms,
+    usual: tuple[State, ...],
+    possible: tuple[State, ...],
+    done: str,
+    of: IdRange | None = None,
 ) -> Filter:
     """The filter with the states a command is for; raises InvalidArgument for others."""
-    wanted = to_filter(terms, time.time())
+    wanted = _wanted(app, terms)
     for state in map(State.from_number, wanted.get("states", ())):
         if state not in possible:
             words = ", ".join(possible)

@@ -9,6 +9,7 @@ A filter consists of terms; a task has to match all of them. ``--where 'state=fa
 ``error``  type of the failure: ``error=ValueError``; ``error~SMTP`` is part of its type or message
 ``since``  submitted in the last 30s, 10min, 2h, 7d
 ``older``  submitted longer ago than that
+``flow``   id of the flow that they are part of, whole or shortened
 =========  ==========================================================================================
 """
 
@@ -26,7 +27,7 @@ from ...common.domain.model import State
 from ...common.errors import InvalidArgument
 from ...common.runtime.guessing import nearest
 
-WORDS: Final = ("state", "queue", "name", "error", "since", "older")
+WORDS: Final = ("state", "queue", "name", "error", "since", "older", "flow")
 UNITS: Final = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 TERM: Final = re.compile(r"([a-z_]+)(=|~|!=|>=?|<=?|:)(.*)", re.DOTALL)
 
@@ -38,7 +39,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 def choosing(function: _F) -> _F:
     """Give a command ``--where`` and its short forms; the function gets them as ``terms``."""
 
-    @click.option("--where", multiple=True, metavar="EXPR", help="state= queue= name= error~ since= older=")
+    @click.option(
+        "--where", multiple=True, metavar="EXPR", help="state= queue= name= error~ since= older= flow="
+    )
     @click.option("--state", multiple=True, metavar="STATE", help="ready, running, failed, …; repeatable.")
     @click.option("--queue", multiple=True, metavar="NAME", help="Of this queue; a glob is allowed.")
     @click.option("--name", multiple=True, metavar="MODULE:FUNCTION", help="Of this callable; or a glob.")
@@ -108,7 +111,14 @@ def _meaning(word: str, sign: str, value: str, now: float) -> tuple[str, Any]:
             return "since", now - age(value, "since")
         case "older":
             return "until", now - age(value, "older")
+        case "flow":
+            return "flow", value  # as text: see ``with_flow``
     return f"{word}s", values
+
+
+def with_flow(wanted: Filter, id_of: Callable[[str], bytes]) -> Filter:
+    """The same filter with the id of the flow that is named in it."""
+    return {**wanted, "flow": id_of(wanted["flow"])} if "flow" in wanted else wanted
 
 
 def age(text: str, option: str) -> float:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Self
 
+from ...common.contract.flows import MemberRow
+from ...common.contract.rows import all_from_wire
 from ...common.domain.flow import COLLECT
+from ..tasks.handles import Handles
+from ..tasks.id_runs import IdRuns
 from ..tasks.open_flow import OPEN_FLOW
 from .block import FLOWS, FlowBlock
 from .progress import FlowProgress, progress_of
 
 if TYPE_CHECKING:
     from ...common.errors import FlowFailed
-    from ..tasks.handles import Handles
+    from ..tasks.task import Submitter
 
 
 class AsyncFlow(FlowBlock):
@@ -20,8 +24,7 @@ class AsyncFlow(FlowBlock):
 
     if TYPE_CHECKING:
 
-        @property
-        def handles(self) -> Handles[Any]: ...
+        def _callback(self, kind: str, task: Submitter[..., Any]) -> tuple[Any, ...]: ...
         def _failure(self, shown: dict[str, Any]) -> FlowFailed: ...
         def _gives_results(self, shown: dict[str, Any]) -> bool: ...
 
@@ -56,11 +59,58 @@ class AsyncFlow(FlowBlock):
         shown = await self._ask("show")
         if not self._gives_results(shown):
             raise await asyncio.to_thread(self._failure, shown)
-        handles = await asyncio.to_thread(lambda: self.handles)
+        handles = await self.ahandles()
         return [one async for one in handles.results(return_exceptions=self._on_error == COLLECT)]
 
     def __await__(self) -> Generator[Any, None, list[Any]]:
         return self.aresult().__await__()
+
+    async def athen(self, task: Submitter[..., Any]) -> Self:
+        """Do as ``then``, for an event loop.
+
+        Args:
+            task: As for ``then``.
+
+        Returns:
+            The flow.
+        """
+        await self._ask("call_back", *self._callback("then", task))
+        return self
+
+    async def acatch(self, task: Submitter[..., Any]) -> Self:
+        """Do as ``catch``, for an event loop.
+
+        Args:
+            task: As for ``then``.
+
+        Returns:
+            The flow.
+        """
+        await self._ask("call_back", *self._callback("catch", task))
+        return self
+
+    async def afinally_(self, task: Submitter[..., Any]) -> Self:
+        """Do as ``finally_``, for an event loop.
+
+        Args:
+            task: As for ``then``.
+
+        Returns:
+            The flow.
+        """
+        await self._ask("call_back", *self._callback("finally", task))
+        return self
+
+    async def ahandles(self) -> Handles[Any]:
+        """Find the handles of its tasks, for an event loop.
+
+        Returns:
+            As ``handles``.
+        """
+        members = Members()
+        while members.took(await self._ask("members", members.place)):
+            pass
+        return Handles(self.session, members.ids)
 
     async def aprogress(self) -> FlowProgress:
         """Ask how far it is, for an event loop.
@@ -93,3 +143,18 @@ class AsyncFlow(FlowBlock):
         import asyncio
 
         return await asyncio.wrap_future(self.session.start_call(FLOWS, method, self.flow_id, *args))
+
+
+class Members:
+    """The tasks of a flow, read in portions from ``place`` on."""
+
+    def __init__(self) -> None:
+        self.ids, self.place = IdRuns(), 0
+
+    def took(self, answer: Any) -> bool:
+        """Whether there was any in it."""
+        rows = all_from_wire(MemberRow, answer)
+        for row in rows:
+            self.ids.append(int.from_bytes(row.first, "big"), row.tasks)
+            self.place = row.place + row.tasks
+        return bool(rows)

@@ -17,8 +17,6 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from ...common.contract.flows import MemberRow
-from ...common.contract.rows import all_from_wire
 from ...common.domain.flow import COLLECT, FlowState
 from ...common.domain.ids import parse_id
 from ...common.errors import FlowFailed, InvalidArgument
@@ -26,9 +24,8 @@ from ...common.values.brief import brief
 from ..core.blocking import warn_on_loop
 from ..tasks.handle import Handle
 from ..tasks.handles import Handles
-from ..tasks.id_runs import IdRuns
 from ..tasks.task import Submitter
-from .async_flow import AsyncFlow
+from .async_flow import AsyncFlow, Members
 from .block import FLOWS
 from .progress import FlowProgress, progress_of
 
@@ -93,15 +90,18 @@ class Flow(AsyncFlow):
         return self._call_back("finally", task)
 
     def _call_back(self, kind: str, task: Submitter[..., Any]) -> Self:
+        warn_on_loop(f"await flow.a{kind}{'_' if kind == 'finally' else ''}(…)")
+        callback = self._callback(kind, task)
+        self.session.ask(FLOWS, "call_back", self.flow_id, *callback)
+        return self
+
+    def _callback(self, kind: str, task: Submitter[..., Any]) -> tuple[Any, ...]:
         if not isinstance(task, Submitter):
             raise InvalidArgument(
                 f"{brief(task, 80)} is no task: a callback is made by a worker; give what @app.task has made"
             )
         _, choice = task.parts
-        token = os.urandom(TOKEN_BYTES)
-        warn_on_loop("await asyncio.to_thread(flow.then, …)")
-        self.session.ask(FLOWS, "call_back", self.flow_id, token, kind, choice.queue, task.name, choice.wire)
-        return self
+        return os.urandom(TOKEN_BYTES), kind, choice.queue, task.name, choice.wire
 
     def result(self, timeout: float | None = None) -> list[Any]:
         """Wait until the flow has ended and return the results of its tasks.
@@ -188,12 +188,11 @@ class Flow(AsyncFlow):
     @property
     def handles(self) -> Handles[Any]:
         """The handles of its tasks, in the order of submission."""
-        ids, place = IdRuns(), 0
-        while rows := all_from_wire(MemberRow, self.session.ask(FLOWS, "members", self.flow_id, place)):
-            for row in rows:
-                ids.append(int.from_bytes(row.first, "big"), row.tasks)
-            place = rows[-1].place + rows[-1].tasks
-        return Handles(self.session, ids)
+        warn_on_loop("await flow.ahandles()")
+        members = Members()
+        while members.took(self.session.ask(FLOWS, "members", self.flow_id, members.place)):
+            pass
+        return Handles(self.session, members.ids)
 
     @property
     def progress(self) -> FlowProgress:

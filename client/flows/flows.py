@@ -1,8 +1,12 @@
-"""What an App has for flows."""
+"""What an App has for flows, and which flow the context of a task names."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from ...common.domain.context import Context, current, find_flows_by
+from ...common.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from ..core.session import ClientSession
@@ -13,6 +17,10 @@ class FlowingApp:
     """What an App has for flows."""
 
     session: ClientSession
+
+    if TYPE_CHECKING:
+
+        def has_task(self, name: str) -> bool: ...
 
     def flow(self, name: str = "", *, on_error: str = "fail_fast", key: str | None = None) -> Flow:
         """Make tasks one thing: each that is submitted in the block is part of the flow.
@@ -43,36 +51,76 @@ class FlowingApp:
         """Find a flow by its id, also one that another program opened.
 
         Args:
-            flow_id: The id as text, as ``flow.id`` and ``tq flow ls`` show it.
+            flow_id: The id as text, as ``flow.id`` and ``tq flow ls`` show it, whole or shortened.
 
         Returns:
             The flow.
 
         Raises:
-            InvalidArgument: It is no id, or there is no such flow for this key.
+            InvalidArgument: It is no id, a shortened one that may mean several, or there is no such flow for this key.
         """
-        from ...common.domain.ids import parse_id
         from ..core.blocking import warn_on_loop
-        from .block import FLOWS
-        from .flow import Flow
+        from .found import found_flow
 
-        warn_on_loop("await asyncio.to_thread(app.get_flow, …)")
-        id = parse_id(flow_id, of="flow")
-        shown = self.session.ask(FLOWS, "show", id)
-        return Flow(self.session, id, shown["name"], shown["on_error"])
+        warn_on_loop("await app.aget_flow(…)")
+        return found_flow(self.session, flow_id)
+
+    async def aget_flow(self, flow_id: str) -> Flow:
+        """Do as ``get_flow``, for an event loop.
+
+        Args:
+            flow_id: The id as text.
+
+        Returns:
+            The flow.
+        """
+        from .found import found_flow_async
+
+        return await found_flow_async(self.session, flow_id)
 
     def current_flow(self) -> Flow | None:
         """Find the flow of the task that runs here, so that it can submit into it: ``with app.current_flow():``.
 
+        ``ctx.flow`` is the same.
+
         Returns:
             The flow; None where no task runs, or one that is in no flow.
         """
-        from ...common.domain.context import current
-        from ...common.domain.ids import parse_id, show_id
-        from .block import FLOWS
+        from ..core.blocking import warn_on_loop
+        from .found import flow_of_task
+
+        warn_on_loop("await app.acurrent_flow()")
+        context = current()
+        return None if context is None else flow_of_task(self.session, context.id)
+
+    async def acurrent_flow(self) -> Flow | None:
+        """Do as ``current_flow``, for an event loop: ``async with await app.acurrent_flow():``.
+
+        Returns:
+            The flow; None where no task runs, or one that is in no flow.
+        """
+        from .found import flow_of_task_async
 
         context = current()
-        if context is None:
-            return None
-        id = self.session.ask(FLOWS, "of_task", parse_id(context.id))
-        return None if id is None else self.get_flow(show_id(id))
+        return None if context is None else await flow_of_task_async(self.session, context.id)
+
+
+apps: WeakSet[FlowingApp] = WeakSet()  # of this process
+
+
+def _flow_of(context: Context) -> Any:
+    """The flow of the task of a context, on the connection of the app whose task it is. In a worker's process any will do."""
+    from ...common.wire.caller import ambient
+    from ..core.blocking import warn_on_loop
+    from .found import flow_of_task
+
+    warn_on_loop("async with await app.acurrent_flow():")
+    own = next((app for app in apps if ambient() is not None or app.has_task(context.name)), None)
+    if own is None:
+        raise InvalidArgument(
+            "ctx.flow asks the master by the App of the task, and there is none here: make one in its module, app = tq.App()"
+        )
+    return flow_of_task(own.session, context.id)
+
+
+find_flows_by(_flow_of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ...common.domain.schedule import ScheduleDefinition
 from ...common.errors import InvalidArgument
@@ -15,24 +15,22 @@ from ..tasks.definition import Definition
 from ..tasks.handle import Handle
 from ..tasks.options import choose
 from ..tasks.task import Submitter
+from .async_schedules import LISTED_AT_ONCE, SCHEDULES, TOKEN_BYTES, AsyncSchedules
 from .schedule import Schedule, moment_of, schedule_of
 
 if TYPE_CHECKING:
     from ..core.session import ClientSession
 
-SCHEDULES: Final = ("get_schedules",)
-TOKEN_BYTES: Final = 16
-LISTED_AT_ONCE: Final = 500
-
 Handles = list[Handle[Any]]  # aliases, because the class has a method called list
 Moments = list[datetime]
+Seconds = list[float]
 
 
-class Schedules:
+class Schedules(AsyncSchedules):
     """The schedules of a cluster, ``app.schedules``: made, changed and looked at while it runs.
 
     A schedule that is declared in code, with ``@app.cron`` or ``@app.every``, is here as well. What is changed of it here stays
-    changed when workers declare it again. The methods block: in an event loop call them by ``asyncio.to_thread``.
+    changed when workers declare it again. Each method has a twin for event loops: ``await app.schedules.aadd(…)``.
     """
 
     def __init__(self, session: ClientSession) -> None:
@@ -77,19 +75,8 @@ class Schedules:
             TypeError: The arguments do not fit the function.
             Forbidden: The key does not cover the queue.
         """
-        definition = defined(
-            self._submitter(task),
-            {
-                "cron": cron,
-                "every": every,
-                "tz": tz,
-                "misfire": misfire,
-                "overlap": overlap,
-                "jitter": jitter,
-            },
-            args,
-            kwargs,
-        )
+        rule = {"cron": cron, "every": every, "tz": tz, "misfire": misfire, "overlap": overlap}
+        definition = self._defined(task, args, kwargs, **rule, jitter=jitter)
         return schedule_of(self._do("add", name, definition.to_wire()))
 
     def list(self) -> list[Schedule]:
@@ -135,7 +122,7 @@ class Schedules:
         Raises:
             InvalidArgument: There is no such schedule, or a change is wrong.
         """
-        return schedule_of(self._do("edit", name, _changes(changes), reset))
+        return schedule_of(self._do("edit", name, self._changes(changes), reset))
 
     def pause(self, name: str, reason: str = "") -> None:
         """Pause a schedule: it makes no tasks until it is resumed, whatever workers declare.
@@ -203,12 +190,24 @@ class Schedules:
         Raises:
             InvalidArgument: The time has more than 1,000 instants, or is not over.
         """
-        moments = [_seconds(what, moment) for what, moment in (("since", since), ("until", until))]
-        return [Handle(self._session, id) for id in self._do("backfill", name, *moments)]
+        return [
+            Handle(self._session, id) for id in self._do("backfill", name, *self._backfilled(since, until))
+        ]
 
     def _do(self, method: str, *args: Any) -> Any:
-        warn_on_loop(f"await asyncio.to_thread(app.schedules.{method}, …)")
+        warn_on_loop(f"await app.schedules.a{method}(…)")
         return self._session.ask(SCHEDULES, method, *args)
+
+    def _defined(self, task: Any, args: Any, kwargs: Any, **rule: Any) -> ScheduleDefinition:
+        """What a schedule of a task says. Raises NotNamed for a task that no worker could find."""
+        found = self._submitter(task)
+        return ScheduleDefinition(task=found.name, **scheduled(found, rule, args, kwargs))
+
+    def _backfilled(self, since: datetime, until: datetime) -> Seconds:
+        return [_seconds(what, moment) for what, moment in (("since", since), ("until", until))]
+
+    def _changes(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        return _changes(changes)
 
     def _submitter(self, task: Submitter[..., Any] | str) -> Submitter[..., Any]:
         if isinstance(task, Submitter):
@@ -220,13 +219,6 @@ class Schedules:
         if ":" not in task:
             raise InvalidArgument(f"{task!r:.80} is not a task's name; write 'module:function'")
         return Submitter(self._session, Definition(None, task), choose({}))
-
-
-def defined(
-    task: Submitter[..., Any], rule: Mapping[str, Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None
-) -> ScheduleDefinition:
-    """What a schedule of a task says. Raises NotNamed for a task that no worker could find."""
-    return ScheduleDefinition(task=task.name, **scheduled(task, rule, args, kwargs))
 
 
 def scheduled(

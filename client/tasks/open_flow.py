@@ -27,6 +27,10 @@ OPEN_FLOW: Final[ContextVar[OpenFlow | None]] = ContextVar("tq_flow", default=No
 
 
 def open_flow(session: ClientSession) -> OpenFlow | None:
-    """The flow that a submit of this session in this thread joins."""
+    """The flow that a submit of this session in this thread joins. In a worker's process all sessions are of one master."""
     flow = OPEN_FLOW.get()
-    return flow if flow is not None and flow.session is session else None
+    if flow is None or flow.session is session:
+        return flow
+    from ...common.wire.caller import ambient
+
+    return flow if ambient() is not None else None

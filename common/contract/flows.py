@@ -19,6 +19,7 @@ FLOWS: Final = Contract(
         "show": Method(Role.VIEWER, repeatable=True),
         "members": Method(Role.VIEWER, repeatable=True),
         "list": Method(Role.VIEWER, repeatable=True),
+        "meant": Method(Role.VIEWER, repeatable=True),
         "of_task": Method(Role.VIEWER, repeatable=True),
     },
 )

@@ -70,6 +70,16 @@ class Context:
         return _surroundings is not None and _surroundings.is_cancelled()
 
     @property
+    def flow(self) -> Any:
+        """The flow of the task, a ``tq.Flow``, so that it can submit into it: ``with ctx.flow: fetch.submit(url)``.
+
+        None for a task that is in no flow, and where a task is called as a function. It asks the master; in ``async def`` tasks
+        write ``await app.acurrent_flow()``.
+        """
+        own = None if _surroundings is None else _surroundings.context()
+        return None if own is None or _find_flow is None else _find_flow(self)
+
+    @property
     def log(self) -> LoggerAdapter[Any]:
         """A logger of the standard library for this attempt.
 
@@ -193,6 +203,7 @@ class Context:
 
 
 _surroundings: Surroundings | None = None
+_find_flow: Callable[[Context], Any] | None = None
 
 
 def current() -> Context | None:
@@ -213,6 +224,12 @@ def provide(surroundings: Surroundings | None) -> None:
     """Called where tasks run: how a Context finds its answers."""
     global _surroundings
     _surroundings = surroundings
+
+
+def find_flows_by(find: Callable[[Context], Any]) -> None:
+    """Called by the client when it is imported: flows are its own, and none of them is known here."""
+    global _find_flow
+    _find_flow = find
 
 
 def _number(name: str, value: Any) -> float:

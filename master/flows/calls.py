@@ -13,6 +13,15 @@ from ...common.contract.exposed import exposed
 from ...common.contract.flows import MemberRow
 from ...common.contract.rows import to_wire
 from ...common.domain.flow import CALLBACKS, FLOW_KEY_BYTES_MAX, FLOW_NAME_CHARS_MAX, ON_ERROR, keyed_flow_id
+from ...common.domain.id_text import (
+    SHORT_DIGITS,
+    check_prefix,
+    check_tail,
+    digits_to_tell,
+    ids_that_begin,
+    show_short,
+)
+from ...common.domain.ids import show_id
 from ...common.domain.model import TASK_ID_BYTES, Role, TaskOptions, check_name
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
@@ -21,6 +30,7 @@ from ..api.validation import (
     NUMBER_MAX,
     EngineObject,
     allow_queue,
+    validate_flag,
     validate_text,
     validate_token,
     validate_whole,
@@ -37,6 +47,7 @@ from .waits import FlowWaits
 
 LIST_MAX: Final = 500
 LOOKED_MAX: Final = 5_000  # flows that one call looks at
+MEANT_MAX: Final = 8  # that are answered when several are meant
 MEMBERS_MAX: Final = 10_000  # rows of one answer
 
 Rows = list[Any]  # an alias, because the object has a method called list
@@ -124,8 +135,11 @@ class FlowsObject(EngineObject):
         return [to_wire(MemberRow(one.place, one.id, one.tasks)) for one in found]
 
     @exposed(Role.VIEWER)
-    def list(self, call: Call, behind: int | None = None, limit: int = 100) -> dict[str, Any]:
-        """Flows, newest first; ``behind`` in the answer: where the next portion begins, nil at the end."""
+    def list(
+        self, call: Call, behind: int | None = None, limit: int = 100, short: bool = False
+    ) -> dict[str, Any]:
+        """Flows, newest first; ``behind`` in the answer: where the next portion begins, nil at the end. ``short``: each with its id as
+        short as it may be written."""
         limit = validate_whole("limit", limit, 1, LIST_MAX)
         number = NUMBER_MAX if behind is None else validate_whole("behind", behind, 0, NUMBER_MAX)
         table, found, looked = self._table, list[FlowRow](), 0
@@ -143,7 +157,35 @@ class FlowsObject(EngineObject):
                 number = 0
                 break
         self.engine.work.gave(looked, 0)
-        return {"rows": [summary(self.engine, row) for row in found], "behind": number or None}
+        answer = [summary(self.engine, row) for row in found]
+        if validate_flag("short", short):
+            for row, shown in zip(found, answer, strict=True):
+                shown["short"] = self._short(call, row.id)
+        return {"rows": answer, "behind": number or None}
+
+    def _short(self, call: Call, id: bytes) -> str:
+        """A key that does not see all flows gets whole ids: how short one may be would tell it of others."""
+        if call.session.verifier.queues:
+            return show_id(id)
+        number = int.from_bytes(id, "big")
+        others = (one for one in self.engine.store.flows.neighbours(id) if one is not None)
+        digits = (digits_to_tell(number, int.from_bytes(one, "big")) for one in others)
+        return show_short(id, max(SHORT_DIGITS, *digits, 0))
+
+    @exposed(Role.VIEWER)
+    def meant(self, call: Call, prefix: str, tail: str = "") -> dict[str, Any]:
+        """The flows whose ids begin and end with these hexadecimal digits: the first few, and whether there are ``more``."""
+        prefix = check_prefix(validate_text("prefix", prefix))
+        tail = check_tail(validate_text("tail", tail))
+        rows = self.engine.store.flows.between(*ids_that_begin(prefix), LOOKED_MAX)
+        self.engine.work.gave(len(rows), 0)
+        if len(rows) == LOOKED_MAX:
+            return {"rows": [], "more": False}  # it cannot be known that there is but one
+        found = [
+            row for row in rows if row.id.hex().endswith(tail) and self._table.may_see(call.session, row)
+        ]
+        shown = [{"id": row.id, "name": row.name} for row in found[:MEANT_MAX]]
+        return {"rows": shown, "more": len(found) > MEANT_MAX}
 
     @exposed(Role.VIEWER)
     def of_task(self, call: Call, id: bytes) -> bytes | None:

@@ -150,6 +150,10 @@ class Flows(Part):
             )
         return -row.number
 
+    def origin_of(self, session: Session, id: bytes) -> int:
+        """Of the tasks of a flow that this key may see."""
+        return -self.table.find(session, id).number
+
     def accepted(self, origin: int, queue: str, runs: Iterable[IdRun]) -> None:
         """New tasks of a flow."""
         flow = self.table.live(-origin)

@@ -317,8 +317,18 @@ class Tasks(EngineObject):
         found = self._portion(call, filter, before, PURGEABLE, CHANGED_MAX)
         return {"tasks": purge(self.engine, list(found.rows)), "before": found.before}
 
-    def _portion(self, call: Call, *what: Any) -> Portion:
-        return portion(self.engine, call.session.allows_queue, *what)
+    def _portion(
+        self, call: Call, filter: Any, before: Any, possible: frozenset[StateNumber], most: int | None
+    ) -> Portion:
+        flows = self.engine.part(Dispatch).flows
+
+        def origin_of_flow(id: bytes) -> int:
+            if flows is None:
+                raise InvalidArgument("there are no flows here")
+            return flows.origin_of(call.session, id)
+
+        allows = call.session.allows_queue
+        return portion(self.engine, allows, filter, before, possible, most, origin_of_flow)
 
 
 def _filter(engine: Engine, given: Any, before_seq: int | None) -> TaskFilter:

@@ -74,8 +74,10 @@ class LineListing:
     def __init__(self, engine: Engine, session: Session, given: Any, *, short: bool) -> None:
         self._engine, self._store = engine, engine.store
         self._wanted = Selection.from_wire(given, engine.now.shift)
-        if self._wanted.ids is not None:
-            raise InvalidArgument("lines cannot be chosen by ids, for a line is more than these: call select")
+        if self._wanted.ids is not None or self._wanted.flow is not None:
+            raise InvalidArgument(
+                "lines cannot be chosen by ids or a flow, for a line may be more than these: call select"
+            )
         self._look = Look(engine, self._wanted, session.allows_queue)
         self._abbreviations = Abbreviations(engine, session) if short else None
         self._neighbours = Neighbours(engine.store)

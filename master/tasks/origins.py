@@ -30,6 +30,9 @@ class FlowOrigins(Protocol):
     def origin(self, session: Session, id: bytes, ids: Iterable[bytes]) -> int:
         """Of tasks with these ids that are submitted into the flow. Raises InvalidArgument."""
 
+    def origin_of(self, session: Session, id: bytes) -> int:
+        """Of the tasks of the flow. Raises InvalidArgument, also when this key may not see it."""
+
     def accepted(self, origin: int, queue: str, runs: Iterable[IdRun]) -> None:
         """Of these some tasks are new."""
 

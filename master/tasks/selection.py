@@ -82,11 +82,12 @@ class Selection:
     since: int | None = None  # submitted at or after, steady ms
     until: int | None = None
     ids: tuple[int, int] | None = None  # the first one, and the one behind the last, as numbers
+    flow: bytes | None = None  # the id of their flow
 
     @classmethod
     def from_wire(cls, given: Any, shift: int = 0) -> Selection:
         """A filter from the wire, with moments of the wall clock; raises InvalidArgument."""
-        known = {"states", "queues", "names", "errors", "text", "since", "until", "ids"}
+        known = {"states", "queues", "names", "errors", "text", "since", "until", "ids", "flow"}
         if not isinstance(given, dict) or not given.keys() <= known:
             raise InvalidArgument(f"a filter is a map of {', '.join(sorted(known))}")
         states = given.get("states") or []
@@ -104,6 +105,7 @@ class Selection:
             since=_moment("since", given.get("since"), shift),
             until=_moment("until", given.get("until"), shift),
             ids=_ids(given.get("ids")),
+            flow=_flow(given.get("flow")),
         )
 
     def fits_time(self, created: int) -> bool:
@@ -120,8 +122,11 @@ class Selection:
 class Look:
     """The rows and names that one portion compares, and their cost in rows."""
 
-    def __init__(self, engine: Engine, wanted: Selection, allows: Callable[[str], bool]) -> None:
-        self._engine, self.wanted, self._allows = engine, wanted, allows
+    def __init__(
+        self, engine: Engine, wanted: Selection, allows: Callable[[str], bool], origin: int | None = None
+    ) -> None:
+        """``origin``: of the tasks of the flow that is wanted."""
+        self._engine, self.wanted, self._allows, self.origin = engine, wanted, allows, origin
         self._routes: dict[int, bool] = {}  # each route is compared once, when its first task is met
         self._queues: dict[str, bool] = {}
         self._steps = 0  # spent on comparing names with patterns
@@ -154,6 +159,9 @@ class Look:
         behind = span.seq - int.from_bytes(span.id, "big")  # what an id and its task's number differ by
         return span.between(first + behind, end + behind)
 
+    def fits_origin(self, origin: int | None) -> bool:
+        return self.origin is None or self.origin == origin
+
     def fits_failure(self, id: bytes, state: int) -> bool:
         if state not in FAILED:
             return False
@@ -183,12 +191,14 @@ def portion(
     before: Any,
     possible: frozenset[StateNumber],
     matches_max: int | None,
+    origin_of_flow: Callable[[bytes], int],
 ) -> Portion:
     """The next tasks that match a filter from the wire, newest first, among those in ``possible`` states; None: as many as there
-    are among those that are looked at."""
+    are among those that are looked at. ``origin_of_flow``: of the tasks of a flow; raises InvalidArgument."""
     wanted, before = Selection.from_wire(given, engine.now.shift), check_before(before)
-    look, spans = Look(engine, wanted, allows), list[tuple[Span, int]]()
-    lower, upper = _bounds(engine, wanted, before)
+    origin = None if wanted.flow is None else origin_of_flow(wanted.flow)
+    look, spans = Look(engine, wanted, allows, origin), list[tuple[Span, int]]()
+    lower, upper = _bounds(engine, wanted, origin, before)
     left, more = matches_max, None
     if not look.finds_no_queue():
         begun = Begun(engine)
@@ -197,7 +207,8 @@ def portion(
             if span.stop <= lower:
                 break
             look.rows += 1
-            if span.state in possible and wanted.fits_time(span.created) and look.fits_route(span.route):
+            fits = span.state in possible and wanted.fits_time(span.created) and look.fits_origin(span.origin)
+            if fits and look.fits_route(span.route):
                 for piece, shown in begun.pieces(look.within_ids(span)):
                     found = _matching(look, piece, shown, left)
                     spans += found
@@ -217,7 +228,8 @@ def portion(
 def counted(engine: Engine, allows: Callable[[str], bool], given: Any) -> Counter[int] | None:
     """How many tasks match a filter, by the state that is shown, if that can be said without looking at one."""
     wanted, routes = Selection.from_wire(given, engine.now.shift), engine.part(Routes).by_number
-    chooses = (wanted.since, wanted.until, wanted.ids) != (None, None, None) or wanted.asks_for_failure
+    some = (wanted.since, wanted.until, wanted.ids, wanted.flow)
+    chooses = some != (None, None, None, None) or wanted.asks_for_failure
     if chooses or len(routes) > GLANCED_MAX:
         return None
     look, running = Look(engine, wanted, allows), Counter(held.route for held in begun(engine))
@@ -245,14 +257,31 @@ def _matching(look: Look, piece: Span, shown: int, left: int | None) -> list[tup
     return [(piece, shown)]
 
 
-def _bounds(engine: Engine, wanted: Selection, before: int | None) -> tuple[int, int]:
+def _bounds(engine: Engine, wanted: Selection, origin: int | None, before: int | None) -> tuple[int, int]:
     """Between which numbers the tasks are that may match."""
     upper = NEWEST if before is None else before
+    if origin is not None:
+        lower, end = _bounds_of_flow(engine, -origin)
+        upper = min(upper, end)
+        if wanted.ids is None:
+            return lower, upper
     if wanted.ids is None:
         return 0, upper
     numbers = numbers_between(engine.store, *wanted.ids)
     engine.work.looked(numbers.parts)
     return numbers.lower, min(upper, numbers.upper)
+
+
+def _bounds_of_flow(engine: Engine, flow: int) -> tuple[int, int]:
+    """The same of the tasks of a flow, of which the first and the last may be deleted by now."""
+    flows = engine.store.flows
+    engine.store.settle()
+    row = flows.get(flow)
+    members = [one for place in (0, row.total - 1) for one in flows.members(flow, place, 1)] if row else []
+    seqs = [found.seq for one in members for found in engine.store.find([one.id])]
+    if len(seqs) < 2:
+        return 0, NEWEST
+    return seqs[0], seqs[1] + members[1].tasks
 
 
 def purge(engine: Engine, rows: Sequence[WindowRow]) -> int:
@@ -304,6 +333,12 @@ def _ids(given: Any) -> tuple[int, int] | None:
     raise InvalidArgument(
         f"a filter's ids are [the first one, how many consecutive ones], not {brief(given)}"
     )
+
+
+def _flow(given: Any) -> bytes | None:
+    if given is None or (type(given) is bytes and len(given) == TASK_ID_BYTES):
+        return given
+    raise InvalidArgument(f"a filter's flow is an id of {TASK_ID_BYTES} bytes, not {brief(given)}")
 
 
 def _moment(name: str, given: Any, shift: int) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import tq
@@ -17,9 +18,19 @@ def double(number: int) -> int:
 
 
 @app.task
-def spread(numbers: int) -> str:
-    with app.current_flow() or app.flow():
+def spread(ctx: tq.Context, numbers: int) -> str:
+    with ctx.flow:
         double.map(range(numbers))
+    return "spread"
+
+
+@app.task
+async def spread_async(ctx: tq.Context, numbers: int) -> str:
+    flow = await app.acurrent_flow()
+    assert flow is not None
+    async with flow:
+        await double.amap(range(numbers))
+    assert await asyncio.to_thread(lambda: ctx.flow.id) == flow.id
     return "spread"
 
 

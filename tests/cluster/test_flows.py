@@ -11,7 +11,7 @@ import tq
 from tq.common.domain.ids import parse_id
 
 from .conftest import AppFactory, WorkerFactory
-from .flow_tasks import double, note, spread
+from .flow_tasks import double, note, spread, spread_async
 from .programs import Master, eventually, run_program
 
 MODULE = Path(__file__).with_name("flow_tasks.py")
@@ -34,20 +34,31 @@ def test_a_flow_from_its_block_to_its_callback_over_a_kill_of_the_master_and_in_
     worker_factory(tasks=MODULE)
     app = app_factory(master.url, master.authkey)
     doubles, spreads, notes = (task_of(app, function) for function in (double, spread, note))
+    spreads_async = task_of(app, spread_async)
     with app.flow("first") as flow:
         doubles.map(range(50))
         doubles.submit(100)
-        spreads.submit(3)
+        spread_task = spreads.submit(3)
+        spreads_async.submit(1)
         flow.then(notes)
     master.restart()
-    assert flow.result(SECONDS) == [*range(0, 100, 2), 200, "spread", 0, 2, 4]
-    assert (flow.progress.state, flow.progress.total) == ("succeeded", 55)
+    result = flow.result(SECONDS)
+    assert result[:53] == [*range(0, 100, 2), 200, "spread", "spread"]
+    assert sorted(result[53:]) == [0, 0, 2, 4]
+    assert (flow.progress.state, flow.progress.total) == ("succeeded", 57)
+    assert app.get_flow(flow.id[:13]).id == flow.id
+    assert (
+        f"part of the flow first {flow.id}, which has succeeded"
+        in run_tq(master, home, "show", spread_task.id)[1]
+    )
+    listed = run_tq(master, home, "ls", "--where", f"flow={flow.id[:13]}", "--count", "--json")
+    assert json.loads(listed[1])["states"] == {"succeeded": 57}
 
     def said() -> list[str]:
         rows = app.call(("get_tasks",), "list", {"name": "flow_tasks:note"}, 9)
         return [app.get(tq.Handle(app.session, row["id"]).id).result(SECONDS) for row in rows]
 
-    assert eventually(said, SECONDS) == ["first succeeded 55/55"]
+    assert eventually(said, SECONDS) == ["first succeeded 57/57"]
 
     with app.flow("second") as failing:
         bad = doubles.submit(-1)
@@ -106,6 +117,10 @@ def test_a_block_that_raises_cancels_its_flow_and_one_with_a_key_is_the_same_how
         async with app.flow() as flow:
             await doubles.amap(range(3))
             await doubles.asubmit(7)
-        return await flow
+            await flow.afinally_(task_of(app, note))
+        found = await app.aget_flow(flow.id[:20])
+        assert len(await found.ahandles()) == 4
+        assert (await found.aprogress()).total == 4
+        return await found
 
     assert asyncio.run(in_an_event_loop()) == [0, 2, 4, 14]

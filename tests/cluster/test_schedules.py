@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import tq
 
-from .conftest import AppFactory, WorkerFactory
+from .conftest import AppFactory, Cluster, WorkerFactory
 from .programs import Master, eventually
 
 MODULE = Path(__file__).with_name("scheduled_tasks.py")
@@ -91,3 +92,25 @@ def test_a_schedule_fires_though_its_maker_is_gone_and_its_worker_comes_later(
     wait_for(app, "s", 1)
     worker_factory(tasks=MODULE)
     assert wait_for(app, "s", 2).history[-1].state == "succeeded"
+
+
+def test_an_event_loop_has_a_twin_of_each_method(cluster: Cluster) -> None:
+    schedules = cluster.app.schedules
+
+    async def use() -> list[int]:
+        made = await schedules.aadd("of-a-loop", "cluster_tasks:add", every=3_600, args=[1, 2])
+        assert made in await schedules.alist()
+        assert (await schedules.aedit("of-a-loop", args=[3, 4])).every == 3_600
+        await schedules.apause("of-a-loop", "why not")
+        assert (await schedules.ashow("of-a-loop")).why == "why not"
+        await schedules.aresume("of-a-loop")
+        [first, second] = await schedules.apreview("of-a-loop", 2)
+        assert second - first == timedelta(hours=1)
+        now = datetime.now(UTC)
+        handles = await schedules.abackfill("of-a-loop", now - timedelta(hours=2), now)
+        handles.append(await schedules.arun_now("of-a-loop"))
+        results = [await one for one in handles]
+        await schedules.aremove("of-a-loop")
+        return results
+
+    assert asyncio.run(use()) == [7, 7, 7]

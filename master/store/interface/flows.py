@@ -70,6 +70,12 @@ class FlowStore(Protocol):
     def before(self, number: int, limit: int) -> list[FlowRow]:
         """Those with a smaller number, newest first."""
 
+    def between(self, first: bytes, last: bytes, limit: int) -> list[FlowRow]:
+        """Those with ids from the first to the last, in order of their ids."""
+
+    def neighbours(self, id: bytes) -> tuple[bytes | None, bytes | None]:
+        """The next lower id of a flow, and the next higher one."""
+
     # tasks
     def add_members(self, rows: Sequence[FlowMembers]) -> None: ...
     def members(self, flow: int, place: int, limit: int) -> list[FlowMembers]:

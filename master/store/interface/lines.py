@@ -49,6 +49,7 @@ class Span(NamedTuple):
     route: int
     state: int
     created: int
+    origin: int | None = None
 
     @property
     def tasks(self) -> int:

@@ -29,6 +29,13 @@ class SqliteFlows(SqlitePart):
     def before(self, number: int, limit: int) -> list[FlowRow]:
         return [FlowRow(*row) for row in self._all("flows_before", (number, limit))]
 
+    def between(self, first: bytes, last: bytes, limit: int) -> list[FlowRow]:
+        return [FlowRow(*row) for row in self._all("flows_between", (first, last, limit))]
+
+    def neighbours(self, id: bytes) -> tuple[bytes | None, bytes | None]:
+        [(lower, higher)] = self._all("flow_neighbours", {"id": id})
+        return lower, higher
+
     # tasks
 
     def add_members(self, rows: Sequence[FlowMembers]) -> None:

@@ -27,6 +27,7 @@ NOW = 1_700_000_000.0
         ("error~'connection refused'", {"text": "connection refused"}),
         ("since=2h", {"since": NOW - 7_200}),
         ("older=7d", {"until": NOW - 7 * 86_400}),
+        ("flow=0193", {"flow": "0193"}),
         (
             "state=failed queue=mail error~SMTP since=2h",
             {"states": [StateNumber.FAILED], "queues": ["mail"], "text": "SMTP", "since": NOW - 7_200},

@@ -29,6 +29,14 @@ SELECT flow, id, name, key, node, collects, state, ending, reason, work, place, 
        culprit, created, finished
 FROM flows WHERE flow < ? ORDER BY flow DESC LIMIT ?
 
+-- name: flows_between
+SELECT flow, id, name, key, node, collects, state, ending, reason, work, place, run, total, succeeded, failed, cancelled,
+       culprit, created, finished
+FROM flows WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?
+
+-- name: flow_neighbours
+SELECT (SELECT max(id) FROM flows WHERE id < :id), (SELECT min(id) FROM flows WHERE id > :id)
+
 -- name: add_flow_members
 INSERT INTO flow_members (flow, place, id, tasks) VALUES (?, ?, ?, ?)
 
