@@ -21,6 +21,7 @@ from .engine.engine import Engine
 from .engine.long_calls import LongCalls
 from .engine.part import Part
 from .engine.unused_space import UnusedSpace
+from .engine.work import Work
 from .flows.callbacks import FlowCallbacks
 from .flows.calls import FlowsObject
 from .flows.flows import Flows
@@ -190,7 +191,9 @@ def _schedules(
 ) -> tuple[Occurrences, Timetable, Declarations]:
     may = MayRun(keyring.find)
     occurrences = Occurrences(core.store, routes, dispatch, completion, core.agenda, may.why_not)
-    schedules = Timetable(core.store, routes, occurrences, core.agenda, core.report, may.why_not)
+    schedules = Timetable(
+        core.store, routes, occurrences, core.agenda, core.report, may.why_not, Work(core.seconds)
+    )
     return occurrences, schedules, Declarations(core.store, schedules, core.agenda, core.report)
 
 

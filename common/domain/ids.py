@@ -15,7 +15,7 @@ it::
     id    = ff ff ff ff, then SHA-256 of (queue, task, proof), cut to the rest of a UUID of version 8, with shard 0
     proof = SHA-256 of the key, which travels with the submit: the master computes the id again
 
-What a schedule makes has an id that the master computes from the schedule's name and the moment, in the same form.
+What a schedule makes has an id that the master computes from the schedule's name, its queue and the moment, in the same form.
 
 Invariants: 1. no id is drawn twice, by any thread, or on either side of a fork; 2. each block begins after the end of
 the one before, whatever the clock does; 3. the ids of a block differ in their place alone.
@@ -193,9 +193,10 @@ def id_of_proof(queue: str, task_name: str, proof: bytes) -> bytes:
     return computed_id(hashlib.sha256(b"tq1 task id" + text + proof).digest())
 
 
-def occurrence_id(schedule: str, occurrence: bytes) -> bytes:
-    """The id of the task that a schedule makes. No client can take it: there is no proof whose id it would be."""
-    text = f"{len(schedule)}:{schedule}".encode()
+def occurrence_id(schedule: str, queue: str, occurrence: bytes) -> bytes:
+    """The id of the task that a schedule makes. No client can take it: there is no proof whose id it would be; and no schedule
+    of this name in another queue."""
+    text = f"{len(schedule)}:{schedule}{len(queue)}:{queue}".encode()
     return computed_id(hashlib.sha256(b"tq1 occurrence" + text + occurrence).digest())
 
 

@@ -31,10 +31,8 @@ class _Ranges(Generic[V]):
 
     __slots__ = ("starts", "stops", "values")
 
-    def __init__(self) -> None:
-        self.starts: list[int] = []
-        self.stops: list[int] = []
-        self.values: list[V] = []
+    def __init__(self, starts: list[int], stops: list[int], values: list[V]) -> None:
+        self.starts, self.stops, self.values = starts, stops, values
 
     def cut(self, at: int) -> int:
         """Have no range reach across this place; the index of the first one that begins there or behind it."""
@@ -76,6 +74,11 @@ class _Ranges(Generic[V]):
         index = bisect_left(self.starts, start)
         is_there = index < len(self.starts) and (self.starts[index], self.stops[index]) == (start, stop)
         return index if is_there else -1
+
+    def remove(self, index: int) -> V:
+        """One range; its value. Its neighbours do not meet by that."""
+        del self.starts[index], self.stops[index]
+        return self.values.pop(index)
 
     def between(self, start: int, stop: int) -> tuple[int, int, list[tuple[int, int, V]]]:
         """Cut the ranges at both places; the indices and the pieces between them."""
@@ -127,13 +130,17 @@ class IdRanges(Generic[V]):
             ranges = self._blocks.get(block)
             if ranges is None:
                 continue
-            first, last, pieces = ranges.between(start, stop)
-            if pieces:
-                ranges.put(first, last, [])
-                self._count -= sum(stop - start for start, stop, _ in pieces)
-                if not ranges.starts:
-                    del self._blocks[block]
-                taken += [(_run(block, start, stop), value) for start, stop, value in pieces]
+            index = ranges.index(start, stop)
+            if index >= 0:  # as a rule
+                pieces = [(start, stop, ranges.remove(index))]
+            else:
+                first, last, pieces = ranges.between(start, stop)
+                if pieces:
+                    ranges.put(first, last, [])
+            self._count -= sum(stop - start for start, stop, _ in pieces)
+            if not ranges.starts:
+                del self._blocks[block]
+            taken += [(_run(block, start, stop), value) for start, stop, value in pieces]
         return taken
 
     def change(self, run: IdRun, change: Callable[[V | None], V | None]) -> None:
@@ -141,7 +148,11 @@ class IdRanges(Generic[V]):
         for block, start, stop in _by_block(run):
             ranges = self._blocks.get(block)
             if ranges is None:
-                ranges = self._blocks[block] = _Ranges()
+                value = change(None)
+                if value is not None:
+                    self._blocks[block] = _Ranges([start], [stop], [value])
+                    self._count += stop - start
+                continue
             self._change(ranges, start, stop, change)
             if not ranges.starts:
                 del self._blocks[block]
@@ -151,9 +162,11 @@ class IdRanges(Generic[V]):
         if index >= 0:  # one range, as a rule; a value that is a dict is changed in its place
             held = ranges.values[index]
             value = change(held)
-            if value is not held:
-                ranges.put(index, index + 1, [] if value is None else [(at, end, value)])
-                self._count -= end - at if value is None else 0
+            if value is None:
+                ranges.remove(index)
+                self._count -= end - at
+            elif value is not held:
+                ranges.put(index, index + 1, [(at, end, value)])
             return
         first, last, pieces = ranges.between(at, end)
         changed: list[tuple[int, int, V]] = []

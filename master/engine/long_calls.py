@@ -6,7 +6,8 @@
                                            └─► a portion: it is parked, and goes on in the next transaction, with the others
 
 An item is done once, in one transaction; what it is about may have changed since the call came. A transaction that fails is
-done again from where the call was durable.
+done again from where the call was durable. The keys whose calls wait share each transaction, and of one key they are done in order: a
+key that asks for much waits for itself. What an item raises is the call's answer, and the rest of it is not done.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ...common.errors import StoreError, TqError
+from .accounts import Account
 from .agenda import Agenda
 from .clock import Now
 from .part import Part
@@ -22,6 +25,7 @@ from .session import LATER, Call, Session
 
 ITEM_BYTES: Final = 160  # of memory for one that waits
 GO_ON: Final = "go on"
+ROUNDING: Final = 1e-6  # of an item, in the sums of shares
 
 Perform = Callable[[Sequence[Any], Now], list[Any] | None]
 """Does some items; what they add to the answer, or None: nothing."""
@@ -29,12 +33,13 @@ Perform = Callable[[Sequence[Any], Now], list[Any] | None]
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class LongCall:
-    """``most``: items in one transaction, if nothing else is under way. ``at``: how many are done; ``durable``: for certain, with
-    so many rows of the answer. ``call``: it is parked."""
+    """``line``: the account of its key, None: the master's own. ``most``: items in one transaction, if nothing else is under way.
+    ``at``: how many are done; ``durable``: for certain, with so many rows of the answer. ``call``: it is parked."""
 
     items: Sequence[Any]
     do: Perform
     most: int
+    line: Account | None
     owner: Hashable
     call: Call | None = None
     rows: list[Any] | None = None
@@ -49,6 +54,15 @@ class LongCall:
     def leave(self) -> None:
         """The caller no longer waits for the answer."""
         self.call = None
+
+    def portion(self, share: float) -> Sequence[Any]:
+        """What it does in this share of a transaction."""
+        return self.items[self.at : self.at + int(share * self.most + ROUNDING)]
+
+    def stop(self) -> None:
+        """Nothing more of it is done, whatever becomes of the transaction."""
+        self.items = ()
+        self.at = self.durable = 0
 
 
 class LongCalls(Part):
@@ -74,8 +88,13 @@ class LongCalls(Part):
     ) -> object:
         """The answer to a call, at most ``most`` items of it in a transaction. Without a call they are done all the same.
         ``owner``: in place of what was begun for the same one. Raises QuotaExceeded."""
-        one = LongCall(items=items, do=do, most=most, owner=owner)
-        if call is not None and len(items) > int(self._share * most):
+        line = None if call is None else call.session.account
+        is_first = not any(other.line is line and not other.is_done for other in self._waiting)
+        if call is not None and is_first and len(items) <= self._share * most + ROUNDING:
+            self._share -= len(items) / most
+            return do(items, now)
+        one = LongCall(items=items, do=do, most=most, line=line, owner=owner)
+        if call is not None:
             call.hold(len(items) * ITEM_BYTES)
             one.call, call.abandon = call, one.leave
         if owner is not None:
@@ -83,25 +102,58 @@ class LongCalls(Part):
                 other for other in self._waiting if other.owner != owner or other.call is not None
             ]
         self._waiting.append(one)
-        self._go_on(now)
-        return one.rows if one.call is None else LATER
+        if is_first:
+            self._go_on_with([one], self._share, now)
+        self._wake(now)
+        return LATER if one.call is not None else None
 
     def due(self, key: Hashable, now: Now) -> None:
-        self._go_on(now)
-
-    def _go_on(self, now: Now) -> None:
+        lines: dict[Account | None, list[LongCall]] = {}
         for one in self._waiting:
-            portion = one.items[one.at : one.at + int(self._share * one.most)]
-            if portion:
-                self._share -= len(portion) / one.most
-                more = one.do(portion, now)
-                one.at += len(portion)
-                if more is not None:
-                    one.rows = [*(one.rows or ()), *more]
-            if one.is_done and one.call is not None:
-                call, one.call = one.call, None
-                call.abandon = None
+            lines.setdefault(one.line, []).append(one)
+        for others, line in zip(range(len(lines), 0, -1), lines.values(), strict=True):
+            self._go_on_with(line, self._share / others, now)
+        self._wake(now)
+
+    def _go_on_with(self, line: Iterable[LongCall], share: float, now: Now) -> None:
+        for one in line:
+            if one.is_done:
+                continue  # in this transaction; it is durable soon
+            portion = one.portion(share)
+            if not portion:
+                break
+            share -= len(portion) / one.most
+            self._share -= len(portion) / one.most
+            self._do(one, portion, now)
+
+    def _do(self, one: LongCall, portion: Sequence[Any], now: Now) -> None:
+        try:
+            more = one.do(portion, now)
+        except TqError as error:
+            if isinstance(error, StoreError) and error.maybe_done:
+                raise
+            self._answer(one, error)
+            one.stop()
+            return
+        except Exception:
+            one.stop()  # repeated, it would meet the bug again
+            raise
+        one.at += len(portion)
+        if more is not None:
+            one.rows = [*(one.rows or ()), *more]
+        if one.is_done:
+            self._answer(one, None)
+
+    def _answer(self, one: LongCall, error: TqError | None) -> None:
+        call, one.call = one.call, None
+        if call is not None:
+            call.abandon = None
+            if error is None:
                 call.answer(one.rows)
+            else:
+                call.refuse(error)
+
+    def _wake(self, now: Now) -> None:
         if not all(one.is_done for one in self._waiting):
             self._agenda.set(self, GO_ON, now.mono)
 

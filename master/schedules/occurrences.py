@@ -109,14 +109,14 @@ class Occurrences(Part):
             elif overlap == "skip":
                 self.skip(row, SkippedInstants(instant, instant, 1), STILL_RUNS, now)
                 continue
-            elif not self._hold(row, instant, kind, now):
+            elif not self._hold(row, instant, kind, now, id_of(row, definition.queue, instant)):
                 continue
             made += 1
         return made
 
     def run(self, row: ScheduleRow, definition: ScheduleDefinition, token: bytes, now: Now) -> bytes:
         """Make a task now, whatever the time; its id. ``token`` names it: repeated, it is the same task."""
-        id, instant = occurrence_id(row.name, b"run" + token), now.wall
+        id, instant = occurrence_id(row.name, definition.queue, b"run" + token), now.wall
         if self._store.of_task(id) is not None:
             return id
         taken = {one.instant for one in self._store.history(row.number, KEPT) if one.kind == RUN_NOW}
@@ -139,9 +139,10 @@ class Occurrences(Part):
         """Make tasks for those of the instants that have none; the ids of all of them."""
         if not instants:
             return []
-        ids = {instant: id_of(row, instant) for instant in instants}
+        ids = {instant: id_of(row, definition.queue, instant) for instant in instants}
+        decided = self._store.occurred(row.number, instants[0], instants[-1])  # maybe in another queue
+        ids |= {instant: decided.get(instant, id) for instant, id in ids.items()}
         there = {found.id for found in self._tasks.find(ids.values())}
-        decided = set(self._store.occurred(row.number, instants[0], instants[-1]))
         missing = [one for one, id in ids.items() if id not in there and one not in decided]
         self.make(row, definition, missing, BACKFILL, now)
         self.flush()
@@ -159,13 +160,13 @@ class Occurrences(Part):
         self._submit(row, definition, last, BY_TIME, now)
         return 1
 
-    def _hold(self, row: ScheduleRow, instant: int, kind: int, now: Now, id: bytes = b"") -> bool:
+    def _hold(self, row: ScheduleRow, instant: int, kind: int, now: Now, id: bytes) -> bool:
         self._write()
         if len(self._store.held(row.number, HELD_MAX)) >= HELD_MAX:
             why = f"{HELD_MAX:,} occurrences wait already"
             self.skip(row, SkippedInstants(instant, instant, 1), why, now)
             return False
-        self._record(row, instant, kind, id or id_of(row, instant), now, held=1)
+        self._record(row, instant, kind, id, now, held=1)
         self._holding.add(row.number)
         self._are_unfinished = True
         return True
@@ -179,7 +180,7 @@ class Occurrences(Part):
         now: Now,
         id: bytes = b"",
     ) -> None:
-        id = id or id_of(row, instant)
+        id = id or id_of(row, definition.queue, instant)
         self._record(row, instant, kind, id, now)
         self._are_unfinished = True
         route = self._routes.route(definition.queue, definition.task)
@@ -286,9 +287,9 @@ class Occurrences(Part):
             self._holding.discard(number)
 
 
-def id_of(row: ScheduleRow, instant: int) -> bytes:
+def id_of(row: ScheduleRow, queue: str, instant: int) -> bytes:
     """Of the task for an instant: the same at its time and in a backfill."""
-    return occurrence_id(row.name, b"at" + instant.to_bytes(8, "big"))
+    return occurrence_id(row.name, queue, b"at" + instant.to_bytes(8, "big"))
 
 
 def _share(id: bytes) -> float:

@@ -31,6 +31,7 @@ from ..engine.agenda import Agenda, Clock
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..engine.session import Session
+from ..engine.work import Work
 from ..store.interface.schedules import Decided, NewSchedule, ScheduleRow
 from ..store.interface.store import Picture, Store
 from ..tasks.routes import Routes
@@ -49,7 +50,7 @@ PAUSED_BY_PERSON, PAUSED_BY_MASTER = 1, 2
 
 
 class Timetable(Part):
-    """``why_not``: why a schedule may make no tasks; empty: it may."""
+    """``why_not``: why a schedule may make no tasks; empty: it may. ``work``: what one transaction may do for those that are due."""
 
     name = "schedules that are due"
 
@@ -61,9 +62,10 @@ class Timetable(Part):
         agenda: Agenda,
         report: Callable[..., None],
         why_not: Callable[[ScheduleRow], str],
+        work: Work,
     ) -> None:
         self._store, self._routes, self._occurrences = store.schedules, routes, occurrences
-        self.why_not = why_not
+        self.why_not, self._work = why_not, work
         self._skipped, self._paused = (
             LimitedLog(report, "schedule.skipped"),
             LimitedLog(report, "schedule.paused"),
@@ -79,8 +81,9 @@ class Timetable(Part):
 
     def due(self, key: Hashable, now: Now) -> None:
         left, decided = LOOKED_MAX, []
+        self._work.begin()
         for row in self._store.due(now.wall, FIRED_MAX):
-            if left <= 0:
+            if left <= 0 or not self._work.is_left:
                 break
             why_not = self.why_not(row)
             if why_not:
@@ -93,6 +96,7 @@ class Timetable(Part):
                 self._pause(row, str(error), now)
                 continue
             left -= decision.looked
+            self._work.asked(2 * len(decision.fire))
             decided.append(self._decide(row, definition, decision, now))
         self._store.decided(decided)
         self._occurrences.flush()

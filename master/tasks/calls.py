@@ -60,7 +60,7 @@ from .shown import begun, shown_state
 from .subscriptions import UNKNOWN, Subscriptions
 
 LIST_TASKS_MAX: Final = 2_000  # each row costs some 20 µs
-RUNS_TOGETHER: Final = 1_000  # of ids that are cancelled or retried in one transaction
+RUNS_TOGETHER: Final = 1_000  # of ids that are watched, cancelled or retried in one transaction
 LAST_RUNS_TASKS_MAX: Final = 1_000  # each is read whole from the store
 PROGRESS_TASKS_MAX: Final = 200  # every progress bar asks every two seconds
 
@@ -135,13 +135,29 @@ class ResultQueue(ItemQueueObject):
         self.item_queue = "results" if stream == "default" else stream
 
     @exposed(Role.CLIENT)
-    def watch(self, call: Call, ids: list[Any]) -> None:
+    def watch(self, call: Call, ids: list[Any]) -> object:
         """Watch these tasks: ``collect`` answers their outcomes. An unknown task has state -1."""
-        self.engine.part(Subscriptions).watch(call.session, self.stream, check_runs(ids))
+        subscriptions, runs = self.engine.part(Subscriptions), list(dict.fromkeys(check_runs(ids)))
+        subscriptions.check_room(call.session, self.stream, runs)
+
+        def some(portion: Sequence[IdRun], now: Now) -> None:
+            subscriptions.watch(call.session, self.stream, portion)
+
+        return self._in_portions(call, runs, some)
 
     @exposed(Role.CLIENT)
-    def unwatch(self, call: Call, ids: list[Any]) -> None:
-        self.engine.part(Subscriptions).unwatch(call.session, self.stream, check_runs(ids))
+    def unwatch(self, call: Call, ids: list[Any]) -> object:
+        subscriptions = self.engine.part(Subscriptions)
+
+        def some(portion: Sequence[IdRun], now: Now) -> None:
+            subscriptions.unwatch(call.session, self.stream, portion)
+
+        return self._in_portions(call, list(dict.fromkeys(check_runs(ids))), some)
+
+    def _in_portions(
+        self, call: Call, runs: list[IdRun], do: Callable[[Sequence[IdRun], Now], None]
+    ) -> object:
+        return self.engine.part(LongCalls).perform(call, runs, do, self.engine.now, most=RUNS_TOGETHER)
 
     @exposed(Role.CLIENT)
     def collect(self, call: Call, tasks_max: int = 1_000) -> object:

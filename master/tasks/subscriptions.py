@@ -74,13 +74,14 @@ class Subscriptions(Part):
         session.account.note(Resource.WATCHED, len(stream.watched) - before)  # until they are collected
         _note_blocks(stream)
 
-    def watch(self, session: Session, name: str, runs: list[IdRun]) -> None:
+    def watch(self, session: Session, name: str, runs: Sequence[IdRun]) -> None:
         """Watch tasks in any state: those that have ended, or do not exist for this key, yield their outcome immediately. Raises
         QuotaExceeded."""
-        self.check_room(session, name, runs)
-        self.watch_known(session, name, runs)
+        if session.open:  # it was not closed since the call came
+            self.check_room(session, name, runs)
+            self.watch_known(session, name, runs)
 
-    def watch_known(self, session: Session, name: str, runs: list[IdRun]) -> None:
+    def watch_known(self, session: Session, name: str, runs: Sequence[IdRun]) -> None:
         """As ``watch``, when the caller has checked the account."""
         if not session.open:  # it was closed in this transaction
             return
@@ -134,6 +135,8 @@ class Subscriptions(Part):
         return found
 
     def unwatch(self, session: Session, name: str, runs: Iterable[IdRun]) -> None:
+        if not session.open:
+            return
         stream = self._stream(session, name)
         for run in runs:
             for part, _ in stream.watched.take(run):

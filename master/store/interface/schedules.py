@@ -103,8 +103,8 @@ class ScheduleStore(Protocol):
     def history(self, number: int, limit: int) -> list[OccurrenceRecord]:
         """Newest first."""
 
-    def occurred(self, number: int, first: int, last: int) -> list[int]:
-        """Instants that have a task, or one that is held."""
+    def occurred(self, number: int, first: int, last: int) -> dict[int, bytes]:
+        """Instants that have a task, or one that is held, and its id."""
 
     def unfinished(self, number: int, limit: int) -> list[bytes]:
         """Tasks that have not ended, oldest first."""

@@ -65,8 +65,8 @@ class SqliteSchedules(SqlitePart):
     def history(self, number: int, limit: int) -> list[OccurrenceRecord]:
         return [OccurrenceRecord(*row) for row in self._all("occurrences", (number, limit))]
 
-    def occurred(self, number: int, first: int, last: int) -> list[int]:
-        return [instant for (instant,) in self._all("occurred", (number, first, last))]
+    def occurred(self, number: int, first: int, last: int) -> dict[int, bytes]:
+        return dict(self._all("occurred", (number, first, last)))
 
     def unfinished(self, number: int, limit: int) -> list[bytes]:
         return [task for (task,) in self._all("unfinished_occurrences", (number, limit))]

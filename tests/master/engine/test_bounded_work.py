@@ -21,7 +21,7 @@ from tq.master.engine.part import Part
 from tq.master.engine.work import ROW_BYTES, ROWS_MAX, SECONDS_MAX
 from tq.master.locks import claims, primitives
 from tq.master.observe import overview
-from tq.master.tasks.calls import LIST_TASKS_MAX
+from tq.master.tasks.calls import LIST_TASKS_MAX, RUNS_TOGETHER
 from tq.master.tasks.lookup import IDS_MAX
 from tq.master.tasks.routes import Routes
 from tq.master.tasks.subscriptions import UNKNOWN
@@ -105,17 +105,45 @@ def test_leases_that_are_too_much_for_one_transaction_are_given_out_in_the_next(
 
 def test_outcomes_that_are_too_much_for_one_transaction_are_delivered_in_the_next(bench: Bench) -> None:
     client = bench.client()
-    ids = submit(client, ROWS_MAX)
-    for start in range(0, ROWS_MAX, 1_000):
-        client.call("get_tasks", "cancel", ids[start : start + 1_000])
+    first = new_ids()
+    client.call("get_task_queue/q", "submit", "m:f", {}, [[first, [NOTHING] * IDS_MAX]])
+    client.call("get_tasks", "cancel", [[first, IDS_MAX]])
     streams = [f"get_result_queue/{name}" for name in "abc"]
     calls = [client.ask(stream, "collect", ROWS_MAX) for stream in streams]
     bench.step()
     for stream in streams:
-        client.ask(stream, "watch", ids[:IDS_MAX])
+        client.ask(stream, "watch", [[first, IDS_MAX]])
     while bench.engine.has_work:
         bench.step()
-    assert [len(client.answer(call)) for call in calls] == [IDS_MAX] * 3
+    outcomes = [client.answer(call) for call in calls]
+    assert [sum(len(row[2]) for row in rows) for rows in outcomes] == [IDS_MAX] * 3
+
+
+def test_tasks_far_from_each_other_are_watched_in_portions_and_nothing_of_them_is_lost(bench: Bench) -> None:
+    client, other = bench.client(), bench.client()
+    client.session.account, other.session.account = Accounts().of("a"), Accounts().of("b")
+    ids = submit(client, 3 * RUNS_TOGETHER)
+    client.call("get_tasks", "cancel", [ids[0], ids[-1]])
+    collect = client.ask("get_result_queue/s", "collect", IDS_MAX)
+    watch = client.ask("get_result_queue/s", "watch", ids)
+    unwatch = client.ask("get_result_queue/s", "unwatch", [ids[1]])
+    bench.step()
+    call = other.ask("get_result_queue/s", "watch", [ids[0]])
+    bench.step()
+    assert client.answers.keys() == {collect}
+    bench.step()
+    assert other.answer(call) is None
+    while not {watch, unwatch} <= client.answers.keys():
+        bench.step()
+    client.call("get_tasks", "cancel", ids[:RUNS_TOGETHER])
+    seen = client.answer(collect)
+    while len(seen) < RUNS_TOGETHER:
+        seen += client.call("get_result_queue/s", "collect", IDS_MAX)
+    assert {row[0] for row in seen} == {ids[0], *ids[2:RUNS_TOGETHER], ids[-1]}
+    for start in range(0, len(ids), RUNS_TOGETHER):
+        client.call("get_result_queue/s", "unwatch", ids[start : start + RUNS_TOGETHER])
+    account = client.session.account
+    assert (account.held[Resource.WATCHED], account.held[Resource.WATCHED_BLOCKS]) == (0, 0)
 
 
 # a parked call

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tq.common.errors import QuotaExceeded
-from tq.master.engine.accounts import Accounts
+from tq.common.errors import InvalidArgument, QuotaExceeded, StoreError
+from tq.master.engine.accounts import Account, Accounts
 from tq.master.engine.agenda import Agenda
 from tq.master.engine.clock import Now
 from tq.master.engine.long_calls import LongCalls
@@ -26,10 +26,16 @@ class Doing:
         self.calls = LongCalls(self.agenda)
         self.done: list[int] = []
         self.replies: list[Call] = []
+        self.bench = bench
         self.session = bench.client().session
 
     def call(self) -> Call:
         return Call(self.session, 1, lambda _: None, self.replies)
+
+    def call_of(self, key: Account) -> Call:
+        session = self.bench.client().session
+        session.account = key
+        return Call(session, 1, lambda _: None, self.replies)
 
     def do(self, items: Sequence[Any], now: Now) -> list[Any]:
         self.done += items
@@ -105,3 +111,67 @@ def test_what_waits_is_on_the_account_of_the_key(doing: Doing) -> None:
     with pytest.raises(QuotaExceeded, match="bytes in calls that wait"):
         doing.perform(doing.call(), range(1_000_000))
     assert (doing.done, account.bytes) == ([], 0)
+
+
+def test_a_key_that_asks_for_much_waits_for_itself(doing: Doing) -> None:
+    accounts = Accounts()
+    greedy, modest = accounts.of("a"), accounts.of("b")
+    for _ in range(50):
+        doing.perform(doing.call_of(greedy), range(100))
+    doing.end()
+    short = doing.call_of(modest)
+    doing.transaction()  # its share is used up by those who waited
+    assert doing.perform(short, [1, 2]) is LATER
+    doing.end()
+    doing.transaction()
+    assert [call is short for call in doing.replies] == [True]
+    assert short.reply == ([10, 20], None)
+
+
+def test_of_one_key_calls_are_done_in_order(doing: Doing) -> None:
+    long, short = doing.call(), doing.call()
+    doing.perform(long, list(range(6)))
+    doing.end()
+    doing.calls.begin()
+    assert doing.perform(short, [9]) is LATER  # there would be room for it
+    doing.transaction()
+    doing.transaction()
+    assert doing.done == [0, 1, 2, 3, 4, 5, 9]
+
+
+@pytest.mark.parametrize("is_bug", [False, True])
+def test_what_an_item_raises_ends_its_call_and_no_other(doing: Doing, is_bug: bool) -> None:
+    def refuses(items: Sequence[Any], now: Now) -> None:
+        if 4 in items:
+            raise ZeroDivisionError if is_bug else InvalidArgument("not four")
+
+    bad, good = doing.call(), doing.call()
+    doing.calls.perform(bad, list(range(6)), refuses, NOW, most=4)
+    doing.perform(good, [7])
+    doing.end()
+    if is_bug:
+        with pytest.raises(ZeroDivisionError):
+            doing.transaction()  # memory is not to be trusted: all of it is done again
+        doing.end(fails=True)
+    doing.transaction()
+    assert [call.reply for call in doing.replies if call is good] == [([70], None)]
+    assert is_bug or isinstance(doing.replies[0].reply[1], InvalidArgument)
+    doing.transaction()
+    assert doing.done == [7]
+
+
+def test_a_store_that_fails_ends_no_call(doing: Doing) -> None:
+    fails = [True]
+
+    def asks(items: Sequence[Any], now: Now) -> None:
+        if 4 in items and fails.pop():
+            raise StoreError("the disk does not answer")
+
+    doing.calls.perform(doing.call(), list(range(6)), asks, NOW, most=4)
+    doing.end()
+    with pytest.raises(StoreError):
+        doing.transaction()
+    doing.end(fails=True)
+    fails.append(False)
+    doing.transaction()
+    assert [call.reply for call in doing.replies] == [(None, None)]

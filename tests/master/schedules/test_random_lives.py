@@ -116,7 +116,7 @@ def check(life: Life, rule: Recurrence, misfire: str) -> None:
     ]
     passed = instants_between(rule, life.created + 1, max(made + skipped, default=0), 100_000)
     assert sorted(made + skipped) == passed, "each instant is decided once"
-    names = [occurrence_id("s", b"at" + instant.to_bytes(8, "big")) for instant in made]
+    names = [occurrence_id("s", "default", b"at" + instant.to_bytes(8, "big")) for instant in made]
     assert sorted(life.scheduling.tasks()) == sorted(names), "the tasks are those of the instants"
     if row.fires is not None:
         assert row.fires == rule.after(max(row.last, passed[-1] if passed else 0))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from tq.master.keys.keyring import Keyring
 from tq.master.schedules import schedules as module
 from tq.master.store.sqlite.store import SqliteStore
 
+from ..conftest import Bench
+from ..new_store import NewStore
 from .conftest import SCHEDULES, TASK, Scheduling, definition
 
 DAY = 24 * 3600.0
@@ -46,16 +50,17 @@ def test_nothing_is_due_at_once_and_nothing_before_its_time(scheduling: Scheduli
     assert len(scheduling.tasks()) == 1
 
 
-def test_the_id_of_a_task_is_that_of_schedule_and_instant(scheduling: Scheduling) -> None:
+def test_the_id_of_a_task_is_that_of_schedule_queue_and_instant(scheduling: Scheduling) -> None:
     shown = scheduling.add()
     scheduling.pass_time(60)
     moment = int(shown["next"] * 1000).to_bytes(8, "big")
-    assert scheduling.tasks() == [occurrence_id("s", b"at" + moment)]
+    assert scheduling.tasks() == [occurrence_id("s", "default", b"at" + moment)]
+    assert occurrence_id("s", "other", b"at" + moment) != occurrence_id("s", "default", b"at" + moment)
 
 
 def test_no_client_can_take_the_id_of_an_occurrence(scheduling: Scheduling) -> None:
     shown = scheduling.add()
-    id = occurrence_id("s", b"at" + int(shown["next"] * 1000).to_bytes(8, "big"))
+    id = occurrence_id("s", "default", b"at" + int(shown["next"] * 1000).to_bytes(8, "big"))
     assert id >= COMPUTED
     proof = key_id("default", TASK, "some key").proof
     for proofs in ([], [[id, proof]], [[id, id + id]]):
@@ -351,6 +356,29 @@ def test_a_backfill_makes_what_is_missing_and_nothing_twice(scheduling: Scheduli
     assert len(ids) == 10
     assert scheduling.client.call(SCHEDULES, "backfill", "s", first, scheduling.wall) == ids
     assert len(scheduling.tasks()) == 10
+
+
+def test_what_was_made_in_another_queue_is_not_made_again_by_a_backfill(scheduling: Scheduling) -> None:
+    scheduling.add()
+    scheduling.pass_time(60)
+    made = scheduling.tasks()
+    scheduling.client.call(SCHEDULES, "edit", "s", {"queue": "other"})
+    ids = scheduling.client.call(SCHEDULES, "backfill", "s", scheduling.wall - 60, scheduling.wall)
+    assert (ids, scheduling.tasks()) == (made, made)
+
+
+def test_schedules_that_take_long_to_decide_are_decided_in_several_transactions() -> None:
+    clock = itertools.count()
+    scheduling = Scheduling(Bench(NewStore(), seconds=lambda: next(clock) * 0.06))
+    for number in range(5):
+        scheduling.add(f"s{number}")
+    now = scheduling.bench.now
+    scheduling.bench.now = now._replace(wall=now.wall + 60_000, mono=now.mono + 60_000)
+    made = []
+    while len(scheduling.tasks()) < 5:
+        made.append(len(scheduling.tasks()))
+        assert len(made) < 20
+    assert max(later - earlier for earlier, later in pairwise(made)) < 5
 
 
 @pytest.mark.parametrize(

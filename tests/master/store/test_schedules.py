@@ -93,7 +93,7 @@ def test_the_history(store: Store) -> None:
     assert store.schedules.held(number, 10) == [rows[1]]
     assert store.schedules.holding() == [number]
     assert store.schedules.are_unfinished()
-    assert sorted(store.schedules.occurred(number, 1, 4)) == [1, 2, 4]
+    assert store.schedules.occurred(number, 1, 4) == {1: b"t1", 2: b"t2", 4: b"t4"}
     assert store.schedules.of_task(b"t4") == rows[3]
     assert store.schedules.of_task(b"t5") is None
     store.schedules.ended(b"t1", 10, 5, 6)

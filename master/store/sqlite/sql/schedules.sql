@@ -59,7 +59,7 @@ SELECT schedule, instant, kind, first, instants, decided, task, held, state, sta
 FROM occurrences WHERE schedule = ? ORDER BY instant DESC, kind LIMIT ?
 
 -- name: occurred
-SELECT instant FROM occurrences WHERE schedule = ? AND instant BETWEEN ? AND ? AND kind IN (0, 2)
+SELECT instant, task FROM occurrences WHERE schedule = ? AND instant BETWEEN ? AND ? AND kind IN (0, 2)
 
 -- name: unfinished_occurrences
 SELECT task FROM occurrences WHERE schedule = ? AND state IS NULL AND held = 0 ORDER BY instant LIMIT ?
