@@ -34,7 +34,7 @@ from .keys.keyring import Keyring
 from .keys.own_keys import OwnKeys
 from .net.server import MasterServer
 from .observe.disk import DiskProbe
-from .parts import EXPOSED, make_engine
+from .parts import make_engine, make_registry
 from .store.cluster_files import (
     BLOBS,
     CERTIFICATE,
@@ -191,12 +191,7 @@ def _build(
         lock=lock,
         store=store,
         engine=engine,
-        registry=Registry(
-            engine,
-            EXPOSED,
-            settings.expose,
-            {"get_disk": partial(DiskProbe, settings.data)},
-        ),
+        registry=make_registry(engine, settings.expose, {"get_disk": partial(DiskProbe, settings.data)}),
         blob_files=_open_blobs(settings, store, report),
         certificate=identity.certificate,
         certificate_key=identity.certificate_key,

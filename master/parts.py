@@ -6,9 +6,10 @@ so that the store's picture is loaded from the bottom up; tasks are given out be
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
+from .api.registry import Registry
 from .api.validation import EngineObject
 from .blobs.blobs import Blobs
 from .blobs.calls import BlobsObject
@@ -39,6 +40,7 @@ from .locks.calls import BarrierObject, EventObject, LockObject
 from .locks.events_and_barriers import Barriers, Events
 from .locks.locks import Locks
 from .locks.primitives import Primitives
+from .objects.shared import NAME as SHARED
 from .objects.shared import SharedObjects
 from .observe.attempt_log import AttemptLog
 from .observe.calls import Master, Queues, Workers
@@ -54,6 +56,7 @@ from .steps.steps import Steps
 from .tasks.attempt_output import AttemptOutput
 from .tasks.calls import ResultQueue, TaskQueue, Tasks
 from .tasks.completion import Completion
+from .tasks.consulted import Consulted
 from .tasks.dispatch import Dispatch
 from .tasks.expiry import Expiry, Retention
 from .tasks.leases import Leases
@@ -98,17 +101,23 @@ def make_engine(core: Core, registered: str | None = None) -> Engine:
     )
 
 
+def make_registry(
+    engine: Engine, expose: Mapping[str, str] = {}, own: Mapping[str, Callable[..., Any]] = {}
+) -> Registry:
+    """What clients of this engine may call. ``expose``: the user's objects; ``own``: the master's that run in threads, as those do."""
+    return Registry(engine, EXPOSED, expose, own, {SHARED: engine.part(SharedObjects)})
+
+
 def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     store, presence, agenda = core.store, core.presence, core.agenda
     routes, origins, leases = Routes(store), Origins(store), Leases()
-    scheduled = ScheduledTasks(store, routes, agenda)
+    scheduled, consulted = ScheduledTasks(store, routes, agenda), Consulted()
     blobs = Blobs(store, core.timeline, agenda, core.report)
-    completion = Completion(store, routes, leases, scheduled, core.endings, blobs, core.random)
+    completion = Completion(store, routes, leases, scheduled, core.endings, blobs, consulted, core.random)
     attempt_output = AttemptOutput(store, leases.running, completion.began)
     steps = Steps(store, leases.running, completion.began)
     signals = Signals(store, steps, routes.move)
-    completion.unsuccessful.may_go_on = signals.may_go_on
-    expiry, retention = Expiry(core, completion), Retention(core, routes, attempt_output)
+    expiry, retention = Expiry(core, completion), Retention(core, routes, attempt_output, consulted)
     subscriptions = Subscriptions(store, routes)
     dispatch = Dispatch(
         store,
@@ -117,25 +126,23 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         subscriptions,
         scheduled,
         expiry,
+        consulted,
         lambda: core.random_bytes(16),
         core.limits.payload_bytes_max,
     )
     dependencies = Dependencies(store, routes, completion, scheduled)
-    dispatch.needs, completion.revived = dependencies, dependencies.revived
-    completion.is_needed = dependencies.known.needed.has
     store.before_looks(lambda: dispatch.settle(core.timeline.now))
     numbers = PutNumbers(store.items, agenda)
     items = Items(store, presence, agenda, numbers, is_paused=routes.is_paused, deleted=origins.queue_deleted)
     consumers = Consumers(routes, dispatch, items, origins, presence, core.random_bytes, core.report)
     membership_log, attempt_log = MembershipLog(core), AttemptLog(core, routes)
-    completion.unsuccessful.listener = attempt_log.ended
     long_calls = LongCalls(agenda)
     membership = Membership(store, routes, leases, completion, presence, agenda, long_calls, membership_log)
-    retention.known_workers = lambda: membership.by_number
     orders, last_failures = Orders(membership, leases), LastFailures()
     made_by_time = _schedules(core, routes, dispatch, completion, keyring)
     flows, *at_their_ends = _flows(core, routes, dispatch, completion, keyring)
-    dispatch.flows = flows
+    consulted.needs, consulted.flows, consulted.signals = dependencies, flows, signals
+    consulted.workers, consulted.attempts = membership, attempt_log
     for listener in (
         routes.ended,
         subscriptions.ended,

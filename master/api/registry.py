@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from ...common.contract.exposed import ALLOWED, declared_role, exposed_methods
 from ...common.domain.model import Role
@@ -22,12 +22,10 @@ from ...common.values.codec import encode
 from ...common.values.exception_text import message, type_name
 from ...common.values.failure import MESSAGE_CHARS_MAX
 from ...common.wire.protocol import Request
-from ..data.types import check_weight, foreign_arguments
 from ..engine.engine import Engine
 from ..engine.session import Call, Session
-from ..objects.shared import NAME as SHARED
-from ..objects.shared import SharedObjects
 from .methods import methods_of
+from .payloads import check_weight, foreign_arguments
 from .validation import EngineObject
 
 ONE_PAYLOAD: Final = "an exposed object's method takes one payload of [args, kwargs]"
@@ -43,6 +41,16 @@ class Invocation(NamedTuple):
     reads: bool = False
 
 
+class ThreadedObjects(Protocol):
+    """Objects under one name that run in threads, and judge their calls themselves."""
+
+    def validate(self, head: Request) -> None:
+        """InvalidArgument for a wrong number of arguments of a call that is not decoded yet."""
+
+    def run(self, session: Session, request: Request, role: Role) -> Callable[[Call], Any]:
+        """What performs the call. Raises UnknownObject, Forbidden or InvalidArgument."""
+
+
 class Registry:
     """The names this master serves."""
 
@@ -52,10 +60,11 @@ class Registry:
         built_in: Mapping[str, type[EngineObject]],
         expose: Mapping[str, str],
         own: Mapping[str, Callable[..., Any]] = {},
+        threaded: Mapping[str, ThreadedObjects] = {},
     ) -> None:
         """``built_in``: the master's objects that run inside the engine's transaction. ``own``: those that run in threads,
-        as the user's of ``expose`` do."""
-        self.shared = engine.part(SharedObjects)
+        as the user's of ``expose`` do. ``threaded``: those in threads that judge their calls themselves."""
+        self._threaded = threaded
         self._engine, self._built_in = engine, built_in
         self._methods = {name: methods_of(kind) for name, kind in built_in.items()}
         self._factories: dict[str, Callable[..., Any]] = dict(own)
@@ -65,7 +74,7 @@ class Registry:
             self._register(name, callable_name)
 
     def _register(self, name: str, callable_name: str) -> None:
-        if name in self._built_in or name == SHARED or name in self._factories:
+        if name in self._built_in or name in self._threaded or name in self._factories:
             raise ConfigError(f"[expose] {name}: this name is built in; choose another")
         if not name.isidentifier() or name.startswith("_"):
             raise ConfigError(
@@ -83,8 +92,8 @@ class Registry:
     def validate(self, session: Session, head: Request) -> None:
         """Check a call whose arguments are not decoded yet, by their number and names: raises what ``invocation`` would."""
         name = head.target[0]
-        if name == SHARED:
-            self.shared.validate(head)
+        if name in self._threaded:
+            self._threaded[name].validate(head)
             return
         self.invocation(session, head)
         if name not in self._built_in and (len(head.args) != 1 or head.kwargs):
@@ -102,8 +111,8 @@ class Registry:
                 raise Forbidden(f"only a worker relays calls, this key has {role}; make the call itself")
             role = Role.CLIENT
         name, *arguments = request.target
-        if name == SHARED:
-            return Invocation(self.shared.run(session, request, role), engine=False)
+        if name in self._threaded:
+            return Invocation(self._threaded[name].run(session, request, role), engine=False)
         kind = self._built_in.get(name)
         if kind is None:
             return self._users(name, tuple(arguments), request, role)

@@ -39,6 +39,7 @@ from ...common.values.codec import decode, encode
 from ...common.values.elements import effort, measure, weight
 from ...common.values.exception_text import message
 from ...common.values.failure import Failure
+from ..api.payloads import check_weight
 from ..engine.accounts import Account, Resource, give_back
 from ..engine.clock import Now
 from ..engine.part import Part
@@ -52,7 +53,6 @@ from .types import (
     Datum,
     arguments,
     check_bytes,
-    check_weight,
     deserialized,
     encoded_answer,
     plain,

@@ -10,7 +10,6 @@ depends on it.
 from __future__ import annotations
 
 import array
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,19 +19,15 @@ from typing import Any, Final
 
 from ...common.errors import DecodeError, InvalidArgument, TqError
 from ...common.values.brief import brief
-from ...common.values.codec import WORK_MAX, decode, decode_call, encode, shape_of_call
-from ...common.values.elements import measure, weight
+from ...common.values.codec import decode, decode_call, encode
+from ...common.values.elements import measure
 from ...common.values.unmade import Unmade
+from ..api.payloads import with_slices
 from .effort import check_effort
 from .shared_dict import SharedDict
 
-VALUE_BYTES_MAX: Final = 128 * 1024 * 1024  # of memory, for the arguments of one call
-HEAVIEST: Final = 80  # bytes of memory for one byte of an encoded value, at most
 ALWAYS: Final = frozenset({"__repr__", "#GETVALUE"})
 TAKING_APART: Final = frozenset({"__setitem__", "extend", "update"})
-SHAPED_BYTES_MIN: Final = (
-    64 * 1024
-)  # of arguments whose number and names are validated before they are decoded
 VIEWS: Final[tuple[type[Any], ...]] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
@@ -275,46 +270,12 @@ def arguments(
         encode([[args, kwargs]], root="arguments", must_stay=must_stay, judged=True)
     if whole:
         args = [arg.made() if isinstance(arg, Unmade) else arg for arg in args]
-    return _with_slices(args, slices), kwargs
+    return with_slices(args, slices), kwargs
 
 
 def takes_apart(method: str, slices: Sequence[Any]) -> bool:
     """Whether the method iterates over its argument; otherwise the argument is stored or searched for as it is."""
     return method == "extend" or (method == "__setitem__" and bool(slices))
-
-
-def foreign_arguments(
-    function: Callable[..., Any], payload: bytes, slices: Sequence[Any] = ()
-) -> tuple[list[Any], dict[str, Any]]:
-    """The decoded arguments of a call of a user's own object, which gets sets and dicts as Python objects. Decoding blocks the
-    master, so the number and names of large arguments are checked first: InvalidArgument."""
-    if len(payload) > SHAPED_BYTES_MIN:
-        _check_fits(function, *shape_of_call(payload))
-    args, kwargs = decode_call(payload, as_is=True, work_max=WORK_MAX)
-    return _with_slices(args, slices), kwargs
-
-
-def _check_fits(function: Callable[..., Any], count: int, names: list[str]) -> None:
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # a C function without a signature: it checks its arguments itself
-        return
-    try:
-        signature.bind(*[None] * count, **dict.fromkeys(names))
-    except TypeError as error:
-        raise InvalidArgument(f"{getattr(function, '__name__', function)}: {error}") from None
-
-
-def _with_slices(args: list[Any], slices: Sequence[Any]) -> list[Any]:
-    for at in slices:
-        if type(at) is not int or not 0 <= at < len(args) or not _is_slice(args[at]):
-            raise InvalidArgument(f"argument {brief(at)} is not a slice: [start, stop, step]")
-        args[at] = slice(*args[at])
-    return args
-
-
-def _is_slice(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) == 3
 
 
 def encoded_answer(result: Any, *, judged: bool) -> bytes:
@@ -350,13 +311,4 @@ def check_bytes(size_bytes: int, bytes_max: int) -> None:
     if size_bytes > bytes_max:
         raise InvalidArgument(
             f"this object would have {size_bytes:,} bytes, and {bytes_max:,} is the limit; split it into several"
-        )
-
-
-def check_weight(payload: bytes) -> None:
-    """InvalidArgument for an encoded value that would take too much memory when decoded."""
-    if len(payload) * HEAVIEST > VALUE_BYTES_MAX and (taken := weight(payload)) > VALUE_BYTES_MAX:
-        raise InvalidArgument(
-            f"these arguments have {len(payload):,} bytes and would take {taken:,} of memory, because they are very many "
-            f"small lists, dicts or texts; at most {VALUE_BYTES_MAX:,}: send them in several calls"
         )

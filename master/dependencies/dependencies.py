@@ -65,7 +65,7 @@ class Dependencies(Part):
         self._ripe: deque[Dependent | EndedPart] = deque()  # that may be decided
         self._times_ripe = Counter[Dependent]()  # how often each stands there: to look through it takes long
         self._marked: set[Dependent] = set()  # of which the row says that they are ripe
-        store.keep(self.known.needed.has)
+        store.keep(self.is_needed)
 
     # NeedsKeeper
 
@@ -73,8 +73,8 @@ class Dependencies(Part):
     def are_open(self) -> bool:
         return bool(self.known.own)
 
-    def is_needed(self, id: bytes) -> bool:
-        return self.known.needed.has(IdRun(id, 1))
+    def is_needed(self, run: IdRun) -> bool:
+        return self.known.needed.has(run)
 
     def needs_of(self, id: bytes) -> Sequence[IdRun]:
         return self.known.needs_of(id)

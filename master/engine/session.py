@@ -19,6 +19,7 @@ from .accounts import Account, Resource
 from .id_ranges import IdRanges
 
 LATER: Final = object()  # returned by an exposed method that will answer its call itself
+NilOrLater = object  # what an exposed method returns whose answer is nil, when it has done all of it
 
 CALLS_INCLUDED: Final = 3  # of a session: its own weight has room for them, and most sessions never have more
 CALLS_OUTSTANDING_MAX: Final = 20_000  # per session: parked and unanswered; far above any honest use

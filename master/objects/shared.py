@@ -39,15 +39,14 @@ from ...common.values.codec import encode
 from ...common.values.elements import weight
 from ...common.values.failure import Failure
 from ...common.wire.protocol import Request
+from ..api.payloads import check_weight, foreign_arguments
 from ..data.types import (
     ALWAYS,
     DATA,
     DataType,
     Datum,
     arguments,
-    check_weight,
     encoded_answer,
-    foreign_arguments,
     not_exposed,
     plain,
     takes_apart,

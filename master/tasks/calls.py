@@ -32,7 +32,7 @@ from ..blobs.blobs import Blobs
 from ..engine.clock import Now
 from ..engine.engine import Engine
 from ..engine.long_calls import LongCalls
-from ..engine.session import Call, Session
+from ..engine.session import Call, NilOrLater, Session
 from ..items.calls import ItemQueueObject
 from ..store.interface.queries import TaskFilter
 from . import lookup
@@ -135,7 +135,7 @@ class ResultQueue(ItemQueueObject):
         self.item_queue = "results" if stream == "default" else stream
 
     @exposed(Role.CLIENT)
-    def watch(self, call: Call, ids: list[Any]) -> object:
+    def watch(self, call: Call, ids: list[Any]) -> NilOrLater:
         """Watch these tasks: ``collect`` answers their outcomes. An unknown task has state -1."""
         subscriptions, runs = self.engine.part(Subscriptions), list(dict.fromkeys(check_runs(ids)))
         subscriptions.check_room(call.session, self.stream, runs)
@@ -146,7 +146,7 @@ class ResultQueue(ItemQueueObject):
         return self._in_portions(call, runs, some)
 
     @exposed(Role.CLIENT)
-    def unwatch(self, call: Call, ids: list[Any]) -> object:
+    def unwatch(self, call: Call, ids: list[Any]) -> NilOrLater:
         subscriptions = self.engine.part(Subscriptions)
 
         def some(portion: Sequence[IdRun], now: Now) -> None:
@@ -156,7 +156,7 @@ class ResultQueue(ItemQueueObject):
 
     def _in_portions(
         self, call: Call, runs: list[IdRun], do: Callable[[Sequence[IdRun], Now], None]
-    ) -> object:
+    ) -> NilOrLater:
         return self.engine.part(LongCalls).perform(call, runs, do, self.engine.now, most=RUNS_TOGETHER)
 
     @exposed(Role.CLIENT)
@@ -336,11 +336,9 @@ class Tasks(EngineObject):
     def _portion(
         self, call: Call, filter: Any, before: Any, possible: frozenset[StateNumber], most: int | None
     ) -> Portion:
-        flows = self.engine.part(Dispatch).flows
+        flows = self.engine.part(Dispatch).consulted.flows
 
         def origin_of_flow(id: bytes) -> int:
-            if flows is None:
-                raise InvalidArgument("there are no flows here")
             return flows.origin_of(call.session, id)
 
         allows = call.session.allows_queue

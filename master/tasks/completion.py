@@ -27,6 +27,7 @@ from ..engine.part import Part
 from ..store.interface.queries import Found
 from ..store.interface.store import Store
 from ..store.interface.tasks import EndedAttempt, Returned, Success
+from .consulted import Consulted, NeedsKeeper
 from .leases import LeasedAttempt, LeasedTasks, Leases
 from .meter import TaskMeter
 from .named_blobs import check_named
@@ -79,19 +80,16 @@ class Completion(Part):
         scheduled: ScheduledTasks,
         endings: Endings,
         blobs: Blobs,
+        consulted: Consulted,
         random: Callable[[], float],
     ) -> None:
         self._store, self._routes = store, routes
         self._leases = leases
         self._running, self.cancelling = leases.running, leases.cancelling
         self._endings, self._blobs = endings, blobs
-        self.is_needed: Callable[[IdRun], bool] = lambda run: (
-            False
-        )  # what other tasks need is kept in any case
-        self.unsuccessful = UnsuccessfulAttempts(store, routes, leases, scheduled, random)
+        self._consulted = consulted
+        self.unsuccessful = UnsuccessfulAttempts(store, routes, leases, scheduled, consulted, random)
         self.meters: TaskMeter | None = None
-        # Where a task goes that is to run again; its own state: it stays.
-        self.revived: Callable[[Found], StateNumber] = lambda found: StateNumber.READY
 
     def finish(
         self, rows: list[Any], now: Now, named: Any = None, slices: Any = None
@@ -100,7 +98,9 @@ class Completion(Part):
         rows, and ``[index, start, stop]`` of parts of slices. ``named``: the content that results name, by index."""
         check_reports(rows)  # all reports are validated before one is applied: memory has no rollback
         reported = reported_slices(slices, REPORTS_MAX - len(rows)) if slices else []
-        references = _references(self, self._running, self._blobs, rows, named) if named else None
+        references = (
+            _references(self._consulted.needs, self._running, self._blobs, rows, named) if named else None
+        )
         if self.meters is not None:
             self.meters.reported(rows, reported, self._running)
         stale: list[Any] = []
@@ -163,7 +163,7 @@ class Completion(Part):
         for start, stop, slice, seq in leased_parts(self._running, reported):
             run = IdRun(id_behind(reported.run.first, start), stop - start)
             if slice is not None:
-                drops = slice.drops and not self.is_needed(run)
+                drops = slice.drops and not self._consulted.needs.is_needed(run)
                 bodies = [NOTHING] * run.length if drops else results[start:stop]
                 runs.add(slice, seq, bodies, seconds[start:stop])
                 ended.append((run, slice.route, RUNNING, SUCCEEDED, bodies, slice.origin))
@@ -174,7 +174,7 @@ class Completion(Part):
                 if held is not None and held.attempt == attempt and held.lease == lease:
                     # The start is reckoned back from the worker's duration: its clock may differ from the master's.
                     started = moment - int(seconds[at] * 1000)
-                    drops = held.drops and not self.is_needed(IdRun(id, 1))
+                    drops = held.drops and not self._consulted.needs.is_needed(IdRun(id, 1))
                     body = NOTHING if drops else results[at]
                     successes.append((body, started, moment, held.seq, attempt, lease))
                     ended.append((IdRun(id, 1), held.route, RUNNING, SUCCEEDED, [body], held.origin))
@@ -299,7 +299,7 @@ class Completion(Part):
         reached: list[tuple[bytes, int]] = []
         for found in sorted(tasks, key=lambda one: one.seq):
             state = target = StateNumber(found.state)
-            if state in REVIVABLE and (target := self.revived(found)) != state:
+            if state in REVIVABLE and (target := self._consulted.needs.revived(found)) != state:
                 self._store.revive(found.seq, blocked=target == BLOCKED)
                 self._routes.move(found.route, state, target)
                 if found.origin is not None:
@@ -334,7 +334,7 @@ class Completion(Part):
 
 
 def _references(
-    completion: Completion, running: LeasedTasks, blobs: Blobs, rows: list[Any], named: Any
+    needs: NeedsKeeper, running: LeasedTasks, blobs: Blobs, rows: list[Any], named: Any
 ) -> list[tuple[int, int]]:
     """Pairs of a task's row and the content that its result names. A result that names missing content becomes an error."""
     found: list[tuple[int, int]] = []
@@ -345,7 +345,7 @@ def _references(
         held = running.get(id)
         if held is None or (held.attempt, held.lease) != (attempt, lease):
             continue
-        if outcome == SUCCESS and not (held.drops and not completion.is_needed(IdRun(id, 1))):
+        if outcome == SUCCESS and not (held.drops and not needs.is_needed(IdRun(id, 1))):
             try:
                 found += [(held.seq, number) for number in blobs.numbers(hashes)]
             except UnknownBlob as error:

@@ -33,13 +33,13 @@ from ..engine.work import Work
 from ..store.interface.slices import LeasedSlice
 from ..store.interface.store import Inconsistent, Picture, Store
 from ..store.interface.tasks import Leased, Want
+from .consulted import Consulted
 from .expiry import Expiry
 from .granted import granted
 from .known_tasks import new_tasks
 from .leases import LeasedTasks, LeaseReply
 from .meter import TaskMeter
-from .needs_keeper import NeedsKeeper
-from .origins import FlowOrigins, is_of_flow
+from .origins import is_of_flow
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, Plan, Submission
 from .routes import Capability, ParkedLease, Route, Routes, numbers
 from .scheduled import ScheduledTasks
@@ -63,6 +63,7 @@ class Dispatch(Part):
         subscriptions: Subscriptions,
         scheduled: ScheduledTasks,
         expiry: Expiry,
+        consulted: Consulted,
         new_lease: Callable[[], bytes],
         payload_bytes_max: int,
     ) -> None:
@@ -72,8 +73,7 @@ class Dispatch(Part):
         self._has_more = False  # tasks that could be leased are left for the next transaction
         self._new_lease, self._payload_bytes_max = new_lease, payload_bytes_max
         self.meters: TaskMeter | None = None
-        self.needs: NeedsKeeper  # set where the parts are made: it ends tasks, and is made after them
-        self.flows: FlowOrigins | None = None
+        self.consulted = consulted
         self._fresh: list[Submission] = []
         self._repeated: list[
             tuple[Session, str, list[IdRun]]
@@ -103,7 +103,7 @@ class Dispatch(Part):
         if any(new.first >= COMPUTED for new in runs):
             check_computed(route, runs, proofs)
         if runs and runs[0].needs is not None:
-            self.needs.check(call.session, runs, options)
+            self.consulted.needs.check(call.session, runs, options)
         if stream is not None:
             self._subscriptions.check_room(call.session, stream, (new.run for new in runs))
         chosen = options.to_wire()
@@ -113,8 +113,10 @@ class Dispatch(Part):
             raise InvalidArgument(too_large("the arguments have", largest, self._payload_bytes_max))
         has_large = largest > LARGE_BYTES
         origin = None
-        if flow is not None and self.flows is not None:
-            origin = self.flows.origin(call.session, flow, (id for new in runs for id in new.run.ids()))
+        if flow is not None:
+            origin = self.consulted.flows.origin(
+                call.session, flow, (id for new in runs for id in new.run.ids())
+            )
         submission = Submission(call, route, options, packed, runs, stream, has_large, blobs, origin)
         self._fresh.append(submission)
         return LATER
@@ -162,7 +164,7 @@ class Dispatch(Part):
                 blocked = [one for one in self._fresh if one.is_blocked]
                 self._apply(plan, now)
                 for submission in blocked:  # they may end at once: only now they are watched
-                    self.needs.accepted(submission, now)
+                    self.consulted.needs.accepted(submission, now)
                 break
             self._drop_known()
         repeated, self._repeated = self._repeated, []
@@ -186,9 +188,9 @@ class Dispatch(Part):
         if self.meters is not None:
             self.meters.accepted(plan.counts)
         for submission in self._fresh:
-            if self.flows is not None and is_of_flow(submission.origin):
+            if is_of_flow(submission.origin):
                 named = [new.run for new in submission.runs]
-                self.flows.accepted(submission.origin, submission.route.queue.name, named)
+                self.consulted.flows.accepted(submission.origin, submission.route.queue.name, named)
             due, at = submission.due(now)
             self._scheduled.expect(due=due, at=at)
             self._expiry.expect(submission.expires(now))
@@ -243,8 +245,8 @@ class Dispatch(Part):
         """Answer a call with what was leased for it; the bytes of the payloads."""
         if self.meters is not None:
             self.meters.leased(rows, now.steady)
-        if self.needs.are_open:
-            rows = self.needs.carried(rows)
+        if self.consulted.needs.are_open:
+            rows = self.consulted.needs.carried(rows)
         groups, tasks, size = granted(rows, parked, lease, self._routes, self._running)
         self._work.gave(len(rows), 0)
         self._work.glanced(tasks)

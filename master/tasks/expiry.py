@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
 from ..engine.agenda import Clock
@@ -14,6 +14,7 @@ from ..engine.part import Part
 from ..store.interface.store import Picture
 from .attempt_output import AttemptOutput
 from .completion import Completion
+from .consulted import Consulted
 from .routes import Routes
 from .scheduled import Nearest
 
@@ -50,13 +51,13 @@ class Retention(Part):
 
     name = "old results"
 
-    def __init__(self, core: Core, routes: Routes, attempt_output: AttemptOutput) -> None:
+    def __init__(
+        self, core: Core, routes: Routes, attempt_output: AttemptOutput, consulted: Consulted
+    ) -> None:
         self._core, self._routes, self._attempt_output = core, routes, attempt_output
+        self._consulted = consulted
         self._pace = Pace(core.seconds, PURGE_SHARE)
         self._finished: int | None = None  # tasks, after the last portion
-        self.known_workers: Callable[[], Iterable[int]] = (
-            tuple  # the numbers of those that are here or expected
-        )
 
     def load(self, picture: Picture, now: Now) -> None:
         if self._routes.finished() or picture.workers:
@@ -85,7 +86,9 @@ class Retention(Part):
             self._keep_up()
             return
         self._pace.share, self._finished = PURGE_SHARE, None
-        self._core.store.forget_workers(now.steady - self._core.limits.result_ttl_ms, self.known_workers())
+        self._core.store.forget_workers(
+            now.steady - self._core.limits.result_ttl_ms, self._consulted.workers.by_number
+        )
         if self._routes.finished():
             self._look_later(now)
 

@@ -69,7 +69,7 @@ def _awaited(engine: Engine, task: FullTask) -> StepRow | None:
 def _why_blocked(engine: Engine, task: FullTask, *, deep: bool) -> str:
     """For how many it waits, in which states they are, and (``deep``) what holds up the first of them."""
     states, first = Counter[int](), b""
-    runs = engine.part(Dispatch).needs.needs_of(task.id)
+    runs = engine.part(Dispatch).consulted.needs.needs_of(task.id)
     for run in runs[:NEEDED_RUNS_MAX]:
         spans = engine.store.dependencies.states(run)
         engine.work.looked(len(spans))

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
+from ...common.domain.id_runs import IdRun
 from ...common.domain.id_text import TASKS_MAX
 from ...common.domain.model import TASK_ID_BYTES, StateNumber
 from ...common.errors import InvalidArgument
@@ -287,9 +288,9 @@ def _bounds_of_flow(engine: Engine, flow: int) -> tuple[int, int]:
 def purge(engine: Engine, rows: Sequence[WindowRow]) -> int:
     """Delete tasks that no worker has, and whose results no task waits for; how many. Those that wait are cancelled first, so that
     their watchers get an outcome."""
-    needs = engine.part(Dispatch).needs
+    needs = engine.part(Dispatch).consulted.needs
     if needs.are_open:
-        rows = [row for row in rows if row.state in WAITING or not needs.is_needed(row.id)]
+        rows = [row for row in rows if row.state in WAITING or not needs.is_needed(IdRun(row.id, 1))]
     waiting = [row.id for row in rows if row.state in WAITING]
     engine.part(Completion).cancel(engine.store.find(waiting), engine.now)
     engine.store.delete([row.seq for row in rows])

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from ...common.domain.id_runs import IdRun
-from ...common.domain.lifecycle import SNOOZE_SECONDS_MIN, AttemptEnd, NextStep, next_step
+from ...common.domain.lifecycle import SNOOZE_SECONDS_MIN, AttemptEnd, next_step
 from ...common.domain.model import (
     DEFAULT_OPTIONS,
     Delivery,
@@ -26,6 +26,7 @@ from ..engine.endings import Ended
 from ..store.interface.queries import Facts
 from ..store.interface.store import Store
 from ..store.interface.tasks import EndedAttempt
+from .consulted import Consulted
 from .leases import LeasedAttempt, Leases
 from .meter import TaskMeter
 from .results import NOT_KEPT
@@ -34,7 +35,6 @@ from .scheduled import ScheduledTasks
 
 OPTIONS_KNOWN_MAX: Final = 256  # different ones, which are validated once
 RUNNING = int(StateNumber.RUNNING)
-AttemptListener = Callable[[bytes, LeasedAttempt, OutcomeNumber, bytes | None, NextStep], None]
 
 
 class UnsuccessfulAttempts:
@@ -46,15 +46,13 @@ class UnsuccessfulAttempts:
         routes: Routes,
         leases: Leases,
         scheduled: ScheduledTasks,
+        consulted: Consulted,
         random: Callable[[], float],
     ) -> None:
         self._store, self._routes, self._scheduled, self._random = store, routes, scheduled, random
         self._running, self._cancelling = leases.running, leases.cancelling
         self.meters: TaskMeter | None = None
-        self.listener: AttemptListener | None = None
-        self.may_go_on: Callable[[int], bool] = lambda seq: (
-            False
-        )  # what a task waits for without a slot is there
+        self._consulted = consulted
 
     def end(
         self,
@@ -80,14 +78,13 @@ class UnsuccessfulAttempts:
         step = next_step(end, self._random())
         if self.meters is not None:
             self.meters.attempt_ended(held, outcome, step.state)
-        if self.listener is not None:
-            self.listener(id, held, outcome, body, step)
+        self._consulted.attempts.ended(id, held, outcome, body, step)
         if end.options.result == ResultPolicy.NONE:
             body = NOT_KEPT
         due = None
         if step.state == StateNumber.SCHEDULED:
             delay = step.delay_seconds
-            if outcome == OutcomeNumber.SNOOZE and self.may_go_on(held.seq):
+            if outcome == OutcomeNumber.SNOOZE and self._consulted.signals.may_go_on(held.seq):
                 delay = min(delay, SNOOZE_SECONDS_MIN)
             due = now.steady + int(delay * 1000)
             self._scheduled.expect(due=due)

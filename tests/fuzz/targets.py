@@ -35,7 +35,6 @@ from tq.common.wire.address import parse_address
 from tq.common.wire.frames import FrameReader, Kind, encode_frame, pack
 from tq.common.wire.handshake import ClientHandshake, ServerHandshake
 from tq.common.wire.protocol import Answerer, Caller, Request
-from tq.master.api.registry import Registry
 from tq.master.data.types import DATA
 from tq.master.engine.clock import Now
 from tq.master.engine.core import Core
@@ -44,7 +43,7 @@ from tq.master.engine.session import Call, Session
 from tq.master.gateway.decoder import loads
 from tq.master.gateway.requests import read_call, split_request
 from tq.master.gateway.writer import returning
-from tq.master.parts import EXPOSED, make_engine
+from tq.master.parts import make_engine, make_registry
 from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.routes import Routes
 
@@ -299,7 +298,7 @@ class EngineTarget:
                 report=self._report,
             )
         )
-        self._registry = Registry(self._engine, EXPOSED, {})
+        self._registry = make_registry(self._engine)
         self._engine.start(self._now)
         self._calls, self._cases = itertools.count(1), 0
         self._sessions: dict[Role, Session] = {}

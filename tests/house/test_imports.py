@@ -62,7 +62,7 @@ MASTER_MAY_IMPORT: dict[str, set[str]] = {
     "data": LOWER,
     "blobs": LOWER,
     "keys": LOWER,
-    "objects": LOWER,
+    "objects": {*LOWER, "data"},  # a manager's dict is the same dict with and without a name
     "workers": {*LOWER, "tasks"},  # they are given tasks, and end them
     "schedules": {*LOWER, "tasks"},  # they make tasks
     "flows": {*LOWER, "tasks"},  # they are of tasks
@@ -75,12 +75,6 @@ MASTER_MAY_IMPORT: dict[str, set[str]] = {
 INTERFACE, SQLITE = ("store", "interface"), ("store", "sqlite")
 # What stands against that, and why.
 MASTER_EXCEPTIONS = {
-    ("api.registry", "data.types"): "arguments of users' objects are checked as those of data are",
-    (
-        "api.registry",
-        "objects.shared",
-    ): "managers' objects run in threads, as the user's do, and not in the engine",
-    ("objects.shared", "data.types"): "a manager's dict is the same dict with and without a name",
     ("items.consumers", "tasks.dispatch"): "items become tasks",
     ("items.consumers", "tasks.origins"): "and their results become items",
     ("items.consumers", "tasks.routes"): "of a queue and a callable",

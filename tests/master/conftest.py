@@ -13,13 +13,12 @@ from tq.common.domain.ids import new_ids
 from tq.common.domain.model import Role
 from tq.common.errors import StoreError
 from tq.common.wire.protocol import Request
-from tq.master.api.registry import Registry
 from tq.master.engine.clock import Now
 from tq.master.engine.core import Core
 from tq.master.engine.limits import EngineLimits
 from tq.master.engine.session import Call, Session
 from tq.master.engine.transaction import Transaction
-from tq.master.parts import EXPOSED, make_engine
+from tq.master.parts import make_engine, make_registry
 from tq.master.store.sqlite.store import SqliteStore
 
 from tests.master.net.harness import ServerHarness
@@ -112,7 +111,7 @@ class Bench:
                 seconds=seconds,
             )
         )
-        self.registry = Registry(self.engine, EXPOSED, {})
+        self.registry = make_registry(self.engine)
         self.engine.start(self.now)
 
     def step(self, *, commit: Callable[[], None] | None = None) -> Transaction:

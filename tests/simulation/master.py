@@ -10,14 +10,13 @@ from tq.common.domain.model import Role
 from tq.common.errors import ProtocolError
 from tq.common.wire.frames import FrameReader
 from tq.common.wire.protocol import PONG, Abandoned, Answerer, Goodbye, Ping, Request, goodbye
-from tq.master.api.registry import Registry
 from tq.master.engine.clock import Now
 from tq.master.engine.core import Core
 from tq.master.engine.limits import EngineLimits
 from tq.master.engine.session import Call, Session
 from tq.master.keys.keyring import Keyring
 from tq.master.net.server import MasterServer
-from tq.master.parts import EXPOSED, make_engine
+from tq.master.parts import make_engine, make_registry
 from tq.master.store.interface.store import Inconsistent
 from tq.master.store.recording import RecordingStore
 
@@ -196,7 +195,7 @@ class Master:
             )
         self.server = MasterServer(
             self.engine,
-            Registry(self.engine, EXPOSED, {}),
+            make_registry(self.engine),
             None,  # type: ignore[arg-type]
             b"",
             cluster_id=b"",

@@ -18,9 +18,9 @@ from tq.common.domain.model import Role, StateNumber
 from tq.common.errors import ConfigError, Forbidden, InvalidArgument, RemoteError, TqError, UnknownObject
 from tq.common.values.codec import decode, encode_call
 from tq.common.wire.protocol import Request
-from tq.master.api.registry import OBJECTS_MAX, Registry
+from tq.master.api.registry import OBJECTS_MAX
 from tq.master.engine.session import Call, Session
-from tq.master.parts import EXPOSED
+from tq.master.parts import make_registry
 from tq.master.tasks.leases import Leases
 
 from tests.master.api.spoils import AWKWARD, bottomless, filled, places, put
@@ -431,7 +431,7 @@ def test_what_cannot_be_exposed_is_refused_with_the_line_to_write(
     bench: Any, name: str, callable_name: str, remedy: str
 ) -> None:
     with pytest.raises(ConfigError, match=remedy) as caught:
-        Registry(bench.engine, EXPOSED, {name: callable_name})
+        make_registry(bench.engine, {name: callable_name})
     assert str(caught.value).startswith("[expose] ")
     assert repr(name) in str(caught.value) or f"[expose] {name}:" in str(caught.value)
 
@@ -445,7 +445,7 @@ Ask = Callable[..., Any]
 @pytest.fixture
 def ask(bench: Any, module: types.ModuleType) -> Ask:
     """``ask(role, target, method, *args, **kwargs)`` of a registry that exposes a Counter."""
-    registry = Registry(bench.engine, EXPOSED, {"get_counter": f"{MODULE}:Counter"})
+    registry = make_registry(bench.engine, {"get_counter": f"{MODULE}:Counter"})
 
     def call(
         role: Role, target: tuple[Any, ...], method: str, *args: Any, relayed: bool = False, **kwargs: Any
@@ -517,7 +517,7 @@ def expose(bench: Any, factory: Callable[..., Any]) -> Callable[..., Any]:
     """``read(*arguments)`` of what a factory in a module of the user's makes."""
     factory.__qualname__ = "made_here"
     vars(sys.modules[MODULE])["made_here"] = factory
-    registry = Registry(bench.engine, EXPOSED, {"get_it": f"{MODULE}:made_here"})
+    registry = make_registry(bench.engine, {"get_it": f"{MODULE}:made_here"})
     session = bench.client(role=Role.VIEWER).session
 
     def read(*arguments: Any) -> Any:
@@ -556,7 +556,7 @@ def test_an_object_that_several_threads_ask_for_at_once_is_made_once(bench: Any)
 
 @pytest.mark.parametrize("payload", [(), (b"", b""), ([],), ("text",), (None,)])
 def test_an_exposed_objects_call_is_one_payload(bench: Any, module: Any, payload: tuple[Any, ...]) -> None:
-    registry = Registry(bench.engine, EXPOSED, {"get_counter": f"{MODULE}:Counter"})
+    registry = make_registry(bench.engine, {"get_counter": f"{MODULE}:Counter"})
     session = bench.client(role=Role.ADMIN).session
     run = registry.invocation(session, request(("get_counter",), "read", *payload)).run
     with pytest.raises(InvalidArgument, match=r"one payload of \[args, kwargs\]"):

@@ -16,7 +16,7 @@ from tq.common.wire.frames import Kind, encode_frame, pack
 from tq.common.wire.protocol import SKIMMED_BYTES_MIN
 from tq.master.api.registry import Registry
 from tq.master.engine.session import Call
-from tq.master.parts import EXPOSED
+from tq.master.parts import make_registry
 
 from tests.master.api.test_registry import request
 from tests.master.net.harness import FRAME_BYTES_MAX, ServerHarness
@@ -32,7 +32,7 @@ class Tally:
 
 @pytest.fixture
 def registry(bench: Any) -> Registry:
-    return Registry(bench.engine, EXPOSED, {"get_tally": f"{__name__}:Tally"})
+    return make_registry(bench.engine, {"get_tally": f"{__name__}:Tally"})
 
 
 @pytest.fixture

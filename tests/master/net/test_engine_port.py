@@ -15,8 +15,7 @@ from tq.common.errors import Forbidden, from_wire
 from tq.common.values.codec import encode_call
 from tq.common.wire.frames import Kind
 from tq.common.wire.protocol import Caller
-from tq.master.api.registry import Registry
-from tq.master.parts import EXPOSED
+from tq.master.parts import make_registry
 
 from tests.master.net.harness import SECONDS_MAX, ServerHarness
 
@@ -45,7 +44,7 @@ def slow(harness: ServerHarness, bench: Any, monkeypatch: pytest.MonkeyPatch) ->
     module.get_slow = lambda: made  # type: ignore[attr-defined]
     module.get_slow.__qualname__ = "get_slow"
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    harness.server.port.registry = Registry(bench.engine, EXPOSED, {"get_slow": "slow_of_tests:get_slow"})
+    harness.server.port.registry = make_registry(bench.engine, {"get_slow": "slow_of_tests:get_slow"})
     yield made
     made.release.set()
 

@@ -1,0 +1,81 @@
+"""What the parts for tasks ask of parts that are made after them, because those end tasks, or submit tasks of their own.
+
+``Consulted`` is made before all of them and complete before the first transaction: ``master/parts.py`` sets each of its
+fields, in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from ...common.domain.id_runs import IdRun
+from ...common.domain.lifecycle import NextStep
+from ...common.domain.model import OutcomeNumber, StateNumber, TaskOptions
+from ..engine.clock import Now
+from ..engine.session import Session
+from ..store.interface.queries import Found
+from ..store.interface.slices import LeasedSlice
+from ..store.interface.tasks import Leased
+from .leases import LeasedAttempt
+from .origins import FlowOrigins
+from .plan import Submission
+from .submitted import NewRun
+
+
+class NeedsKeeper(Protocol):
+    """Which tasks need others: ``master/dependencies``."""
+
+    @property
+    def are_open(self) -> bool:
+        """Whether any task that has not ended needs others."""
+
+    def check(self, session: Session, runs: list[NewRun], options: TaskOptions) -> None:
+        """Raises InvalidArgument for tasks that need what is not there, or not for this key."""
+
+    def accepted(self, submission: Submission, now: Now) -> None:
+        """Tasks that need others are stored, as blocked."""
+
+    def is_needed(self, run: IdRun) -> bool:
+        """Whether a task that has not ended needs any of these."""
+
+    def needs_of(self, id: bytes) -> Sequence[IdRun]:
+        """What a task that has not ended needs."""
+
+    def carried(self, rows: list[Leased | LeasedSlice]) -> list[Leased | LeasedSlice]:
+        """What was leased for one answer, the payloads of tasks that need others with what they need."""
+
+    def revived(self, found: Found) -> StateNumber:
+        """Where a task goes that is to run again; its own state: it stays."""
+
+
+class SignalsKeeper(Protocol):
+    """Which tasks wait for a signal: ``master/steps``."""
+
+    def may_go_on(self, seq: int) -> bool:
+        """Whether that for which a task waits without a slot has come."""
+
+
+class KnownWorkers(Protocol):
+    """Which workers are here or expected: ``master/workers``."""
+
+    @property
+    def by_number(self) -> Collection[int]: ...
+
+
+class AttemptListener(Protocol):
+    """Who is notified of each attempt that ended without success: ``master/observe``."""
+
+    def ended(
+        self, id: bytes, held: LeasedAttempt, outcome: OutcomeNumber, body: bytes | None, step: NextStep
+    ) -> None: ...
+
+
+class Consulted:
+    __slots__ = ("attempts", "flows", "needs", "signals", "workers")
+
+    needs: NeedsKeeper
+    flows: FlowOrigins
+    signals: SignalsKeeper
+    workers: KnownWorkers
+    attempts: AttemptListener
