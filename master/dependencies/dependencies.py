@@ -10,7 +10,8 @@ What one task needs is counted: a run of a thousand tasks is one row, and their 
 array of which the i-th needs the i-th of a run are not counted: where a part of the run has ended, the same part of them is decided.
 
 A transaction decides about so many tasks, however long the chain is along which they fall. What is left is marked in the store, and
-decided in the next one; after a restart, too. An end that comes again after a retry by hand is counted again: the numbers are always
+decided in the next one; after a restart, too. Where very many need one task their rows are
+written in portions as well (unwritten.py). An end that comes again after a retry by hand is counted again: the numbers are always
 those of the states that the needed tasks are in.
 
 Invariants: 1. a task is blocked as long as something that it needs has not ended and enough may still succeed, and no longer; 2. what a
@@ -46,10 +47,12 @@ from .known import KnownDependents
 from .results import Carrier
 from .spans import with_gaps
 from .submits import check, dependents_of
+from .unwritten import UnwrittenCounts
 
 DECIDED_MAX: Final = (
     1_000  # tasks and neighbours about which one transaction decides: some fifty milliseconds
 )
+COUNTED_SHARE: Final = 20  # counted in memory while one is decided
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)
 BLOCKED: Final = int(StateNumber.BLOCKED)
 FAILED: Final = int(StateNumber.FAILED)
@@ -62,6 +65,7 @@ class Dependencies(Part):
         self._store, self._routes, self._completion, self._scheduled = store, routes, completion, scheduled
         self.known = KnownDependents()
         self._changed: dict[int, Dependent] = {}  # by number: of which the row is to be written
+        self._unwritten = UnwrittenCounts(store)
         self._ripe: deque[Dependent | EndedPart] = deque()  # that may be decided
         self._times_ripe = Counter[Dependent]()  # how often each stands there: to look through it takes long
         self._marked: set[Dependent] = set()  # of which the row says that they are ripe
@@ -104,7 +108,9 @@ class Dependencies(Part):
         if not self.known.own:
             return
         for run, _, _, state, _, _ in tasks:
-            for part, place, dependent in list(self.known.needed.over(run)):
+            over = list(self.known.needed.over(run))
+            self._unwritten.note(run, len(over))
+            for part, place, dependent in over:
                 if dependent.each:
                     self._ripe.append(EndedPart(dependent, place, place + part.length, state))
                 elif dependent.left:
@@ -122,7 +128,7 @@ class Dependencies(Part):
             dependent.missed += sign * part.length
             if dependent.culprit is None:
                 dependent.culprit = part.first
-        self._changed[dependent.seq] = dependent
+        self._unwritten.add(dependent)
         if sign > 0 and self._verdict(dependent) is not Verdict.WAIT:
             self._ripen(dependent)
 
@@ -139,10 +145,10 @@ class Dependencies(Part):
         self._decide(now)
 
     def has_more(self) -> bool:
-        return bool(self._ripe)
+        return bool(self._ripe or self._unwritten)
 
     def _decide(self, now: Now) -> None:
-        left = DECIDED_MAX
+        left = max(1, DECIDED_MAX - self._unwritten.noted // COUNTED_SHARE)
         while self._ripe and left > 0:
             ripe = self._ripe.popleft()
             if isinstance(ripe, EndedPart):
@@ -218,7 +224,9 @@ class Dependencies(Part):
             state = self._state_of_revived(Dependent.from_row(row), found)
         if state != found.state:
             run = IdRun(found.id, 1)
-            for part, _, dependent in list(self.known.needed.over(run)):
+            over = list(self.known.needed.over(run))
+            self._unwritten.note(run, len(over))
+            for part, _, dependent in over:
                 if not dependent.each and (dependent.left or dependent in self._times_ripe):
                     self._count(dependent, part, found.state, -1)
         return state
@@ -257,16 +265,24 @@ class Dependencies(Part):
             if dependent.ripe:
                 self._marked.add(dependent)
                 self._judge(dependent)
+        for dependent in self._unwritten.load(self.known, dependents):
+            self._judge(dependent)
+            self._changed.pop(dependent.seq, None)
+            self._unwritten.add(dependent)
+
+    def begin(self) -> None:
+        self._unwritten.begin()
 
     def settle(self, now: Now) -> None:
         ripe = {one.dependent if isinstance(one, EndedPart) else one for one in self._ripe}
         for dependent in ripe ^ self._marked:
             dependent.ripe = dependent in ripe
-            self._changed[dependent.seq] = dependent
+            if dependent.ripe:
+                self._unwritten.add(dependent)
+            else:
+                self._changed[dependent.seq] = dependent
         self._marked = ripe
-        if self._changed:
-            self._store.dependencies.advance([one.progress for one in self._changed.values()])
-            self._changed.clear()
+        self._unwritten.write(self._changed)
 
     def _judge(self, dependent: Dependent) -> None:
         """Count, or decide about, what has ended of all that it needs."""

@@ -77,6 +77,9 @@ class Overlaps(Generic[V]):
                     continue
                 at = bisect_left(entries, (begin,))
                 for first, last, _, value in entries[at : bisect_left(entries, (stop,), at)]:
+                    if first == start and last == stop:  # very many may need one task
+                        yield run, 0, value
+                        continue
                     low, high = max(first, start), min(last, stop)
                     if low < high:
                         yield IdRun(prefix + low.to_bytes(PLACE_BYTES, "big"), high - low), low - first, value

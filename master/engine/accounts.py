@@ -136,7 +136,7 @@ LIMITS: Final[dict[Resource, Limit]] = {
     Resource.FLOWS: Limit(
         20_000, 100_000, 2 * KIB, "flows that have not ended", "wait until some have ended, or cancel them"
     ),
-    # The end of one task is counted by all that need it in one transaction: some 30 µs each.
+    # The end of one task is counted by all that need it in one transaction: some 3 µs each.
     Resource.DEPENDENTS: Limit(
         25_000,
         250_000,

@@ -15,7 +15,7 @@ from tq.common.domain.id_runs import IdRun
 from tq.common.domain.model import StateNumber
 from tq.common.domain.on_error import required
 from tq.common.errors import InvalidArgument
-from tq.master.dependencies import dependencies
+from tq.master.dependencies import dependencies, unwritten
 
 from ..conftest import Bench
 from ..new_store import NewStore
@@ -24,7 +24,7 @@ from .conftest import DONE, ERROR, Graph
 TTL_MS: Final = 1_000
 EVENTS: Final = (
     *("submit", "all", "all", "each", "each", "lease", "lease", "finish", "finish", "finish", "fail"),
-    *("cancel", "retry", "purge", "age", "kill", "kill before commit", "disk"),
+    *("cancel", "retry", "purge", "age", "kill", "kill before commit", "disk", "finish and kill"),
 )
 event = st.tuples(st.sampled_from(EVENTS), st.integers(0, 2**32), st.integers(0, 2**32))
 life = st.lists(event, min_size=1, max_size=40)
@@ -92,6 +92,9 @@ class Life:
             self.purge(self.chosen(one))
         elif what == "age":
             self.age()
+        elif what == "finish and kill" and self.graph.held:
+            self.happens("finish" if other % 2 else "fail", one, other)
+            self.graph.restart(result_ttl_ms=TTL_MS)  # what follows from it is done afterwards
         elif what == "kill":
             self.graph.restart(result_ttl_ms=TTL_MS)
         elif what == "kill before commit" and self.graph.held:
@@ -205,12 +208,15 @@ class Life:
 def test_a_graph_of_tasks_is_what_a_plain_oracle_says_whatever_happens(
     life: list[tuple[str, int, int]], portion: int
 ) -> None:
-    before, dependencies.DECIDED_MAX = dependencies.DECIDED_MAX, portion  # type: ignore[misc]
+    before = dependencies.DECIDED_MAX, unwritten.WRITTEN_MAX, unwritten.BEHIND_MAX
+    dependencies.DECIDED_MAX = portion  # type: ignore[misc]
+    unwritten.WRITTEN_MAX = portion  # type: ignore[misc]
+    unwritten.BEHIND_MAX = portion  # type: ignore[misc]
     running = Life()
     try:
         for one in life:
             running.happens(*one)
             running.check()
     finally:
-        dependencies.DECIDED_MAX = before  # type: ignore[misc]
+        dependencies.DECIDED_MAX, unwritten.WRITTEN_MAX, unwritten.BEHIND_MAX = before  # type: ignore[misc]
         running.store.close()
