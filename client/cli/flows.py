@@ -1,4 +1,4 @@
-"""``tq flow ls | show | watch | cancel | retry``: tasks that are one thing."""
+"""``tq flow ls | show | watch | graph | cancel | retry``: tasks that are one thing."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from .options import connected
 from .output import ago, count, for_eyes, iso, print_json, print_table
 
 COLUMNS: Final = ("flow", "name", "state", "#tasks", "#done", "#failed", "#running", "#age")
+FORMATS: Final = ("tree", "dot", "svg")
 LISTED: Final = 50
 POLL_SECONDS: Final = 0.5
 VERBS: Final = {
@@ -88,6 +89,22 @@ def watch(app: App, as_json: bool, flow_id: str) -> None:
     _print(shown, as_json)
     if shown["state"] != FlowState.SUCCEEDED:
         raise SystemExit(1)
+
+
+@flow.command(epilog="Example: tq flow graph 019300a1-7c3e --format svg > nightly.svg")
+@click.argument("flow_id", metavar="ID")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="tree", help="[tree]")
+@connected(Role.VIEWER)
+def graph(app: App, as_json: bool, flow_id: str, form: str) -> None:
+    """Draw a flow: its tasks by state, what needs what, how long they took, and the path that took longest.
+
+    svg is a drawing for a browser, dot is for Graphviz. What is alike is drawn once, with its number of tasks.
+    """
+    from .graph.command import print_graph
+
+    shown = print_graph(app, app.get_flow(flow_id), form, as_json=as_json)
+    if as_json:
+        print_json(shown)
 
 
 @flow.command(epilog="Example: tq flow cancel 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b --reason 'wrong month'")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..domain.model import Role
 from .method import Contract, Method
@@ -18,6 +18,7 @@ FLOWS: Final = Contract(
         "wait": Method(Role.VIEWER, repeatable=True),
         "show": Method(Role.VIEWER, repeatable=True),
         "members": Method(Role.VIEWER, repeatable=True),
+        "graph": Method(Role.VIEWER, repeatable=True),
         "list": Method(Role.VIEWER, repeatable=True),
         "meant": Method(Role.VIEWER, repeatable=True),
         "of_task": Method(Role.VIEWER, repeatable=True),
@@ -32,3 +33,20 @@ class MemberRow(NamedTuple):
     place: int
     first: bytes
     tasks: int
+
+
+class GraphRow(NamedTuple):
+    """The same tasks in the answer to ``graph``. ``states``: ``[[state, tasks], …]``; ``started``: when the first began, ``finished``:
+    when the last one that has ended did, Unix seconds; ``needs``: ``[[first id, how many], …]``, with ``each`` the i-th task needs the
+    i-th of its one run; ``left_out``: so many runs more are not in the answer."""
+
+    first: bytes
+    tasks: int
+    queue: str
+    name: str
+    states: list[list[int]]
+    started: float | None
+    finished: float | None
+    each: bool
+    needs: list[list[Any]]
+    left_out: int

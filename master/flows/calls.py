@@ -41,6 +41,7 @@ from ..tasks import lookup
 from ..tasks.origins import is_of_flow
 from .callbacks import FlowCallbacks
 from .flows import Flows
+from .graph import FlowGraph
 from .shown import summary
 from .table import FlowTable
 from .waits import FlowWaits
@@ -133,6 +134,16 @@ class FlowsObject(EngineObject):
         found = self.engine.store.flows.members(row.number, place, MEMBERS_MAX)
         self.engine.work.gave(len(found), 0)
         return [to_wire(MemberRow(one.place, one.id, one.tasks)) for one in found]
+
+    @exposed(Role.VIEWER)
+    def graph(self, call: Call, flow: bytes, place: int = 0) -> dict[str, Any]:
+        """Its tasks from a place on, with their names, states and times, and what they need; ``place`` in the answer: where the next
+        portion begins, nil at the end."""
+        row = self._table.find(call.session, _id(flow))
+        place = validate_whole("place", place, 0, NUMBER_MAX)
+        if place >= row.total:
+            return {"rows": [], "place": None}
+        return FlowGraph(self.engine, call.session, row).answer(place)
 
     @exposed(Role.VIEWER)
     def list(

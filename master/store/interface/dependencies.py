@@ -48,6 +48,13 @@ class StateSpan(NamedTuple):
     state: int
 
 
+class RunTimes(NamedTuple):
+    """Of those tasks of a run that have ended: when the first of them started, and when the last one ended."""
+
+    started: int | None
+    finished: int | None
+
+
 class Unblocked(NamedTuple):
     """Tasks with consecutive numbers that are blocked no longer."""
 
@@ -94,3 +101,6 @@ class DependencyStore(Protocol):
     def advance(self, rows: Sequence[DependentProgress]) -> None: ...
     def states(self, run: IdRun) -> list[StateSpan]:
         """What tasks of a run there are, in order. It sees only what is written."""
+
+    def times(self, run: IdRun) -> RunTimes:
+        """The same."""

@@ -8,7 +8,7 @@ from heapq import merge
 
 from ....common.domain.id_runs import IdRun
 from ....common.domain.ids import id_behind
-from ..interface.dependencies import DependentProgress, DependentRow, Fallen, StateSpan, Unblocked
+from ..interface.dependencies import DependentProgress, DependentRow, Fallen, RunTimes, StateSpan, Unblocked
 from .counts import SqliteCounts
 from .executor import StatementExecutor
 from .part import SqlitePart
@@ -63,7 +63,21 @@ class SqliteDependencies(SqlitePart):
                 spans.append(one)
         return spans
 
+    def times(self, run: IdRun) -> RunTimes:
+        rows = [*self._all("times_between", run.ends())]
+        for _, _, within in self._parts_of_arrays(run):
+            rows += self._all("slice_times", within)
+        starts = [started for started, _ in rows if started is not None]
+        ends = [finished for _, finished in rows if finished is not None]
+        return RunTimes(min(starts, default=None), max(ends, default=None))
+
     def _in_slices(self, run: IdRun) -> Iterator[StateSpan]:
+        for seq, id, within in self._parts_of_arrays(run):
+            for start, end, route, state in self._all("slice_states", within):
+                yield StateSpan(id_behind(id, start - seq), end - start, route, state)
+
+    def _parts_of_arrays(self, run: IdRun) -> Iterator[tuple[int, bytes, dict[str, int]]]:
+        """Number and id of the first task of each array that has some of these, and between which numbers these are."""
         first, last = run.ends()
         low, high = (int.from_bytes(id, "big") for id in (first, last))
         for seq, stop, id in self._all("arrays_upto_id", {"first": first, "last": last}):
@@ -71,8 +85,7 @@ class SqliteDependencies(SqlitePart):
             within = {"seq": max(seq, low - behind), "stop": min(stop, high + 1 - behind)}
             if within["seq"] >= within["stop"]:
                 continue
-            for start, end, route, state in self._all("slice_states", within):
-                yield StateSpan(id_behind(id, start - seq), end - start, route, state)
+            yield seq, id, within
 
     # for the verbs that delete tasks
 

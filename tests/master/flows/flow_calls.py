@@ -7,7 +7,7 @@ from typing import Any
 VIEWERS, CLIENTS = {"viewer", "client", "admin"}, {"client", "admin"}
 FLOW_CALLERS: dict[str, set[str]] = {
     **dict.fromkeys(["open", "seal", "call_back", "cancel", "retry"], CLIENTS),
-    **dict.fromkeys(["wait", "show", "members", "list", "meant", "of_task"], VIEWERS),
+    **dict.fromkeys(["wait", "show", "members", "graph", "list", "meant", "of_task"], VIEWERS),
 }
 FLOW = b"f" * 16
 GOOD_FLOW_CALLS: dict[str, list[Any]] = {
@@ -19,6 +19,7 @@ GOOD_FLOW_CALLS: dict[str, list[Any]] = {
     "get_flows.wait": [FLOW],
     "get_flows.show": [FLOW],
     "get_flows.members": [FLOW, 3],
+    "get_flows.graph": [FLOW, 3],
     "get_flows.list": [3, 10, True],
     "get_flows.meant": ["0193", "ab"],
     "get_flows.of_task": [b"t" * 16],

@@ -37,6 +37,13 @@ ORDER BY id
 SELECT max(seq, :seq), min(stop, :stop), route, state FROM slices
 WHERE seq < :stop AND stop > :seq AND seq >= ifnull((SELECT max(seq) FROM slices WHERE seq <= :seq), :seq) ORDER BY seq
 
+-- name: times_between
+SELECT min(started), max(finished) FROM tasks WHERE id BETWEEN ? AND ? AND finished IS NOT NULL
+
+-- name: slice_times
+SELECT min(started), max(finished) FROM slices
+WHERE seq < :stop AND stop > :seq AND seq >= ifnull((SELECT max(seq) FROM slices WHERE seq <= :seq), :seq) AND finished IS NOT NULL
+
 -- name: unblock
 -- moves: BLOCKED to :state
 UPDATE tasks SET state = {to}, due = :due WHERE seq >= :seq AND seq < :stop AND {from} RETURNING seq, route
