@@ -7,6 +7,7 @@
 # make fuzz    two million damaged messages, values, texts and calls, then twenty times the examples of the property tests, by chance: some minutes
 # make proof   the simulator: 500 seeds, then every planted bug: some minutes
 # make bench   measure everything beside floors and peers, and write docs/performance.md
+# make soak    twenty minutes of load and kills: does anything grow? Writes its table into docs/performance.md
 # make docs    the documents as a site, into site/; a warning fails
 # make clean   forget what was built and installed here
 #
@@ -30,7 +31,7 @@ DOCS := $(VENV)/installed-docs
 # Only these are collected for the tests that run alone: one core waits for them.
 ALONE = $(shell grep -rl 'mark\.alone' tests --include='test_*.py' | sort)
 
-.PHONY: demo test quick pure lint types compiled suite thorough other-pythons faults fuzz proof bench docs clean
+.PHONY: demo test quick pure lint types compiled suite thorough other-pythons faults fuzz proof bench soak docs clean
 
 demo: $(DEMO)
 	$(BIN)/tq demo
@@ -82,6 +83,9 @@ proof: $(DEV)
 
 bench: $(BENCH)
 	$(BIN)/python -m benchmarks
+
+soak: $(BENCH)
+	$(BIN)/python -m benchmarks.soak
 
 docs: $(DOCS)
 	$(BIN)/sphinx-build -q -W --keep-going -d site/.doctrees docs site

@@ -18,3 +18,10 @@ def nothing(value: Any) -> Any:
 @app.task
 def sleep(seconds: float) -> None:
     time.sleep(seconds)
+
+
+@app.task
+def fails_once(fails: bool, ctx: tq.Context) -> None:
+    """At its first attempt, if it is to fail."""
+    if fails and ctx.attempt == 1:
+        raise ValueError("the first attempt")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -26,9 +26,9 @@ POLL_SECONDS: Final = 0.005
 class Measured:
     """Processes that are up and connected, and an App that is a client of theirs."""
 
-    def __init__(self, directory: Path, durability: str) -> None:
+    def __init__(self, directory: Path, master_options: Sequence[str]) -> None:
         self.state, self.port = directory / "state", free_port()
-        self._durability = durability
+        self._master_options = master_options
         self._log = (directory / "log").open("ab")
         self._started: list[subprocess.Popen[bytes]] = []
         self.master = self._start_master()
@@ -56,12 +56,14 @@ class Measured:
         )
         self.app.named("bench_tasks:nothing").map([None] * slots).wait(START_SECONDS_MAX)
 
+    def kill_worker(self) -> None:
+        """As the kernel does, and its children with it."""
+        assert self.worker is not None  # noqa: S101 - it was started
+        self._kill(self.worker)
+
     def restart_master(self) -> float:
         """Kill it as the kernel does, start it again; seconds from the start until it accepts connections."""
-        killed = next(one for one in self._started if one.pid == self.master.pid)
-        killed.kill()
-        killed.wait()
-        self._started.remove(killed)
+        self._kill(self.master)
         began = time.perf_counter()
         self.master = self._start_master()
         return time.perf_counter() - began
@@ -77,9 +79,15 @@ class Measured:
                 process.wait()
         self._log.close()
 
+    def _kill(self, process: psutil.Process) -> None:
+        killed = next(one for one in self._started if one.pid == process.pid)
+        killed.kill()
+        killed.wait()
+        self._started.remove(killed)
+
     def _start_master(self) -> psutil.Process:
         bind, data = f"--bind=127.0.0.1:{self.port}", f"--data={self.state}"
-        master = self._start("tq.master.cli", bind, data, f"--durability={self._durability}")
+        master = self._start("tq.master.cli", bind, data, *self._master_options)
         await_true(lambda: self.key("worker").exists() and accepts(self.port))
         return master
 
@@ -92,11 +100,17 @@ class Measured:
 
 
 @contextmanager
-def cluster(*, slots: int = 2, durability: str = "fsync", allow: str | None = None) -> Iterator[Measured]:
+def cluster(
+    *,
+    slots: int = 2,
+    durability: str = "fsync",
+    allow: str | None = None,
+    master_options: Sequence[str] = (),
+) -> Iterator[Measured]:
     """A master, and a worker unless ``slots`` is 0; everything is stopped and removed at the end. ``allow``: of the
     worker."""
     with tempfile.TemporaryDirectory(prefix="tq-bench-") as name:
-        measured = Measured(Path(name), durability)
+        measured = Measured(Path(name), [f"--durability={durability}", *master_options])
         try:
             if slots:
                 measured.start_worker(slots, allow)

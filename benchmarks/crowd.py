@@ -25,13 +25,17 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 
 
 def crowd(scale: Scale) -> Readings:
-    """``crowd.*.tasks`` a second, ``.busy_share``, ``.fairness``, ``.least_share``, ``.simulator_share``."""
+    """``crowd.*.tasks`` a second, ``.busy_share``, ``.fairness``, ``.least_share``, ``.simulator_share``; ``crowd.worker_bytes`` of
+    the master's memory, for each that has connected."""
     numbers: dict[str, float] = {}
     with cluster(slots=0) as measured:
+        bare = float(measured.master.memory_info().rss)
         players = [_player(measured, scale.crowd_workers // PROCESSES) for _ in range(PROCESSES)]
         try:
             for player in players:
                 _answer(player)  # all have connected
+            grown = measured.master.memory_info().rss - bare
+            numbers |= {"crowd.master_bytes": bare, "crowd.worker_bytes": grown / scale.crowd_workers}
             for name, length in LENGTHS.items():
                 _top_up(measured, scale, length)
                 for player in players:

@@ -27,13 +27,15 @@ CHUNK_SIZES: Final = {
     100: 20,
     1_000: 20,
 }  # and how many times as many items, for they are over sooner
+CHOSEN_TIMES: Final = 20  # as many items where the pool chooses
 WARM_UP_ITEMS: Final = 2_000
 
 Read = Callable[[int, int], Iterable[Any]]  # items, chunk size ─► results
 
 
 def pools(scale: Scale) -> Readings:
-    """``pools.KIND.CHUNK.WHO.items`` a second, and ``….busy_seconds`` an item."""
+    """``pools.KIND.CHUNK.WHO.items`` a second, and ``….busy_seconds`` an item; ``pools.chosen.items`` a second, by the ``Pool``
+    that chooses the size of its chunks."""
     numbers: dict[str, float] = {}
     context = multiprocessing.get_context("spawn")
     with (
@@ -53,6 +55,10 @@ def pools(scale: Scale) -> Readings:
                 "local": lambda items, chunk: local_executor.map(abs, range(items), chunksize=chunk),
             },
         }
+
+        def chosen(items: int, _: int) -> Iterable[int]:
+            return pool.imap_unordered(abs, range(items))
+
         for kind, reads in sides.items():
             for chunk, times in CHUNK_SIZES.items():
                 for who, read in reads.items():
@@ -60,6 +66,8 @@ def pools(scale: Scale) -> Readings:
                     rate, busy = _take(read, scale.pool_items * times, chunk)
                     numbers[f"pools.{kind}.{chunk}.{who}.items"] = rate
                     numbers[f"pools.{kind}.{chunk}.{who}.busy_seconds"] = busy
+        _take(chosen, WARM_UP_ITEMS, 1)
+        numbers["pools.chosen.items"], _ = _take(chosen, scale.pool_items * CHOSEN_TIMES, 1)
     return Readings(numbers=numbers)
 
 

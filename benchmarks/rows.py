@@ -6,10 +6,19 @@ A row is made when its numbers are there; what could not be measured has a row t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
-Numbers = Mapping[str, float]
+from .figures import (
+    Goal,
+    Numbers,
+    Row,
+    at_least,
+    show_bytes_rate,
+    show_megabytes,
+    show_rate,
+    show_seconds,
+    times,
+)
 
 BARE: Final = "floor.arrays.1000"  # what no-op tasks in large arrays stand beside
 NOOP_GOAL: Final = 40_000
@@ -27,35 +36,6 @@ PEERS: Final = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Goal:
-    """``least`` or ``most``; what is compared may be the figure or its ratio to what stands beside it."""
-
-    words: str
-    value: float
-    bound: float
-    most: bool = False
-
-    @property
-    def met(self) -> bool:
-        return self.value <= self.bound if self.most else self.value >= self.bound
-
-    @property
-    def reached(self) -> float:
-        """How much of it: 1 is met, 2 is twice as good."""
-        if self.most:
-            return self.bound / self.value if self.value > 0 else 10.0
-        return self.value / self.bound
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    title: str
-    figure: str
-    beside: str = ""
-    goal: Goal | None = None
-
-
 def rows(numbers: Numbers, notes: Mapping[str, str]) -> list[Row]:
     """The table, as far as there are numbers for it."""
     made: list[Row] = []
@@ -71,30 +51,38 @@ def rows(numbers: Numbers, notes: Mapping[str, str]) -> list[Row]:
 def floor_rows(numbers: Numbers) -> list[Row]:
     """The floor's parts."""
     shown: list[tuple[str, str, Callable[[float], str]]] = [
-        ("msgpack, a small call as bytes and back", "floor.value_pack_seconds", _seconds),
-        ("msgpack, per task of a batch of 1,000, one hop", "floor.batch_pack_seconds", _seconds),
-        ("a function call", "floor.call_seconds", _seconds),
-        ("loopback between two processes", "floor.tcp.bytes", _bytes_rate),
-        ("the same with TLS 1.3", "floor.tls.bytes", _bytes_rate),
-        ("round trip of 128 bytes", "floor.tcp.trip_seconds", _seconds),
-        ("the same with TLS 1.3", "floor.tls.trip_seconds", _seconds),
-        ("fdatasync of a page", "floor.fdatasync_seconds", _seconds),
-        ("SQLite, insert leased + finish, 1,000 a commit, per task", "floor.store.direct_seconds", _seconds),
-        ("SQLite, insert + lease + finish, likewise", "floor.store.leased_seconds", _seconds),
-        ("SQLite, a table without indexes, insert + update, likewise", "floor.store.bare_seconds", _seconds),
-        ("SQLite, one task alone, two commits", "floor.store.trip_fsync_seconds", _seconds),
-        ("**floor of a task**: processor time", "floor.task_busy_seconds", _seconds),
-        ("**floor tasks/s**: that on two cores, or the store alone", "floor.tasks", _rate),
-        ("**floor of 1 MB there and back**", "floor.value_bytes", _bytes_rate),
-        ("**floor of a round trip**: two commits and the hops", "floor.trip_fsync_seconds", _seconds),
-        ("**bare array floor**: tasks/s end to end, arrays of 1,000", f"{BARE}.tasks", _rate),
-        ("… of 100", "floor.arrays.100.tasks", _rate),
-        ("… of 10", "floor.arrays.10.tasks", _rate),
-        ("… processor time a task in all processes, arrays of 1,000", f"{BARE}.busy_seconds", _seconds),
-        ("… of 100", "floor.arrays.100.busy_seconds", _seconds),
-        ("… of 10", "floor.arrays.10.busy_seconds", _seconds),
-        ("… round trip of one task, p50", "floor.arrays.trip_p50_seconds", _seconds),
-        ("… p99", "floor.arrays.trip_p99_seconds", _seconds),
+        ("msgpack, a small call as bytes and back", "floor.value_pack_seconds", show_seconds),
+        ("msgpack, per task of a batch of 1,000, one hop", "floor.batch_pack_seconds", show_seconds),
+        ("a function call", "floor.call_seconds", show_seconds),
+        ("loopback between two processes", "floor.tcp.bytes", show_bytes_rate),
+        ("the same with TLS 1.3", "floor.tls.bytes", show_bytes_rate),
+        ("round trip of 128 bytes", "floor.tcp.trip_seconds", show_seconds),
+        ("the same with TLS 1.3", "floor.tls.trip_seconds", show_seconds),
+        ("fdatasync of a page", "floor.fdatasync_seconds", show_seconds),
+        (
+            "SQLite, insert leased + finish, 1,000 a commit, per task",
+            "floor.store.direct_seconds",
+            show_seconds,
+        ),
+        ("SQLite, insert + lease + finish, likewise", "floor.store.leased_seconds", show_seconds),
+        (
+            "SQLite, a table without indexes, insert + update, likewise",
+            "floor.store.bare_seconds",
+            show_seconds,
+        ),
+        ("SQLite, one task alone, two commits", "floor.store.trip_fsync_seconds", show_seconds),
+        ("**floor of a task**: processor time", "floor.task_busy_seconds", show_seconds),
+        ("**floor tasks/s**: that on two cores, or the store alone", "floor.tasks", show_rate),
+        ("**floor of 1 MB there and back**", "floor.value_bytes", show_bytes_rate),
+        ("**floor of a round trip**: two commits and the hops", "floor.trip_fsync_seconds", show_seconds),
+        ("**bare array floor**: tasks/s end to end, arrays of 1,000", f"{BARE}.tasks", show_rate),
+        ("… of 100", "floor.arrays.100.tasks", show_rate),
+        ("… of 10", "floor.arrays.10.tasks", show_rate),
+        ("… processor time a task in all processes, arrays of 1,000", f"{BARE}.busy_seconds", show_seconds),
+        ("… of 100", "floor.arrays.100.busy_seconds", show_seconds),
+        ("… of 10", "floor.arrays.10.busy_seconds", show_seconds),
+        ("… round trip of one task, p50", "floor.arrays.trip_p50_seconds", show_seconds),
+        ("… p99", "floor.arrays.trip_p99_seconds", show_seconds),
     ]
     return [Row(title=title, figure=show(numbers[key])) for title, key, show in shown if key in numbers]
 
@@ -112,11 +100,19 @@ def pool_rows(numbers: Numbers) -> list[tuple[str, ...]]:
                 for what in ("items", "busy_seconds")
                 for who in ("tq", "local")
             )
-            times = (
-                f"{busy / other_busy:.1f} × ({_seconds(busy)}, {_seconds(other_busy)})" if other_busy else ""
+            spent = (
+                f"{busy / other_busy:.1f} × ({show_seconds(busy)}, {show_seconds(other_busy)})"
+                if other_busy
+                else ""
             )
             made.append(
-                (f"{title}, {int(chunk):,}", _rate(rate), _rate(other), f"{rate / other:.2f} ×", times)
+                (
+                    f"{title}, {int(chunk):,}",
+                    show_rate(rate),
+                    show_rate(other),
+                    f"{rate / other:.2f} ×",
+                    spent,
+                )
             )
     return made
 
@@ -128,7 +124,7 @@ def peer_rows(numbers: Numbers, notes: Mapping[str, str]) -> list[Row]:
         for kind, words in (("durable", "every write synced"), ("memory", "nothing synced")):
             key = f"peer.{peer}.{kind}"
             if key in notes:
-                figure = _rate(numbers[key]) if key in numbers else "not measured"
+                figure = show_rate(numbers[key]) if key in numbers else "not measured"
                 note = notes[key].removeprefix("not measured: ")
                 made.append(Row(title=f"{title}, {words}", figure=figure, beside=note))
     return made
@@ -141,7 +137,9 @@ def durable_peers(numbers: Numbers) -> dict[str, float]:
 def _noop(numbers: Numbers) -> list[Row]:
     tasks = numbers["noop.tasks"]
     made = [
-        _at_least("no-op tasks end to end, every result in the client's hand", tasks, NOOP_GOAL, _rate(tasks))
+        at_least(
+            "no-op tasks end to end, every result in the client's hand", tasks, NOOP_GOAL, show_rate(tasks)
+        )
     ]
     others: list[tuple[str, str, float | None, float]] = [
         ("the floor", "floor of the same task", numbers.get("floor.tasks"), 0.5),
@@ -155,20 +153,20 @@ def _noop(numbers: Numbers) -> list[Row]:
         others.append(("the fastest durable peer", title, durable[fastest], 4))
     for name, words, other, least in others:
         if other is not None:
-            beside = f"{words}: {_rate(other)}"
-            made.append(_times(f"… against {name}", tasks, other, beside, least=least))
+            beside = f"{words}: {show_rate(other)}"
+            made.append(times(f"… against {name}", tasks, other, beside, least=least))
     each = numbers["noop.busy_seconds"]
     bare = numbers.get(f"{BARE}.busy_seconds")
-    beside = "" if bare is None else f"arrays of 1,000, bare: {_seconds(bare)}"
+    beside = "" if bare is None else f"arrays of 1,000, bare: {show_seconds(bare)}"
     goal = Goal(words="≤ 9 µs", value=each, bound=9e-6, most=True)
     title = "… processor time a task, all processes"
-    return [*made, Row(title=title, figure=_seconds(each), beside=beside, goal=goal)]
+    return [*made, Row(title=title, figure=show_seconds(each), beside=beside, goal=goal)]
 
 
 def _enqueue(numbers: Numbers) -> list[Row]:
     rate, floor = numbers["enqueue.tasks"], numbers["floor.enqueue"]
-    beside = f"inserts of the store alone: {_rate(floor)}"
-    return [_at_least("enqueue alone, `map` from one client", rate, ENQUEUE_GOAL, _rate(rate), beside)]
+    beside = f"inserts of the store alone: {show_rate(floor)}"
+    return [at_least("enqueue alone, `map` from one client", rate, ENQUEUE_GOAL, show_rate(rate), beside)]
 
 
 def _trips(numbers: Numbers) -> list[Row]:
@@ -176,7 +174,7 @@ def _trips(numbers: Numbers) -> list[Row]:
     for durability in ("fsync", "os", "memory"):
         p50, p99 = (numbers[f"trip.{durability}.{share}_seconds"] for share in ("p50", "p99"))
         floor = numbers[f"floor.trip_{durability}_seconds"]
-        beside = f"two commits and the hops: {_seconds(floor)} ({p50 / floor:.1f} ×)"
+        beside = f"two commits and the hops: {show_seconds(floor)} ({p50 / floor:.1f} ×)"
         goal = (
             Goal(words="≤ 1.2 × of it", value=p50 / floor, bound=1.2, most=True)
             if durability == "fsync"
@@ -207,12 +205,14 @@ def _backlog(numbers: Numbers) -> list[Row]:
     for what, title in (("enqueue", "enqueue with a long queue"), ("drain", "drain a long queue")):
         large, small = numbers[f"backlog.large.{what}"], numbers[f"backlog.small.{what}"]
         made.append(
-            _times(title, large, small, f"a short queue: {_rate(small)}", least=0.9, figure=_rate(large))
+            times(
+                title, large, small, f"a short queue: {show_rate(small)}", least=0.9, figure=show_rate(large)
+            )
         )
     more = numbers["backlog.large.memory_bytes"] - numbers["backlog.small.memory_bytes"]
-    beside = f"a short queue: {_megabytes(numbers['backlog.small.memory_bytes'])}"
+    beside = f"a short queue: {show_megabytes(numbers['backlog.small.memory_bytes'])}"
     goal = Goal(words="≤ 50 MB more", value=more, bound=50e6, most=True)
-    figure = _megabytes(numbers["backlog.large.memory_bytes"])
+    figure = show_megabytes(numbers["backlog.large.memory_bytes"])
     return [
         *made,
         Row(title="growth of the master's memory by a long queue", figure=figure, beside=beside, goal=goal),
@@ -235,9 +235,9 @@ def _short(numbers: Numbers) -> list[Row]:
 
 def _values(numbers: Numbers) -> list[Row]:
     rate, floor = numbers["values.bytes"], numbers["floor.value_bytes"]
-    beside = f"floor: {_bytes_rate(floor)}"
+    beside = f"floor: {show_bytes_rate(floor)}"
     title = "1 MB arguments and results, the bytes of both"
-    return [_times(title, rate, floor, beside, least=0.5, figure=_bytes_rate(rate))]
+    return [times(title, rate, floor, beside, least=0.5, figure=show_bytes_rate(rate))]
 
 
 def _crowd(numbers: Numbers) -> list[Row]:
@@ -246,7 +246,7 @@ def _crowd(numbers: Numbers) -> list[Row]:
         busy, slots = numbers[f"crowd.{name}.busy_share"], numbers["crowd.slots"]
         allowed = min(1.0, numbers["noop.tasks"] * length / slots)
         fair = f"fairness {numbers[f'crowd.{name}.fairness']:.3f}, the least {numbers[f'crowd.{name}.least_share']:.0%} of the mean"
-        figure = f"{busy:.0%} busy, {_rate(numbers[f'crowd.{name}.tasks'])}; {fair}"
+        figure = f"{busy:.0%} busy, {show_rate(numbers[f'crowd.{name}.tasks'])}; {fair}"
         beside = f"the no-op rate allows {allowed:.0%}; the simulation takes {numbers[f'crowd.{name}.simulator_share']:.1f} cores"
         goal = Goal(words="≥ 90 % of that", value=busy / allowed, bound=0.9)
         title = f"{slots / CROWD_SLOTS_PER_WORKER:,.0f} workers of 8 slots, {length * 1e3:,.0f} ms tasks"
@@ -258,11 +258,9 @@ def _idle(numbers: Numbers) -> list[Row]:
     cpu, resident = numbers["idle.cpu_share"], numbers["idle.all_bytes"]
     woken = f"{numbers['idle.wakeups']:.1f} wake-ups/s" if "idle.wakeups" in numbers else ""
     each = ", ".join(
-        f"{who} {_megabytes(numbers[f'idle.{who}_bytes'])}" for who in ("master", "supervisor", "child")
+        f"{who} {show_megabytes(numbers[f'idle.{who}_bytes'])}" for who in ("master", "supervisor", "child")
     )
-    beside = (
-        f"{numbers['idle.processes']:.0f} bare interpreters: {_megabytes(numbers['idle.bare_bytes'])}; {each}"
-    )
+    beside = f"{numbers['idle.processes']:.0f} bare interpreters: {show_megabytes(numbers['idle.bare_bytes'])}; {each}"
     return [
         Row(
             title="idle, master and worker with 2 children: of a core",
@@ -272,7 +270,7 @@ def _idle(numbers: Numbers) -> list[Row]:
         ),
         Row(
             title="… resident, in all",
-            figure=_megabytes(resident),
+            figure=show_megabytes(resident),
             beside=beside,
             goal=Goal(words="≤ 130 MB", value=resident, bound=130e6, most=True),
         ),
@@ -285,34 +283,3 @@ def _restart(numbers: Numbers) -> list[Row]:
     goal = Goal(words="≤ 2 s", value=seconds, bound=2, most=True)
     title = "start of a killed master with a long queue, until it accepts"
     return [Row(title=title, figure=f"{seconds:.2f} s", beside=beside, goal=goal)]
-
-
-def _at_least(title: str, value: float, bound: float, figure: str, beside: str = "") -> Row:
-    goal = Goal(words=f"≥ {bound:,.0f} /s", value=value, bound=bound)
-    return Row(title=title, figure=figure, beside=beside, goal=goal)
-
-
-def _times(
-    title: str, value: float, other: float, beside: str, *, least: float, figure: str | None = None
-) -> Row:
-    goal = Goal(words=f"≥ {least:g} ×", value=value / other, bound=least)
-    ratio = f"{value / other:.2f} ×"
-    return Row(title=title, figure=f"{figure}, {ratio}" if figure else ratio, beside=beside, goal=goal)
-
-
-def _rate(value: float) -> str:
-    """Three digits, for more would be noise."""
-    digits = max(0, len(str(int(value))) - 3)
-    return f"{round(value, -digits):,.0f} /s"
-
-
-def _bytes_rate(value: float) -> str:
-    return f"{value / 1e6:,.0f} MB/s"
-
-
-def _megabytes(value: float) -> str:
-    return f"{value / 1e6:,.0f} MB"
-
-
-def _seconds(value: float) -> str:
-    return f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.2f} µs"

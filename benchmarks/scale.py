@@ -30,6 +30,11 @@ class Scale:
     pool_items: int  # one by one; more in chunks
     tutorial_tasks: int
     peer_tasks: int
+    single_tasks: int  # submitted one by one, each way
+    ended_tasks: int  # of each kind of end
+    purged_tasks: int
+    transactions: int
+    transaction_workers: int
 
 
 FULL: Final = Scale(
@@ -53,6 +58,11 @@ FULL: Final = Scale(
     pool_items=20_000,
     tutorial_tasks=5_000,
     peer_tasks=5_000,
+    single_tasks=40_000,
+    ended_tasks=50_000,
+    purged_tasks=100_000,
+    transactions=10_000,
+    transaction_workers=10_000,
 )
 
 QUICK: Final = Scale(
@@ -76,4 +86,9 @@ QUICK: Final = Scale(
     pool_items=2_000,
     tutorial_tasks=500,
     peer_tasks=500,
+    single_tasks=4_000,
+    ended_tasks=4_000,
+    purged_tasks=20_000,
+    transactions=1_000,
+    transaction_workers=500,
 )

@@ -8,15 +8,19 @@ from typing import Final
 
 from .backlog import backlog
 from .crowd import crowd
+from .ended import ended
 from .floor import floor
 from .floor_arrays import floor_arrays
 from .idle import idle
 from .peers import peers
 from .pools import pools
+from .purge import purge
 from .readings import Gathered, Measurement
 from .scale import Scale
+from .singles import singles
 from .speed import enqueue, noop, short, trips
 from .stdlib_peers import stdlib_peers
+from .transactions import transactions
 from .values import values
 
 MEASUREMENTS: Final[dict[str, Measurement]] = {
@@ -32,6 +36,10 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "idle": idle,
     "crowd": crowd,
     "backlog": backlog,
+    "singles": singles,
+    "ended": ended,
+    "purge": purge,
+    "transactions": transactions,
     "peers": peers,
 }
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from .array_rows import array_rows
+from .figures import Row
 from .readings import Gathered
-from .rows import Row, floor_rows, peer_rows, pool_rows, rows
+from .rows import floor_rows, peer_rows, pool_rows, rows
 
 BEGIN: Final = "<!-- measured: begin; written by `python -m benchmarks` -->"
 END: Final = "<!-- measured: end -->"
+SOAK_BEGIN: Final = "<!-- soak: begin; written by `python -m benchmarks.soak` -->"
+SOAK_END: Final = "<!-- soak: end -->"
 
 
 def report(gathered: Gathered, *, machine: str, command: str, runs: int, picture: str = "") -> str:
@@ -18,7 +22,7 @@ def report(gathered: Gathered, *, machine: str, command: str, runs: int, picture
     parts = [f"`{command}`, medians of {runs} {'runs' if runs > 1 else 'run'}, on {machine}."]
     if picture:
         parts.append(f"![Tasks per second of tq, the floor and its peers, and the goals]({picture})")
-    if made := rows(numbers, notes):
+    if made := rows(numbers, notes) + array_rows(numbers):
         head = "measured", "tq", "beside it, in the same run", "goal", "met"
         parts.append(markdown(head, map(_cells, made)))
     if limits := _limits(gathered):
@@ -45,13 +49,13 @@ def markdown(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in made)
 
 
-def placed(document: str, text: str) -> str:
-    """The document with the text between the two comments; ValueError when they are not there."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the document has no place for figures: it lacks {BEGIN if not begin else END}")
-    return f"{before}{BEGIN}\n{text}{END}{after}"
+def placed(document: str, text: str, begin: str = BEGIN, end: str = END) -> str:
+    """The document with the text between two comments; ValueError when they are not there."""
+    before, found, rest = document.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"the document has no place for figures: it lacks {end if found else begin}")
+    return f"{before}{begin}\n{text}{end}{after}"
 
 
 def _cells(row: Row) -> tuple[str, ...]:

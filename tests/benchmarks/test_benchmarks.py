@@ -93,6 +93,53 @@ def test_every_figure_stands_beside_another_and_its_goal_is_judged(suite: Benchm
     assert "Huey on SQLite, the fastest durable peer: 1,000 /s | ≥ 4 × | yes |" in text
 
 
+def minutes_of(suite: Benchmarks, count: int, **changed: float):  # type: ignore[no-untyped-def]
+    """All alike, but for the last five."""
+    figures = {
+        "results": 40_000.0,
+        "file_bytes": 90e6,
+        "master_bytes": 60e6,
+        "worker_bytes": 80e6,
+        "client_bytes": 50e6,
+    }
+    minute = suite.soak_minutes.Minute
+    before = [minute(asked=40_000.0, trips=[2e-3] * 99 + [5e-3], killed="child", **figures)] * (count - 5)
+    return before + [minute(asked=40_000.0, trips=[2e-3], killed="master", **{**figures, **changed})] * 5
+
+
+def test_a_soak_compares_the_first_minutes_with_the_last_and_says_what_has_grown(suite: Benchmarks) -> None:
+    def verdict(**changed: float) -> str:
+        minutes = minutes_of(suite, 20, **changed)
+        return str(suite.soak_minutes.report(minutes, command="a command", machine="a machine"))
+
+    assert "| 20 | 40,000 /s | 2.00 ms / 2.00 ms | 90 MB | 60 MB | 80 MB | 50 MB | master |" in verdict()
+    assert "p99 of a round trip -60.0%" in verdict(), "to become better is no fault"
+    assert "; flat within ten per cent." in verdict()
+    assert "memory of the master +11.0%" in verdict(master_bytes=66.6e6)
+    assert "**not flat within ten per cent**" in verdict(master_bytes=66.6e6)
+    assert "**not flat within ten per cent**" in verdict(results=35_000.0)
+    assert suite.soak_minutes.changes(minutes_of(suite, 12)) == {}, "too few to compare"
+
+
+def test_rows_of_arrays_have_their_goals_and_what_was_not_measured_has_none(suite: Benchmarks) -> None:
+    numbers = {
+        "pools.pool.1.local.items": 20_000.0,
+        "pools.pool.1.tq.items": 30_000.0,
+        "pools.chosen.items": 90_000.0,
+        "purge.before_seconds": 2e-3,
+        "purge.during_seconds": 5e-3,
+        "purge.share": 0.08,
+        "purge.tasks": 70_000.0,
+    }
+    rows = suite.array_rows.array_rows(numbers)
+    assert [(row.figure, row.goal.met) for row in rows] == [
+        ("30,000 /s, 1.50 ×", True),
+        ("90,000 /s, 4.50 ×", False),
+        ("5.00 ms", False),
+        ("8.0%", True),
+    ]
+
+
 def test_what_could_not_be_measured_says_why(suite: Benchmarks) -> None:
     notes = {"peer.celery.durable": "not measured: no redis", "failed.crowd": "not measured: OSError: no"}
     text = suite.table.report(reading(suite, notes), machine="", command="", runs=1)
@@ -182,8 +229,9 @@ def test_the_figures_take_their_place_and_the_prose_stays(suite: Benchmarks) -> 
 
 
 def test_the_documentation_has_the_place(suite: Benchmarks) -> None:
-    document = (ROOT / "docs/performance.md").read_text("utf-8")
-    assert suite.table.placed(document, "") != ""
+    document, table = (ROOT / "docs/performance.md").read_text("utf-8"), suite.table
+    assert table.placed(document, "") != ""
+    assert table.placed(document, "", table.SOAK_BEGIN, table.SOAK_END) != ""
 
 
 def test_a_picture_is_drawn_where_the_library_is_there(suite: Benchmarks, tmp_path: Path) -> None:
