@@ -66,6 +66,7 @@ SENTENCES: Final[dict[str, str]] = {
     "worker.left": "a worker ended by itself; what it had not done goes to others",
     "worker.lost": "a worker was away for too long; its tasks go to others, and each that had begun is charged a crash",
     "worker.started": "your code is loaded; connecting to the master",
+    "worker.waiting": "the master cannot be reached yet; the worker tries again until it can",
     "worker.connected": "ready: connected to the master",
     "worker.disconnected": "the connection is lost; running tasks go on, results are kept until it is back",
     "call.failed": "a notice to the master could not be sent; no result depends on it",

@@ -74,7 +74,7 @@ def test_a_worker_waits_for_a_master_that_is_not_there_yet(
     assert app.submit("cluster_tasks:add", 0, 0).state == tq.State.READY
     master.kill()
     worker = worker_factory(start=False)
-    worker.start(pattern=r"worker\.disconnected")
+    worker.start(pattern=r"worker\.waiting")
     master.start()
     assert app.submit("cluster_tasks:add", 1, 1).result(timeout=30) == 2
 
