@@ -89,6 +89,11 @@ def test_keys_outlive_the_master(
     assert {role: master.key(role) for role in keys} == keys
     app = app_factory(master.url, keys["client"])
     assert app.submit("cluster_tasks:add", 1, 1).result(timeout=20) == 2
+    assert "key.replaced" not in master.log
+    (master.data / "admin.key").unlink()
+    master.restart()
+    assert master.key("admin") != keys["admin"]
+    assert "another key is made; the old one stays valid" in master.log
 
 
 def test_memory_durability_forgets_and_says_so(
