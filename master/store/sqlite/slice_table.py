@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import merge
@@ -205,6 +206,19 @@ class SliceTable(SqlitePart):
             self._exactly("delete_slice", [(one.seq,)])
         if one.state >= ENDED:
             self._counts.add(one.route, one.state, -gone, -size)
+
+    def delete_whole(self, slices: Sequence[Slice]) -> None:
+        """Whole slices, in one statement however many there are."""
+        if not slices:
+            return
+        seqs = json.dumps([one.seq for one in slices])
+        found = dict(self._all("results_sizes", (seqs,)))
+        for one in slices:
+            if one.state >= ENDED:
+                size = self.share(one.array, one.seq, one.stop) + found[one.seq]
+                self._counts.add(one.route, one.state, one.seq - one.stop, -size)
+        if self._many("delete_slices", [(seqs,)]) != len(slices):
+            raise Inconsistent("slices: one to be deleted is not there")
 
     # what they take
 

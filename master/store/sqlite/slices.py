@@ -16,7 +16,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ....common.domain.ids import id_behind
 from ....common.wire.frames import pack
@@ -34,6 +34,14 @@ from .slice_table import (
     Slice,
     SliceTable,
     started,
+)
+
+KEPT_BESIDES: Final = (  # what deletes each, in the order of the columns of "kept_besides"
+    "forget_between",
+    "forget_logs_between",
+    "unname_blobs_between",
+    "delete_steps_between",
+    "delete_signals_between",
 )
 
 
@@ -281,18 +289,33 @@ class SqliteSlices(SliceTable):
     def delete(self, seqs: Iterable[int]) -> list[int]:
         """Delete tasks that are in slices, with what is kept of them; the numbers of the others, which have rows."""
         left = set(seqs)
+        whole: list[Slice] = []
+        gone: list[tuple[int, int]] = []
+        arrays: set[int] = set()
         for one, runs in self.grouped(left):
-            self.cut_out(one, runs)
+            if runs == [(one.seq, one.stop)]:
+                whole.append(one)
+            else:
+                self.cut_out(one, runs)
+            gone += runs
+            arrays.add(one.array)
             for start, stop in runs:
-                self._forget_between(start, stop)
                 left.difference_update(range(start, stop))
-            self.drop(one.array)
+        self.delete_whole(whole)
+        self._forget(gone)
+        for number in arrays:
+            self.drop(number)
         return sorted(left)
 
     def drop_arrays_of(self, seqs: Iterable[int]) -> None:
         """Rows of tasks were deleted, which may have been the last ones of their arrays."""
-        for number in {row[0] for seq in seqs for row in self._all("array_upto", (seq,))}:
-            self.drop(number)
+        stop = 0
+        for seq in sorted(seqs):
+            if seq < stop:
+                continue  # of the same array as the one before
+            for number, behind in self._all("array_upto", (seq,)):
+                self.drop(number)
+                stop = behind
 
     def drop(self, number: int) -> None:
         """Delete an array if no task of it is left."""
@@ -300,15 +323,14 @@ class SqliteSlices(SliceTable):
             self._payloads.pop(number, None)
             self._arrays.pop(number, None)
 
-    def _forget_between(self, seq: int, stop: int) -> None:
-        for name in (
-            "forget_between",
-            "forget_logs_between",
-            "unname_blobs_between",
-            "delete_steps_between",
-            "delete_signals_between",
-        ):
-            self._many(name, [(seq, stop)])
+    def _forget(self, runs: Sequence[tuple[int, int]]) -> None:
+        """What is kept of tasks besides their states and results. Mostly there is nothing, which one look tells."""
+        if not runs:
+            return
+        hull = {"seq": min(runs)[0], "stop": max(stop for _, stop in runs)}
+        for name, is_there in zip(KEPT_BESIDES, self._all("kept_besides", hull)[0], strict=True):
+            if is_there:
+                self._many(name, runs)
 
 
 def _ended_alone(row: EndedAttempt, payload: bytes, one: Slice, of: ArrayRow) -> dict[str, Any]:

@@ -29,6 +29,15 @@ DELETE FROM attempts WHERE seq = ?
 -- name: delete
 DELETE FROM tasks WHERE seq = ?
 
+-- name: kept_besides
+-- Of which of these tables tasks of a range have rows.
+SELECT
+    EXISTS (SELECT 1 FROM attempts WHERE seq >= :seq AND seq < :stop),
+    EXISTS (SELECT 1 FROM attempt_logs WHERE seq >= :seq AND seq < :stop),
+    EXISTS (SELECT 1 FROM task_blobs WHERE seq >= :seq AND seq < :stop),
+    EXISTS (SELECT 1 FROM steps WHERE seq >= :seq AND seq < :stop),
+    EXISTS (SELECT 1 FROM signals WHERE seq >= :seq AND seq < :stop)
+
 -- name: forget_between
 DELETE FROM attempts WHERE seq >= ? AND seq < ?
 
@@ -45,7 +54,7 @@ DELETE FROM steps WHERE seq >= ? AND seq < ?
 DELETE FROM signals WHERE seq >= ? AND seq < ?
 
 -- name: array_upto
-SELECT seq FROM arrays WHERE seq <= ? ORDER BY seq DESC LIMIT 1
+SELECT seq, stop FROM arrays WHERE seq <= ? ORDER BY seq DESC LIMIT 1
 
 -- name: drop_array
 -- One of which nothing is left.

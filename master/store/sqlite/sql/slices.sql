@@ -108,6 +108,12 @@ UPDATE slices SET state = {to}, due = NULL WHERE seq = ? AND {from}
 UPDATE slices SET state = {to}, stop = :stop, returned = returned + 1, started = NULL
 WHERE seq = :seq AND stop >= :stop AND {from} AND attempt = :attempt AND lease = :lease
 
+-- name: results_sizes
+SELECT seq, ifnull(length(results), 0) FROM slices WHERE seq IN (SELECT value FROM json_each(?))
+
+-- name: delete_slices
+DELETE FROM slices WHERE seq IN (SELECT value FROM json_each(?))
+
 -- name: delete_slice
 DELETE FROM slices WHERE seq = ?
 

@@ -93,6 +93,7 @@ SEARCHED: Final = {
         "slices_finished_before",
         "delete_attempts",
         "delete",
+        "kept_besides",
         "forget_between",
         "forget_logs_between",
         "unname_blobs_between",
@@ -145,7 +146,17 @@ def test_no_statement_looks_at_more_than_it_is_about(
 
 
 @pytest.mark.parametrize(
-    "statement", [*FIRST_ROW, *AT_THE_START, "oldest_ready", "measure_many", "lease_rows", "facts"]
+    "statement",
+    [
+        *FIRST_ROW,
+        *AT_THE_START,
+        "oldest_ready",
+        "measure_many",
+        "lease_rows",
+        "facts",
+        "results_sizes",
+        "delete_slices",
+    ],
 )
 def test_none_of_the_others_goes_through_the_rows_of_tasks_one_by_one(
     store: SqliteStore, statement: str

@@ -67,6 +67,20 @@ def test_a_finished_array_is_purged_by_a_few_statements(store: SqliteStore) -> N
     assert [rows(store, table) for table in ("tasks", "slices", "arrays")] == [0, 0, 0]
 
 
+def test_slices_that_ended_one_by_one_are_purged_as_a_set(store: SqliteStore) -> None:
+    store.lease([1], TASKS, None, LEASE, 1, NOW)
+    order = [seq * 7 % TASKS + 1 for seq in range(TASKS)]  # no two neighbours one after the other
+    for seq in order[:200]:
+        store.succeed_slices([SucceededSlice(seq, seq + 1, 1, LEASE, NOW, [0.0], [RESULT])])
+    before = rows(store, "slices")
+    kept = store.counts.kept_bytes
+    assert len(statements(store, lambda: store.purge(NOW, 100))) < 10, "of a hundred slices"
+    assert rows(store, "slices") == before - 100
+    assert 0 < store.counts.kept_bytes < kept
+    store.purge(NOW, 100)
+    assert (rows(store, "slices"), store.counts.kept_bytes) == (before - 200, 0)
+
+
 def test_results_that_are_deleted_one_by_one_are_written_once_in_a_call(store: SqliteStore) -> None:
     succeed(store)
     written: list[int] = []
