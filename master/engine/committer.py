@@ -2,7 +2,8 @@
 
 A hop to a thread and back costs about as much as a commit on a good disk. So a small transaction is
 committed where it is, as long as the disk has lately answered within ``HERE_SECONDS_MAX``; one slow commit
-sends the next hundred to the thread again, for the loop has others to serve.
+sends the next hundred to the thread again, for the loop has others to serve. A transaction of few calls may take
+longer: what others send meanwhile could not be committed sooner, and there is hardly an answer to encode.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ HERE_SECONDS_MAX: Final = 0.0005  # what a thread's beginning and its answer cos
 HERE_BYTES_MAX: Final = (
     16 * 1024
 )  # of calls in the transaction; larger ones write longer, and thread and loop
+FEW_CALLS_MAX: Final = 4  # a task by itself comes in one or two, and its end too
+FEW_TIMES: Final = 4  # so many times longer may the disk take for them
 FORGET: Final = 0.98  # of the slowest commit, with each one after it
 
 
@@ -35,7 +38,8 @@ class Committer:
     ) -> None:
         self._loop, self._commit, self._here_seconds_max = loop, commit, here_seconds_max
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tq-commit")
-        self._slowest = here_seconds_max  # until the disk has shown itself
+        self._slowest = here_seconds_max
+        self._is_known = False  # how quick the disk is
         self.on_seconds: Callable[[float], None] | None = None  # called with how long each commit took
 
     @property
@@ -43,9 +47,10 @@ class Committer:
         """Of the commits of late: an old one counts less with each that follows."""
         return self._slowest
 
-    def may_commit_here(self, size_bytes: int) -> bool:
-        """Whether a transaction of so many bytes of calls is not worth a thread."""
-        return size_bytes <= HERE_BYTES_MAX and self._slowest < self._here_seconds_max
+    def may_commit_here(self, calls: int, size_bytes: int) -> bool:
+        """Whether a transaction of so many calls, and bytes of them, is not worth a thread."""
+        seconds_max = self._here_seconds_max * (FEW_TIMES if calls <= FEW_CALLS_MAX else 1)
+        return self._is_known and size_bytes <= HERE_BYTES_MAX and self._slowest < seconds_max
 
     def commit_here(self) -> StoreError | None:
         """Commit now; what went wrong."""
@@ -72,6 +77,7 @@ class Committer:
 
     def _took(self, seconds: float) -> None:
         self._slowest = max(seconds, self._slowest * FORGET)
+        self._is_known = True
         if self.on_seconds is not None:
             self.on_seconds(seconds)
 

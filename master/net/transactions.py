@@ -128,7 +128,8 @@ class TransactionRunner:
         if not transaction.changed:  # it only read, or failed: there is nothing to sync
             self._conclude(transaction, None)
             return True
-        if self._committer.may_commit_here(sum(call.size_bytes for call in transaction.calls)):
+        calls = transaction.calls
+        if self._committer.may_commit_here(len(calls), sum(call.size_bytes for call in calls)):
             self._conclude(transaction, self._committer.commit_here())
             return True
         # Set before the thread starts: a wake-up during the commit must not begin a second transaction on the same store.
