@@ -35,7 +35,7 @@ class ManyCalls:
         """The arguments of each. None: one of them is no small call of plain values, and each has to be
         decoded by itself (``codec.decode_work``), which says what is wrong with it, if anything is."""
         count = len(payloads)
-        if count < 2 or max(map(len, payloads)) > SMALL_BYTES_MAX:
+        if count < 2 or (longest := max(map(len, payloads))) > SMALL_BYTES_MAX:
             return None
         separator = self._separator
         joined = _LIST.pack(_LIST_KIND, 2 * count) + separator.join(payloads) + separator
@@ -44,9 +44,10 @@ class ManyCalls:
             if values[1::2].count(self._secret) != count:
                 return None
             calls = values[::2]
-            for value, payload in zip(calls, payloads, strict=True):
-                if len(payload) > DEPTH_MAX:
-                    check_depth(value, payload, DEPTH_MAX + CALL_DEPTH)
+            if longest > DEPTH_MAX:  # no shorter one can be deeper
+                for value, payload in zip(calls, payloads, strict=True):
+                    if len(payload) > DEPTH_MAX:
+                        check_depth(value, payload, DEPTH_MAX + CALL_DEPTH)
         except Exception:
             return None
         return calls if _are_calls(calls) else None
@@ -59,7 +60,7 @@ def _are_calls(values: list[Any]) -> bool:
     positional, named = zip(*values, strict=True)
     if set(map(type, positional)) != {list} or set(map(type, named)) != {dict}:
         return False
-    return all(set(map(type, one)) == {str} for one in named if one)
+    return not any(named) or all(set(map(type, one)) == {str} for one in named if one)
 
 
 def _not_plain(code: int, body: bytes) -> Any:
