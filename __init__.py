@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from .common.errors import UnknownObject as UnknownObject
     from .common.errors import UnknownTask as UnknownTask
     from .common.errors import Unreachable as Unreachable
+    from .common.errors import WouldDeadlock as WouldDeadlock
     from .common.values.blob import Blob as Blob
     from .common.values.failed import Failed as Failed
 
@@ -80,7 +81,8 @@ if TYPE_CHECKING:
 _ERRORS = (
     "CancelRequested ConfigError DecodeError DependencyFailed FlowFailed Forbidden InvalidArgument LeaseLost NotNamed NotSerializable "
     "ProtocolError QuotaExceeded Rejected RemoteError StepChanged StoreError StoreFull TaskCancelled TaskConflict TaskCrashed TaskError "
-    "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable"
+    "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable "
+    "WouldDeadlock"
 )
 _HOMES = {
     "App": "client.app",

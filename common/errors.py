@@ -23,7 +23,8 @@
     │   └── StoreFull              … for its disk is full: nothing new is accepted
     ├── RemoteError                an object that the user exposes raised
     └── TaskError                  a task did not succeed; carries the remote type, message, traceback
-        ├── TaskTimeout   ├── TaskCrashed   ├── TaskCancelled   ├── TaskExpired   └── TaskLost
+        ├── TaskTimeout   ├── TaskCrashed   ├── TaskCancelled   ├── TaskExpired   ├── TaskLost
+        └── WouldDeadlock          it waited, inside itself, for a task that no slot is left for
 
     Retry, Discard, Snooze         raised by a task to say how its attempt ends: see common/domain/directives.py
     TimeLimit, CancelRequested,    raised inside a running task by tq (BaseException: ``except
@@ -195,6 +196,13 @@ class DependencyFailed(TaskError):
     """
 
 
+class WouldDeadlock(TaskError):
+    """A task waits, inside itself, for a task that no slot is left for: its worker has lent this slot as often as it may.
+
+    The task is not retried. Give the handle to the task that needs the result, as an argument.
+    """
+
+
 class TaskTimeout(TaskError):
     """The task took longer than its ``timeout``."""
 
@@ -245,6 +253,7 @@ WIRE_ERRORS: dict[str, type[TqError]] = {
         StoreError,
         StoreFull,
         RemoteError,
+        WouldDeadlock,  # sent by a supervisor to its children
         Unreachable,  # sent by a supervisor to its children when its connection to the master broke
     )
 }

@@ -60,6 +60,7 @@ from .tasks.consulted import Consulted
 from .tasks.dispatch import Dispatch
 from .tasks.expiry import Expiry, Retention
 from .tasks.leases import Leases
+from .tasks.lent_slots import LentSlots
 from .tasks.origins import Origins
 from .tasks.routes import Routes
 from .tasks.scheduled import ScheduledTasks
@@ -166,6 +167,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         consumers,
         dependencies,  # before what hands out tasks: those that are unblocked go out at once
         dispatch,
+        LentSlots(store, routes, dispatch, leases.running),  # after what serves free slots
         completion,
         scheduled,
         expiry,

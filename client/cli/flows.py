@@ -160,8 +160,7 @@ def _follow(found: Flow) -> None:
 
 def _in_words(progress: FlowProgress) -> str:
     failed = f", {count(progress.failed)} failed" if progress.failed else ""
-    state = "" if progress.state == FlowState.RUNNING else f"{progress.state}, "
-    return f"{state}{count(progress.running)} running{failed}"
+    return f"{progress.state}, {count(progress.running)} run{failed}"
 
 
 def _print(shown: dict[str, Any], as_json: bool) -> None:

@@ -10,6 +10,7 @@ from ...common.contract.rows import all_from_wire
 from ...common.domain.flow import COLLECT
 from ..tasks.handles import Handles
 from ..tasks.id_runs import IdRuns
+from ..tasks.lent_slot import await_lending
 from ..tasks.open_flow import OPEN_FLOW
 from .block import FLOWS, FlowBlock
 from .progress import FlowProgress, progress_of
@@ -24,6 +25,8 @@ class AsyncFlow(FlowBlock):
 
     if TYPE_CHECKING:
 
+        @property
+        def handles(self) -> Handles[Any]: ...
         def _callback(self, kind: str, task: Submitter[..., Any]) -> tuple[Any, ...]: ...
         def _failure(self, shown: dict[str, Any]) -> FlowFailed: ...
         def _gives_results(self, shown: dict[str, Any]) -> bool: ...
@@ -55,7 +58,8 @@ class AsyncFlow(FlowBlock):
         """
         import asyncio
 
-        await asyncio.wrap_future(self.session.start_call(FLOWS, "wait", self.flow_id))
+        waiting = asyncio.wrap_future(self.session.start_call(FLOWS, "wait", self.flow_id))
+        await await_lending(waiting, lambda: list(self.handles._ids.runs()))
         shown = await self._ask("show")
         if not self._gives_results(shown):
             raise await asyncio.to_thread(self._failure, shown)

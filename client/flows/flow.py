@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import wait as futures_wait
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from ...common.domain.flow import COLLECT, FlowState
@@ -24,6 +25,7 @@ from ...common.values.brief import brief
 from ..core.blocking import warn_on_loop
 from ..tasks.handle import Handle
 from ..tasks.handles import Handles
+from ..tasks.lent_slot import wait_lending
 from ..tasks.task import Submitter
 from .async_flow import AsyncFlow, Members
 from .block import FLOWS
@@ -144,11 +146,13 @@ class Flow(AsyncFlow):
 
     def _wait(self, timeout: float | None) -> None:
         waiting: Future[Any] = self.session.start_call(FLOWS, "wait", self.flow_id)
-        try:
-            waiting.result(timeout)
-        except TimeoutError:
-            if waiting.done():
-                raise
+
+        def ends(seconds: float | None) -> bool:
+            return bool(futures_wait([waiting], seconds).done)
+
+        if wait_lending(ends, lambda: list(self.handles._ids.runs()), timeout):
+            waiting.result()
+        else:
             waiting.cancel()
             progress = self.progress
             raise TimeoutError(
@@ -159,7 +163,7 @@ class Flow(AsyncFlow):
                     if progress.state != FlowState.OPEN
                     else "; it ends after it is sealed, by the end of its block"
                 )
-            ) from None
+            )
 
     def _gives_results(self, shown: dict[str, Any]) -> bool:
         self._on_error = shown["on_error"]

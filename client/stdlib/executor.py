@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from ...common.contract.rows import all_from_wire
 from ...common.contract.tasks import StateRow
+from ...common.domain.context import may_lend_slot
+from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import show_id
 from ...common.domain.model import StateNumber
 from ...common.errors import InvalidArgument, TaskError, TqError
@@ -28,6 +30,7 @@ from ...common.values.blob import Blob
 from ..app import App
 from ..core.fork import guard
 from ..tasks.answers import TASKS
+from ..tasks.lent_slot import wait_lending
 from ..tasks.outcomes import UNKNOWN, TaskOutcome
 from .exceptions import as_broken_cluster, rebuilt
 from .remote_functions import RemoteFunction, RemoteFunctions
@@ -110,12 +113,18 @@ class TaskFuture(Future[T]):
             return
         if timeout is None:
             self._submissions.check_may_wait()
+            if may_lend_slot():
+                wait_lending(self._ends_within, self._runs)
             return
-        timed = TimedWait(self._submissions.session, lambda: self.task, self._ends_within, timeout)
+        session = self._submissions.session
+        timed = TimedWait(session, lambda: self.task, self._ends_within, timeout, self._runs)
         if not timed.succeeds():
             raise TimeoutError(timed.complaint)
 
-    def _ends_within(self, seconds: float) -> bool:
+    def _runs(self) -> list[IdRun]:
+        return [IdRun(self.task, 1)]
+
+    def _ends_within(self, seconds: float | None) -> bool:
         try:
             super().exception(seconds)
         except TimeoutError:

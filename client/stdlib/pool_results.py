@@ -16,6 +16,7 @@ from ...common.domain.model import StateNumber
 from ...common.errors import ProtocolError, TaskError, TqError
 from ...common.values.failure import Failure, to_error
 from ..core.fork import guard
+from ..tasks.lent_slot import wait_lending
 from ..tasks.outcomes import TaskOutcome
 from .exceptions import as_broken_cluster, rebuilt
 from .timed_waits import TimedWait
@@ -141,7 +142,7 @@ class AsyncResult:
     def wait(self, timeout: float | None = None) -> None:
         if timeout is None and not self._event.is_set():
             self._submissions.check_may_wait()
-        self._event.wait(timeout)
+        wait_lending(self._event.wait, self._submissions.pending_runs, timeout)
 
     def ready(self) -> bool:
         return self._event.is_set()
@@ -296,16 +297,17 @@ class IMapIterator:
     def _next_arrival(self, deadline: float | None) -> tuple[int, Any]:
         with contextlib.suppress(Empty):
             return self._arrivals.get_nowait()
-        if deadline is None:
-            self._submissions.check_may_wait()
-            return self._arrivals.get()
         arrived: list[tuple[int, Any]] = []
 
-        def wait(seconds: float) -> bool:
+        def wait(seconds: float | None) -> bool:
             with contextlib.suppress(Empty):
                 arrived.append(self._arrivals.get(timeout=seconds))
             return bool(arrived)
 
+        if deadline is None:
+            self._submissions.check_may_wait()
+            wait_lending(wait, self._submissions.pending_runs)
+            return arrived[0]
         timed = timed_wait(self._submissions, self, wait, max(0.0, deadline - time.monotonic()))
         if not timed.succeeds():
             raise multiprocessing.TimeoutError(timed.complaint)
@@ -360,7 +362,7 @@ def timed_wait(
         parts = (one.task for one in pending if isinstance(one, ChunkResult) and one.is_part_of(result))
         return next(parts, None)
 
-    return TimedWait(submissions.session, task, wait, timeout)
+    return TimedWait(submissions.session, task, wait, timeout, submissions.pending_runs)
 
 
 class DiscardedResults:

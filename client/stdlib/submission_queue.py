@@ -24,11 +24,13 @@ from itertools import repeat
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ...common.domain.id_runs import IdRun, runs_of
 from ...common.errors import TqError, Unreachable
 from ...common.values.batches import decode_plain_values
 from ..blobs.blobs import SessionBlobs
 from ..core.fork import in_child
 from ..tasks.answers import TASKS
+from ..tasks.lent_slot import wait_lending
 from ..tasks.outcomes import SUCCEEDED, TaskOutcome
 from .exceptions import BrokenCluster, no_worker_runs
 from .submit_buffer import SubmitBuffer
@@ -124,6 +126,12 @@ class SubmissionQueue:
         with self._lock:
             return list(self._receivers.values())
 
+    def pending_runs(self) -> list[IdRun]:
+        """Their tasks."""
+        with self._lock:
+            ids = sorted(self._receivers)
+        return list(runs_of(ids))
+
     def close(self) -> None:
         """Accept no more tasks."""
         with self._lock:
@@ -198,8 +206,7 @@ class SubmissionQueue:
         """With ``most`` pending receivers or more, wait until half of them are done, so that not every task waits. Raises
         BrokenCluster once broken."""
         if len(self._receivers) >= most:
-            with self._changed:
-                self._changed.wait_for(lambda: len(self._receivers) <= most // 2)
+            wait_lending(self._waiter(lambda: len(self._receivers) <= most // 2), self.pending_runs)
         if self._broken is not None:
             self.check_not_broken()
 
@@ -207,12 +214,18 @@ class SubmissionQueue:
         """Wait until all receivers were called; False when ``timeout`` seconds pass first."""
         self.check_may_wait()
         thread = self._thread
-        with self._changed:
-            if not self._changed.wait_for(lambda: not self._receivers, timeout):
-                return False
+        if not wait_lending(self._waiter(lambda: not self._receivers), self.pending_runs, timeout):
+            return False
         if self._closed and thread is not None:
             thread.join(timeout)
         return True
+
+    def _waiter(self, is_over: Callable[[], bool]) -> Callable[[float | None], bool]:
+        def wait(seconds: float | None) -> bool:
+            with self._changed:
+                return self._changed.wait_for(is_over, seconds)
+
+        return wait
 
     # the queue's own thread
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...common.domain.ids import show_id
+from ..tasks.lent_slot import Runs, wait_lending
 from ..tasks.stalls import Stall
 
 if TYPE_CHECKING:
@@ -23,12 +24,17 @@ class TimedWait:
         task: Callable[[], bytes | None],
         wait: Callable[[float], bool],
         timeout: float,
+        runs: Runs,
     ) -> None:
-        self._task, self._wait, self._timeout = task, wait, timeout
-        self._stall = Stall(session, task, timeout, warns=False)  # the submission queue warns
+        self._task, self._wait, self._timeout, self._runs = task, wait, timeout, runs
+        # The submission queue warns, and the slot is lent here, because more tasks may come.
+        self._stall = Stall(session, task, timeout, warns=False)
 
     def succeeds(self) -> bool:
-        return self._stall.wait(self, 0, time.monotonic() + self._timeout)
+        return wait_lending(self._succeeds_within, self._runs, self._timeout)
+
+    def _succeeds_within(self, seconds: float | None) -> bool:
+        return self._stall.wait(self, 0, time.monotonic() + (self._timeout if seconds is None else seconds))
 
     @property
     def complaint(self) -> str:

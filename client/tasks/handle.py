@@ -128,7 +128,7 @@ class Handle(AsyncCalls, Generic[T]):
 
     async def _wait_async(self, timeout: float | None) -> TaskOutcome:
         deadline = None if timeout is None else time.monotonic() + timeout
-        stall = Stall(self._session, lambda: self._id, timeout)
+        stall = Stall(self._session, lambda: self._id, timeout, runs=self._runs)
         while self._outcome is None:
             box = self._watch()
             if not await stall.wait_async(box, self._id, deadline):
@@ -144,7 +144,7 @@ class Handle(AsyncCalls, Generic[T]):
         if self._outcome is not None:
             return self._outcome
         deadline = None if timeout is None else time.monotonic() + timeout
-        stall = Stall(self._session, lambda: self._id, timeout)
+        stall = Stall(self._session, lambda: self._id, timeout, runs=self._runs)
         while self._outcome is None:
             box = self._watch()
             try:
@@ -156,6 +156,9 @@ class Handle(AsyncCalls, Generic[T]):
                 raise self._late(timeout, stall)
             self._outcome = box.peek(self._id)
         return self._outcome
+
+    def _runs(self) -> list[IdRun]:
+        return [IdRun(self._id, 1)]
 
     def _watch(self) -> OutcomeBox:
         """The box that receives the outcome; starts watching the task unless this link does already."""

@@ -122,7 +122,8 @@ class Handles(Sequence[Handle[T]]):
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             if self._box is not None and self._watched == len(self) and self._link is self._session.link:
-                return Stall(self._session, self._last, timeout).wait(self._box, len(self), deadline)
+                stall = Stall(self._session, self._last, timeout, runs=lambda: list(self._ids.runs()))
+                return stall.wait(self._box, len(self), deadline)
             for _ in self.as_completed(timeout):
                 continue
         except TimeoutError:

@@ -94,7 +94,11 @@ class _TaskReader(Generic[T]):
 
     def _stall(self) -> Stall:
         left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-        return Stall(cast("ClientSession", self._session), self._awaited, left)
+        return Stall(cast("ClientSession", self._session), self._awaited, left, runs=self._named)
+
+    def _named(self) -> list[IdRun]:
+        """All that it waits for, ended ones among them."""
+        return self._reading.runs(0, self._reading.total)
 
     def _late(self) -> TimeoutError:
         because = f". Of one of them: {self._reason}" if self._reason else ""
@@ -146,6 +150,9 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
 
     def _awaited(self) -> bytes | None:
         return self._runs[0].first if self._runs else None
+
+    def _named(self) -> list[IdRun]:
+        return list(self._runs)
 
     def _fill(self) -> bool:
         """Decode the next outcomes that have arrived; False when there are none."""

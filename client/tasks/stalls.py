@@ -12,14 +12,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...common.domain.ids import show_id
 from ...common.errors import TqError
+from .lent_slot import Loan, Runs, loan
 from .outcomes import OutcomeBox
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from ..core.session import ClientSession
 
 STUCK_SECONDS: Final = 2.0  # without a result, before the reason is looked up
@@ -27,7 +29,6 @@ PAUSE_SECONDS_MAX: Final = 60.0  # between two looks of one wait; each pause is 
 ASK_SECONDS_MIN: Final = 0.5  # between two questions of a program, however many threads wait
 SHORT_SECONDS: Final = 0.2  # a wait shorter than this polls, and asks for no reason
 WARNED_MAX: Final = 1_000  # functions that were warned of
-LOOK_SECONDS: Final = 2.0  # that a command which does not wait has for the answer
 
 
 def complaint(task: dict[str, Any]) -> str:
@@ -58,14 +59,6 @@ class StallQuestions:
             question.add_done_callback(self._answered)
         return question
 
-    def complaint_now(self, id: bytes) -> str:
-        """Of a task that was just submitted, whose submitter does not wait. Empty, too, when the answer does not come soon."""
-        question = self.ask(id, warns=False)
-        if question is None or not wait([question], LOOK_SECONDS).done:
-            return ""
-        task = answer_of(question)
-        return complaint(task) if task else ""
-
     def _answered(self, question: Future[Any]) -> None:
         """In the I/O thread."""
         task = answer_of(question)
@@ -84,7 +77,8 @@ class Waitable(Protocol):
 
 
 class Stall:
-    """One wait. ``id``: the task that is waited for, or one of them, as of now. ``warns``: if no worker will run it."""
+    """One wait. ``id``: the task that is waited for, or one of them, as of now. ``runs``: all of them; a task that waits for them
+    lends its slot. ``warns``: if no worker will run it."""
 
     def __init__(
         self,
@@ -92,9 +86,10 @@ class Stall:
         id: Callable[[], bytes | None],
         timeout: float | None,
         *,
+        runs: Runs | None = None,
         warns: bool = True,
     ) -> None:
-        self._session, self._id, self._warns = session, id, warns
+        self._session, self._id, self._runs, self._warns = session, id, runs, warns
         self._pause = STUCK_SECONDS if timeout is None else min(STUCK_SECONDS, timeout / 2)
         self._looks = timeout is None or timeout >= SHORT_SECONDS
         self._until = 0.0
@@ -102,18 +97,30 @@ class Stall:
 
     def wait(self, box: Waitable, want: bytes | int, deadline: float | None) -> bool:
         """``box.wait``, with looks in between."""
-        while not box.wait(want, self._next(deadline)):
-            if self._is_over(deadline):
-                return False
-            self._look()
+        lent = loan(self._runs)
+        self._until = time.monotonic() + self._pause
+        try:
+            while not box.wait(want, self._next(deadline, lent)):
+                if self._is_over(deadline):
+                    return False
+                self._act(lent)
+        finally:
+            if lent is not None:
+                lent.end()
         return True
 
     async def wait_async(self, box: OutcomeBox, want: bytes | int, deadline: float | None) -> bool:
         """``box.wait_async``, with looks in between."""
-        while not await box.wait_async(want, self._next(deadline)):
-            if self._is_over(deadline):
-                return False
-            self._look()
+        lent = loan(self._runs)
+        self._until = time.monotonic() + self._pause
+        try:
+            while not await box.wait_async(want, self._next(deadline, lent)):
+                if self._is_over(deadline):
+                    return False
+                self._act(lent)
+        finally:
+            if lent is not None:
+                lent.end()
         return True
 
     @property
@@ -123,14 +130,22 @@ class Stall:
         task = answer_of(question) if question is not None and question.done() else None
         return str(task["why"]) if task is not None else ""
 
-    def _next(self, deadline: float | None) -> float | None:
-        if not self._looks:
-            return deadline
-        self._until = time.monotonic() + self._pause
-        return self._until if deadline is None else min(self._until, deadline)
+    def _next(self, deadline: float | None, lent: Loan | None) -> float | None:
+        """When there is something to do besides waiting."""
+        until = self._until if self._looks else deadline
+        if lent is not None and (until is None or lent.moment < until):
+            until = lent.moment
+        return until if deadline is None or until is None else min(until, deadline)
 
     def _is_over(self, deadline: float | None) -> bool:
         return deadline is not None and time.monotonic() >= deadline
+
+    def _act(self, lent: Loan | None) -> None:
+        if lent is not None:
+            lent.act()
+        if self._looks and time.monotonic() >= self._until:
+            self._look()
+            self._until = time.monotonic() + self._pause
 
     def _look(self) -> None:
         self._pause = min(2 * self._pause, PAUSE_SECONDS_MAX)

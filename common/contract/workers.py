@@ -14,6 +14,7 @@ DISPATCHER: Final = Contract(
     {
         "announce": Method(Role.WORKER),
         "lease": Method(Role.WORKER),
+        "lend": Method(Role.WORKER),
         "starting": Method(Role.WORKER, one_way=True),
         "finish": Method(Role.WORKER),
         "release": Method(Role.WORKER),

@@ -10,9 +10,11 @@ from ..values.brief import brief
 from .model import NOTE_CHARS_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import timedelta
     from logging import LoggerAdapter
+
+    from .id_runs import IdRun
 
 
 class Surroundings(Protocol):
@@ -25,6 +27,19 @@ class Surroundings(Protocol):
     def progress(self, done: float, total: float | None, note: str) -> None: ...
     def steps(self) -> StepsHere:
         """Of the attempt that runs here."""
+
+    def lend_slot(self, runs: Sequence[IdRun]) -> LentSlot | None:
+        """The task that runs here waits for these. None: no task runs here."""
+
+
+class LentSlot(Protocol):
+    """A slot whose task waits for other tasks: its worker starts these in another process meanwhile."""
+
+    def check(self) -> None:
+        """Raises WouldDeadlock when no slot is left for them."""
+
+    def end(self) -> None:
+        """The task goes on."""
 
 
 class StepsHere(Protocol):
@@ -213,6 +228,16 @@ def current() -> Context | None:
         The context; None where no task runs.
     """
     return _surroundings.context() if _surroundings is not None else None
+
+
+def may_lend_slot() -> bool:
+    """Whether a task may run here."""
+    return _surroundings is not None
+
+
+def lend_slot(runs: Sequence[IdRun]) -> LentSlot | None:
+    """Called where something waits for tasks: if a task waits, its slot is lent until ``end``."""
+    return None if _surroundings is None else _surroundings.lend_slot(runs)
 
 
 def is_importing() -> bool:

@@ -85,6 +85,7 @@ class WorkerSettings:
     kill_grace_seconds: float = 5.0
     max_tasks_per_child: int = 0
     max_memory_per_child: int = 0
+    lent_children: int = 4
     nice: int = 0
     task_log_dir: Path | None = None
     http: Address | None = None
@@ -240,6 +241,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "kill_grace_seconds": _seconds(0.1),
     "max_tasks_per_child": _whole(0, 10**12),
     "max_memory_per_child": _bytes,
+    "lent_children": _whole(0, 1_000),
     "nice": _whole(-20, 19),
     "task_log_dir": _path,
     "ca_file": _path,

@@ -24,6 +24,7 @@ from ..errors import (
     TaskLost,
     TaskTimeout,
     TqError,
+    WouldDeadlock,
 )
 from ..wire.frames import Skimmed
 from .codec import decode, encode
@@ -34,6 +35,7 @@ TRACEBACK_CHARS_MAX: Final = 64 * 1024
 ARGS_MAX: Final = 8
 PACKED_ARGS_BYTES_MAX: Final = 64 * 1024  # as much as a traceback
 DEPENDENCY: Final = "dependency"  # the outcome, in the detail, of a task that fell with one that it needs
+DEADLOCK: Final = "deadlock"  # the same of one that waited for a task that no slot was left for
 TEXT_BYTES_MAX: Final = 4 * TRACEBACK_CHARS_MAX + 16  # of one of its texts, encoded
 
 _PACKAGE: Final = str(Path(os.path.abspath(__file__)).parents[2])
@@ -167,6 +169,8 @@ def to_error(state: StateNumber, failure: Failure) -> TaskError:
         kind = TaskTimeout
     elif state == StateNumber.FAILED and failure.detail.get("outcome") == DEPENDENCY:
         kind = DependencyFailed
+    elif state == StateNumber.FAILED and failure.detail.get("outcome") == DEADLOCK:
+        kind = WouldDeadlock
     message = failure.message or _MESSAGE_OF_STATE.get(state, "the task failed")
     return kind(message, type=failure.type, traceback=failure.traceback, detail=failure.detail)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import id_behind
 from ...common.runtime.history import Note, digest
 from .interface.dependencies import Fallen
@@ -85,6 +86,13 @@ class RecordingStore:
         for rows, want in zip(given, wants, strict=True):
             self._given(rows, want)
         return given
+
+    def lease_these(
+        self, runs: Sequence[IdRun], want: Want, bytes_max: int, now: int
+    ) -> list[Leased | LeasedSlice]:
+        rows = self._store.lease_these(runs, want, bytes_max, now)
+        self._given(rows, want)
+        return rows
 
     def succeed(self, rows: Sequence[Success]) -> None:
         self._store.succeed(rows)

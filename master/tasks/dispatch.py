@@ -16,7 +16,7 @@ follows the commit of its row; 3. ready rows in the store are leased before fres
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import starmap
 from typing import Any, Final
 
@@ -240,6 +240,14 @@ class Dispatch(Part):
         for parked, want, rows in zip(calls, wants, given, strict=True):
             if rows:
                 self._give(rows, parked, want.lease, now)
+
+    def lend(self, parked: ParkedLease, runs: Sequence[IdRun], now: Now) -> None:
+        """Answer a call with some of these tasks, which are ready."""
+        want = Want(min(parked.want, LEASE_TASKS_MAX), self._new_lease(), parked.worker)
+        rows = self._store.lease_these(runs, want, LEASE_BYTES_MAX, now.steady)
+        if not rows:
+            raise Inconsistent(NONE_READY)
+        self._work.gave(0, self._give(rows, parked, want.lease, now))
 
     def _give(self, rows: list[Leased | LeasedSlice], parked: ParkedLease, lease: bytes, now: Now) -> int:
         """Answer a call with what was leased for it; the bytes of the payloads."""

@@ -22,8 +22,9 @@ from ..store.interface.queries import FullTask
 from ..store.interface.steps import StepRow
 from ..workers.membership import Membership, Worker
 from .dispatch import Dispatch
+from .lent_slots import LentSlots
 from .routes import Route, Routes
-from .shown import attempts_of, began_at, begun
+from .shown import attempts_of, began_at
 
 ROWS_MAX: Final = 10_001  # read to count them; beyond it the text is "more than": of arrays they are millions
 NEEDED_RUNS_MAX: Final = 100  # of needed tasks whose states are counted
@@ -128,7 +129,21 @@ def _why_leased(engine: Engine, task: FullTask) -> str:
         return (
             f"{who}; it is not connected: unless it reconnects within {left}, the task goes to another worker"
         )
-    return who + (", and is ordered to cancel it" if task.cancel else "")
+    return who + (", and is ordered to cancel it" if task.cancel else "") + _waits_inside(engine, task.id)
+
+
+def _waits_inside(engine: Engine, id: bytes) -> str:
+    """What a task that runs waits for inside itself."""
+    wait = engine.part(LentSlots).wait_of(id)
+    if wait is None:
+        return ""
+    runs, named = wait.runs, show_id(wait.runs[0].first)
+    others = sum(run.length for run in runs) - 1
+    what = f"task {named}" if not others else f"{others + 1:,} tasks, first {named}"
+    if wait.is_at_bound:
+        verb = "waits" if not others else "wait"
+        return f"; it waits for {what}, which {verb} for a slot of the worker that it holds: that wait ends with WouldDeadlock"
+    return f"; it waits for {what}: `tq why {named}`"
 
 
 def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
@@ -145,10 +160,16 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
         return "it is about to be handed out: a worker that serves it has a free slot"
     slots = sum(worker.info.slots for worker in working if worker.info)
     busy = f"all {slots} slots that serve it are busy" if slots > 1 else "the one slot that serves it is busy"
+    waiter = engine.part(LentSlots).waiter_of(task.id)
+    if waiter is not None:
+        named = show_id(waiter.waiter)
+        if waiter.is_at_bound:
+            return f"{busy}; task {named} waits for it, and holds the slot that it waits for: that wait ends with WouldDeadlock"
+        return f"{busy}; task {named}, which runs there, waits for it and lends it its slot"
     if not position:
         return f"{busy}; `tq why` counts the tasks before it"
     ahead, is_all = _ahead(engine, route, task, slots)
-    return f"{busy}; {_in_line(engine, ahead, working, slots, is_all=is_all)}; more workers or slots would start it sooner"
+    return f"{busy}; {_in_line(engine, ahead, working, is_all=is_all)}; more workers or slots would start it sooner"
 
 
 def _paused(engine: Engine, task: FullTask) -> str:
@@ -220,22 +241,12 @@ def _ahead(engine: Engine, route: Route, task: FullTask, slots: int) -> tuple[in
     return ahead + max(0, leased - slots), len(rivals) <= ROUTES_MAX
 
 
-def _running_ms(engine: Engine, working: list[Worker]) -> int:
-    """How long the tasks of these workers have run by now, all together."""
-    numbers = {worker.number for worker in working}
-    held = [one for one in begun(engine) if one.worker in numbers]
-    engine.work.glanced(len(held))
-    return sum(max(0, engine.now.steady - one.begun) for one in held if one.begun is not None)
-
-
-def _in_line(engine: Engine, ahead: int, working: list[Worker], slots: int, *, is_all: bool) -> str:
+def _in_line(engine: Engine, ahead: int, working: list[Worker], *, is_all: bool) -> str:
     if not is_all:
         return f"more than {ahead - 1:,} are before it"
     place = f"{ahead:,} are before it" if ahead > 1 else ("one is before it" if ahead else "it is the next")
-    rates = [worker.rates for worker in working if worker.rates is not None]
-    seconds = foreseen_seconds(
-        ahead, rates, engine.now.mono, slots=slots, running_ms=_running_ms(engine, working)
-    )
+    rates = [worker.rates.steady for worker in working if worker.rates is not None]
+    seconds = foreseen_seconds(ahead, rates, engine.now.mono)
     if seconds is None:
         return f"{place}; there is no estimate yet of when it starts"
     return f"{place}, and it starts {about(seconds)}"

@@ -56,11 +56,12 @@ class Queue:
 
 
 class Route:
-    __slots__ = ("capabilities", "counts", "has_large", "number", "queue", "task")
+    __slots__ = ("capabilities", "counts", "has_large", "number", "queue", "readied", "task")
 
     def __init__(self, number: int, queue: Queue, task: str) -> None:
         self.number, self.queue, self.task = number, queue, task
         self.counts = [0] * _STATES
+        self.readied = 0  # how often something of it became ready
         self.has_large = False  # its payloads must be measured when they are leased
         self.capabilities: dict[Capability, None] = {}
 
@@ -132,6 +133,7 @@ class Routes(Part):
         self._ready: dict[
             Route, None
         ] = {}  # all routes with ready tasks, and some that had: see ``forget_idle``
+        self.readied = 0  # how often something became ready
         self._in_order: list[Route] = []
         self._behind: dict[Capability, None] = {}  # not yet compared with all routes; they take turns
         self._full: dict[Capability, None] = {}  # likewise, but the account of their key is full
@@ -144,6 +146,8 @@ class Routes(Part):
 
     def resumed(self, queue: str) -> None:
         """A queue is no longer paused: call the listeners."""
+        for route in self.queue(queue).routes:
+            self._is_ready(route)
         for listener in self._resume_listeners:
             listener(queue)
 
@@ -237,13 +241,19 @@ class Routes(Part):
         counts[before] -= tasks
         counts[after] += tasks
         if after == READY:
-            self._ready[self.by_number[route]] = None
+            self._is_ready(self.by_number[route])
 
     def count(self, route: Route, state: int, tasks: int) -> None:
         """Add so many tasks in this state."""
         route.counts[state] += tasks
         if state == READY:
-            self._ready[route] = None
+            self._is_ready(route)
+
+    def _is_ready(self, route: Route) -> None:
+        """Something of it became ready, or may be given to some worker from now on."""
+        self._ready[route] = None
+        route.readied += 1
+        self.readied += 1
 
     def with_work(self, capability: Capability) -> list[Route]:
         """The routes it serves that have work. Iterates over the smaller of the two sets: most routes have no work."""
@@ -323,6 +333,7 @@ class Routes(Part):
             return False
         capability.routes.append(route)
         route.capabilities[capability] = None
+        self._is_ready(route)
         return True
 
 

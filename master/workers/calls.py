@@ -8,6 +8,7 @@ from typing import Any
 from ...common.contract.exposed import exposed
 from ...common.domain.id_runs import named
 from ...common.domain.model import Role
+from ...common.domain.on_error import NEEDED_MAX
 from ...common.errors import InvalidArgument, ProtocolError
 from ..api.validation import EngineObject, allow_queue, validate_flag, validate_list, validate_whole
 from ..engine.long_calls import LongCalls
@@ -16,10 +17,11 @@ from ..items.consumers import Consumer, Consumers
 from ..tasks.attempt_output import AttemptOutput
 from ..tasks.completion import Completion
 from ..tasks.dispatch import Dispatch
-from ..tasks.lookup import check_ids
+from ..tasks.lent_slots import LentSlots
+from ..tasks.lookup import check_ids, check_runs
 from ..tasks.plan import LEASE_TASKS_MAX
 from ..tasks.reports import HELD_MAX, held_rows
-from ..tasks.routes import ParkedLease
+from ..tasks.routes import Capability, ParkedLease
 from .membership import ENDED_MAX, Membership
 from .orders import Orders
 from .worker_info import WorkerInfo
@@ -50,6 +52,22 @@ class Dispatcher(EngineObject):
             raise ProtocolError("announce must be a worker's first call on every connection")
         want = min(validate_whole("want", want, 1, 2**31), LEASE_TASKS_MAX)
         return self.engine.part(Dispatch).park(ParkedLease(call, want, worker.number), capability)
+
+    @exposed(Role.WORKER)
+    def lend(self, call: Call, waiter: bytes, runs: list[Any], want: int) -> object:
+        """Lease up to ``want`` of what a task waits for inside itself: these tasks, and what they need; waits until one is
+        ready, and no other worker has a slot for it. 0: only ask whether there is one. No runs: it waits no longer."""
+        worker = self.engine.part(Membership).of(call.session)
+        if worker.capability is None:
+            raise ProtocolError("announce must be a worker's first call on every connection")
+        found = check_runs(validate_list("runs", runs), NEEDED_MAX) if runs else []
+        want = validate_whole("want", want, 0, 2**31)
+        [waiter] = check_ids([waiter])
+
+        def capability() -> Capability | None:
+            return worker.capability if worker.session is call.session and not worker.has_left else None
+
+        return self.engine.part(LentSlots).park(call, worker.number, waiter, found, want, capability)
 
     @exposed(Role.WORKER)
     def finish(

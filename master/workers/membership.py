@@ -184,9 +184,9 @@ class Membership(Part):
             self._remove(gone)
 
     def beat(self, session: Session, started: list[Any], facts: Any, now: Now) -> None:
-        """Note the tasks that a worker runs, at most one for each slot. ``facts``: None if the beat has no more."""
+        """Note the tasks that a worker runs, at most one for each child. ``facts``: None if the beat has no more."""
         worker = self.of(session)
-        slots = worker.info.slots if worker.info is not None else 0
+        slots = worker.info.slots + worker.info.lent if worker.info is not None else 0
         worker.started = frozenset(self._completion.began(held_rows(started[:slots]), now))
         if facts is None:
             return

@@ -20,6 +20,7 @@ LABEL_CHARS_MAX: Final = 255  # of the name, and of the value
 HOST_CHARS_MAX: Final = 255  # the longest name in the DNS
 VERSION_CHARS_MAX: Final = 64
 SLOTS_MAX: Final = 65_536
+LENT_MAX: Final = 1_000 * SLOTS_MAX
 PID_MAX: Final = 2**63 - 1  # the largest integer that the store can keep
 TEXT_BYTES: Final = 64  # of memory for a text, besides its characters
 
@@ -34,6 +35,7 @@ class WorkerInfo:
     queues: list[str] | None
     version: str
     allow: list[str] = field(default_factory=list)
+    lent: int = 0  # children besides the slots, for what waiting tasks wait for
     apply: list[Any] = field(default_factory=list)  # consumers;  see consumers.Consumer
 
     @classmethod
@@ -64,6 +66,7 @@ class WorkerInfo:
                 version=str(),
                 pid=int(pid),
                 slots=int(slots),
+                lent=int(lent),
                 labels=dict(labels),
                 tasks=list(tasks),
                 allow=list(allow),
@@ -73,6 +76,7 @@ class WorkerInfo:
                 return (
                     all(isinstance(text, str) for text in texts)
                     and 1 <= slots <= SLOTS_MAX
+                    and 0 <= lent <= LENT_MAX
                     and 0 <= pid <= PID_MAX
                 )
         return False

@@ -35,6 +35,7 @@ DROPPABLE: Final = {
         "call",
     ): "waited for, its answer says nothing: it is about whether a master is there",
     ("client/tasks/handle.py", "call"): "waited for, the answer to a signal says nothing",
+    ("worker/child/lent_slot.py", "call"): "its answer says nothing: the worker knows that the wait is over",
     ("master/gateway/connection.py", "call"): "the engine's: its answer comes to `QueueCalls.send`",
     ("master/gateway/queue_calls.py", "call"): "the engine's: its answer comes to `send`",
     ("master/net/engine_port.py", "call"): "the engine's: its answer leaves by the session's wire",

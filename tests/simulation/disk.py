@@ -23,7 +23,6 @@ from .oracle import Broken
 from .tables import Torn, read
 from .world import MS, World
 
-TROUBLE = "the disk: "  # begins what a disk in trouble says; all else the store has found by itself
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 
 
@@ -47,7 +46,7 @@ class Disk:
 
     def fail(self, what: str) -> StoreError:
         self.world.log("disk", what)
-        return StoreError(TROUBLE + what)
+        return StoreError(f"the disk: {what}")
 
 
 class SimulatedStore(SqliteStore):

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from tq.common.domain.id_runs import ids_named
+from tq.common.domain.id_runs import IdRun, ids_named
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.failure import Failure
 from tq.worker.agent.agent import Agent
@@ -107,12 +107,18 @@ class Workshop:
         self.dumped: list[int] = []
         self.swift: list[bool] = []  # whether reports may wait for the jobs of each block that was sent
         self.retired: list[int] = []
+        self.lends: deque[tuple[int, bytes, list[IdRun], int]] = (
+            deque()
+        )  # calls for what waiting tasks wait for
+        self.lent_started = 0
+        self.refused: list[tuple[int, int, str]] = []
         self.begun_rows: list[list[Row]] = []  # what runs, each time it was reported besides the heartbeats
         self._ids = itertools.count(1)
         self.agent = Agent(
             self,
             self,
             slots,
+            lent=self,
             kill_grace_seconds=KILL_GRACE_SECONDS,
             report=lambda action, **fields: self.reports.append((action, fields)),
             **limits,
@@ -161,6 +167,15 @@ class Workshop:
         assert self.sims[child].running is None
         self.retired.append(child)
 
+    def start_lent(self) -> None:
+        self.lent_started += 1
+
+    def refuse_wait(self, child: int, wait: int, why: str) -> None:
+        self.refused.append((child, wait, why))
+
+    def lend(self, token: int, waiter: bytes, runs: list[IdRun], want: int) -> None:
+        self.lends.append((token, waiter, runs, want))
+
     def began(self, rows: list[Row]) -> None:
         self.begun_rows.append(rows)
 
@@ -179,11 +194,11 @@ class Workshop:
 
     # children
 
-    def hire(self, number: int = 0) -> int:
+    def hire(self, number: int = 0, *, is_lent: bool = False) -> int:
         """One more child says that it is ready; its number."""
         number = number or max(self.sims, default=0) + 1
         self.sims[number] = SimulatedChild()
-        self.agent.child_ready(number, self.now)
+        self.agent.child_ready(number, self.now, is_lent=is_lent)
         return number
 
     def begin(self, child: int) -> bytes:

@@ -12,7 +12,7 @@ socket, file, clock or process is touched here: a simulator drives the same code
 
 Invariants: 1. a job is in exactly one place: waiting, announced, one child, or the outbox; 2. a job is taken back from a
 child only when the child has not begun it and never will; 3. what is in the outbox stays there until the master has acknowledged
-it; 4. after ``drain`` nothing new is started.
+it; 4. after ``drain`` nothing new is started but what a running task waits for.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from ...common.domain.id_runs import ids_named
 from ...common.domain.ids import show_id
 from .backlog import Backlog
 from .children import Children
-from .effects import ChildEffects, ChildState, MasterEffects
+from .effects import ChildEffects, ChildState, LentEffects, MasterEffects
 from .ended_jobs import EndedJobs
 from .finish_call import FinishCall
 from .jobs import Death
+from .lending import Lending
 from .outbox import Outbox
 from .post_mortem import post_mortem
 from .reports import LeftReport, Report, SliceReport
@@ -50,10 +51,12 @@ class Agent:
         master: MasterEffects,
         slots: int,
         *,
+        lent: LentEffects,
         kill_grace_seconds: float,
         report: Callable[..., None],
         max_tasks_per_child: int = 0,
         max_memory_per_child: int = 0,
+        lent_children: int = 4,
     ) -> None:
         self._runners, self._master, self._slots, self._report = runners, master, slots, report
         self.durations = TaskDurations()
@@ -63,6 +66,15 @@ class Agent:
         self.ended = EndedJobs(self.durations, self.outbox)
         self.starts = StartReports(self.children, runners, master)
         self._returns = Returns(runners, master, self.children, self.backlog)
+        self.lending = Lending(
+            (runners, lent, master),
+            self.children,
+            self.backlog,
+            self.durations,
+            self._returns,
+            slots * lent_children,
+            self.work,
+        )
         self._watchdog = Watchdog(
             runners,
             self.durations,
@@ -106,6 +118,7 @@ class Agent:
         """Announced: the leases of ``dropped`` are lost, all others are still held. An id is in it once for each lease."""
         self._returns.is_connected = True
         self.backlog.connected()
+        self.lending.connected()
         self.outbox.connected()
         self._drop(Counter(dropped), now)
         self.work(now)
@@ -135,7 +148,7 @@ class Agent:
         for id in ids:
             run = self.backlog.announced.pop(id, None)
             if run is not None:
-                child = self.children.idle
+                child = self.children.idle or (self.lending.idle if self.lending.has_room else None)
                 if child is None:  # the one kept free for it has died: it is announced again
                     self.backlog.put_back([run])
                 else:
@@ -145,8 +158,10 @@ class Agent:
 
     # children
 
-    def child_ready(self, number: int, now: float) -> None:
-        self.children[number] = ChildState(number, ready=True)
+    def child_ready(self, number: int, now: float, *, is_lent: bool = False) -> None:
+        self.children[number] = child = ChildState(number, ready=True, is_lent=is_lent)
+        if is_lent:
+            self.lending.ready(child, now)
         self.work(now)
 
     def child_reported(self, number: int, reports: Iterable[Report], now: float) -> None:
@@ -166,6 +181,8 @@ class Agent:
             else:
                 self.ended.one(runs[0].job(0), report)
         child.ended = now
+        if child.is_asleep:
+            self.lending.job_ended(child)
         if not self.draining:
             self.children.retire_if_due(child)
         return self.work(now)
@@ -179,6 +196,7 @@ class Agent:
     def child_died(self, number: int, death: Death, begun: int, now: float) -> None:
         """A child is gone. ``begun``: the ordinal up to which it had begun its jobs."""
         child = self.children.pop(number)
+        self.lending.forget(child)
         self._returns.take_back(child, begun)
         started = [job for run in child.jobs for job in run.jobs()]
         for job in started:
@@ -227,8 +245,11 @@ class Agent:
         if self.connected:
             self.starts.send_due(now)
         self._returns.release(
-            self.backlog.take_surplus(self._slots, self.children.jobs_count, self.connected, now)
+            self.backlog.take_surplus(
+                self._slots - self.lending.slots_lent, self.children.jobs_count, self.connected, now
+            )
         )
+        self.lending.end_idle(now)
         self.work(now)
 
     def measured(self, sizes_bytes: Mapping[int, int], now: float) -> None:
@@ -254,6 +275,8 @@ class Agent:
                 self._master.finish(call)
             if not self.draining and (ready := self.children.ready_count):
                 self.backlog.lease_more(ready, self.children.jobs_count)
+        if self.lending.sleepers:  # while this worker drains, too: what runs has to end
+            self.lending.work(now, connected=self.connected)
 
     def _assign(self, now: float) -> None:
         backlog, children = self.backlog, self.children

@@ -18,6 +18,7 @@ def announcement(settings: WorkerSettings, tasks: Iterable[str]) -> dict[str, An
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "slots": settings.slots,
+        "lent": settings.slots * settings.lent_children,
         "labels": settings.labels,
         "tasks": sorted([*tasks, PROBE]),
         "queues": list(settings.queues) or None,

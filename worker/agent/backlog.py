@@ -13,7 +13,7 @@ back, so that no task waits here while another worker is idle.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Final
 
 from .effects import MasterEffects
@@ -29,16 +29,18 @@ class Backlog:
     def __init__(self, master: MasterEffects, durations: TaskDurations) -> None:
         self._master, self._durations = master, durations
         self.waiting = JobQueue()
+        self.claimed: dict[int, JobQueue] = {}  # what the task of a child waits for: see lending.py
         self.announced: dict[bytes, JobRun] = {}  # suspects whose start is announced, not yet acknowledged
         self._lease_calls: deque[int] = deque()  # how many tasks each outstanding call asked for
         self._surplus_since: float | None = None
 
+    # Without what is claimed, which lent children run.
     def __len__(self) -> int:
         return len(self.waiting) + len(self.announced)
 
     @property
     def runs(self) -> list[JobRun]:
-        return [*self.waiting, *self.announced.values()]
+        return [*self.waiting, *self.announced.values(), *self._claimed()]
 
     def connected(self) -> None:
         """Calls of the last connection are not answered any more: suspects are announced again."""
@@ -54,10 +56,10 @@ class Backlog:
         """They were granted before those that wait, so they run before them."""
         self.waiting.put_first(runs)
 
-    def announce(self) -> None:
-        """The first job is a suspect: its start is announced, and it runs when the master has acknowledged that. If it
+    def announce(self, queue: JobQueue | None = None) -> None:
+        """The first job of ``queue``, or of those that wait, is a suspect: its start is announced, and it runs when the master has acknowledged that. If it
         takes this process down too, the master knows which task to charge."""
-        [suspect] = self.waiting.take_first(1)
+        [suspect] = (self.waiting if queue is None else queue).take_first(1)
         self.announced[suspect.id] = suspect
         self._master.starting([suspect.id])
 
@@ -66,8 +68,9 @@ class Backlog:
         return self.drop({key})
 
     def take_all(self) -> list[JobRun]:
-        runs = self.waiting.take_all() + list(self.announced.values())
+        runs = self.waiting.take_all() + list(self.announced.values()) + list(self._claimed())
         self.announced.clear()
+        self.claimed.clear()
         return runs
 
     def drop(self, lost: Container[Key]) -> list[JobRun]:
@@ -75,7 +78,17 @@ class Backlog:
         announced = [run for run in self.announced.values() if (run.id, run.attempt) in lost]
         for run in announced:
             del self.announced[run.id]
-        return self.waiting.take_of(lost) + announced
+        claimed = [run for queue in self.claimed.values() for run in queue.take_of(lost)]
+        return self.waiting.take_of(lost) + announced + claimed
+
+    def unclaim(self, child: int) -> None:
+        """The task of this child waits no longer: what was claimed for it is as any other."""
+        queue = self.claimed.pop(child, None)
+        if queue is not None:
+            self.put_back(queue.take_all())
+
+    def _claimed(self) -> Iterator[JobRun]:
+        return (run for queue in self.claimed.values() for run in queue)
 
     def lease_more(self, children: int, jobs_of_children: int) -> None:
         """Ask for as many tasks as are missing. ``children``: how many are ready to run something."""

@@ -27,16 +27,19 @@ class Children(dict[int, ChildState]):
 
     @property
     def ready_count(self) -> int:
-        return sum(child.ready for child in self.values())
+        """Of those that take any job."""
+        return sum(child.ready for child in self.values() if child.serves)
 
     @property
     def jobs_count(self) -> int:
-        return sum(len(child.jobs) for child in self.values())
+        """Of those that take any job."""
+        return sum(len(child.jobs) for child in self.values() if child.serves)
 
     def all_run_since(self) -> float | None:
         """When the last one began what it runs; None: not each of them runs something."""
-        if all(child.jobs and child.jobs.first.ordinal == child.current for child in self.values()):
-            return max((child.since for child in self.values()), default=None)
+        serving = [child for child in self.values() if child.serves]
+        if all(child.jobs and child.jobs.first.ordinal == child.current for child in serving):
+            return max((child.since for child in serving), default=None)
         return None
 
     @property
@@ -45,8 +48,8 @@ class Children(dict[int, ChildState]):
 
     @property
     def idle(self) -> ChildState | None:
-        """One that is ready and has no job."""
-        return next((child for child in self.values() if child.ready and not child.jobs), None)
+        """One that takes any job, is ready and has none."""
+        return next((one for one in self.values() if one.ready and not one.jobs and one.serves), None)
 
     def free_for(self, run: JobRun, reserved: int) -> ChildState | None:
         """The least loaded child that may take one more job like this. ``reserved``: so many idle children are kept free
@@ -55,7 +58,7 @@ class Children(dict[int, ChildState]):
         best: ChildState | None = None
         for child in self.values():
             load = len(child.jobs)
-            if self.is_used_up(child):
+            if self.is_used_up(child) or not child.serves:
                 continue
             if child.ready and not load:
                 if not reserved:

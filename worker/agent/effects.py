@@ -6,6 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ...common.domain.id_runs import IdRun
 from .finish_call import FinishCall
 from .jobs import Job
 from .runs import JobQueue, JobRun, Key
@@ -33,7 +34,17 @@ class ChildEffects(Protocol):
         """Have the stacks of its threads written, for its post-mortem."""
 
     def retire(self, child: int) -> None:
-        """It has no job and gets none: let it end, and start another one in its place."""
+        """It has no job and gets none: let it end, and start another one in its place, unless it is lent."""
+
+
+class LentEffects(Protocol):
+    """What is done for tasks that wait for others."""
+
+    def start_lent(self) -> None:
+        """Start a child for what a task waits for: ``Agent.child_ready`` or ``Lending.not_started`` follows."""
+
+    def refuse_wait(self, child: int, wait: int, why: str) -> None:
+        """Raise WouldDeadlock where a task waits."""
 
 
 class MasterEffects(Protocol):
@@ -46,6 +57,9 @@ class MasterEffects(Protocol):
     def finish(self, call: FinishCall) -> None: ...
     def release(self, held: list[list[Any]]) -> None: ...
     def starting(self, ids: list[bytes]) -> None: ...
+    def lend(self, token: int, waiter: bytes, runs: list[IdRun], want: int) -> None:
+        """Lease what this task waits for; with a ``want`` of 0, ask only whether something of it is ready. ``Lending.lent`` gets the
+        answer when there is something. No runs: it does not wait any more, and the call before is answered."""
 
 
 @dataclass(slots=True, eq=False)
@@ -70,9 +84,16 @@ class ChildState:
     )
     is_distrusted: bool = False  # it broke the protocol: it is being killed, and its reports are ignored
     ended: float = 0.0  # when it last reported a job
+    is_lent: bool = False  # it runs only what waiting tasks wait for: see lending.py
+    is_asleep: bool = False  # its task waits for other tasks
     measured: float = 0.0  # when its memory was measured
     memory_bytes: int = 0
     memory_before_bytes: int = 0  # what was measured before its current job began
+
+    @property
+    def serves(self) -> bool:
+        """Whether it takes a slot for any job."""
+        return not (self.is_lent or self.is_asleep)
 
     def running(self, effects: ChildEffects) -> Job | None:
         """The job that it runs: the last one that it has begun."""

@@ -107,6 +107,12 @@ class JobRun:
             and self.timeout is other.timeout
         )
 
+    def overlap(self, wanted: IdRun) -> tuple[int, int] | tuple[()]:
+        """From which place to which its jobs are of these tasks."""
+        first, low = int.from_bytes(self.id, "big"), int.from_bytes(wanted.first, "big")
+        start, stop = max(0, low - first), min(len(self), low - first + wanted.length)
+        return (start, stop) if start < stop else ()
+
     def places_of(self, keys: Container[Key]) -> list[int]:
         attempt = self.attempt
         return [place for place, id in enumerate(self.ids()) if (id, attempt) in keys]
@@ -187,6 +193,19 @@ class JobQueue:
         if taken:
             self._runs = deque(rest)
             self._length -= len(taken)
+        return taken
+
+    def take_within(self, wanted: Sequence[IdRun]) -> list[JobRun]:
+        """The jobs of these tasks."""
+        taken: list[JobRun] = []
+        rest: list[JobRun] = []
+        for run in self._runs:
+            bounds = sorted(bound for one in wanted for bound in run.overlap(one))
+            for part in run.split(bounds) if bounds else [run]:
+                (taken if bounds and any(part.overlap(one) for one in wanted) else rest).append(part)
+        if taken:
+            self._runs = deque(rest)
+            self._length -= sum(map(len, taken))
         return taken
 
     def take_all(self) -> list[JobRun]:

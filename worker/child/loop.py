@@ -28,12 +28,14 @@ import struct
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any, Final
 
 from ...common.domain import context
 from ...common.domain.context import Context
+from ...common.domain.id_runs import IdRun
 from ...common.errors import CancelRequested, ConfigError, TimeLimit
 from ...common.runtime.history import digest, open_history
 from ...common.runtime.parent_death import die_with
@@ -50,6 +52,7 @@ from .blobs import ChildBlobs
 from .block import Block
 from .connection import ChildLink
 from .fork_guard import ForkGuard
+from .lent_slot import LentByTask
 from .loading import load_tasks
 from .needed import fetch
 from .output import OutputWriter, capture_logging, redirect_output, write_stacks
@@ -105,7 +108,7 @@ class ChildProcess:
         parts = process_parts(lambda: write_stacks(stacks))
         self._state = ProcessState([*parts, Streams(self._writer), LoggingConfiguration()])
         context.provide(self)
-        line = ChildLink(relay, self._fork_guard)
+        self._line = line = ChildLink(relay, self._fork_guard)
         self._fork_guard.at_fork += [self._work.detach, line.detach, self._writer.forked]
         link.set_ambient(line)
         self._steps = LastSteps(line)
@@ -314,6 +317,10 @@ class ChildProcess:
     def steps(self) -> AttemptSteps:
         job = self._block.job(self._index)
         return self._steps.of((job.id, job.attempt, self._block.lease))
+
+    def lend_slot(self, runs: Sequence[IdRun]) -> LentByTask | None:
+        ordinal = self._current
+        return LentByTask(self._line, ordinal, runs) if ordinal else None
 
     # what goes out
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from ...common.domain.directives import Discard, Retry, Snooze, Suspended
 from ...common.domain.durations import check_delay
 from ...common.domain.model import OutcomeNumber
-from ...common.errors import CancelRequested, TimeLimit
+from ...common.errors import CancelRequested, TimeLimit, WouldDeadlock
 from ...common.values.exception_text import message
-from ...common.values.failure import Failure
+from ...common.values.failure import DEADLOCK, Failure
 
 Verdict = tuple[int, bytes | None, float | None]
 """The outcome, its body, and after how many seconds the task asks to run again."""
@@ -28,6 +29,8 @@ def verdict(error: BaseException, timeout: float | None = None, below: str = "")
         return _interrupted(error, OutcomeNumber.TIMEOUT, timeout, below)
     if issubclass(kind, CancelRequested):
         return _interrupted(error, OutcomeNumber.CANCELLED, timeout, below)
+    if issubclass(kind, WouldDeadlock):
+        return _deadlock(error)
     if issubclass(kind, Discard):
         return OutcomeNumber.DISCARD, Failure.of(error).encode(), None
     if issubclass(kind, Retry):
@@ -40,6 +43,12 @@ def verdict(error: BaseException, timeout: float | None = None, below: str = "")
             body = Failure("Suspended", message(error, WISH_CHARS_MAX)).encode()
         return outcome, body, after
     return OutcomeNumber.ERROR, Failure.of(error).encode(), None
+
+
+def _deadlock(error: BaseException) -> Verdict:
+    """The task, or one that it waited for, found no slot for what it waits for: a retry would find none either."""
+    found = replace(Failure.of(error), type=WouldDeadlock.__name__, detail={"outcome": DEADLOCK})
+    return OutcomeNumber.DISCARD, found.encode(), None
 
 
 def _again(error: BaseException, outcome: OutcomeNumber, name: str, attribute: str) -> Verdict:

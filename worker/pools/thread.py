@@ -27,6 +27,7 @@ from typing import Any
 from ...common.domain import context, nameless
 from ...common.domain.callables import named
 from ...common.domain.context import Context
+from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import show_id
 from ...common.domain.model import OutcomeNumber
 from ...common.domain.naming import callable_name, find_loaded, module_name_of
@@ -42,6 +43,7 @@ from ..agent.reports import JobReport
 from ..agent.runs import JobRun
 from ..child.blobs import ChildBlobs
 from ..child.fork_guard import ForkGuard
+from ..child.lent_slot import LentByTask
 from ..child.needed import fetch
 from ..child.served import ServedTask, ServedTasks, encode_result
 from ..child.steps import AttemptSteps, LastSteps
@@ -276,6 +278,10 @@ class _Here(threading.local):
     def steps(self) -> AttemptSteps:
         assert self.child is not None  # noqa: S101 - as above
         return self.child.steps()
+
+    def lend_slot(self, runs: Sequence[IdRun]) -> LentByTask | None:
+        job = None if self.child is None else self.child._running
+        return None if self.child is None or job is None else LentByTask(self.child, job.ordinal, runs)
 
 
 _here = _Here()

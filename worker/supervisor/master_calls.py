@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import show_id
 from ...common.errors import InvalidArgument, TqError
 from ..agent.agent import Agent
@@ -46,6 +47,15 @@ class MasterCalls:
             self._after()
 
         self._master.request("lease", granted, want)
+
+    def lend(self, token: int, waiter: bytes, runs: list[IdRun], want: int) -> None:
+        def lent(answer: Any) -> None:
+            lease, groups = answer
+            if runs and (groups or not want):
+                self.agent.lending.lent(token, lease, groups, self._now())
+            self._after()
+
+        self._master.request("lend", lent, waiter, [run.to_wire() for run in runs], want)
 
     def finish(self, call: FinishCall) -> None:
         def finished(answer: Any) -> None:

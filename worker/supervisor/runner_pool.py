@@ -30,6 +30,7 @@ from .master_connection import MasterConnection
 from .memory import DeathExaminer, resident_bytes
 from .observer import Observer
 from .relay import Relay
+from .waits import SLOT, ChildWaits
 
 RESTART_SECONDS: Final = (0.0, 30.0)  # a child that dies before it was ready waits longer each time
 
@@ -55,11 +56,12 @@ class RunnerPool:
         self._settings, self._make_runner, self._master = settings, make_runner, master
         self._observer, self._report, self._ended, self._after = observer, report, ended, after
         self._loop = asyncio.get_running_loop()
-        self._now = self._loop.time
+        self.now = self._now = self._loop.time
         self._examiner = DeathExaminer(settings.max_memory_per_child)
         self.relay = Relay()
         self.by_number: dict[int, Runner] = {}
         self._next_number = 1
+        self.waits = ChildWaits(self)
         self._failed_starts = 0
         self._import_error = ""
         self.tasks: list[list[str]] = []  # [name, queue], as the children report them
@@ -105,7 +107,8 @@ class RunnerPool:
         self._report("child.retired", level="debug", pid=retired.pid)
         retired.retire()
         self._loop.call_later(self._settings.kill_grace_seconds, lambda: retired.signal(kill=True))
-        self.start_one()
+        if child not in self.waits.lent:
+            self.start_one()
 
     # events of runners
 
@@ -116,7 +119,7 @@ class RunnerPool:
         self._report("child.started", level="debug", pid=child.pid)
         if not self._first_ready.done():
             self._first_ready.set_result(None)
-        self.agent.child_ready(child.number, self._now())
+        self.agent.child_ready(child.number, self._now(), is_lent=child.number in self.waits.lent)
 
     def child_failed(self, child: Runner, known: bool, text: str) -> None:
         error = import_failure(known, text)
@@ -144,16 +147,20 @@ class RunnerPool:
         child.signal(kill=True)
 
     def child_called(self, child: Runner, request: Request) -> None:
+        if request.target[0] == SLOT:
+            self.waits.called(child, request)
+            return
         self.relay.forward(self._master.current, child, request)
 
     def child_died(self, child: Runner, death: Death) -> None:
         del self.by_number[child.number]
         self.relay.forget(child)
+        is_lent = self.waits.forget(child)
         if not self._first_ready.done():
             error = BrokenCode(f"the first child process {death} before it was ready")
             self._first_ready.set_exception(error)
             return
-        if self._ended.done() or (self.agent.draining and not child.ready):
+        if self._ended.done() or (self.agent.draining and not child.ready and not is_lent):
             return
         if child.ready:
             begun = child.begun()
@@ -165,7 +172,10 @@ class RunnerPool:
             self.agent.child_died(child.number, death, begun, self._now())
         else:
             self._failed_starts += 1
-        if not self.agent.draining and not child.is_retired:
+        if is_lent:
+            if not child.ready:
+                self.waits.not_started(_restart_seconds(self._failed_starts))
+        elif not self.agent.draining and not child.is_retired:
             self._loop.call_later(_restart_seconds(self._failed_starts), self.start_one)
         self._after()
 
@@ -176,22 +186,25 @@ class RunnerPool:
     # starting and killing
 
     @contained
-    def start_one(self) -> None:
-        if self.agent.draining or self._ended.done():
+    def start_one(self, *, is_lent: bool = False) -> None:
+        """``is_lent``: for what waiting tasks wait for, see ``waits.py``; while the worker drains, too."""
+        if self._ended.done() or (self.agent.draining and not is_lent):
             return
         number, self._next_number = self._next_number, self._next_number + 1
         try:
             runner = self._make_runner(self, number, self._settings.sources, self._settings.allow)
         except (OSError, RuntimeError, MemoryError) as error:  # no more descriptors, processes, threads
-            self._not_started(error)
+            self._not_started(error, is_lent=is_lent)
             return
         self.by_number[number] = runner
+        if is_lent:
+            self.waits.lent.add(number)
         if self._settings.nice:
             niceness = os.getpriority(os.PRIO_PROCESS, 0) + self._settings.nice
             with contextlib.suppress(OSError):  # dead already, or not allowed: it runs as it is
                 os.setpriority(os.PRIO_PROCESS, runner.pid, niceness)
 
-    def _not_started(self, error: Exception) -> None:
+    def _not_started(self, error: Exception, *, is_lent: bool) -> None:
         if not self._first_ready.done():
             reason = f"the first child process could not be started: {error}"
             self._first_ready.set_exception(BrokenCode(reason))
@@ -201,7 +214,10 @@ class RunnerPool:
         self._report(
             "child.not_started", level="error", reason=str(error) or repr(error), again_in_seconds=wait
         )
-        self._loop.call_later(wait, self.start_one)
+        if is_lent:
+            self.waits.not_started(wait)
+        else:
+            self._loop.call_later(wait, self.start_one)
 
     def kill_all(self) -> None:
         for runner in self.by_number.values():

@@ -68,10 +68,12 @@ class Supervisor:
             self.runners,
             self.calls,
             settings.slots,
+            lent=self.runners.waits,
             kill_grace_seconds=settings.kill_grace_seconds,
             report=report,
             max_tasks_per_child=settings.max_tasks_per_child,
             max_memory_per_child=settings.max_memory_per_child,
+            lent_children=settings.lent_children,
         )
         limits_memory = settings.max_memory_per_child > 0
         self._ticker = Ticker(agent, self.runners, report, ended, after, limits_memory=limits_memory)

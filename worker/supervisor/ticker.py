@@ -66,7 +66,8 @@ class Ticker:
         try:
             self._check(self._loop.time())
         finally:
-            if self._agent.children.busy or self._agent.backlog.waiting:
+            agent = self._agent
+            if agent.children.busy or agent.backlog.waiting or agent.lending.keeps_children:
                 self.soon()
 
     def _check(self, now: float) -> None:

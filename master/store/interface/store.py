@@ -56,7 +56,7 @@ LOOKS: Final = frozenset(
             "totals",
             "newest_failed",
         ),
-        *("lease", "lease_each", "promote", "promote_at", "expire", "purge", "purge_surplus"),
+        *("lease", "lease_each", "lease_these", "promote", "promote_at", "expire", "purge", "purge_surplus"),
         *("next_due", "next_at", "next_expiry"),
         "put_queue",  # a paused queue gives out nothing that was submitted after it was: the rest goes before
     }

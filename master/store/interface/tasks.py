@@ -139,6 +139,11 @@ class TaskStore(Protocol):
     ) -> list[list[Leased | LeasedSlice]]:
         """The same for several calls at once, in their order: what each of them gets. Their payloads are known to be small."""
 
+    def lease_these(
+        self, runs: Sequence[IdRun], want: Want, bytes_max: int, now: int
+    ) -> list[Leased | LeasedSlice]:
+        """As ``lease``, of these tasks those that are ready."""
+
     # ends
     def succeed(self, rows: Sequence[Success]) -> None: ...
     def end_attempts(self, rows: Sequence[EndedAttempt]) -> None: ...

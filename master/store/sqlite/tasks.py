@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ....common.domain.model import OutcomeNumber, StateNumber
 from ..interface.slices import LeasedSlice, SucceededSlice
@@ -21,22 +21,13 @@ from ..interface.tasks import (
     Want,
 )
 from .counts import ENDED, ONE_BY_ONE_MAX, SqliteCounts
-from .executor import StatementExecutor
+from .named_leases import Head, SqliteNamedLeases, place_of
 from .slice_table import SUCCEEDED, ReadySlice
-from .slices import Piece, SqliteSlices
+from .slices import Piece
 
 PLAIN: Final = (0, *[None] * 6)  # priority, due, expires, timeout, options, origin, ttl: of most tasks
 SNOOZE: Final = int(OutcomeNumber.SNOOZE)
 SLICES_LOOKED: Final = 8  # the first look for ready slices: mostly one of them has more tasks than are wanted
-
-
-class Head(NamedTuple):
-    """A ready task, or a ready slice, that may be leased next."""
-
-    rank: int  # what has the lower one goes first
-    seq: int
-    bytes: int  # of the payload of a task
-    slice: ReadySlice | None
 
 
 class _Calls:
@@ -59,9 +50,8 @@ class _Calls:
         return at, taken
 
 
-class SqliteTasks(StatementExecutor):
+class SqliteTasks(SqliteNamedLeases):
     _beginnings: frozenset[StateNumber]
-    slices: SqliteSlices
     counts: SqliteCounts
 
     def insert(self, groups: Sequence[NewTasks | NewArray]) -> bool:
@@ -149,7 +139,7 @@ class SqliteTasks(StatementExecutor):
             return None
         found = chain.from_iterable(self._all("ready_heads", (route, tasks)) for route in routes)
         rows = [Head(-priority, seq, size, None) for priority, seq, size in found]
-        return sorted(slices + rows, key=_place)
+        return sorted(slices + rows, key=place_of)
 
     def _ready_slices(self, route: int, tasks: int) -> list[Head]:
         """Those with the next so many tasks of a route."""
@@ -317,10 +307,6 @@ class SqliteTasks(StatementExecutor):
 
 def _fields(row: EndedAttempt) -> dict[str, Any]:
     return {name: getattr(row, name) for name in EndedAttempt.__slots__}
-
-
-def _place(head: Head) -> tuple[int, int]:
-    return head.rank, head.seq
 
 
 def _nearest(one: int | None, other: int | None) -> int | None:

@@ -54,6 +54,7 @@ MAY_CALL: dict[str, dict[str, set[str]]] = {
     "get_dispatcher": {
         "announce": WORKERS,
         "lease": WORKERS,
+        "lend": WORKERS,
         "finish": WORKERS,
         "release": WORKERS,
         "leave": WORKERS,
@@ -297,6 +298,7 @@ GOOD: dict[str, list[Any]] = {
     **{f"get_tasks.{name}": [FILTER, 9] for name in ("cancel_where", "retry_where", "purge")},
     "get_dispatcher.announce": [INFO, [[TASK, 1, LEASE]]],
     "get_dispatcher.lease": [2],
+    "get_dispatcher.lend": [bytes(16), [], 2],
     "get_dispatcher.finish": [[[RUNNING, 1, LEASE, 0, b"r", 0.0, 0.1, 1.0]], [[0, [b"h" * 32]]]],
     "get_dispatcher.release": [[[RUNNING, 1, LEASE], [TASK, 1, LEASE]]],
     "get_dispatcher.leave": [],

@@ -42,6 +42,12 @@ SELECT seconds, results FROM slices WHERE seq = ?
 SELECT priority, seq, stop, array FROM slices
 WHERE state = {state.READY} AND route = ? ORDER BY priority DESC, seq LIMIT ?
 
+-- name: ready_slices_between
+SELECT priority, seq, stop, array FROM slices
+WHERE seq < :stop AND stop > :seq AND +state = {state.READY}
+    AND seq >= ifnull((SELECT max(seq) FROM slices WHERE seq <= :seq), :seq)
+ORDER BY seq
+
 -- name: split_slice
 -- The tasks from :at on become a slice of their own, without results: the caller writes those of both parts.
 INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished)

@@ -13,6 +13,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
 SELECT priority, seq, length(payload) FROM tasks
 WHERE state = {state.READY} AND route = ? ORDER BY priority DESC, seq LIMIT ?
 
+-- name: ready_between
+-- By id, of which there are few: not by the state, of which there may be many.
+SELECT priority, seq, length(payload) FROM tasks
+WHERE id BETWEEN ? AND ? AND +state = {state.READY} ORDER BY id LIMIT ?
+
 -- name: lease_route
 -- moves: READY to RUNNING
 UPDATE tasks

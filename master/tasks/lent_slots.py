@@ -1,0 +1,199 @@
+"""Tasks that wait for other tasks inside themselves: their workers ask for what they wait for, and for nothing else.
+
+::
+
+    lend(waiter, runs, want) ─► parked ─► something of these is ready, and no free slot took it ─► leased to this call
+                                      └─► want = 0: answered that something is ready
+
+What a task waits for is what it names, and what this needs before it can run. A call is looked at when it comes, and again when
+something became ready in a route of what it waits for, some calls in each transaction.
+
+Invariants: 1. a call is given only tasks that its waiter waits for, which its worker serves; 2. free slots come first; 3. a worker has one
+call for each task that waits, and every call is answered, so that no lease is on its way to a worker that expects none.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from ...common.domain.id_runs import IdRun
+from ...common.domain.model import StateNumber
+from ...common.errors import InvalidArgument
+from ..engine.clock import Now
+from ..engine.part import Part
+from ..engine.session import LATER, Call, Session
+from ..store.interface.dependencies import StateSpan
+from ..store.interface.store import Picture, Store
+from .dispatch import Dispatch
+from .leases import LeasedTasks
+from .routes import Capability, ParkedLease, Routes
+
+WAITS_MAX: Final = 10_000  # tasks of one worker that wait
+LOOKS_MAX: Final = 20  # calls that one transaction looks at
+SPANS_MAX: Final = 1_000  # slices and tasks that one look reads
+NEEDS_MAX: Final = 100  # neighbours whose needs one look follows
+READY: Final = int(StateNumber.READY)
+BLOCKED: Final = int(StateNumber.BLOCKED)
+
+
+@dataclass(slots=True, eq=False)
+class ParkedWait:
+    """``capability``: what its worker serves, as of now; None: it is not there any more."""
+
+    call: Call
+    worker: int
+    waiter: bytes
+    runs: Sequence[IdRun]
+    want: int
+    capability: Callable[[], Capability | None]
+    is_at_bound: bool = False  # answered: what it waits for is ready, and its worker may lend no more
+    seen: dict[int, int] | None = (
+        None  # by route of what it waits for: how often something was ready; None: to be looked at
+    )
+    seen_of_all: int | None = None  # the same of all routes; None: what it waits for is known to be there
+
+
+class LentSlots(Part):
+    def __init__(self, store: Store, routes: Routes, dispatch: Dispatch, running: LeasedTasks) -> None:
+        self._store, self._routes, self._dispatch, self._running = store, routes, dispatch, running
+        self._waits: dict[tuple[int, bytes], ParkedWait] = {}
+        self._has_more = False
+
+    # calls of workers
+
+    def park(
+        self,
+        call: Call,
+        worker: int,
+        waiter: bytes,
+        runs: Sequence[IdRun],
+        want: int,
+        capability: Callable[[], Capability | None],
+    ) -> object:
+        """The call before it, of the same waiter, is answered with nothing. No runs: it waits no longer."""
+        key = worker, waiter
+        before = self._waits.pop(key, None)
+        if before is not None and not before.is_at_bound:
+            before.call.abandon = None
+            before.call.answer([b"", []])
+        if not runs:
+            return [b"", []]
+        if sum(number == worker for number, _ in self._waits) >= WAITS_MAX:
+            raise InvalidArgument(f"lend: {WAITS_MAX:,} tasks of this worker wait already")
+        wait = self._waits[key] = ParkedWait(call, worker, waiter, runs, want, capability)
+        call.abandon = lambda: self._forget(key, wait)
+        return LATER
+
+    def _forget(self, key: tuple[int, bytes], wait: ParkedWait) -> None:
+        if self._waits.get(key) is wait:
+            del self._waits[key]
+
+    def closed(self, session: Session, now: Now) -> None:
+        for key in [key for key, wait in self._waits.items() if wait.call.session is session]:
+            del self._waits[key]
+
+    # what is asked about them
+
+    def wait_of(self, waiter: bytes) -> ParkedWait | None:
+        """What a task that runs waits for, inside itself, if its worker has asked for that."""
+        held = self._running.get(waiter)
+        return None if held is None else self._waits.get((held.worker, waiter))
+
+    def waiter_of(self, id: bytes) -> ParkedWait | None:
+        """A task that waits for this one."""
+        waits = (one for one in self._waits.values() if self._running.get(one.waiter) is not None)
+        number = int.from_bytes(id, "big")
+        return next((one for one in waits if any(_has(run, number) for run in one.runs)), None)
+
+    # one transaction
+
+    def load(self, picture: Picture, now: Now) -> None:
+        for wait in self._waits.values():
+            wait.seen = None
+
+    def give_out(self, now: Now) -> None:
+        if not self._waits:
+            return
+        if self._dispatch.has_more():  # free slots come first, and were not all served
+            self._has_more = True
+            return
+        due = list(islice(self._due(), LOOKS_MAX + 1))
+        self._has_more = len(due) > LOOKS_MAX
+        for wait in due[:LOOKS_MAX]:
+            self._waits[wait.worker, wait.waiter] = self._waits.pop((wait.worker, wait.waiter))  # in turn
+            self._serve(wait, now)
+
+    def has_more(self) -> bool:
+        return self._has_more
+
+    def _due(self) -> Iterator[ParkedWait]:
+        for wait in self._waits.values():
+            seen, routes = wait.seen, self._routes.by_number
+            if wait.is_at_bound:
+                continue
+            if (
+                seen is None
+                or (wait.seen_of_all is not None and wait.seen_of_all != self._routes.readied)
+                or any(routes[route].readied != times for route, times in seen.items())
+            ):
+                yield wait
+
+    def _serve(self, wait: ParkedWait, now: Now) -> None:
+        capability = wait.capability()
+        if capability is None:
+            wait.seen = {}
+            return
+        ready = self._ready(wait, capability)
+        if not ready:
+            return
+        if wait.want:
+            self._dispatch.lend(ParkedLease(wait.call, wait.want, wait.worker), ready, now)
+            return
+        wait.is_at_bound, wait.call.abandon = (
+            True,
+            None,
+        )  # kept, for `tq why`, until the next call of this waiter
+        wait.call.answer([b"", []])
+
+    def _ready(self, wait: ParkedWait, capability: Capability) -> list[IdRun]:
+        """What is ready of what it waits for; notes of what this depends on."""
+        self._store.settle()
+        ready: list[IdRun] = []
+        wait.seen, wait.seen_of_all = {}, None
+        named, there = sum(run.length for run in wait.runs), 0
+        for place, span in enumerate(self._spans(wait)):
+            there += span.length
+            if place >= SPANS_MAX:
+                break
+            if StateNumber(span.state).is_terminal:
+                continue
+            route = self._routes.by_number[span.route]
+            wait.seen[span.route] = route.readied
+            if span.state == READY and capability in route.capabilities and not route.queue.paused:
+                ready.append(IdRun(span.first, span.length))
+        if there < named:  # some are not there yet
+            wait.seen_of_all = self._routes.readied
+        return ready
+
+    def _spans(self, wait: ParkedWait) -> Iterator[StateSpan]:
+        """What it waits for, and what this needs in turn."""
+        left, followed = deque(wait.runs), set[IdRun]()
+        while left:
+            run = left.popleft()
+            if run in followed:
+                continue
+            followed.add(run)
+            for span in self._store.dependencies.states(run):
+                yield span
+                if span.state == BLOCKED:
+                    for id in IdRun(span.first, min(span.length, NEEDS_MAX)).ids():
+                        left.extend(self._dispatch.consulted.needs.needs_of(id))
+
+
+def _has(run: IdRun, number: int) -> bool:
+    first = int.from_bytes(run.first, "big")
+    return first <= number < first + run.length

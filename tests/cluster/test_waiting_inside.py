@@ -1,0 +1,35 @@
+"""Tasks that wait for other tasks inside themselves, on a worker with one slot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tq
+
+from .conftest import AppFactory, WorkerFactory
+from .programs import Master
+
+MODULE = Path(__file__).with_name("waiting_tasks.py")
+WAIT_SECONDS = 90.0
+
+
+def test_a_worker_with_one_slot_runs_what_its_task_waits_for(
+    master: Master, worker_factory: WorkerFactory, app_factory: AppFactory
+) -> None:
+    app = app_factory(master.url, master.key("client"))
+    worker_factory(tasks=MODULE, authkey=master.key("worker"), slots=1)
+    names = "total", "depth", "tree", "awaited", "by_pool_executor_and_flow"
+    total, depth, tree, awaited, others = (app.named(f"waiting_tasks:{name}") for name in names)
+    assert total.submit(100).result(WAIT_SECONDS) == 4950
+    assert depth.submit(4).result(WAIT_SECONDS) == 4
+    assert tree.submit(3).result(WAIT_SECONDS) == 15
+    assert awaited.submit(5).result(WAIT_SECONDS) == 10
+    assert others.submit(5).result(WAIT_SECONDS) == [10, 5, 10]
+    deep = depth.submit(50)
+    with pytest.raises(
+        tq.WouldDeadlock, match=r"^task .* waits for .*, which waits for a slot that this task holds"
+    ):
+        deep.result(WAIT_SECONDS)
+    assert len(deep.attempts) == 1
+    assert total.submit(3).result(WAIT_SECONDS) == 3, "the slot is free again"

@@ -1,0 +1,41 @@
+"""Tasks that wait for other tasks inside themselves."""
+
+from __future__ import annotations
+
+import tq
+
+app = tq.App()
+
+
+@app.task
+def leaf(number: int) -> int:
+    return number
+
+
+@app.task
+def total(most: int) -> int:
+    return sum(leaf.map(range(most)).results())
+
+
+@app.task(retries=3)
+def depth(left: int) -> int:
+    return 0 if left == 0 else 1 + depth.submit(left - 1).result()
+
+
+@app.task
+def tree(height: int) -> int:
+    return 1 + sum(one.result() for one in tq.as_completed(tree.map([height - 1] * 2))) if height else 1
+
+
+@app.task
+async def awaited(most: int) -> int:
+    return sum([await (await leaf.asubmit(number)) for number in range(most)])
+
+
+@app.task
+def by_pool_executor_and_flow(most: int) -> list[int]:
+    with tq.Pool() as pool, tq.Executor() as executor:
+        found = [sum(pool.map(leaf, range(most))), executor.submit(leaf, most).result()]
+    with app.flow("inside") as flow:
+        leaf.map(range(most))
+    return [*found, sum(flow.result())]
