@@ -25,7 +25,7 @@ from ..tasks.dispatch import Dispatch
 from ..tasks.routes import Routes
 
 CALLBACKS_MAX: Final = 20  # of one flow
-FLOWS_AT_ONCE: Final = 100  # whose callbacks are made in one transaction
+FLOWS_AT_ONCE: Final = 25  # whose callbacks are made in one transaction
 DECIDE: Final = "decide"
 
 

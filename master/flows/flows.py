@@ -24,15 +24,19 @@ from ..engine.core import Core
 from ..engine.endings import Ended
 from ..engine.part import Part
 from ..engine.session import Session
+from ..engine.work import Work
 from ..store.interface.flows import FlowMembers, FlowRow, NewFlow
 from ..store.interface.store import Picture
 from ..tasks.completion import Completion
 from ..tasks.origins import is_of_flow
 from .live import NOTHING, RETRIES, LiveFlow
 from .table import FlowTable
+from .turns import Turns
 
-WORKED_MAX: Final = 2_000  # tasks that are cancelled or retried in one transaction, some 11 µs each
-RUNS_READ: Final = 200  # rows of members that are read for that
+WORKED_MAX: Final = 2_000  # tasks that are cancelled in one transaction, of all flows, some 11 µs each
+PORTION: Final = 200  # of one flow, before it is the next key's turn
+RETRIED_COST: Final = 10  # one that is retried takes as long as so many that are cancelled
+WORK: Final = "work"
 LOST_MAX: Final = 1_000  # of a lost program, in one transaction
 HOW_ENDED: Final = {
     FlowState.SUCCEEDED: "has succeeded",
@@ -52,6 +56,7 @@ class Flows(Part):
         self._all, self._store = core.store, core.store.flows
         self._presence, self._agenda = core.presence, core.agenda
         self.table = FlowTable(self._store)
+        self._turns, self._share = Turns(), Work(core.seconds)
         # Of tasks of flows that had ended: number of the flow, tasks, state.
         self._ends: list[tuple[int, IdRun, int]] = []
         self._revivals: list[tuple[int, int]] = []
@@ -59,11 +64,13 @@ class Flows(Part):
         self.ended_listeners: list[Callable[[FlowRow, Now], None]] = []
 
     def load(self, picture: Picture, now: Now) -> None:
+        self._turns.clear()
         for row in self.table.load():
             if row.node is not None:
                 self._presence.expect(row.node, now)
             if row.work != NOTHING:
-                self._agenda.set(self, row.number, now.mono)
+                self._turns.add(row.key, row.number)
+        self._wake(now)
         self._forget_transaction()
 
     def void(self) -> Iterable[Session]:
@@ -211,11 +218,12 @@ class Flows(Part):
         if not changed:
             return
         for flow in changed:
-            if flow.row.work != NOTHING and not self._agenda.has(self, flow.row.number):
-                self._agenda.set(self, flow.row.number, now.mono)
+            if flow.row.work != NOTHING:
+                self._turns.add(flow.row.key, flow.row.number)
             if flow.end(now):
                 self._end(flow, now)
         self._store.put([flow.row for flow in changed])
+        self._wake(now)
 
     def _catch_up(self) -> None:
         """Flows that had ended go on with a task that was retried."""
@@ -236,22 +244,37 @@ class Flows(Part):
     # time
 
     def due(self, key: Hashable, now: Now) -> None:
-        """Cancel or retry a portion of the tasks of a flow, of which the key is the number."""
-        flow = self.table.live(key) if isinstance(key, int) else None
-        if flow is None or flow.row.work == NOTHING:
-            return
-        place, left, ids = flow.row.place, WORKED_MAX, list[bytes]()
-        for one in self._store.members(flow.row.number, place, RUNS_READ):
+        """Cancel or retry tasks of flows, a portion of each in turn."""
+        left = WORKED_MAX
+        self._share.begin()
+        while self._turns and left > 0 and self._share.is_left:
+            maker, number = self._turns.next()
+            flow = self.table.live(number)
+            if flow is not None and flow.row.work != NOTHING:
+                left -= 1 + self._work_at(flow, min(left, PORTION), now)
+                if flow.row.work != NOTHING:
+                    self._turns.add(maker, number)
+        self._wake(now)
+
+    def _wake(self, now: Now) -> None:
+        if self._turns:
+            self._agenda.set(self, WORK, now.mono)
+
+    def _work_at(self, flow: LiveFlow, left: int, now: Now) -> int:
+        """Cancel or retry so many tasks of a flow; as how many cancelled ones that counts."""
+        place, ids = flow.row.place, list[bytes]()
+        for one in self._store.members(flow.row.number, place, left):
             skipped = place - one.place
             run = IdRun(id_behind(one.id, skipped), min(one.tasks - skipped, left))
             ids += run.ids()
             place, left = place + run.length, left - run.length
             if not left:
                 break
-        found = self._all.find(ids)
-        if flow.row.work == RETRIES:
+        found, retries = self._all.find(ids), flow.row.work == RETRIES
+        if retries:
             self._completion.revive(found)
         else:
             self._completion.cancel(found, now)
         flow.moved(place if ids else flow.row.total)
         self.table.changed(flow)
+        return len(ids) * (RETRIED_COST if retries else 1)

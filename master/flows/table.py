@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...common.domain.ids import show_id
 from ...common.errors import InvalidArgument
-from ..engine.accounts import Resource, give_back
+from ..engine.accounts import Account, Resource, give_back
 from ..engine.session import Session
 from ..store.interface.flows import FlowRow, FlowStore
 from .live import LiveFlow
@@ -82,12 +82,16 @@ class FlowTable:
         return bool(queues) and all(map(session.allows_queue, queues))
 
     def own(self, session: Session, id: bytes) -> LiveFlow:
-        """The live flow of a row that was found, or one made of it."""
+        """The live flow of a row that was found, or one made of it, on the account of this key. Raises QuotaExceeded."""
         row = self.find(session, id)
-        return self._live.get(row.number) or self._alive_again(row)
+        flow = self._live.get(row.number)
+        if flow is None:
+            session.account.take(Resource.FLOWS)
+            flow = self._alive_again(row, session.account)
+        return flow
 
-    def _alive_again(self, row: FlowRow) -> LiveFlow:
-        flow = LiveFlow(row, set(self._store.queues(row.number)))
+    def _alive_again(self, row: FlowRow, account: Account | None = None) -> LiveFlow:
+        flow = LiveFlow(row, set(self._store.queues(row.number)), account)
         self.know(flow)
         self.changed(flow)
         return flow

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import show_id
 from tq.common.domain.model import Role, StateNumber
-from tq.common.errors import InvalidArgument
+from tq.common.errors import InvalidArgument, QuotaExceeded
+from tq.master.engine.accounts import LIMITS, Accounts, Resource
 from tq.master.flows import flows as module
+from tq.master.flows.flows import Flows
 from tq.master.store.sqlite.store import SqliteStore
 
-from .conftest import FLOW, FLOWS, Flowing
+from .conftest import FLOW, FLOWS, Flowing, run_of
 
 
 def test_a_flow_ends_when_it_is_sealed_and_each_of_its_tasks_has_ended(flowing: Flowing) -> None:
@@ -53,6 +56,54 @@ def test_after_a_failure_the_others_are_cancelled(flowing: Flowing, monkeypatch:
     flowing.settle()
     assert flowing.counts() == ("failed", 50, 9, 1, 40)
     assert flowing.show()["first_failure"] == show_id(bad)
+
+
+def test_however_many_flows_are_ended_at_once_a_transaction_does_its_share_and_other_keys_have_theirs(
+    flowing: Flowing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WORKED_MAX", 50)
+    monkeypatch.setattr(module, "PORTION", 10)
+    flows = [bytes([number]) * 16 for number in range(20)]
+    for flow in flows:
+        flowing.open(flow)
+        flowing.submit(30, flow)
+    other = flowing.bench.client()
+    other.session.verifier = replace(other.session.verifier, key_id="another")
+    other.call(FLOWS, "open", FLOW)
+    flowing.submit_ids(run_of(5), FLOW, other)
+    for flow in flows:
+        flowing.client.ask(FLOWS, "cancel", flow)
+    flowing.bench.step()
+    other.call(FLOWS, "cancel", FLOW)
+    table = flowing.bench.engine.part(Flows).table
+
+    def cancelled() -> int:
+        rows = [table.row(flow) for flow in (*flows, FLOW)]
+        return sum(row.cancelled for row in rows if row is not None)
+
+    done = [cancelled()]
+    while done[-1] < 605:
+        flowing.bench.step()
+        done.append(cancelled())
+        assert done[-1] - done[-2] <= 50
+        last = table.row(FLOW)
+        assert len(done) == 2 or (last is not None and last.finished is not None)
+    assert {flowing.counts(flow) for flow in flows} == {("cancelled", 30, 0, 0, 30)}
+
+
+def test_a_flow_that_is_retried_is_on_the_account_of_its_key_again(flowing: Flowing) -> None:
+    account = flowing.client.session.account = Accounts().of("a")
+    flowing.open()
+    flowing.submit()
+    flowing.client.call(FLOWS, "cancel", FLOW)
+    flowing.settle()
+    assert account.held[Resource.FLOWS] == 0
+    account.note(Resource.FLOWS, LIMITS[Resource.FLOWS].key)
+    with pytest.raises(QuotaExceeded, match="flows that have not ended"):
+        flowing.client.call(FLOWS, "retry", FLOW, 1)
+    account.give(Resource.FLOWS, LIMITS[Resource.FLOWS].key)
+    flowing.client.call(FLOWS, "retry", FLOW, 1)
+    assert account.held[Resource.FLOWS] == 1
 
 
 def test_what_is_submitted_into_an_open_flow_after_a_failure_is_cancelled(flowing: Flowing) -> None:
