@@ -260,6 +260,13 @@ class Subscriptions(Part):
         tasks = size = 0
         while stream.outcomes and tasks < tasks_max and size < COLLECT_BYTES_MAX:
             run, state, held = stream.outcomes.popleft()
+            if isinstance(held, Sequence) and run.length <= tasks_max - tasks:
+                some_bytes = _bytes_of(held)
+                if some_bytes <= COLLECT_BYTES_MAX - size:  # all of it, as it came
+                    taken.append([run.first, state, held if run.length > 1 else held[0]])
+                    tasks, size = tasks + run.length, size + some_bytes
+                    stream.bodies_bytes -= some_bytes
+                    continue
             count = min(run.length, tasks_max - tasks)
             if held is _IN_STORE:
                 found = self._stored(IdRun(run.first, count).ids(), COLLECT_BYTES_MAX - size)
