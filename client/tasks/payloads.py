@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CHUNK_TASKS: Final = 1_000  # in one call: enough to make its fixed costs negligible
 CHUNK_BYTES: Final = 1024 * 1024  # of payloads in one call; a larger one travels alone
 CHUNK_BLOB_BYTES: Final = 256 * 1024 * 1024  # sent ahead of the tasks that name them, in one call
-CHUNK_NEEDS: Final = 5_000  # tasks and runs of what they need, about, in one call
+CHUNK_NEEDS: Final = 5_000  # runs of what its tasks need, in one call
 PORTION_CALLS: Final = 250  # read and encoded at once
 PORTION_BYTES: Final = CHUNK_BYTES // 4  # expected of them by those before: large items are read one by one
 PORTION_GROWTH: Final = 4  # from a single call on, whose size nothing predicts
@@ -45,7 +45,7 @@ class CallEncoder:
 
     def _start(self) -> None:
         self._gathered = EncodedCalls([], {}, {})
-        self._bytes = self._blob_bytes = 0
+        self._bytes = self._blob_bytes = self._need_runs = 0
 
     def chunks(self) -> Iterator[EncodedCalls]:
         """All calls. An error of the iterable, or of a call that cannot be sent, is raised after the chunk of those before."""
@@ -101,7 +101,7 @@ class CallEncoder:
             self._bytes + size > CHUNK_BYTES
             or self._blob_bytes > CHUNK_BLOB_BYTES
             or bool(needs) != bool(self._gathered.needs)  # those that need others travel apart
-            or len(self._gathered.needs) + len(needs) > CHUNK_NEEDS
+            or self._need_runs + len(needs) > CHUNK_NEEDS
         ):
             yield self._gathered
             self._start()
@@ -110,6 +110,7 @@ class CallEncoder:
             self._blob_bytes += sum(blob.size for blob in met)
         if needs:
             self._gathered.needs[len(self._gathered.payloads)] = needs
+            self._need_runs += len(needs)
         self._gathered.payloads.extend(payloads)
         self._bytes += size
         if len(self._gathered.payloads) >= CHUNK_TASKS:

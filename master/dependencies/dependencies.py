@@ -53,6 +53,7 @@ DECIDED_MAX: Final = (
     1_000  # tasks and neighbours about which one transaction decides: some fifty milliseconds
 )
 COUNTED_SHARE: Final = 20  # counted in memory while one is decided
+NEEDS_SHARE: Final = 10  # needs that are forgotten while one is decided
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)
 BLOCKED: Final = int(StateNumber.BLOCKED)
 FAILED: Final = int(StateNumber.FAILED)
@@ -90,7 +91,9 @@ class Dependencies(Part):
     def check(self, session: Session, runs: list[NewRun], options: TaskOptions) -> None:
         """Every needed task must be there, in a queue that the key may use: it gets to know whether that succeeded."""
         self._store.settle()
-        session.account.check(Resource.DEPENDENTS, sum(new.needs is not None for new in runs))
+        needs = [len(new.needs.runs) for new in runs if new.needs is not None]
+        session.account.check(Resource.DEPENDENTS, len(needs))
+        session.account.check(Resource.NEEDS, sum(needs))
         check(self._store, runs, options, len(self.known), within(self._routes, session))
 
     def accepted(self, submission: Submission, now: Now) -> None:
@@ -154,7 +157,7 @@ class Dependencies(Part):
             if isinstance(ripe, EndedPart):
                 left -= self._decide_piece(ripe, left, now)
                 continue
-            left -= 1
+            left -= 1 + len(ripe.needs) // NEEDS_SHARE
             self._times_ripe[ripe] -= 1
             if not self._times_ripe[ripe]:
                 del self._times_ripe[ripe]

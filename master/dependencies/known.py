@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ...common.domain.id_runs import IdRun
-from ..engine.accounts import Account, Resource, give_back
+from ..engine.accounts import Account, Resource
 from .dependent import Dependent
 from .overlaps import Overlaps
 
@@ -16,8 +16,8 @@ class KnownDependents:
         self.own: Overlaps[Dependent] = Overlaps()
         self.needed: Overlaps[Dependent] = Overlaps()
         self._count = 0
-        # By the number of the first task. Those that were here when the master started are on none.
-        self._accounts: dict[int, Account] = {}
+        # By the number of the first task: and how many runs it needs. Those that were here when the master started are on none.
+        self._accounts: dict[int, tuple[Account, int]] = {}
 
     def __len__(self) -> int:
         return self._count
@@ -25,15 +25,16 @@ class KnownDependents:
     def add(self, dependent: Dependent, account: Account | None = None) -> None:
         """``account``: of the key that submitted it; whether there is room was looked at before."""
         if account is not None:
-            account.note(Resource.DEPENDENTS, 1)
-            self._accounts[dependent.seq] = account
+            _note(account, len(dependent.needs), 1)
+            self._accounts[dependent.seq] = account, len(dependent.needs)
         self._count += 1
         self.own.add(dependent.run, dependent.seq, dependent)
         for run in dependent.needs:
             self.needed.add(run, dependent.seq, dependent)
 
     def forget(self, dependent: Dependent) -> None:
-        give_back(self._accounts.pop(dependent.seq, None), Resource.DEPENDENTS)
+        if (taken := self._accounts.pop(dependent.seq, None)) is not None:
+            _note(*taken, -1)
         self._count -= 1
         self.own.forget(dependent.run, dependent.seq)
         for run in dependent.needs:
@@ -47,10 +48,10 @@ class KnownDependents:
         self.needed.clear()
         for dependent in dependents:
             self.add(dependent)
-            if (account := before.pop(dependent.seq, None)) is not None:
-                self._accounts[dependent.seq] = account
-        for account in before.values():  # submitted in the transaction that failed
-            account.give(Resource.DEPENDENTS)
+            if (taken := before.pop(dependent.seq, None)) is not None:
+                self._accounts[dependent.seq] = taken
+        for taken in before.values():  # submitted in the transaction that failed
+            _note(*taken, -1)
 
     def of(self, id: bytes) -> Dependent | None:
         return next((dependent for _, _, dependent in self.own.over(IdRun(id, 1))), None)
@@ -59,3 +60,8 @@ class KnownDependents:
         for _, place, dependent in self.own.over(IdRun(id, 1)):
             return dependent.needs_of(place)
         return ()
+
+
+def _note(account: Account, needs: int, sign: int) -> None:
+    account.note(Resource.DEPENDENTS, sign)
+    account.note(Resource.NEEDS, sign * needs)

@@ -51,6 +51,7 @@ class Resource(enum.IntEnum):
     WATCHED_BLOCKS = 20
     FLOWS = 21
     DEPENDENTS = 22
+    NEEDS = 23
 
 
 class Limit(NamedTuple):
@@ -143,6 +144,14 @@ LIMITS: Final[dict[Resource, Limit]] = {
         512,
         "tasks that wait for others",
         "map over handles, of which a thousand count as one, or wait for some",
+    ),
+    # What ends takes its needs out of memory: some 5 µs each.
+    Resource.NEEDS: Limit(
+        100_000,
+        1_000_000,
+        256,
+        "runs of tasks that others wait for",
+        "need tasks of a map, which are one run, or merge them in stages",
     ),
     Resource.UPLOADS: Limit(256, 1_024, 1 * KIB, "uploads under way", "finish some first"),
     Resource.INCOMING_BYTES: Limit(

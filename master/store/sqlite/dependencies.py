@@ -49,6 +49,8 @@ class SqliteDependencies(SqlitePart):
         self._many("advance_dependent", rows)  # some may be deleted by now
 
     def states(self, run: IdRun) -> list[StateSpan]:
+        if run.length == 1 and (found := self._all("state_of", (run.first,))):
+            return [StateSpan(run.first, 1, *found[0])]
         alone = (StateSpan(id, 1, *rest) for id, *rest in self._all("states_between", run.ends()))
         spans: list[StateSpan] = []
         for one in merge(alone, self._in_slices(run)):

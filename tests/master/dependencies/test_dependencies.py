@@ -8,13 +8,14 @@ import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import new_ids, show_id
 from tq.common.domain.model import StateNumber
-from tq.common.errors import Forbidden, InvalidArgument
+from tq.common.errors import Forbidden, InvalidArgument, QuotaExceeded
 from tq.common.values.codec import encode
 from tq.common.values.needed import Carried
-from tq.master.dependencies import dependencies, unwritten
+from tq.master.dependencies import dependencies, submits, unwritten
+from tq.master.engine.accounts import LIMITS, Accounts, Resource
 
 from ..conftest import Bench
-from .conftest import ERROR, Graph, one
+from .conftest import ERROR, TASK, Graph, one
 
 
 def test_a_task_waits_until_what_it_needs_has_succeeded(graph: Graph) -> None:
@@ -168,6 +169,24 @@ def test_a_delay_counts_from_when_it_is_no_longer_blocked_and_expires_from_the_s
     assert graph.states(late) + graph.states(expiring) == ["scheduled", "expired"]
     graph.bench.advance(7)
     assert graph.state(late) == "ready"
+
+
+def test_what_the_tasks_of_a_call_and_of_a_key_need_is_bounded_by_runs(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = [graph.submit().first for _ in range(3)]
+    monkeypatch.setattr(submits, "NEEDS_MAX", 4)
+    row = [[0, pages], [0, pages[:2]]]
+    with pytest.raises(InvalidArgument, match="of one call need 5 runs of tasks; at most 4"):
+        graph.client.call(
+            "get_task_queue/default", "submit", TASK, {}, [[new_ids(), b"", needs] for needs in row]
+        )
+    account = graph.client.session.account = Accounts().of("a")
+    graph.submit(needs=pages)
+    account.note(Resource.NEEDS, LIMITS[Resource.NEEDS].key - 5)
+    with pytest.raises(QuotaExceeded, match="runs of tasks that others wait for"):
+        graph.submit(needs=pages)
+    graph.submit(needs=pages[:2])
 
 
 def test_unknown_tasks_and_those_of_other_queues_are_refused_alike(graph: Graph) -> None:

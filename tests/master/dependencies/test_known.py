@@ -9,7 +9,7 @@ from tq.master.engine.accounts import Accounts, Resource
 
 
 def dependent(number: int) -> Dependent:
-    needs = [IdRun(b"\x02" + bytes(15), 1)]
+    needs = [IdRun(b"\x02" + bytes(15), 1), IdRun(b"\x03" + bytes(15), 2)]
     id = number.to_bytes(16, "big")
     return Dependent(number, number + 1, id, False, 1, 1, 1, 0, None, 0, None, 1, False, needs)
 
@@ -22,6 +22,7 @@ def test_each_is_on_the_account_of_its_key_until_it_is_gone_also_after_a_transac
     known.add(two, mine)
     known.add(three, others)
     assert (mine.held[Resource.DEPENDENTS], accounts.total.held[Resource.DEPENDENTS]) == (2, 3)
+    assert (mine.held[Resource.NEEDS], accounts.total.held[Resource.NEEDS]) == (4, 6)
     known.forget(one)
     assert mine.held[Resource.DEPENDENTS] == 1
     known.load([dependent(3), dependent(4)])  # that of two failed; four was here when the master started
@@ -29,4 +30,4 @@ def test_each_is_on_the_account_of_its_key_until_it_is_gone_also_after_a_transac
     assert len(known) == 2
     for number in (3, 4):
         known.forget(dependent(number))
-    assert accounts.total.held[Resource.DEPENDENTS] == len(known) == 0
+    assert accounts.total.held[Resource.DEPENDENTS] == len(known) == accounts.total.held[Resource.NEEDS] == 0

@@ -25,6 +25,9 @@ SELECT first, length FROM needs WHERE seq = ? ORDER BY place
 -- name: advance_dependent
 UPDATE dependents SET left = ?, missed = ?, culprit = ?, open = ?, ripe = ? WHERE seq = ?
 
+-- name: state_of
+SELECT route, state FROM tasks WHERE id = ?
+
 -- name: states_between
 SELECT id, route, state FROM tasks WHERE id BETWEEN ? AND ? ORDER BY id
 
