@@ -269,6 +269,8 @@ def _identify(
         engine.timeline.keep(now, always=True)  # so that the log of a store that is open is never empty
         store.commit()
         own.write()
+        for file in own.replaced:
+            report("key.replaced", level="warning", file=str(file))
     except StoreError as error:
         raise ConfigError(f"cannot write to the store in {settings.data}: {error}") from error
     return Identity(cluster_id, certificate, key, new_keys)

@@ -173,7 +173,7 @@ def _of_dev(settings: WorkerSettings) -> tuple[WorkerSettings, str]:
 def _ask_for_key() -> str:
     if not sys.stdin.isatty():
         raise ConfigError("no key; give --authkey-file FILE, or set TQ_AUTHKEY")
-    return ask_secret("authkey or join token")
+    return ask_secret("no key is named; authkey or join token, as in the master's worker.key")
 
 
 def _banner(settings: WorkerSettings, tasks: list[list[str]]) -> str:

@@ -160,7 +160,8 @@ def _follow(found: Flow) -> None:
 
 def _in_words(progress: FlowProgress) -> str:
     failed = f", {count(progress.failed)} failed" if progress.failed else ""
-    return f"{progress.state}, {count(progress.running)} run{failed}"
+    state = "" if progress.state == FlowState.RUNNING else f"{progress.state}, "
+    return f"{state}{count(progress.running)} running{failed}"
 
 
 def _print(shown: dict[str, Any], as_json: bool) -> None:

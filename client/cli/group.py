@@ -19,6 +19,7 @@ from .failing import INTERRUPTED, exit_status
 Section = Mapping[str, tuple[str, str]]
 _Titled = tuple[str, Section]
 
+AFTER_THE_COMMAND: Final = ("--url", "--authkey-file", "--json")  # options of (nearly) every command
 LEFT_COLUMNS: Final = 39  # of 80, for the left one of two sections
 
 
@@ -57,6 +58,13 @@ class LazyGroup(GuessingGroup):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         prepare()
         return super().main(*args, **kwargs)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The help of all commands names these two, and here is where people put them first."""
+        given = args[0].partition("=")[0] if args else ""
+        if given in AFTER_THE_COMMAND:
+            raise click.UsageError(f"{given} stands behind the command, as in: tq ls {given} …", ctx)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._places)

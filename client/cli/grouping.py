@@ -42,7 +42,7 @@ def print_groups(app: App, wanted: Filter, group: str, limit: int, *, as_json: b
     if group in ("name", "queue", "state"):
         print_table(("#tasks", group), [(tasks, name) for tasks, _, name in rows], empty="no such tasks")
     else:
-        print_table(("#tasks", "latest task", "error"), rows, empty="no such tasks")
+        print_table(("#tasks", "latest task", "first line of the error"), rows, empty="no such tasks")
     if len(groups) > limit:
         say(f"{limit} of {count(len(groups))} groups; --limit {len(groups)} shows all")
 

@@ -20,6 +20,8 @@ from ...common.values.unmade import Unmade
 GAP: Final = 2  # between two columns of a table
 CUT: Final = "error"  # the column whose texts are cut on a terminal, and get what the others leave
 CUT_COLUMNS_MIN: Final = 24
+WHOLE: Final = ("id", "state")  # columns that are not folded
+FOLDED_COLUMNS_MIN: Final = 8  # of a text that is
 DECIMAL_BITS_MAX: Final = 14_000  # of a number that Python writes in decimal: 4,300 digits
 STATE_STYLES = {
     "succeeded": "green",
@@ -124,7 +126,7 @@ def _print_on_terminal(
         widths[columns.index(CUT)] = max(
             CUT_COLUMNS_MIN, min(widths[columns.index(CUT)], screen.width - taken)
         )
-    fits = sum(widths[index] + GAP for index in shown) - GAP <= screen.width
+    _narrow(columns, widths, shown, screen.width)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for index in shown:
         column = columns[index]
@@ -134,7 +136,7 @@ def _print_on_terminal(
             justify="right" if numeric else "left",
             no_wrap=column in ("id", CUT) or numeric,
             overflow="ellipsis" if column == CUT else "fold",
-            width=widths[index] if fits or column in ("id", "state") else None,
+            width=widths[index],
         )
     for row in cells:
         table.add_row(*(row[index] for index in shown))
@@ -151,6 +153,19 @@ def _fitting(
             break
         shown.remove(columns.index(column))
     return shown
+
+
+def _narrow(columns: Sequence[str], widths: list[int], shown: Sequence[int], width: int) -> None:
+    """Take from the widest text until all fit: texts are folded, but for ids, states and numbers, which would be no such things then."""
+    over = sum(widths[index] + GAP for index in shown) - GAP - width
+    foldable = [
+        index for index in shown if columns[index] not in WHOLE and not columns[index].startswith("#")
+    ]
+    for _ in range(over):
+        widest = max(foldable, key=lambda index: widths[index], default=None)
+        if widest is None or widths[widest] <= FOLDED_COLUMNS_MIN:
+            return  # a terminal of very few columns: rich folds whatever there is
+        widths[widest] -= 1
 
 
 def _width(columns: Sequence[str], rows: Sequence[Sequence[Any]], shown: Iterable[int]) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ...common.domain.ids import parse_id
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import say, write, write_exact, write_json
@@ -56,10 +57,13 @@ def submit(
     handle = submitter.submit(*positional, **named)
     if wait:
         _print_result(app, handle, None, as_json)
-    elif as_json:
+        return
+    if as_json:
         print_json({"id": handle.id})
     else:
         write(handle.id + "\n")
+    if words := app.session.part(StallQuestions).complaint_now(parse_id(handle.id)):
+        say(f"tq: {words}")  # it is stored all the same, and runs when such a worker comes
 
 
 @click.command(epilog="Example: tq result 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b --timeout 60")

@@ -115,8 +115,9 @@ def _no_url(looked: tuple[str, ...]) -> str:
 
 def _no_key(url: str, looked: tuple[str, ...]) -> str:
     return (
-        f"no key for {url}: {'; '.join(looked)}. Write tq.App(url, authkey=…) or set TQ_AUTHKEY; tq-master names "
-        "its keys when it starts, and `tq keys add --role client` makes one"
+        f"no key for {url}: {'; '.join(looked)}. Name one: in the environment as TQ_AUTHKEY, for a command with "
+        "--authkey-file, in a program with tq.App(url, authkey=…). tq-master names its keys when it starts, and "
+        "`tq keys add --role client` makes one"
     )
 
 

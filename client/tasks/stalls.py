@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...common.domain.ids import show_id
@@ -20,8 +21,6 @@ from .lent_slot import Loan, Runs, loan
 from .outcomes import OutcomeBox
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from ..core.session import ClientSession
 
 STUCK_SECONDS: Final = 2.0  # without a result, before the reason is looked up
@@ -29,6 +28,7 @@ PAUSE_SECONDS_MAX: Final = 60.0  # between two looks of one wait; each pause is 
 ASK_SECONDS_MIN: Final = 0.5  # between two questions of a program, however many threads wait
 SHORT_SECONDS: Final = 0.2  # a wait shorter than this polls, and asks for no reason
 WARNED_MAX: Final = 1_000  # functions that were warned of
+LOOK_SECONDS: Final = 2.0  # that a command which does not wait has for the answer
 
 
 def complaint(task: dict[str, Any]) -> str:
@@ -58,6 +58,14 @@ class StallQuestions:
         if warns:
             question.add_done_callback(self._answered)
         return question
+
+    def complaint_now(self, id: bytes) -> str:
+        """Of a task that was just submitted, whose submitter does not wait. Empty, too, when the answer does not come soon."""
+        question = self.ask(id, warns=False)
+        if question is None or not wait([question], LOOK_SECONDS).done:
+            return ""
+        task = answer_of(question)
+        return complaint(task) if task else ""
 
     def _answered(self, question: Future[Any]) -> None:
         """In the I/O thread."""

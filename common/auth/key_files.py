@@ -11,6 +11,7 @@ from ..runtime.hiding import take_variable
 from .keys import is_token
 
 VARIABLE: Final = "TQ_AUTHKEY"
+OWN_FILES: Final = ("admin.key", "client.key", "worker.key")  # of a master, in its data directory
 
 
 def take_authkey(option: str | None, file: Path | None) -> str | None:
@@ -38,6 +39,10 @@ def take_masters_authkey(option: str | None, file: Path | None) -> tuple[str | N
 def read_key_file(file: Path) -> str:
     try:
         text = file.read_text("utf-8").strip()
+    except FileNotFoundError:
+        own = file.name in OWN_FILES
+        remedy = "; a master that is started again makes its own key files that are gone" if own else ""
+        raise ConfigError(f"there is no key file {file}{remedy}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the key file {file}: {error}") from error
     if not text:

@@ -83,10 +83,22 @@ class WorkerRates:
         self.steady.add(events, now)
 
 
-def foreseen_seconds(ahead: int, rates: Sequence[Rate], now: int) -> float | None:
-    """When a task starts that has so many ahead of it, all served by those whose rates these are; None when
-    too little was seen of them to say."""
-    if sum(rate.weight(now) for rate in rates) < TRUSTED:
+def foreseen_seconds(
+    ahead: int, rates: Sequence[WorkerRates], now: int, *, slots: int = 1, running_ms: int = 0
+) -> float | None:
+    """When a task starts that has so many ahead of it, all served by the workers whose rates these are; None when too little
+    was seen of them to say.
+
+    What ran a minute ago may have been short tasks of another name: a forecast is never faster than what has ended of
+    late, nor than what runs now allows. ``slots``: of these workers; ``running_ms``: how long their tasks have run by now, all
+    together. A slot's task is half over on average, so each takes twice that.
+    """
+    if sum(rate.steady.weight(now) for rate in rates) < TRUSTED:
         return None
-    per_second = sum(rate.per_second(now) for rate in rates)
+    per_second = sum(rate.steady.per_second(now) for rate in rates)
+    recent = sum(rate.recent.weight(now) for rate in rates)
+    if recent >= FORGOTTEN:
+        per_second = min(per_second, sum(rate.recent.per_second(now) for rate in rates))
+    if running_ms >= YOUNG_MS:
+        per_second = min(per_second, slots * slots / (2 * running_ms / 1000))
     return (ahead + 1) / per_second

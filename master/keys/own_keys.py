@@ -27,6 +27,7 @@ class OwnKeys:
     def __init__(self, keys: Keyring, data: Path, *, adopt: bool) -> None:
         self._keys, self._data, self._adopt = keys, data, adopt
         self._unwritten: list[tuple[Path, str]] = []
+        self.replaced: list[Path] = []  # whose keys are still accepted: the file was gone
 
     def prepare(self, now: Now) -> bool:
         """Recognise existing keys and create missing ones, in a transaction; whether keys were created."""
@@ -35,6 +36,8 @@ class OwnKeys:
             file = key_file(self._data, role)
             credential = read(file)
             if credential is None or not self._has(file, role, credential, now):
+                if credential is None and self._keys.has_role(role):
+                    self.replaced.append(file)
                 token = self._keys.add(role, [], f"{file.name}, made by tq-master", now)
                 self._unwritten.append((file, token))
                 made = True

@@ -24,7 +24,7 @@ from ..workers.membership import Membership, Worker
 from .dispatch import Dispatch
 from .lent_slots import LentSlots
 from .routes import Route, Routes
-from .shown import attempts_of, began_at
+from .shown import attempts_of, began_at, begun
 
 ROWS_MAX: Final = 10_001  # read to count them; beyond it the text is "more than": of arrays they are millions
 NEEDED_RUNS_MAX: Final = 100  # of needed tasks whose states are counted
@@ -169,7 +169,7 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
     if not position:
         return f"{busy}; `tq why` counts the tasks before it"
     ahead, is_all = _ahead(engine, route, task, slots)
-    return f"{busy}; {_in_line(engine, ahead, working, is_all=is_all)}; more workers or slots would start it sooner"
+    return f"{busy}; {_in_line(engine, ahead, working, slots, is_all=is_all)}; more workers or slots would start it sooner"
 
 
 def _paused(engine: Engine, task: FullTask) -> str:
@@ -241,12 +241,22 @@ def _ahead(engine: Engine, route: Route, task: FullTask, slots: int) -> tuple[in
     return ahead + max(0, leased - slots), len(rivals) <= ROUTES_MAX
 
 
-def _in_line(engine: Engine, ahead: int, working: list[Worker], *, is_all: bool) -> str:
+def _running_ms(engine: Engine, working: list[Worker]) -> int:
+    """How long the tasks of these workers have run by now, all together."""
+    numbers = {worker.number for worker in working}
+    held = [one for one in begun(engine) if one.worker in numbers]
+    engine.work.glanced(len(held))
+    return sum(max(0, engine.now.steady - one.begun) for one in held if one.begun is not None)
+
+
+def _in_line(engine: Engine, ahead: int, working: list[Worker], slots: int, *, is_all: bool) -> str:
     if not is_all:
         return f"more than {ahead - 1:,} are before it"
     place = f"{ahead:,} are before it" if ahead > 1 else ("one is before it" if ahead else "it is the next")
-    rates = [worker.rates.steady for worker in working if worker.rates is not None]
-    seconds = foreseen_seconds(ahead, rates, engine.now.mono)
+    rates = [worker.rates for worker in working if worker.rates is not None]
+    seconds = foreseen_seconds(
+        ahead, rates, engine.now.mono, slots=slots, running_ms=_running_ms(engine, working)
+    )
     if seconds is None:
         return f"{place}; there is no estimate yet of when it starts"
     return f"{place}, and it starts {about(seconds)}"

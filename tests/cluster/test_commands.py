@@ -192,7 +192,12 @@ def test_an_unknown_id_ends_with_status_5(run: Run, command: str) -> None:
 
 
 def test_a_module_that_no_worker_serves_is_accepted_and_says_why_it_waits(run: Run, queue: str) -> None:
-    id = well(run("submit", "elsewhere:job", "--queue", queue)).strip()
+    submitted = run("submit", "elsewhere:job", "--queue", queue)
+    id = submitted.stdout.strip()
+    assert (submitted.returncode, submitted.stderr.count("\n")) == (0, 1)
+    assert f"does not serve elsewhere:job in queue {queue}; start one with" in submitted.stderr
+    mistyped = run("submit", "cluster_tasks:ad", "--queue", queue, 1, 2)
+    assert "; did you mean cluster_tasks:add? Else start" in mistyped.stderr
     refused(run("result", id, "--timeout", "0.1"), TIMED_OUT, r"0\.1 s")
     assert re.search(r"worker.*elsewhere:job|elsewhere:job.*worker", well(run("show", id)))
 
@@ -285,7 +290,7 @@ def test_show_and_why_handle_values_that_cannot_be_read_or_written_out(
 
 
 def test_why_explains_one_that_waits_and_what_would_change_that(run: Run, queue: str) -> None:
-    nobodys = well(run("submit", "nowhere:nothing", "--queue", queue)).strip()
+    nobodys = run("submit", "nowhere:nothing", "--queue", queue).stdout.strip()
     assert re.fullmatch(
         r"(none of the \d+ connected workers serves|the only connected worker does not serve) nowhere:nothing .*; start one with .*\n",
         well(run("why", nobodys)),
@@ -314,7 +319,7 @@ def test_why_explains_one_that_has_ended(run: Run, task: tuple[Any, ...], status
 
 
 def test_why_shows_how_to_run_a_cancelled_one_again(run: Run, queue: str) -> None:
-    id = well(run("submit", "nowhere:nothing", "--queue", queue)).strip()
+    id = run("submit", "nowhere:nothing", "--queue", queue).stdout.strip()
     well(run("cancel", id))
     assert re.match(rf"it was cancelled .* ago; `tq retry {id}` makes it ready again", well(run("why", id)))
 
@@ -450,7 +455,7 @@ def test_a_key_whose_role_is_not_enough_ends_with_status_4(master_factory: Maste
     admin = runner(master, home, master.key("admin"))
     narrow = runner(master, home, well(admin("keys", "add", "--role", "client", "--queue", "img")).strip())
     refused(narrow("submit", "m:f", "--queue", "mail"), REFUSED, "may use the queues img, not 'mail'")
-    well(narrow("submit", "m:f", "--queue", "img"))
+    assert narrow("submit", "m:f", "--queue", "img").returncode == 0
 
 
 # how to reach a master

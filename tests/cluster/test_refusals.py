@@ -157,7 +157,10 @@ def test_a_key_file_that_is_empty_or_missing_is_named(refuse: Refuse, home: Path
     assert "the key file empty is empty; write the key or the join token into it" in refuse(
         "--authkey-file", "empty"
     )
-    assert "cannot read the key file missing: " in refuse("--authkey-file", "missing")
+    assert "there is no key file missing\n" in refuse("--authkey-file", "missing")
+    assert "no key file a/admin.key; a master that is started again makes" in refuse(
+        "--authkey-file", "a/admin.key"
+    )
 
 
 # what it is to expose

@@ -74,7 +74,7 @@ def test_a_worker_waits_for_a_master_that_is_not_there_yet(
     assert app.submit("cluster_tasks:add", 0, 0).state == tq.State.READY
     master.kill()
     worker = worker_factory(start=False)
-    worker.start(pattern=r"worker\.disconnected")
+    worker.start(pattern=r"worker\.waiting")
     master.start()
     assert app.submit("cluster_tasks:add", 1, 1).result(timeout=30) == 2
 
@@ -89,6 +89,11 @@ def test_keys_outlive_the_master(
     assert {role: master.key(role) for role in keys} == keys
     app = app_factory(master.url, keys["client"])
     assert app.submit("cluster_tasks:add", 1, 1).result(timeout=20) == 2
+    assert "key.replaced" not in master.log
+    (master.data / "admin.key").unlink()
+    master.restart()
+    assert master.key("admin") != keys["admin"]
+    assert "another key is made; the old one stays valid" in master.log
 
 
 def test_memory_durability_forgets_and_says_so(

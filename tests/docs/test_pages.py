@@ -16,12 +16,13 @@ import pytest
 from tq.common.errors import ConfigError
 from tq.common.runtime.config import MasterSettings, WorkerSettings, load_settings
 
-from .pages import READ, RUN, SHOWN, Block, commands_of, documents, read_page
+from .pages import READ, ROOT, RUN, SHOWN, Block, commands_of, documents, read_page
 
 PAGES = {page: read_page(page) for page in documents()}
 EVERY = [block for blocks in PAGES.values() for block in blocks]
 REASONS = ("needs ", "takes minutes", "shown in the abstract")
 NOT_RUN_MAX = 22
+COLUMNS = 92  # of a program on the site, in a window of 1280 pixels
 # A page kills what it started by job or process id: by name it would end what belongs to others.
 BY_NAME = re.compile(r"\b(pkill|killall|pgrep|pidof)\b")
 
@@ -80,3 +81,26 @@ def test_what_is_not_run_says_why_and_is_little() -> None:
 def test_no_page_ends_processes_by_name() -> None:
     commands = [c for b in EVERY if b.language == "console" and b.runs for c in commands_of(b)]
     assert not [c.text for c in commands if BY_NAME.search(c.text)]
+
+
+def test_a_page_names_each_file_that_a_reader_has_to_write() -> None:
+    """The comment that names it for this suite is not shown."""
+    unnamed = []
+    for page, blocks in PAGES.items():
+        lines = (ROOT / page).read_text("utf-8").splitlines()
+        for block in (one for one in blocks if one.note == "file"):
+            above = [one for one in lines[max(0, block.line - 8) : block.line - 1] if "<!--" not in one]
+            if not any(f"`{block.detail}`" in one for one in above):
+                unnamed.append(f"{block.place}: {block.detail}")
+    assert not unnamed, "say in the text above the block what the file is called"
+
+
+def test_a_line_of_a_program_fits_the_site() -> None:
+    long = [
+        f"{block.page}: {line}"
+        for block in EVERY
+        if block.language == "python" and not block.hidden
+        for line in block.text.splitlines()
+        if len(line) > COLUMNS
+    ]
+    assert not long, f"on the site a line has {COLUMNS} columns, what is longer is cut off"

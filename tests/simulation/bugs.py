@@ -210,6 +210,12 @@ BUGS = (
         "",
     ),
     Bug(
+        "purge an array with the first of its ends",
+        "retention.sql",
+        "SELECT finished, slices.seq, slices.stop, route",
+        "SELECT finished, slices.seq, arrays.stop, route",
+    ),
+    Bug(
         "forget a worker that is connected",
         "workers.sql",
         "AND worker NOT IN (SELECT value FROM json_each(?))",

@@ -82,7 +82,10 @@ class Client(Program):
             self._call(["get_task_queue", queue], method, args, ("queue", method), repeatable=True)
 
     def _submits_what_was_purged(self) -> bool:
-        forgotten = [id for id in self.accepted if id in self._oracle.forgotten]
+        gone = self._oracle.forgotten
+        forgotten = [id for id in self.accepted if id in gone]
+        if self._load.is_uneven:  # rather of what is left in part
+            forgotten = [id for id in forgotten if any(one.id not in gone for one in self.accepted[id].batch)]
         if not forgotten or not self.world.chance(0.3):
             return False
         self._submit_again(self.accepted[self.world.random.choice(forgotten)])

@@ -23,6 +23,7 @@ from .oracle import Broken
 from .tables import Torn, read
 from .world import MS, World
 
+TROUBLE = "the disk: "  # begins what a disk in trouble says; all else the store has found by itself
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 
 
@@ -46,7 +47,7 @@ class Disk:
 
     def fail(self, what: str) -> StoreError:
         self.world.log("disk", what)
-        return StoreError(f"the disk: {what}")
+        return StoreError(TROUBLE + what)
 
 
 class SimulatedStore(SqliteStore):

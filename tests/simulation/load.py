@@ -64,13 +64,16 @@ class Spec:
 class Load:
     """Makes tasks up, and remembers them."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, *, uneven: float = 0.0) -> None:
+        """``uneven``: how many of the batches are arrays of which a few tasks take long."""
+        self._world, self._uneven, self.is_uneven = world, uneven, uneven > 0
         self.specs: dict[bytes, Spec] = {}
 
     def batch(self) -> list[Spec]:
         """Some tasks of one callable, queue and character: what one submit carries."""
         world = self._world
+        if self._uneven and world.chance(self._uneven):
+            return self._uneven_array()
         queue, task = world.random.choice(QUEUES), world.random.choice(TASKS)
         kinds = ["plain"] * 8 + [
             "fails",
@@ -110,6 +113,24 @@ class Load:
         for place in range(world.between(13, 60) if many else world.between(1, 12)):
             id = id_behind(first, place) if neighbours else self._new_id()
             length, payload = world.between(100, longest), world.random_bytes(8)
+            spec = Spec(id, queue, task, character, options, length, payload, specs)
+            self.specs[id] = spec
+            specs.append(spec)
+        return specs
+
+    def _uneven_array(self) -> list[Spec]:
+        """Short tasks, of which a few take long or have to be tried again: it ends piece by piece."""
+        world = self._world
+        queue, task, first = world.random.choice(QUEUES), world.random.choice(TASKS[:2]), self._new_id()
+        options = {"retries": 3, "backoff": 0.2, "max_crashes": 4}
+        specs: list[Spec] = []
+        for place in range(world.between(4, 24)):
+            character, length = "plain", world.between(100, 5 * MS)
+            if world.chance(0.1):
+                length = world.between(100 * MS, 2 * SECOND)
+            elif world.chance(0.05):
+                character = world.random.choice(("fails", "retries", "snoozes"))
+            id, payload = id_behind(first, place), world.random_bytes(8)
             spec = Spec(id, queue, task, character, options, length, payload, specs)
             self.specs[id] = spec
             specs.append(spec)

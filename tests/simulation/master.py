@@ -20,7 +20,7 @@ from tq.master.parts import make_engine, make_registry
 from tq.master.store.interface.store import Inconsistent
 from tq.master.store.recording import RecordingStore
 
-from .disk import Disk, SimulatedStore
+from .disk import TROUBLE, Disk, SimulatedStore
 from .network import End, Network
 from .oracle import Broken, Oracle
 from .world import SECOND, Process, World
@@ -229,6 +229,8 @@ class Master:
 
     def _report(self, action: str, **fields: Any) -> None:
         self.process.log(f"{action} {fields.get('error', '') or fields.get('seconds', '')}".strip())
+        if action == "store.failed" and TROUBLE not in fields["error"]:
+            raise Broken("I9", f"the store refuses what the master asks of it: {fields['error']}")
         if action == "master.bug":
             last = fields["error"].strip().splitlines()[-1]
             if Inconsistent.__name__ in last:  # its own rule, that the store does as it was asked

@@ -7,7 +7,7 @@ here can only be seen where time and faults are known exactly.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Container
+from collections.abc import Callable, Collection, Container
 from typing import TYPE_CHECKING, Any
 
 from tq.common.domain.model import OutcomeNumber, StateNumber
@@ -77,6 +77,7 @@ class Oracle:
         self.forgotten: set[bytes] = set()  # their ids
         self.has_schedules = False
         self.instants = Instants()
+        self._once_leased: dict[bytes, Callable[[], object]] = {}
         self._gained_ms = 0  # time that passed for masters only: the wall's clock jumped while none ran
 
     # the store's side
@@ -131,8 +132,11 @@ class Oracle:
                     self._lost(event)
             elif event["what"] == "expired":
                 self._expired(event["id"])
-            elif event["what"] == "leased" and event["attempt"] == 1:
-                self._leased(event["id"])
+            elif event["what"] == "leased":
+                if event["attempt"] == 1:
+                    self._leased(event["id"])
+                if (action := self._once_leased.pop(event["id"], None)) is not None:
+                    action()
             elif event["what"] == "revived":
                 self._failures.pop(event["id"], None)
                 self._revived.add(event["id"])
@@ -143,6 +147,7 @@ class Oracle:
             self._time(store, self.master.engine)
         if self.has_schedules:
             self._look_at_schedules(store, by_schedules)
+        self._check_numbers(store)
         if self._world.chance(0.05):
             self._look(store)
 
@@ -215,10 +220,6 @@ class Oracle:
             kept, counted = sorted(store.counts.read()), sorted(store.counts.recount())
         if kept != counted:
             raise Broken("I10", f"the counts are {kept}, the rows are {counted}")
-        numbers = {number: one.node for number, one in engine.part(Membership).by_number.items()}
-        stored = dict(store.ask("SELECT worker, node FROM workers"))
-        if numbers != {number: stored.get(number) for number in numbers}:
-            raise Broken("I11", "a worker has a number that is not its own in the store")
         running = engine.part(Leases).running
         held = {
             id: LeaseRow(one.seq, one.attempt, one.lease, one.worker)
@@ -227,6 +228,19 @@ class Oracle:
         }
         if held != leases(rows) or len(held) != len(running):
             raise Broken("I5", "the master's leases are not the store's")
+
+    def _check_numbers(self, store: SimulatedStore) -> None:
+        """I11: each worker's number in memory is its own in the store."""
+        if self.master is None:
+            return
+        membership = self.master.engine.part(Membership)
+        stored = dict(store.ask("SELECT worker, node FROM workers"))
+        for number, one in membership.by_number.items():
+            if stored.get(number) != one.node:
+                raise Broken("I11", "a worker has a number that is not its own in the store")
+        for node, one in membership.by_node.items():
+            if stored.get(one.number) != node or membership.by_number.get(one.number) is not one:
+                raise Broken("I11", "a worker is known by a number that is not its own")
 
     def _charge(self, event: dict[str, Any]) -> None:
         """I4: a task is tried again as often as it may be, and not once more."""
@@ -312,6 +326,10 @@ class Oracle:
             raise Broken("H9", "a task was taken from a worker that no fault had touched", event["id"])
 
     # the workers' side
+
+    def once_leased(self, id: bytes, action: Callable[[], object]) -> None:
+        """Do something when this task is leased next."""
+        self._once_leased[id] = action
 
     def started(self, worker: Worker, id: bytes, attempt: int, number: int, who: str) -> None:
         self.note("started", id=id, attempt=attempt, number=number, who=who)

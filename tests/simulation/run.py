@@ -16,6 +16,7 @@ from .master import Master
 from .network import Network
 from .oracle import Broken, Confused, Oracle
 from .planner import Planner
+from .situations import UNEVEN, Situations, is_directed
 from .worker import Worker
 from .world import MS, SECOND, Process, World
 
@@ -63,7 +64,8 @@ class Cluster:
 
     def __init__(self, seed: int) -> None:
         self.world = world = World(seed)
-        self.load = Load(world)
+        self.is_directed = is_directed(seed)
+        self.load = Load(world, uneven=UNEVEN if self.is_directed else 0.0)
         self.oracle = Oracle(world, self.load)
         self.disk = Disk(world)
         self.disk.begun, self.disk.took_effect = self.oracle.begun, self.oracle.took_effect
@@ -72,14 +74,16 @@ class Cluster:
         self.network = Network(world)
         self.network.slowest = world.random.choice([1 * MS, 5 * MS, 50 * MS])
         self.nature = Process(world, "nature")  # whose events are never paused
-        self._result_ttl_ms = SHORT_TTL_MS if world.chance(0.3) else LONG_TTL_MS
+        is_short = self.is_directed or world.chance(0.3)
+        self._result_ttl_ms = SHORT_TTL_MS if is_short else LONG_TTL_MS
         self._lives = 0
         self.chaos_ends = CHAOS
         self.faults: dict[str, int] = {}
-        self._echoes = seed % WITH_SCHEDULES == 2
+        self._echoes = self.is_directed or seed % WITH_SCHEDULES == 2
         self.start_master()
-        self.workers = [self._new_worker() for _ in range(world.between(1, 3))]
-        self.clients = [self._new_client() for _ in range(world.between(1, 2))]
+        self.workers = [self.new_worker() for _ in range(world.between(1, 3))]
+        many = 1 if self.is_directed else world.between(1, 2)
+        self.clients = [self._new_client() for _ in range(many)]
         kinds: list[Callable[[], None]] = [
             self.kill_master,
             self.pause_master,
@@ -108,6 +112,8 @@ class Cluster:
             self.kill_client,
         ]
         self._kinds = _mix(kinds, seed, world)
+        if self.is_directed:
+            self._kinds += Situations(self).kinds
         self.planner = self._planner(seed) if seed % WITH_SCHEDULES == 1 else None
         self._rate = world.random.choice([300 * MS, 1 * SECOND, 4 * SECOND])
         self._next_fault()
@@ -130,9 +136,9 @@ class Cluster:
         except StoreError:
             self._later(SECOND, self.start_master)
 
-    def _new_worker(self) -> Worker:
+    def new_worker(self, slots: int = 0) -> Worker:
         self._lives += 1
-        slots = self.world.between(1, 3)
+        slots = slots or self.world.between(1, 3)
         return Worker(self.world, self.network, self.oracle, self.load, f"worker-{self._lives}", slots)
 
     def _new_client(self) -> Client:
@@ -206,7 +212,7 @@ class Cluster:
     def _replace_workers(self) -> None:
         for index, worker in enumerate(self.workers):
             if not worker.process.alive:
-                self.workers[index] = self._new_worker()
+                self.workers[index] = self.new_worker()
 
     def pause_worker(self) -> None:
         self._pause(children=True)
@@ -366,7 +372,7 @@ class Cluster:
             (worker for worker in self.workers if len(worker.tasks) == 3 and not worker.agent.draining), None
         )
         while rare is None:  # one worker must know every task
-            self.workers.append(self._new_worker())
+            self.workers.append(self.new_worker())
             rare = self.workers[-1] if len(self.workers[-1].tasks) == 3 else None
         self.clients[0].resume_all()
 

@@ -29,15 +29,16 @@ PORTIONS = 2  # of the seeds: as many processes may share them
 ONCE_BROKEN = (5, 40, 65, 103, 110, 127, 139, 150, 159, 183, 340, 398, 483, 1397, 1420, 1557)
 ONE_OF_EACH = (5, 103, 483)
 
-# Found at the first seed; `make proof` finds them all.
-QUICK = (
-    "reply before the commit",
-    "retry one too often",
-    "count twice",
-    "end as expired what gave up",
-    "read on from the earlier connection of a node",
-    "write the last instant one transaction late",
-)
+# By a seed that shows it soon; `make proof` looks for them all, from the first seed on.
+QUICK = {
+    "reply before the commit": 0,
+    "retry one too often": 0,
+    "count twice": 0,
+    "end as expired what gave up": 0,
+    "read on from the earlier connection of a node": 15,
+    "write the last instant one transaction late": 1,
+    "accept a stale slice in part": 26,
+}
 MOVES = (
     (StateNumber.READY, StateNumber.EXPIRED),
     (StateNumber.READY, StateNumber.CANCELLED),
@@ -93,7 +94,7 @@ def test_other_seeds_are_other_stories() -> None:
 
 @pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.name in QUICK], ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found(bug: Bug) -> None:
-    hunt = find(bug, range(60))
+    hunt = find(bug, range(QUICK[bug.name], 60))
     assert hunt.seed is not None, hunt.said
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from tq.common.contract.workers import ReportRow
-from tq.common.domain.id_runs import IdRun, ids_named
+from tq.common.domain.id_runs import PLACE_BYTES, IdRun, ids_named
 from tq.common.domain.model import OutcomeNumber, Role
 from tq.common.errors import TqError
 from tq.common.runtime.history import digest
@@ -203,6 +203,7 @@ class Worker(Reconnecting):
         self._keeps_back = False  # the next report
         self._late: list[ReportRow] = []
         self._confused = 0  # about its next so many releases
+        self._reports_on_others = False  # what it has given back, once it is leased again
         self.ended = False
         self.agent = Agent(
             self,
@@ -364,6 +365,22 @@ class Worker(Reconnecting):
         """What it gives back next it reports on as well: by then others may have it, in a slice as before."""
         self._confused = 10
 
+    def report_what_others_have(self) -> None:
+        """From now on it reports on what it has given back, as soon as others have that."""
+        self._reports_on_others = True
+
+    @property
+    def runs_pieces_of_an_array(self) -> bool:
+        """Whether two children have tasks of one slice, the first of them some that wait behind the one that it runs."""
+        if self.agent.draining or not self.agent.connected:
+            return False
+        busy = [child.jobs for child in self.agent.children.values() if child.jobs]
+        arrays = [{run.id[:-PLACE_BYTES] for run in jobs} for jobs in busy]
+        return any(
+            len(jobs) > 1 and any(mine & others for others in arrays[place + 1 :])
+            for place, (jobs, mine) in enumerate(zip(busy, arrays, strict=True))
+        )
+
     def _report_again(self, rows: list[ReportRow]) -> None:
         sent, call = self.world.now, call_of(rows)
         self._ask(
@@ -392,11 +409,17 @@ class Worker(Reconnecting):
 
     def release(self, held: list[list[Any]]) -> None:
         self._ask("release", lambda _: None, held)
+        if not (self._confused or self._reports_on_others):
+            return
+        success = int(OutcomeNumber.SUCCESS)
+        rows = [ReportRow(*one, success, b"it never ran", 0.0, 0.001, None) for one in one_by_one(held)]
         if self._confused:
             self._confused -= 1
-            success = int(OutcomeNumber.SUCCESS)
-            rows = [ReportRow(*one, success, b"it never ran", 0.0, 0.001, None) for one in one_by_one(held)]
             self.process.later(self.world.between(0, SECOND), lambda: self._report_again(rows))
+        else:
+            delay = self.world.between(0, 30 * MS)
+            last = rows[-1].id
+            self.oracle.once_leased(last, lambda: self.process.later(delay, lambda: self._report_again(rows)))
 
     def began(self, rows: list[list[Any]]) -> None:
         self._ask("beat", lambda _: None, rows)

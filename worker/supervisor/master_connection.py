@@ -68,6 +68,7 @@ class MasterConnection:
         self._node = os.urandom(NODE_ID_BYTES)
         self._opened: CallerConnection | None = None  # the last one, announced on or not yet
         self.current: CallerConnection | None = None
+        self._had_one = False
 
     @property
     def is_open(self) -> bool:
@@ -106,12 +107,19 @@ class MasterConnection:
             except (Unreachable, ProtocolError, InvalidArgument) as error:
                 if not reported:
                     reported = True
-                    self._report("worker.disconnected", level="warning", reason=str(error))
+                    self._report_away(str(error))
             self._lost()
             await asyncio.sleep(
                 wait * _chance.uniform(0.5, 1.0)
             )  # so that workers do not come back all at once
             wait = min(wait * 2, longest)
+
+    def _report_away(self, reason: str) -> None:
+        """That no connection can be made: a worker that never had one has lost nothing."""
+        if self._had_one:
+            self._report("worker.disconnected", level="warning", reason=reason)
+        else:
+            self._report("worker.waiting", level="warning", reason=reason)
 
     async def _announce(self, connection: CallerConnection) -> None:
         try:
@@ -119,7 +127,7 @@ class MasterConnection:
         except StoreError as error:  # the master is alive and its disk is full: try again
             connection.close(str(error))
             return
-        self.current = connection
+        self.current, self._had_one = connection, True
         self._report(
             "worker.connected", address=str(connection.address), version=connection.welcome.server_version
         )

@@ -11,7 +11,7 @@ from ....common.errors import ConfigError
 
 
 @click.command(epilog="Example: tq dev jobs.py")
-@click.argument("modules", nargs=-1, required=True, metavar="[FILE.py | MODULE[:APP]]...")
+@click.argument("modules", nargs=-1, metavar="[FILE.py | MODULE[:APP]]...")
 @click.option("--slots", type=click.IntRange(1), metavar="N", help="Tasks at the same time.  [cores]")
 @click.option(
     "--port", type=click.IntRange(1, 65535), metavar="N", help="The master's port.  [5000, else a free one]"
@@ -25,6 +25,8 @@ def dev(modules: tuple[str, ...], slots: int | None, port: int | None, fresh: bo
 
     Ctrl-C stops everything in order, a second one at once. Queued tasks are kept for the next start.
     """
+    if not modules:
+        raise click.UsageError("name the file that has your functions, as in: tq dev jobs.py")
     if sys.platform == "win32":
         raise ConfigError("tq dev needs Linux or macOS; on Windows use WSL")
     for name in modules:

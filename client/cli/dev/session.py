@@ -214,7 +214,9 @@ class DevSession:
                 self._screen.more(record["count"], record["failed"])
             case {"action": "child.import_failed"}:
                 self._cannot_import(str(record.get("error")))
-            case {"action": "worker.disconnected"} if self._master is None or self._master.ended.done():
+            case {"action": "worker.disconnected" | "worker.waiting"} if (
+                self._master is None or self._master.ended.done()
+            ):
                 pass  # the master has died, which is reported elsewhere
             case _:
                 self._screen.event("worker", record)

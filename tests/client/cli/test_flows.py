@@ -52,7 +52,7 @@ def test_after_a_command_one_sentence_says_how_far_it_is(
 
 
 def test_the_bar_says_what_runs_and_what_failed() -> None:
-    assert _in_words(progress_of({**SHOWN, "state": "running", "running": 2})) == "running, 2 run, 30 failed"
+    assert _in_words(progress_of({**SHOWN, "state": "running", "running": 2})) == "2 running, 30 failed"
 
 
 def test_a_mistyped_command_is_answered_by_the_nearest() -> None:

@@ -142,3 +142,10 @@ def test_the_shell_gets_its_completion(shell: str) -> None:
     )  # fmt: skip
     assert "_TQ_COMPLETE" in done.stdout
     assert "tq" in done.stdout
+
+
+def test_an_option_of_the_commands_in_front_of_them_is_answered_with_where_it_stands() -> None:
+    for option in ("--url=tq://a:5000", "--authkey-file"):
+        refused = CliRunner().invoke(tq_main, [option, "ls"])
+        name = option.partition("=")[0]
+        assert f"{name} stands behind the command, as in: tq ls {name} …" in refused.output

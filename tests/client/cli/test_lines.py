@@ -180,3 +180,14 @@ def test_a_pipe_has_whole_ids(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].startswith("019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b+0..199999 ")
     assert lines[3].startswith("019300a1-7c3e-7b40-8c1d-2f6a5e50496b ")
+
+
+def test_where_nothing_fits_texts_are_folded_and_ids_and_states_are_whole(
+    terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [array(error="ConnectionError: no route to the warehouse"), task(name="a.module.with.a.long:name")]
+    head, _, *lines = printed(rows, 60, terminal, capsys)
+    assert head.split() == ["id", "state", "task", "error"]
+    states = [line[21:].lstrip().partition("  ")[0] for line in lines]
+    assert set(states) >= {"1,600 ready", "198,400 succeeded", "succeeded"}
+    assert any("Connecti" in line for line in lines)

@@ -30,9 +30,12 @@ def test_an_app_without_any_setting_says_the_lines_to_write_when_it_is_used(
     assert lines == ["tq dev jobs.py", "app = tq.App('tq://host:5000', authkey=…)"]
 
 
-def test_a_missing_key_is_reported_with_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_is_reported_with_all_three_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TQ_URL", "tq://localhost:1")
-    with pytest.raises(tq.InvalidArgument, match=r"authkey=.*TQ_AUTHKEY"):
+    with pytest.raises(
+        tq.InvalidArgument,
+        match=r"TQ_AUTHKEY, for a command with --authkey-file, in a program with tq.App\(url, authkey=…\)",
+    ):
         tq.App().submit("m:f")
 
 

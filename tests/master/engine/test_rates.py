@@ -8,6 +8,7 @@ from tq.master.engine.rates import (
     STEADY_MS,
     BusyRate,
     Rate,
+    WorkerRates,
     foreseen_seconds,
 )
 
@@ -55,23 +56,44 @@ def test_a_clock_that_stands_still_or_steps_back_does_no_harm() -> None:
     assert rate.per_second(900) == pytest.approx(10, rel=0.1)
 
 
+def worker_rates(per_second: int, seconds: int) -> WorkerRates:
+    rates = WorkerRates(0)
+    for second in range(seconds + 1):
+        rates.add(per_second, second * 1000)
+    return rates
+
+
 def test_a_start_is_foreseen_from_who_is_before_and_how_fast_all_are_together() -> None:
-    rates = [steady(STEADY_MS, 2, 60), steady(STEADY_MS, 3, 60)]
+    rates = [worker_rates(2, 60), worker_rates(3, 60)]
     assert foreseen_seconds(199, rates, 60_000) == pytest.approx(40, rel=0.05)
     assert foreseen_seconds(0, rates, 60_000) == pytest.approx(0.2, rel=0.05)
 
 
-@pytest.mark.parametrize("rates", [[], [Rate(STEADY_MS, 0)]])
-def test_nothing_is_foreseen_from_nothing(rates: list[Rate]) -> None:
+@pytest.mark.parametrize("rates", [[], [WorkerRates(0)]])
+def test_nothing_is_foreseen_from_nothing(rates: list[WorkerRates]) -> None:
     assert foreseen_seconds(10, rates, 1_000) is None
 
 
 def test_one_task_seen_is_too_little_to_foresee_with() -> None:
-    rate = Rate(STEADY_MS, 0)
-    rate.add(1, 1_000)
-    assert foreseen_seconds(10, [rate], 1_000) is None
-    rate.add(2, 60_000)
-    assert foreseen_seconds(10, [rate], 60_000) is not None
+    rates = WorkerRates(0)
+    rates.add(1, 1_000)
+    assert foreseen_seconds(10, [rates], 1_000) is None
+    rates.add(3, 60_000)
+    assert foreseen_seconds(10, [rates], 60_000) is not None
+
+
+def test_long_tasks_behind_short_ones_are_not_foreseen_at_the_pace_of_the_short_ones() -> None:
+    rates, now = worker_rates(1_000, 10), 10_000
+    for _ in range(4):  # two slots, each task takes 12 s
+        for running in range(1, 12):
+            seconds = foreseen_seconds(15, [rates], now + running * 1000, slots=2, running_ms=2_000 * running)
+            assert seconds is not None
+            assert seconds >= 15 * running / 2, "15 tasks of at least that long in two slots"
+        now += 12_000
+        rates.add(2, now)
+    assert foreseen_seconds(15, [rates], now + 6_000, slots=2, running_ms=12_000) == pytest.approx(
+        96, rel=0.5
+    )
 
 
 @pytest.mark.parametrize(("events", "gap_ms"), [(1, 20_000), (2, 500), (2_000, 100)])
