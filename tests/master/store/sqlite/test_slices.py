@@ -261,6 +261,7 @@ class Both:
                 before_seq=self.random.choice((None, self.seq // 2)),
             )
             self.each(lambda store, what=what: store.listing(what, 25))
+        self.each(lambda store: store._db.execute("SELECT * FROM attempts").fetchall())  # type: ignore[attr-defined]
         picture = [store.load() for store in self.stores]
         assert sorted(picture[0].counts) == sorted(picture[1].counts)
         for store in self.stores:
