@@ -42,6 +42,8 @@ def purge(scale: Scale) -> Readings:
         began, used, first, during = time.perf_counter(), _used(measured), _kept(admin), list[float]()
         while (kept := _kept(admin)) > scale.purged_tasks // 10:
             during += round_trips(measured, TRIPS_AT_ONCE)
+        if not during:
+            raise AssertionError("the results were deleted before a round trip was made")
         seconds = time.perf_counter() - began
         share = (_used(measured) - used - each * len(during)) / seconds
     numbers = {

@@ -59,8 +59,8 @@ FULL: Final = Scale(
     tutorial_tasks=5_000,
     peer_tasks=5_000,
     single_tasks=40_000,
-    ended_tasks=50_000,
-    purged_tasks=100_000,
+    ended_tasks=20_000,
+    purged_tasks=200_000,
     transactions=10_000,
     transaction_workers=10_000,
 )
