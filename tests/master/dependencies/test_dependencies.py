@@ -8,7 +8,7 @@ import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import new_ids, show_id
 from tq.common.domain.model import StateNumber
-from tq.common.errors import Forbidden, InvalidArgument, QuotaExceeded
+from tq.common.errors import Forbidden, InvalidArgument, QuotaExceeded, StoreError
 from tq.common.values.codec import encode
 from tq.common.values.needed import Carried
 from tq.master.dependencies import dependencies, submits, unwritten
@@ -263,6 +263,34 @@ def test_nothing_is_counted_twice_when_a_needed_task_is_retried(graph: Graph) ->
     assert graph.state(both) == "blocked"
     graph.finish(slow.first)
     assert graph.state(both) == "ready"
+
+
+def test_what_is_submitted_while_the_store_is_in_trouble_is_written_whole(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Submits are written later in such a transaction, when other parts have settled."""
+    bad = graph.submit()
+    graph.lease()
+    graph.finish(bad.first, outcome=ERROR)
+    dependencies_of_store = graph.bench.engine.store.dependencies
+
+    def fail() -> None:
+        raise StoreError("the disk says no")
+
+    graph.client.ask("get_task_queue", "submit", TASK, {}, [[new_ids(), b""]])
+    graph.bench.step(commit=fail)
+    graph.connect()
+    assert graph.bench.engine.trouble.since is not None
+    graph.submit(needs=[bad.first])
+    assert dependencies_of_store.open() == []
+    monkeypatch.setattr(dependencies, "DECIDED_MAX", 1)
+    three = graph.submit(3, needs=[bad.first])
+    assert graph.bench.engine.trouble.since is not None
+    graph.restart()
+    for _ in range(3):
+        graph.bench.step()
+    assert set(graph.states(three)) == {"failed"}
+    assert dependencies_of_store.open() == []
 
 
 def test_a_long_chain_falls_in_portions_and_a_restart_in_between_loses_nothing(
