@@ -7,15 +7,17 @@ would corrupt the connection.
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from typing import Final
 
 from ...common.contract.dependencies import DEPENDENCIES
-from ...common.errors import Unreachable
+from ...common.errors import StoreError, Unreachable
 from ...common.values.needed import Rows
 from ...common.wire.caller import Link
 
 TRIES: Final = 20  # of a call whose connection broke; each waits for the next connection
+PAUSE_SECONDS: Final = 0.2  # before a call is made again that the master's store has refused
 
 
 def fetch(link: Link, id: bytes, attempt: int, lease: bytes, first: bytes) -> Rows:
@@ -33,10 +35,15 @@ def fetch(link: Link, id: bytes, attempt: int, lease: bytes, first: bytes) -> Ro
 
 
 def _asked(link: Link, id: bytes, attempt: int, lease: bytes, first: bytes) -> Rows:
-    for _ in range(TRIES):
+    tries = TRIES
+    while tries:
         try:
             rows: Rows = link.call((DEPENDENCIES.name,), "results", id, attempt, lease, first).result()
         except Unreachable:
+            tries -= 1
+            continue
+        except StoreError:  # the master's trouble is no failure of the task; without its lease it is refused
+            time.sleep(PAUSE_SECONDS)
             continue
         return rows
     raise Unreachable("the connection breaks before the results of other tasks have come")

@@ -5,7 +5,8 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from tq.common.errors import Forbidden, TqError, Unreachable
+from tq.common.errors import Forbidden, StoreError, TqError, Unreachable
+from tq.worker.child import needed
 from tq.worker.child.needed import TRIES, fetch
 
 
@@ -42,6 +43,13 @@ def test_a_call_whose_connection_broke_is_made_again() -> None:
     link = Link(Unreachable("broken"), Unreachable("broken"), [])
     assert fetch(link, b"id", 1, b"lease", b"first") == []
     assert len(link.calls) == 3
+
+
+def test_trouble_of_the_store_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needed, "PAUSE_SECONDS", 0.0)
+    link = Link(*[StoreError("the disk says no")] * (TRIES + 1), [])
+    assert fetch(link, b"id", 1, b"lease", b"first") == []
+    assert len(link.calls) == TRIES + 2
 
 
 def test_a_refusal_is_final_and_so_is_a_connection_that_always_breaks() -> None:
