@@ -104,7 +104,7 @@ class Dependencies(Part):
             self._judge(one)
         self._store.dependencies.add([one.row for one in made])
         self._decide(now)
-        self.settle(now)  # while the store is in trouble, submits are written after the other parts have settled
+        self.settle(now)  # in trouble, submits are written after the other parts have settled
 
     # what ends
 

@@ -100,3 +100,26 @@ def loop_in_c_once(path: str) -> str:
     if first_time(path):
         sum(itertools.repeat(0))
     return "alive"
+
+
+@app.task
+def fail_now_and_then(number: int) -> int:
+    if number % 20 == 13:
+        raise ValueError(f"{number} is no good")
+    return number
+
+
+@app.task
+def join(path: str, values: list[object]) -> list[int]:
+    """The sum of what succeeded, and how much did not; each run leaves a line."""
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("joined\n")
+    good = [value for value in values if isinstance(value, int)]
+    return [sum(good), sum(isinstance(value, tq.Failed) for value in values)]
+
+
+@app.task
+def note_end(flow: dict[str, object]) -> None:
+    """The name of the flow is a file."""
+    with open(str(flow["name"]), "a", encoding="utf-8") as file:
+        file.write(f"{flow['state']} {flow['run']}\n")

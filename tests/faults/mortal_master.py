@@ -29,6 +29,7 @@ CALLS = sorted(
     for name, value in vars(part).items()
     if callable(value) and not name.startswith("_")
 )
+PARTS = ("blobs", "items", "locks", "data", "dependencies", "schedules", "flows", "steps")
 
 
 def mortal(number: int, moment: str) -> type[SqliteStore]:
@@ -48,7 +49,16 @@ def mortal(number: int, moment: str) -> type[SqliteStore]:
 
         return call
 
-    return type("MortalStore", (SqliteStore,), {name: deadly(getattr(SqliteStore, name)) for name in CALLS})
+    class MortalStore(SqliteStore):
+        def __init__(self, *args: Any, **keywords: Any) -> None:
+            super().__init__(*args, **keywords)
+            for part in (getattr(self, name) for name in PARTS):
+                for name in (name for name in dir(part) if name[0] != "_" and callable(getattr(part, name))):
+                    setattr(part, name, deadly(getattr(part, name)))
+
+    for name in CALLS:
+        setattr(MortalStore, name, deadly(getattr(SqliteStore, name)))
+    return MortalStore
 
 
 def set_by(file: Path) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 
@@ -17,13 +15,13 @@ from tq.common.values.codec import encode_call
 
 from ..cluster.programs import clean_environment, let_pass, stalled
 from .conftest import ALL, TrialFactory
+from .killed_master import KILLED, run_with_a_kill
 from .load import Load
 from .trial import MORTAL_MASTER, PATIENT, SECONDS, SHORT, Trial
 from .witness import Witness
 
-KILLED = -signal.SIGKILL
-STORE_CALLS = 110  # about so many are made by the script below; whether it was the last shows itself
-FIRST_CALL_OF_THE_SCRIPT = 37  # those before are of the start, and there is a test for them
+STORE_CALLS = 130  # about so many are made by the script below; whether it was the last shows itself
+FIRST_CALL_OF_THE_SCRIPT = 52  # those before are of the start, and there is a test for them
 RESTART_SECONDS_MAX = 5.0
 
 
@@ -50,39 +48,6 @@ def script(trial: Trial, witness: Witness) -> None:
     witness.read([*everything, *never])
 
 
-def run_script_with_a_kill(trial: Trial, number: int, moment: str) -> bool:
-    """Whether the master came so far as to be killed. If so it was started again, and the script went on."""
-    master = trial.master
-    master.environment |= {"FAULT_STORE_CALL": str(number), "FAULT_MOMENT": moment}
-    ended, starting = threading.Event(), threading.Lock()  # programs are started one after another
-    killed: list[float] = []
-
-    def watch() -> None:
-        pid = master.process
-        while pid.poll() is None and not ended.wait(0.005):
-            pass
-        if pid.poll() == KILLED:
-            del master.environment["FAULT_STORE_CALL"]
-            with starting:
-                master.start()
-            killed.append(time.monotonic())
-
-    master.start()
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        worker = trial.worker(start=False)
-        with starting:
-            worker.start(r"worker\.(dis)?connected")  # the master may be gone already
-        script(trial, trial.witness())
-    finally:
-        ended.set()
-        watcher.join(SECONDS)
-    if killed:
-        trial.recovered(killed[0])
-    return bool(killed)
-
-
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_master_killed_at_any_call_of_its_store_loses_nothing_and_starts_nothing_twice(
@@ -91,7 +56,7 @@ def test_a_master_killed_at_any_call_of_its_store_loses_nothing_and_starts_nothi
     stride = max(1, round(STORE_CALLS / 3 / scale)) if scale < ALL else 1
     for number in itertools.count(FIRST_CALL_OF_THE_SCRIPT + stride // 2, stride):
         with new_trial("kill -9 master at a store call", start=False) as trial:
-            was_killed = run_script_with_a_kill(trial, number, moment)
+            was_killed = run_with_a_kill(trial, number, moment, lambda: script(trial, trial.witness()))
             report = trial.judge(times=int(was_killed), wanted_starts=1)
         assert report.extra_starts == 1  # the one that asked for it
         if not was_killed:

@@ -36,7 +36,7 @@ class Trial:
         self.fault, self._xprocess, self._tally = fault, xprocess, tally
         self.home, self.history = home, home / "history"
         self.history.mkdir(parents=True)
-        self._note = History(self.history, "client")
+        self.note = History(self.history, "client")
         self._stack = ExitStack()
         self._programs: list[Program] = []
         self.recovery: float | None = None
@@ -66,7 +66,7 @@ class Trial:
 
     def witness(self, url: str | None = None, role: str = "client") -> Witness:
         app = tq.App(url or self.master.url, self.master.authkey, role=role, connect_timeout=30)
-        return Witness(self._stack.enter_context(app), self._note)
+        return Witness(self._stack.enter_context(app), self.note)
 
     def recording_app(self) -> tq.App:
         """A client that writes its history by itself, as any program does that was started with the variable."""

@@ -12,6 +12,7 @@ class Bug(NamedTuple):
     module: str
     old: str
     new: str
+    also: tuple[tuple[str, str], ...] = ()  # further changes of the kind, in the same module
 
 
 BUGS = (
@@ -262,5 +263,95 @@ BUGS = (
         "tq.master.tasks.expiry",
         "store.purge(now.steady - limits.result_ttl_ms, STEP_TASKS,",
         "store.purge(now.steady, STEP_TASKS,",
+    ),
+    Bug(
+        "lose a decrement of what ends together",
+        "tq.master.dependencies.dependencies",
+        "dependent.left -= sign * part.length\n",
+        "dependent.left -= sign * (1 if part.length > 1 else part.length)\n",
+    ),
+    Bug(
+        "let a task wait for a queue that its key does not cover",
+        "tq.master.dependencies.dependencies",
+        "len(self.known), within(self._routes, session))",
+        "len(self.known), lambda route: True)",
+    ),
+    Bug(
+        "run before all that is needed has ended",
+        "tq.common.domain.on_error",
+        "    return Verdict.WAIT if left else Verdict.RUN",
+        "    return Verdict.WAIT if left > 1 else Verdict.RUN",
+    ),
+    Bug(
+        "forget at a restart what was decided and not done",
+        "tq.master.dependencies.dependencies",
+        "        self._unwritten.write(self._changed)\n",
+        "        self._unwritten.write({} if self._ripe else self._changed)\n",
+    ),
+    Bug(
+        "give the results of others",
+        "tq.master.dependencies.results",
+        "for id in run.ids()]\n        found = outcomes",
+        "for id in run.ids()][::-1]\n        found = outcomes",
+        (
+            (
+                "return to_rows(found)\n",
+                "return to_rows([(id, *rest) for id, (_, *rest) in zip(ids[::-1], found)])\n",
+            ),
+        ),
+    ),
+    Bug(
+        "purge what is needed",
+        "tq.master.store.sqlite.retention",
+        "        self._is_needed = is_needed\n",
+        "        self._is_needed = lambda run: False\n",
+    ),
+    Bug(
+        "make a callback twice",
+        "tq.master.flows.callbacks",
+        "                self._make(row, one, now)\n",
+        "                self._make(row, one, now)\n                self._make(row._replace(run=row.run + 1), one, now)\n",
+    ),
+    Bug(
+        "leave out a callback after a restart",
+        "tq.master.flows.callbacks",
+        "        self._ended = dict.fromkeys(self._store.with_callbacks())\n",
+        "        self._ended = {}\n",
+    ),
+    Bug(
+        "count a task of a flow that is retried as ended",
+        "tq.master.flows.live",
+        "        self._count(state, -tasks)\n",
+        "",
+    ),
+    Bug(
+        "end a flow that is not sealed",
+        "tq.master.flows.live",
+        "is_over = row.node is None and ",
+        "is_over = row.total and ",
+    ),
+    Bug(
+        "wait without end for a program that fills a flow",
+        "tq.master.flows.flows",
+        "        return node in self.table.filled\n\n    def node_lost",
+        "        return False\n\n    def node_lost",
+    ),
+    Bug(
+        "record a step of a stale attempt",
+        "tq.master.steps.steps",
+        "if held is not None and (held.attempt, held.lease) == (attempt, lease) else None",
+        "",
+    ),
+    Bug(
+        "forget a signal that came before its task slept",
+        "tq.master.steps.signals",
+        "        return bool(waits) and any(",
+        "        return False and any(",
+    ),
+    Bug(
+        "take a signal twice",
+        "tq.master.steps.signals",
+        "            self._store.steps.take(wait.seq, found.token, wait.number)\n",
+        "",
     ),
 )

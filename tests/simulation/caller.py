@@ -7,7 +7,7 @@ from typing import Any
 
 from tq.common.errors import TqError, Unreachable
 from tq.common.wire.frames import FrameReader
-from tq.common.wire.protocol import PING, Caller, Goodbye
+from tq.common.wire.protocol import PING, Caller, Goodbye, child_frame
 
 from .master import FRAME_BYTES_MAX, HEARTBEAT_SECONDS, Greeting
 from .network import End, Network
@@ -32,13 +32,26 @@ class Connection:
         end.received, end.lost = self._received, self.end
         process.later(int(CONNECT_SECONDS * SECOND), self._too_slow)
 
-    def call(self, target: Sequence[Any], method: str, args: Sequence[Any], then: Then) -> None:
+    def call(
+        self,
+        target: Sequence[Any],
+        method: str,
+        args: Sequence[Any],
+        then: Then,
+        child: bytes | None = None,
+    ) -> None:
+        """``child``: the node of a worker's child, which makes it."""
         if self.over:
             then(None, Unreachable("closed"))
             return
-        call_id, frame = self._caller.call(target, method, args, {})
+        call_id, frame = self._caller.call(target, method, args, {}, child)
         self._pending[call_id] = then
         self._end.send(frame)
+
+    def child_gone(self, node: bytes) -> None:
+        """A child of this worker has died, which made calls."""
+        if not self.over:
+            self._end.send(child_frame(node, here=False))
 
     def end(self, reason: str) -> None:
         if self.over:

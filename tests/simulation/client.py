@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tq.common.auth.keys import Verifier
 from tq.common.contract.tasks import OutcomeSlice, rows_of
 from tq.common.domain.id_runs import runs_of, runs_with
 from tq.common.domain.model import StateNumber
@@ -33,10 +34,11 @@ class Client(Program):
         until: int,
         *,
         echoes: bool = False,
+        key: Verifier | None = None,
     ) -> None:
         """``echoes``: now and then it submits the same twice at once, as two programs do that use the same keys, and what was
         purged."""
-        super().__init__(world, network, name)
+        super().__init__(world, network, name, key)
         self._oracle, self._load, self._until, self._echoes = oracle, load, until, echoes
         self.accepted: dict[bytes, Spec] = {}  # acknowledged to this client
         self.waits_for: dict[bytes, None] = {}

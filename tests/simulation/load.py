@@ -36,6 +36,12 @@ class Spec:
     duration: int
     payload: bytes = field(default=b"")
     batch: list[Spec] = field(default_factory=list)  # those that were submitted with it, in order
+    needs: tuple[bytes, ...] = ()  # the tasks whose results it is given
+    minimum: int = 0  # of these must succeed
+    depth: int = 0  # of needs behind one another
+    flow: bytes | None = None
+    steps: tuple[tuple[str, float], ...] = ()  # ``attempts.py`` has the kinds
+    result_bytes: int = 0  # besides what it says
 
     def attempt(self, number: int) -> Attempt:
         short = self.duration
@@ -105,13 +111,13 @@ class Load:
         options.setdefault("max_crashes", 4)
         longest = {"jobs:short": 5 * MS, "jobs:long": 900 * MS, "jobs:rare": 60 * MS}[task]
         specs: list[Spec] = []
-        first = self._new_id()
+        first = self.new_id()
         neighbours = world.chance(
             0.7
         )  # consecutive ids, as clients draw them: such tasks are stored as an array
         many = task == "jobs:short" and world.chance(0.1)
         for place in range(world.between(13, 60) if many else world.between(1, 12)):
-            id = id_behind(first, place) if neighbours else self._new_id()
+            id = id_behind(first, place) if neighbours else self.new_id()
             length, payload = world.between(100, longest), world.random_bytes(8)
             spec = Spec(id, queue, task, character, options, length, payload, specs)
             self.specs[id] = spec
@@ -121,7 +127,7 @@ class Load:
     def _uneven_array(self) -> list[Spec]:
         """Short tasks, of which a few take long or have to be tried again: it ends piece by piece."""
         world = self._world
-        queue, task, first = world.random.choice(QUEUES), world.random.choice(TASKS[:2]), self._new_id()
+        queue, task, first = world.random.choice(QUEUES), world.random.choice(TASKS[:2]), self.new_id()
         options = {"retries": 3, "backoff": 0.2, "max_crashes": 4}
         specs: list[Spec] = []
         for place in range(world.between(4, 24)):
@@ -136,13 +142,25 @@ class Load:
             specs.append(spec)
         return specs
 
-    def of_schedule(self, id: bytes) -> None:
-        """A task that a schedule has made; its id decides how long it takes."""
+    def like(self, spec: Spec, count: int) -> list[Spec]:
+        """So many neighbours of one kind."""
+        first, batch = self.new_id(), list[Spec]()
+        for place in range(count):
+            id, payload = id_behind(first, place), self._world.random_bytes(8)
+            made = Spec(
+                id, spec.queue, spec.task, spec.character, spec.options, spec.duration, payload, batch
+            )
+            self.specs[id] = made
+            batch.append(made)
+        return batch
+
+    def of_master(self, id: bytes) -> None:
+        """A task that a schedule has made, or a flow that has ended; its id decides how long it takes."""
         number = int.from_bytes(id[-4:], "big")
         length = 200 * MS + number % SECOND if number % 8 == 0 else 100 + number % (5 * MS)
         self.specs[id] = Spec(id, "", "", "plain", {}, length)
 
-    def _new_id(self) -> bytes:
+    def new_id(self) -> bytes:
         world = self._world
         return (world.now // MS).to_bytes(6, "big") + world.random_bytes(6) + b"\0" + world.random_bytes(3)
 

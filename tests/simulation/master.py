@@ -10,6 +10,7 @@ from tq.common.domain.model import Role
 from tq.common.errors import ProtocolError
 from tq.common.wire.frames import FrameReader
 from tq.common.wire.protocol import PONG, Abandoned, Answerer, Goodbye, Ping, Request, goodbye
+from tq.common.wire.protocol import Child as ChildEvent
 from tq.master.engine.clock import Now
 from tq.master.engine.core import Core
 from tq.master.engine.limits import EngineLimits
@@ -37,6 +38,13 @@ class Greeting(NamedTuple):
 
     role: Role
     node: bytes
+    key: str = ""  # empty: that of its role
+
+
+NARROW = Verifier(
+    key_id="narrow", role=Role.CLIENT, kdf="none", stored_key=b"", server_key=b"", queues=("default",)
+)
+"""A key that does not cover all queues."""
 
 
 class _Done:
@@ -91,7 +99,7 @@ class Socket:
         self._master, self._end = master, end
         self._frames, self._answerer = FrameReader(FRAME_BYTES_MAX), Answerer(FRAME_BYTES_MAX)
         self._last_received, self._node = master.world.now, greeting.node
-        verifier = master.engine.part(Keyring).find(str(greeting.role))
+        verifier = master.engine.part(Keyring).find(greeting.key or str(greeting.role))
         assert verifier is not None
         self.session = Session(
             self, verifier=verifier, role=greeting.role, node=greeting.node, address="simulated"
@@ -124,23 +132,36 @@ class Socket:
             if isinstance(event, Request):
                 if self._master.latest[self._node] is not self:
                     raise Broken("S1", "a call was taken from a connection that its node has replaced")
-                if event.call_id in self.session.calls:
+                session = self.session if event.child is None else self._child(event.child)
+                if event.call_id in session.calls:
                     raise ProtocolError(f"call id {event.call_id} is in use")
-                self._master.server.port.request(self.session, event)
+                self._master.server.port.request(session, event)
             elif isinstance(event, Ping):
                 self.send(PONG)
             elif isinstance(event, Abandoned):
                 self._master.server.port.abandoned(self.session, event.call_id)
+            elif isinstance(event, ChildEvent):
+                gone = self.session.children.pop(event.node, None)
+                if gone is not None and not event.here:
+                    self._master.server.port.left(gone)
             elif isinstance(event, Goodbye):
                 self._end.close()
                 self._ended("it said goodbye")
         if self.session.open:
             self._master.server.port.seen(self.session)
 
+    def _child(self, node: bytes) -> Session:
+        known = self.session.children.get(node)
+        if known is None:
+            known = self.session.child(node)
+            self._master.server.port.opened(known)
+        return known
+
     def _ended(self, reason: str) -> None:
         self._master.sockets.pop(self, None)
         if self.session.open:
-            self._master.server.port.closed(self.session)
+            for one in (*self.session.children.values(), self.session):
+                self._master.server.port.closed(one)
 
     def drop(self) -> None:
         self._end.drop()
@@ -193,6 +214,7 @@ class Master:
             self.engine.part(Keyring).add_unstored(
                 Verifier(key_id=str(role), role=role, kdf="none", stored_key=b"", server_key=b"")
             )
+        self.engine.part(Keyring).add_unstored(NARROW)
         self.server = MasterServer(
             self.engine,
             make_registry(self.engine),

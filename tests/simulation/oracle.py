@@ -7,7 +7,8 @@ here can only be seen where time and faults are known exactly.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Container
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tq.common.domain.model import OutcomeNumber, StateNumber
@@ -16,7 +17,9 @@ from tq.master.tasks.routes import Routes
 from tq.master.workers.membership import Membership
 
 from ..history.checker import Final, check
+from .composition import Composition
 from .instants import Instants, Wrong
+from .stepped import RecordedSteps
 from .tables import LeaseRow, Torn, check_arrays, counts, leases, read
 from .world import SECOND, World
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from .client import Client
     from .disk import SimulatedStore
-    from .load import Load
+    from .load import Load, Spec
     from .master import Master
     from .worker import Worker
 
@@ -47,6 +50,15 @@ class Broken(BaseException):
 
 class Confused(BaseException):
     """The simulator itself failed, amid a commit: no Exception, because the master would take it for one of its disk."""
+
+
+@contextmanager
+def objections() -> Iterator[None]:
+    """Of those who judge a part."""
+    try:
+        yield
+    except Wrong as error:
+        raise Broken(error.rule, str(error), error.id) from error
 
 
 class Oracle:
@@ -75,9 +87,11 @@ class Oracle:
         self._over_at: dict[bytes, int] = {}  # tasks that ended
         self._purged: set[int] = set()  # numbers of tasks
         self.forgotten: set[bytes] = set()  # their ids
-        self.has_schedules = False
+        self.has_schedules = self.has_flows = False
         self.instants = Instants()
         self._once_leased: dict[bytes, Callable[[], object]] = {}
+        self.composition = Composition(load.specs)
+        self.steps = RecordedSteps()
         self._gained_ms = 0  # time that passed for masters only: the wall's clock jumped while none ran
 
     # the store's side
@@ -111,15 +125,22 @@ class Oracle:
 
     def _took_effect(self, store: SimulatedStore) -> None:
         pending, self._pending = self._pending, []
-        by_schedules = dict.fromkeys(
+        by_flows = self.composition.expect(store.ask) if self.has_flows else set[bytes]()
+        by_master = dict.fromkeys(
             event["id"]
             for event in pending
             if event["what"] == "submitted"
-            and (event["id"] not in self._load.specs or event["id"] in self.instants.submitted)
+            and (
+                event["id"] not in self._load.specs
+                or event["id"] in self.instants.submitted
+                or event["id"] in by_flows
+            )
         )
-        for id in by_schedules:
-            self._load.of_schedule(id)
-            self.note("submitting", id=id, who="schedule")
+        for id in by_master:
+            if not self.has_schedules and id not in by_flows:
+                raise Broken("F3", "a task was made that no callback is", id)
+            self._load.of_master(id)
+            self.note("submitting", id=id, who="master")
         for event in pending:
             event["t"] = self._world.now
             self._say(event)
@@ -145,31 +166,38 @@ class Oracle:
                 self._purge(event)
         if self.master is not None:
             self._time(store, self.master.engine)
+        if self.has_flows:
+            with objections():
+                self._look_at_flows(store, pending)
         if self.has_schedules:
-            self._look_at_schedules(store, by_schedules)
+            self._look_at_schedules(store, [id for id in by_master if id not in by_flows])
         self._check_numbers(store)
         if self._world.chance(0.05):
             self._look(store)
 
     def _look_at_schedules(self, store: SimulatedStore, submitted: Collection[bytes]) -> None:
         assert self.master is not None
-        try:
+        with objections():
             self.instants.look(store.ask, submitted, self.master.engine.now.wall)
-        except Wrong as error:
-            raise Broken(error.rule, str(error), error.id) from error
 
     def check_schedules_due(self, store: SimulatedStore) -> None:
-        try:
+        with objections():
             self.instants.check_due(store.ask, (self._world.now + self._world.wall_offset) // 1000)
-        except Wrong as error:
-            raise Broken(error.rule, str(error)) from error
+
+    def _look_at_flows(self, store: SimulatedStore, events: list[dict[str, Any]]) -> None:
+        assert self.master is not None
+        for event in events:
+            self.composition.take(event)
+            self.steps.take(event)
+        self.composition.look(store.ask)
+        self.steps.look(store.ask, self.master.engine.now.steady)
 
     def _note_end(self, event: dict[str, Any]) -> None:
         what, now = event["what"], self._world.now
         if what == "accepted" or (what == "ended" and event["outcome"] in REPORTED):
             self._reported_at[event["id"], event["attempt"]] = now
         ends = what in ("ended", "returned") and event["state"] >= StateNumber.SUCCEEDED
-        if ends or what in ("accepted", "cancelled", "expired"):
+        if ends or what in ("accepted", "cancelled", "expired", "fell"):
             self._over_at[event["id"]] = self._transaction_at  # its commit may come much later
 
     def _purge(self, event: dict[str, Any]) -> None:
@@ -207,6 +235,9 @@ class Oracle:
             check_arrays(store.ask, rows, self._purged)
         except Torn as error:
             raise Broken("I9", str(error)) from error
+        if self.has_flows:
+            with objections():
+                self.composition.compare(store.ask, rows)
         have = counts(rows)
         believed = {
             (route.number, StateNumber(state)): tasks
@@ -338,6 +369,18 @@ class Oracle:
                 "I7", f"attempt {attempt} was started by a worker that had been ordered to drop it", id
             )
 
+    def object(self, rule: str, text: str, id: bytes | None) -> None:
+        raise Broken(rule, text, id)
+
+    def given(self, spec: Spec, given: Mapping[bytes, tuple[int, bytes | None]]) -> None:
+        with objections():
+            self.composition.given(spec, given)
+
+    def served(self, id: bytes, attempt: int, sent: int, method: str) -> None:
+        """T2: an attempt that is over gets and records nothing."""
+        if self._ended_at.get((id, attempt), sent) < sent:
+            raise Broken("T2", f"{method} was answered to attempt {attempt}, which had ended", id)
+
     def announced(self, worker: Worker, sent: int, held: list[list[Any]], dropped: list[bytes]) -> None:
         """A worker announced what it holds; the answer names what it has lost."""
         lost = Counter(dropped)
@@ -390,10 +433,9 @@ class Oracle:
             id: Final(state, attempt, digest(result) if state == StateNumber.SUCCEEDED else "")
             for id, state, attempt, result in rows
         }
-        try:
+        with objections():
             self.instants.check_ends({id: row.state for id, row in final.items()})
-        except Wrong as error:
-            raise Broken(error.rule, str(error), error.id) from error
+            self.composition.check_callbacks()
         report = check(self.events, final)
         for violation in report.violations:
             raise Broken(violation.rule, violation.text, violation.id)

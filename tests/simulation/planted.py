@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -59,11 +60,13 @@ def planted(bug: Bug) -> Iterator[None]:
 
 
 def _changed(text: str, bug: Bug) -> str:
-    if bug.old not in text:
-        raise LookupError(
-            f"{bug.name}: the text to change is no longer in {bug.module}; adapt the bug to the new one"
-        )
-    return text.replace(bug.old, bug.new)
+    for old, new in ((bug.old, bug.new), *bug.also):
+        if old not in text:
+            raise LookupError(
+                f"{bug.name}: the text to change is no longer in {bug.module}; adapt the bug to the new one"
+            )
+        text = text.replace(old, new)
+    return text
 
 
 def _plant_python(bug: Bug) -> list[tuple[object, str, object]]:
@@ -103,9 +106,9 @@ def _plant_sql(bug: Bug) -> list[tuple[object, str, object]]:
     return [(sqlite, "load_statements", before)]
 
 
-def _hunt(index: int) -> tuple[Bug, Hunt, float]:
+def _hunt(seeds: range, index: int) -> tuple[Bug, Hunt, float]:
     began = time.perf_counter()
-    return BUGS[index], find(BUGS[index], range(SEEDS_MAX)), time.perf_counter() - began
+    return BUGS[index], find(BUGS[index], seeds), time.perf_counter() - began
 
 
 def main() -> int:
@@ -113,15 +116,17 @@ def main() -> int:
     parser.add_argument(
         "bugs", nargs="*", metavar="BUG", help="words of the names of the bugs to plant; none: all of them"
     )
+    parser.add_argument("--first", type=int, default=0, help="the first seed [0]")
+    parser.add_argument("--step", type=int, default=1, help="only every so many seeds [1]")
     parser.add_argument("--processes", type=int, help="how many hunt at the same time [one for each core]")
     options = parser.parse_args()
     words = options.bugs
     chosen = [index for index, bug in enumerate(BUGS) if not words or any(word in bug.name for word in words)]
     if not chosen:
         parser.error("no bug has such a name; there are: " + ", ".join(bug.name for bug in BUGS))
-    missed = 0
+    missed, seeds = 0, range(options.first, SEEDS_MAX, options.step)
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        for bug, hunt, seconds in pool.imap_unordered(_hunt, chosen):
+        for bug, hunt, seconds in pool.imap_unordered(partial(_hunt, seeds), chosen):
             missed += hunt.seed is None
             where = "NOT FOUND" if hunt.seed is None else f"seed {hunt.seed}"
             failures = f" ({hunt.failures} seeds ended by an exception)" if hunt.failures else ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tq.client.core.pending_calls import PendingCall, PendingCalls
+from tq.common.auth.keys import Verifier
 from tq.common.contract.tasks import OutcomeSlice
 from tq.common.domain.model import Role
 from tq.common.errors import TqError, Unreachable
@@ -17,10 +18,12 @@ from .world import Process, World
 
 
 class Program(Reconnecting):
-    """Makes calls, with an admin's key. Subclasses say which, and take what they come to."""
+    """Makes calls. Subclasses say which, and take what they come to."""
 
-    def __init__(self, world: World, network: Network, name: str) -> None:
-        super().__init__(Process(world, name), network, Greeting(Role.ADMIN, world.random_bytes(16)))
+    def __init__(self, world: World, network: Network, name: str, key: Verifier | None = None) -> None:
+        """``key``: by default an admin's."""
+        role, key_id = (Role.ADMIN, "") if key is None else (key.role, key.key_id)
+        super().__init__(Process(world, name), network, Greeting(role, world.random_bytes(16), key_id))
         self.world, self.pending = world, PendingCalls("outcomes")
 
     def _settled(self, ticket: Any, value: Any, error: TqError | None) -> None:

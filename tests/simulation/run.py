@@ -6,13 +6,17 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
+from typing import Any
 
+from tq.common.auth.keys import Verifier
 from tq.common.errors import StoreError
 
 from .client import Client
+from .composer import Composer
 from .disk import Disk, SimulatedStore
 from .load import Load
-from .master import Master
+from .master import NARROW, Master
 from .network import Network
 from .oracle import Broken, Confused, Oracle
 from .planner import Planner
@@ -37,6 +41,8 @@ DAMAGED = (
     "log_attempt",
 )
 WITH_SCHEDULES = 3  # every third seed
+WITH_FLOWS = 5  # every fifth seed
+COMPOSED = 60 * SECOND  # what tasks that need each other may take longer
 DECIDED = 20 * SECOND  # a master that stood still when the faults ended has had its time
 SHORT_TTL_MS = 8_000  # results are purged while others of their array still run
 LONG_TTL_MS = 7 * 24 * 3_600_000
@@ -115,6 +121,7 @@ class Cluster:
         if self.is_directed:
             self._kinds += Situations(self).kinds
         self.planner = self._planner(seed) if seed % WITH_SCHEDULES == 1 else None
+        self.composers = self._composers(seed) if seed % WITH_FLOWS == 4 else []
         self._rate = world.random.choice([300 * MS, 1 * SECOND, 4 * SECOND])
         self._next_fault()
 
@@ -153,6 +160,27 @@ class Cluster:
         return Planner(
             self.world, self.network, seed, self.chaos_ends, clock_jumps=self.jump_clock in self._kinds
         )
+
+    def _composers(self, seed: int) -> list[Composer]:
+        self.oracle.has_flows = True
+        return [self._new_composer(Random(~seed), None), self._new_composer(Random(~seed - 1), NARROW)]
+
+    def _new_composer(self, random: Random, key: Verifier | None) -> Composer:
+        self._lives += 1
+
+        def died(composer: Composer) -> None:
+            self.composers.remove(composer)
+            self._later(random.randint(0, 3 * SECOND), lambda: self._replace_composer(composer, random, key))
+
+        name = f"{'composer' if key is None else 'narrow composer'}-{self._lives}"
+        return Composer(
+            self.world, self.network, self.oracle, self.load, name, self.chaos_ends, random, died, key
+        )
+
+    def _replace_composer(self, composer: Composer, random: Random, key: Verifier | None) -> None:
+        made = self._new_composer(random, key)
+        self.composers.append(made)
+        made.take_over(composer)
 
     # harm
 
@@ -388,10 +416,17 @@ class Cluster:
             self.oracle.check_schedules_due(self.store)
             self.planner.finish()
 
+    def stuck_flows(self) -> list[Any]:
+        if not self.oracle.has_flows:
+            return []
+        return self.store.ask("SELECT flow, state FROM flows WHERE finished IS NULL OR work > 0")
+
     @property
     def at_rest(self) -> bool:
         """Every task that was promised to a client has ended, and every client that waits for it has received its end."""
-        if any(client.waits_for for client in self.clients):
+        if any(client.waits_for for client in (*self.clients, *self.composers)):
+            return False
+        if any(composer.waits_for_flows for composer in self.composers) or self.stuck_flows():
             return False
         if self.planner is not None and (self.planner.unpaused or self.store.in_transaction):
             return False
@@ -421,6 +456,7 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
         cluster.world.run(CHAOS + 8 * SECOND)
         cluster.end_schedules()
         step, deadline = 500 * MS, cluster.world.now + PEACE + cluster.work_left()
+        deadline += COMPOSED if cluster.composers else 0
         while not cluster.at_rest:
             if cluster.world.now > deadline:
                 raise _stuck(cluster)
@@ -452,5 +488,9 @@ def _stuck(cluster: Cluster) -> Broken:
     if rows:
         id, state, attempt = rows[0]
         return Broken("liveness", f"a task has not ended: state {state}, attempt {attempt}", id)
-    id = next(id for client in cluster.clients for id in client.waits_for)
+    for number, state in cluster.stuck_flows():
+        return Broken("liveness", f"the flow {number} is {state} without an end")
+    if any(composer.waits_for_flows for composer in cluster.composers):
+        return Broken("liveness", "a client was never notified of the end of a flow")
+    id = next(id for client in (*cluster.clients, *cluster.composers) for id in client.waits_for)
     return Broken("liveness", "a client was never notified of an end", id)

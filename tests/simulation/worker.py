@@ -23,7 +23,8 @@ from tq.worker.agent.runs import JobRun
 from tq.worker.agent.watchdog import LOOK_SECONDS, TICK_SECONDS
 from tq.worker.child.start_page import BEGUN, LEFT, RUNS, TAKEN, StartPage
 
-from .caller import Connection, Reconnecting
+from .attempts import AskingAttempt
+from .caller import Connection, Reconnecting, Then
 from .load import TASKS, Load
 from .master import HEARTBEAT_SECONDS, Greeting
 from .network import Network
@@ -48,7 +49,8 @@ class Child(Process):
         self._page = StartPage(self._words)
         self._sent = 0  # the ordinal of the last job
         self._is_between = False  # the two steps that begin a job
-        self._current: tuple[Job, Handle] | None = None
+        self._current: tuple[Job, Handle | AskingAttempt] | None = None
+        self.node = b""  # for the master, once it has called it
         self._reports: list[Report] = []
         self._flushing = False
         self._channel_at = self._socket_at = 0
@@ -124,19 +126,29 @@ class Child(Process):
             self._next()
             return
         self._words[RUNS] = ordinal
-        plan = self._load.specs[job.id].attempt(job.attempt)
+        spec = self._load.specs[job.id]
         self._oracle.started(self._worker, job.id, job.attempt, job.number, self.name)
-        handle = self.later(plan.duration, lambda: self._over(plan.outcome, plan.dies, plan.after))
+        if spec.needs or spec.steps:
+            asking = AskingAttempt(self, self._oracle, job, spec, self._worker.relay)
+            self._current = job, asking
+            asking.begin()
+            return
+        plan = spec.attempt(job.attempt)
+        handle = self.later(plan.duration, lambda: self.over(plan.outcome, plan.dies, plan.after))
         self._current = job, handle
 
-    def _over(self, outcome: OutcomeNumber, dies: int, after: float | None) -> None:
+    def over(self, outcome: OutcomeNumber, dies: int = 0, after: float | None = None) -> None:
+        """The current attempt ends."""
         if dies:
             self.die(dies)
             return
         assert self._current is not None
         job, _ = self._current
         self._current = None
-        body = b"result %b %d" % (job.payload, job.attempt) if outcome == OutcomeNumber.SUCCESS else None
+        spec = self._load.specs[job.id]
+        payload = spec.payload if spec.needs else job.payload
+        result = b"result %b %d" % (payload, job.attempt) + bytes(spec.result_bytes)
+        body = result if outcome == OutcomeNumber.SUCCESS else None
         self._oracle.note(
             "computed",
             id=job.id,
@@ -172,7 +184,7 @@ class Child(Process):
         job, handle = self._current
         if self._load.specs[job.id].attempt(job.attempt).listens:
             handle.cancel()
-            self._over(outcome, 0, None)
+            self.over(outcome)
 
     def _flush(self) -> None:
         self._flushing = False
@@ -204,6 +216,7 @@ class Worker(Reconnecting):
         self._late: list[ReportRow] = []
         self._confused = 0  # about its next so many releases
         self._reports_on_others = False  # what it has given back, once it is leased again
+        self._unsent: list[Callable[[], None]] = []  # calls of children, for the next connection
         self.ended = False
         self.agent = Agent(
             self,
@@ -263,6 +276,9 @@ class Worker(Reconnecting):
             self.agent.connect(dropped, self._now())
             self._await_orders(connection)
             self._beat(connection)
+            unsent, self._unsent = self._unsent, []
+            for send in unsent:
+                send()
             self._after()
             late, self._late = self._late, []
             if late:
@@ -272,6 +288,21 @@ class Worker(Reconnecting):
 
     def gone(self, reason: str) -> None:
         self.agent.disconnect()
+
+    def relay(self, child: Child, target: list[str], method: str, args: tuple[Any, ...], then: Then) -> None:
+        """A call of a child; without a connection it waits for the next one."""
+        if not child.alive:
+            return
+        connection = self.connection
+        if connection is None or connection.over:
+            self._unsent.append(lambda: self.relay(child, target, method, args, then))
+            return
+        child.node = child.node or self.world.random_bytes(16)
+
+        def answered(value: Any, error: TqError | None) -> None:
+            child.later(self.world.between(20, 500), lambda: then(value, error))
+
+        connection.call(target, method, args, answered, child.node)
 
     def _ask(self, method: str, then: Callable[[Any], None], *args: Any) -> None:
         connection = self.connection
@@ -445,6 +476,8 @@ class Worker(Reconnecting):
         if child.ready and child.number in self.agent.children:
             self.agent.child_died(child.number, death, child.begun(), self._now())
         self.children.pop(child.number, None)
+        if child.node and self.connection is not None:
+            self.connection.child_gone(child.node)
         if not child.is_retired:
             self.process.later(10 * MS, self._start_child)
         self._after()

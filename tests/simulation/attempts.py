@@ -1,0 +1,225 @@
+"""An attempt that asks the master while it runs: for the results that it is given, and for its steps.
+
+The steps are the shipped generators of ``worker/child/steps.py``; what they wait for comes as events. The results are read as
+``common/values/needed.py`` reads them.
+
+Kinds of steps: ``call`` (how long it takes, ms), ``sleep`` (seconds), ``wait`` (for a signal, seconds at most); and no steps of the
+master: ``fail`` and ``die``, in the first so many attempts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+from tq.common.domain.directives import Suspended
+from tq.common.domain.id_runs import IdRun
+from tq.common.domain.model import OutcomeNumber
+from tq.common.errors import LeaseLost, StepChanged, StoreError, TqError, Unreachable
+from tq.common.values.needed import CARRIED_CODE, Carried
+from tq.worker.agent.jobs import Job
+from tq.worker.child.steps import STEPS, AttemptSteps, Token
+
+from .instants import Wrong
+from .load import Spec
+from .world import MS, SECOND
+
+if TYPE_CHECKING:
+    from .caller import Then
+    from .oracle import Oracle
+    from .worker import Child
+
+DEPENDENCIES = ["get_dependencies"]
+PAUSE = 200 * MS  # before a call is made again
+SIGNAL = "approved"
+
+Given = dict[bytes, tuple[int, bytes | None]]  # by id: the state of a needed task, and its result
+
+
+class Work:
+    """What a step's function does: it takes so long, and returns this."""
+
+    def __init__(self, duration: int, value: str) -> None:
+        self.duration, self.value = duration, value
+
+    def __await__(self) -> Iterator[Any]:
+        raise AssertionError("an event ends it")
+
+
+class EventSteps(AttemptSteps):
+    """Asks by yielding what it asks for. ``clock``: seconds."""
+
+    def __init__(self, token: Token, clock: Callable[[], float]) -> None:
+        super().__init__(None, token)  # type: ignore[arg-type]
+        self._clock = clock
+
+    def _start(self, method: str, args: tuple[Any, ...]) -> Any:
+        return method, args
+
+    def step(
+        self, kind: str, name: str, value: float, function: Callable[[], Any]
+    ) -> Generator[Any, Any, Any]:
+        number = self._next()
+        if kind == "call":
+            return self._call(number, name, function, (), {})
+        if kind == "sleep":
+            return self._suspend(number, value)
+        return self._wait(number, SIGNAL, value, None)
+
+
+class AskingAttempt:
+    def __init__(
+        self,
+        child: Child,
+        oracle: Oracle,
+        job: Job,
+        spec: Spec,
+        relay: Callable[[Child, list[str], str, tuple[Any, ...], Then], None],
+    ) -> None:
+        self._child, self._oracle, self._job, self._spec, self._relay = child, oracle, job, spec, relay
+        self._token = job.id, job.attempt, job.lease
+        self._steps = EventSteps(self._token, lambda: child.world.now / SECOND)
+        self._given: Given = {}
+        self._at = 0  # the step
+        self._number = 0  # of it, as the master counts
+        self._is_over = False
+
+    def begin(self) -> None:
+        carried = msgpack.unpackb(self._job.payload, ext_hook=_opened) if self._spec.needs else None
+        if self._spec.needs and not isinstance(carried, Carried):
+            self._oracle.object("D3", "it was given nothing of what it needs", self._job.id)
+        if isinstance(carried, Carried):
+            self._take(carried.rows)
+        self._fetch()
+
+    def cancel(self) -> None:
+        self._is_over = True
+
+    # what it needs
+
+    def _take(self, rows: list[Any]) -> None:
+        for first, state, bodies in rows:
+            ids = IdRun(first, len(bodies)).ids()
+            self._given.update(zip(ids, ((state, body) for body in bodies), strict=True))
+
+    def _fetch(self) -> None:
+        missing = next((id for id in self._spec.needs if id not in self._given), None)
+        if missing is None:
+            self._oracle.given(self._spec, self._given)
+            self._next_step()
+            return
+
+        def fetched(rows: list[Any]) -> None:
+            self._take(rows)
+            if missing not in self._given:
+                self._oracle.object("D3", "a result that it needs was not sent", self._job.id)
+            self._fetch()
+
+        self._ask(DEPENDENCIES, "results", (missing,), fetched, self._fails)
+
+    # its steps
+
+    def _next_step(self) -> None:
+        if self._is_over:
+            return
+        if self._at == len(self._spec.steps):
+            plan = self._spec.attempt(self._job.attempt)
+            self._child.later(plan.duration, lambda: self._ends(plan.outcome, plan.dies, plan.after))
+            return
+        kind, value = self._spec.steps[self._at]
+        self._at += 1
+        if kind in ("fail", "die"):
+            if self._job.number > value:
+                self._next_step()
+            else:
+                self._ends(OutcomeNumber.ERROR, -9 if kind == "die" else 0)
+            return
+        self._number += 1
+        number = self._number
+        step = self._steps.step(kind, f"step {number}", value, lambda: self._work(number, int(value)))
+        self._drive(kind, step, None, None)
+
+    def _work(self, number: int, duration: int) -> Work:
+        self._judged_by(self._oracle.steps.called, number, self._job.attempt)
+        return Work(duration * MS, f"{number} by attempt {self._job.attempt}")
+
+    def _drive(self, kind: str, step: Generator[Any, Any, Any], answer: Any, error: TqError | None) -> None:
+        if self._is_over:
+            return
+        try:
+            wanted = step.send(answer) if error is None else step.throw(error)
+        except StopIteration as end:
+            self._done(kind, end.value)
+        except TimeoutError:
+            self._done(kind, None)
+        except Suspended as suspended:
+            self._ends(OutcomeNumber.SNOOZE, after=suspended.seconds)
+        except StepChanged as changed:
+            self._oracle.object("T5", str(changed), self._job.id)
+        except (LeaseLost, TqError):
+            self._fails()
+        else:
+            if isinstance(wanted, Work):
+                self._child.later(wanted.duration, lambda: self._drive(kind, step, wanted.value, None))
+                return
+            method, args = wanted
+            self._ask(
+                STEPS,
+                method,
+                args,
+                lambda value: self._drive(kind, step, value, None),
+                lambda error: self._drive(kind, step, None, error),
+            )
+
+    def _done(self, kind: str, value: Any) -> None:
+        if kind == "call":
+            self._judged_by(self._oracle.steps.returned, self._number, value)
+        elif kind == "wait":
+            self._judged_by(self._oracle.steps.waited, self._number, None if value is None else value.value)
+        self._next_step()
+
+    def _judged_by(self, judge: Callable[..., None], *facts: Any) -> None:
+        try:
+            judge(self._job.id, *facts)
+        except Wrong as wrong:
+            self._oracle.object(wrong.rule, str(wrong), wrong.id)
+
+    # what they have in common
+
+    def _ask(
+        self,
+        target: Any,
+        method: str,
+        args: tuple[Any, ...],
+        then: Callable[[Any], None],
+        otherwise: Callable[[TqError], None],
+    ) -> None:
+        sent = self._child.world.now
+
+        def answered(value: Any, error: TqError | None) -> None:
+            if error is None and value is not None:
+                self._oracle.served(self._job.id, self._job.attempt, sent, method)
+            if self._is_over:
+                return
+            if isinstance(error, (Unreachable, StoreError)):
+                self._child.later(PAUSE, lambda: self._ask(target, method, args, then, otherwise))
+            elif error is not None:
+                self._child.log(f"refused: {method}: {type(error).__name__}", self._job.id)
+                otherwise(error)
+            else:
+                then(value)
+
+        self._relay(self._child, list(target), method, (*self._token, *args), answered)
+
+    def _fails(self, error: TqError | None = None) -> None:
+        self._ends(OutcomeNumber.ERROR)
+
+    def _ends(self, outcome: OutcomeNumber, dies: int = 0, after: float | None = None) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._child.over(outcome, dies, after)
+
+
+def _opened(code: int, body: bytes) -> Any:
+    return Carried(body) if code == CARRIED_CODE else msgpack.ExtType(code, body)
