@@ -52,6 +52,7 @@ from .unwritten import UnwrittenCounts
 DECIDED_MAX: Final = (
     1_000  # tasks and neighbours about which one transaction decides: some fifty milliseconds
 )
+FALL_COST: Final = 4  # one that fails is as much work as so many that become ready
 COUNTED_SHARE: Final = 20  # counted in memory while one is decided
 NEEDS_SHARE: Final = 10  # needs that are forgotten while one is decided
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)
@@ -168,6 +169,7 @@ class Dependencies(Part):
                 case Verdict.RUN:
                     self._unblock(ripe, ripe.seq, ripe.stop, now)
                 case Verdict.FALL:
+                    left -= FALL_COST - 1
                     self._fall(ripe, ripe.seq, ripe.culprit or ripe.needs[0].first, now)
                 case Verdict.DROP:
                     self._drop(ripe.run, now)
@@ -178,15 +180,16 @@ class Dependencies(Part):
         if (state != SUCCEEDED) if dependent.catches else (state == SUCCEEDED or dependent.collects):
             self._unblock(dependent, dependent.seq + start, dependent.seq + stop, now)
             return 1
-        if stop - start > left:
-            self._ripe.appendleft(piece._replace(start=start + left))
-            stop = start + left
+        most = max(1, left // FALL_COST)
+        if stop - start > most:
+            self._ripe.appendleft(piece._replace(start=start + most))
+            stop = start + most
         if dependent.catches:
             self._drop(IdRun(id_behind(dependent.id, start), stop - start), now)
             return stop - start
         for place in range(start, stop):
             self._fall(dependent, dependent.seq + place, id_behind(dependent.needs[0].first, place), now)
-        return stop - start
+        return (stop - start) * FALL_COST
 
     def _unblock(self, dependent: Dependent, seq: int, stop: int, now: Now) -> None:
         due: int | None = None

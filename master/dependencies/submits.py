@@ -15,9 +15,7 @@ from ..tasks.plan import Submission
 from ..tasks.submitted import NewRun
 from .dependent import Dependent
 
-NEEDS_MAX: Final = (
-    10_000  # runs that the tasks of one call need: the states of each are looked at, some 20 µs
-)
+NEEDS_MAX: Final = 10_000  # tasks of one call and runs that they need: some 20 µs for each run
 OPEN_MAX: Final = 250_000  # dependents that have not ended: each takes half a kilobyte of memory
 
 
@@ -30,11 +28,11 @@ def check(
         raise InvalidArgument(
             f"{OPEN_MAX:,} tasks wait for others already; map over handles, of which a thousand count as one, or wait for some"
         )
-    named = sum(len(new.needs.runs) for new in runs if new.needs is not None)
-    if named > NEEDS_MAX:
+    needing = [len(new.needs.runs) for new in runs if new.needs is not None]
+    if len(needing) + sum(needing) > NEEDS_MAX:
         raise InvalidArgument(
-            f"the tasks of one call need {named:,} runs of tasks; at most {NEEDS_MAX:,}: send them in portions, need tasks of a map, "
-            "which are one run, or merge them in stages"
+            f"{len(needing):,} tasks of one call need {sum(needing):,} runs of tasks, together at most {NEEDS_MAX:,}: send them in "
+            "portions, need tasks of a map, which are one run, or merge them in stages"
         )
     seen = dict[IdRun, None]()
     for needs in (new.needs for new in runs if new.needs is not None):

@@ -175,9 +175,9 @@ def test_what_the_tasks_of_a_call_and_of_a_key_need_is_bounded_by_runs(
     graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages = [graph.submit().first for _ in range(3)]
-    monkeypatch.setattr(submits, "NEEDS_MAX", 4)
+    monkeypatch.setattr(submits, "NEEDS_MAX", 6)
     row = [[0, pages], [0, pages[:2]]]
-    with pytest.raises(InvalidArgument, match="of one call need 5 runs of tasks; at most 4"):
+    with pytest.raises(InvalidArgument, match="2 tasks of one call need 5 runs of tasks, together at most 6"):
         graph.client.call(
             "get_task_queue/default", "submit", TASK, {}, [[new_ids(), b"", needs] for needs in row]
         )
@@ -296,7 +296,7 @@ def test_what_is_submitted_while_the_store_is_in_trouble_is_written_whole(
 def test_a_long_chain_falls_in_portions_and_a_restart_in_between_loses_nothing(
     graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dependencies, "DECIDED_MAX", 20)
+    monkeypatch.setattr(dependencies, "DECIDED_MAX", 20 * dependencies.FALL_COST)
     first = last = graph.submit()
     for _ in range(50):
         last = graph.submit(needs=[last.first])
