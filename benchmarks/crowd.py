@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 
 
 def crowd(scale: Scale) -> Readings:
-    """``crowd.*.tasks`` a second, ``.busy_share``, ``.fairness``, ``.least_share``, ``.simulator_share``; ``crowd.worker_bytes`` of
+    """``crowd.*.tasks`` a second, ``.busy_share``, ``.fairness``, ``.least_share``, ``.simulator_share`` and
+    ``.master_share`` of a core; ``crowd.worker_bytes`` of
     the master's memory, for each that has connected."""
     numbers: dict[str, float] = {}
     with cluster(slots=0) as measured:
@@ -38,9 +40,12 @@ def crowd(scale: Scale) -> Readings:
             numbers |= {"crowd.master_bytes": bare, "crowd.worker_bytes": grown / scale.crowd_workers}
             for name, length in LENGTHS.items():
                 _top_up(measured, scale, length)
+                began, used = time.perf_counter(), _used(measured)
                 for player in players:
                     _ask(player, f"{SETTLE_SECONDS + length} {scale.crowd_seconds} {length}")
                 numbers |= _summed(f"crowd.{name}", [_answer(player) for player in players])
+                share = (_used(measured) - used) / (time.perf_counter() - began)
+                numbers[f"crowd.{name}.master_share"] = share
                 if not _waiting(measured):
                     raise AssertionError(f"the queue ran dry while tasks of {length:g} s were measured")
         finally:
@@ -55,6 +60,11 @@ def _top_up(measured: Measured, scale: Scale, length: float) -> None:
     seconds = SETTLE_SECONDS + length + scale.crowd_seconds
     all_slots_busy = int(scale.crowd_workers * SLOTS * (seconds / length + 2))
     measured.app.named("bench_tasks:nothing").map(range(min(all_slots_busy, scale.crowd_tasks)))
+
+
+def _used(measured: Measured) -> float:
+    """Processor seconds of the master so far."""
+    return float(sum(measured.master.cpu_times()[:2]))
 
 
 def _waiting(measured: Measured) -> int:

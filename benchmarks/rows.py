@@ -247,7 +247,8 @@ def _crowd(numbers: Numbers) -> list[Row]:
         allowed = min(1.0, numbers["noop.tasks"] * length / slots)
         fair = f"fairness {numbers[f'crowd.{name}.fairness']:.3f}, the least {numbers[f'crowd.{name}.least_share']:.0%} of the mean"
         figure = f"{busy:.0%} busy, {show_rate(numbers[f'crowd.{name}.tasks'])}; {fair}"
-        beside = f"the no-op rate allows {allowed:.0%}; the simulation takes {numbers[f'crowd.{name}.simulator_share']:.1f} cores"
+        master, simulator = (numbers[f"crowd.{name}.{who}_share"] for who in ("master", "simulator"))
+        beside = f"the no-op rate allows {allowed:.0%}; the master takes {master:.1f} cores, the simulation {simulator:.1f}"
         goal = Goal(words="≥ 90 % of that", value=busy / allowed, bound=0.9)
         title = f"{slots / CROWD_SLOTS_PER_WORKER:,.0f} workers of 8 slots, {length * 1e3:,.0f} ms tasks"
         made.append(Row(title=title, figure=figure, beside=beside, goal=goal))
