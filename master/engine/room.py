@@ -23,7 +23,7 @@ LOOK_EVERY_MS: Final = 1_000  # while it is full
 LOOK: Final = "look"  # the key of the agenda
 FULL: Final = (
     "the master's disk is full: nothing new is accepted; what was accepted goes on. Free some space on its disk, or delete what is "
-    "no longer needed (tq purge --finished); the master goes on by itself"
+    "no longer needed (tq purge --finished --queue '*'); the master goes on by itself"
 )
 
 

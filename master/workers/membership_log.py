@@ -14,6 +14,8 @@ from ..engine.part import Part
 from ..engine.session import Session
 from .worker_info import WorkerInfo
 
+RETURNS_MS: Final = 30_000  # one worker that returns more often is one line in that time
+WORKERS_MAX: Final = 10_000  # whose returns are remembered
 BOUNDS: Final = LineBounds(at_once=100, seconds_a_line=1.0)  # a large cluster that is started is logged whole
 
 
@@ -24,10 +26,13 @@ class MembershipLog(Part):
         self._returned = LimitedLog(report, "worker.returned", bounds=BOUNDS, level="info")
         self._left = LimitedLog(report, "worker.left", bounds=BOUNDS, level="info")
         self._lost = LimitedLog(report, "worker.lost", bounds=BOUNDS)
+        self._returns: dict[bytes, int] = {}  # when a return of each worker was last noted, monotonic ms
         self._noted: list[tuple[LimitedLog, dict[str, Any]]] = []  # in the transaction under way
 
     def joined(self, session: Session, info: WorkerInfo, *, again: bool) -> None:
         """``again``: it was known already, and its connection was lost in between."""
+        if again and self._is_noted(session.node):
+            return
         facts = {"slots": info.slots, "tasks": len(info.tasks), "version": info.version}
         who = _who(session.node, info)
         self._note(
@@ -42,6 +47,16 @@ class MembershipLog(Part):
     def lost(self, node: bytes, info: WorkerInfo | None, held: int) -> None:
         """It was away for too long. ``held``: its tasks, which others get."""
         self._note(self._lost, {**_who(node, info), "held": held})
+
+    def _is_noted(self, node: bytes) -> bool:
+        """Whether its last return is in the log and just before this one."""
+        now = self._timeline.now.mono
+        if now - self._returns.get(node, -RETURNS_MS) < RETURNS_MS:
+            return True
+        if len(self._returns) >= WORKERS_MAX:
+            self._returns.clear()
+        self._returns[node] = now
+        return False
 
     def committed(self) -> None:
         if self._noted:

@@ -25,6 +25,7 @@ from ...common.domain.model import NODE_ID_BYTES, Role
 from ...common.errors import InvalidArgument, ProtocolError, Rejected, StoreError, TqError, Unreachable
 from ...common.runtime.callbacks import WORKER, report_bug
 from ...common.runtime.config import WorkerSettings
+from ...common.runtime.limited_log import LimitedLog, LineBounds
 from ...common.wire.connection import CallerConnection
 from ...common.wire.tls import OwnCa
 
@@ -37,6 +38,8 @@ WELL_SECONDS: Final = (
     10.0  # a connection that lasted so long was a good one: the next wait is the first again
 )
 GOODBYE_SECONDS: Final = 5.0  # how long the answer to a goodbye is waited for
+# A master that has to end a connection as often as it is made, such as one whose disk is full to the last byte, is few lines.
+LINES: Final = LineBounds(at_once=20, seconds_a_line=30.0)
 # A worker in threads is part of a program: drawing from its seeded ``random`` would change what the program draws.
 _chance: Final = SystemRandom()
 
@@ -69,6 +72,8 @@ class MasterConnection:
         self._opened: CallerConnection | None = None  # the last one, announced on or not yet
         self.current: CallerConnection | None = None
         self._had_one = False
+        self._connected = LimitedLog(report, "worker.connected", level="info", bounds=LINES)
+        self._disconnected = LimitedLog(report, "worker.disconnected", bounds=LINES)
 
     @property
     def is_open(self) -> bool:
@@ -95,7 +100,7 @@ class MasterConnection:
                 if (
                     self.current is connection or not reported
                 ):  # not each time that a failing store refuses the announcement
-                    self._report("worker.disconnected", level="warning", reason=reason)
+                    self._disconnected.write(self._loop.time(), reason=reason)
                 reported = True
                 wait = (
                     first
@@ -117,7 +122,7 @@ class MasterConnection:
     def _report_away(self, reason: str) -> None:
         """That no connection can be made: a worker that never had one has lost nothing."""
         if self._had_one:
-            self._report("worker.disconnected", level="warning", reason=reason)
+            self._disconnected.write(self._loop.time(), reason=reason)
         else:
             self._report("worker.waiting", level="warning", reason=reason)
 
@@ -128,8 +133,8 @@ class MasterConnection:
             connection.close(str(error))
             return
         self.current, self._had_one = connection, True
-        self._report(
-            "worker.connected", address=str(connection.address), version=connection.welcome.server_version
+        self._connected.write(
+            self._loop.time(), address=str(connection.address), version=connection.welcome.server_version
         )
         self._owner.master_connected(connection, answer)
 
@@ -210,7 +215,7 @@ class MasterConnection:
                 await connection.call(DISPATCHER, "leave")
         except (TqError, TimeoutError) as error:
             reason = str(error) or f"no answer to its goodbye within {GOODBYE_SECONDS:g} s"
-            self._report("worker.disconnected", level="warning", reason=reason)
+            self._disconnected.write(self._loop.time(), reason=reason)
         connection.close("the worker has ended")
 
     def hang_up(self) -> None:

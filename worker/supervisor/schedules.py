@@ -9,29 +9,34 @@ from typing import Any, Final
 from ...common.contract.rows import all_from_wire
 from ...common.contract.schedules import NotAccepted
 from ...common.errors import TqError
+from ...common.runtime.limited_log import LimitedLog, LineBounds
 from ...common.wire.connection import CallerConnection
 
 SCHEDULES: Final = ["get_schedules"]
+LINES: Final = LineBounds(at_once=5, seconds_a_line=60.0)
 
 
-def declare(
-    connection: CallerConnection, schedules: Sequence[list[Any]], report: Callable[..., None]
-) -> None:
-    """What is not accepted is logged."""
-    if not schedules:
-        return
+class ScheduleDeclarer:
+    """What is not accepted is logged, and few of many declarations that fail: a worker may connect twice a second."""
 
-    def done(answer: asyncio.Future[Any]) -> None:
+    def __init__(self, report: Callable[..., None], loop: asyncio.AbstractEventLoop) -> None:
+        self._report, self._loop = report, loop
+        self._not_declared = LimitedLog(report, "schedules.not_declared", bounds=LINES)
+
+    def declare(self, connection: CallerConnection, schedules: Sequence[list[Any]]) -> None:
+        if not schedules:
+            return
+        try:
+            connection.call(SCHEDULES, "declare", list(schedules)).add_done_callback(self._answered)
+        except TqError as error:  # the connection is lost again
+            self._not_declared.write(self._loop.time(), error=str(error))
+
+    def _answered(self, answer: asyncio.Future[Any]) -> None:
         if answer.cancelled():
             return
         error = answer.exception()
         if error is not None:
-            report("schedules.not_declared", level="warning", error=str(error))
+            self._not_declared.write(self._loop.time(), error=str(error))
             return
         for refused in all_from_wire(NotAccepted, answer.result()):
-            report("schedule.not_accepted", level="warning", schedule=refused.name, why=refused.why)
-
-    try:
-        connection.call(SCHEDULES, "declare", list(schedules)).add_done_callback(done)
-    except TqError as error:  # the connection is lost again
-        report("schedules.not_declared", level="warning", error=str(error))
+            self._report("schedule.not_accepted", level="warning", schedule=refused.name, why=refused.why)

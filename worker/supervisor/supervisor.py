@@ -40,7 +40,7 @@ from .master_connection import MasterConnection
 from .memory import resident_bytes
 from .observer import Observer
 from .runner_pool import RunnerPool
-from .schedules import declare
+from .schedules import ScheduleDeclarer
 from .ticker import Ticker
 
 
@@ -57,6 +57,7 @@ class Supervisor:
         self._settings, self._report = settings, report
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._declarer = ScheduleDeclarer(report, self._loop)
         self._master = master = MasterConnection(settings, credential, self, report)
         self._observer = observer = Observer(
             partial(master.notify, "observe"), settings.task_log_dir, report, settings.log_format
@@ -145,7 +146,7 @@ class Supervisor:
         self._await_orders()
         self._beat(connection)
         self.runners.relay.connected(connection)
-        declare(connection, self.runners.schedules, self._report)
+        self._declarer.declare(connection, self.runners.schedules)
         self._end_if_drained()
 
     def master_disconnected(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import Role
-from tq.master.workers.membership_log import BOUNDS
+from tq.master.workers.membership_log import BOUNDS, RETURNS_MS
 
 from ..conftest import GRACE_MS, Bench, Peer
 
@@ -72,5 +72,11 @@ def test_workers_that_come_and_go_all_the_time_are_a_bounded_number_of_lines(ben
     node = new_ids()
     for _ in range(3 * BOUNDS.at_once):
         bench.worker("m:f", node=node).close()
-    assert len(actions(bench)) == BOUNDS.at_once + 1  # of those that returned, and the first
+    assert actions(bench) == ["worker.joined", "worker.returned"]
+    bench.advance(RETURNS_MS / 1000)
+    bench.worker("m:f", node=node)
+    assert actions(bench)[2:] == ["worker.lost", "worker.returned"]
+    for _ in range(2 * BOUNDS.at_once):
+        bench.worker("m:f").close()
+    assert actions(bench).count("worker.joined") == BOUNDS.at_once + 1  # half a minute has passed since the first
     assert bench.client(role=Role.VIEWER).call("get_workers", "list")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tq.common.errors import InvalidArgument, Unreachable
-from tq.worker.supervisor.schedules import SCHEDULES, declare
+from tq.worker.supervisor.schedules import LINES, SCHEDULES, ScheduleDeclarer
 
 ROWS = [["s", {"task": "m:f", "every": 60.0}]]
 
@@ -31,13 +31,19 @@ class Connection:
         return future
 
 
-def declared(answer: Any, rows: list[Any]) -> tuple[list[Any], list[tuple[str, dict[str, Any]]]]:
+def declared(
+    answer: Any, rows: list[Any], times: int = 1
+) -> tuple[list[Any], list[tuple[str, dict[str, Any]]]]:
     connection = Connection(answer)
     reports: list[tuple[str, dict[str, Any]]] = []
 
     async def test() -> None:
-        declare(connection, rows, lambda action, **fields: reports.append((action, fields)))  # type: ignore[arg-type]
-        await asyncio.sleep(0)
+        declarer = ScheduleDeclarer(
+            lambda action, **fields: reports.append((action, fields)), asyncio.get_running_loop()
+        )
+        for _ in range(times):
+            declarer.declare(connection, rows)  # type: ignore[arg-type]
+            await asyncio.sleep(0)
 
     asyncio.run(test())
     return connection.calls, reports
@@ -61,3 +67,5 @@ def test_what_is_not_accepted_is_logged() -> None:
 def test_a_declaration_that_fails_is_logged_and_the_worker_goes_on(error: Exception) -> None:
     _, reports = declared(error, ROWS)
     assert reports == [("schedules.not_declared", {"level": "warning", "error": str(error)})]
+    _, reports = declared(error, ROWS, 100)
+    assert len(reports) == LINES.at_once, "a worker may connect twice a second for hours"
