@@ -61,12 +61,26 @@ def send(
     message_id: str | None = None,
     server: str | None = None,
 ) -> dict[str, Any]:
-    """Send one message to one address; ``{"message_id": …, "to": …, "reply": …, "attempt": …, "when": …}``
-    when the server took it, at that Unix time.
+    """Send one message to one address, over the worker's SMTP server.
 
-    ``to`` and ``sender`` may be ``Name <address>``. ``attachments``: file names and their bytes, large ones as
-    ``tq.Blob``. ``server``: the server it is meant for, as TQ_SMTP_URL but without a password; a worker with another
-    server refuses it.
+    Args:
+        to: Address of the recipient, or ``Name <address>``.
+        subject: The subject, in any language.
+        text: The message as plain text.
+        sender: Address of the sender, or ``Name <address>``.
+        html: The same message as HTML; by default there is none.
+        headers: Further headers: ``Reply-To``, ``List-Id``, ``List-Unsubscribe``, ``Precedence``, ``Auto-Submitted`` and ``X-…``.
+        attachments: File names and their bytes, large ones as ``tq.Blob``.
+        message_id: By default one that is computed of the task's id, so that a repetition has the same.
+        server: The server that it is meant for, as TQ_SMTP_URL but without a password; a worker with another server refuses it.
+
+    Returns:
+        ``{"message_id": …, "to": …, "reply": …, "attempt": …, "when": …}``: what the server replied when it took it, at that
+        Unix time.
+
+    Raises:
+        Retry: The server put it off, or cannot be reached.
+        Discard: The server, or the address, refuses it for good.
     """
     running = tq.current()  # None in a plain call
     message_id = message_id or default_message_id(sender, running.id if running else None)

@@ -44,9 +44,18 @@ class CommandFailed(Exception):
 def run(
     command: Sequence[str | bytes], *, cwd: str | None = None, env: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Run a command; ``{"exit_code": 0, "stdout": bytes, "stderr": bytes}``. Any other exit code is a failure.
+    """Run a program on the worker, without a shell.
 
-    ``env``: variables besides the worker's own. A command that a signal ended has the exit code 128 + its number.
+    Args:
+        command: The program and its arguments.
+        cwd: Directory in which it runs; by default the worker's.
+        env: Variables besides the worker's own.
+
+    Returns:
+        ``{"exit_code": 0, "stdout": bytes, "stderr": bytes}``.
+
+    Raises:
+        CommandFailed: It ended with another exit code; of one that a signal ended that is 128 + the signal's number.
     """
     words = [os.fsencode(word) for word in command]
     if not words:

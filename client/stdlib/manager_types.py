@@ -38,48 +38,185 @@ class SyncManager(QueueManager):
     """
 
 
-def _fixed_queue(name: str) -> Callable[..., ItemQueue]:
-    def make(manager: BaseManager) -> ItemQueue:
-        return ItemQueue(manager.app.session, name)
+def _fixed_queue(name: str, what: str) -> Callable[..., ItemQueue]:
+    def make(self: BaseManager) -> ItemQueue:
+        return ItemQueue(self.app.session, name)
 
+    make.__doc__ = f"""Return the queue ``{name}``, which every master has: where {what} are put.
+
+    Returns:
+        A ``queue.Queue`` that all programs share.
+    """
     return make
 
 
-def _named_queue(kind: str) -> Callable[..., ItemQueue]:
-    """``manager.Queue(maxsize=0, name=None)``: a private queue, or the durable queue of that name."""
-
-    def make(manager: BaseManager, maxsize: int = 0, *, name: str | None = None) -> ItemQueue:
+def _named_queue(kind: str, what: str) -> Callable[..., ItemQueue]:
+    def make(self: BaseManager, maxsize: int = 0, *, name: str | None = None) -> ItemQueue:
         mine = name is None
         return ItemQueue(
-            manager.app.session, private_name(kind) if name is None else name, kind, maxsize, mine=mine
+            self.app.session, private_name(kind) if name is None else name, kind, maxsize, mine=mine
         )
 
+    make.__doc__ = f"""Make a {what}, or find the one of this name.
+
+    Args:
+        maxsize: Items that it holds at most; by default 0, for no limit.
+        name: Name of a durable queue that all programs share; by default it ends with this program.
+
+    Returns:
+        What has the methods of ``queue.Queue``.
+
+    Raises:
+        InvalidArgument: There is a queue of this name that is of another kind or size.
+    """
     return make
 
 
-def _simple_queue(manager: BaseManager, *, name: str | None = None) -> SimpleQueue:
+def _simple_queue(self: BaseManager, *, name: str | None = None) -> SimpleQueue:
+    """Make a ``queue.SimpleQueue``, or find the one of this name: without a limit, ``task_done`` and ``join``.
+
+    Args:
+        name: Name of a durable queue that all programs share; by default it ends with this program.
+
+    Returns:
+        What has the methods of ``queue.SimpleQueue``.
+    """
     return SimpleQueue(
-        manager.app.session, private_name("fifo") if name is None else name, "fifo", mine=name is None
+        self.app.session, private_name("fifo") if name is None else name, "fifo", mine=name is None
     )
 
 
-def _sync(kind: Callable[..., Any]) -> Callable[..., Any]:
-    def make(manager: BaseManager, /, *args: Any, **kwds: Any) -> Any:
-        return kind(manager.app.session, *args, **kwds)
+def _lock(self: BaseManager, name: str | None = None) -> Lock:
+    """Make a lock as ``threading.Lock``, over all processes of the cluster, or find the one of this name.
 
-    return make
+    Args:
+        name: Name of a lock that all programs share; by default it ends with this program.
+
+    Returns:
+        The lock. A holder that dies releases it within the master's ``grace_seconds``.
+    """
+    return Lock(self.app.session, name)
 
 
-def _data(typeid: str, made_here: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
-    """``manager.dict(…, name=None)``: an object that ends with this program, or the durable one of that name, created with
-    these arguments if it does not exist. ``made_here``: turns arguments into values that can be sent."""
+def _rlock(self: BaseManager, name: str | None = None) -> RLock:
+    """Make a lock that its owner may acquire again, as ``threading.RLock``, or find the one of this name.
 
-    def make(manager: BaseManager, /, *args: Any, name: str | None = None, **kwds: Any) -> Any:
+    Args:
+        name: Name of a lock that all programs share; by default it ends with this program.
+
+    Returns:
+        The lock. Its owner is a thread of a process.
+    """
+    return RLock(self.app.session, name)
+
+
+def _semaphore(self: BaseManager, value: int = 1, name: str | None = None) -> Semaphore:
+    """Make a semaphore as ``threading.Semaphore``, or find the one of this name.
+
+    Args:
+        value: Permits that there are, from 0; by default 1.
+        name: Name of a semaphore that all programs share; by default it ends with this program.
+
+    Returns:
+        The semaphore. A holder that dies releases its permits.
+
+    Raises:
+        ValueError: The value is negative.
+    """
+    return Semaphore(self.app.session, value, name)
+
+
+def _bounded_semaphore(self: BaseManager, value: int = 1, name: str | None = None) -> BoundedSemaphore:
+    """Make a semaphore whose permits only their holders release, as ``threading.BoundedSemaphore``.
+
+    Args:
+        value: Permits that there are, from 0; by default 1.
+        name: Name of a semaphore that all programs share; by default it ends with this program.
+
+    Returns:
+        The semaphore. A holder that dies releases its permits.
+
+    Raises:
+        ValueError: The value is negative.
+    """
+    return BoundedSemaphore(self.app.session, value, name)
+
+
+def _condition(self: BaseManager, lock: Lock | RLock | None = None, name: str | None = None) -> Condition:
+    """Make a condition as ``threading.Condition``, or find the one of this name.
+
+    Args:
+        lock: A Lock or RLock of this manager; by default an RLock of its own.
+        name: Name of a condition that all programs share; by default it ends with this program.
+
+    Returns:
+        The condition. Its ``wait`` may wake up without a notification, after a lost connection; ``wait_for`` looks again.
+
+    Raises:
+        InvalidArgument: The lock is none of this manager.
+    """
+    return Condition(self.app.session, lock, name)
+
+
+def _event(self: BaseManager, name: str | None = None) -> Event:
+    """Make an event as ``threading.Event``, or find the one of this name.
+
+    Args:
+        name: Name of an event that all programs share; by default it ends with this program.
+
+    Returns:
+        The event.
+    """
+    return Event(self.app.session, name)
+
+
+def _barrier(
+    self: BaseManager,
+    parties: int,
+    action: Callable[[], object] | None = None,
+    timeout: float | None = None,
+    name: str | None = None,
+) -> Barrier:
+    """Make a barrier as ``threading.Barrier``, or find the one of this name.
+
+    Args:
+        parties: How many have to wait until all go on, from 1.
+        action: Refused: write ``if barrier.wait() == 0: action()``.
+        timeout: Seconds that ``wait`` waits; by default there is no limit.
+        name: Name of a barrier that all programs share; by default it ends with this program.
+
+    Returns:
+        The barrier.
+
+    Raises:
+        InvalidArgument: An action is given.
+        ValueError: There are no parties.
+    """
+    return Barrier(self.app.session, parties, action, timeout, name)
+
+
+def _data(typeid: str, made_here: Callable[..., tuple[Any, ...]], what: str) -> Callable[..., Any]:
+    """``made_here``: turns arguments into values that can be sent. ``what``: it is, and takes."""
+
+    def make(self: BaseManager, /, *args: Any, name: str | None = None, **kwds: Any) -> Any:
         payload = encode_call(made_here(*args), kwds)
         if name is None:
-            return manager._ask(TARGET, "create", typeid, payload)
-        return manager._ask(("get_datum", typeid, name), "make", payload)
+            return self._ask(TARGET, "create", typeid, payload)
+        return self._ask(("get_datum", typeid, name), "make", payload)
 
+    make.__doc__ = f"""Make {what}, or find the one of this name.
+
+    Args:
+        args: As the standard library's takes them; those of the first program count.
+        name: Name of a durable one that all programs share; by default it is in the master's memory and ends with this program.
+        kwds: As the standard library's takes them.
+
+    Returns:
+        A proxy. A call returns when what it changed is on disk, if it has a name.
+
+    Raises:
+        NotSerializable: A value is no plain data.
+    """
     return make
 
 
@@ -105,31 +242,45 @@ def _as_array(*args: Any) -> tuple[Any, ...]:
     return args
 
 
-def _pool(manager: BaseManager, /, *args: Any, **kwds: Any) -> Pool:
-    manager._pools += 1
-    return pool_of(manager.app, manager._cluster, manager._pools, *args, **kwds)
+def _pool(self: BaseManager, /, *args: Any, **kwds: Any) -> Pool:
+    """Make a pool whose processes are this manager's, or the workers of the cluster it is connected to.
+
+    Args:
+        args: As ``tq.Pool`` takes them.
+        kwds: As ``tq.Pool`` takes them.
+
+    Returns:
+        The pool, which may be passed to other processes of this program.
+    """
+    self._pools += 1
+    return pool_of(self.app, self._cluster, self._pools, *args, **kwds)
 
 
 QueueManager._offer(
     {
-        "get_task_queue": _fixed_queue(TASK_QUEUE),
-        "get_result_queue": _fixed_queue(RESULT_QUEUE),
-        "Queue": _named_queue("fifo"),
-        "JoinableQueue": _named_queue("fifo"),
-        "LifoQueue": _named_queue("lifo"),
-        "PriorityQueue": _named_queue("priority"),
+        "get_task_queue": _fixed_queue(TASK_QUEUE, "tasks"),
+        "get_result_queue": _fixed_queue(RESULT_QUEUE, "results"),
+        "Queue": _named_queue("fifo", "queue"),
+        "JoinableQueue": _named_queue("fifo", "queue"),
+        "LifoQueue": _named_queue("lifo", "stack: the item that was put last is got first"),
+        "PriorityQueue": _named_queue("priority", "queue that is ordered by its items"),
         "SimpleQueue": _simple_queue,
     }
 )
 SyncManager._offer(
     {
-        **{kind.__name__: _sync(kind) for kind in (Barrier, BoundedSemaphore, Condition, Event)},
-        **{kind.__name__: _sync(kind) for kind in (Lock, RLock, Semaphore)},
-        "dict": _data("dict", _as_dict),
-        "list": _data("list", _as_list),
-        "Namespace": _data("Namespace", _as_given),
-        "Value": _data("Value", _as_given),
-        "Array": _data("Array", _as_array),
+        "Lock": _lock,
+        "RLock": _rlock,
+        "Semaphore": _semaphore,
+        "BoundedSemaphore": _bounded_semaphore,
+        "Condition": _condition,
+        "Event": _event,
+        "Barrier": _barrier,
+        "dict": _data("dict", _as_dict, "a dict"),
+        "list": _data("list", _as_list, "a list"),
+        "Namespace": _data("Namespace", _as_given, "an object with attributes"),
+        "Value": _data("Value", _as_given, "a ``Value`` of a typecode and a value"),
+        "Array": _data("Array", _as_array, "an ``Array`` of a typecode and its elements"),
         "Pool": _pool,
     }
 )

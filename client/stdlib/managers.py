@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import enum
 import errno
+import inspect
 import json
 import sys
 import warnings
@@ -253,6 +254,10 @@ class BaseManager:
         def create(self: BaseManager, /, *args: Any, **kwds: Any) -> Any:
             return self._create(typeid, *args, **kwds)
 
+        make = cls._registry[typeid].make
+        if make is not None:  # built in: help() and the reference show what it takes
+            create.__doc__ = make.__doc__
+            create.__signature__ = inspect.signature(make)  # type: ignore[attr-defined]
         create.__name__ = typeid
         create.__qualname__ = f"{cls.__qualname__}.{typeid}"
         setattr(cls, typeid, create)
@@ -394,6 +399,7 @@ class Server:
 
     @property
     def address(self) -> tuple[str, int] | None:
+        """Host and port that it listens on; None before it is started."""
         return self._manager.address
 
     def serve_forever(self) -> NoReturn:

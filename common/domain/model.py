@@ -81,10 +81,16 @@ class State(enum.StrEnum):
 
     @classmethod
     def from_number(cls, number: int) -> State:
+        """The state that has this number in the store and in messages.
+
+        Args:
+            number: From 1 on, as ``number`` gives it.
+        """
         return cls[StateNumber(number).name]
 
     @property
     def number(self) -> StateNumber:
+        """Its number in the store and in messages."""
         return StateNumber[self.name]
 
     @property

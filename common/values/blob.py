@@ -195,10 +195,23 @@ class Blob:
     # the reference in a message
 
     def to_wire(self) -> bytes:
+        """Its size and hash as a message has them.
+
+        Returns:
+            40 bytes.
+        """
         return self.size.to_bytes(8, "big") + self.digest
 
     @classmethod
     def from_wire(cls, body: bytes) -> Blob:
+        """The Blob that a message names; its content is fetched when it is opened.
+
+        Args:
+            body: What ``to_wire`` gave.
+
+        Raises:
+            DecodeError: It is something else.
+        """
         size = int.from_bytes(body[:8], "big")
         if len(body) != WIRE_BYTES or size > BLOB_BYTES_MAX:
             raise DecodeError("not the size and the hash of a blob")

@@ -14,6 +14,7 @@ import pytest
 import tq
 from tq import managers
 from tq.common.domain.model import TaskOptions
+from tq.tasks import mail, shell
 
 # Not called by programs: tq makes them, or raises them.
 MADE_BY_TQ = {"Attempt", "Blob", "Context", "Handle", "Handles", "Progress", "Task"}
@@ -78,6 +79,19 @@ def test_every_field_of_a_record_is_explained(name: str) -> None:
 
 def test_every_state_is_explained() -> None:
     assert list(explained(tq.State, "Attributes")) == [one.name for one in tq.State]
+
+
+def test_whatever_a_program_may_call_has_a_docstring() -> None:
+    kinds = (property, type)
+    silent = [name for name, thing in PUBLIC.items() if not inspect.getdoc(thing)]
+    assert not [name for name in silent if callable(PUBLIC[name]) or isinstance(PUBLIC[name], kinds)]
+
+
+def test_the_tasks_that_come_with_tq_explain_their_arguments() -> None:
+    for task in (mail.send, shell.run):
+        arguments = inspect.signature(task).parameters
+        assert list(explained(task)) == list(arguments), task
+        assert section(task, "Returns"), task
 
 
 def test_a_docstring_begins_with_a_sentence_on_one_line() -> None:

@@ -78,5 +78,7 @@ def test_workers_that_come_and_go_all_the_time_are_a_bounded_number_of_lines(ben
     assert actions(bench)[2:] == ["worker.lost", "worker.returned"]
     for _ in range(2 * BOUNDS.at_once):
         bench.worker("m:f").close()
-    assert actions(bench).count("worker.joined") == BOUNDS.at_once + 1  # half a minute has passed since the first
+    assert (
+        actions(bench).count("worker.joined") == BOUNDS.at_once + 1
+    )  # half a minute has passed since the first
     assert bench.client(role=Role.VIEWER).call("get_workers", "list")
