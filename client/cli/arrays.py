@@ -12,6 +12,7 @@ from ...common.runtime.terminal import write
 from ..app import App
 from ..tasks.named import Named
 from .bulk import TASKS, newest_tasks, survey
+from .flows import flow_in_words, flow_of
 from .lines import states_in_words
 from .output import ago, count, for_eyes, iso, print_json, print_table, task_row
 from .where import Filter
@@ -36,6 +37,7 @@ class ArrayFacts:
             raise UnknownTask(f"none of the tasks {of.ids} is kept")
         self.newest = newest[0]
         self.last_waiting = self._newest(WAITING)
+        self.flow = flow_of(app, self.newest["id"])
         self.failed = self._tasks(FAILED, FAILURES_SHOWN)
 
     @property
@@ -76,6 +78,8 @@ def show_array(app: App, of: Named, *, as_json: bool) -> None:
     write(f"{of.ids}  {count(of.ids.tasks)} tasks\n")
     write(f"  {newest['name']}, the last one submitted {ago(newest['created'])} ago\n")
     write(f"  queue {newest['queue']}, priority {newest['priority']}, retries {newest['retries']}\n")
+    if facts.flow is not None:
+        write(f"  {flow_in_words(facts.flow)}\n")
     _print_bar(facts)
     write(f"  {states_in_words(sorted(facts.states.items()))}\n")
     if facts.kept < of.ids.tasks:
@@ -148,5 +152,6 @@ def _for_programs(facts: ArrayFacts) -> dict[str, Any]:
         **{name: newest[name] for name in ("name", "queue", "priority", "retries", "timeout")},
         "created": iso(newest["created"]),
         "why": facts.why,
+        "flow": facts.flow,
         "failed": [task_row(task) for task in facts.failed],
     }

@@ -11,6 +11,7 @@ from ...common.domain.flow import FlowState
 from ...common.domain.ids import show_id
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
+from ...common.runtime.cleaning import clean_line
 from ...common.runtime.terminal import console, write
 from ..app import App
 from ..flows.block import FLOWS
@@ -138,6 +139,11 @@ def flow_of(app: App, task: bytes) -> dict[str, Any] | None:
     except InvalidArgument:
         return {"id": show_id(id), "name": None, "state": None}
     return {name: shown[name] for name in ("id", "name", "state")}
+
+
+def flow_in_words(flow: dict[str, Any]) -> str:
+    named = " ".join(filter(None, (clean_line(flow["name"] or ""), flow["id"])))
+    return f"part of the flow {named}" + (f", which {VERBS[flow['state']]}" if flow["state"] else "")
 
 
 def _follow(found: Flow) -> None:

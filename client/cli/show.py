@@ -12,7 +12,6 @@ from ...common.contract.rows import all_from_wire, from_wire
 from ...common.contract.steps import ShownSignal, ShownStep
 from ...common.contract.tasks import TaskProgress
 from ...common.domain.durations import span
-from ...common.domain.flow import FlowState
 from ...common.domain.ids import show_id
 from ...common.domain.model import Outcome, Role, State, StateNumber
 from ...common.domain.steps import StepKind
@@ -24,7 +23,7 @@ from ...common.values.failure import Failure, show_bytes
 from ..app import App
 from ..tasks.named import named, task_named
 from .arrays import show_array
-from .flows import VERBS, flow_of
+from .flows import flow_in_words, flow_of
 from .following import follow, print_log
 from .needs import needs_for_programs, print_needs
 from .options import connected
@@ -75,9 +74,7 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
     if task["why"]:
         write(f"  {task['why']}\n")
     if flow is not None:
-        named = " ".join(filter(None, (clean_line(flow["name"] or ""), flow["id"])))
-        state = f", which {VERBS[FlowState(flow['state'])]}" if flow["state"] else ""
-        write(f"  part of the flow {named}{state}\n")
+        write(f"  {flow_in_words(flow)}\n")
     print_needs(needs)
     if task["returned"]:
         times = "once" if task["returned"] == 1 else f"{task['returned']:,} times"

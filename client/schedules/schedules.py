@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ...common.domain.schedule import ScheduleDefinition
 from ...common.errors import InvalidArgument
@@ -20,6 +20,8 @@ from .schedule import Schedule, moment_of, schedule_of
 
 if TYPE_CHECKING:
     from ..core.session import ClientSession
+
+CHANGED: Final = ("cron", "every", "tz", "misfire", "overlap", "jitter", "queue", "args", "kwargs")
 
 Handles = list[Handle[Any]]  # aliases, because the class has a method called list
 Moments = list[datetime]
@@ -230,6 +232,11 @@ def scheduled(
 
 
 def _changes(given: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = sorted(given.keys() - set(CHANGED))
+    if unknown:
+        raise InvalidArgument(
+            f"a schedule has no {brief(unknown[0], 80)} to change; it has {', '.join(CHANGED)}"
+        )
     changes = plain({name: value for name, value in given.items() if name not in ("args", "kwargs")})
     if "args" in given or "kwargs" in given:
         from ...common.values.codec import encode_call

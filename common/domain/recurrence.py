@@ -93,6 +93,17 @@ def cron(text: object, zone: object) -> Cron:
     return _cron(text, zone)
 
 
+NICKNAMES: Final = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+
 @functools.lru_cache(RULES_REMEMBERED)
 def _cron(text: str, zone: str) -> Cron:
     _zone(zone)
@@ -100,6 +111,8 @@ def _cron(text: str, zone: str) -> Cron:
     if len(fields) != len(FIELDS):
         names = ", ".join(name for name, _ in FIELDS.values())
         hint = "; for seconds use every=" if len(fields) == len(FIELDS) + 1 else ""
+        if (meant := NICKNAMES.get(text.strip().lower())) is not None:
+            hint = f"; write {meant!r} for it"
         raise InvalidArgument(
             f"cron={text!r}: it has {len(fields)} fields and not five: {names}, as in '0 3 * * *'{hint}"
         )

@@ -54,6 +54,9 @@ def test_a_flow_from_its_block_to_its_callback_over_a_kill_of_the_master_and_in_
     drawn = run_tq(master, home, "flow", "graph", flow.id[:13])[1]
     assert "flow_tasks:double ×50  50 succeeded" in drawn
     assert run_tq(master, home, "flow", "graph", flow.id[:13], "--format", "svg")[1].startswith("<svg ")
+    assert (
+        f"part of the flow first {flow.id}" in run_tq(master, home, "show", f"{flow.handles[0].id}+0..49")[1]
+    )
     listed = run_tq(master, home, "ls", "--where", f"flow={flow.id[:13]}", "--count", "--json")
     assert json.loads(listed[1])["states"] == {"succeeded": 57}
 

@@ -27,3 +27,10 @@ def test_a_task_with_a_key_is_refused() -> None:
     app = tq.App("tq://127.0.0.1:1", "secret")
     with pytest.raises(tq.InvalidArgument, match="names one task, and a schedule makes many"):
         app.schedules.add("s", app.named("m:f").using(key="k"), every=5)
+
+
+def test_a_change_of_what_no_schedule_has_names_what_it_has() -> None:
+    with pytest.raises(
+        tq.InvalidArgument, match="a schedule has no 'evry' to change; it has cron, every, tz"
+    ):
+        tq.App("tq://127.0.0.1:1", "secret").schedules.edit("s", evry=5)

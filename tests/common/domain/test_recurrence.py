@@ -156,7 +156,7 @@ def test_an_interval_is_counted_from_1970() -> None:
         ("* * * * 5L/2", "the day of the week is '5L/2'"),
         ("0 0 30 2 *", "no month of it has such a day"),
         ("", "it has 0 fields and not five"),
-        ("@daily", "it has 1 fields and not five"),
+        ("@daily", "it has 1 fields and not five: .*; write '0 0 \\* \\* \\*' for it"),
         ("0 0 0 * * *", "for seconds use every="),
         ("* * * *", "it has 4 fields and not five: minute, hour, day of the month"),
         ("9" * 300, "text of at most 200 characters"),
