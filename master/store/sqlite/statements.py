@@ -17,6 +17,7 @@ Raises ValueError, so that no master starts, for a move that is not in the table
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -35,12 +36,18 @@ CHANGES_STATE: Final = re.compile(
 
 def load_statements() -> dict[str, str]:
     """The statements of ``sql/*.sql`` by the name in their ``-- name:`` line."""
-    statements: dict[str, str] = {}
+    return {name: complete(name, sql) for name, sql in _as_written()}
+
+
+@functools.cache
+def _as_written() -> list[tuple[str, str]]:
+    """Names and texts of the files, which are read once."""
+    found: list[tuple[str, str]] = []
     for file in sorted(resources.files(__package__).joinpath("sql").iterdir(), key=lambda file: file.name):
         for part in file.read_text("utf-8").split("-- name: ")[1:]:
             name, _, sql = part.partition("\n")
-            statements[name.strip()] = complete(name.strip(), sql.strip())
-    return statements
+            found.append((name.strip(), sql.strip()))
+    return found
 
 
 def complete(name: str, text: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import sqlite3
 import subprocess
 import sys
 from importlib import resources
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from tq.common.domain.model import StateNumber
@@ -99,6 +102,35 @@ def test_a_store_from_before_tasks_had_origins_keeps_every_task_and_index(tmp_pa
     }  # made, or made otherwise, since
     assert [one for one in after if one[0] not in later] == [one for one in before if one[0] not in later]
     db.close()
+
+
+def test_a_new_store_is_made_in_one_transaction_and_one_with_content_is_changed_file_by_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Watched(sqlite3.Connection):
+        commits: ClassVar[list[int]] = []
+
+        def executescript(self, script: str, /) -> sqlite3.Cursor:
+            self.commits.append(script.count("COMMIT"))
+            return super().executescript(script)
+
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Watched))
+    SqliteStore(tmp_path / "tq.db").close()
+    assert Watched.commits == [1]
+    made = tmp_path / "made.db"
+    with contextlib.closing(sqlite3.connect(made, isolation_level=None)) as db:
+        folder = resources.files("tq.master.store.sqlite").joinpath("migrations")
+        files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+        db.executescript(f"{folder.joinpath(files[0]).read_text('utf-8')}; PRAGMA user_version = 1")
+    Watched.commits.clear()
+    SqliteStore(made).close()
+    assert Watched.commits == [1] * (len(files) - 1)
+    with (
+        contextlib.closing(sqlite3.connect(made)) as one,
+        contextlib.closing(sqlite3.connect(tmp_path / "tq.db")) as other,
+    ):
+        tables = "SELECT type, name, sql FROM sqlite_master ORDER BY 1, 2"
+        assert one.execute(tables).fetchall() == other.execute(tables).fetchall()
 
 
 def test_migrations_are_numbered_without_gap_or_double() -> None:
