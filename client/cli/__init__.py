@@ -61,4 +61,4 @@ SECTIONS: Final[dict[str, Section]] = {
 )
 @click.version_option(VERSION, prog_name="tq")
 def main() -> None:
-    """Address, key: --url, --authkey-file; TQ_URL, TQ_AUTHKEY; a tq dev here."""
+    """Commands take --url, --authkey-file; else TQ_URL, TQ_AUTHKEY, a tq dev here."""

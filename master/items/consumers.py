@@ -115,7 +115,7 @@ class Consumers(Part):
         for consumer in dict.fromkeys(consumer for consumers in self._of.values() for consumer in consumers):
             route = self._routes.route(consumer.queue, consumer.task)
             queue = self._items.by_name.get(consumer.queue)
-            if queue is None or not queue.waiting or route.queue.paused:
+            if queue is None or not self._items.deliveries.gives(queue):
                 continue
             if not work.is_left:
                 self._has_more = True

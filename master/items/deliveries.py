@@ -78,7 +78,7 @@ class Deliveries(Part):
         if token in self._holders:
             raise InvalidArgument("this token holds another item already: each get has one of its own")
         call.session.account.check(Resource.HELD, 1)
-        if not queue.waiting or self._is_paused(queue.name):
+        if not self.gives(queue):
             if queue.shut and not queue.waiting:
                 return NO_MORE
             if not wait:
@@ -92,6 +92,10 @@ class Deliveries(Part):
         self._room_made(queue)
         return payload
 
+    def gives(self, queue: ItemQueueState) -> bool:
+        """Whether it has an item that may be given: a paused queue gives nothing."""
+        return queue.waiting > 0 and not self._is_paused(queue.name)
+
     def give_up_get(self, session: Session, queue: ItemQueueState, token: bytes) -> object:
         """End a parked get; the payload if it was given an item after all."""
         if self._holders.holds(token, Holder(queue.number, session.node)):
@@ -102,7 +106,7 @@ class Deliveries(Part):
 
     def take_first(self, queue: ItemQueueState, limit: int) -> list[bytes]:
         """Remove the first items; returns their payloads."""
-        if limit <= 0 or not queue.waiting or self._is_paused(queue.name):
+        if limit <= 0 or not self.gives(queue):
             return []
         self._new.write()
         payloads = self._store.take_first(queue.number, limit)
@@ -166,9 +170,7 @@ class Deliveries(Part):
 
     def serve(self, queue: ItemQueueState) -> None:
         """Hand waiting items to parked gets, in order."""
-        if self._is_paused(queue.name):
-            return
-        while queue.waiting and queue.getters:
+        while queue.getters and self.gives(queue):
             if self._served_bytes >= SERVED_BYTES_MAX:
                 self.serve_later(queue)
                 return
@@ -183,8 +185,8 @@ class Deliveries(Part):
             call.answer(payload)
 
     def next_getter(self, queue: ItemQueueState) -> Getter | None:
-        """Remove and return the get that was parked first."""
-        while queue.getters:
+        """Remove and return the get that was parked first, unless the queue is paused."""
+        while queue.getters and not self._is_paused(queue.name):
             _, getter = queue.getters.popitem(last=False)
             getter.call.abandon = None
             if getter.token not in self._holders:

@@ -67,7 +67,7 @@ class Items(Part):
         deleted: Callable[[str], None],
     ) -> None:
         self._store, self._presence, self._numbers = store, presence, numbers
-        self._is_paused, self._deleted = is_paused, deleted
+        self._deleted = deleted
         self._names = QueueNames(store.items)
         self.by_name, self._owned, self.queue = self._names.by_name, self._names.owned, self._names.get
         self._new = NewItems(store.items)
@@ -148,9 +148,7 @@ class Items(Part):
         self.unfinished.added(queue)
         if queue.waiting and queue.getters:
             self.deliveries.serve_later(queue)
-        getter = None
-        if not queue.waiting and not self._is_paused(queue.name):
-            getter = self.deliveries.next_getter(queue)
+        getter = None if queue.waiting else self.deliveries.next_getter(queue)
         if getter is None:
             self._new.add(queue, payload, rank, None)
             queue.waiting += 1

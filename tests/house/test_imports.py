@@ -52,16 +52,11 @@ CLIENT_MAY_IMPORT: dict[str, set[str]] = {
 # What each folder of the master may import of the master, besides itself. The engine knows no subject; a subject knows the
 # engine and what it exposes its objects with; the top, where a master is put together, knows all of them.
 LOWER = {"engine", "store", "api"}  # ``store``: its interface, and the names of files in the data directory
+# Those that may import more, or less, than a subject.
 MASTER_MAY_IMPORT: dict[str, set[str]] = {
     "store": set(),
     "engine": {"store"},
     "api": {"engine", "store"},
-    "tasks": LOWER,
-    "items": LOWER,
-    "locks": LOWER,
-    "data": LOWER,
-    "blobs": LOWER,
-    "keys": LOWER,
     "objects": {*LOWER, "data"},  # a manager's dict is the same dict with and without a name
     "workers": {*LOWER, "tasks"},  # they are given tasks, and end them
     "schedules": {*LOWER, "tasks"},  # they make tasks
@@ -194,7 +189,7 @@ def violations_in_master(text: str, module: Module, *, is_package: bool = False)
         _, *of_master = target if target[:1] == ("master",) and len(target) > 2 else ("",)
         if not of_master or len(module) == 1:
             continue
-        folder, known = tuple(of_master[:2]), {module[0], *MASTER_MAY_IMPORT[module[0]]}
+        folder, known = tuple(of_master[:2]), {module[0], *MASTER_MAY_IMPORT.get(module[0], LOWER)}
         is_backends = folder == SQLITE and module[:2] != SQLITE
         is_upward = module[:2] == INTERFACE and folder != INTERFACE
         if of_master[0] not in known or is_backends or is_upward:

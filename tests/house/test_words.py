@@ -20,7 +20,6 @@ SUFFIXES: Final = {".py", ".md", ".sql", ".toml", ".yml", ".yaml", ".service", "
 MIGRATIONS: Final = "master/store/sqlite/migrations/"  # what has run on a store stays as it was
 # How often these words still stand in a folder, or a file of the top.
 LEFT: Final[dict[str, int]] = {
-    "CHANGELOG.md": 2,  # names that are gone, said once
     "tests/master": 4,  # columns of stores from before they were renamed
 }
 

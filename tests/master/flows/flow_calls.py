@@ -1,14 +1,9 @@
-"""One good call of every method of flows, and who may call it: part of the tables of ``tests/master/api/test_registry.py``."""
+"""One good call of every method of flows: part of the table in ``tests/master/api/test_registry.py``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-VIEWERS, CLIENTS = {"viewer", "client", "admin"}, {"client", "admin"}
-FLOW_CALLERS: dict[str, set[str]] = {
-    **dict.fromkeys(["open", "seal", "call_back", "cancel", "retry"], CLIENTS),
-    **dict.fromkeys(["wait", "show", "members", "graph", "list", "meant", "of_task"], VIEWERS),
-}
 FLOW = b"f" * 16
 GOOD_FLOW_CALLS: dict[str, list[Any]] = {
     "get_flows.open": [FLOW, "nightly", "collect", b"key"],

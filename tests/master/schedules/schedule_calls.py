@@ -1,15 +1,9 @@
-"""One good call of every method of schedules, and who may call it: part of the tables of ``tests/master/api/test_registry.py``."""
+"""One good call of every method of schedules: part of the table in ``tests/master/api/test_registry.py``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-VIEWERS, CLIENTS, WORKERS = {"viewer", "client", "admin"}, {"client", "admin"}, {"worker", "admin"}
-CALLERS: dict[str, set[str]] = {
-    "declare": WORKERS,
-    **dict.fromkeys(["add", "edit", "pause", "resume", "remove", "run_now", "backfill"], CLIENTS),
-    **dict.fromkeys(["list", "show", "preview"], VIEWERS),
-}
 DEFINITION: dict[str, Any] = {
     "task": "m:f",
     "queue": "q",

@@ -1,12 +1,10 @@
-"""One good call of every method of steps, and who may call it: part of the tables of ``tests/master/api/test_registry.py``."""
+"""One good call of every method of steps: part of the table in ``tests/master/api/test_registry.py``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-CLIENTS = {"client", "admin"}
 TOKEN: list[Any] = [b"r" * 16, 1, b"l" * 16]  # of the attempt that runs there
-STEP_CALLERS: dict[str, set[str]] = dict.fromkeys(["recorded", "record", "sleep", "wait", "signal"], CLIENTS)
 GOOD_STEP_CALLS: dict[str, list[Any]] = {
     "get_steps.recorded": [*TOKEN, 0],
     "get_steps.record": [*TOKEN, 1, "charge", b"\xc0", 0.5],
