@@ -41,7 +41,7 @@ from ..tasks import lookup
 from ..tasks.origins import is_of_flow
 from .callbacks import FlowCallbacks
 from .flows import Flows
-from .graph import FlowGraph
+from .graph import GraphAnswer
 from .shown import summary
 from .table import FlowTable
 from .waits import FlowWaits
@@ -143,7 +143,7 @@ class FlowsObject(EngineObject):
         place = validate_whole("place", place, 0, NUMBER_MAX)
         if place >= row.total:
             return {"rows": [], "place": None}
-        return FlowGraph(self.engine, call.session, row).answer(place)
+        return GraphAnswer(self.engine, call.session, row).answer(place)
 
     @exposed(Role.VIEWER)
     def list(

@@ -23,7 +23,7 @@ NEEDS_MAX: Final = 5_000  # runs of needed tasks in one answer: what is beyond i
 READY, RUNNING = int(StateNumber.READY), int(StateNumber.RUNNING)
 
 
-class FlowGraph:
+class GraphAnswer:
     """Reads one answer."""
 
     def __init__(self, engine: Engine, session: Session, row: FlowRow) -> None:

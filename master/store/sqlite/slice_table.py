@@ -102,6 +102,14 @@ class SliceTable(SqlitePart):
         number = seq + int.from_bytes(id, "big") - int.from_bytes(first, "big")
         return int(number) if number < stop else None
 
+    def has_between(self, first: bytes, last: bytes) -> bool:
+        """Whether an array has a task with one of these ids."""
+        rows = self._all("array_upto_id", (last,))
+        if not rows:
+            return False
+        seq, stop, id = rows[0]
+        return bool(int.from_bytes(id, "big") + stop - seq > int.from_bytes(first, "big"))
+
     def array(self, seq: int) -> ArrayRow:
         known = self._arrays.get(seq)
         if known is None:
@@ -221,6 +229,12 @@ class SliceTable(SqlitePart):
             raise Inconsistent("slices: one to be deleted is not there")
 
     # what they take
+
+    def drop(self, number: int) -> None:
+        """Delete an array if no task of it is left."""
+        if self._many("drop_array", [{"array": number}]):
+            self._payloads.pop(number, None)
+            self._arrays.pop(number, None)
 
     def share(self, array: int, seq: int, stop: int) -> int:
         """The bytes of arguments that tasks of an array have: each an equal part, in whole bytes that add up to all of them."""

@@ -97,14 +97,6 @@ class SqliteSlices(SliceTable):
         )
         return True
 
-    def has_between(self, first: bytes, last: bytes) -> bool:
-        """Whether an array has a task with one of these ids."""
-        rows = self._all("array_upto_id", (last,))
-        if not rows:
-            return False
-        seq, stop, id = rows[0]
-        return bool(int.from_bytes(id, "big") + stop - seq > int.from_bytes(first, "big"))
-
     # leased and ended
 
     def lease(self, head: ReadySlice, pieces: Sequence[Piece], now: int) -> list[LeasedSlice]:
@@ -316,12 +308,6 @@ class SqliteSlices(SliceTable):
             for number, behind in self._all("array_upto", (seq,)):
                 self.drop(number)
                 stop = behind
-
-    def drop(self, number: int) -> None:
-        """Delete an array if no task of it is left."""
-        if self._many("drop_array", [{"array": number}]):
-            self._payloads.pop(number, None)
-            self._arrays.pop(number, None)
 
     def _forget(self, runs: Sequence[tuple[int, int]]) -> None:
         """What is kept of tasks besides their states and results. Mostly there is nothing, which one look tells."""
