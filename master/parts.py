@@ -62,6 +62,7 @@ from .tasks.expiry import Expiry, Retention
 from .tasks.leases import Leases
 from .tasks.lent_slots import LentSlots
 from .tasks.origins import Origins
+from .tasks.parents import Parents
 from .tasks.routes import Routes
 from .tasks.scheduled import ScheduledTasks
 from .tasks.subscriptions import Subscriptions
@@ -132,6 +133,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         core.limits.payload_bytes_max,
     )
     dependencies = Dependencies(store, routes, completion, scheduled)
+    parents = Parents(store, routes, leases.running, completion)
     store.before_looks(lambda: dispatch.settle(core.timeline.now))
     numbers = PutNumbers(store.items, agenda)
     items = Items(store, presence, agenda, numbers, is_paused=routes.is_paused, deleted=origins.queue_deleted)
@@ -143,7 +145,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     made_by_time = _schedules(core, routes, dispatch, completion, keyring)
     flows, *at_their_ends = _flows(core, routes, dispatch, completion, keyring)
     consulted.needs, consulted.flows, consulted.signals = dependencies, flows, signals
-    consulted.workers, consulted.attempts = membership, attempt_log
+    consulted.workers, consulted.attempts, consulted.parents = membership, attempt_log, parents
     for listener in (
         routes.ended,
         subscriptions.ended,
@@ -153,6 +155,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         last_failures.ended,
         made_by_time[0].ended,
         steps.ended,
+        parents.ended,
         flows.ended,
     ):
         core.endings.listen(listener)
@@ -167,6 +170,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         consumers,
         dependencies,  # before what hands out tasks: those that are unblocked go out at once
         dispatch,
+        parents,
         LentSlots(store, routes, dispatch, leases.running),  # after what serves free slots
         completion,
         scheduled,

@@ -73,6 +73,8 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
     write(f"  queue {task['queue']}, priority {task['priority']}, submitted {ago(task['created'])} ago\n")
     if task["why"]:
         write(f"  {task['why']}\n")
+    if task.get("parent"):
+        write(f"  submitted by the task {show_id(task['parent'])}\n")
     if flow is not None:
         write(f"  {flow_in_words(flow)}\n")
     print_needs(needs)

@@ -107,15 +107,21 @@ def _list_tasks(app: App, wanted: Filter, limit: int, of: Named | None, *, as_js
 @click.argument("task_ids", nargs=-1, metavar="[ID]...")
 @choosing
 @acting
+@click.option("--tree", is_flag=True, help="And what these tasks have submitted; by id.")
 @connected(Role.CLIENT)
 def cancel(
-    app: App, as_json: bool, task_ids: tuple[str, ...], terms: Terms, yes: bool, dry_run: bool
+    app: App, as_json: bool, task_ids: tuple[str, ...], terms: Terms, yes: bool, dry_run: bool, tree: bool
 ) -> None:
     """Cancel tasks, by id or by filter. A running task is asked to stop, then killed."""
     meant = _meant(app, task_ids, terms, "cancel")
     if isinstance(meant, list):
-        _each(app, as_json, meant, "cancel", {State.RUNNING: "running; its worker was notified to end it"})
+        words = {State.RUNNING: "running; its worker was notified to end it"}
+        _each(app, as_json, meant, "cancel", words, *((True, True) if tree else ()))
         return
+    if tree:
+        raise InvalidArgument(
+            "--tree cancels what tasks have submitted that are named by their ids; name them"
+        )
     wanted = _with_states(app, terms, CANCELLABLE, CANCELLABLE, "cancelled", meant)
     act(app, as_json, CANCEL, wanted, yes=yes, dry_run=dry_run)
 
@@ -219,8 +225,10 @@ def _with_states(
     return wanted
 
 
-def _each(app: App, as_json: bool, ids: list[bytes], method: str, words: dict[State, str]) -> None:
-    reached = dict(app.call(TASKS, method, ids))
+def _each(
+    app: App, as_json: bool, ids: list[bytes], method: str, words: dict[State, str], *how: bool
+) -> None:
+    reached = dict(app.call(TASKS, method, ids, *how))
     states = {id: State.from_number(number) for id, number in reached.items()}
     if as_json:
         print_json({show_id(id): states.get(id, "unknown") for id in ids})

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from ...common.contract.rows import all_from_wire
 from ...common.contract.tasks import StateRow
-from ...common.domain.context import may_lend_slot
+from ...common.domain.context import is_of_task
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import show_id
 from ...common.domain.model import StateNumber
@@ -113,7 +113,7 @@ class TaskFuture(Future[T]):
             return
         if timeout is None:
             self._submissions.check_may_wait()
-            if may_lend_slot():
+            if is_of_task():
                 wait_lending(self._ends_within, self._runs)
             return
         session = self._submissions.session

@@ -78,8 +78,11 @@ class AsyncCalls:
 
         return explanation(await self._ask("show", self._id))
 
-    async def acancel(self) -> State:
+    async def acancel(self, *, tree: bool = False) -> State:
         """Cancel the task, for an event loop.
+
+        Args:
+            tree: As for ``handle.cancel()``.
 
         Returns:
             Its state after that, as ``handle.cancel()``.
@@ -87,7 +90,7 @@ class AsyncCalls:
         Raises:
             UnknownTask: The master knows no such task.
         """
-        return state_of(self._id, await self._ask("cancel", [self._id]))
+        return state_of(self._id, await self._ask("cancel", [self._id], True, tree))
 
     async def asignal(self, name: str, value: Any = None) -> None:
         """Send the task a signal, for an event loop.

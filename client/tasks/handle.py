@@ -227,8 +227,11 @@ class Handle(AsyncCalls, Generic[T]):
         warn_on_loop("await handle.awhy()")
         return explanation(self._session.call(TASKS, "show", self._id))
 
-    def cancel(self) -> State:
+    def cancel(self, *, tree: bool = False) -> State:
         """Cancel the task.
+
+        Args:
+            tree: With all tasks that it has submitted, and what these have submitted in turn; running ones, too.
 
         Returns:
             Its state after that. CANCELLED, or RUNNING when its worker was notified and will end it; another one when
@@ -238,7 +241,7 @@ class Handle(AsyncCalls, Generic[T]):
             UnknownTask: The master knows no such task.
         """
         warn_on_loop("await handle.acancel()")
-        return state_of(self._id, self._session.call(TASKS, "cancel", [self._id]))
+        return state_of(self._id, self._session.call(TASKS, "cancel", [self._id], True, tree))
 
     def signal(self, name: str, value: Any = None) -> None:
         """Send the task a signal, which it gets by ``ctx.wait_for``; one that it does not wait for yet is kept.

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ...common.domain.context import LentSlot, lend_slot, may_lend_slot
+from ...common.domain.context import LentSlot, is_of_task, lend_slot
 
 if TYPE_CHECKING:
     import asyncio
@@ -61,7 +61,7 @@ class Loan:
 
 def loan(runs: Runs | None, *, is_growing: bool = False) -> Loan | None:
     """None where no task can wait, or what is waited for is no task."""
-    return Loan(runs, is_growing=is_growing) if runs is not None and may_lend_slot() else None
+    return Loan(runs, is_growing=is_growing) if runs is not None and is_of_task() else None
 
 
 def wait_lending(wait: Callable[[float | None], bool], runs: Runs, timeout: float | None = None) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from ...common.domain.context import current, is_of_task
 from ...common.domain.id_runs import IdRun, is_run, runs_of
-from ...common.domain.ids import COMPUTED, proofs
+from ...common.domain.ids import COMPUTED, parse_id, proofs
 from .options import Choice
 
 if TYPE_CHECKING:
@@ -82,6 +83,14 @@ class WatchPrediction:
         self.watch_next = False
 
 
+def parent_here() -> list[bytes] | None:
+    """The task that runs here, and its lease: what is submitted in it is its. None: no task runs here."""
+    if not is_of_task():
+        return None
+    own = current()
+    return None if own is None else [parse_id(own.id), bytes.fromhex(own.token)]
+
+
 def submit_many(
     session: ClientSession,
     name: str,
@@ -112,8 +121,10 @@ def submit_many(
     ]  # they stand in no block, so each is its own run
     if computed:
         args = (*args, *(() if named else (None,)), proofs(computed))
-    if choice.flow is not None:
-        args = (*args, *[None] * (6 - len(args)), choice.flow.flow_id)
+    parent = parent_here()
+    if choice.flow is not None or parent is not None:
+        flow = None if choice.flow is None else choice.flow.flow_id
+        args = (*args, *[None] * (6 - len(args)), flow, *(() if parent is None else (parent,)))
     future = link.call(
         target, "submit", args, repeatable=True, runs=[run.run for run in runs], box=box, boxes=boxes
     )

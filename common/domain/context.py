@@ -230,7 +230,7 @@ def current() -> Context | None:
     return _surroundings.context() if _surroundings is not None else None
 
 
-def may_lend_slot() -> bool:
+def is_of_task() -> bool:
     """Whether a task may run here."""
     return _surroundings is not None
 

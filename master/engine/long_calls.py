@@ -85,12 +85,13 @@ class LongCalls(Part):
         *,
         most: int,
         owner: Hashable = None,
+        grows: bool = False,
     ) -> object:
         """The answer to a call, at most ``most`` items of it in a transaction. Without a call they are done all the same.
-        ``owner``: in place of what was begun for the same one. Raises QuotaExceeded."""
+        ``owner``: in place of what was begun for the same one. ``grows``: ``do`` adds to ``items``. Raises QuotaExceeded."""
         line = None if call is None else call.session.account
         is_first = not any(other.line is line and not other.is_done for other in self._waiting)
-        if call is not None and is_first and len(items) <= self._share * most + ROUNDING:
+        if call is not None and is_first and not grows and len(items) <= self._share * most + ROUNDING:
             self._share -= len(items) / most
             return do(items, now)
         one = LongCall(items=items, do=do, most=most, line=line, owner=owner)
@@ -105,7 +106,7 @@ class LongCalls(Part):
         if is_first:
             self._go_on_with([one], self._share, now)
         self._wake(now)
-        return LATER if one.call is not None else None
+        return LATER if call is not None else None  # it may be answered by now
 
     def due(self, key: Hashable, now: Now) -> None:
         lines: dict[Account | None, list[LongCall]] = {}

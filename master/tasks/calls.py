@@ -43,6 +43,7 @@ from .dispatch import Dispatch
 from .lines import LINES_MAX, LineListing
 from .lookup import check_ids, check_runs
 from .named_blobs import check_named
+from .parents import cancel_tree, parent_of
 from .queries import details, last_run, reason, reported_progress, summaries
 from .routes import Routes
 from .selection import (
@@ -86,11 +87,13 @@ class TaskQueue(ItemQueueObject):
         blobs: list[Any] | None = None,
         proofs: list[Any] | None = None,
         flow: bytes | None = None,
+        parent: list[Any] | None = None,
     ) -> object:
         """Accept tasks of one callable, ``[id, payload]`` each, or ``[first id, [payload, …]]`` where ids are consecutive;
         answers how many were new. ``blobs``: the content
         they name, ``[[id, [hash, …]], …]``; it is kept as long as the tasks are. ``proofs``: of ids that were computed from a key,
-        ``[[id, proof], …]``. ``flow``: the id of the flow that they become part of."""
+        ``[[id, proof], …]``. ``flow``: the id of the flow that they become part of. ``parent``: ``[id, lease]`` of
+        the task that submits them."""
         allow_queue(call, self.name)
         self.engine.core.room.check()
         if not isinstance(options, dict):
@@ -101,7 +104,7 @@ class TaskQueue(ItemQueueObject):
         numbers = self.engine.part(Blobs).numbers
         named = {id: numbers(hashes) for id, hashes in check_named(blobs)} if blobs else None
         return self.engine.part(Dispatch).submit(
-            call, route, TaskOptions.from_wire(options), tasks, stream, named, proofs, flow
+            call, route, TaskOptions.from_wire(options), tasks, stream, named, proofs, flow, parent
         )
 
     @exposed(Role.ADMIN)
@@ -182,7 +185,8 @@ class Tasks(EngineObject):
     @exposed(Role.VIEWER)
     def show(self, call: Call, id: bytes) -> dict[str, Any]:
         """All that is known about a task, and why it waits if it does."""
-        return details(self.engine, lookup.full(self.engine, call.session, id))
+        found = lookup.full(self.engine, call.session, id)
+        return {**details(self.engine, found), "parent": parent_of(self.engine, call.session, found.seq)}
 
     @exposed(Role.VIEWER)
     def why(self, call: Call, id: bytes) -> dict[str, Any]:
@@ -217,10 +221,12 @@ class Tasks(EngineObject):
         return reported_progress(self.engine, lookup.tasks(self.engine, call.session, ids))
 
     @exposed(Role.CLIENT)
-    def cancel(self, call: Call, ids: list[Any], running: bool = True) -> object:
+    def cancel(self, call: Call, ids: list[Any], running: bool = True, tree: bool = False) -> object:
         """Cancel tasks; returns the state of each. RUNNING: its worker is ordered to cancel it, or, without
-        ``running``, it was left running."""
+        ``running``, it was left running. ``tree``: with what they have submitted, in turn; running ones, too."""
         validate_flag("running", running)
+        if validate_flag("tree", tree):
+            return cancel_tree(self.engine, call, ids)
         return self._in_portions(call, ids, partial(self._cancel, call.session, running=running))
 
     def _cancel(self, session: Session, ids: Sequence[bytes], now: Now, *, running: bool = True) -> Rows:

@@ -7,7 +7,7 @@ fields, in one place.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.lifecycle import NextStep
@@ -56,6 +56,16 @@ class SignalsKeeper(Protocol):
         """Whether that for which a task waits without a slot has come."""
 
 
+class ParentKeeper(Protocol):
+    """Which task has submitted which: ``parents.py``."""
+
+    def of(self, named: Any) -> bytes | None:
+        """Of what a submit says. Raises InvalidArgument."""
+
+    def accepted(self, submission: Submission, runs: Sequence[NewRun]) -> None:
+        """Tasks that were submitted inside one are stored."""
+
+
 class KnownWorkers(Protocol):
     """Which workers are here or expected: ``master/workers``."""
 
@@ -72,10 +82,11 @@ class AttemptListener(Protocol):
 
 
 class Consulted:
-    __slots__ = ("attempts", "flows", "needs", "signals", "workers")
+    __slots__ = ("attempts", "flows", "needs", "parents", "signals", "workers")
 
     needs: NeedsKeeper
     flows: FlowOrigins
+    parents: ParentKeeper
     signals: SignalsKeeper
     workers: KnownWorkers
     attempts: AttemptListener

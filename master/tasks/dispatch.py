@@ -95,6 +95,7 @@ class Dispatch(Part):
         blobs: dict[bytes, list[int]] | None = None,
         proofs: Any = None,
         flow: bytes | None = None,
+        parent: Any = None,
     ) -> object:
         """Note the tasks; the call is answered by ``settle`` with the number that were new."""
         if not isinstance(tasks, list):
@@ -118,6 +119,7 @@ class Dispatch(Part):
                 call.session, flow, (id for new in runs for id in new.run.ids())
             )
         submission = Submission(call, route, options, packed, runs, stream, has_large, blobs, origin)
+        submission.parent = self.consulted.parents.of(parent)
         self._fresh.append(submission)
         return LATER
 
@@ -191,6 +193,8 @@ class Dispatch(Part):
             if is_of_flow(submission.origin):
                 named = [new.run for new in submission.runs]
                 self.consulted.flows.accepted(submission.origin, submission.route.queue.name, named)
+            if submission.parent is not None:
+                self.consulted.parents.accepted(submission, submission.runs)
             due, at = submission.due(now)
             self._scheduled.expect(due=due, at=at)
             self._expiry.expect(submission.expires(now))

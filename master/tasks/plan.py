@@ -39,6 +39,7 @@ class Submission:
     has_large: bool
     blobs: dict[bytes, list[int]] | None = None  # named by these tasks
     origin: int | None = None
+    parent: bytes | None = None  # the task that submitted them: see parents.py
     first_seq: int = 0  # the number before that of its first task
     as_rows: bool = (
         False  # some ids are of an array from which their tasks were purged: no second array may have them

@@ -8,7 +8,7 @@ import pytest
 import tq
 
 from .conftest import AppFactory, WorkerFactory
-from .programs import Master
+from .programs import Master, eventually
 
 MODULE = Path(__file__).with_name("waiting_tasks.py")
 WAIT_SECONDS = 90.0
@@ -33,3 +33,9 @@ def test_a_worker_with_one_slot_runs_what_its_task_waits_for(
         deep.result(WAIT_SECONDS)
     assert len(deep.attempts) == 1
     assert total.submit(3).result(WAIT_SECONDS) == 3, "the slot is free again"
+    parent = app.named("waiting_tasks:brood").submit(2)
+    eventually(lambda: parent.progress is not None, WAIT_SECONDS)
+    assert parent.cancel(tree=True) == tq.State.RUNNING
+    with pytest.raises(tq.TaskCancelled):
+        parent.result(WAIT_SECONDS)
+    assert total.submit(3).result(WAIT_SECONDS) == 3, "what it waited for was cancelled, too"

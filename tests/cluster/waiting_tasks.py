@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import tq
 
 app = tq.App()
@@ -39,3 +41,15 @@ def by_pool_executor_and_flow(most: int) -> list[int]:
     with app.flow("inside") as flow:
         leaf.map(range(most))
     return [*found, sum(flow.result())]
+
+
+@app.task
+def sleeper() -> None:
+    threading.Event().wait(600)
+
+
+@app.task
+def brood(ctx: tq.Context, children: int) -> None:
+    handles = [sleeper.submit() for _ in range(children)]
+    ctx.progress(children)
+    tq.wait(handles)

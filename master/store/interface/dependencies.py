@@ -1,4 +1,4 @@
-"""The store's verbs for tasks that need other tasks. Part of ``interface.Store``; the same rules.
+"""The store's verbs for tasks that need other tasks, or were submitted by them. Part of ``interface.Store``; the same rules.
 
 A *dependent* is a task that needs others, or neighbours of an array of which the i-th needs the i-th task of a run.
 """
@@ -73,6 +73,15 @@ class Fallen(NamedTuple):
     origin: int | None
 
 
+class ParentRow(NamedTuple):
+    """Tasks with consecutive numbers and ids, ``id`` that of the first one, and the task that submitted them."""
+
+    seq: int
+    stop: int
+    id: bytes
+    parent: bytes
+
+
 class BlockedStore(Protocol):
     """Part of ``TaskStore``: what moves tasks that are blocked. Those of a range that are not stay as they are."""
 
@@ -99,6 +108,18 @@ class DependencyStore(Protocol):
         """The one that a task is of."""
 
     def advance(self, rows: Sequence[DependentProgress]) -> None: ...
+
+    # which task has submitted which others
+
+    def add_parents(self, rows: Sequence[ParentRow]) -> None: ...
+    def children(self, parents: IdRun) -> list[IdRun]:
+        """What these tasks have submitted, as it was submitted: some of it may be deleted by now."""
+
+    def parent_of(self, seq: int) -> bytes | None:
+        """The task that submitted this one; None: it was not submitted by a task."""
+
+    # of any tasks
+
     def states(self, run: IdRun) -> list[StateSpan]:
         """What tasks of a run there are, in order. It sees only what is written."""
 

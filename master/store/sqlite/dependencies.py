@@ -8,7 +8,15 @@ from heapq import merge
 
 from ....common.domain.id_runs import IdRun
 from ....common.domain.ids import id_behind
-from ..interface.dependencies import DependentProgress, DependentRow, Fallen, RunTimes, StateSpan, Unblocked
+from ..interface.dependencies import (
+    DependentProgress,
+    DependentRow,
+    Fallen,
+    ParentRow,
+    RunTimes,
+    StateSpan,
+    Unblocked,
+)
 from .counts import SqliteCounts
 from .executor import StatementExecutor
 from .part import SqlitePart
@@ -17,6 +25,7 @@ from .slices import SqliteSlices
 
 class SqliteDependencies(SqlitePart):
     _are_there: bool | None = None  # None: not looked at yet
+    _have_parents: bool | None = None
 
     @property
     def are_there(self) -> bool:
@@ -89,6 +98,28 @@ class SqliteDependencies(SqlitePart):
                 continue
             yield seq, id, within
 
+    # which task has submitted which others
+
+    @property
+    def have_parents(self) -> bool:
+        """Whether there may be any task that was submitted by another."""
+        if self._have_parents is None:
+            self._have_parents = bool(self._all("any_parent")[0][0])
+        return self._have_parents
+
+    def add_parents(self, rows: Sequence[ParentRow]) -> None:
+        self._have_parents = True
+        self._many("add_parent", rows)
+
+    def children(self, parents: IdRun) -> list[IdRun]:
+        if not self.have_parents:
+            return []
+        return [IdRun(id, tasks) for id, tasks in self._all("children_of", parents.ends())]
+
+    def parent_of(self, seq: int) -> bytes | None:
+        rows = self._all("parent_upto", (seq,)) if self.have_parents else []
+        return rows[0][1] if rows and seq < rows[0][0] else None
+
     # for the verbs that delete tasks
 
     def forget(self, seq: int, stop: int) -> None:
@@ -96,6 +127,8 @@ class SqliteDependencies(SqlitePart):
         if self.are_there:
             gone = self._all("forget_dependents", {"seq": seq, "stop": stop})
             self._many("forget_needs", gone)
+        if self.have_parents:
+            self._all("forget_parents", {"seq": seq, "stop": stop})
 
 
 class SqliteBlocked(StatementExecutor):

@@ -80,7 +80,7 @@ class SqliteRetention(StatementExecutor):
     def delete(self, seqs: Sequence[int]) -> None:
         alone = self.slices.delete(seqs)
         if not alone:
-            self._forget_dependents(seqs)
+            self._forget_relatives(seqs)
             return
         sequence = [(seq,) for seq in alone]
         self.counts.measure(alone, -1)
@@ -90,10 +90,10 @@ class SqliteRetention(StatementExecutor):
         self.steps.delete(sequence)
         self._exactly("delete", sequence)
         self.slices.drop_arrays_of(alone)
-        self._forget_dependents(seqs)
+        self._forget_relatives(seqs)
 
-    def _forget_dependents(self, seqs: Sequence[int]) -> None:
-        if seqs and self.dependencies.are_there:
+    def _forget_relatives(self, seqs: Sequence[int]) -> None:
+        if seqs and (self.dependencies.are_there or self.dependencies.have_parents):
             gone = sorted(seqs)
             edges = [at for at in range(1, len(gone)) if gone[at] != gone[at - 1] + 1]
             for start, stop in zip([0, *edges], [*edges, len(gone)], strict=True):

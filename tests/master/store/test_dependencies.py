@@ -13,6 +13,7 @@ from tq.master.store.interface.dependencies import (
     DependentProgress,
     DependentRow,
     Fallen,
+    ParentRow,
     StateSpan,
     Unblocked,
 )
@@ -145,3 +146,28 @@ def test_the_array_of_a_needed_run_may_begin_anywhere(store: Store, route: int) 
     insert(store, made)
     asked = IdRun(id_behind(first, 4), 3)
     assert store.dependencies.states(asked) == [StateSpan(asked.first, 3, route, READY)]
+
+
+def test_children_and_parents_are_found(store: Store) -> None:
+    assert store.dependencies.children(IdRun(id_of(1), 9)) == []
+    rows = [
+        ParentRow(5, 8, id_of(5), id_of(1)),
+        ParentRow(8, 9, id_of(8), id_of(2)),
+        ParentRow(20, 21, id_of(20), id_of(1)),
+    ]
+    within(store, lambda: store.dependencies.add_parents(rows))
+    assert store.dependencies.children(IdRun(id_of(1), 1)) == [IdRun(id_of(5), 3), IdRun(id_of(20), 1)]
+    assert store.dependencies.children(IdRun(id_of(1), 2))[2:] == [IdRun(id_of(8), 1)]
+    found = [store.dependencies.parent_of(seq) for seq in (4, 5, 7, 8, 9, 20, 21)]
+    assert found == [None, id_of(1), id_of(1), id_of(2), None, id_of(1), None]
+
+
+def test_a_row_is_kept_as_long_as_one_of_its_tasks(store: Store, route: int) -> None:
+    new = [(seq, id_of(seq), b"p") for seq in (5, 6, 7)]
+    insert(store, as_array(task(5, route), new), task(8, route))
+    rows = [ParentRow(5, 8, id_of(5), id_of(1)), ParentRow(8, 9, id_of(8), id_of(1))]
+    within(store, lambda: store.dependencies.add_parents(rows))
+    within(store, lambda: store.delete([5, 8]))
+    assert store.dependencies.children(IdRun(id_of(1), 1)) == [IdRun(id_of(5), 3)]
+    within(store, lambda: store.delete([6, 7]))
+    assert store.dependencies.children(IdRun(id_of(1), 1)) == []

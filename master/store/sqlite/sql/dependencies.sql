@@ -88,3 +88,23 @@ SELECT route, state, count(*) FROM tasks WHERE state = {state.BLOCKED} GROUP BY 
 
 -- name: count_slices_blocked
 SELECT route, state, sum(stop - seq) FROM slices WHERE state = {state.BLOCKED} GROUP BY route
+
+-- name: any_parent
+SELECT EXISTS (SELECT 1 FROM parents)
+
+-- name: add_parent
+INSERT INTO parents (seq, stop, id, parent) VALUES (?, ?, ?, ?)
+
+-- name: children_of
+SELECT id, stop - seq FROM parents WHERE parent BETWEEN ? AND ? ORDER BY parent, seq
+
+-- name: parent_upto
+SELECT stop, parent FROM parents WHERE seq <= ? ORDER BY seq DESC LIMIT 1
+
+-- name: forget_parents
+-- Those of a range of tasks of which none is left.
+DELETE FROM parents
+WHERE seq < :stop AND seq >= ifnull((SELECT max(seq) FROM parents WHERE seq <= :seq), :seq)
+    AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.seq >= parents.seq AND tasks.seq < parents.stop)
+    AND ifnull((SELECT slices.stop FROM slices WHERE slices.seq < parents.stop ORDER BY slices.seq DESC LIMIT 1), 0)
+        <= parents.seq
