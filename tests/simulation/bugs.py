@@ -217,6 +217,12 @@ BUGS = (
         "SELECT finished, slices.seq, arrays.stop, route",
     ),
     Bug(
+        "purge all of an array of which a part is too many",
+        "tq.master.store.sqlite.retention",
+        "            if 2 * wanted < has:\n                break\n",
+        "            wanted = has\n",
+    ),
+    Bug(
         "forget a worker that is connected",
         "workers.sql",
         "AND worker NOT IN (SELECT value FROM json_each(?))",

@@ -40,7 +40,7 @@ class Disk:
         self.starved = 0.0  # chance that a statement finds no memory
         self.begun: Callable[[], None] = lambda: None
         self.took_effect: Callable[[SimulatedStore], None] = lambda store: None
-        self.purged: Callable[[list[tuple[int, bytes, int]]], None] = lambda tasks: None
+        self.purged: Callable[[list[tuple[int, bytes, int]], bool], None] = lambda tasks, are_surplus: None
 
     def latency(self) -> int:
         return self.world.between(100, self.slowest)
@@ -105,9 +105,22 @@ class SimulatedStore(SqliteStore):
     def purge(self, finished_before: int, limit: int, ttl: int = 0) -> list[Purged]:
         before = self._states()
         gone = super().purge(finished_before, limit, ttl)
-        after = self._states()
-        self._disk.purged([(seq, *task) for seq, task in before.items() if seq not in after])
+        self._purged(before)
         return gone
+
+    def purge_surplus(self, tasks: int, size: int, limit: int, ttl: int = 0) -> list[Purged]:
+        before = self._states()
+        gone = super().purge_surplus(tasks, size, limit, ttl)
+        if (deleted := self._purged(before, are_surplus=True)) > tasks:
+            raise Broken("R1", f"{deleted} tasks were purged where {tasks} were too many")
+        return gone
+
+    def _purged(self, before: dict[int, tuple[bytes, int]], *, are_surplus: bool = False) -> int:
+        """How many of these are gone."""
+        after = self._states()
+        gone = [(seq, *task) for seq, task in before.items() if seq not in after]
+        self._disk.purged(gone, are_surplus)
+        return len(gone)
 
     def _states(self) -> dict[int, tuple[bytes, int]]:
         """Id and state of each task, by its number."""

@@ -189,6 +189,7 @@ class Master:
         oracle: Oracle,
         life: int,
         result_ttl_ms: int,
+        results_max: int,
     ) -> None:
         self.world, self._network = world, network
         self.process = Process(world, f"master-{life}")
@@ -203,6 +204,7 @@ class Master:
                     grace_ms=int(GRACE_SECONDS * 1000),
                     tick_ms=int(HEARTBEAT_SECONDS * 1000),
                     result_ttl_ms=result_ttl_ms,
+                    results_max=results_max,
                 ),
                 random=world.random.random,
                 random_bytes=world.random_bytes,

@@ -110,9 +110,9 @@ class Oracle:
         self._pending.clear()
         self._transaction_at = self._world.now
 
-    def purged(self, tasks: list[tuple[int, bytes, int]]) -> None:
-        """The transaction under way has deleted these: number, id and state of each."""
-        event = {"t": self._world.now, "who": "master", "what": "purged"}
+    def purged(self, tasks: list[tuple[int, bytes, int]], are_surplus: bool) -> None:
+        """The transaction under way has deleted these: number, id and state of each. ``are_surplus``: whatever their age."""
+        event = {"t": self._world.now, "who": "master", "what": "purged", "surplus": are_surplus}
         self._pending += [{**event, "seq": seq, "id": id, "state": state} for seq, id, state in tasks]
 
     def took_effect(self, store: SimulatedStore) -> None:
@@ -201,13 +201,13 @@ class Oracle:
             self._over_at[event["id"]] = self._transaction_at  # its commit may come much later
 
     def _purge(self, event: dict[str, Any]) -> None:
-        """R1: what is purged has ended, and that is as long ago as results are kept."""
+        """R1: what is purged has ended, and that is as long ago as results are kept, or there are too many."""
         id, ended = event["id"], self._over_at.get(event["id"])
         if event["state"] < StateNumber.SUCCEEDED or ended is None:
             raise Broken("R1", "it was purged, and it had not ended", id)
         assert self.master is not None
         kept_ms = (self._world.now - ended) // 1000 + self._gained_ms + TICKS_MS
-        if kept_ms < self.master.engine.limits.result_ttl_ms:
+        if kept_ms < self.master.engine.limits.result_ttl_ms and not event["surplus"]:
             raise Broken("R1", f"it was purged {kept_ms} ms after its end", id)
         self._purged.add(event["seq"])
         self.forgotten.add(id)

@@ -20,7 +20,7 @@ from .master import NARROW, Master
 from .network import Network
 from .oracle import Broken, Confused, Oracle
 from .planner import Planner
-from .situations import UNEVEN, Situations, is_directed
+from .situations import UNEVEN, Situations, is_directed, keeps_few_results
 from .worker import Worker
 from .world import MS, SECOND, Process, World
 
@@ -45,6 +45,7 @@ WITH_FLOWS = 5  # every fifth seed
 COMPOSED = 60 * SECOND  # what tasks that need each other may take longer
 DECIDED = 20 * SECOND  # a master that stood still when the faults ended has had its time
 SHORT_TTL_MS = 8_000  # results are purged while others of their array still run
+FEW_RESULTS, RESULTS_MAX = 40, 1_000_000  # and more than there are
 LONG_TTL_MS = 7 * 24 * 3_600_000
 PEACE = 10 * LEASE + 30 * SECOND  # ten leases, and what the slowest task may honestly take
 
@@ -82,6 +83,7 @@ class Cluster:
         self.nature = Process(world, "nature")  # whose events are never paused
         is_short = self.is_directed or world.chance(0.3)
         self._result_ttl_ms = SHORT_TTL_MS if is_short else LONG_TTL_MS
+        self._results_max = FEW_RESULTS if keeps_few_results(seed) else RESULTS_MAX
         self._lives = 0
         self.chaos_ends = CHAOS
         self.faults: dict[str, int] = {}
@@ -139,6 +141,7 @@ class Cluster:
                 self.oracle,
                 self._lives,
                 self._result_ttl_ms,
+                self._results_max,
             )
         except StoreError:
             self._later(SECOND, self.start_master)
