@@ -16,6 +16,16 @@ def nothing(value: Any) -> Any:
 
 
 @app.task
+def total(values: list[Any]) -> int:
+    return len(values)
+
+
+@app.task
+def add(one: int, other: int) -> int:
+    return one + other
+
+
+@app.task
 def sleep(seconds: float) -> None:
     time.sleep(seconds)
 

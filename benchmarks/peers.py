@@ -50,8 +50,11 @@ class Peer:
     packages: tuple[str, ...]
     server: Server = redis
     tables: tuple[str, ...] = ()  # what makes them, as for workers; {durability} is filled in, too
-    workers: tuple[str, ...]  # a program of its environment and arguments; {url} is filled in
+    workers: tuple[
+        str, ...
+    ]  # a program of its environment and arguments; {url} is filled in; none: its client starts them
     settings: str
+    program: str = ""  # of ``peer_programs``; empty: that of its name
 
 
 _CELERY = "-A celery_peer worker -c 2 -l error --without-gossip --without-mingle --without-heartbeat"
@@ -114,12 +117,13 @@ def peers(scale: Scale) -> Readings:
     readings = Readings()
     for peer in PEERS:
         for kind in ("durable", "memory"):
-            _measure(peer, f"peer.{peer.name}.{kind}", kind, scale.peer_tasks, readings)
-    _measure(HUEY_ON_SQLITE, "peer.huey-sqlite.durable", "sqlite", scale.peer_tasks, readings)
+            measure_peer(peer, f"peer.{peer.name}.{kind}", kind, scale.peer_tasks, readings)
+    measure_peer(HUEY_ON_SQLITE, "peer.huey-sqlite.durable", "sqlite", scale.peer_tasks, readings)
     return readings
 
 
-def _measure(peer: Peer, name: str, kind: str, tasks: int, readings: Readings) -> None:
+def measure_peer(peer: Peer, name: str, kind: str, tasks: int, readings: Readings) -> None:
+    """``kind``: durable, memory, or sqlite."""
     try:
         with ExitStack() as stack:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="tq-bench-"))
@@ -130,7 +134,8 @@ def _measure(peer: Peer, name: str, kind: str, tasks: int, readings: Readings) -
             home = _installed(peer)
             if peer.tables:
                 _make_tables(peer, home, url, durable=kind == "durable")
-            stack.enter_context(_workers(peer, home, url, Path(directory) / "log"))
+            if peer.workers:
+                stack.enter_context(_workers(peer, home, url, Path(directory) / "log"))
             readings.numbers[name] = tasks / _client(peer, home, url, tasks)
         readings.notes[name] = f"{_version(home, peer)}: {peer.settings}"
     except (NotMeasured, OSError, subprocess.SubprocessError) as error:
@@ -193,7 +198,12 @@ def _workers(peer: Peer, home: Path, url: str, log: Path) -> Iterator[None]:
 
 def _client(peer: Peer, home: Path, url: str, tasks: int) -> float:
     """Seconds until the client has every result."""
-    command = [str(home / "bin" / "python"), "peer_client.py", f"{peer.name}_peer", str(tasks)]
+    command = [
+        str(home / "bin" / "python"),
+        "peer_client.py",
+        peer.program or f"{peer.name}_peer",
+        str(tasks),
+    ]
     try:
         done = subprocess.run(  # noqa: S603 - ours
             command,

@@ -35,6 +35,10 @@ class Scale:
     purged_tasks: int
     transactions: int
     transaction_workers: int
+    joined_tasks: int  # that one task needs
+    joined_peer_tasks: int
+    chained_tasks: int
+    paired_tasks: int  # leaves of a tree, a power of two
 
 
 FULL: Final = Scale(
@@ -63,6 +67,10 @@ FULL: Final = Scale(
     purged_tasks=200_000,
     transactions=10_000,
     transaction_workers=10_000,
+    joined_tasks=10_000,
+    joined_peer_tasks=10_000,
+    chained_tasks=1_000,
+    paired_tasks=4_096,
 )
 
 QUICK: Final = Scale(
@@ -91,4 +99,8 @@ QUICK: Final = Scale(
     purged_tasks=20_000,
     transactions=1_000,
     transaction_workers=500,
+    joined_tasks=2_000,
+    joined_peer_tasks=500,
+    chained_tasks=100,
+    paired_tasks=256,
 )

@@ -11,6 +11,7 @@ from .crowd import crowd
 from .ended import ended
 from .floor import floor
 from .floor_arrays import floor_arrays
+from .graphs import graphs
 from .idle import idle
 from .peers import peers
 from .pools import pools
@@ -40,6 +41,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "ended": ended,
     "purge": purge,
     "transactions": transactions,
+    "graphs": graphs,
     "peers": peers,
 }
 

@@ -15,5 +15,10 @@ def nothing(value: int) -> int:
     return value
 
 
+@app.task
+def total(values: list[int]) -> int:
+    return len(values)
+
+
 def run(count: int) -> int:
     return len(group(nothing.s(number) for number in range(count)).apply_async().get())

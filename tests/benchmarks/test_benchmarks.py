@@ -140,6 +140,28 @@ def test_rows_of_arrays_have_their_goals_and_what_was_not_measured_has_none(suit
     ]
 
 
+def test_rows_of_tasks_that_need_others_stand_beside_the_same_tasks_without_needs(suite: Benchmarks) -> None:
+    assert suite.graph_rows.graph_rows({}, {}) == []
+    numbers = {
+        "graphs.plain.tasks": 50_000.0,
+        "graphs.join.tasks": 40_000.0,
+        "graphs.trip_seconds": 1e-3,
+        "graphs.chain.link_seconds": 2.5e-3,
+        "graphs.pairs.tasks": 9_000.0,
+        "graphs.memory_bytes": 10e6,
+        "graphs.dask.tasks": 4_000.0,
+    }
+    rows = suite.graph_rows.graph_rows(numbers, {"graphs.celery.memory.tasks": "not measured: no redis"})
+    assert [(row.figure, row.goal and row.goal.met) for row in rows] == [
+        ("40,000 /s, 0.80 ×", True),
+        ("not measured: no redis", None),
+        ("10.00 ×", True),
+        ("2.50 ms", False),
+        ("9,000 /s", None),
+        ("10 MB", True),
+    ]
+
+
 def test_what_could_not_be_measured_says_why(suite: Benchmarks) -> None:
     notes = {"peer.celery.durable": "not measured: no redis", "failed.crowd": "not measured: OSError: no"}
     text = suite.table.report(reading(suite, notes), machine="", command="", runs=1)
@@ -161,7 +183,7 @@ def test_a_peer_whose_server_is_not_installed_says_what_to_install(
     monkeypatch.setattr(suite.postgres_server, "installed", lambda: None)
     readings = suite.readings.Readings()
     for peer in suite.peers.PEERS:
-        suite.peers._measure(peer, peer.name, "durable", 1, readings)
+        suite.peers.measure_peer(peer, peer.name, "durable", 1, readings)
     assert readings.notes["dramatiq"].endswith("redis-server is not installed: apt-get install redis-server")
     assert readings.notes["pgqueuer"].endswith("PostgreSQL is not installed: apt-get install postgresql")
     assert readings.numbers == {}

@@ -37,3 +37,9 @@ async def spread_async(ctx: tq.Context, numbers: int) -> str:
 @app.task
 def note(flow: dict[str, Any]) -> str:
     return f"{flow['name']} {flow['state']} {flow['succeeded']}/{flow['total']}"
+
+
+@app.task
+def counted(values: list[Any]) -> list[int]:
+    """How many there are, and how many of them failed."""
+    return [len(values), sum(isinstance(value, tq.Failed) for value in values)]
