@@ -8,6 +8,7 @@ from typing import Any, Final
 from ...common.domain.durations import span
 from ...common.domain.ids import show_id
 from ...common.domain.model import State
+from ...common.domain.on_error import CATCH
 from ...common.values.failure import DEPENDENCY, Failure
 
 AGAIN: Final = "`tq retry {id}` makes it ready again"
@@ -34,6 +35,11 @@ def _how_it_ended(task: dict[str, Any]) -> str:
     if state == State.SUCCEEDED:
         worker = task["attempts"][-1]["worker"] or "a worker that is no longer listed"
         return f"it succeeded {when} ago on {worker}, at attempt {task['attempt']}"
+    if state == State.CANCELLED and task["on_error"] == CATCH and not task["attempts"]:
+        return (
+            f"it was not run, since {when} ago: it is for a failure of the tasks that it needs, and they have all succeeded, or it was "
+            "cancelled by hand"
+        )
     failure = Failure.decode(task["result"])
     if failure.detail.get("outcome") == DEPENDENCY:
         culprit = failure.detail.get("culprit")

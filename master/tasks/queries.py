@@ -9,6 +9,7 @@ from ...common.contract.rows import from_wire, to_wire
 from ...common.contract.steps import ShownSignal, ShownStep
 from ...common.contract.tasks import LastRun, RunningProgress, TaskProgress
 from ...common.domain.model import OutcomeNumber, StateNumber
+from ...common.domain.on_error import FAIL
 from ...common.values.failure import Failure
 from ...common.wire.frames import unpack
 from ..engine.clock import Now
@@ -147,6 +148,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
     return {
         **summary(engine, task, position=True),
         "returned": task.returned,
+        "on_error": unpack(task.options).get("on_error", FAIL) if task.options else FAIL,
         "stuck": is_stuck(engine, task),
         "progress": engine.part(AttemptOutput).progress(task),
         "payload": task.payload,

@@ -15,6 +15,7 @@ def shown(state: StateNumber, **fields: Any) -> dict[str, Any]:
     failure = Failure("ValueError", "no\nmore").encode()
     return {
         "id": bytes(16), "state": int(state), "why": "", "finished": time.time() - 300, "attempt": 2, "crashes": 1,
+        "on_error": "fail",
         "attempts": [{"worker": "crow"}], "result": failure, **fields,
     }  # fmt: skip
 
@@ -32,6 +33,13 @@ def shown(state: StateNumber, **fields: Any) -> dict[str, Any]:
 )
 def test_a_task_that_has_ended_says_how(state: StateNumber, words: str) -> None:
     assert explanation(shown(state)).startswith(words)
+
+
+def test_one_that_was_for_a_failure_says_that_there_was_none() -> None:
+    dropped = shown(StateNumber.CANCELLED, on_error="catch", attempts=[], result=None)
+    assert explanation(dropped).startswith(
+        "it was not run, since 5 min ago: it is for a failure of the tasks that it needs"
+    )
 
 
 def test_a_task_that_waits_says_why() -> None:
