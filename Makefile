@@ -15,7 +15,8 @@
 
 SHELL := /bin/sh
 VENV ?= .venv
-JOBS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+JOBS ?= $(shell expr 2 '*' $(CORES))
 # Compiled tests are kept, whatever the environment says: else each process of the suite compiles all of them again.
 unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -40,8 +41,9 @@ demo: $(DEMO)
 quick: $(DEV)
 	$(MAKE) -j 3 lint types pure
 
+# They compute and do not wait, and each process collects them and parses the sources for itself: one for each core.
 pure: $(DEV)
-	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone and not thorough' $(addprefix tests/,common client history house)
+	$(BIN)/pytest -q -n $(CORES) --dist worksteal -m 'not alone and not thorough' $(addprefix tests/,common client history house)
 
 test: $(DEV)
 	$(MAKE) -j 3 lint types compiled

@@ -11,7 +11,7 @@ from tq.common.domain.model import OutcomeNumber, StateNumber
 from .checker import Event, Final, check
 
 ID = "task"
-SECONDS_MAX = 10.0  # for a hundred thousand events, on a busy machine; a square of them would take minutes
+SECONDS_MAX = 10.0  # of the processor for a hundred thousand events; a square of them would take minutes
 
 
 class Said(NamedTuple):
@@ -223,9 +223,9 @@ def test_a_start_in_a_new_life_is_no_extra_one() -> None:
 def test_a_hundred_thousand_events_of_many_tasks_are_judged_in_seconds() -> None:
     tasks = [f"task {number}" for number in range(100_000 // len(GOOD))]
     events = [event for since, id in enumerate(tasks) for event in history(GOOD, id, since / 100)]
-    began = time.monotonic()
+    began = time.process_time()
     assert check(events, dict.fromkeys(tasks, DONE)).violations == []
-    assert time.monotonic() - began < SECONDS_MAX
+    assert time.process_time() - began < SECONDS_MAX
 
 
 def test_a_hundred_thousand_events_of_one_task_are_judged_in_seconds() -> None:
@@ -236,6 +236,6 @@ def test_a_hundred_thousand_events_of_one_task_are_judged_in_seconds() -> None:
         for one in (leased(n), started(n), ended(n, OutcomeNumber.RETRY, StateNumber.SCHEDULED))
     ]
     final = Final(StateNumber.CANCELLED, len(attempts), "")
-    began = time.monotonic()
+    began = time.process_time()
     assert check(history([*BEGIN, *story, CANCELLED]), {ID: final}).violations == []
-    assert time.monotonic() - began < SECONDS_MAX
+    assert time.process_time() - began < SECONDS_MAX

@@ -6,7 +6,9 @@ Real sockets, a clock by hand, and the master's own engine behind it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
+import statistics
 import time
 from typing import Any
 
@@ -21,10 +23,14 @@ from .peers import LARGE, GatewayHarness, get_and_not_read, is_back, put
 
 def test_a_request_does_not_wait_for_an_acknowledgement_of_the_handshake(harness: GatewayHarness) -> None:
     many, delay_seconds = 40, 0.04  # with which a system acknowledges what is not answered
-    began = time.monotonic()
+    moments = [time.monotonic()]
     for _ in range(many):
         harness.admitted()
-    assert time.monotonic() - began < many * delay_seconds / 2
+        moments.append(time.monotonic())
+    # not their sum: on a busy machine a few of them take as long for other reasons
+    assert (
+        statistics.median(after - before for before, after in itertools.pairwise(moments)) < delay_seconds / 2
+    )
 
 
 # who does not read
