@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...common.domain.ids import show_id
@@ -21,6 +20,8 @@ from .lent_slot import Loan, Runs, loan
 from .outcomes import OutcomeBox
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from ..core.session import ClientSession
 
 STUCK_SECONDS: Final = 2.0  # without a result, before the reason is looked up
@@ -62,6 +63,8 @@ class StallQuestions:
     def complaint_now(self, id: bytes) -> str:
         """Of a task that was just submitted, whose submitter does not wait. Empty, too, when the answer does not come soon."""
         question = self.ask(id, warns=False)
+        from concurrent.futures import wait  # most programs never wait in vain
+
         if question is None or not wait([question], LOOK_SECONDS).done:
             return ""
         task = answer_of(question)
