@@ -12,11 +12,12 @@ from ...common.domain.ids import show_id
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ...common.runtime.cleaning import clean_line
-from ...common.runtime.terminal import console, write
+from ...common.runtime.terminal import console, say, write
 from ..app import App
 from ..flows.block import FLOWS
 from ..flows.flow import Flow
 from ..flows.progress import FlowProgress
+from .failing import INTERRUPTED
 from .group import GuessingGroup
 from .options import connected
 from .output import ago, count, for_eyes, iso, print_json, print_table
@@ -85,7 +86,13 @@ def show(app: App, as_json: bool, flow_id: str) -> None:
 def watch(app: App, as_json: bool, flow_id: str) -> None:
     """Follow a flow until it has ended. Exit status: 0 if it succeeded, 1 if not."""
     found = app.get_flow(flow_id)
-    _follow(found)
+    try:
+        _follow(found)
+    except KeyboardInterrupt:
+        say(
+            f"tq: {found.id} goes on: `tq flow watch {found.id}` follows it again, `tq flow cancel {found.id}` ends it"
+        )
+        raise SystemExit(INTERRUPTED) from None
     shown = app.call(FLOWS, "show", found.flow_id)
     _print(shown, as_json)
     if shown["state"] != FlowState.SUCCEEDED:

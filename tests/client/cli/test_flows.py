@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import tq
 from click.testing import CliRunner
 from tq.client.cli import main
 from tq.client.cli.flows import _cells, _facts, _in_words, _print
@@ -58,3 +59,19 @@ def test_the_bar_says_what_runs_and_what_failed() -> None:
 def test_a_mistyped_command_is_answered_by_the_nearest() -> None:
     done = CliRunner().invoke(main, ["flow", "list"])
     assert "there is no command 'list'; did you mean ls?" in done.output
+
+
+class InterruptedFlow:
+    """A flow whose watcher presses Ctrl-C."""
+
+    id = "019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b"
+
+    def wait(self, timeout: float | None = None) -> bool:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_a_watch_and_says_that_the_flow_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tq.App, "get_flow", lambda *_: InterruptedFlow())
+    done = CliRunner().invoke(main, ["flow", "watch", "--url", "tq://127.0.0.1:9", InterruptedFlow.id])
+    assert done.exit_code == 130
+    assert f"goes on: `tq flow watch {InterruptedFlow.id}` follows it again" in done.output
