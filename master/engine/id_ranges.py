@@ -75,7 +75,7 @@ class _Ranges(Generic[V]):
         is_there = index < len(self.starts) and (self.starts[index], self.stops[index]) == (start, stop)
         return index if is_there else -1
 
-    def remove(self, index: int) -> V:
+    def drop(self, index: int) -> V:
         """One range; its value. Its neighbours do not meet by that."""
         del self.starts[index], self.stops[index]
         return self.values.pop(index)
@@ -132,7 +132,7 @@ class IdRanges(Generic[V]):
                 continue
             index = ranges.index(start, stop)
             if index >= 0:  # as a rule
-                pieces = [(start, stop, ranges.remove(index))]
+                pieces = [(start, stop, ranges.drop(index))]
             else:
                 first, last, pieces = ranges.between(start, stop)
                 if pieces:
@@ -163,7 +163,7 @@ class IdRanges(Generic[V]):
             held = ranges.values[index]
             value = change(held)
             if value is None:
-                ranges.remove(index)
+                ranges.drop(index)
                 self._count -= end - at
             elif value is not held:
                 ranges.put(index, index + 1, [(at, end, value)])

@@ -25,6 +25,9 @@ from .session import LATER, Call, Session
 
 ITEM_BYTES: Final = 160  # of memory for one that waits
 GO_ON: Final = "go on"
+SHORT: Final = (
+    10  # a call of no more than this part of a transaction's items is bounded as all calls are: see work.py
+)
 ROUNDING: Final = 1e-6  # of an item, in the sums of shares
 
 Perform = Callable[[Sequence[Any], Now], list[Any] | None]
@@ -91,9 +94,12 @@ class LongCalls(Part):
         ``owner``: in place of what was begun for the same one. ``grows``: ``do`` adds to ``items``. Raises QuotaExceeded."""
         line = None if call is None else call.session.account
         is_first = not any(other.line is line and not other.is_done for other in self._waiting)
-        if call is not None and is_first and not grows and len(items) <= self._share * most + ROUNDING:
-            self._share -= len(items) / most
-            return do(items, now)
+        if call is not None and is_first and not grows:
+            if len(items) * SHORT <= most:
+                return do(items, now)
+            if len(items) <= self._share * most + ROUNDING:
+                self._share -= len(items) / most
+                return do(items, now)
         one = LongCall(items=items, do=do, most=most, line=line, owner=owner)
         if call is not None:
             call.hold(len(items) * ITEM_BYTES)

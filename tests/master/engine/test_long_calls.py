@@ -128,6 +128,13 @@ def test_a_key_that_asks_for_much_waits_for_itself(doing: Doing) -> None:
     assert short.reply == ([10, 20], None)
 
 
+def test_a_short_call_of_another_key_does_not_wait_for_a_share(doing: Doing) -> None:
+    accounts = Accounts()
+    doing.calls.perform(doing.call_of(accounts.of("a")), range(100), doing.do, NOW, most=40)
+    short = doing.calls.perform(doing.call_of(accounts.of("b")), [1, 2], doing.do, NOW, most=40)
+    assert short == [10, 20]
+
+
 def test_of_one_key_calls_are_done_in_order(doing: Doing) -> None:
     long, short = doing.call(), doing.call()
     doing.perform(long, list(range(6)))
