@@ -13,7 +13,7 @@ TASK = bytes(range(16))
 
 def timed(event: threading.Event, task: bytes | None, timeout: float) -> TimedWait:
     session = tq.App("tq://127.0.0.1:1", "no key is needed").session
-    return TimedWait(session, lambda: task, event.wait, timeout)
+    return TimedWait(session, lambda: task, event.wait, timeout, list)
 
 
 def test_what_comes_in_time_is_no_complaint_and_is_not_waited_for_any_longer() -> None:
