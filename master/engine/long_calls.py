@@ -142,8 +142,11 @@ class LongCalls(Part):
             self._answer(one, error)
             one.stop()
             return
-        except Exception:
+        except Exception as error:
             one.stop()  # repeated, it would meet the bug again
+            if one.call is not None:  # it came with an earlier transaction, which is not the one that fails
+                one.call.abandon = None
+                one.call.meets_bug(error)
             raise
         one.at += len(portion)
         if more is not None:
