@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..engine.engine import Engine
 
 ROWS_MAX: Final = 500  # of one answer, each some four reads of the store
+SPANS_MAX: Final = 10_000  # slices and tasks that are read for one answer, after which it ends
 NEEDS_MAX: Final = 5_000  # runs of needed tasks in one answer: what is beyond is only counted
 READY, RUNNING = int(StateNumber.READY), int(StateNumber.RUNNING)
 
@@ -30,7 +31,7 @@ class GraphAnswer:
         self._engine, self._store, self._row = engine, engine.store, row
         self._is_within = within(engine.part(Routes), session)
         self._sees_all = not session.verifier.queues
-        self._needs_left = NEEDS_MAX
+        self._needs_left, self._spans = NEEDS_MAX, 0
         # By number of a task: when those began that run.
         self._begun = {held.seq: held.begun or 0 for held in begun(engine) if held.origin == -row.number}
 
@@ -38,22 +39,29 @@ class GraphAnswer:
         """``place`` in it: where the next answer goes on, None at the end."""
         self._store.settle()
         members = self._store.flows.members(self._row.number, place, ROWS_MAX)
-        rows = [row for one in members for row in self._rows(one)]
-        self._engine.work.looked(4 * len(members))
-        end = members[-1].place + members[-1].tasks if len(members) == ROWS_MAX else None
+        rows: list[list[Any]] = []
+        end = None
+        for count, one in enumerate(members, start=1):
+            rows += self._rows(one)
+            if count == ROWS_MAX or self._spans >= SPANS_MAX:
+                end = one.place + one.tasks
+                break
+        self._engine.work.looked(4 * len(members) + self._spans)
         return {"rows": rows, "place": end}
 
     def _rows(self, one: FlowMembers) -> list[list[Any]]:
-        """One; none if its tasks are deleted."""
+        """One, from the first of its tasks on that is not deleted; none if all are."""
         run = IdRun(one.id, one.tasks)
-        states, route = Counter[int](), None
-        for span in self._store.dependencies.states(run):
-            states[span.state] += span.length
-            route = span.route
-        found = self._store.find([run.first])
-        if route is None or not found:
+        spans = self._store.dependencies.states(run)
+        self._spans += len(spans)
+        if not spans:
             return []
-        seq = found[0].seq
+        states = Counter[int]()
+        for span in spans:
+            states[span.state] += span.length
+        run = run.part(run.place_of(spans[0].first), run.length)
+        [found] = self._store.find([run.first])
+        route, seq = found.route, found.seq
         times = self._store.dependencies.times(run)
         starts = [began for number, began in self._begun.items() if seq <= number < seq + run.length]
         if leased := states.pop(RUNNING, 0):

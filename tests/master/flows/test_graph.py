@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tq.common.domain.ids import id_behind
 from tq.common.domain.model import Role, StateNumber
 from tq.master.flows import graph
 
@@ -57,6 +58,9 @@ def test_each_row_has_states_times_and_needs(flowing: Flowing, monkeypatch: pyte
     assert whole[1][5:7] == [None, None]
     monkeypatch.setattr(graph, "ROWS_MAX", 1)
     assert rows_of(flowing) == whole
+    monkeypatch.undo()
+    monkeypatch.setattr(graph, "SPANS_MAX", 1)
+    assert rows_of(flowing) == whole
     monkeypatch.setattr(graph, "NEEDS_MAX", 1)
     assert rows_of(flowing)[2][7:] == [False, [[parsed, 4]], 1]
 
@@ -73,7 +77,15 @@ def test_a_key_that_is_bound_to_queues_learns_of_no_task_in_others(flowing: Flow
 
 def test_what_is_deleted_is_left_out(flowing: Flowing) -> None:
     flowing.open()
-    gone, kept = flowing.submit(1), flowing.submit(1, priority=3)
-    flowing.bench.client(role=Role.ADMIN).call("get_tasks", "purge", {"ids": [gone.first, 1]})
-    assert [row[0] for row in rows_of(flowing)] == [kept.first]
-    assert flowing.client.call(FLOWS, "graph", FLOW, 2) == {"rows": [], "place": None}
+    gone, kept, some = flowing.submit(1), flowing.submit(1, priority=3), flowing.submit(4)
+    needing = submit_needing(flowing, 4, [1, [some.to_wire()]])
+    admin = flowing.bench.client(role=Role.ADMIN)
+    for first in (gone.first, needing, some.first):
+        admin.call("get_tasks", "purge", {"ids": [first, 1]})
+    rest = some.part(1, 4)
+    assert [(row[0], row[1], row[8]) for row in rows_of(flowing)] == [
+        (kept.first, 1, []),
+        (rest.first, 3, []),
+        (id_behind(needing, 1), 3, [rest.to_wire()]),
+    ]
+    assert flowing.client.call(FLOWS, "graph", FLOW, 10) == {"rows": [], "place": None}
