@@ -8,6 +8,7 @@ the last PLACE_BYTES bytes differ.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from ..errors import ProtocolError
@@ -76,6 +77,17 @@ def run_from_wire(named: Any) -> IdRun | None:
     if type(named) is list and len(named) == 2 and is_run(*named):
         return IdRun(*named)
     return None
+
+
+def first_runs(runs: Iterable[IdRun], runs_max: int, tasks_max: int) -> list[IdRun]:
+    """The first ones, with at most so many tasks."""
+    some: list[IdRun] = []
+    for run in islice(runs, runs_max):
+        if tasks_max <= 0:
+            break
+        some.append(run.part(0, min(tasks_max, run.length)))
+        tasks_max -= run.length
+    return some
 
 
 def runs_of(ids: Iterable[bytes]) -> Iterator[IdRun]:

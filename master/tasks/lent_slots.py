@@ -36,6 +36,7 @@ WAITS_MAX: Final = 10_000  # tasks of one worker that wait
 LOOKS_MAX: Final = 20  # calls that one transaction looks at
 SPANS_MAX: Final = 1_000  # slices and tasks that one look reads
 NEEDS_MAX: Final = 100  # neighbours whose needs one look follows
+RUN_BYTES: Final = 160  # of memory for a run that is waited for
 READY: Final = int(StateNumber.READY)
 BLOCKED: Final = int(StateNumber.BLOCKED)
 
@@ -74,7 +75,8 @@ class LentSlots(Part):
         want: int,
         capability: Callable[[], Capability | None],
     ) -> object:
-        """The call before it, of the same waiter, is answered with nothing. No runs: it waits no longer."""
+        """The call before it, of the same waiter, is answered with nothing. No runs: it waits no longer. Raises InvalidArgument and
+        QuotaExceeded."""
         key = worker, waiter
         before = self._waits.pop(key, None)
         if before is not None and not before.is_at_bound:
@@ -84,6 +86,7 @@ class LentSlots(Part):
             return [b"", []]
         if sum(number == worker for number, _ in self._waits) >= WAITS_MAX:
             raise InvalidArgument(f"lend: {WAITS_MAX:,} tasks of this worker wait already")
+        call.hold(len(runs) * RUN_BYTES)
         wait = self._waits[key] = ParkedWait(call, worker, waiter, runs, want, capability)
         call.abandon = lambda: self._forget(key, wait)
         return LATER
@@ -116,6 +119,7 @@ class LentSlots(Part):
             wait.seen = None
 
     def give_out(self, now: Now) -> None:
+        self._has_more = False
         if not self._waits:
             return
         if self._dispatch.has_more():  # free slots come first, and were not all served

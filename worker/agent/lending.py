@@ -188,6 +188,13 @@ class Lending:
             self._backlog.waiting.put(runs)
         self._changed(now)
 
+    def refused(self, token: int, why: str, now: float) -> None:
+        """The master does not take a call: what it says is the end of the wait."""
+        sleeper = next((one for one in self.sleepers.values() if one.token == token), None)
+        if sleeper is not None:
+            self._end_waits(sleeper, f"task {show_id(sleeper.job.id)} cannot lend its slot: {why}")
+            self._changed(now)
+
     def _answered(self, sleeper: Sleeper, runs: list[JobRun], now: float) -> None:
         if runs:
             sleeper.since, sleeper.ready_at = now, None
@@ -276,6 +283,9 @@ class Lending:
             f"for what they wait for as it may ({self._most:,}). Give the handle to the task that "
             "needs the result, as an argument; or start the worker with more --slots or --lent-children"
         )
+        self._end_waits(sleeper, why)
+
+    def _end_waits(self, sleeper: Sleeper, why: str) -> None:
         for wait in sleeper.waits:
             self._effects.refuse_wait(sleeper.child.number, wait, why)
         self.forget(sleeper.child)

@@ -10,13 +10,13 @@ from concurrent.futures import Future
 from itertools import count
 from typing import Any, Final
 
-from ...common.domain.id_runs import IdRun
+from ...common.domain.id_runs import IdRun, first_runs
+from ...common.domain.on_error import NEEDED_MAX
 from ...common.errors import TqError
 from ...common.wire.caller import Link
 
 SLOT: Final = "slot"
 RUNS_MAX: Final = 1_000  # of tasks that one wait names: enough to find something to run
-TASKS_MAX: Final = 1_000_000
 
 _numbers = count(1)  # of the waits of this process
 
@@ -26,7 +26,7 @@ class LentByTask:
 
     def __init__(self, link: Link, ordinal: int, runs: Sequence[IdRun]) -> None:
         self._link, self._number = link, next(_numbers)
-        named = [run.to_wire() for run in _some(runs)]
+        named = [run.to_wire() for run in first_runs(runs, RUNS_MAX, NEEDED_MAX)]
         self._wait: Future[Any] = link.call((SLOT,), "wait", self._number, ordinal, named)
 
     def check(self) -> None:
@@ -37,14 +37,3 @@ class LentByTask:
     def end(self) -> None:
         if not self._wait.done():
             self._link.call((SLOT,), "woke", self._number)
-
-
-def _some(runs: Sequence[IdRun]) -> list[IdRun]:
-    """The first ones, as many as a wait may name."""
-    some: list[IdRun] = []
-    left = TASKS_MAX
-    for run in runs[:RUNS_MAX]:
-        if left > 0:
-            some.append(run.part(0, min(left, run.length)))
-            left -= run.length
-    return some

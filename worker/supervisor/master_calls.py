@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from ...common.domain.id_runs import IdRun
+from ...common.domain.id_runs import IdRun, first_runs
 from ...common.domain.ids import show_id
+from ...common.domain.on_error import NEEDED_MAX
 from ...common.errors import InvalidArgument, TqError
 from ..agent.agent import Agent
 from ..agent.finish_call import FinishCall
 from .master_connection import MasterConnection
 from .observer import Observer
+
+LENT_RUNS_MAX: Final = (
+    10_000  # of what all threads of a task wait for, in one call: the rest follows when some have ended
+)
 
 
 class ReportMeters(Protocol):
@@ -55,7 +60,15 @@ class MasterCalls:
                 self.agent.lending.lent(token, lease, groups, self._now())
             self._after()
 
-        self._master.request("lend", lent, waiter, [run.to_wire() for run in runs], want)
+        def refused(error: TqError) -> bool:
+            """It waits for too much: that ends this wait, and not the connection of all others."""
+            if isinstance(error, InvalidArgument):
+                self.agent.lending.refused(token, str(error), self._now())
+                self._after()
+            return isinstance(error, InvalidArgument)
+
+        named = [run.to_wire() for run in first_runs(runs, LENT_RUNS_MAX, NEEDED_MAX)]
+        self._master.request("lend", lent, waiter, named, want, refused=refused)
 
     def finish(self, call: FinishCall) -> None:
         def finished(answer: Any) -> None:

@@ -24,7 +24,7 @@ from ..pools.interface import Runner
 
 __all__ = ["SLOT", "ChildWaits"]
 
-WAITS_MAX: Final = 10_000  # of one child: threads of its task
+WAITS_MAX: Final = 10_000  # of all children: threads of their tasks
 
 
 class Owner(Protocol):
@@ -72,8 +72,11 @@ class ChildWaits:
         match request.method, request.args:
             case "wait", [int(wait), int(ordinal), list(named)] if len(named) <= RUNS_MAX:
                 runs = [run for run in map(run_from_wire, named) if run is not None]
-                if len(runs) != len(named) or not runs or len(self._open) >= WAITS_MAX:
+                if len(runs) != len(named) or not runs:
                     return self._refuse(child, request, ProtocolError("it waits for tasks that have no id"))
+                if len(self._open) >= WAITS_MAX:
+                    why = f"{WAITS_MAX:,} waits inside tasks of this worker are under way, in threads of theirs, and no more can be"
+                    return self._refuse(child, request, WouldDeadlock(why))
                 self._open[child, wait] = request.call_id
                 if not lending.waits(child.number, wait, ordinal, runs, now):
                     self._end(child, wait)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import new_ids, show_id
 from tq.common.domain.model import Role
 from tq.common.values.codec import encode
+from tq.master.engine.accounts import Accounts
+from tq.master.tasks import lent_slots
+from tq.master.tasks.lent_slots import LentSlots
 
 from ..conftest import Bench, Peer
 from ..leased import each
@@ -140,3 +144,28 @@ def test_a_worker_that_leaves_or_is_gone_is_leased_nothing_any_more(bench: Bench
     client.call(("get_task_queue", "q"), "submit", TASK, {}, [[child.first, encode([[], {}])]])
     states = client.call("get_tasks", "states", [child.first])
     assert states[0][1] == 0, "it is ready, for another worker"
+
+
+def test_calls_that_are_gone_leave_nothing_to_do(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lent_slots, "LOOKS_MAX", 0)  # more is due than one transaction looks at
+    client, worker = bench.client(), bench.worker(TASK)
+    parent, child = submit(client), submit(client)
+    lease(worker)
+    worker.ask("get_dispatcher", "lend", parent.first, [child.to_wire()], 1)
+    bench.engine.committed(bench.engine.run(bench.now))
+    assert bench.engine.part(LentSlots).has_more()
+    worker.close()
+    bench.engine.committed(bench.engine.run(bench.now))
+    assert not bench.engine.part(LentSlots).has_more(), "else the master would never rest"
+
+
+def test_what_a_worker_waits_for_is_on_the_account_of_its_key(bench: Bench) -> None:
+    client, worker = bench.client(), bench.worker(TASK)
+    parent = submit(client)
+    lease(worker)
+    account = worker.session.account = Accounts().of("a")
+    named = [IdRun(id, 1) for id in (new_ids.many(1)[0] for _ in range(100))]
+    lend(worker, parent.first, *named)
+    assert account.bytes >= 100 * lent_slots.RUN_BYTES
+    lend(worker, parent.first)
+    assert account.bytes == 0

@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from tq.common.errors import InvalidArgument, TqError, Unreachable
+from tq.common.domain.id_runs import IdRun
+from tq.common.domain.ids import new_ids
+from tq.common.domain.on_error import NEEDED_MAX
+from tq.common.errors import InvalidArgument, ProtocolError, TqError, Unreachable
 from tq.worker.agent.outbox import REFUSALS_MAX
 from tq.worker.supervisor.master_calls import MasterCalls
 from tq.worker.supervisor.master_connection import MasterConnection
@@ -92,5 +95,27 @@ def test_a_worker_that_gives_up_reports_first_and_releases_behind_it() -> None:
         assert [method for method, _ in desk.connection.notified] == (
             ["finish", "release"] if left else ["finish"]
         )
+
+    asyncio.run(test())
+
+
+def test_a_wait_for_more_than_the_master_takes_ends_and_the_connection_stays() -> None:
+    async def test() -> None:
+        desk = Desk()
+        desk.shop.begin(2)
+        running = desk.shop.sims[2].running
+        assert running is not None
+        many = [IdRun(new_ids.many(1)[0], 1), IdRun(new_ids.many(2)[0], NEEDED_MAX)]
+        desk.shop.agent.lending.waits(2, 1, running.ordinal, many, desk.shop.now)
+        token, waiter, runs, want = desk.shop.lends.popleft()
+        desk.calls.lend(token, waiter, runs, want)
+        _, (_, named, _) = desk.connection.requested[-1]
+        assert named == [many[0].first, [many[1].first, NEEDED_MAX - 1]]
+        assert desk.connection.refuse is not None
+        assert desk.connection.refuse(InvalidArgument("too much"))
+        [(child, wait, why)] = desk.shop.refused
+        assert (child, wait) == (2, 1)
+        assert why.endswith("cannot lend its slot: too much")
+        assert not desk.connection.refuse(ProtocolError("announce first"))
 
     asyncio.run(test())
