@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import re
 import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,10 +27,7 @@ from tq.master.parts import make_registry
 from tq.master.tasks.leases import Leases
 
 from tests.master.api.spoils import AWKWARD, bottomless, filled, places, put
-from tests.master.flows.flow_calls import GOOD_FLOW_CALLS
 from tests.master.locks.lock_calls import GOOD_ITEM_CALLS, GOOD_LOCK_CALLS, TARGETS
-from tests.master.schedules.schedule_calls import GOOD_SCHEDULE_CALLS
-from tests.master.steps.step_calls import GOOD_STEP_CALLS
 
 # Whom the role of a method lets in: a worker's are for workers, and an admin may do everything.
 ALLOWED = {
@@ -100,6 +99,17 @@ def request(
 
 def pairs() -> list[tuple[str, str]]:
     return [(name, method) for name, methods in MAY_CALL.items() for method in methods]
+
+
+def good_calls_of_subjects() -> dict[str, list[Any]]:
+    """Those that stand beside the tests of a subject: ``GOOD_CALLS``, as in ``tests/master/flows/flow_calls.py``."""
+    found: dict[str, list[Any]] = {}
+    for file in sorted(Path(__file__).parents[1].glob("*/*_calls.py")):
+        if file.name.startswith("test_"):
+            continue
+        module = importlib.import_module(f"tests.master.{file.parent.name}.{file.stem}")
+        found |= getattr(module, "GOOD_CALLS", {})
+    return found
 
 
 # the built-in objects: who may
@@ -253,7 +263,7 @@ GOOD: dict[str, list[Any]] = {
     "get_dispatcher.finish": [[[RUNNING, 1, LEASE, 0, b"r", 0.0, 0.1, 1.0]], [[0, [b"h" * 32]]]],
     "get_dispatcher.release": [[[RUNNING, 1, LEASE], [TASK, 1, LEASE]]],
     "get_dispatcher.leave": [],
-    **GOOD_SCHEDULE_CALLS | GOOD_STEP_CALLS | GOOD_FLOW_CALLS,
+    **good_calls_of_subjects(),
     "get_dispatcher.starting": [[TASK]],
     "get_dispatcher.beat": [[[TASK, 1, LEASE, 0.5]], {"memory_bytes": 1}],
     "get_dispatcher.observe": [[[RUNNING, 1, LEASE, 3, b"abc", [1, 2.0, "note"]]]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 FLOW = b"f" * 16
-GOOD_FLOW_CALLS: dict[str, list[Any]] = {
+GOOD_CALLS: dict[str, list[Any]] = {
     "get_flows.open": [FLOW, "nightly", "collect", b"key"],
     "get_flows.seal": [FLOW],
     "get_flows.call_back": [FLOW, b"k" * 16, "then", "q", "m:f", {"retries": 1}],

@@ -15,7 +15,7 @@ DEFINITION: dict[str, Any] = {
     "options": {"retries": 1},
     "payload": b"",
 }
-GOOD_SCHEDULE_CALLS: dict[str, list[Any]] = {
+GOOD_CALLS: dict[str, list[Any]] = {
     "get_schedules.declare": [[["s", DEFINITION]]],
     "get_schedules.add": ["s", DEFINITION],
     "get_schedules.edit": ["s", {"every": 5.0}, True],

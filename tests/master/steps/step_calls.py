@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 TOKEN: list[Any] = [b"r" * 16, 1, b"l" * 16]  # of the attempt that runs there
-GOOD_STEP_CALLS: dict[str, list[Any]] = {
+GOOD_CALLS: dict[str, list[Any]] = {
     "get_steps.recorded": [*TOKEN, 0],
     "get_steps.record": [*TOKEN, 1, "charge", b"\xc0", 0.5],
     "get_steps.sleep": [*TOKEN, 1, 60.0],
