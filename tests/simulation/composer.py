@@ -37,7 +37,7 @@ STORIES = (  # of steps
     (("call", 20), ("wait", 6.0), ("call", 5), ("fail", 3), ("call", 300)),
     (("wait", 8.0), ("wait", 2.0)),
     (("call", 300), ("die", 1), ("call", 400), ("sleep", 1.5), ("die", 2), ("call", 5)),
-    (("call", 900), ("call", 900)),
+    (("call", 2_000), ("call", 2_000)),  # ``LONG_MS``: another attempt begins while a stale one goes on
 )
 
 
@@ -138,8 +138,7 @@ class Composer(Client):
     def _seal(self, flow: Flow) -> None:
         if flow.is_open:
             flow.is_open = False
-            self.pending.call(("seal", flow.id), FLOWS, "seal", [flow.id], repeatable=True, until_done=True)
-            self._perform_effects()
+            self._call(FLOWS, "seal", [flow.id], ("seal", flow), repeatable=True)
             self._wait(flow.id)
 
     def _wait(self, id: bytes) -> None:
@@ -287,6 +286,9 @@ class Composer(Client):
                 self._wait(id)
             case ("signal", id, token) if error is None:
                 self._judge(self._oracle.steps.acknowledged, id, token, self._oracle.forgotten)
+            case ("seal", flow) if isinstance(error, (StoreError, Unreachable)):
+                flow.is_open = True
+                self.process.later(200 * MS, lambda: self._seal(flow))
             case ("seal" | "call_back" | "signal", *_):
                 if error is not None:
                     self.process.log(f"refused: {ticket[0]}: {error}")

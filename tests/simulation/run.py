@@ -124,6 +124,8 @@ class Cluster:
             self._kinds += Situations(self).kinds
         self.planner = self._planner(seed) if seed % WITH_SCHEDULES == 1 else None
         self.composers = self._composers(seed) if seed % WITH_FLOWS == 4 else []
+        if self.composers and seed % 2:
+            self._kinds.append(Situations(self).stand_still_amid_steps)
         self._rate = world.random.choice([300 * MS, 1 * SECOND, 4 * SECOND])
         self._next_fault()
 

@@ -78,6 +78,20 @@ class Situations:
         self._cluster.oracle.disturbed(worker.node, 10 * SECOND)
         self._join(1)
 
+    def stand_still_amid_steps(self) -> None:
+        """A worker and its children stand still while one of them is amid long steps, until another worker is amid them as well."""
+
+        def act(worker: Worker) -> None:
+            length = self._world.between(6 * SECOND, 8 * SECOND)
+            self._cluster.oracle.disturbed(worker.node, length)
+            for process in (worker.process, *worker.children.values()):
+                process.pause()
+                self._world.schedule(length, self._cluster.nature, process.resume)
+
+        if len(list(self._living())) < 2:
+            self._join(1)
+        self._once(lambda: next((worker for worker in self._living() if worker.is_amid_steps), None), act)
+
     def join_on_a_failing_disk(self) -> None:
         """New workers announce themselves while commits fail; as many of the earlier ones drain."""
         self._cluster.failing_disk()

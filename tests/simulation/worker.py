@@ -33,6 +33,7 @@ from .world import MS, SECOND, Handle, Process, World
 
 DISPATCHER = ["get_dispatcher"]
 KILL_GRACE_SECONDS = 0.5
+LONG_MS = 2_000  # of a step
 LATE_SECONDS = 4.0  # half of it is more than the grace
 
 
@@ -90,6 +91,12 @@ class Child(Process):
             self.log(f"dies with {code}", self._current[0].id)
         self.kill()
         self._tell(lambda: self._worker.child_died(self, Death(code)))
+
+    @property
+    def is_amid_steps(self) -> bool:
+        """Whether it runs an attempt with long steps."""
+        current = None if self._current is None else self._load.specs[self._current[0].id]
+        return current is not None and any(value >= LONG_MS for _, value in current.steps)
 
     # its own life
 
@@ -303,6 +310,10 @@ class Worker(Reconnecting):
             child.later(self.world.between(20, 500), lambda: then(value, error))
 
         connection.call(target, method, args, answered, child.node)
+
+    @property
+    def is_amid_steps(self) -> bool:
+        return any(child.is_amid_steps for child in self.children.values())
 
     def _ask(self, method: str, then: Callable[[Any], None], *args: Any) -> None:
         connection = self.connection
