@@ -129,21 +129,31 @@ def _why_leased(engine: Engine, task: FullTask) -> str:
         return (
             f"{who}; it is not connected: unless it reconnects within {left}, the task goes to another worker"
         )
-    return who + (", and is ordered to cancel it" if task.cancel else "") + _waits_inside(engine, task.id)
+    return who + (", and is ordered to cancel it" if task.cancel else "") + _waits_inside(engine, task)
 
 
-def _waits_inside(engine: Engine, id: bytes) -> str:
+def _waits_inside(engine: Engine, task: FullTask) -> str:
     """What a task that runs waits for inside itself."""
-    wait = engine.part(LentSlots).wait_of(id)
+    wait = engine.part(LentSlots).wait_of(task.id)
     if wait is None:
         return ""
-    runs, named = wait.runs, show_id(wait.runs[0].first)
-    others = sum(run.length for run in runs) - 1
-    what = f"task {named}" if not others else f"{others + 1:,} tasks, first {named}"
+    first = wait.runs[0].first
+    named = show_id(first) if _is_beside(engine, first, task) else ""
+    others = sum(run.length for run in wait.runs) - 1
+    if others:
+        what = f"{others + 1:,} tasks" + (f", first {named}" if named else "")
+    else:
+        what = f"task {named}" if named else "a task that is not in this queue"
     if wait.is_at_bound:
         verb = "waits" if not others else "wait"
         return f"; it waits for {what}, which {verb} for a slot of the worker that it holds: that wait ends with WouldDeadlock"
-    return f"; it waits for {what}: `tq why {named}`"
+    return f"; it waits for {what}" + (f": `tq why {named}`" if named else "")
+
+
+def _is_beside(engine: Engine, id: bytes, task: FullTask) -> bool:
+    """Whether it is in the queue of this task: who asks may see that, and of another it is not known."""
+    routes = engine.part(Routes).by_number
+    return any(routes[found.route].queue.name == task.queue for found in engine.store.find([id]))
 
 
 def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
@@ -162,10 +172,10 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
     busy = f"all {slots} slots that serve it are busy" if slots > 1 else "the one slot that serves it is busy"
     waiter = engine.part(LentSlots).waiter_of(task.id)
     if waiter is not None:
-        named = show_id(waiter.waiter)
+        named = f"task {show_id(waiter.waiter)}" if _is_beside(engine, waiter.waiter, task) else "a task"
         if waiter.is_at_bound:
-            return f"{busy}; task {named} waits for it, and holds the slot that it waits for: that wait ends with WouldDeadlock"
-        return f"{busy}; task {named}, which runs there, waits for it and lends it its slot"
+            return f"{busy}; {named} waits for it, and holds the slot that it waits for: that wait ends with WouldDeadlock"
+        return f"{busy}; {named}, which runs there, waits for it and lends it its slot"
     if not position:
         return f"{busy}; `tq why` counts the tasks before it"
     ahead, is_all = _ahead(engine, route, task, slots)

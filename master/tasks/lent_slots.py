@@ -108,9 +108,15 @@ class LentSlots(Part):
 
     def waiter_of(self, id: bytes) -> ParkedWait | None:
         """A task that waits for this one."""
-        waits = (one for one in self._waits.values() if self._running.get(one.waiter) is not None)
         number = int.from_bytes(id, "big")
-        return next((one for one in waits if any(_has(run, number) for run in one.runs)), None)
+        return next(
+            (
+                one
+                for one in self._waits.values()
+                if self.wait_of(one.waiter) is one and any(_has(run, number) for run in one.runs)
+            ),
+            None,
+        )
 
     # one transaction
 

@@ -121,6 +121,26 @@ def test_a_look_leases_nothing_and_why_names_the_cycle(bench: Bench) -> None:
     assert "waits for it" not in client.call("get_tasks", "show", child.first)["why"]
 
 
+def test_why_names_no_task_of_another_queue_and_believes_only_the_worker_that_runs_the_task(
+    bench: Bench,
+) -> None:
+    client, worker, other = bench.client(role=Role.ADMIN), bench.worker(TASK), bench.worker(TASK)
+    parent, busy = submit(client, queue="hidden"), submit(client)
+    assert [*lease(worker), *lease(other)] == [parent.first, busy.first]
+    for one in (worker, other):
+        one.call("get_dispatcher", "beat", [])
+    child = submit(client)
+
+    def why(run: IdRun) -> str:
+        return str(client.call("get_tasks", "show", run.first)["why"])
+
+    lend(other, parent.first, child, want=0)
+    assert "waits" not in why(child)
+    lend(worker, parent.first, child, want=0)
+    assert "; a task waits for it, and holds the slot" in why(child)
+    assert "it waits for a task that is not in this queue, which waits for a slot" in why(parent)
+
+
 def test_a_worker_is_given_only_what_it_serves_and_of_no_paused_queue(bench: Bench) -> None:
     client, worker = bench.client(role=Role.ADMIN), bench.worker(TASK)
     parent, paused = submit(client), submit(client, queue="p")
