@@ -49,6 +49,8 @@ class LongCall:
     at: int = 0
     durable: int = 0
     durable_rows: int = 0
+    growing: list[Any] | None = None  # the items, if doing some adds others,
+    durable_items: int = 0  # and how many of them there are for certain
 
     @property
     def is_done(self) -> bool:
@@ -64,8 +66,21 @@ class LongCall:
 
     def stop(self) -> None:
         """Nothing more of it is done, whatever becomes of the transaction."""
-        self.items = ()
+        self.items, self.growing = (), None
         self.at = self.durable = 0
+
+    def committed(self) -> None:
+        if self.growing is not None:  # what is done of them is not kept: a tree may have very many
+            del self.growing[: self.at]
+            self.at, self.durable_items = 0, len(self.growing)
+        self.durable, self.durable_rows = self.at, len(self.rows or ())
+
+    def void(self) -> None:
+        self.at = self.durable
+        if self.growing is not None:
+            del self.growing[self.durable_items :]
+        if self.rows is not None:
+            del self.rows[self.durable_rows :]
 
 
 class LongCalls(Part):
@@ -101,6 +116,9 @@ class LongCalls(Part):
                 self._share -= len(items) / most
                 return do(items, now)
         one = LongCall(items=items, do=do, most=most, line=line, owner=owner)
+        if grows:
+            assert isinstance(items, list)  # noqa: S101 - by its caller
+            one.growing, one.durable_items = items, len(items)
         if call is not None:
             call.hold(len(items) * ITEM_BYTES)
             one.call, call.abandon = call, one.leave
@@ -169,13 +187,11 @@ class LongCalls(Part):
 
     def committed(self) -> None:
         for one in self._waiting:
-            one.durable, one.durable_rows = one.at, len(one.rows or ())
+            one.committed()
         self._waiting = [one for one in self._waiting if not one.is_done]
 
     def void(self) -> Iterable[Session]:
         """Calls that were answered in this transaction are refused by the engine."""
         for one in self._waiting:
-            one.at = one.durable
-            if one.rows is not None:
-                del one.rows[one.durable_rows :]
+            one.void()
         return ()

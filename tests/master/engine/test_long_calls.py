@@ -183,3 +183,24 @@ def test_a_store_that_fails_ends_no_call(doing: Doing) -> None:
     fails.append(False)
     doing.transaction()
     assert [call.reply for call in doing.replies] == [(None, None)]
+
+
+def test_items_that_a_failed_transaction_has_added_are_not_done_and_those_that_are_done_not_kept(
+    doing: Doing,
+) -> None:
+    items: list[int] = [0]
+
+    def grows(portion: Sequence[int], now: Now) -> list[int]:
+        doing.done += portion
+        items.extend(item + 1 for item in portion if item < 3)
+        return list(portion)
+
+    doing.calls.perform(doing.call(), items, grows, NOW, most=1, grows=True)
+    doing.end()
+    assert items == [1]
+    doing.transaction(fails=True)
+    assert items == [1]
+    for _ in range(3):
+        doing.transaction()
+    assert (items, doing.done) == ([], [0, 1, 1, 2, 3])
+    assert [call.reply for call in doing.replies] == [([0, 1, 2, 3], None)]
