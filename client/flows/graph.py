@@ -124,9 +124,10 @@ class _Places:
         self._firsts = [nodes[place].first for place in self._order]
 
     def of(self, first: int, tasks: int) -> list[int]:
-        at = max(0, bisect_right(self._firsts, first) - 1)
+        begin = max(0, bisect_right(self._firsts, first) - 1)
         found = []
-        for place in self._order[at:]:
+        for at in range(begin, len(self._order)):  # no copy: it is asked for each need
+            place = self._order[at]
             node = self._nodes[place]
             if node.first >= first + tasks:
                 break
