@@ -75,14 +75,17 @@ class Timeline:
         self._last = self.now = Now(0, 0)  # as it was read, and with its shift
         self._shift = 0
         self._kept_shift, self._kept_moment = 0, 0  # as the store has them
+        self._is_kept = False
         self._began = 0  # what a store that has none yet counts from: nothing is written for a start alone
         self._alone_at = 0  # monotonic: not before then in a transaction of its own
         self.jumped = False  # between the last look and the one before
 
     def load(self) -> None:
         """Read what the store has, in a transaction: it may be less than this process knows."""
+        kept = self._store.get_meta(CLOCK)
+        self._is_kept = kept is not None
         try:
-            shift, moment = unpack(self._store.get_meta(CLOCK) or pack([0, self._began]))
+            shift, moment = unpack(kept or pack([0, self._began]))
             self._kept_shift, self._kept_moment = int(shift), int(moment)
         except (ProtocolError, TypeError, ValueError):
             self._kept_shift, self._kept_moment = 0, self._began  # not of this code: it is written over
@@ -120,10 +123,11 @@ class Timeline:
         """Record the time in the store, in the transaction under way: with what others write, or now and then alone."""
         late, jumped = now.steady - self._kept_moment, now.shift != self._kept_shift
         if self._store.changed:
-            due = jumped or late >= SEEN_BUSY_MS
+            # The first rows bring the time they are kept by: a clock that is set before the next start would move them.
+            due = not self._is_kept or jumped or late >= SEEN_BUSY_MS
         else:
             due = (jumped or late >= SEEN_IDLE_MS) and now.mono >= self._alone_at
             self._alone_at = now.mono + ALONE_AGAIN_MS if due else self._alone_at
         if due or always:
             self._store.set_meta(CLOCK, pack([now.shift, now.steady]))
-            self._kept_shift, self._kept_moment = now.shift, now.steady
+            self._kept_shift, self._kept_moment, self._is_kept = now.shift, now.steady, True
