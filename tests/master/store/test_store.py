@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 import pytest
+from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import StateNumber
 from tq.common.errors import StoreError
@@ -79,6 +80,7 @@ LOOKING: Final[dict[str, Callable[[Store], object]]] = {
     "oldest_ready": lambda store: store.oldest_ready(1),
     "lease": lambda store: store.lease([1], 1, None, LEASE, 1, NOW),
     "lease_each": lambda store: store.lease_each([1], [Want(1, LEASE, 1)], NOW),
+    "lease_these": lambda store: store.lease_these([IdRun(id_of(1), 1)], Want(1, LEASE, 1), 9, NOW),
     "next_due": lambda store: store.next_due(),
     "next_at": lambda store: store.next_at(),
     "next_expiry": lambda store: store.next_expiry(),
