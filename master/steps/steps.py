@@ -9,7 +9,8 @@ A step that is recorded shows that its attempt has begun, whether or not its wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ...common.auth.keys import AUTHKEY_ID
@@ -23,6 +24,7 @@ from ...common.wire.frames import unpack
 from ..engine.clock import Now
 from ..engine.endings import Ended
 from ..engine.part import Part
+from ..engine.session import Session
 from ..store.interface.steps import StepRow
 from ..store.interface.store import Store
 from ..tasks.leases import LeasedAttempt
@@ -30,6 +32,7 @@ from ..tasks.leases import LeasedAttempt
 PORTION_BYTES: Final = 4 * 1024 * 1024  # of recorded steps in one answer
 KEY_BYTES_MAX: Final = 4 * 1024**3  # of the disk, for what steps of tasks returned and signals carry
 ALL_BYTES_MAX: Final = 16 * 1024**3
+DROPPED_AT_ONCE: Final = 16 * 1024 * 1024  # bytes in one transaction: some thirty milliseconds
 REMEMBERED_MAX: Final = (
     100_000  # tasks whose steps are dropped as soon as they succeed; those of others go with them
 )
@@ -47,6 +50,9 @@ class Steps(Part):
             bytes, int
         ] = {}  # numbers of tasks that may have steps and have not ended, by id
         self._just_ended: list[tuple[bytes, int]] = []  # of those, in this transaction: id and state
+        self._undropped: deque[int] = (
+            deque()
+        )  # numbers of tasks that have succeeded; their steps are still there
 
     def holder(self, id: Any, attempt: Any, lease: Any) -> LeasedAttempt | None:
         """The attempt that names itself by these; None: it is not the task's current one (any more)."""
@@ -98,7 +104,19 @@ class Steps(Part):
         for id, state in self._just_ended:
             seq = self._with_steps.pop(id, None)
             if seq is not None and state == StateNumber.SUCCEEDED:
-                self._store.steps.drop_bodies(seq)
+                self._undropped.append(seq)
+        self._just_ended.clear()
+        left = DROPPED_AT_ONCE
+        while self._undropped and left > 0:
+            left -= self._store.steps.drop_bodies(self._undropped.popleft())
+
+    def is_unsettled(self) -> bool:
+        return bool(self._undropped)
+
+    def void(self) -> Iterable[Session]:
+        """Some of these tasks may not have ended after all. What is not dropped now goes with its task."""
+        self._undropped.clear()
+        return ()
 
     def _among(self, run: IdRun) -> list[bytes]:
         """Those of a run that may have steps: what is shorter is looked through."""

@@ -81,5 +81,5 @@ class StepStore(Protocol):
     def take(self, seq: int, token: bytes, step: int) -> None:
         """A step has taken a signal that none had."""
 
-    def drop_bodies(self, seq: int) -> None:
-        """The task has succeeded: nothing replays its steps any more."""
+    def drop_bodies(self, seq: int) -> int:
+        """The task has succeeded: nothing replays its steps any more. How many bytes they had."""

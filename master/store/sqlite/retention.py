@@ -21,6 +21,9 @@ from .slices import SqliteSlices
 from .steps import SqliteSteps
 
 NEVER: Final = 2**62  # later than any moment
+STEPS_AT_ONCE: Final = (
+    16 * 1024 * 1024
+)  # bytes that tasks of one portion keep of their steps: some tenth of a second
 PAGE: Final = 4  # slices in the first look: mostly one of them is enough
 
 
@@ -56,18 +59,20 @@ class SqliteRetention(StatementExecutor):
     def purge(self, finished_before: int, limit: int, ttl: int = 0) -> list[Purged]:
         self.settle()
         gone: list[Candidate] = []
+        left = STEPS_AT_ONCE
         for one in self._over(finished_before + ttl, limit, ttl):
             gone.append(one)
-            limit -= one.stop - one.seq
-            if limit <= 0:
+            limit, left = limit - (one.stop - one.seq), left - self.steps.size_of(one.seq, one.stop)
+            if limit <= 0 or left <= 0:
                 break
         return self._drop(gone)
 
     def purge_surplus(self, tasks: int, size: int, limit: int, ttl: int = 0) -> list[Purged]:
         self.settle()
         gone: list[Candidate] = []
+        left = STEPS_AT_ONCE
         for one in self._over(NEVER, limit, ttl):
-            if (tasks <= 0 and size <= 0) or limit <= 0:
+            if (tasks <= 0 and size <= 0) or limit <= 0 or left <= 0:
                 break
             has = one.stop - one.seq
             wanted = min(has, max(tasks, -(-size * has // max(1, one.size))))
@@ -75,6 +80,7 @@ class SqliteRetention(StatementExecutor):
                 break
             gone.append(one._replace(stop=one.seq + wanted, size=one.size * wanted // has))
             tasks, size, limit = tasks - wanted, size - gone[-1].size, limit - wanted
+            left -= self.steps.size_of(one.seq, one.stop)
         return self._drop(gone)
 
     def delete(self, seqs: Sequence[int]) -> None:

@@ -12,7 +12,8 @@ a group (``waiting``, ``ended``: those of them that may go there) or a parameter
 parameter's value is compared with what the table allows while the statement runs: a move that is not in the table
 finds no row.
 
-Raises ValueError, so that no master starts, for a move that is not in the table and for a change of state without ``moves``.
+Raises ValueError, so that no master starts, for a move that is not in the table, for a change of state without ``moves``, and
+for a name that stands twice.
 """
 
 from __future__ import annotations
@@ -36,7 +37,16 @@ CHANGES_STATE: Final = re.compile(
 
 def load_statements() -> dict[str, str]:
     """The statements of ``sql/*.sql`` by the name in their ``-- name:`` line."""
-    return {name: complete(name, sql) for name, sql in _as_written()}
+    return {name: complete(name, sql) for name, sql in by_name(_as_written()).items()}
+
+
+def by_name(found: Iterable[tuple[str, str]]) -> dict[str, str]:
+    statements: dict[str, str] = {}
+    for name, sql in found:
+        if name in statements:
+            raise ValueError(f"two statements have the name {name}")
+        statements[name] = sql
+    return statements
 
 
 @functools.cache

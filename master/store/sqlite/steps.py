@@ -56,9 +56,16 @@ class SqliteSteps(SqlitePart):
     def take(self, seq: int, token: bytes, step: int) -> None:
         self._exactly("take_signal", [(step, seq, token)])
 
-    def drop_bodies(self, seq: int) -> None:
+    def drop_bodies(self, seq: int) -> int:
+        size = self.size_of(seq, seq + 1)
         self._many("drop_step_bodies", [(seq,)])
         self._many("drop_signal_bodies", [(seq,)])
+        return size
+
+    def size_of(self, seq: int, stop: int) -> int:
+        """The bytes of what is kept of the steps of neighbours, and of signals to them."""
+        size: int = self._all("bytes_of_steps", {"seq": seq, "stop": stop})[0][0]
+        return size
 
     def delete(self, tasks: Sequence[tuple[int]]) -> None:
         """Those of deleted tasks. Mostly there are none at all, which one look tells."""

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from tq.common.domain import steps as limits
 from tq.common.domain.directives import Suspended
-from tq.common.domain.model import StateNumber
+from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.common.errors import (
     InvalidArgument,
     LeaseLost,
     QuotaExceeded,
     StepChanged,
+    StoreError,
     StoreFull,
     Unreachable,
 )
@@ -43,6 +44,10 @@ class Calls:
 @pytest.fixture
 def calls() -> Calls:
     return Calls()
+
+
+def failing() -> None:
+    raise StoreError("the store says: disk I/O error")
 
 
 def fails_after(calls: Calls, *names: str) -> Callable[[AttemptSteps], Any]:
@@ -248,6 +253,36 @@ def test_what_steps_returned_is_dropped_when_the_task_has_succeeded(life: TaskLi
     life.run(lambda steps: calls.step(steps, "charge", "receipt"))
     [row] = life.store.steps.after(1, 0, 1_000)
     assert (row.body, row.size) == (None, 8)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_of_many_that_succeed_together_some_are_dropped_in_each_transaction(
+    life: TaskLife, calls: Calls, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    monkeypatch.setattr(master_steps, "DROPPED_AT_ONCE", 1)
+    more = [[bytes([number]) * 16, b"payload"] for number in (1, 2)]
+    life.client.call("get_task_queue/q", "submit", "m:f", {}, more)
+    lease, groups = life.worker.call("get_dispatcher", "lease", 9)
+    running = [
+        AttemptSteps(life.link, (id, attempt, lease)) for group in groups for id, attempt, _ in group[3]
+    ]
+    for steps in running:
+        calls.step(steps, "charge", "receipt")
+    rows = [[*steps.token, int(OutcomeNumber.SUCCESS), b"", 0.0, 0.5, None] for steps in running]
+    life.worker.ask("get_dispatcher", "finish", rows)
+
+    def kept() -> list[int]:
+        return [seq for seq in (1, 2, 3) if life.store.steps.after(seq, 0, 1_000)[0].body]
+
+    if fails:
+        assert life.bench.step(commit=failing).failed
+        life.bench.step()
+        assert kept() == [1, 2, 3], "they run still"
+    else:
+        for left in ([2, 3], [3], []):
+            life.bench.step()
+            assert kept() == left
+        assert not life.bench.engine.has_work
 
 
 # ctx.sleep

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from tq.common.domain.model import StateNumber
+from tq.common.domain.steps import STEPS_BYTES_MAX
 from tq.master.store.interface.slices import SucceededSlice
+from tq.master.store.interface.steps import StepRow
 from tq.master.store.interface.store import Store
 
 from .tasks import LEASE, NOW, as_array, as_rows, ended, id_of, insert, task, window, within
@@ -41,6 +43,17 @@ def test_a_portion_ends_with_the_task_that_fills_it(store: Store, route: int) ->
         array(store, route, 10 * number + 1, 10, finished=NOW + number)
     assert len(within(store, lambda: store.purge(LATER, 30))) == 3  # type: ignore[arg-type]
     assert left(store) == list(range(31, 101))
+
+
+def test_a_portion_ends_where_its_tasks_have_many_bytes_of_steps(store: Store, route: int) -> None:
+    for number in range(4):
+        array(store, route, 2 * number + 1, 2, finished=NOW + number)
+        step = StepRow(2 * number + 1, 1, 0, "fetch", 1, NOW, 0.5, None, STEPS_BYTES_MAX * 2 // 3, b"body")
+        within(store, lambda step=step: store.steps.add(step))  # type: ignore[misc]
+    within(store, lambda: store.purge(LATER, 100))
+    assert left(store) == [5, 6, 7, 8]
+    within(store, lambda: store.purge_surplus(100, 0, 100))
+    assert left(store) == []
 
 
 def test_singles_and_arrays_go_in_the_order_in_which_they_ended(store: Store, route: int) -> None:

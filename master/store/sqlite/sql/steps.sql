@@ -21,6 +21,10 @@ WHERE seq = ? AND number > ? AND number <= ? ORDER BY number
 -- name: steps_shown
 SELECT seq, number, kind, name, attempt, recorded, seconds, until, size, NULL FROM steps WHERE seq = ? ORDER BY number
 
+-- name: bytes_of_steps
+SELECT (SELECT ifnull(sum(size), 0) FROM steps WHERE seq >= :seq AND seq < :stop AND body IS NOT NULL)
+     + (SELECT ifnull(sum(size), 0) FROM signals WHERE seq >= :seq AND seq < :stop AND body IS NOT NULL)
+
 -- name: drop_step_bodies
 UPDATE steps SET body = NULL WHERE seq = ? AND body IS NOT NULL
 

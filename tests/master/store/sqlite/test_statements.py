@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Final
 
 import pytest
-from tq.master.store.sqlite.statements import complete, load_statements
+from tq.master.store.sqlite.statements import by_name, complete, load_statements
 
 # The migrations are not looked at: they are what ran on stores that exist, and stay as they are.
 FILES: Final = sorted(
@@ -44,6 +44,11 @@ def test_no_state_or_outcome_is_a_bare_number(file: object) -> None:
 )
 def test_a_planted_bare_number_is_found(sql: str) -> None:
     assert BARE.search(sql)
+
+
+def test_a_name_that_stands_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="two statements have the name add"):
+        by_name([("add", "INSERT"), ("get", "SELECT"), ("add", "REPLACE")])
 
 
 def test_every_name_has_become_a_number() -> None:
