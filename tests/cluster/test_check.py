@@ -142,7 +142,7 @@ def test_everything_wrong_with_a_gateway_is_reported(check: Check, home: Path) -
     done = check(
         "tq-master", "--bind", "127.0.0.1:0", "--gateway", address, "--gateway-authkey-file", "no", status=2
     )
-    assert level_of(done, "cannot read") == "error"
+    assert level_of(done, "there is no key file no") == "error"
 
 
 def test_a_wrong_setting_ends_the_check_with_all_wrong_settings(check: Check) -> None:

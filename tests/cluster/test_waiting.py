@@ -76,13 +76,13 @@ def test_a_wait_for_what_workers_run_warns_of_nothing(
 
 
 TIMED: dict[str, Callable[[tq.App, Callable[..., object]], object]] = {
-    "a future": lambda app, f: tq.Executor(app=app).submit(f, 1.5).result(1),
-    "the exception of a future": lambda app, f: tq.Executor(app=app).submit(f, 1.5).exception(1),
-    "a map": lambda app, f: list(tq.Executor(app=app).map(f, [1.5], timeout=1)),
-    "a result of a pool": lambda app, f: tq.Pool(app=app).apply_async(f, (1.5,)).get(1),
-    "a map of a pool": lambda app, f: tq.Pool(app=app).map_async(f, [1.5]).get(1),
-    "imap": lambda app, f: tq.Pool(app=app).imap(f, [1.5]).next(1),
-    "imap_unordered": lambda app, f: tq.Pool(app=app).imap_unordered(f, [1.5]).next(1),
+    "a future": lambda app, f: tq.Executor(app=app).submit(f, 3.0).result(2),
+    "the exception of a future": lambda app, f: tq.Executor(app=app).submit(f, 3.0).exception(2),
+    "a map": lambda app, f: list(tq.Executor(app=app).map(f, [3.0], timeout=2)),
+    "a result of a pool": lambda app, f: tq.Pool(app=app).apply_async(f, (3.0,)).get(2),
+    "a map of a pool": lambda app, f: tq.Pool(app=app).map_async(f, [3.0]).get(2),
+    "imap": lambda app, f: tq.Pool(app=app).imap(f, [3.0]).next(2),
+    "imap_unordered": lambda app, f: tq.Pool(app=app).imap_unordered(f, [3.0]).next(2),
 }
 
 
@@ -99,7 +99,7 @@ def test_a_timed_wait_through_the_standard_librarys_types_has_the_reason(
     kind = multiprocessing.TimeoutError if "pool" in str(wait.__code__.co_names).lower() else TimeoutError
     assert raised.type is kind
     assert re.search(
-        r"has no result after (1|0\.\d+) s; it goes on: .* has run attempt 1 for", str(raised.value)
+        r"has no result after (2|1\.\d+) s; it goes on: .* has run attempt 1 for", str(raised.value)
     )
     assert caplog.records == []
 
