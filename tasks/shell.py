@@ -102,8 +102,8 @@ class _Command:
 
     def __init__(self, words: list[bytes], cwd: str | None, env: Mapping[str, str] | None) -> None:
         self.stdout, self.stderr = Kept(OUTPUT_BYTES_MAX), Kept(OUTPUT_BYTES_MAX)
-        # A time limit that is raised between the start and the assignment would leave a process without an owner.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        # A time limit that is raised before the process is waited for would leave it without an owner.
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
         try:
             self._process = subprocess.Popen(  # noqa: S603 - what this module is for, and allowed by the operator
                 words,
@@ -113,14 +113,16 @@ class _Command:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
-                preexec_fn=_prepare(os.getpid(), before),
+                preexec_fn=_prepare(os.getpid(), self._mask),
             )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        except BaseException:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+            raise
 
     def wait(self) -> int:
         """Wait for its exit code, as subprocess has it. Its group is ended afterwards, also when this raises."""
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
             self._follow(None)
         except BaseException:  # a time limit, a cancel
             self._signal(signal.SIGTERM)

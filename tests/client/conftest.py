@@ -147,7 +147,9 @@ class MasterInMemory:
     def _get_tasks_states(self, _: Future[Any], ids: list[Any]) -> list[Row]:
         return [[id, self.tasks[id]["state"] if id in self.tasks else -1] for id in ids_named(ids)]
 
-    def _get_tasks_cancel(self, _: Future[Any], ids: list[Any], running: bool = True, tree: bool = False) -> list[Row]:
+    def _get_tasks_cancel(
+        self, _: Future[Any], ids: list[Any], running: bool = True, tree: bool = False
+    ) -> list[Row]:
         for id in ids_named(ids):
             if id in self.tasks and self.tasks[id]["state"] < (10 if running else StateNumber.RUNNING):
                 self.end(id, StateNumber.CANCELLED, None)

@@ -39,7 +39,7 @@ QUICK = {
     "read on from the earlier connection of a node": 15,
     "write the last instant one transaction late": 1,
     "accept a stale slice in part": 26,
-    "lose a decrement of what ends together": 4,
+    "lose a decrement of what ends together": 44,
 }
 MOVES = (
     (StateNumber.READY, StateNumber.EXPIRED),

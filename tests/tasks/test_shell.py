@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -26,20 +28,45 @@ class Struck(BaseException):
 
 @pytest.fixture
 def strike_when_there_is(tmp_path: Path) -> Iterator[Path]:
-    """A file; the main thread is struck, as by the worker, a moment after the alarm is set."""
+    """A file; once it is there the main thread is struck by the signal with which the worker ends a task."""
+
+    def look(number: int, frame: object) -> None:
+        if file.exists():
+            os.kill(os.getpid(), signal.SIGUSR1)
+        else:
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
 
     def struck(number: int, frame: object) -> None:
-        if not file.exists():  # not yet: look again
-            signal.setitimer(signal.ITIMER_REAL, 0.02)
-            return
         raise Struck
 
     file = tmp_path / "pids"
-    before = signal.signal(signal.SIGALRM, struck)
+    before = signal.signal(signal.SIGALRM, look), signal.signal(signal.SIGUSR1, struck)
     signal.setitimer(signal.ITIMER_REAL, 0.02)
     yield file
     signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+    signal.signal(signal.SIGALRM, before[0])
+    signal.signal(signal.SIGUSR1, before[1])
+
+
+def test_a_strike_that_comes_while_it_starts_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def struck(number: int, frame: object) -> None:
+        raise Struck
+
+    def start(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(subprocess_popen(*args, **options))
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return started[0]
+
+    started: list[subprocess.Popen[bytes]] = []
+    subprocess_popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
+    before = signal.signal(signal.SIGUSR1, struck)
+    try:
+        with pytest.raises(Struck):
+            run([SH, "-c", "sleep 300"])
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert started[0].returncode == -signal.SIGTERM
 
 
 def gone(pid: int) -> bool:
