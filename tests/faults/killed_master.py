@@ -35,7 +35,7 @@ def run_with_a_kill(trial: Trial, number: int, moment: str, script: Callable[[],
     try:
         worker = trial.worker(start=False)
         with starting:
-            worker.start(r"worker\.(dis)?connected")  # the master may be gone already
+            worker.start(r"worker\.((dis)?connected|waiting)")  # the master may be gone already
         script()
     finally:
         ended.set()
