@@ -199,7 +199,7 @@ class DependencyFailed(TaskError):
 class WouldDeadlock(TaskError):
     """A task waits, inside itself, for a task that no slot is left for: its worker has lent this slot as often as it may.
 
-    The task is not retried. Give the handle to the task that needs the result, as an argument.
+    The task is not retried. Return the handle, or give it to the task that needs the result, as an argument.
     """
 
 

@@ -15,6 +15,7 @@ from .blobs.blobs import Blobs
 from .blobs.calls import BlobsObject
 from .data.calls import NamedValueObject, NamedValuesObject
 from .data.named_values import NamedValues
+from .dependencies.becomings import Becomings
 from .dependencies.calls import DependenciesObject
 from .dependencies.dependencies import Dependencies
 from .engine.core import Core
@@ -132,7 +133,8 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         lambda: core.random_bytes(16),
         core.limits.payload_bytes_max,
     )
-    dependencies = Dependencies(store, routes, completion, scheduled)
+    becomings = Becomings(store, completion)
+    dependencies = Dependencies(store, routes, completion, scheduled, becomings)
     parents = Parents(store, routes, leases.running, completion)
     store.before_looks(lambda: dispatch.settle(core.timeline.now))
     numbers = PutNumbers(store.items, agenda)
@@ -144,7 +146,8 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     orders, last_failures = Orders(membership, leases), LastFailures()
     made_by_time = _schedules(core, routes, dispatch, completion, keyring)
     flows, *at_their_ends = _flows(core, routes, dispatch, completion, keyring)
-    consulted.needs, consulted.flows, consulted.signals = dependencies, flows, signals
+    consulted.needs, consulted.becomings = dependencies, becomings
+    consulted.flows, consulted.signals = flows, signals
     consulted.workers, consulted.attempts, consulted.parents = membership, attempt_log, parents
     for listener in (
         routes.ended,
@@ -152,6 +155,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         consumers.ended,
         retention.ended,
         dependencies.ended,
+        becomings.ended,
         last_failures.ended,
         made_by_time[0].ended,
         steps.ended,
@@ -168,6 +172,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         origins,
         leases,
         consumers,
+        becomings,
         dependencies,  # before what hands out tasks: those that are unblocked go out at once
         dispatch,
         parents,

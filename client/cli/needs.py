@@ -1,4 +1,4 @@
-"""What a task needs, and which tasks need it, as `tq show` prints it."""
+"""What a task needs or became, and which tasks need it or became it, as `tq show` prints it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from ...common.domain.ids import show_id
 from ...common.domain.model import State
 from ...common.runtime.terminal import write
 
-KINDS = ("needs", "needed_by")
+KINDS = {"needs": "needs", "needed_by": "needed by", "became": "became", "became_it": "became this:"}
+"""Of what the master answers: how it is said."""
 
 
 def print_needs(answer: dict[str, Any]) -> None:
-    for kind, words in zip(KINDS, ("needs", "needed by"), strict=True):
-        for row in all_from_wire(NeededRow, answer[kind]):
+    for kind, words in KINDS.items():
+        for row in all_from_wire(NeededRow, answer.get(kind, [])):
             many = f" and {row.tasks - 1:,} behind it" if row.tasks > 1 else ""
             write(
                 f"  {words} {show_id(row.id)}{many}  {row.name} in queue {row.queue}: {_states(row.states)}\n"
@@ -34,7 +35,7 @@ def needs_for_programs(answer: dict[str, Any]) -> dict[str, Any]:
                 "name": row.name,
                 "states": {str(state): tasks for state, tasks in _counts(row.states)},
             }
-            for row in all_from_wire(NeededRow, answer[kind])
+            for row in all_from_wire(NeededRow, answer.get(kind, []))
         ]
         for kind in KINDS
     }

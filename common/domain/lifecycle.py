@@ -9,6 +9,7 @@
                           │                   lost, crash ─┤
                           └── retry after a wait, snooze ──┘
     (client) ─► BLOCKED ─ what it needs has ended ─► READY, SCHEDULED    ─ what it needs did not succeed ─► FAILED
+    RUNNING ─ returned the handle of another task ─► BLOCKED ─ that has ended ─► as that
     READY, SCHEDULED, BLOCKED ─cancel─► CANCELLED      ─expires─► EXPIRED
     FAILED, DEAD, CANCELLED, EXPIRED, LOST ─retry by hand─► READY, or BLOCKED when what it needs has not ended
 
@@ -37,15 +38,19 @@ TRANSITIONS: Final[dict[StateNumber, frozenset[StateNumber]]] = {
         {
             StateNumber.READY,
             StateNumber.SCHEDULED,
+            StateNumber.SUCCEEDED,
             StateNumber.FAILED,
+            StateNumber.DEAD,
             StateNumber.CANCELLED,
             StateNumber.EXPIRED,
+            StateNumber.LOST,
         }
     ),
     StateNumber.RUNNING: frozenset(
         {
             StateNumber.READY,
             StateNumber.SCHEDULED,
+            StateNumber.BLOCKED,
             StateNumber.SUCCEEDED,
             StateNumber.FAILED,
             StateNumber.DEAD,
@@ -119,6 +124,8 @@ def next_step(end: AttemptEnd, random: float) -> NextStep:
             return step(StateNumber.LOST)
         case OutcomeNumber.CRASH | OutcomeNumber.LOST:
             return step(StateNumber.DEAD if crashes >= end.options.max_crashes else StateNumber.READY)
+        case OutcomeNumber.BECAME:
+            return step(StateNumber.BLOCKED)
         case OutcomeNumber.DISCARD:
             return step(StateNumber.FAILED)
         case OutcomeNumber.SNOOZE if not once:

@@ -130,6 +130,7 @@ class OutcomeNumber(enum.IntEnum):
     CANCELLED = 7  # ended because a cancel was asked for
     RELEASED = 8  # handed back while it ran; counts against nothing
     LOST = 9  # the worker vanished while it held the lease; counts against max_crashes
+    BECAME = 10  # the callable returned the handle of another task, whose result is its own; body: the id, then its cluster's
 
     def __str__(self) -> str:
         return self.name.lower()
@@ -148,6 +149,7 @@ class Outcome(enum.StrEnum):
     CANCELLED = "cancelled"
     RELEASED = "released"
     LOST = "lost"
+    BECAME = "became"
 
     @classmethod
     def from_number(cls, number: int) -> Outcome:

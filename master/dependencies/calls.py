@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Final
 
 from ...common.contract.dependencies import NeededRow
@@ -20,6 +21,7 @@ from ..engine.session import Call
 from ..tasks import lookup
 from ..tasks.leases import Leases
 from ..tasks.routes import Routes, within
+from .becomings import Becomings
 from .dependencies import Dependencies
 from .results import page
 
@@ -46,7 +48,7 @@ class DependenciesObject(EngineObject):
 
     @exposed(Role.VIEWER)
     def of(self, call: Call, id: bytes) -> dict[str, Any]:
-        """What a task needs, and which tasks that have not ended need it."""
+        """What a task needs or became, and which tasks that have not ended need it or became it."""
         engine, part = self.engine, self.engine.part(Dependencies)
         found = lookup.task(engine, call.session, id)
         stored = engine.store.dependencies.of(found.seq)
@@ -57,9 +59,12 @@ class DependenciesObject(EngineObject):
             needs = stored.needs
         over = part.known.needed.over(IdRun(id, 1))
         needed_by = [IdRun(id_behind(one.id, place if one.each else 0), 1) for _, place, one in over]
+        other, becomings = engine.store.dependencies.became(found.seq), engine.part(Becomings)
         return {
             "needs": self._rows(call, list(needs)),
             "needed_by": self._rows(call, needed_by),
+            "became": self._rows(call, [] if other is None else [IdRun(other, 1)]),
+            "became_it": self._rows(call, [IdRun(one, 1) for one in islice(becomings.became(id), SHOWN_MAX)]),
         }
 
     def _rows(self, call: Call, runs: list[IdRun]) -> list[Any]:

@@ -42,8 +42,8 @@ from ..tasks.plan import Submission
 from ..tasks.routes import Routes, within
 from ..tasks.scheduled import ScheduledTasks
 from ..tasks.submitted import NewRun
+from .becomings import Becomings
 from .dependent import UNKNOWN, Culprit, Dependent, EndedPart, dependency_failed
-from .known import KnownDependents
 from .results import Carrier
 from .spans import with_gaps
 from .submits import check, dependents_of
@@ -62,10 +62,15 @@ FAILED: Final = int(StateNumber.FAILED)
 
 class Dependencies(Part):
     def __init__(
-        self, store: Store, routes: Routes, completion: Completion, scheduled: ScheduledTasks
+        self,
+        store: Store,
+        routes: Routes,
+        completion: Completion,
+        scheduled: ScheduledTasks,
+        becomings: Becomings,
     ) -> None:
         self._store, self._routes, self._completion, self._scheduled = store, routes, completion, scheduled
-        self.known = KnownDependents()
+        self.known, self._becomings = becomings.known, becomings
         self._changed: dict[int, Dependent] = {}  # by number: of which the row is to be written
         self._unwritten = UnwrittenCounts(store)
         self._ripe: deque[Dependent | EndedPart] = deque()  # that may be decided
@@ -77,17 +82,16 @@ class Dependencies(Part):
 
     @property
     def are_open(self) -> bool:
-        return bool(self.known.own)
+        return bool(self.known.own) or self._becomings.are_open
 
     def is_needed(self, run: IdRun) -> bool:
-        return self.known.needed.has(run)
+        return self._becomings.is_needed_by_any(run)
 
     def needs_of(self, id: bytes) -> Sequence[IdRun]:
-        return self.known.needs_of(id)
+        return self._becomings.needs_of(id)
 
     def carried(self, rows: list[Leased | LeasedSlice]) -> list[Leased | LeasedSlice]:
-        carrier = Carrier(self._store, self.known.own)
-        return [carrier.row(row) for row in rows]
+        return list(map(Carrier(self._store, self.known.own).row, rows))
 
     def check(self, session: Session, runs: list[NewRun], options: TaskOptions) -> None:
         """Every needed task must be there, in a queue that the key may use: it gets to know whether that succeeded."""
@@ -213,7 +217,7 @@ class Dependencies(Part):
 
     def _drop(self, run: IdRun, now: Now) -> None:
         """These are for failures, and there are none."""
-        found = self._store.find(run.ids())
+        found = [one for one in self._store.find(run.ids()) if self._becomings.other_of(one.id) is None]
         self._completion.cancel([one for one in found if one.state == BLOCKED], now)
 
     def _culprit(self, id: bytes) -> Culprit:

@@ -126,6 +126,8 @@ class MasterMeters:
             held.begun is None and outcome == OutcomeNumber.LOST
         ):  # an attempt with a report is counted in ``reported``
             self.started[pair] += 1
+        if outcome == OutcomeNumber.BECAME:  # its end is counted when it comes
+            return
         self.unsuccessful[pair, outcome] += 1
         if not state.is_terminal and outcome != OutcomeNumber.RELEASED:
             self.retried[pair] += 1

@@ -92,10 +92,16 @@ class Completion(Part):
         self.meters: TaskMeter | None = None
 
     def finish(
-        self, rows: list[Any], now: Now, named: Any = None, slices: Any = None
+        self,
+        rows: list[Any],
+        now: Now,
+        named: Any = None,
+        slices: Any = None,
+        may_see: Callable[[int], bool] = lambda _: True,
     ) -> tuple[int, list[Any]]:
         """Process a worker's reports; returns how many attempts were reported and are not stale, and what is stale: indices of
-        rows, and ``[index, start, stop]`` of parts of slices. ``named``: the content that results name, by index."""
+        rows, and ``[index, start, stop]`` of parts of slices. ``named``: the content that results name, by index. ``may_see``:
+        whether a route is in a queue of the worker's key."""
         check_reports(rows)  # all reports are validated before one is applied: memory has no rollback
         reported = reported_slices(slices, REPORTS_MAX - len(rows)) if slices else []
         references = (
@@ -129,11 +135,14 @@ class Completion(Part):
                     stale.append(index)
                 continue
             attempts[held.route] += 1
+            number, recorded = OutcomeNumber(outcome), body
+            if number == OutcomeNumber.BECAME:
+                number, recorded = self._consulted.becomings.judged(id, body, may_see)
             others.append(
-                self.unsuccessful.end(
-                    id, held, facts[held.seq], OutcomeNumber(outcome), body, seconds, after, now, ended
-                )
+                self.unsuccessful.end(id, held, facts[held.seq], number, recorded, seconds, after, now, ended)
             )
+            if others[-1].state == BLOCKED:
+                self._consulted.becomings.began(id, held.seq, body)
         if successes:
             self._store.succeed(successes)
         if ended_slices := runs.rows():
@@ -301,6 +310,7 @@ class Completion(Part):
             state = target = StateNumber(found.state)
             if state in REVIVABLE and (target := self._consulted.needs.revived(found)) != state:
                 self._store.revive(found.seq, blocked=target == BLOCKED)
+                self._consulted.becomings.revived(found.seq)
                 self._routes.move(found.route, state, target)
                 if found.origin is not None:
                     self._endings.revived(found.origin, state)

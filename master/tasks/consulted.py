@@ -6,7 +6,7 @@ fields, in one place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from ...common.domain.id_runs import IdRun
@@ -49,6 +49,24 @@ class NeedsKeeper(Protocol):
         """Where a task goes that is to run again; its own state: it stays."""
 
 
+class BecomingKeeper(Protocol):
+    """Which tasks became others: ``master/dependencies``."""
+
+    def judged(
+        self, id: bytes, body: bytes | None, may_see: Callable[[int], bool]
+    ) -> tuple[OutcomeNumber, bytes]:
+        """How an attempt ended that returned the handle of another task."""
+
+    def began(self, id: bytes, seq: int, body: bytes | None) -> None:
+        """A task waits from now on for the one that it became."""
+
+    def other_of(self, id: bytes) -> bytes | None:
+        """What a task that waits became."""
+
+    def revived(self, seq: int) -> None:
+        """A task is to run again."""
+
+
 class SignalsKeeper(Protocol):
     """Which tasks wait for a signal: ``master/steps``."""
 
@@ -82,9 +100,10 @@ class AttemptListener(Protocol):
 
 
 class Consulted:
-    __slots__ = ("attempts", "flows", "needs", "parents", "signals", "workers")
+    __slots__ = ("attempts", "becomings", "flows", "needs", "parents", "signals", "workers")
 
     needs: NeedsKeeper
+    becomings: BecomingKeeper
     flows: FlowOrigins
     parents: ParentKeeper
     signals: SignalsKeeper

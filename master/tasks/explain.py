@@ -69,6 +69,11 @@ def _awaited(engine: Engine, task: FullTask) -> StepRow | None:
 
 def _why_blocked(engine: Engine, task: FullTask, *, deep: bool) -> str:
     """For how many it waits, in which states they are, and (``deep``) what holds up the first of them."""
+    became = engine.part(Dispatch).consulted.becomings.other_of(task.id)
+    if became is not None:
+        [last] = engine.part(Dispatch).consulted.needs.needs_of(task.id)
+        text = f"it became task {show_id(became)}: it ends as that does"
+        return text + _held_up(engine, task, last.first if deep else b"")
     states, first = Counter[int](), b""
     runs = engine.part(Dispatch).consulted.needs.needs_of(task.id)
     for run in runs[:NEEDED_RUNS_MAX]:
@@ -86,15 +91,20 @@ def _why_blocked(engine: Engine, task: FullTask, *, deep: bool) -> str:
     text = f"it waits for {sum(left.values()):,} of the {needed:,} tasks that it needs ({words}{more})"
     if bad:
         text += f"; {bad:,} did not succeed"
-    found = engine.store.find([first]) if first and deep else []
+    return text + _held_up(engine, task, first if deep else b"")
+
+
+def _held_up(engine: Engine, task: FullTask, first: bytes) -> str:
+    """Why a task that this one waits for has not ended."""
+    found = engine.store.find([first]) if first else []
     other = engine.store.brief(found[0].seq) if found else None
     if other is not None and other.queue != task.queue:
         other = None  # who asks may see this queue; of another it is not known
     if other is not None and other.state != StateNumber.BLOCKED:
-        text += f"; of {other.task} {show_id(first)}: {why(engine, other)}"
-    elif other is not None:
-        text += f"; {other.task} {show_id(first)} waits for others in turn: `tq why {show_id(first)}`"
-    return text
+        return f"; of {other.task} {show_id(first)}: {why(engine, other)}"
+    if other is not None:
+        return f"; {other.task} {show_id(first)} waits for others in turn: `tq why {show_id(first)}`"
+    return ""
 
 
 def is_stuck(engine: Engine, task: FullTask) -> bool:

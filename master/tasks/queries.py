@@ -131,9 +131,9 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         for row in ended
     ]
     began = began_at(engine, task.id)
-    if (
-        task.state == StateNumber.SUCCEEDED or began is not None
-    ):  # this attempt is recorded in the task's own row
+    became = ended and (ended[-1].attempt, ended[-1].outcome) == (current, OutcomeNumber.BECAME)
+    if began is not None or (task.state == StateNumber.SUCCEEDED and not became):
+        # this attempt is recorded in the task's own row
         attempts.append(
             {
                 "attempt": current,

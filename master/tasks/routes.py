@@ -34,6 +34,7 @@ ROUTES_MAX = 100_000  # callables × queues; a bound on what a client can make t
 COMPARED_AT_ONCE: Final = 40_000  # glances, see engine/work.py: fifty milliseconds
 TURN_ROUTES: Final = 1_000  # compared with one capability before it is the turn of the next
 READY: Final = int(StateNumber.READY)
+BLOCKED: Final = int(StateNumber.BLOCKED)
 _STATES = max(StateNumber) + 1
 
 
@@ -61,7 +62,7 @@ class Route:
     def __init__(self, number: int, queue: Queue, task: str) -> None:
         self.number, self.queue, self.task = number, queue, task
         self.counts = [0] * _STATES
-        self.readied = 0  # how often something of it became ready
+        self.readied = 0  # how often something of it became ready, or another task instead of itself
         self.has_large = False  # its payloads must be measured when they are leased
         self.capabilities: dict[Capability, None] = {}
 
@@ -133,7 +134,7 @@ class Routes(Part):
         self._ready: dict[
             Route, None
         ] = {}  # all routes with ready tasks, and some that had: see ``forget_idle``
-        self.readied = 0  # how often something became ready
+        self.readied = 0  # how often something became ready, or another task instead of itself
         self._in_order: list[Route] = []
         self._behind: dict[Capability, None] = {}  # not yet compared with all routes; they take turns
         self._full: dict[Capability, None] = {}  # likewise, but the account of their key is full
@@ -242,6 +243,9 @@ class Routes(Part):
         counts[after] += tasks
         if after == READY:
             self._is_ready(self.by_number[route])
+        elif after == BLOCKED:  # who waits for it waits for what it became, which may have been ready before
+            self.by_number[route].readied += 1
+            self.readied += 1
 
     def count(self, route: Route, state: int, tasks: int) -> None:
         """Add so many tasks in this state."""

@@ -21,7 +21,7 @@ from ..tasks.lent_slots import LentSlots
 from ..tasks.lookup import check_ids, check_runs
 from ..tasks.plan import LEASE_TASKS_MAX
 from ..tasks.reports import HELD_MAX, held_rows
-from ..tasks.routes import Capability, ParkedLease
+from ..tasks.routes import Capability, ParkedLease, Routes, within
 from .membership import ENDED_MAX, Membership
 from .orders import Orders
 from .worker_info import WorkerInfo
@@ -78,7 +78,10 @@ class Dispatcher(EngineObject):
         that succeeded, see ``SliceRow``."""
         engine = self.engine
         engine.part(Membership).of(call.session)
-        ended, stale = engine.part(Completion).finish(validate_list("rows", rows), engine.now, blobs, slices)
+        may_see = within(engine.part(Routes), call.session)
+        ended, stale = engine.part(Completion).finish(
+            validate_list("rows", rows), engine.now, blobs, slices, may_see
+        )
         engine.work.glanced(ended)
         engine.part(Membership).ended(call.session, ended, engine.now)
         return stale

@@ -33,6 +33,15 @@ def test_a_worker_with_one_slot_runs_what_its_task_waits_for(
         deep.result(WAIT_SECONDS)
     assert len(deep.attempts) == 1
     assert total.submit(3).result(WAIT_SECONDS) == 3, "the slot is free again"
+    countdown, gathered = app.named("waiting_tasks:countdown"), app.named("waiting_tasks:gathered")
+    first = countdown.submit(50)
+    assert first.result(WAIT_SECONDS) == 42, "no depth needs a second slot: the task has become the next one"
+    assert [attempt.outcome for attempt in first.attempts] == ["became"]
+    assert app.named("waiting_tasks:awaited_countdown").submit(5).result(WAIT_SECONDS) == 43
+    assert app.named("waiting_tasks:mixed").submit(7).result(WAIT_SECONDS) == 3
+    assert gathered.submit(100).result(WAIT_SECONDS) == 4950
+    with pytest.raises(tq.TaskError, match=r"return collect\.submit\(handles\)"):
+        app.named("waiting_tasks:ungathered").submit(3).result(WAIT_SECONDS)
     parent = app.named("waiting_tasks:brood").submit(2)
     eventually(lambda: parent.progress is not None, WAIT_SECONDS)
     assert parent.cancel(tree=True) == tq.State.RUNNING

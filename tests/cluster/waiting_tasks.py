@@ -44,6 +44,40 @@ def by_pool_executor_and_flow(most: int) -> list[int]:
 
 
 @app.task
+def countdown(left: int) -> int | tq.Handle[int]:
+    return countdown.submit(left - 1) if left else 42
+
+
+@app.task
+async def awaited_countdown(left: int) -> int | tq.Handle[int]:
+    return await awaited_countdown.asubmit(left - 1) if left else 43
+
+
+@app.task
+def mixed(left: int) -> int | tq.Handle[int]:
+    """Waits for every second one inside itself."""
+    if not left:
+        return 0
+    below = mixed.submit(left - 1)
+    return below if left % 2 else 1 + below.result()
+
+
+@app.task
+def added(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+@app.task
+def gathered(most: int) -> tq.Handle[int]:
+    return added.submit(leaf.map(range(most)))
+
+
+@app.task
+def ungathered(most: int) -> tq.Handles[int]:
+    return leaf.map(range(most))
+
+
+@app.task
 def sleeper() -> None:
     threading.Event().wait(600)
 

@@ -280,8 +280,8 @@ class Lending:
         why = (
             f"task {show_id(sleeper.job.id)} waits for {show_id(first.first)}{others}, which waits for a slot that this task holds: "
             f"{waiting:,} {'task waits' if waiting == 1 else 'tasks wait'} in this worker, and it has started as many processes "
-            f"for what they wait for as it may ({self._most:,}). Give the handle to the task that "
-            "needs the result, as an argument; or start the worker with more --slots or --lent-children"
+            f"for what they wait for as it may ({self._most:,}). Return the handle, or give it to "
+            "the task that needs the result, as an argument; or start the worker with more --slots or --lent-children"
         )
         self._end_waits(sleeper, why)
 

@@ -36,6 +36,7 @@ from typing import Any, Final
 from ...common.domain import context
 from ...common.domain.context import Context
 from ...common.domain.id_runs import IdRun
+from ...common.domain.model import OutcomeNumber
 from ...common.errors import CancelRequested, ConfigError, TimeLimit
 from ...common.runtime.history import digest, open_history
 from ...common.runtime.parent_death import die_with
@@ -48,6 +49,7 @@ from ...common.values.needed import Rows, get_needed_from
 from ...common.values.plain import ATOMS
 from ...common.wire import caller as link
 from ...common.wire.frames import FrameReader, Kind, encode_frame, pack, unpack
+from .became import became
 from .blobs import ChildBlobs
 from .block import Block
 from .connection import ChildLink
@@ -72,6 +74,7 @@ READ_BYTES: Final = 256 * 1024
 PIPE_FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
 NOTICE: Final = struct.Struct(">QB")
 TIMEOUT_NOTICE, CANCEL_NOTICE, FLUSH_NOTICE = 1, 2, 3
+BECAME: Final = int(OutcomeNumber.BECAME)
 
 
 class ChildProcess:
@@ -237,15 +240,17 @@ class ChildProcess:
                 self._current = 0
                 blobs: list[Blob] = []
                 body: bytes | None
+                outcome, after = 0, None
                 if type(value) in ATOMS:
                     body = encode_atom(value, "result")
+                elif style is None and (body := became(value)) is not None:
+                    outcome = BECAME
                 else:
                     body = encode_result(value, style, blobs)
                 if blobs:
                     self._current = ordinal  # uploading may take long: the time limit covers it
                     self._named = self._blobs.send(blobs)
                     self._current = 0
-                outcome, after = 0, None
             except (
                 BaseException
             ) as error:  # SystemExit and KeyboardInterrupt too: they end the task, not the loop

@@ -41,6 +41,7 @@ from ...common.wire.protocol import Request
 from ..agent.jobs import Job
 from ..agent.reports import JobReport
 from ..agent.runs import JobRun
+from ..child.became import became
 from ..child.blobs import ChildBlobs
 from ..child.fork_guard import ForkGuard
 from ..child.lent_slot import LentByTask
@@ -207,6 +208,8 @@ class ThreadChild:
             self._runner = self._runner or asyncio.Runner()
             value = self._runner.run(value)
         self._fork_guard.exit_if_forked()
+        if style is None and (other := became(value)) is not None:
+            return OutcomeNumber.BECAME, other, None
         blobs: list[Blob] = []
         body = encode_result(value, style, blobs)
         named += self._blobs.send(blobs)

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from ...common.domain.ids import show_id
-from ...common.domain.model import OutcomeNumber
+from ...common.domain.model import TASK_ID_BYTES, OutcomeNumber
 from ...common.errors import DecodeError
 from ...common.runtime.logs import SECRETS
 from ...common.values.codec import decode, decode_work
@@ -38,7 +38,13 @@ TEXT_CHARS_MAX: Final = 400
 NAMES_MAX, NAME_CHARS_MAX = 20, 150  # of what is served: together no more than a record takes
 
 _CALM: Final = frozenset(
-    {OutcomeNumber.SUCCESS, OutcomeNumber.RETRY, OutcomeNumber.SNOOZE, OutcomeNumber.CANCELLED}
+    {
+        OutcomeNumber.SUCCESS,
+        OutcomeNumber.RETRY,
+        OutcomeNumber.SNOOZE,
+        OutcomeNumber.BECAME,
+        OutcomeNumber.CANCELLED,
+    }
 )
 
 
@@ -115,6 +121,8 @@ def _record(job: Job, outcome: int, body: bytes | None, seconds: float) -> dict[
     }
     if outcome == OutcomeNumber.SUCCESS:
         return {**record, "text": _value(body)[:TEXT_CHARS_MAX]}
+    if outcome == OutcomeNumber.BECAME:
+        return {**record, "text": f"became {show_id((body or b'')[:TASK_ID_BYTES])}"}
     failure = Failure.decode(body)
     # What the task asked for itself is shown in its own words.
     asked_for = outcome in (OutcomeNumber.RETRY, OutcomeNumber.SNOOZE, OutcomeNumber.DISCARD)

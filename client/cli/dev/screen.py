@@ -25,6 +25,7 @@ _OUTCOMES: Final[dict[str, tuple[str, str, bool]]] = {
     "success": ("✓", "green", False),
     "retry": ("↻", "yellow", False),
     "snooze": ("↻", "yellow", False),
+    "became": ("→", "green", False),
     "cancelled": ("-", "yellow", False),
 }
 _FAILED: Final = ("✗", "bold red", True)

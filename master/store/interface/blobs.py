@@ -23,6 +23,9 @@ class BlobStore(Protocol):
     def name(self, rows: Sequence[tuple[int, int]]) -> None:
         """Tasks name content: ``(seq, number)``; for as long as the task is there."""
 
+    def name_as(self, seq: int, other: int) -> None:
+        """A task names what the other one does. Costs nothing where no task names content."""
+
     def unname(self, seqs: Sequence[tuple[int]]) -> None:
         """These tasks are deleted. Costs nothing where no task names content."""
 

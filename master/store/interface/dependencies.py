@@ -64,7 +64,7 @@ class Unblocked(NamedTuple):
 
 
 class Fallen(NamedTuple):
-    """Tasks with consecutive numbers that failed because of one that they needed."""
+    """Tasks with consecutive numbers that ended because of another."""
 
     seq: int
     stop: int
@@ -82,14 +82,26 @@ class ParentRow(NamedTuple):
     parent: bytes
 
 
+class BecomingRow(NamedTuple):
+    """A task that waits for the end of another, whose result is its own."""
+
+    seq: int
+    id: bytes
+    other: bytes  # the id of that one
+
+
 class BlockedStore(Protocol):
-    """Part of ``TaskStore``: what moves tasks that are blocked. Those of a range that are not stay as they are."""
+    """Part of ``TaskStore``: what moves tasks that are blocked. Those of a range that are not stay as they are; with ``unblock`` and
+    ``fall``, those that became another one, too."""
 
     def unblock(self, seq: int, stop: int, state: int, due: int | None) -> list[Unblocked]:
         """READY, or SCHEDULED until ``due``, a moment of the steady clock, or below zero an instant of the wall's."""
 
     def fall(self, seq: int, stop: int, body: bytes, now: int) -> list[Fallen]:
         """FAILED."""
+
+    def end_as_other(self, seq: int, state: int, body: bytes | None, now: int) -> list[Fallen]:
+        """A task that became another ends in the state in which that has ended. Empty: it waits no longer."""
 
     def keep(self, is_needed: Callable[[IdRun], bool]) -> None:
         """Have ``purge`` and ``purge_surplus`` spare runs with a task of which this is true."""
@@ -117,6 +129,18 @@ class DependencyStore(Protocol):
 
     def parent_of(self, seq: int) -> bytes | None:
         """The task that submitted this one; None: it was not submitted by a task."""
+
+    # tasks that became others
+
+    def add_becoming(self, row: BecomingRow) -> None: ...
+    def open_becomings(self) -> list[BecomingRow]:
+        """Those that wait."""
+
+    def became(self, seq: int) -> bytes | None:
+        """The id of the task that this one became, also when both have ended."""
+
+    def forget_becoming(self, seq: int) -> None:
+        """It runs again."""
 
     # of any tasks
 

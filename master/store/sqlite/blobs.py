@@ -22,6 +22,10 @@ class SqliteBlobs(SqlitePart):
     def name(self, rows: Sequence[tuple[int, int]]) -> None:
         self._many("name_blob", rows)
 
+    def name_as(self, seq: int, other: int) -> None:
+        if self._all("any_blob_named", ())[0][0]:
+            self._many("name_blobs_of", [(seq, other)])
+
     def unname(self, seqs: Sequence[tuple[int]]) -> None:
         if self._all("any_blob_named", ())[0][0]:
             self._many("unname_blobs", seqs)

@@ -9,6 +9,7 @@ from heapq import merge
 from ....common.domain.id_runs import IdRun
 from ....common.domain.ids import id_behind
 from ..interface.dependencies import (
+    BecomingRow,
     DependentProgress,
     DependentRow,
     Fallen,
@@ -26,6 +27,7 @@ from .slices import SqliteSlices
 class SqliteDependencies(SqlitePart):
     _are_there: bool | None = None  # None: not looked at yet
     _have_parents: bool | None = None
+    _have_becomings: bool | None = None
 
     @property
     def are_there(self) -> bool:
@@ -120,13 +122,44 @@ class SqliteDependencies(SqlitePart):
         rows = self._all("parent_upto", (seq,)) if self.have_parents else []
         return rows[0][1] if rows and seq < rows[0][0] else None
 
+    # tasks that became others
+
+    @property
+    def have_becomings(self) -> bool:
+        """Whether there may be any task that became another."""
+        if self._have_becomings is None:
+            self._have_becomings = bool(self._all("any_becoming")[0][0])
+        return self._have_becomings
+
+    def add_becoming(self, row: BecomingRow) -> None:
+        self._have_becomings = True
+        self._many("add_becoming", [(row.seq, row.other)])
+
+    def open_becomings(self) -> list[BecomingRow]:
+        return [BecomingRow(*row) for row in self._all("open_becomings")] if self.have_becomings else []
+
+    def became(self, seq: int) -> bytes | None:
+        rows = self._all("becoming_of", (seq,)) if self.have_becomings else []
+        return rows[0][0] if rows else None
+
+    def forget_becoming(self, seq: int) -> None:
+        if self.have_becomings:
+            self._all("forget_becomings", (seq, seq + 1))
+
     # for the verbs that delete tasks
+
+    @property
+    def have_relatives(self) -> bool:
+        """Whether there may be any task of which ``forget`` has rows."""
+        return self.are_there or self.have_parents or self.have_becomings
 
     def forget(self, seq: int, stop: int) -> None:
         """Tasks of this range were deleted."""
         if self.are_there:
             gone = self._all("forget_dependents", {"seq": seq, "stop": stop})
             self._many("forget_needs", gone)
+        if self.have_becomings:
+            self._all("forget_becomings", (seq, stop))
         if self.have_parents:
             self._all("forget_parents", {"seq": seq, "stop": stop})
 
@@ -153,6 +186,13 @@ class SqliteBlocked(StatementExecutor):
         rows = sorted(self._all("fall", given))
         self.counts.measure([row[0] for row in rows])
         return [Fallen(one, one + 1, *rest) for one, *rest in rows]
+
+    def end_as_other(self, seq: int, state: int, body: bytes | None, now: int) -> list[Fallen]:
+        given = {"seq": seq, "state": state, "body": body, "now": now}
+        rows = self._all("end_as_other", given)
+        if rows:
+            self.counts.measure([seq])
+        return [Fallen(*row) for row in rows]
 
     def _blocked(self, seq: int, stop: int) -> list[tuple[int, int]]:
         """Tasks of a range that are blocked in slices."""

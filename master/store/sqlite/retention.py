@@ -99,7 +99,7 @@ class SqliteRetention(StatementExecutor):
         self._forget_relatives(seqs)
 
     def _forget_relatives(self, seqs: Sequence[int]) -> None:
-        if seqs and (self.dependencies.are_there or self.dependencies.have_parents):
+        if seqs and self.dependencies.have_relatives:
             gone = sorted(seqs)
             edges = [at for at in range(1, len(gone)) if gone[at] != gone[at - 1] + 1]
             for start, stop in zip([0, *edges], [*edges, len(gone)], strict=True):

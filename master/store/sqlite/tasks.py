@@ -27,6 +27,7 @@ from .slices import Piece
 
 PLAIN: Final = (0, *[None] * 6)  # priority, due, expires, timeout, options, origin, ttl: of most tasks
 SNOOZE: Final = int(OutcomeNumber.SNOOZE)
+GOES_ON: Final = frozenset({SNOOZE, int(OutcomeNumber.BECAME)})  # later, though its attempt has ended
 SLICES_LOOKED: Final = 8  # the first look for ready slices: mostly one of them has more tasks than are wanted
 
 
@@ -243,7 +244,7 @@ class SqliteTasks(SqliteNamedLeases):
         snoozed = [_fields(row) for row in rows if row.outcome == SNOOZE]
         self._many("forget_snoozed_logs", snoozed)
         self._many("forget_snoozed", snoozed)
-        self._many("keep_begun", snoozed)
+        self._many("keep_begun", [_fields(row) for row in rows if row.outcome in GOES_ON])
 
     def return_unstarted(self, rows: Sequence[Returned]) -> None:
         alone = self.slices.give_back(rows)

@@ -44,6 +44,15 @@ def test_a_task_names_content_once_however_often_it_is_said(store: Store) -> Non
     assert store.blobs.find(HASH).refs == 2  # type: ignore[union-attr]
 
 
+def test_a_task_names_what_another_one_does(store: Store) -> None:
+    store.blobs.name_as(2, 1)
+    for hash in (HASH, OTHER):
+        store.blobs.name([(1, store.blobs.put(hash, 100, NOW))])
+    store.blobs.name_as(2, 1)
+    store.blobs.unname([(1,)])
+    assert [store.blobs.find(hash).refs for hash in (HASH, OTHER)] == [1, 1]  # type: ignore[union-attr]
+
+
 def test_each_way_to_delete_a_task_deletes_its_names(store: Store) -> None:
     finished_tasks(store, 1, 2)
     number = store.blobs.put(HASH, 100, NOW)

@@ -24,10 +24,12 @@ Move = tuple[StateNumber, StateNumber]
 TABLE: Final[list[Move]] = [
     (before, after) for before, targets in TRANSITIONS.items() for after in sorted(targets)
 ]
+AS_OTHER: Final = (SUCCEEDED, StateNumber.DEAD, StateNumber.LOST)  # of a task that became another
 UNBLOCKED: Final[set[Move]] = {
     (BLOCKED, READY),
     (BLOCKED, SCHEDULED),
-}  # of a range, whichever are blocked there
+    *((BLOCKED, state) for state in AS_OTHER),
+}  # whichever are blocked there
 ILLEGAL_ENDS: Final = [state for state in StateNumber if state not in TRANSITIONS[RUNNING]]
 
 
@@ -52,6 +54,9 @@ def move(store: Store, move: Move) -> None:
     before, after = move
     if before == BLOCKED and after in (READY, SCHEDULED):
         within(store, lambda: store.unblock(1, 2, after, NOW if after == SCHEDULED else None))
+        return
+    if before == BLOCKED and after in AS_OTHER:
+        within(store, lambda: store.end_as_other(1, after, b"", NOW))
         return
     verbs: dict[StateNumber, Callable[[], object]] = {
         RUNNING: lambda: store.lease([1], 1, None, LEASE, 1, NOW),

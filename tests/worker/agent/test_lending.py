@@ -96,7 +96,7 @@ def test_at_the_bound_the_last_one_is_refused_when_what_it_waits_for_is_ready_an
     shop.agent.lending.lent(token, b"", [], shop.now)
     [(child, wait, why)] = shop.refused
     assert (child, wait) == (1, WAIT)
-    assert "Give the handle to the task that needs the result" in why
+    assert "Return the handle, or give it to the task that needs the result" in why
 
 
 def test_at_the_bound_a_task_waits_on_for_what_another_worker_has_begun_meanwhile() -> None:

@@ -11,6 +11,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from tq.client.core.session import ClientSession
+from tq.client.core.settings import Settings
+from tq.client.tasks.handle import Handle
 from tq.common.domain import context
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.blob import Blob
@@ -50,6 +53,14 @@ def until_cancelled() -> bool:
 
 def leave() -> None:
     raise SystemExit(3)
+
+
+def give_handle(id: bytes) -> Any:
+    return Handle(ClientSession(Settings.of("tq://127.0.0.1:1", "k")), id)
+
+
+async def give_handle_later(id: bytes) -> Any:
+    return give_handle(id)
 
 
 class Undescribable(Exception):
@@ -209,6 +220,15 @@ async def test_a_fork_that_leaves_a_tasks_function_ends_and_reports_nothing() ->
     async with hired() as owner:
         owner.send(1, "fork_and_return")
         assert decode((await owner.report(1)).body or b"") == 0
+
+
+@pytest.mark.parametrize("function", ["give_handle", "give_handle_later"])
+@in_a_loop
+async def test_a_task_that_returns_a_handle_became_that_task(function: str) -> None:
+    async with hired() as owner:
+        owner.send(1, function, TASK)
+        report = await owner.report(1)
+        assert (report.outcome, report.body) == (OutcomeNumber.BECAME, TASK)
 
 
 @pytest.mark.parametrize(

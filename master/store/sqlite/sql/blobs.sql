@@ -12,6 +12,9 @@ UPDATE blobs SET keep = ? WHERE blob = ?
 -- name: name_blob
 INSERT OR IGNORE INTO task_blobs (seq, blob) VALUES (?, ?)
 
+-- name: name_blobs_of
+INSERT OR IGNORE INTO task_blobs (seq, blob) SELECT ?, blob FROM task_blobs WHERE seq = ?
+
 -- name: any_blob_named
 SELECT EXISTS (SELECT 1 FROM task_blobs)
 

@@ -49,7 +49,10 @@ WHERE seq < :stop AND stop > :seq AND seq >= ifnull((SELECT max(seq) FROM slices
 
 -- name: unblock
 -- moves: BLOCKED to :state
-UPDATE tasks SET state = {to}, due = :due WHERE seq >= :seq AND seq < :stop AND {from} RETURNING seq, route
+-- One that became another is blocked for that, and not for what it needed before it ran.
+UPDATE tasks SET state = {to}, due = :due WHERE seq >= :seq AND seq < :stop AND {from}
+    AND NOT EXISTS (SELECT 1 FROM becomings WHERE becomings.seq = tasks.seq)
+RETURNING seq, route
 
 -- name: unblock_slice
 -- moves: BLOCKED to :state
@@ -58,7 +61,9 @@ UPDATE slices SET state = {to}, stop = :stop, due = :due WHERE seq = :seq AND st
 -- name: fall
 -- moves: BLOCKED to FAILED
 UPDATE tasks SET state = {to}, result = :body, finished = :now, due = NULL
-WHERE seq >= :seq AND seq < :stop AND {from} RETURNING seq, id, route, origin
+WHERE seq >= :seq AND seq < :stop AND {from}
+    AND NOT EXISTS (SELECT 1 FROM becomings WHERE becomings.seq = tasks.seq)
+RETURNING seq, id, route, origin
 
 -- name: revive_blocked
 -- moves: ended to BLOCKED
@@ -108,3 +113,24 @@ WHERE seq < :stop AND seq >= ifnull((SELECT max(seq) FROM parents WHERE seq <= :
     AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.seq >= parents.seq AND tasks.seq < parents.stop)
     AND ifnull((SELECT slices.stop FROM slices WHERE slices.seq < parents.stop ORDER BY slices.seq DESC LIMIT 1), 0)
         <= parents.seq
+
+-- name: any_becoming
+SELECT EXISTS (SELECT 1 FROM becomings)
+
+-- name: add_becoming
+INSERT INTO becomings (seq, other) VALUES (?, ?)
+
+-- name: open_becomings
+SELECT tasks.seq, tasks.id, other FROM tasks CROSS JOIN becomings ON becomings.seq = tasks.seq
+WHERE tasks.state = {state.BLOCKED} ORDER BY tasks.seq
+
+-- name: becoming_of
+SELECT other FROM becomings WHERE seq = ?
+
+-- name: forget_becomings
+DELETE FROM becomings WHERE seq >= ? AND seq < ?
+
+-- name: end_as_other
+-- moves: BLOCKED to :state
+UPDATE tasks SET state = {to}, result = :body, finished = :now, due = NULL WHERE seq = :seq AND {from}
+RETURNING seq, seq + 1, id, route, origin

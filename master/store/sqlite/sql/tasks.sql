@@ -81,7 +81,7 @@ DELETE FROM attempts
 WHERE :outcome = {outcome.SNOOZE} AND seq = :seq AND attempt BETWEEN :number - 200 AND :number - 100 AND outcome = {outcome.SNOOZE}
 
 -- name: keep_begun
--- A task that goes on later has begun, and expires no more: it may be in the midst of its steps.
+-- A task that goes on later, or became another, has begun, and expires no more: it may be in the midst of its steps.
 UPDATE tasks SET expires = NULL WHERE seq = :seq AND expires IS NOT NULL
 
 -- name: forget_snoozed_logs
