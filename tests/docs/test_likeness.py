@@ -79,6 +79,6 @@ def test_a_text_that_differs_behind_many_gaps_is_refused_at_once() -> None:
     shown = "\n".join(f"… step {number}  … of …" for number in range(12))
     printed = shown.replace("…", "some words of some length")
     assert likeness(shown, printed) == {}
-    began = time.process_time()
+    began = time.thread_time()
     assert likeness(shown, printed.replace("step 11", "step 12")) is None
-    assert time.process_time() - began < 1
+    assert time.thread_time() - began < 1

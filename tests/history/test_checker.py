@@ -223,9 +223,9 @@ def test_a_start_in_a_new_life_is_no_extra_one() -> None:
 def test_a_hundred_thousand_events_of_many_tasks_are_judged_in_seconds() -> None:
     tasks = [f"task {number}" for number in range(100_000 // len(GOOD))]
     events = [event for since, id in enumerate(tasks) for event in history(GOOD, id, since / 100)]
-    began = time.process_time()
+    began = time.thread_time()
     assert check(events, dict.fromkeys(tasks, DONE)).violations == []
-    assert time.process_time() - began < SECONDS_MAX
+    assert time.thread_time() - began < SECONDS_MAX
 
 
 def test_a_hundred_thousand_events_of_one_task_are_judged_in_seconds() -> None:
@@ -236,6 +236,6 @@ def test_a_hundred_thousand_events_of_one_task_are_judged_in_seconds() -> None:
         for one in (leased(n), started(n), ended(n, OutcomeNumber.RETRY, StateNumber.SCHEDULED))
     ]
     final = Final(StateNumber.CANCELLED, len(attempts), "")
-    began = time.process_time()
+    began = time.thread_time()
     assert check(history([*BEGIN, *story, CANCELLED]), {ID: final}).violations == []
-    assert time.process_time() - began < SECONDS_MAX
+    assert time.thread_time() - began < SECONDS_MAX

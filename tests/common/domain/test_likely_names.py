@@ -34,6 +34,6 @@ def test_another_name_is_not_taken_for_one_that_is_known(name: str) -> None:
 
 def test_names_made_to_be_expensive_cost_a_bounded_time() -> None:
     names = ["ab" * (CHARS_MAX // 2 - 1) + f"x{number % 10}" for number in range(10 * NAMES_MAX)]
-    began = time.process_time()
+    began = time.thread_time()
     assert likely_name("ba" * (CHARS_MAX // 2), names) is None
-    assert time.process_time() - began < 0.5
+    assert time.thread_time() - began < 0.5

@@ -54,16 +54,16 @@ def test_a_chain_of_integers_is_made_in_a_fraction_of_a_second_or_refused() -> N
     keys = chained(14, 5_400, 4_600)
     assert len(set(map(hash, keys))) == len(keys) == CHOSEN_MAX
     for data in sent_by_hand(keys):
-        began = time.process_time()
+        began = time.thread_time()
         decode(data)
-        assert time.process_time() - began < 1
+        assert time.thread_time() - began < 1
     for data in sent_by_hand([*keys, -1]):
-        began = time.process_time()
+        began = time.thread_time()
         with pytest.raises(
             DecodeError, match="more than 10,000 keys or members that are neither text nor bytes"
         ):
             decode(data)
-        assert time.process_time() - began < 1
+        assert time.thread_time() - began < 1
     with pytest.raises(NotSerializable, match=r"value\.x: more than 10,000 keys or members .* send a list"):
         encode({"x": dict.fromkeys([*keys, -1])})
 
@@ -153,6 +153,6 @@ def test_nesting_does_not_multiply_what_reading_twice_costs() -> None:
     value: Any = dict.fromkeys(f"key {number}" for number in range(GLANCED_MAX + 1))
     for _ in range(40):
         value = ({1, 2}, value)
-    began = time.process_time()
+    began = time.thread_time()
     assert decode(encode(value)) == value
-    assert time.process_time() - began < 1
+    assert time.thread_time() - began < 1

@@ -126,17 +126,17 @@ def test_a_chain_of_numbers_blocks_no_other_client_neither_when_it_is_sent_nor_w
     payload = encode_call((dict.fromkeys(chain),), {})
 
     def to_make_one() -> float:
-        began = time.process_time()
+        began = time.thread_time()
         dict.fromkeys(chain)
-        return time.process_time() - began
+        return time.thread_time() - began
 
     before = to_make_one()
-    began = time.process_time()
+    began = time.thread_time()
     for number in range(1, 11):
         understood(board.peer.call(board.target, "call", b"c" * 16, number, "append", payload, []))
     board.peer = make_bench(SqliteStore(path)).client()
     assert board("__len__") == 10
-    seconds = time.process_time() - began
+    seconds = time.thread_time() - began  # of this thread: others of the process may be at work
     # A busy machine makes both slower, and not at the same moments. Made at each call and at each reading, it would be 20.
     assert seconds < 15 * max(before, to_make_one())
     assert board("__getitem__", 0) == dict.fromkeys(chain)
