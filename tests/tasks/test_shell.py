@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def strike_when_there_is(tmp_path: Path) -> Iterator[Path]:
 
     def look(number: int, frame: object) -> None:
         if file.exists():
-            os.kill(os.getpid(), signal.SIGUSR1)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
         else:
             signal.setitimer(signal.ITIMER_REAL, 0.02)
 
@@ -54,7 +55,7 @@ def test_a_strike_that_comes_while_it_starts_ends_it(tmp_path: Path, monkeypatch
 
     def start(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
         started.append(subprocess_popen(*args, **options))
-        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
         return started[0]
 
     started: list[subprocess.Popen[bytes]] = []
