@@ -16,6 +16,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, Final
@@ -97,13 +98,36 @@ class Kept:
         return bytes(self._head) + note + tail
 
 
+class _PutOff:
+    """A signal whose handler waits until ``end``. The handler is replaced, not the signal blocked: what the main thread blocks, the
+    kernel gives to another thread, and Python calls the handler in the main thread all the same. Only that one has handlers: for a
+    task in another thread nothing is put off."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self._number, self._has_come = number, False
+        self._is_main = threading.current_thread() is threading.main_thread()
+        if self._is_main:
+            self._before = signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: object) -> None:
+        self._has_come = True
+
+    def end(self) -> None:
+        """From now on its handler is called; at once if it has come meanwhile."""
+        if self._is_main:
+            self._is_main = False
+            signal.signal(self._number, self._before)
+            if self._has_come:
+                signal.raise_signal(self._number)
+
+
 class _Command:
     """A started command: its process, which leads its own process group, and its output so far."""
 
     def __init__(self, words: list[bytes], cwd: str | None, env: Mapping[str, str] | None) -> None:
         self.stdout, self.stderr = Kept(OUTPUT_BYTES_MAX), Kept(OUTPUT_BYTES_MAX)
         # A time limit that is raised before the process is waited for would leave it without an owner.
-        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        self._strikes = _PutOff(signal.SIGUSR1)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - what this module is for, and allowed by the operator
                 words,
@@ -113,16 +137,16 @@ class _Command:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
-                preexec_fn=_prepare(os.getpid(), self._mask),
+                preexec_fn=_prepare(os.getpid()),
             )
         except BaseException:
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+            self._strikes.end()
             raise
 
     def wait(self) -> int:
         """Wait for its exit code, as subprocess has it. Its group is ended afterwards, also when this raises."""
         try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+            self._strikes.end()
             self._follow(None)
         except BaseException:  # a time limit, a cancel
             self._signal(signal.SIGTERM)
@@ -199,7 +223,7 @@ def _end_descriptor(pid: int) -> int | None:
         return None
 
 
-def _prepare(worker: int, mask: set[int | signal.Signals]) -> Callable[[], None]:
+def _prepare(worker: int) -> Callable[[], None]:
     """What the new process does before it becomes the command: it has no locks of ours to wait for."""
     prctl: Any = None
     if sys.platform == "linux":
@@ -209,7 +233,6 @@ def _prepare(worker: int, mask: set[int | signal.Signals]) -> Callable[[], None]
 
     def prepare() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # the worker's processes ignore it
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if prctl is not None:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # with the worker's process dies its command
             if os.getppid() != worker:

@@ -24,6 +24,9 @@ from .transports import CallResult, Opener, Transport
 
 BACKOFF_SECONDS_MIN: Final = 0.05
 BACKOFF_SECONDS_MAX: Final = 5.0
+LAST_SECONDS: Final = (
+    1.0  # of the time for the first connection, or half of that: no attempt that begins so late can know more
+)
 # Not the program's own generator: a program that sets a seed must get the same numbers with and without tq.
 _random: Final = SystemRandom()
 
@@ -45,6 +48,7 @@ class Connector:
         passed, and ProtocolError at once: then the server is no tq-master."""
         now = asyncio.get_running_loop().time
         deadline = None if self.was_connected else now() + self._connect_seconds
+        reason: Exception | None = None
         for attempt in itertools.count(1):
             rest = self._connect_seconds if deadline is None else max(0.001, deadline - now())
             rest = min(rest, CONNECT_SECONDS)  # an attempt that stops half-way leaves time for another
@@ -52,9 +56,12 @@ class Connector:
             try:
                 return await self._open_transport(on_result, rest)
             except (Unreachable, ProtocolError, QuotaExceeded) as error:
-                is_no_master = isinstance(error, ProtocolError)
-                if deadline is not None and (is_no_master or now() + pause > deadline):
+                if reason is None or rest >= min(LAST_SECONDS, self._connect_seconds / 2):
+                    reason = error
+                if deadline is not None and isinstance(error, ProtocolError):
                     raise
+                if deadline is not None and now() + pause > deadline:
+                    raise reason from None
                 log.debug("attempt %d: %s", attempt, error)
             await asyncio.sleep(pause)
         raise AssertionError("unreachable")

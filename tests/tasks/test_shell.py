@@ -33,7 +33,7 @@ def strike_when_there_is(tmp_path: Path) -> Iterator[Path]:
 
     def look(number: int, frame: object) -> None:
         if file.exists():
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+            os.kill(os.getpid(), signal.SIGUSR1)
         else:
             signal.setitimer(signal.ITIMER_REAL, 0.02)
 
@@ -55,18 +55,24 @@ def test_a_strike_that_comes_while_it_starts_ends_it(tmp_path: Path, monkeypatch
 
     def start(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
         started.append(subprocess_popen(*args, **options))
-        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGUSR1)
         return started[0]
 
     started: list[subprocess.Popen[bytes]] = []
     subprocess_popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", start)
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)  # as a child of a worker has: it blocks no signal
+    other.start()
     before = signal.signal(signal.SIGUSR1, struck)
     try:
         with pytest.raises(Struck):
             run([SH, "-c", "sleep 300"])
+        assert signal.getsignal(signal.SIGUSR1) is struck
     finally:
         signal.signal(signal.SIGUSR1, before)
+        over.set()
+        other.join()
     assert started[0].returncode == -signal.SIGTERM
 
 

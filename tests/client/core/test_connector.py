@@ -59,6 +59,20 @@ def test_the_first_connection_fails_when_its_time_is_over(pauses: list[int]) -> 
         opened(Connector(opener.open, 0.0))
 
 
+def test_an_attempt_with_the_rest_of_the_time_does_not_hide_why_those_before_it_failed(
+    pauses: list[int],
+) -> None:
+    async def open_slowly(on_result: Callable[[CallResult], None], seconds: float) -> Transport:
+        if seconds > 0.15:
+            await asyncio.sleep(0.12)
+            raise tq.Unreachable("another certificate")
+        await asyncio.sleep(seconds)
+        raise tq.Unreachable(f"no answer within {seconds:g} s")
+
+    with pytest.raises(tq.Unreachable, match="another certificate"):
+        opened(Connector(open_slowly, 0.2))
+
+
 def test_a_server_that_is_no_master_ends_the_first_attempt_at_once(pauses: list[int]) -> None:
     opener = Opener(tq.ProtocolError("this is a web server"))
     with pytest.raises(tq.ProtocolError, match="web server"):
