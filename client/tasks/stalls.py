@@ -103,6 +103,7 @@ class Stall:
         self._session, self._id, self._runs, self._warns = session, id, runs, warns
         self._pause = STUCK_SECONDS if timeout is None else min(STUCK_SECONDS, timeout / 2)
         self._looks = timeout is None or timeout >= SHORT_SECONDS
+        self._put_off = ASK_SECONDS_MIN / 2
         self._until = 0.0
         self._question: Future[Any] | None = None
 
@@ -155,14 +156,20 @@ class Stall:
         if lent is not None:
             lent.act()
         if self._looks and time.monotonic() >= self._until:
-            self._look()
-            self._until = time.monotonic() + self._pause
+            self._until = time.monotonic() + self._look()
 
-    def _look(self) -> None:
-        self._pause = min(2 * self._pause, PAUSE_SECONDS_MAX)
+    def _look(self) -> float:
+        """In how many seconds to look again."""
         id = self._id()
-        if id is not None:
-            self._question = self._session.part(StallQuestions).ask(id, warns=self._warns) or self._question
+        question = None if id is None else self._session.part(StallQuestions).ask(id, warns=self._warns)
+        if (
+            question is None
+        ):  # another wait has asked just now: its turn comes, later for each time that it did not
+            self._put_off = min(2 * self._put_off, PAUSE_SECONDS_MAX)
+            return self._put_off
+        self._question, self._put_off = question, ASK_SECONDS_MIN / 2
+        self._pause = min(2 * self._pause, PAUSE_SECONDS_MAX)
+        return self._pause
 
 
 def _log(words: str) -> None:

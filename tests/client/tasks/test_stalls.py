@@ -73,6 +73,17 @@ def test_many_waits_of_a_program_ask_seldom() -> None:
     assert [session.questions.ask(ID) is not None for _ in range(3)] == [True, False, False]
 
 
+def test_a_wait_that_may_not_ask_because_another_did_just_now_asks_before_it_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stalls, "ASK_SECONDS_MIN", 0.1)
+    session = Session()
+    assert session.questions.ask(ID) is not None
+    session.questions._asked_at += 0.15  # just before this one looks for the first time
+    assert not wait(stall(session, 0.4), 0.4)
+    assert len(session.asked) == 2
+
+
 def test_a_short_wait_and_one_without_a_connection_ask_nothing() -> None:
     session = Session()
     wait(stall(session, 0.01), 0.01)
