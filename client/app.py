@@ -267,7 +267,7 @@ class App(SchedulingApp, FlowingApp):
 
         Raises:
             UnknownTask: The master knows no such task.
-            InvalidArgument: It is no id, or a shortened one that may mean several.
+            InvalidArgument: It is not an id, or a shortened one that may mean several.
         """
         warn_on_loop("await app.aget(…)")
         return handle_of(self.session, task_id)
@@ -284,7 +284,7 @@ class App(SchedulingApp, FlowingApp):
 
         Raises:
             UnknownTask: The master knows no such task.
-            InvalidArgument: It is no id, or a shortened one that may mean several.
+            InvalidArgument: It is not an id, or a shortened one that may mean several.
         """
         return await handle_of_async(self.session, task_id)
 

@@ -100,7 +100,7 @@ class Flow(AsyncFlow):
     def _callback(self, kind: str, task: Submitter[..., Any]) -> tuple[Any, ...]:
         if not isinstance(task, Submitter):
             raise InvalidArgument(
-                f"{brief(task, 80)} is no task: a callback is made by a worker; give what @app.task has made"
+                f"{brief(task, 80)} is not a task: a callback is made by a worker; give what @app.task has made"
             )
         _, choice = task.parts
         return os.urandom(TOKEN_BYTES), kind, choice.queue, task.name, choice.wire

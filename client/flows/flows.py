@@ -57,7 +57,7 @@ class FlowingApp:
             The flow.
 
         Raises:
-            InvalidArgument: It is no id, a shortened one that may mean several, or there is no such flow for this key.
+            InvalidArgument: It is not an id, a shortened one that may mean several, or there is no such flow for this key.
         """
         from ..core.blocking import warn_on_loop
         from .found import found_flow

@@ -69,7 +69,7 @@ class SchedulingApp:
             The decorator, which returns the task itself.
 
         Raises:
-            InvalidArgument: The rule, the zone or an option is wrong, or what is decorated is no task.
+            InvalidArgument: The rule, the zone or an option is wrong, or what is decorated is not a task.
             TypeError: The arguments do not fit the function.
 
         Example::
@@ -117,7 +117,7 @@ class SchedulingApp:
             The decorator, which returns the task itself.
 
         Raises:
-            InvalidArgument: The interval or an option is wrong, or what is decorated is no task.
+            InvalidArgument: The interval or an option is wrong, or what is decorated is not a task.
             TypeError: The arguments do not fit the function.
 
         Example::
@@ -149,7 +149,7 @@ def _declaring(
     def declare(task: T) -> T:
         if not isinstance(task, Task):
             raise InvalidArgument(
-                f"@app.{decorator} stands above @app.task, and {brief(task, 80)} is no task yet: write the two lines in the other "
+                f"@app.{decorator} stands above @app.task, and {brief(task, 80)} is not a task yet: write the two lines in the other "
                 "order, or add @app.task"
             )
         fields = scheduled(task, rule, args, kwargs)

@@ -216,7 +216,7 @@ class Schedules(AsyncSchedules):
             return task
         if not isinstance(task, str):
             raise InvalidArgument(
-                f"{brief(task, 80)} is no task: give one that @app.task has made, or its name"
+                f"{brief(task, 80)} is not a task: give one that @app.task has made, or its name"
             )
         if ":" not in task:
             raise InvalidArgument(f"{task!r:.80} is not a task's name; write 'module:function'")

@@ -215,7 +215,7 @@ def _data(typeid: str, made_here: Callable[..., tuple[Any, ...]], what: str) -> 
         A proxy. A call returns when what it changed is on disk, if it has a name.
 
     Raises:
-        NotSerializable: A value is no plain data.
+        NotSerializable: A value is not plain data.
     """
     return make
 

@@ -69,7 +69,7 @@ class CanvasPart:
             What it was called on.
 
         Raises:
-            InvalidArgument: It is no signature, or what it was called on is a group.
+            InvalidArgument: It is not a signature, or what it was called on is a group.
         """
         self._links.append(_callback(callback))
         return self
@@ -85,7 +85,7 @@ class CanvasPart:
             What it was called on.
 
         Raises:
-            InvalidArgument: It is no signature.
+            InvalidArgument: It is not a signature.
         """
         self._error_links.append(_callback(callback))
         return self
@@ -300,7 +300,7 @@ def _checked(what: str, parts: Sequence[Any]) -> Sequence[CanvasPart]:
             part = Submitted(part)
         if not isinstance(part, CanvasPart):
             raise InvalidArgument(
-                f"{brief(part, 80)} is no part of a {what}; write task.s(…) for a call of a task"
+                f"{brief(part, 80)} is not part of a {what}; write task.s(…) for a call of a task"
             )
         found.append(part)
     return found
@@ -308,7 +308,7 @@ def _checked(what: str, parts: Sequence[Any]) -> Sequence[CanvasPart]:
 
 def _callback(callback: Any) -> Signature:
     if not isinstance(callback, Signature):
-        raise InvalidArgument(f"{brief(callback, 80)} is no callback; write task.s(…) or task.si(…)")
+        raise InvalidArgument(f"{brief(callback, 80)} is not a callback; write task.s(…) or task.si(…)")
     return callback
 
 

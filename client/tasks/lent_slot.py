@@ -60,7 +60,7 @@ class Loan:
 
 
 def loan(runs: Runs | None, *, is_growing: bool = False) -> Loan | None:
-    """None where no task can wait, or what is waited for is no task."""
+    """None where no task can wait, or what is waited for is not a task."""
     return Loan(runs, is_growing=is_growing) if runs is not None and is_of_task() else None
 
 

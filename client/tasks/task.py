@@ -178,7 +178,7 @@ class Submitter(Generic[P, R]):
             The portions, in the order of the items.
 
         Raises:
-            InvalidArgument: ``size`` is no whole number from 1.
+            InvalidArgument: ``size`` is not a whole number from 1.
         """
         if type(size) is not int or size < 1:
             raise InvalidArgument(

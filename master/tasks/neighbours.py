@@ -7,7 +7,7 @@ array: the first or the last one of a map may be alone in its call ::
     ids      ├─ array ─┤├─ array ─┤t├─ array ─┤                t     t t t … t
     lines    └────────────── one ─────────────┘               one   many, each by itself: a program that submits one by one
 
-Up to LONE_MAX of these stand together; more of them are no part of a map. All tasks of a line have one route.
+Up to LONE_MAX of these stand together; more of them are not part of a map. All tasks of a line have one route.
 """
 
 from __future__ import annotations

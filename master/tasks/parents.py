@@ -63,7 +63,7 @@ class Parents(Part):
     # what is submitted inside a task
 
     def of(self, named: Any) -> bytes | None:
-        """The task of ``[id, lease]``, if that is its lease; it may have lost it, which is no fault of what it submits."""
+        """The task of ``[id, lease]``, if that is its lease; it may have lost it, which is not the fault of what it submits."""
         match named:
             case None:
                 return None

@@ -42,7 +42,9 @@ def _asked(link: Link, id: bytes, attempt: int, lease: bytes, first: bytes) -> R
         except Unreachable:
             tries -= 1
             continue
-        except StoreError:  # the master's trouble is no failure of the task; without its lease it is refused
+        except (
+            StoreError
+        ):  # the master's trouble is not a failure of the task; without its lease it is refused
             time.sleep(PAUSE_SECONDS)
             continue
         return rows

@@ -11,7 +11,11 @@ import tq
 
 @pytest.mark.parametrize(
     ("task", "words"),
-    [("report", "is not a task's name; write 'module:function'"), (print, "is no task"), (5, "5 is no task")],
+    [
+        ("report", "is not a task's name; write 'module:function'"),
+        (print, "is not a task"),
+        (5, "5 is not a task"),
+    ],
 )
 def test_what_is_no_task_is_refused(task: Any, words: str) -> None:
     with pytest.raises(tq.InvalidArgument, match=words):

@@ -89,9 +89,9 @@ def test_a_signature_with_other_options_is_another_one(tasks: list[Recorded], ca
     [
         (lambda: tq.chain(), "a chain has at least one part"),
         (lambda: tq.group([]), "a group has at least one part"),
-        (lambda: tq.chain(print), "is no part of a chain; write task.s"),  # type: ignore[arg-type]
+        (lambda: tq.chain(print), "is not part of a chain; write task.s"),  # type: ignore[arg-type]
         (lambda: tq.chord([], CanvasPart()), "a group has at least one part"),
-        (lambda: tq.chord([CanvasPart()], 7), "7 is no part of a chord"),  # type: ignore[arg-type]
+        (lambda: tq.chord([CanvasPart()], 7), "7 is not part of a chord"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_no_part_is_refused(make: Any, words: str) -> None:
@@ -122,7 +122,7 @@ def test_a_link_gets_the_result_too_and_an_error_link_is_asked_to_run_only_after
     assert [args for name, args, _, _ in calls if name == "c"] == [("handle 1",), ("handle 2",)]
     with pytest.raises(tq.InvalidArgument, match="a group has no result of its own"):
         tq.group(a.s(1)).link(b.s())
-    with pytest.raises(tq.InvalidArgument, match="is no callback; write task"):
+    with pytest.raises(tq.InvalidArgument, match="is not a callback; write task"):
         a.s(1).link(print)  # type: ignore[arg-type]
 
 
