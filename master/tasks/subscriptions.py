@@ -108,14 +108,16 @@ class Subscriptions(Part):
                     self._tell_stored(stream, part, state)
 
     def _tell_stored(self, stream: Stream, run: IdRun, state: int) -> None:
-        """Once there is no room for bodies, they are read when they are collected."""
+        """Once there was no room for a body, those behind it are read when they are collected, too."""
         ids, at = run.ids(), 0
-        while at < len(ids) and (room := BODIES_BYTES_MAX - stream.bodies_bytes) > 0:
+        while (
+            at < len(ids)
+            and not _ends_in_store(stream)
+            and (room := BODIES_BYTES_MAX - stream.bodies_bytes) > 0
+        ):
             found = self._stored(ids[at:], room)
             self._tell(stream, IdRun(ids[at], len(found)), state, [body for _, body in found])
             at += len(found)
-            if stream.outcomes[-1][2] is _IN_STORE:  # the account has no room
-                break
         if at < len(ids):
             self._tell(stream, IdRun(ids[at], len(ids) - at), state, _IN_STORE)
 
@@ -288,6 +290,10 @@ class Subscriptions(Part):
         if stream.room_bytes and not stream.bodies_bytes:
             self._give_back_room(stream)
         return taken, tasks, size
+
+
+def _ends_in_store(stream: Stream) -> bool:
+    return bool(stream.outcomes) and stream.outcomes[-1][2] is _IN_STORE
 
 
 def _note_blocks(stream: Stream) -> None:

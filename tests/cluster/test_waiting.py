@@ -77,6 +77,7 @@ def test_a_wait_for_what_workers_run_warns_of_nothing(
 
 # The task ends soon after the wait: the next one finds its slot free.
 TIMED: dict[str, Callable[[tq.App, Callable[..., object]], object]] = {
+    "a future": lambda app, f: tq.Executor(app=app).submit(f, 2.4).result(2),
     "the exception of a future": lambda app, f: tq.Executor(app=app).submit(f, 2.4).exception(2),
     "a map": lambda app, f: list(tq.Executor(app=app).map(f, [2.4], timeout=2)),
     "a result of a pool": lambda app, f: tq.Pool(app=app).apply_async(f, (2.4,)).get(2),

@@ -137,8 +137,8 @@ def test_a_chain_of_numbers_blocks_no_other_client_neither_when_it_is_sent_nor_w
     board.peer = make_bench(SqliteStore(path)).client()
     assert board("__len__") == 10
     seconds = time.thread_time() - began  # of this thread: others of the process may be at work
-    # Made once for each call it is 10; beside the other tests of its process it was 20. Compared with one another, it would be more than 100.
-    assert seconds < 40 * max(before, to_make_one())
+    # A busy machine makes both slower, and not at the same moments. Made at each call and at each reading, it would be 20.
+    assert seconds < 15 * max(before, to_make_one())
     assert board("__getitem__", 0) == dict.fromkeys(chain)
 
 

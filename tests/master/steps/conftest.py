@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -23,19 +24,22 @@ Body = Callable[[AttemptSteps], Any]
 
 
 class BenchLink:
-    """A link of a worker's child to the engine of a bench. ``before``, ``after``: called with each call's method, may raise."""
+    """A link of a worker's child to the engine of a bench. ``before``, ``after``: called with each call's method, may raise.
+
+    Steps of a coroutine that run side by side call from threads of their own; a bench runs one transaction at a time."""
 
     def __init__(self, life: TaskLife) -> None:
-        self._life = life
+        self._life, self._lock = life, threading.RLock()
         self.before: Callable[[str], object] = lambda method: None
         self.after: Callable[[str], object] = lambda method: None
 
     def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
-            self.before(method)
-            answer = self._life.client.call(tuple(target), method, *args)
-            self.after(method)
+            with self._lock:
+                self.before(method)
+                answer = self._life.client.call(tuple(target), method, *args)
+                self.after(method)
         except BaseException as error:
             future.set_exception(error)
         else:

@@ -9,6 +9,7 @@ import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import OutcomeNumber, Role, StateNumber
+from tq.master.engine.id_ranges import BLOCK_IDS
 from tq.master.tasks.subscriptions import BODIES_BYTES_MAX, COLLECT_BYTES_MAX
 
 from tests.master.leased import each, each_outcome
@@ -19,9 +20,9 @@ MIB = 1024 * 1024
 SUCCEEDED, SUCCESS = int(StateNumber.SUCCEEDED), int(OutcomeNumber.SUCCESS)
 
 
-def ended(bench: Bench, sizes: list[int]) -> list[bytes]:
+def ended(bench: Bench, sizes: list[int], first: bytes = b"") -> list[bytes]:
     """Tasks of one array that have succeeded with results of so many bytes."""
-    ids = new_ids.many(len(sizes))
+    ids = IdRun(first or new_ids.many(len(sizes))[0], len(sizes)).ids()
     bench.client().call("get_task_queue/q", "submit", "m:f", {}, [[ids[0], [b""] * len(ids)]])
     worker = bench.worker("m:f")
     for size in sizes:
@@ -53,11 +54,14 @@ def test_a_run_of_known_and_unknown_tasks_is_answered_by_their_states(bench: Ben
     ]
 
 
+@pytest.mark.parametrize("place", [0, BLOCK_IDS - 10])
 def test_large_results_are_read_as_there_is_room_for_them(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
+    """``place``: of the first task in its block of ids."""
     sizes = [10, *[MIB] * 24, 10]
-    ids = ended(bench, sizes)
+    drawn = int.from_bytes(new_ids(), "big")
+    ids = ended(bench, sizes, first=(drawn - drawn % BLOCK_IDS + place).to_bytes(16, "big"))
     store = bench.engine.store
     read, reading = [], store.outcomes
 
