@@ -24,9 +24,8 @@ from .transports import CallResult, Opener, Transport
 
 BACKOFF_SECONDS_MIN: Final = 0.05
 BACKOFF_SECONDS_MAX: Final = 5.0
-LAST_SECONDS: Final = (
-    1.0  # of the time for the first connection, or half of that: no attempt that begins so late can know more
-)
+# Of the time for the first connection, or half of that time: no attempt that begins so late can know more.
+LAST_SECONDS: Final = 1.0
 # Not the program's own generator: a program that sets a seed must get the same numbers with and without tq.
 _random: Final = SystemRandom()
 

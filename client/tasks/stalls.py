@@ -162,9 +162,8 @@ class Stall:
         """In how many seconds to look again."""
         id = self._id()
         question = None if id is None else self._session.part(StallQuestions).ask(id, warns=self._warns)
-        if (
-            question is None
-        ):  # another wait has asked just now: its turn comes, later for each time that it did not
+        if question is None:
+            # Another wait has asked just now: its turn comes, later for each time that it did not.
             self._put_off = min(2 * self._put_off, PAUSE_SECONDS_MAX)
             return self._put_off
         self._question, self._put_off = question, ASK_SECONDS_MIN / 2
