@@ -46,6 +46,9 @@ class UnusedSpace(Part):
         if pause is not None:
             self._agenda.set(self, NEXT, now.mono + pause)
 
+    def committed(self) -> None:
+        self._pace.committed()
+
     def _step(self) -> bool:
         """Whether there is more to give back."""
         return self._store.give_back(STEP_PAGES) > 0 and not is_enough(self._store.space())

@@ -71,6 +71,9 @@ class Retention(Part):
             self._attempt_output.has_grown = False
             self._look_later(now)
 
+    def committed(self) -> None:
+        self._pace.committed()
+
     def _look_later(self, now: Now) -> None:
         if not self._core.agenda.has(self, PURGE):
             self._core.agenda.set(self, PURGE, now.mono + PURGE_EVERY_MS)

@@ -33,6 +33,21 @@ def test_a_slow_step_is_followed_by_a_pause_that_is_as_much_longer() -> None:
     assert time.steps == 2
 
 
+def test_what_a_commit_took_makes_the_next_pause_longer() -> None:
+    time = Time(PORTION_SECONDS)
+    pace = Pace(time, 0.1)
+    assert pace.portion(time.step) == 20
+    time.now += 0.003
+    pace.committed()
+    pace.committed()  # of others
+    time.now += 1.0
+    assert pace.portion(time.step) in (44, 45)
+    time.now += 1.0  # a disk that does not answer
+    pace.committed()
+    assert pace.portion(time.step) in (107, 108)
+    assert pace.portion(time.step) == 20
+
+
 def test_there_is_no_pause_when_nothing_is_left() -> None:
     time = Time(0.0001, left=3)
     assert Pace(time, 0.1).portion(time.step) is None
