@@ -34,18 +34,18 @@ def test_a_slow_step_is_followed_by_a_pause_that_is_as_much_longer() -> None:
 
 
 def test_what_a_commit_took_makes_the_next_pause_longer() -> None:
-    time = Time(PORTION_SECONDS)
+    time = Time(0.0025)
     pace = Pace(time, 0.1)
-    assert pace.portion(time.step) == 20
+    assert pace.portion(time.step) == 22
     time.now += 0.003
     pace.committed()
     pace.committed()  # of others
     time.now += 1.0
-    assert pace.portion(time.step) in (44, 45)
+    assert pace.portion(time.step) in (49, 50)
     time.now += 1.0  # a disk that does not answer
     pace.committed()
-    assert pace.portion(time.step) in (107, 108)
-    assert pace.portion(time.step) == 20
+    assert pace.portion(time.step) in (112, 113)
+    assert pace.portion(time.step) == 22
 
 
 def test_there_is_no_pause_when_nothing_is_left() -> None:
