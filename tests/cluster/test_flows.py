@@ -43,8 +43,9 @@ def test_a_flow_from_its_block_to_its_callback_over_a_kill_of_the_master_and_in_
         flow.then(notes)
     master.restart()
     result = flow.result(SECONDS)
-    assert result[:53] == [*range(0, 100, 2), 200, "spread", "spread"]
-    assert sorted(result[53:]) == [0, 0, 2, 4]
+    assert result[:51] == [*range(0, 100, 2), 200]
+    # What a task of the flow submits may stand before what the block submits after that task.
+    assert sorted(map(str, result[51:])) == ["0", "0", "2", "4", "spread", "spread"]
     assert (flow.progress.state, flow.progress.total) == ("succeeded", 57)
     assert app.get_flow(flow.id[:13]).id == flow.id
     assert (

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import Future
 from typing import Any, cast
 
 import pytest
 from tq.client.core.session import ClientSession
 from tq.client.tasks import stalls
-from tq.client.tasks.outcomes import OutcomeBox
-from tq.client.tasks.stalls import Stall, StallQuestions
+from tq.client.tasks.stalls import ASK_SECONDS_MIN, Stall, StallQuestions
 
 ID = (1).to_bytes(16, "big")
+
+
+class Clock:
+    """In place of the module: time passes only while a wait lasts, and nothing comes that is waited for."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, want: bytes | int, deadline: float | None) -> bool:
+        assert deadline is not None
+        self.now = deadline
+        return False
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(stalls, "time", clock)
+    return clock
 
 
 class Session:
@@ -42,14 +62,14 @@ def answer(**fields: Any) -> dict[str, Any]:
     return {"id": ID, "queue": "q", "name": "m:f", "why": "no worker serves it", "stuck": True, **fields}
 
 
-def wait(one: Stall, seconds: float) -> bool:
-    return one.wait(OutcomeBox(), ID, time.monotonic() + seconds)
+def wait(one: Stall, clock: Clock, seconds: float) -> bool:
+    return one.wait(clock, ID, clock.now + seconds)
 
 
-def test_a_wait_asks_after_half_of_its_timeout_and_its_end_has_the_answer() -> None:
+def test_a_wait_asks_after_half_of_its_timeout_and_its_end_has_the_answer(clock: Clock) -> None:
     session = Session()
     one = stall(session, 0.4)
-    assert not wait(one, 0.4)
+    assert not wait(one, clock, 0.4)
     assert (len(session.asked), one.reason) == (
         1,
         "",
@@ -58,10 +78,10 @@ def test_a_wait_asks_after_half_of_its_timeout_and_its_end_has_the_answer() -> N
     assert one.reason == "no worker serves it"
 
 
-def test_a_function_is_warned_of_once_and_what_goes_on_by_itself_never() -> None:
+def test_a_function_is_warned_of_once_and_what_goes_on_by_itself_never(clock: Clock) -> None:
     session = Session()
     for fields in ({"stuck": False}, {}, {}, {"name": "m:g"}):
-        session.questions._asked_at = 0.0
+        clock.now += ASK_SECONDS_MIN
         question = session.questions.ask(ID)
         assert question is not None
         question.set_result(answer(**fields))
@@ -74,28 +94,29 @@ def test_many_waits_of_a_program_ask_seldom() -> None:
 
 
 def test_a_wait_that_may_not_ask_because_another_did_just_now_asks_before_it_is_over(
-    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
 ) -> None:
-    monkeypatch.setattr(stalls, "ASK_SECONDS_MIN", 0.1)
     session = Session()
+    one = stall(session, 2.0)
+    clock.now -= 0.1
     assert session.questions.ask(ID) is not None
-    session.questions._asked_at += 0.15  # just before this one looks for the first time
-    assert not wait(stall(session, 0.4), 0.4)
+    clock.now += 0.1
+    one._pause = 0.35  # until it looks for the first time
+    assert not wait(one, clock, 1.0)
     assert len(session.asked) == 2
 
 
-def test_a_short_wait_and_one_without_a_connection_ask_nothing() -> None:
+def test_a_short_wait_and_one_without_a_connection_ask_nothing(clock: Clock) -> None:
     session = Session()
-    wait(stall(session, 0.01), 0.01)
+    wait(stall(session, 0.01), clock, 0.01)
     session.away_seconds = 1.0
-    wait(stall(session, 0.3), 0.3)
+    wait(stall(session, 0.3), clock, 0.3)
     assert session.asked == []
 
 
-def test_a_master_that_does_not_know_the_call_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stalls, "SHORT_SECONDS", 0.0)
+def test_a_master_that_does_not_know_the_call_costs_nothing(clock: Clock) -> None:
     session = Session()
-    one = stall(session, 0.1)
-    wait(one, 0.1)
+    one = stall(session, 0.4)
+    wait(one, clock, 0.4)
     session.asked[0].set_exception(LookupError("no such method"))
     assert (one.reason, session.warnings) == ("", [])

@@ -122,7 +122,6 @@ def test_as_many_numbers_as_may_be_in_one_dict_may_be_in_a_named_one(
 @pytest.fixture
 def frozen() -> Iterator[None]:
     """As in a master, a collection of garbage does not look through what was there before: here all that other tests have left."""
-    gc.collect()
     gc.freeze()
     yield
     gc.unfreeze()
