@@ -36,10 +36,12 @@ def started(home: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     family: list[psutil.Process] = []
     try:
         with process:
-            yield process
-            if process.poll() is None:
-                family = psutil.Process(process.pid).children(recursive=True)
-                process.kill()
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    family = psutil.Process(process.pid).children(recursive=True)
+                    process.kill()
     finally:
         for one in family:
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -40,9 +40,14 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def workers() -> Callable[[], set[psutil.Process]]:
     """Those that were started since."""
 
+    def is_worker(child: psutil.Process) -> bool:
+        try:
+            return "tq.worker.cli" in child.cmdline()
+        except psutil.NoSuchProcess:  # it has ended meanwhile
+            return False
+
     def running() -> set[psutil.Process]:
-        children = psutil.Process().children(recursive=True)
-        return {child for child in children if "tq.worker.cli" in child.cmdline()}
+        return set(filter(is_worker, psutil.Process().children(recursive=True)))
 
     before = running()
     return lambda: running() - before
