@@ -72,9 +72,10 @@ class CallRunner:
 
     def _run(self, call: Call, now: Now) -> None:
         self._work.asked(call.rows)
+        if call.reads:
+            # Memory, too, is to show what was submitted before. A failure of this is not the reader's: others' tasks are half written.
+            self._store.settle()
         try:
-            if call.reads:
-                self._store.settle()  # memory, too, is to show what was submitted before
             value = call.perform()
         except StoreError as error:
             if not error.maybe_done:  # it was refused before the store was asked

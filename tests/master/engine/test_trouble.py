@@ -306,3 +306,29 @@ def test_sqlite_refuses_to_write_in_a_transaction_that_only_reads_the_way_a_read
         store.set_meta("x", b"")
     store.rollback()
     store.close()
+
+
+def test_what_cannot_be_written_before_a_call_reads_costs_the_transaction_and_not_the_reader(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An array was written and the row beside it was not; both were written again by the next who looked."""
+    store, client, reader = bench.engine.store, bench.client(), bench.client()
+    many, failing = store._many, ["the store says: database or disk is full"]
+
+    def full_once(name: str, rows: Any) -> int:
+        if name.startswith("insert") and failing:
+            raise StoreError(failing.pop())
+        return int(many(name, rows))
+
+    monkeypatch.setattr(store, "_many", full_once)
+    first, alone = new_ids.many(2)[0], new_ids()
+    asked = client.ask("get_task_queue/q", "submit", "m:f", {}, [[first, [b"", b""]], [alone, b""]])
+    look = reader.ask("get_tasks", "states", [first, alone])
+    bench.step()
+    for peer, call in ((client, asked), (reader, look)):
+        with pytest.raises(StoreError, match="disk is full"):
+            peer.answer(call)
+    [said] = [fields for action, fields in bench.reports if action == "store.failed"]
+    assert "disk is full" in str(said)
+    bench.advance(1.0)
+    assert reader.call("get_tasks", "states", [first, alone]) == [[first, -1], [alone, -1]]
