@@ -54,7 +54,7 @@ class Resource(enum.IntEnum):
     NEEDS = 23
 
 
-class Limit(NamedTuple):
+class AccountLimit(NamedTuple):
     """``key``, ``all``: how many one key, and all together, may have. ``weight``: bytes of memory each, as measured."""
 
     key: int
@@ -64,26 +64,30 @@ class Limit(NamedTuple):
     remedy: str
 
 
-LIMITS: Final[dict[Resource, Limit]] = {
+LIMITS: Final[dict[Resource, AccountLimit]] = {
     # A session's first calls are in its weight: see session.py. Besides, three quarters of the descriptors. Workers of a large cluster share a key: so many are honest.
-    Resource.SESSIONS: Limit(10_000, 1_000_000, 22 * KIB, "connections", "close some, or use a second key"),
-    Resource.CHILDREN: Limit(
+    Resource.SESSIONS: AccountLimit(
+        10_000, 1_000_000, 22 * KIB, "connections", "close some, or use a second key"
+    ),
+    Resource.CHILDREN: AccountLimit(
         20_000, 200_000, 6 * KIB, "children of workers that call the master", "use a second key"
     ),
-    Resource.STREAMS: Limit(20_000, 200_000, 1_536, "result streams", "use one for all tasks of a program"),
-    Resource.CALLS: Limit(50_000, 500_000, 1_280, "calls without an answer", "wait for some of them"),
-    Resource.PARKED_BYTES: Limit(
+    Resource.STREAMS: AccountLimit(
+        20_000, 200_000, 1_536, "result streams", "use one for all tasks of a program"
+    ),
+    Resource.CALLS: AccountLimit(50_000, 500_000, 1_280, "calls without an answer", "wait for some of them"),
+    Resource.PARKED_BYTES: AccountLimit(
         32 * MIB, 128 * MIB, 1, "bytes in calls that wait", "wait until there is room for what was put"
     ),
-    Resource.WATCHED: Limit(
+    Resource.WATCHED: AccountLimit(
         1_000_000, 4_000_000, 220, "tasks whose outcomes are not collected yet", "collect some first"
     ),
     # Of a map one for thousands; of tasks with ids of their own, as those with a key have, one for each.
-    Resource.WATCHED_BLOCKS: Limit(
+    Resource.WATCHED_BLOCKS: AccountLimit(
         250_000, 1_000_000, 720, "watched tasks whose ids are far from each other", "collect some first"
     ),
-    Resource.OUTCOME_BYTES: Limit(16 * MIB, 128 * MIB, 1, "bytes of outcomes", "collect some first"),
-    Resource.ANNOUNCED_BYTES: Limit(
+    Resource.OUTCOME_BYTES: AccountLimit(16 * MIB, 128 * MIB, 1, "bytes of outcomes", "collect some first"),
+    Resource.ANNOUNCED_BYTES: AccountLimit(
         32 * MIB,
         256 * MIB,
         1,
@@ -91,54 +95,56 @@ LIMITS: Final[dict[Resource, Limit]] = {
         "announce fewer tasks, or use a second key",
     ),
     # A route is never deleted; half of what the master has is left to others.
-    Resource.NAMES: Limit(
+    Resource.NAMES: AccountLimit(
         50_000, 100_000, KIB, "names of tasks in queues since the master started", "use fewer names"
     ),
     # Named things that programs keep here. What was here when the master started is on no key's account.
-    Resource.QUEUES: Limit(
+    Resource.QUEUES: AccountLimit(
         20_000, 100_000, 2_560, "item queues", "use fewer names, or delete some: tq queues delete NAME"
     ),
-    Resource.SYNCS: Limit(
+    Resource.SYNCS: AccountLimit(
         20_000,
         100_000,
         2 * KIB,
         "locks, events and barriers",
         "use fewer names, or delete some: tq locks delete NAME",
     ),
-    Resource.DATA: Limit(
+    Resource.DATA: AccountLimit(
         5_000, 10_000, KIB, "named values", "use fewer names, or delete some: tq data delete NAME"
     ),
-    Resource.ORIGINS: Limit(
+    Resource.ORIGINS: AccountLimit(
         20_000,
         100_000,
         640,
         "pairs of an item queue and one for its results since the master started",
         "use fewer names",
     ),
-    Resource.PUTTERS: Limit(
+    Resource.PUTTERS: AccountLimit(
         400_000,
         1_600_000,
         256,
         "programs that put items during the last day",
         "let one program put many",
     ),
-    Resource.HELD: Limit(
+    Resource.HELD: AccountLimit(
         200_000, 800_000, 320, "items that were taken and not confirmed", "confirm some first"
     ),
-    Resource.CLAIMS: Limit(200_000, 800_000, 320, "locks and permits that it holds", "release some first"),
+    Resource.CLAIMS: AccountLimit(
+        200_000, 800_000, 320, "locks and permits that it holds", "release some first"
+    ),
     # Beyond it nothing is refused but the next kind of worker: those that are here are not offered further names.
-    Resource.SERVED_ROUTES: Limit(
+    Resource.SERVED_ROUTES: AccountLimit(
         100_000,
         1_000_000,
         160,
         "pairs of a task name in a queue and a kind of worker that serves it",
         "start workers with the same --allow and --queue, or use fewer names",
     ),
-    Resource.FLOWS: Limit(
+    Resource.FLOWS: AccountLimit(
         20_000, 100_000, 2 * KIB, "flows that have not ended", "wait until some have ended, or cancel them"
     ),
     # The end of one task is counted by all that need it in one transaction: some 3 µs each.
-    Resource.DEPENDENTS: Limit(
+    Resource.DEPENDENTS: AccountLimit(
         25_000,
         250_000,
         512,
@@ -146,18 +152,18 @@ LIMITS: Final[dict[Resource, Limit]] = {
         "map over handles, of which a thousand count as one, or wait for some",
     ),
     # What ends takes its needs out of memory: some 5 µs each.
-    Resource.NEEDS: Limit(
+    Resource.NEEDS: AccountLimit(
         100_000,
         1_000_000,
         256,
         "runs of tasks that others wait for",
         "need tasks of a map, which are one run, or merge them in stages",
     ),
-    Resource.UPLOADS: Limit(256, 1_024, 1 * KIB, "uploads under way", "finish some first"),
-    Resource.INCOMING_BYTES: Limit(
+    Resource.UPLOADS: AccountLimit(256, 1_024, 1 * KIB, "uploads under way", "finish some first"),
+    Resource.INCOMING_BYTES: AccountLimit(
         80 * MIB, 256 * MIB, 1, "bytes of messages that have not arrived whole", "send fewer at a time"
     ),
-    Resource.UNREAD_BYTES: Limit(
+    Resource.UNREAD_BYTES: AccountLimit(
         64 * MIB, 256 * MIB, 1, "bytes of answers that it does not read", "read them"
     ),
 }

@@ -1,0 +1,128 @@
+"""What a submit says of its tasks beside their payloads: the keys of their limits, and their tenants. Pure.
+
+The master opens no payload, so the client computes what it has to know and sends it as *columns*: one text for all tasks of a
+call, or the different texts once and a number for each task, which costs a byte or two a task.
+
+    {"limits": [[{"name": "smtp", "max_running": 3}, [["a.example", "b.example"], [0, 1, 0]]]], "tenant": "acme"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+
+from ..errors import InvalidArgument
+from ..values.brief import brief
+from .expressions import check_key
+from .limits import LIMITS_OF_TASK_MAX, Limit
+
+NO_KEY: Final = ""  # of a limit that all tasks have together
+
+
+class TextColumn(NamedTuple):
+    """A text for each task. ``codes``: for each task which of the texts; None: all have the only one."""
+
+    texts: tuple[str, ...]
+    codes: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> TextColumn:
+        """Of one text for each task."""
+        numbers: dict[str, int] = {}
+        codes = tuple(numbers.setdefault(text, len(numbers)) for text in texts)
+        return cls(tuple(numbers), codes if len(numbers) > 1 else None)
+
+    def at(self, task: int) -> str:
+        return self.texts[0 if self.codes is None else self.codes[task]]
+
+    def to_wire(self) -> Any:
+        return self.texts[0] if self.codes is None else [list(self.texts), list(self.codes)]
+
+    @classmethod
+    def from_wire(cls, what: str, given: Any, tasks: int) -> TextColumn:
+        """Raises InvalidArgument."""
+        if isinstance(given, str):
+            return cls((check_key(what, given),))
+        if type(given) is not list or len(given) != 2 or {type(part) for part in given} != {list}:
+            raise InvalidArgument(
+                f"{what}: a column is a text, or [[text, …], [number, …]], not {brief(given, 80)}"
+            )
+        texts, codes = given
+        if not 1 <= len(texts) <= tasks or len(codes) != tasks:
+            raise InvalidArgument(
+                f"{what}: a column of {tasks:,} tasks has a number for each, and no more texts; this has {len(codes):,} numbers "
+                f"and {len(texts):,} texts"
+            )
+        if set(map(type, codes)) != {int} or min(codes) < 0 or max(codes) >= len(texts):
+            raise InvalidArgument(f"{what}: the numbers of a column are places in its texts, from 0")
+        for text in texts:
+            check_key(what, text)
+        return cls(tuple(texts), tuple(codes))
+
+
+class LaneKey(NamedTuple):
+    """What tasks have in common that wait for the same. ``limits``: the name of each limit, and the key of the task in it."""
+
+    tenant: str | None = None
+    limits: tuple[tuple[str, str], ...] = ()
+
+
+PLAIN: Final = LaneKey()  # of tasks that name neither a limit nor a tenant
+
+
+class LaneColumns(NamedTuple):
+    """The limits of the tasks of one submit, with their keys, and their tenants. ``tenant`` None: that of the submitter's key."""
+
+    limits: tuple[tuple[Limit, TextColumn], ...] = ()
+    tenant: TextColumn | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        said: dict[str, Any] = {}
+        if self.limits:
+            said["limits"] = [[limit.to_wire(), column.to_wire()] for limit, column in self.limits]
+        if self.tenant is not None:
+            said["tenant"] = self.tenant.to_wire()
+        return said
+
+    @classmethod
+    def from_wire(cls, given: Any, tasks: int) -> LaneColumns:
+        """Of a submit with so many tasks. Raises InvalidArgument."""
+        if given is None:
+            return NO_COLUMNS
+        if type(given) is not dict or given.keys() - _NAMES:
+            raise InvalidArgument(
+                f"columns are a map that may have {' and '.join(sorted(_NAMES))}, not {brief(given, 80)}"
+            )
+        limits, tenant = given.get("limits", []), given.get("tenant")
+        if type(limits) is not list or len(limits) > LIMITS_OF_TASK_MAX:
+            raise InvalidArgument(f"limits are a list of at most {LIMITS_OF_TASK_MAX} [limit, column]")
+        named: dict[str, tuple[Limit, TextColumn]] = {}
+        for one in limits:
+            if type(one) is not list or len(one) != 2:
+                raise InvalidArgument(f"a limit of a submit is [limit, column], not {brief(one, 80)}")
+            limit = Limit.from_wire(one[0])
+            if limit.name in named:
+                raise InvalidArgument(f"limits has {limit.name!r} twice")
+            named[limit.name] = (limit, TextColumn.from_wire(f"limit {limit.name!r}", one[1], tasks))
+        return cls(
+            tuple(named.values()), None if tenant is None else TextColumn.from_wire("tenant", tenant, tasks)
+        )
+
+    def spans(self, tasks: int) -> list[tuple[int, LaneKey]]:
+        """How many neighbours have which key, for all tasks in their order."""
+        columns = [column for _, column in self.limits]
+        if all(column.codes is None for column in (*columns, *filter(None, (self.tenant,)))):
+            return [(tasks, self._key(0))]
+        keys: Iterable[LaneKey] = map(self._key, range(tasks))
+        return [(sum(1 for _ in same), key) for key, same in groupby(keys)]
+
+    def _key(self, task: int) -> LaneKey:
+        return LaneKey(
+            None if self.tenant is None else self.tenant.at(task),
+            tuple((limit.name, column.at(task)) for limit, column in self.limits),
+        )
+
+
+NO_COLUMNS: Final = LaneColumns()
+_NAMES: Final = frozenset({"limits", "tenant"})

@@ -1,0 +1,92 @@
+"""Columns: a text for each task of a submit, written once for all that have the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tq.common.domain.columns import NO_COLUMNS, PLAIN, LaneColumns, LaneKey, TextColumn
+from tq.common.domain.limits import Limit
+from tq.common.errors import InvalidArgument
+from tq.common.wire.frames import pack
+
+SMTP = Limit("smtp", max_running=3, rate="100/min")
+
+
+@given(st.lists(st.text(max_size=5), min_size=1, max_size=50))
+def test_a_column_has_each_text_once_and_comes_back_as_it_was(texts: list[str]) -> None:
+    column = TextColumn.of(texts)
+    assert len(set(column.texts)) == len(column.texts)
+    back = TextColumn.from_wire("tenant", column.to_wire(), len(texts))
+    assert [back.at(task) for task in range(len(texts))] == texts
+    assert (back.codes is None) == (len(set(texts)) == 1)
+
+
+def test_a_column_costs_few_bytes_a_task() -> None:
+    texts = [f"host{number % 100}.example" for number in range(1_000)]
+    assert len(pack(TextColumn.of(texts).to_wire())) < 1_000 + 100 * 20
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        None,
+        5,
+        [],
+        [["a"]],
+        [["a"], "00"],
+        [[], [0, 0]],
+        [["a"], [0]],
+        [["a"], [0, 1]],
+        [["a"], [0, -1]],
+        [["a"], [0, True]],
+        [["a", 5], [0, 1]],
+        [["a", "b", "c"], [0, 1]],
+        "x" * 257,
+        [["x" * 257], [0, 0]],
+    ],
+)
+def test_what_is_no_column_of_two_tasks_is_refused(wire: Any) -> None:
+    with pytest.raises(InvalidArgument):
+        TextColumn.from_wire("tenant", wire, 2)
+
+
+def test_neighbours_of_one_key_are_one_span() -> None:
+    columns = LaneColumns(((SMTP, TextColumn.of(["a", "a", "b", "a"])),), TextColumn(("acme",)))
+    back = LaneColumns.from_wire(columns.to_wire(), 4)
+    assert back == columns
+    assert back.spans(4) == [
+        (2, LaneKey("acme", (("smtp", "a"),))),
+        (1, LaneKey("acme", (("smtp", "b"),))),
+        (1, LaneKey("acme", (("smtp", "a"),))),
+    ]
+
+
+def test_tasks_with_one_key_are_one_span_however_many() -> None:
+    columns = LaneColumns(((SMTP, TextColumn(("",))),))
+    assert columns.spans(10_000) == [(10_000, LaneKey(None, (("smtp", ""),)))]
+    assert NO_COLUMNS.spans(7) == [(7, PLAIN)]
+    assert LaneColumns.from_wire(None, 7) is NO_COLUMNS
+    assert NO_COLUMNS.to_wire() == {}
+
+
+@pytest.mark.parametrize(
+    ("wire", "why"),
+    [
+        ([], "columns are a map"),
+        ({"colour": "red"}, "may have limits and tenant"),
+        ({"limits": "smtp"}, "a list of at most 8"),
+        ({"limits": ["smtp"]}, "is [limit, column]"),
+        ({"limits": [[{"name": "a"}, ""]]}, "says nothing"),
+        ({"limits": [[SMTP.to_wire(), ""]] * 2}, "'smtp' twice"),
+        ({"limits": [[SMTP.to_wire(), ""]] * 9}, "at most 8"),
+        ({"limits": [[SMTP.to_wire(), None]]}, "limit 'smtp': a column is a text"),
+        ({"tenant": 5}, "tenant: a column is a text"),
+    ],
+)
+def test_columns_that_are_none_are_refused(wire: Any, why: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        LaneColumns.from_wire(wire, 2)
+    assert why in str(refused.value)
