@@ -1,0 +1,260 @@
+"""Conditions on the labels of a worker, as ``where=`` has them: a small language of our own, and what of it a worker does not fulfil. Pure.
+
+::
+
+    zone=eu                          the label zone has this value
+    zone!=us                         it has another one, or there is none
+    arch in (x86_64, arm64)          one of these; also: arch not in (…)
+    has gpu                          there is a label or a resource of this name
+    zone=eu and not (has slow)       and, or, not, brackets; not binds first, then and, then or
+
+A value with other characters than letters, digits and ``_ . : / + -`` stands in quotes, single or double. A text from outside is read by
+this parser and by nothing else; how deep it may go and how many comparisons it may have is bounded, so that every look at a worker is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from ..errors import InvalidArgument
+from ..values.brief import brief
+
+WHERE_CHARS_MAX: Final = 1_000
+TERMS_MAX: Final = 64  # comparisons in one condition
+DEPTH_MAX: Final = 16  # of brackets and ``not``
+NAME_CHARS_MAX: Final = 63  # of a label or a resource
+PARSED_MAX: Final = 1_024  # conditions that are remembered taken apart
+_NAME: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_.-]{{0,{NAME_CHARS_MAX - 1}}}", re.ASCII)
+_BARE: Final = re.compile(r"[A-Za-z0-9_.:/+-]+", re.ASCII)
+_TOKEN: Final = re.compile(r"""\s*(?:(!=|=|[(),])|([A-Za-z0-9_.:/+-]+)|'([^'\\]*)'|"([^"\\]*)")""", re.ASCII)
+_WORDS: Final = frozenset(("and", "or", "not", "in", "has"))
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One comparison: the label ``name`` is, or is not, one of ``values``; without values: there is one of this name, or none."""
+
+    name: str
+    values: tuple[str, ...]
+    is_negated: bool = False
+
+    def holds(self, labels: Mapping[str, str], resources: Container[str]) -> bool:
+        if self.values:
+            return (labels.get(self.name) in self.values) != self.is_negated
+        return (self.name in labels or self.name in resources) != self.is_negated
+
+    def __str__(self) -> str:
+        if not self.values:
+            return f"not has {self.name}" if self.is_negated else f"has {self.name}"
+        if len(self.values) == 1:
+            return f"{self.name}{'!=' if self.is_negated else '='}{_written(self.values[0])}"
+        return f"{self.name}{' not' if self.is_negated else ''} in ({', '.join(map(_written, self.values))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """All of these hold, or one of them."""
+
+    parts: tuple[Condition, ...]
+    is_all: bool
+
+    def holds(self, labels: Mapping[str, str], resources: Container[str]) -> bool:
+        held = (part.holds(labels, resources) for part in self.parts)
+        return all(held) if self.is_all else any(held)
+
+    def __str__(self) -> str:
+        texts = [
+            f"({part})" if isinstance(part, Several) and self.is_all else str(part) for part in self.parts
+        ]
+        return (" and " if self.is_all else " or ").join(texts)
+
+
+Condition = Term | Several
+
+
+def unmet(condition: Condition, labels: Mapping[str, str], resources: Container[str]) -> tuple[Term, ...]:
+    """The fewest comparisons that would have to hold besides for the whole to hold; none: it holds."""
+    if isinstance(condition, Term):
+        return () if condition.holds(labels, resources) else (condition,)
+    missing = [unmet(part, labels, resources) for part in condition.parts]
+    if condition.is_all:
+        return tuple(dict.fromkeys(term for terms in missing for term in terms))
+    return min(missing, key=len)
+
+
+def terms(condition: Condition) -> list[Term]:
+    """All its comparisons."""
+    if isinstance(condition, Term):
+        return [condition]
+    return [term for part in condition.parts for term in terms(part)]
+
+
+def check_label_name(what: str, name: object) -> str:
+    """The name of a label or a resource. Raises InvalidArgument."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _WORDS:
+        raise InvalidArgument(
+            f"{what} has a name of up to {NAME_CHARS_MAX} letters, digits and _ . -, which begins with a letter and is none of "
+            f"{', '.join(sorted(_WORDS))}; not {brief(name, 80)}"
+        )
+    return name
+
+
+@lru_cache(PARSED_MAX)
+def parse_where(text: str) -> Condition:
+    """Read a condition. Raises InvalidArgument, which says where it stopped and what would be right."""
+    if len(text) > WHERE_CHARS_MAX:
+        raise InvalidArgument(f"where has {len(text):,} characters; at most {WHERE_CHARS_MAX:,}")
+    if not text.isprintable():
+        raise InvalidArgument(f"where={brief(text, 80)} has unprintable characters")
+    return _Parser(text).whole()
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    text: str
+    place: int
+    is_quoted: bool = False
+    is_sign: bool = False
+
+
+class _Parser:
+    """Recursive descent. ``not`` is moved down to the comparisons while it reads, so that no condition has any."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._tokens = text, _tokens(text)
+        self._at = self._terms = 0
+
+    def whole(self) -> Condition:
+        found = self._either(negated=False, depth=0)
+        if self._at < len(self._tokens):
+            raise self._refusal("and, or, or the end")
+        return found
+
+    def _either(self, *, negated: bool, depth: int) -> Condition:
+        parts = [self._both(negated=negated, depth=depth)]
+        while self._take("or"):
+            parts.append(self._both(negated=negated, depth=depth))
+        return _several(parts, is_all=negated)
+
+    def _both(self, *, negated: bool, depth: int) -> Condition:
+        parts = [self._one(negated=negated, depth=depth)]
+        while self._take("and"):
+            parts.append(self._one(negated=negated, depth=depth))
+        return _several(parts, is_all=not negated)
+
+    def _one(self, *, negated: bool, depth: int) -> Condition:
+        if depth > DEPTH_MAX:
+            raise InvalidArgument(f"where goes more than {DEPTH_MAX} brackets deep")
+        if self._take("not"):
+            return self._one(negated=not negated, depth=depth + 1)
+        if self._take("("):
+            found = self._either(negated=negated, depth=depth + 1)
+            self._expect(")")
+            return found
+        self._terms += 1
+        if self._terms > TERMS_MAX:
+            raise InvalidArgument(f"where has more than {TERMS_MAX} comparisons")
+        if self._take("has"):
+            return Term(self._name(), (), negated)
+        return self._compared(self._name(), negated=negated)
+
+    def _compared(self, name: str, *, negated: bool) -> Term:
+        if self._take("="):
+            return Term(name, (self._value(),), negated)
+        if self._take("!="):
+            return Term(name, (self._value(),), not negated)
+        negated ^= self._take("not")
+        if not self._take("in"):
+            raise self._refusal("=, != or in (…)")
+        self._expect("(")
+        values = [self._value()]
+        while self._take(","):
+            values.append(self._value())
+        self._expect(")")
+        return Term(name, tuple(sorted(set(values))), negated)
+
+    # tokens
+
+    def _take(self, text: str) -> bool:
+        if self._at < len(self._tokens):
+            token = self._tokens[self._at]
+            if token.text == text and not token.is_quoted:
+                self._at += 1
+                return True
+        return False
+
+    def _expect(self, text: str) -> None:
+        if not self._take(text):
+            raise self._refusal(text)
+
+    def _name(self) -> str:
+        token = self._next("the name of a label")
+        if token.is_quoted or token.text in _WORDS or not _NAME.fullmatch(token.text):
+            self._at -= 1
+            raise self._refusal("the name of a label")
+        return token.text
+
+    def _value(self) -> str:
+        token = self._next("a value")
+        if token.is_sign or (token.text in _WORDS and not token.is_quoted):
+            self._at -= 1
+            raise self._refusal("a value")
+        return token.text
+
+    def _next(self, wanted: str) -> _Token:
+        if self._at >= len(self._tokens):
+            raise self._refusal(wanted)
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def _refusal(self, wanted: str) -> InvalidArgument:
+        place = self._tokens[self._at].place if self._at < len(self._tokens) else len(self._text)
+        return _refused(self._text, place, wanted)
+
+
+def _refused(text: str, place: int, wanted: str) -> InvalidArgument:
+    found = brief(text[place : place + 20]) if text[place:].strip() else "the end"
+    return InvalidArgument(
+        f"where={brief(text, 80)}: {wanted} is missing at character {place + 1}, where there is {found}; "
+        "write zone=eu, zone!=us, arch in (x86_64, arm64) or has gpu, with and, or, not"
+    )
+
+
+def _tokens(text: str) -> list[_Token]:
+    found: list[_Token] = []
+    end = len(text.rstrip())
+    place = 0
+    while place < end:
+        match = _TOKEN.match(text, place)
+        if match is None:
+            place += len(text[place:]) - len(text[place:].lstrip())
+            raise _refused(text, place, "a name, a sign or a value in quotes")
+        sign, bare, *quoted = match.groups()
+        start = match.start() + len(match[0]) - len(match[0].lstrip())
+        if sign is not None:
+            found.append(_Token(sign, start, is_sign=True))
+        elif bare is not None:
+            found.append(_Token(bare, start))
+        else:
+            found.append(_Token(next(one for one in quoted if one is not None), start, is_quoted=True))
+        place = match.end()
+    return found
+
+
+def _several(parts: list[Condition], *, is_all: bool) -> Condition:
+    """One condition of several, with those of the same kind in it joined: two that say the same are the same text."""
+    flat: dict[Condition, None] = {}
+    for part in parts:
+        same = isinstance(part, Several) and part.is_all == is_all
+        flat.update(dict.fromkeys(part.parts if same and isinstance(part, Several) else (part,)))
+    return next(iter(flat)) if len(flat) == 1 else Several(tuple(flat), is_all)
+
+
+def _written(value: str) -> str:
+    if _BARE.fullmatch(value) and value not in _WORDS:
+        return value
+    return f'"{value}"' if "'" in value else f"'{value}'"
