@@ -8,7 +8,7 @@ call, or the different texts once and a number for each task, which costs a byte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -61,14 +61,13 @@ class TextColumn(NamedTuple):
         return cls(tuple(texts), tuple(codes))
 
 
-class LaneKey(NamedTuple):
-    """What tasks have in common that wait for the same. ``limits``: the name of each limit, and the key of the task in it."""
+class LaneSpan(NamedTuple):
+    """Neighbours that have the same tenant, and in each limit the same key. ``limits``: name, key, and the units that each of the
+    tasks counts for."""
 
-    tenant: str | None = None
-    limits: tuple[tuple[str, str], ...] = ()
-
-
-PLAIN: Final = LaneKey()  # of tasks that name neither a limit nor a tenant
+    tasks: int
+    tenant: str | None
+    limits: tuple[tuple[str, str, int], ...]
 
 
 class LaneColumns(NamedTuple):
@@ -80,7 +79,10 @@ class LaneColumns(NamedTuple):
     def to_wire(self) -> dict[str, Any]:
         said: dict[str, Any] = {}
         if self.limits:
-            said["limits"] = [[limit.to_wire(), column.to_wire()] for limit, column in self.limits]
+            said["limits"] = [
+                [limit.to_wire(), column.to_wire(), *([limit.units] if limit.units != 1 else [])]
+                for limit, column in self.limits
+            ]
         if self.tenant is not None:
             said["tenant"] = self.tenant.to_wire()
         return said
@@ -99,9 +101,11 @@ class LaneColumns(NamedTuple):
             raise InvalidArgument(f"limits are a list of at most {LIMITS_OF_TASK_MAX} [limit, column]")
         named: dict[str, tuple[Limit, TextColumn]] = {}
         for one in limits:
-            if type(one) is not list or len(one) != 2:
-                raise InvalidArgument(f"a limit of a submit is [limit, column], not {brief(one, 80)}")
-            limit = Limit.from_wire(one[0])
+            if type(one) is not list or not 2 <= len(one) <= 3:
+                raise InvalidArgument(
+                    f"a limit of a submit is [limit, column] or [limit, column, units], not {brief(one, 80)}"
+                )
+            limit = Limit.from_wire(one[0], *one[2:])
             if limit.name in named:
                 raise InvalidArgument(f"limits has {limit.name!r} twice")
             named[limit.name] = (limit, TextColumn.from_wire(f"limit {limit.name!r}", one[1], tasks))
@@ -109,18 +113,18 @@ class LaneColumns(NamedTuple):
             tuple(named.values()), None if tenant is None else TextColumn.from_wire("tenant", tenant, tasks)
         )
 
-    def spans(self, tasks: int) -> list[tuple[int, LaneKey]]:
-        """How many neighbours have which key, for all tasks in their order."""
+    def spans(self, tasks: int) -> list[LaneSpan]:
+        """All tasks in their order."""
         columns = [column for _, column in self.limits]
         if all(column.codes is None for column in (*columns, *filter(None, (self.tenant,)))):
-            return [(tasks, self._key(0))]
-        keys: Iterable[LaneKey] = map(self._key, range(tasks))
-        return [(sum(1 for _ in same), key) for key, same in groupby(keys)]
+            return [LaneSpan(tasks, *self._terms(0))]
+        terms = map(self._terms, range(tasks))
+        return [LaneSpan(sum(1 for _ in same), *one) for one, same in groupby(terms)]
 
-    def _key(self, task: int) -> LaneKey:
-        return LaneKey(
+    def _terms(self, task: int) -> tuple[str | None, tuple[tuple[str, str, int], ...]]:
+        return (
             None if self.tenant is None else self.tenant.at(task),
-            tuple((limit.name, column.at(task)) for limit, column in self.limits),
+            tuple((limit.name, column.at(task), limit.units) for limit, column in self.limits),
         )
 
 

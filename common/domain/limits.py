@@ -20,13 +20,14 @@ MAX_RUNNING_MAX: Final = 1_000_000  # at once; more is no limit
 RATE_TASKS_MAX: Final = 1_000_000  # in one unit of time
 BURST_MAX: Final = 1_000_000
 LIMITS_OF_TASK_MAX: Final = 8  # each is looked at whenever a task of it may start
+UNITS_MAX: Final = 1_000_000  # of one task
 BURST_MS: Final = 100  # what a rate brings in this time may start together, if no burst is given
 _UNITS_MS: Final = {"s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _RATE: Final = re.compile(r"([0-9]{1,10})/([a-z]{1,10})")
 
 
 class LimitRate(NamedTuple):
-    """So many tasks in so many milliseconds."""
+    """So many tasks, or units of them, in so many milliseconds."""
 
     tasks: int
     ms: int
@@ -60,6 +61,7 @@ class Limit:
             second, at least one.
         by: An expression, such as ``"{domain}"``: each key that it gives for the arguments of a task has the limit for itself.
             None: all tasks have it together.
+        units: How many a task counts for, in what may run at once and in the rate, from 1.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Limit:
     rate: str | None = None
     burst: int | None = None
     by: str | None = None
+    units: int = 1
 
     def __post_init__(self) -> None:
         check_name("limit", self.name)
@@ -89,6 +92,19 @@ class Limit:
             raise InvalidArgument(
                 f"{what}: by={self.by!r} has no parameter, so all tasks would have one key; write by='{{customer}}', or leave it out"
             )
+        _check_count(what, "units", self.units, UNITS_MAX)
+        most = self.most_units
+        if self.units > most:
+            raise InvalidArgument(
+                f"{what}: units={self.units:,}, and no more than {most:,} may ever be used at once, so that no task could start; "
+                f"raise max_running or burst to {self.units:,}"
+            )
+
+    @property
+    def most_units(self) -> int:
+        """What a single task may count for at most: more could never start."""
+        most = [count for count in (self.max_running, self.most_together) if count is not None]
+        return min(most)
 
     @property
     def tokens(self) -> LimitRate | None:
@@ -97,12 +113,12 @@ class Limit:
 
     @property
     def most_together(self) -> int | None:
-        """How many its rate lets start together."""
+        """How many units its rate lets start together."""
         tokens = self.tokens
         return None if tokens is None else self.burst or tokens.burst
 
     def terms(self) -> Limit:
-        """Without ``by``, which is of a task: what is shared under the name."""
+        """Without ``by`` and ``units``, which are of a task: what is shared under the name."""
         return Limit(self.name, self.max_running, self.rate, self.burst)
 
     def to_wire(self) -> dict[str, Any]:
@@ -111,14 +127,14 @@ class Limit:
         return {name: value for name, value in given.items() if value is not None}
 
     @classmethod
-    def from_wire(cls, given: Any) -> Limit:
-        """Raises InvalidArgument with the field that is wrong."""
+    def from_wire(cls, given: Any, units: Any = 1) -> Limit:
+        """``units``: of the tasks of a submit. Raises InvalidArgument with the field that is wrong."""
         if not isinstance(given, Mapping) or "name" not in given:
             raise InvalidArgument(f"a limit is a map of its fields, with a name, not {brief(given, 80)}")
         for name in given:
             if name not in _TRAVELS:
                 raise InvalidArgument(f"a limit has no {brief(name, 80)}; it has {', '.join(_TRAVELS)}")
-        return cls(**given)
+        return cls(**given, units=units)
 
 
 _TRAVELS: Final = ("name", "max_running", "rate", "burst")

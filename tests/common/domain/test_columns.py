@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tq.common.domain.columns import NO_COLUMNS, PLAIN, LaneColumns, LaneKey, TextColumn
+from tq.common.domain.columns import NO_COLUMNS, LaneColumns, LaneSpan, TextColumn
 from tq.common.domain.limits import Limit
 from tq.common.errors import InvalidArgument
 from tq.common.wire.frames import pack
@@ -58,16 +58,22 @@ def test_neighbours_of_one_key_are_one_span() -> None:
     back = LaneColumns.from_wire(columns.to_wire(), 4)
     assert back == columns
     assert back.spans(4) == [
-        (2, LaneKey("acme", (("smtp", "a"),))),
-        (1, LaneKey("acme", (("smtp", "b"),))),
-        (1, LaneKey("acme", (("smtp", "a"),))),
+        LaneSpan(2, "acme", (("smtp", "a", 1),)),
+        LaneSpan(1, "acme", (("smtp", "b", 1),)),
+        LaneSpan(1, "acme", (("smtp", "a", 1),)),
     ]
+
+
+def test_the_units_of_the_tasks_travel_beside_the_limit_that_all_share() -> None:
+    columns = LaneColumns(((Limit("gb", max_running=64, units=16), TextColumn(("",))),))
+    assert columns.to_wire() == {"limits": [[{"name": "gb", "max_running": 64}, "", 16]]}
+    assert LaneColumns.from_wire(columns.to_wire(), 1) == columns
 
 
 def test_tasks_with_one_key_are_one_span_however_many() -> None:
     columns = LaneColumns(((SMTP, TextColumn(("",))),))
-    assert columns.spans(10_000) == [(10_000, LaneKey(None, (("smtp", ""),)))]
-    assert NO_COLUMNS.spans(7) == [(7, PLAIN)]
+    assert columns.spans(10_000) == [LaneSpan(10_000, None, (("smtp", "", 1),))]
+    assert NO_COLUMNS.spans(7) == [LaneSpan(7, None, ())]
     assert LaneColumns.from_wire(None, 7) is NO_COLUMNS
     assert NO_COLUMNS.to_wire() == {}
 
@@ -78,7 +84,9 @@ def test_tasks_with_one_key_are_one_span_however_many() -> None:
         ([], "columns are a map"),
         ({"colour": "red"}, "may have limits and tenant"),
         ({"limits": "smtp"}, "a list of at most 8"),
-        ({"limits": ["smtp"]}, "is [limit, column]"),
+        ({"limits": ["smtp"]}, "is [limit, column] or [limit, column, units]"),
+        ({"limits": [[SMTP.to_wire(), "", 0]]}, "units is a whole number from 1"),
+        ({"limits": [[SMTP.to_wire(), "", None]]}, "units is a whole number from 1"),
         ({"limits": [[{"name": "a"}, ""]]}, "says nothing"),
         ({"limits": [[SMTP.to_wire(), ""]] * 2}, "'smtp' twice"),
         ({"limits": [[SMTP.to_wire(), ""]] * 9}, "at most 8"),

@@ -46,6 +46,9 @@ def test_what_is_no_rate_is_refused_with_the_line_to_write(text: Any) -> None:
         ({"max_running": 1, "burst": 5}, "burst=5 is of a rate; write rate='100/min' too"),
         ({"max_running": 1, "by": "{a.b}"}, "names no parameter"),
         ({"max_running": 1, "by": "all"}, "has no parameter"),
+        ({"max_running": 1, "units": 0}, "units is a whole number from 1"),
+        ({"max_running": 4, "units": 5}, "raise max_running or burst to 5"),
+        ({"rate": "100/min", "units": 2}, "no more than 1 may ever be used at once"),
     ],
 )
 def test_a_limit_that_means_nothing_is_refused(given: dict[str, Any], why: str) -> None:
@@ -61,7 +64,7 @@ def test_a_limit_has_a_name(name: Any) -> None:
 
 
 def test_what_is_shared_under_the_name_travels() -> None:
-    limit = Limit("smtp", max_running=3, rate="100/min", burst=10, by="{domain}")
+    limit = Limit("smtp", max_running=3, rate="100/min", burst=10, by="{domain}", units=2)
     wire = {"name": "smtp", "max_running": 3, "rate": "100/min", "burst": 10}
     assert limit.to_wire() == wire
     assert Limit.from_wire(wire) == limit.terms()
