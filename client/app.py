@@ -165,6 +165,8 @@ class App(SchedulingApp, FlowingApp):
                 has the result None; ``"none"``: neither, a failure says only that it is one.
             result_ttl: Seconds from its end until the task is deleted with all that is kept of it, up to 366 days; by default
                 the master's ``result_ttl_seconds``.
+            tags: Names with a text each, such as ``{"order": "4711"}``, by which ``tq ls --where 'tag.order=4711'`` finds the
+                task; at most 16, each text of up to 256 bytes.
 
         Returns:
             The task. Calling it runs the function here; ``submit`` runs it on a worker.

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ...common.domain.ids import show_id
 from ...common.domain.model import State, StateNumber
+from ...common.domain.tags import tags_in_words
 from ...common.errors import UnknownTask
 from ...common.runtime.terminal import write
 from ..app import App
@@ -78,6 +79,8 @@ def show_array(app: App, of: Named, *, as_json: bool) -> None:
     write(f"{of.ids}  {count(of.ids.tasks)} tasks\n")
     write(f"  {newest['name']}, the last one submitted {ago(newest['created'])} ago\n")
     write(f"  queue {newest['queue']}, priority {newest['priority']}, retries {newest['retries']}\n")
+    if newest.get("tags"):
+        write(f"  tags {tags_in_words(newest['tags'])}\n")
     if facts.flow is not None:
         write(f"  {flow_in_words(facts.flow)}\n")
     _print_bar(facts)
@@ -150,6 +153,7 @@ def _for_programs(facts: ArrayFacts) -> dict[str, Any]:
         "tasks": facts.of.ids.tasks,
         "states": _states(facts),
         **{name: newest[name] for name in ("name", "queue", "priority", "retries", "timeout")},
+        "tags": newest.get("tags", {}),
         "created": iso(newest["created"]),
         "why": facts.why,
         "flow": facts.flow,

@@ -12,7 +12,7 @@ import shlex
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +22,7 @@ import click
 
 from ...common.domain.ids import show_id
 from ...common.domain.model import State
+from ...common.domain.tags import tags_in_words
 from ...common.errors import InvalidArgument, TqError
 from ...common.runtime.terminal import ask, console, say, write
 from ..app import App
@@ -173,19 +174,30 @@ def _say_what_would_be(
     print_tasks(sample, empty="")
 
 
-TASK_COLUMNS: Final = ("id", "state", "task", "queue", "#attempt", "#age", "error")
+TASK_COLUMNS: Final = ("id", "state", "task", "queue", "#attempt", "#age", "tags", "error")
+OPTIONAL: Final = ("tags", "error")  # columns that are there if any row has something in them
 SPARE_COLUMNS: Final = ("queue", "#attempt", "#age")  # an id takes half of 80 columns
 
 
 def print_tasks(tasks: list[dict[str, Any]], empty: str, of: Named | None = None) -> None:
-    """A table of tasks; errors have a column if there are any. ``of``: they are of this array, and a screen names them by their
+    """A table of tasks; tags and errors have a column if there are any. ``of``: they are of this array, and a screen names them by their
     places."""
-    columns = TASK_COLUMNS if any(task.get("error") for task in tasks) else TASK_COLUMNS[:-1]
-    spare = SPARE_COLUMNS if len(columns) == len(TASK_COLUMNS) else SPARE_COLUMNS[:-1]
     cells = [task_cells(task) for task in tasks]
     if of is not None and of.is_array and for_eyes():
         cells = [(of.name(task["id"]), *line[1:]) for task, line in zip(tasks, cells, strict=True)]
-    print_table(columns, [line[: len(columns)] for line in cells], empty=empty, spare=spare)
+    print_filled(TASK_COLUMNS, tasks, cells, empty)
+
+
+def print_filled(
+    columns: Sequence[str], rows: Sequence[dict[str, Any]], cells: Sequence[Sequence[object]], empty: str
+) -> None:
+    """A table of tasks, without the optional columns that no row fills."""
+    shown = [
+        at for at, name in enumerate(columns) if name not in OPTIONAL or any(row.get(name) for row in rows)
+    ]
+    names = [columns[at] for at in shown]
+    spare = SPARE_COLUMNS if "error" in names else SPARE_COLUMNS[:-1]
+    print_table(names, [[line[at] for at in shown] for line in cells], empty=empty, spare=spare)
 
 
 def task_cells(task: dict[str, Any]) -> tuple[object, ...]:
@@ -197,6 +209,7 @@ def task_cells(task: dict[str, Any]) -> tuple[object, ...]:
         task["queue"],
         task["attempt"],
         ago(task["created"]),
+        tags_in_words(task.get("tags", {})),
         task.get("error") or "",
     )
 

@@ -9,17 +9,17 @@ from typing import Any, Final
 from ...common.domain.id_text import IdRange
 from ...common.domain.ids import show_id
 from ...common.domain.model import State
+from ...common.domain.tags import tags_in_words
 from ..app import App
 from ..tasks.named import short_range
-from .bulk import TASKS, task_cells
-from .output import CellTexts, ago, count, for_eyes, iso, print_table, task_row
+from .bulk import TASKS, print_filled, task_cells
+from .output import CellTexts, ago, count, for_eyes, iso, task_row
 from .where import Filter
 
 PAGE: Final = 1_000  # lines in one answer
 ANSWERS_MAX: Final = 20  # for one line: of as many rows as a person waits for
 
-COLUMNS: Final = ("id", "state", "task", "queue", "#attempt", "#age", "error")
-SPARE: Final = ("queue", "#attempt", "#age")
+COLUMNS: Final = ("id", "state", "task", "queue", "#attempt", "#age", "tags", "error")
 
 Row = dict[str, Any]
 
@@ -107,6 +107,8 @@ def _join(rows: list[Row], rest: Row) -> None:
     if "digits" in rest:
         line["digits"] = max(line["digits"], rest["digits"])
     line["error"] = line["error"] or rest["error"]
+    tags = rest.get("tags", {})
+    line["tags"] = {name: text for name, text in line.get("tags", {}).items() if tags.get(name) == text}
 
 
 def short_id(row: Row) -> str:
@@ -115,12 +117,10 @@ def short_id(row: Row) -> str:
 
 
 def print_lines(rows: list[Row], empty: str) -> None:
-    """A table of arrays and tasks; errors have a column if there are any."""
-    columns = COLUMNS if any(row.get("error") for row in rows) else COLUMNS[:-1]
-    spare = SPARE if len(columns) == len(COLUMNS) else SPARE[:-1]
+    """A table of arrays and tasks; tags and errors have a column if there are any."""
     is_short = for_eyes()
     cells = [_array_cells(row, is_short) if is_array(row) else _task_cells(row, is_short) for row in rows]
-    print_table(columns, [line[: len(columns)] for line in cells], empty=empty, spare=spare)
+    print_filled(COLUMNS, rows, cells, empty)
 
 
 def _task_cells(row: Row, is_short: bool) -> tuple[object, ...]:
@@ -137,6 +137,7 @@ def _array_cells(row: Row, is_short: bool) -> tuple[object, ...]:
         row["queue"],
         "",
         ago(row["created"]),
+        tags_in_words(row.get("tags", {})),
         row["error"] or "",
     )
 
@@ -170,5 +171,6 @@ def line_row(row: Row) -> Row:
         "name": row["name"],
         "queue": row["queue"],
         "created": iso(row["created"]),
+        "tags": row.get("tags", {}),
         "error": row["error"],
     }

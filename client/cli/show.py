@@ -15,6 +15,7 @@ from ...common.domain.durations import span
 from ...common.domain.ids import show_id
 from ...common.domain.model import Outcome, Role, State, StateNumber
 from ...common.domain.steps import StepKind
+from ...common.domain.tags import tags_in_words
 from ...common.errors import DecodeError
 from ...common.runtime.cleaning import clean_line
 from ...common.runtime.terminal import write
@@ -71,6 +72,8 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
     write(f"{show_id(task['id'])}  {State.from_number(task['state'])}\n")
     write(f"  {task['name']}{_arguments(task['payload'])}\n")
     write(f"  queue {task['queue']}, priority {task['priority']}, submitted {ago(task['created'])} ago\n")
+    if task.get("tags"):
+        write(f"  tags {tags_in_words(task['tags'])}\n")
     if task["why"]:
         write(f"  {task['why']}\n")
     if task.get("parent"):

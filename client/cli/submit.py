@@ -31,6 +31,7 @@ from .output import plain, print_json
 @click.option("--retries", type=int, metavar="N", help="Further attempts after a failure.  [0]")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Limit of one attempt.")
 @click.option("--key", metavar="TEXT", help="Unique: submitting the key again returns the same task.")
+@click.option("--tag", "tags", multiple=True, metavar="NAME=TEXT", help="A tag, for --where; repeatable.")
 @click.option("--wait", is_flag=True, help="Wait for the result and print it.")
 @connected(Role.CLIENT)
 def submit(
@@ -41,6 +42,7 @@ def submit(
     keywords: tuple[str, ...],
     wait: bool,
     key: str | None,
+    tags: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Submit a task by name. Arguments are JSON: 7, '"text"', '[1, 2]'; a bare word is taken as text.
@@ -51,6 +53,8 @@ def submit(
     positional = [as_argument(text) for text in arguments]
     named = as_keywords(keywords)
     given = {name: value for name, value in options.items() if value is not None}
+    if tags:
+        given["tags"] = _as_tags(tags)
     submitter = app.named(task).using(**given) if given else app.named(task)
     if key is not None:
         submitter = submitter.using(key=key)
@@ -111,6 +115,17 @@ def as_keywords(keywords: Iterable[str]) -> dict[str, Any]:
             raise InvalidArgument(f"--kw {keyword!r}: write --kw name=JSON")
         named[name] = as_argument(text)
     return named
+
+
+def _as_tags(given: Iterable[str]) -> dict[str, str]:
+    """What ``--tag`` names."""
+    tags: dict[str, str] = {}
+    for one in given:
+        name, equals, text = one.partition("=")
+        if not equals or name in tags:
+            raise InvalidArgument(f"--tag {one!r:.80}: write --tag NAME=TEXT, each name once")
+        tags[name] = text
+    return tags
 
 
 def as_argument(text: str) -> Any:

@@ -68,8 +68,8 @@ def ls(
 ) -> None:
     """List arrays and tasks, newest first.
 
-    What was submitted together, as by a map, is an array: one line that counts its tasks by state. --all, the ID of an array,
-    or --where flow=ID lists tasks.
+    What was submitted together, as by a map, is an array: one line that counts its tasks by state. --all, an array's ID or
+    --where flow=ID lists tasks.
     """
     if limit < 1:
         raise InvalidArgument(f"--limit {limit}: limit must be a whole number from 1")

@@ -10,6 +10,7 @@ A filter consists of terms; a task has to match all of them. ``--where 'state=fa
 ``since``  submitted in the last 30s, 10min, 2h, 7d
 ``older``  submitted longer ago than that
 ``flow``   id of the flow that they are part of, whole or shortened
+``tag.N``  text of their tag N: ``tag.order=4711``, or a glob; ``tag.order~47`` has it somewhere inside
 =========  ==========================================================================================
 """
 
@@ -24,12 +25,14 @@ from typing import Any, Final, TypeVar
 import click
 
 from ...common.domain.model import State
+from ...common.domain.tags import check_tag_name
 from ...common.errors import InvalidArgument
 from ...common.runtime.guessing import nearest
 
-WORDS: Final = ("state", "queue", "name", "error", "since", "older", "flow")
+WORDS: Final = ("state", "queue", "name", "error", "since", "older", "flow", "tag.NAME")
+TAG: Final = "tag."
 UNITS: Final = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
-TERM: Final = re.compile(r"([a-z_]+)(=|~|!=|>=?|<=?|:)(.*)", re.DOTALL)
+TERM: Final = re.compile(r"([a-z_]+(?:\.[\w.-]*)?)(=|~|!=|>=?|<=?|:)(.*)", re.DOTALL)
 
 Filter = dict[str, Any]
 
@@ -40,7 +43,10 @@ def choosing(function: _F) -> _F:
     """Give a command ``--where`` and its short forms; the function gets them as ``terms``."""
 
     @click.option(
-        "--where", multiple=True, metavar="EXPR", help="state= queue= name= error~ since= older= flow="
+        "--where",
+        multiple=True,
+        metavar="EXPR",
+        help="state= queue= name= error~ older= flow= tag.N=",
     )
     @click.option("--state", multiple=True, metavar="STATE", help="ready, running, failed, …; repeatable.")
     @click.option("--queue", multiple=True, metavar="NAME", help="Of this queue; a glob is allowed.")
@@ -90,6 +96,8 @@ def to_filter(terms: Iterable[tuple[str, str, str]], now: float) -> Filter:
     found: Filter = {}
     for word, sign, value in terms:
         key, one = _meaning(word, sign, value, now)
+        if key == "tags" and one.keys().isdisjoint(found.get(key, {})):
+            one = {**found.pop(key, {}), **one}
         if key in found:
             raise InvalidArgument(f"{word} is given twice; several values go into one: {word}=one,other")
         found[key] = one
@@ -98,6 +106,8 @@ def to_filter(terms: Iterable[tuple[str, str, str]], now: float) -> Filter:
 
 def _meaning(word: str, sign: str, value: str, now: float) -> tuple[str, Any]:
     values = [one for one in value.split(",") if one]
+    if word.startswith(TAG):
+        return "tags", {word.removeprefix(TAG): [f"*{value}*"] if sign == "~" else values}
     if sign == "~" and word == "error":
         return "text", value
     if sign == "~" and word in ("name", "queue"):
@@ -138,7 +148,9 @@ def _state(word: str) -> State:
 
 
 def _check_word(word: str, sign: str, value: str) -> None:
-    if word not in WORDS:
+    if word.startswith(TAG):
+        check_tag_name(word.removeprefix(TAG))
+    elif word not in WORDS:
         near = nearest(word, WORDS) or nearest(word, ALIKE)
         known = f"known are {', '.join(WORDS)}"
         hint = f"did you mean {ALIKE.get(near[0], near[0])}? {known}" if near else known
@@ -155,4 +167,6 @@ ALIKE: Final = {
     "status": "state",
     "exception": "error",
     "before": "older",
+    "tag": "tag.NAME",
+    "tags": "tag.NAME",
 }

@@ -33,6 +33,7 @@ class Options(TypedDict, total=False):
     result: str
     result_ttl: float | timedelta | None
     on_error: str | AtLeast
+    tags: Mapping[str, str]
 
 
 class Choice(NamedTuple):

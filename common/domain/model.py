@@ -15,6 +15,7 @@ from ..errors import InvalidArgument
 from ..values.brief import brief
 from .durations import DELAY_SECONDS_MAX, check_number
 from .on_error import FAIL, check_on_error
+from .tags import Tags, tags_of
 
 PRIORITY_MIN, PRIORITY_MAX = -100, 100  # higher runs first; the range keeps it one byte on the wire
 RETRIES_MAX = 10_000
@@ -197,6 +198,7 @@ class TaskOptions:
         None  # seconds that this is kept after its end; None: as the master keeps others
     )
     on_error: str | int = FAIL  # what becomes of it when a task that it needs does not succeed
+    tags: Tags = ()  # by which people find it; given as a map
 
     def __post_init__(self) -> None:
         check_number("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX, whole=True)
@@ -209,6 +211,8 @@ class TaskOptions:
         check_number("expires", self.expires, 0.001, DELAY_SECONDS_MAX, none=True)
         check_number("max_crashes", self.max_crashes, 1, RETRIES_MAX, whole=True)
         check_on_error(self.on_error)
+        if self.tags != ():
+            object.__setattr__(self, "tags", tags_of(self.tags))
         if self.delivery not in tuple(Delivery):
             raise InvalidArgument(
                 f"delivery={brief(self.delivery)} is unknown; use 'at_least_once' or 'at_most_once'"
@@ -227,7 +231,7 @@ class TaskOptions:
         if self is DEFAULT_OPTIONS:
             return {}
         return {
-            field.name: str(value) if isinstance(value, enum.StrEnum) else value
+            field.name: _plain(value)
             for field in fields(self)
             if (value := getattr(self, field.name)) != field.default
         }
@@ -242,6 +246,13 @@ class TaskOptions:
             if name not in known:
                 raise InvalidArgument(f"unknown option {brief(name)}; one of: {', '.join(sorted(known))}")
         return cls(**options)
+
+
+def _plain(value: Any) -> Any:
+    """A field of options as it travels."""
+    if isinstance(value, enum.StrEnum):
+        return str(value)
+    return dict(value) if isinstance(value, tuple) else value
 
 
 DEFAULT_OPTIONS: Final = TaskOptions()  # most tasks have these: they are validated once

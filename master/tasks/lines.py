@@ -20,6 +20,7 @@ from typing import Any, Final
 from ...common.domain.model import TASK_ID_BYTES, StateNumber
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
+from ...common.wire.frames import unpack
 from ..engine.engine import Engine
 from ..engine.session import Session
 from ..store.interface.lines import LinePart
@@ -161,7 +162,7 @@ class LineListing:
             self._read[part.stop] = part.seq
             line.parts.append(part)
             line.lowest = part.number
-            if self._wanted.fits_time(part.created):
+            if self._fits_part(part):
                 if not self._wanted.asks_for_failure:
                     together.append(part)
                 elif not self._count_failures(line, part):
@@ -204,6 +205,7 @@ class LineListing:
             "name": route.task,
             "queue": route.queue.name,
             "created": engine.now.shown(line.created),
+            "tags": _shared_tags(line.parts),
             "error": None if failed is None else self._summaries.error(failed),
         }
         if self._abbreviations is not None:
@@ -215,7 +217,7 @@ class LineListing:
     def _open(self, line: _Line) -> None:
         """Add each task of a small array, or one that is alone."""
         for part in line.parts:
-            if self._wanted.fits_time(part.created):
+            if self._fits_part(part):
                 for seq in range(part.stop - 1, part.seq - 1, -1):
                     self._look.rows += 1
                     task = self._store.brief(seq)
@@ -226,11 +228,21 @@ class LineListing:
                             self._look.rows += SHORT_ROWS
                         self._rows.append(row)
 
+    def _fits_part(self, part: LinePart) -> bool:
+        return self._wanted.fits_time(part.created) and self._look.fits_tags(part.options)
+
     def _fits(self, task: FullTask) -> bool:
         shown = shown_state(self._engine, task.id, task.state)
         return self._wanted.fits_state(shown) and (
             not self._wanted.asks_for_failure or self._look.fits_failure(task.id, task.state)
         )
+
+
+def _shared_tags(parts: list[LinePart]) -> dict[str, str]:
+    """The tags that all parts of a line have."""
+    found = {part.options for part in parts}
+    each = [unpack(options).get("tags", {}) if options else {} for options in found]
+    return {name: text for name, text in each[0].items() if all(tags.get(name) == text for tags in each)}
 
 
 def _check_place(before: Any) -> tuple[int, bytes | None]:

@@ -55,6 +55,7 @@ def summary(
         "failures": task.failures,
         "crashes": task.crashes,
         "retries": options.get("retries", 0),
+        "tags": options.get("tags", {}),
         "timeout": task.timeout,
         "created": engine.now.shown(task.created),
         "due": task.at / 1000 if task.at is not None else _seconds(engine.now, task.due),

@@ -14,17 +14,19 @@ None. New tasks have higher numbers than any portion, so they are not included.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
 from ...common.domain.id_runs import IdRun
 from ...common.domain.id_text import TASKS_MAX
 from ...common.domain.model import TASK_ID_BYTES, StateNumber
+from ...common.domain.tags import TAGS_MAX, check_tag_name
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ...common.values.failure import Failure
+from ...common.wire.frames import unpack
 from ..engine.engine import Engine
 from ..engine.work import ROW_BYTES
 from ..store.interface.lines import Span
@@ -39,6 +41,7 @@ VISITED_MAX: Final = 5_000  # spans read in one portion: about ten milliseconds
 CHANGED_MAX: Final = 1_000  # tasks changed in one portion
 FAILED: Final = frozenset({StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST})  # states with a failure
 PATTERNS_MAX: Final = 100
+OPTIONS_KNOWN_MAX: Final = 5_000  # of different tags, compared once in a portion
 GLANCED_MAX: Final = 2_000  # queues times patterns that are compared before the first row is read
 PATTERN_CHARS_MAX: Final = 255  # as long as a name
 TEXT_CHARS_MAX: Final = 1_000
@@ -84,11 +87,12 @@ class Selection:
     until: int | None = None
     ids: tuple[int, int] | None = None  # the first one, and the one behind the last, as numbers
     flow: bytes | None = None  # the id of their flow
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by name, patterns of the text
 
     @classmethod
     def from_wire(cls, given: Any, shift: int = 0) -> Selection:
         """A filter from the wire, with moments of the wall clock; raises InvalidArgument."""
-        known = {"states", "queues", "names", "errors", "text", "since", "until", "ids", "flow"}
+        known = {"states", "queues", "names", "errors", "text", "since", "until", "ids", "flow", "tags"}
         if not isinstance(given, dict) or not given.keys() <= known:
             raise InvalidArgument(f"a filter is a map of {', '.join(sorted(known))}")
         states = given.get("states") or []
@@ -107,6 +111,7 @@ class Selection:
             until=_moment("until", given.get("until"), shift),
             ids=_ids(given.get("ids")),
             flow=_flow(given.get("flow")),
+            tags=_tags(given.get("tags")),
         )
 
     def fits_time(self, created: int) -> bool:
@@ -130,6 +135,7 @@ class Look:
         self._engine, self.wanted, self._allows, self.origin = engine, wanted, allows, origin
         self._routes: dict[int, bool] = {}  # each route is compared once, when its first task is met
         self._queues: dict[str, bool] = {}
+        self._tags: dict[bytes | None, bool] = {None: not wanted.tags}  # by the options that have them
         self._steps = 0  # spent on comparing names with patterns
         self._bytes = 0  # of failures that were read
         self.rows = 0
@@ -162,6 +168,21 @@ class Look:
 
     def fits_origin(self, origin: int | None) -> bool:
         return self.origin is None or self.origin == origin
+
+    def fits_tags(self, options: bytes | None) -> bool:
+        """Whether the tags among the options of a task match. Tasks of one array, and mostly those of one program, share them."""
+        if not self.wanted.tags:
+            return True
+        fits = self._tags.get(options)
+        if fits is None and options is not None:
+            tags = unpack(options).get("tags", {})
+            fits = all(
+                name in tags and self._fits(tags[name], patterns)
+                for name, patterns in self.wanted.tags.items()
+            )
+            if len(self._tags) < OPTIONS_KNOWN_MAX:
+                self._tags[options] = fits
+        return bool(fits)
 
     def fits_failure(self, id: bytes, state: int) -> bool:
         if state not in FAILED:
@@ -209,7 +230,7 @@ def portion(
                 break
             look.rows += 1
             fits = span.state in possible and wanted.fits_time(span.created) and look.fits_origin(span.origin)
-            if fits and look.fits_route(span.route):
+            if fits and look.fits_route(span.route) and look.fits_tags(span.options):
                 for piece, shown in begun.pieces(look.within_ids(span)):
                     found = _matching(look, piece, shown, left)
                     spans += found
@@ -230,7 +251,7 @@ def counted(engine: Engine, allows: Callable[[str], bool], given: Any) -> Counte
     """How many tasks match a filter, by the state that is shown, if that can be said without looking at one."""
     wanted, routes = Selection.from_wire(given, engine.now.shift), engine.part(Routes).by_number
     some = (wanted.since, wanted.until, wanted.ids, wanted.flow)
-    chooses = some != (None, None, None, None) or wanted.asks_for_failure
+    chooses = some != (None, None, None, None) or wanted.asks_for_failure or wanted.tags
     if chooses or len(routes) > GLANCED_MAX:
         return None
     look, running = Look(engine, wanted, allows), Counter(held.route for held in begun(engine))
@@ -340,6 +361,16 @@ def _flow(given: Any) -> bytes | None:
     if given is None or (type(given) is bytes and len(given) == TASK_ID_BYTES):
         return given
     raise InvalidArgument(f"a filter's flow is an id of {TASK_ID_BYTES} bytes, not {brief(given)}")
+
+
+def _tags(given: Any) -> dict[str, tuple[str, ...]]:
+    if given is None:
+        return {}
+    if not isinstance(given, dict) or len(given) > TAGS_MAX:
+        raise InvalidArgument(
+            f"a filter's tags are a map of at most {TAGS_MAX} names, each with a list of patterns"
+        )
+    return {check_tag_name(name): _patterns(f"tag {name}", one) for name, one in given.items()}
 
 
 def _moment(name: str, given: Any, shift: int) -> int | None:

@@ -51,6 +51,24 @@ def test_ls_takes_the_same_filter(run: Run, queue: str) -> None:
     assert well(run("ls", "--queue", queue, "--where", "older=1h")) == "no such tasks\n"
 
 
+def test_tasks_are_found_by_their_tags(run: Run, cluster: Cluster) -> None:
+    order = uuid.uuid4().hex[:8]
+    job = cluster.app.named("nowhere:job", tags={"order": order})
+    alone = job.using(tags={"order": order, "shop": "3"}).submit(0)
+    job.map(range(20))
+    where = "--where", f"tag.order={order}"
+    one, many = sorted(parsed(run("ls", *where, "--json")), key=lambda row: row.get("tasks", 1))
+    assert (one["id"], one["tags"]) == (alone.id, {"order": order, "shop": "3"})
+    assert (many["tasks"], many["tags"]) == (20, {"order": order})
+    assert f"tags order={order} shop=3\n" in well(run("show", alone.id))
+    assert f"tags order={order}\n" in well(run("show", many["id"]))
+    assert f"order={order} shop=3" in well(run("ls", *where))
+    third = run("submit", "nowhere:job", "--tag", f"order={order}").stdout.strip()
+    assert parsed(run("cancel", *where, "--yes", "--json"))["tasks"] == 22
+    assert cluster.app.get(third).state == "cancelled"
+    refused(run("submit", "nowhere:job", "--tag", "7=x"), USAGE, "is not a name of a tag")
+
+
 def test_a_dry_run_counts_and_shows_some(run: Run, queue: str) -> None:
     text = well(run("retry", "--where", f"queue={queue}", "--dry-run"))
     assert text.startswith("would retry 2 tasks (2 failed), the newest of them:\n")

@@ -20,6 +20,7 @@ class LinePart(NamedTuple):
     created: int
     route: int
     state: int  # of a task; of an array −1
+    options: bytes | None = None
 
     @property
     def is_array(self) -> bool:
@@ -50,6 +51,7 @@ class Span(NamedTuple):
     state: int
     created: int
     origin: int | None = None
+    options: bytes | None = None
 
     @property
     def tasks(self) -> int:

@@ -108,7 +108,8 @@ def test_lines_without_short_ids_are_joined_too() -> None:
 
 def test_json_has_both_forms() -> None:
     row = line_row(array())
-    assert list(row) == ["id", "first", "tasks", "states", "complete", "name", "queue", "created", "error"]
+    fields = ["id", "first", "tasks", "states", "complete", "name", "queue", "created", "tags", "error"]
+    assert list(row) == fields
     assert row["id"] == "019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b+0..199999"
     assert row["states"] == {"ready": 1_600, "succeeded": 198_400}
     alone = line_row(task())

@@ -10,6 +10,7 @@ from tq.client.cli.bulk import SPARE_COLUMNS, TASK_COLUMNS
 from tq.client.cli.output import plain, print_table, shown
 from tq.common.domain.model import State
 
+COLUMNS = [name for name in TASK_COLUMNS if name != "tags"]
 ID = "019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b"
 ROW = (ID, "succeeded", "jobs:square", "default", 1, "1.6 s")
 ERROR = "ValueError: the picture at https://example.org/pictures/of/a/cat.png has no pixels"
@@ -25,7 +26,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    print_table(TASK_COLUMNS[:-1], [ROW], empty="", spare=SPARE_COLUMNS[:-1])
+    print_table(COLUMNS[:-1], [ROW], empty="", spare=SPARE_COLUMNS[:-1])
     return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
 
 
@@ -49,13 +50,13 @@ def test_an_error_is_cut_to_what_the_terminal_leaves_and_is_whole_in_a_pipe(
     terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     terminal.setenv("COLUMNS", "80")
-    print_table(TASK_COLUMNS, [FAILED_ROW], empty="", spare=SPARE_COLUMNS)
+    print_table(COLUMNS, [FAILED_ROW], empty="", spare=SPARE_COLUMNS)
     head, _, *rows = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
     assert (head.split()[-1], len(rows)) == ("error", 1)
     assert len(rows[0]) <= 80
     assert "ValueError: the" in rows[0]
     terminal.delenv("FORCE_COLOR")
-    print_table(TASK_COLUMNS, [FAILED_ROW], empty="", spare=SPARE_COLUMNS)
+    print_table(COLUMNS, [FAILED_ROW], empty="", spare=SPARE_COLUMNS)
     assert ERROR in capsys.readouterr().out
 
 

@@ -83,6 +83,22 @@ def test_what_a_map_submitted_in_several_calls_is_one_line(program: Program) -> 
     assert (row["name"], row["queue"], row["error"]) == ("m:f", "q", None)
 
 
+def test_lines_are_chosen_by_tags_and_show_them(program: Program) -> None:
+    program.submit(20, 20, tags={"order": "4711"})
+    program.submit(20, tags={"order": "4712"})
+    program.submit(1, tags={"order": "4711"})
+    program.submit(20)
+    alone, [*_, array] = [lines(program.peer, {"tags": {"order": [order]}}) for order in ("4712", "4711")]
+    assert shown(alone) == [(20, {READY: 20})]
+    assert (array["tasks"], array["tags"]) == (40, {"order": "4711"})
+    assert [row["tags"] for row in lines(program.peer)] == [
+        {},
+        {"order": "4711"},
+        {"order": "4712"},
+        {"order": "4711"},
+    ]
+
+
 def test_maps_that_were_submitted_at_the_same_time_are_a_line_each_in_the_order_of_their_newest_call(
     program: Program,
 ) -> None:

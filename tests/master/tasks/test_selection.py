@@ -89,10 +89,31 @@ def test_a_filter_chooses(client: Peer, wanted: dict[str, Any], found: dict[int,
     assert counted(client, wanted) == found
 
 
+def test_a_filter_chooses_by_tags_in_arrays_and_rows(bench: Bench, client: Peer) -> None:
+    ids = consecutive_ids(IdSource().take(3), 3)
+    tags = {"order": "4711", "shop": "3"}
+    client.call("get_task_queue/q", "submit", "m:f", {"tags": tags}, [[ids[0], [b"", b"", b""]]])
+    submit(client, count=2, tags={"order": "4712"})
+    submit(client, count=4)
+    assert counted(client, {"tags": {"order": ["4711"]}}) == {StateNumber.READY: 3}
+    assert counted(client, {"tags": {"order": ["47*"]}}) == {StateNumber.READY: 5}
+    assert counted(client, {"tags": {"order": ["47*"], "shop": ["3"]}}) == {StateNumber.READY: 3}
+    assert counted(client, {"tags": {"shop": ["4"]}}) == {}
+    worker = bench.worker("m:f")
+    fail(worker, 1, "ValueError: no")  # it leaves the array, and keeps its tags
+    assert counted(client, {"tags": {"order": ["4711"]}}) == {StateNumber.READY: 2, StateNumber.FAILED: 1}
+    assert client.call("get_tasks", "show", ids[0])["tags"] == tags
+    assert performed(client, "cancel_where", {"tags": {"order": ["4711"]}}) == [2]
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
         7,
+        {"tags": ["order"]},
+        {"tags": {"or der": ["x"]}},
+        {"tags": {"order": "x"}},
+        {"tags": {f"t{number}": ["x"] for number in range(17)}},
         {"colour": "red"},
         {"states": ["failed"]},
         {"queues": "q"},

@@ -4,45 +4,45 @@
 SELECT seq, stop, id, created, coalesce(
     (SELECT route FROM slices WHERE slices.seq >= arrays.seq AND slices.seq < arrays.stop LIMIT 1),
     (SELECT route FROM tasks WHERE tasks.seq >= arrays.seq AND tasks.seq < arrays.stop LIMIT 1)
-), -1
+), -1, options
 FROM arrays WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: arrays_down
 SELECT seq, stop, id, created, coalesce(
     (SELECT route FROM slices WHERE slices.seq >= arrays.seq AND slices.seq < arrays.stop LIMIT 1),
     (SELECT route FROM tasks WHERE tasks.seq >= arrays.seq AND tasks.seq < arrays.stop LIMIT 1)
-), -1
+), -1, options
 FROM arrays WHERE id < ? ORDER BY id DESC LIMIT ?
 
 -- name: arrays_up
 SELECT seq, stop, id, created, coalesce(
     (SELECT route FROM slices WHERE slices.seq >= arrays.seq AND slices.seq < arrays.stop LIMIT 1),
     (SELECT route FROM tasks WHERE tasks.seq >= arrays.seq AND tasks.seq < arrays.stop LIMIT 1)
-), -1
+), -1, options
 FROM arrays WHERE id >= ? ORDER BY id LIMIT ?
 
 -- name: rows_before
-SELECT seq, seq + 1, id, created, route, state FROM tasks WHERE seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?
+SELECT seq, seq + 1, id, created, route, state, options FROM tasks WHERE seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: rows_down
-SELECT seq, seq + 1, id, created, route, state FROM tasks WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?
+SELECT seq, seq + 1, id, created, route, state, options FROM tasks WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?
 
 -- name: rows_up
-SELECT seq, seq + 1, id, created, route, state FROM tasks WHERE id >= ? AND id < ? ORDER BY id LIMIT ?
+SELECT seq, seq + 1, id, created, route, state, options FROM tasks WHERE id >= ? AND id < ? ORDER BY id LIMIT ?
 
 -- name: spans_alone
-SELECT seq, seq + 1, id, 0, route, state, created, origin FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
+SELECT seq, seq + 1, id, 0, route, state, created, origin, options FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: spans_together
-SELECT slices.seq, slices.stop, arrays.id, slices.seq - slices.array, slices.route, slices.state, arrays.created, arrays.origin
+SELECT slices.seq, slices.stop, arrays.id, slices.seq - slices.array, slices.route, slices.state, arrays.created, arrays.origin, arrays.options
 FROM slices JOIN arrays ON arrays.seq = slices.array WHERE slices.seq < ? ORDER BY slices.seq DESC LIMIT ?
 
 -- name: unsuccessful_alone
-SELECT seq, seq + 1, id, 0, route, state, created, origin FROM tasks
+SELECT seq, seq + 1, id, 0, route, state, created, origin, options FROM tasks
 WHERE state > {state.SUCCEEDED} AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: unsuccessful_together
-SELECT slices.seq, slices.stop, arrays.id, slices.seq - slices.array, slices.route, slices.state, arrays.created, arrays.origin
+SELECT slices.seq, slices.stop, arrays.id, slices.seq - slices.array, slices.route, slices.state, arrays.created, arrays.origin, arrays.options
 FROM slices JOIN arrays ON arrays.seq = slices.array
 WHERE state > {state.SUCCEEDED} AND state = ? AND slices.seq < ? ORDER BY slices.seq DESC LIMIT ?
 

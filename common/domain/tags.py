@@ -1,0 +1,58 @@
+"""Tags of tasks: names with a short text each, by which people find tasks again. Pure.
+
+All tasks of one submit call have the same tags, so an array keeps them once. They are options of a task and travel as a map.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..errors import InvalidArgument
+from ..values.brief import brief
+
+Tags = tuple[tuple[str, str], ...]
+"""Sorted by name, so that the same tags are equal, whatever their order was."""
+
+TAGS_MAX: Final = 16  # of one task: what the master reads of a task without opening its arguments is bounded
+NAME_CHARS_MAX: Final = 64
+VALUE_BYTES_MAX: Final = 256  # in UTF-8
+NAME: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_.-]{{0,{NAME_CHARS_MAX - 1}}}")
+
+
+def tags_of(given: Any) -> Tags:
+    """Tags as they are kept, of a map as programs write it, or of kept ones. Raises InvalidArgument naming the bad one."""
+    if isinstance(given, tuple):
+        pairs = given
+    elif isinstance(given, Mapping):
+        pairs = tuple(given.items())
+    else:
+        raise InvalidArgument(f"tags are a dict of texts, not {brief(given, 80)}; tags={{'order': '4711'}}")
+    if len(pairs) > TAGS_MAX:
+        raise InvalidArgument(f"a task has at most {TAGS_MAX} tags, and here are {len(pairs):,}")
+    for name, value in pairs:
+        check_tag_name(name)
+        if not isinstance(value, str):
+            raise InvalidArgument(
+                f"the tag {name} has a value of type {type(value).__name__}; write a text: tags={{{name!r}: {str(value)[:40]!r}}}"
+            )
+        if not value or not value.isprintable() or len(value.encode(errors="replace")) > VALUE_BYTES_MAX:
+            raise InvalidArgument(
+                f"the tag {name}={brief(value)} is not a text of 1 to {VALUE_BYTES_MAX} bytes of printable characters"
+            )
+    return tuple(sorted(pairs))
+
+
+def check_tag_name(name: object) -> str:
+    """Raises InvalidArgument for what is no tag's name."""
+    if isinstance(name, str) and NAME.fullmatch(name):
+        return name
+    raise InvalidArgument(
+        f"{brief(name)} is not a name of a tag: a letter or _, then up to {NAME_CHARS_MAX - 1} letters, digits, _, - and ."
+    )
+
+
+def tags_in_words(tags: Mapping[str, str]) -> str:
+    """``order=4711 shop=3``"""
+    return " ".join(f"{name}={value}" for name, value in tags.items())
