@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .common.domain.directives import Retry as Retry
     from .common.domain.directives import Snooze as Snooze
     from .common.domain.directives import Suspended as Suspended
+    from .common.domain.hooks import Ended as Ended
     from .common.domain.model import State as State
     from .common.domain.on_error import at_least as at_least
     from .common.domain.steps import Signal as Signal
@@ -94,6 +95,7 @@ _HOMES = {
     "Blob": "common.values.blob",
     "Context": "common.domain.context",
     "Failed": "common.values.failed",
+    "Ended": "common.domain.hooks",
     "Executor": "client.stdlib.executor",
     "Flow": "client.flows.flow",
     "FlowProgress": "client.flows.progress",
@@ -118,7 +120,19 @@ _HOMES = {
     **dict.fromkeys(_ERRORS.split(), "common.errors"),
 }
 
-_OF_AN_APP = {"batch", "cron", "every", "flow", "named", "submit", "task"}  # looked for here by newcomers
+_OF_AN_APP = {
+    "after",
+    "batch",
+    "before",
+    "cron",
+    "every",
+    "flow",
+    "named",
+    "on_child_start",
+    "on_child_stop",
+    "submit",
+    "task",
+}  # looked for here by newcomers
 
 __all__ = ["__version__", *sorted(_HOMES)]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, T
 
 from ..common.domain.callables import NamedCallable
 from ..common.domain.context import Context
+from ..common.domain.hooks import Hooks
 from ..common.domain.model import Role
 from ..common.errors import InvalidArgument, NotNamed
 from ..common.values.brief import brief
@@ -23,6 +24,7 @@ from .flows.flows import FlowingApp, apps
 from .schedules.declaring import SchedulingApp
 from .tasks.definition import Definition
 from .tasks.handle import Handle, handle_of, handle_of_async
+from .tasks.hooking import HookingApp
 from .tasks.options import Options, choose
 from .tasks.task import Submitter, Task
 
@@ -53,7 +55,7 @@ class TaskDecorator(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R, R]: ...
 
 
-class App(SchedulingApp, FlowingApp):
+class App(HookingApp, SchedulingApp, FlowingApp):
     """The entry point of tq: defines tasks, submits them and finds them again.
 
     An App connects when it is first used, and serves any number of threads and event loops. Inside a task it uses the
@@ -100,13 +102,14 @@ class App(SchedulingApp, FlowingApp):
         settings = Settings.of(url, authkey, role, connect_timeout, ca_file, certificate_file)
         self.session = ClientSession(settings)
         self._tasks: dict[int, Task[..., Any, Any]] = {}
+        self._hooks = Hooks()
         apps.add(self)
 
     @classmethod
     def _using(cls, session: ClientSession) -> App:
         """An App on the connection of a proxy or manager that this process has."""
         app = cls.__new__(cls)
-        app.session, app._tasks = session, {}
+        app.session, app._tasks, app._hooks = session, {}, Hooks()
         return app
 
     def __repr__(self) -> str:
@@ -177,7 +180,7 @@ class App(SchedulingApp, FlowingApp):
         choice = choose(options)
 
         def decorate(function: Callable[..., Any]) -> Task[..., Any, Any]:
-            task: Task[..., Any, Any] = Task(self.session, function, name, choice)
+            task: Task[..., Any, Any] = Task(self.session, function, name, choice, self._hooks)
             self._tasks[id(task)] = task
             return task
 

@@ -30,6 +30,7 @@ from .submission import open_batch
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from ...common.domain.hooks import Hooks
     from ...common.domain.id_runs import IdRun
     from ...common.domain.schedule import DeclaredSchedule
     from ...common.values.blob import Blob
@@ -337,10 +338,16 @@ class Task(Submitter[P, R], Generic[P, R, C]):
     """
 
     def __init__(
-        self, session: ClientSession, function: Callable[P, C], name: str | None, choice: Choice
+        self,
+        session: ClientSession,
+        function: Callable[P, C],
+        name: str | None,
+        choice: Choice,
+        hooks: Hooks | None = None,
     ) -> None:
         super().__init__(session, Definition(function, name), choice)
         self.function: Callable[P, C] = function
+        self._hooks = hooks
         functools.update_wrapper(self, function)
         self.schedules: list[tuple[str | None, Callable[[], DeclaredSchedule]]] = []  # by the name given
 
@@ -359,6 +366,7 @@ class Task(Submitter[P, R], Generic[P, R, C]):
             queue=self._choice.queue,
             options=self._choice.options,
             schedules=tuple(make() for _, make in self.schedules),
+            hooks=self._hooks,
         )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .context import Context
+from .hooks import Hooks
 from .model import TaskOptions
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class NamedCallable:
     queue: str = "default"
     options: TaskOptions = field(default_factory=TaskOptions)
     schedules: tuple[DeclaredSchedule, ...] = ()  # what a worker that serves it declares
+    hooks: Hooks | None = None  # of its App
 
 
 def named(name: str, function: Callable[..., Any]) -> NamedCallable:

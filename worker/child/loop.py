@@ -133,11 +133,13 @@ class ChildProcess:
             return
         self._fork_guard.exit_if_forked()
         capture_logging(self._writer)
+        self._tasks.start()
         self._state.note()
         hello = sorted(self._tasks.described())
         self._send(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
         while (block := self._next_block()) is not None:
             self._run_block(block)
+        self._tasks.stop()
 
     # what comes in
 
@@ -280,11 +282,7 @@ class ChildProcess:
 
     def _perform(self, served: ServedTask, args: list[Any], kwargs: dict[str, Any], style: str | None) -> Any:
         """What is not just a call of the task's function."""
-        context = None if served.context_name is None else self.context()
-        if style is not None:
-            value = served.run_chunk(args, style, context)
-        else:
-            value = served.run(args, kwargs, context)
+        value = served.perform(args, kwargs, style, self.context)
         return self._await(value) if served.is_coroutine else value
 
     def _note_start(self, block: Block) -> None:

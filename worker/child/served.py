@@ -8,12 +8,15 @@ from itertools import starmap
 from typing import Any, NamedTuple
 
 from ...common.domain.callables import NamedCallable, context_parameter, named
+from ...common.domain.context import Context
 from ...common.domain.directives import Directive
+from ...common.domain.hooks import CHILD_START, CHILD_STOP, Hooks
 from ...common.domain.naming import load_allowed
 from ...common.domain.probe import PROBE, probe
 from ...common.values.blob import Blob
 from ...common.values.codec import EACH, NotSerializable, encode
 from ...common.values.failure import Failure
+from .around import Around, Encoded, call_hooks
 
 
 class ServedTask(NamedTuple):
@@ -22,6 +25,7 @@ class ServedTask(NamedTuple):
     context_at: int | None  # its place among the positional ones; None: it is passed by name
     is_coroutine: bool
     plain: Callable[..., Any] | None  # the function, if nothing is to do but to call it
+    around: Around | None = None  # what its program has run around it
 
     @classmethod
     def of(cls, task: NamedCallable) -> ServedTask:
@@ -33,8 +37,34 @@ class ServedTask(NamedTuple):
             positional = parameters[index].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
             place = index if positional else None
         is_coroutine = inspect.iscoroutinefunction(function)
-        plain = function if name is None and not is_coroutine else None
-        return cls(task, name, place, is_coroutine, plain)
+        around = None
+        if task.hooks is not None and task.hooks.has_around_tasks:
+            around = Around(task.hooks, is_coroutine=is_coroutine, encode=encode_result)
+        plain = function if name is None and not is_coroutine and around is None else None
+        return cls(task, name, place, is_coroutine, plain, around)
+
+    def perform(
+        self,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        style: str | None,
+        make_context: Callable[[], Context | None],
+    ) -> Any:
+        """Run one job, with all that belongs around it. ``style``: of many calls, see ``run_chunk``. What is to be sent, or a
+        coroutine of that; see ``is_coroutine``."""
+        has_none = self.context_name is None and self.around is None
+        context = None if has_none else make_context()
+        if self.around is None:
+            return self._call(args, kwargs, style, context)
+        run = self.around.run_coroutine if self.is_coroutine else self.around.run
+        return run(lambda: self._call(args, kwargs, style, context), style, context)
+
+    def _call(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], style: str | None, context: Context | None
+    ) -> Any:
+        if style is None:
+            return self.run(args, kwargs, context)
+        return self.run_chunk(args, style, context)
 
     def run(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Any) -> Any:
         """Call it with the context in its place: the arguments of a caller have none for it."""
@@ -96,6 +126,9 @@ def _own_failure(error: Exception) -> bytes:
 
 def encode_result(value: Any, style: str | None, blobs: list[Blob]) -> bytes:
     """Of many calls, each with its own result, one that cannot be sent is a failure of its own."""
+    if type(value) is Encoded:
+        blobs += value.blobs
+        return value.body
     try:
         return encode(value, root="result", blobs=blobs)
     except NotSerializable:
@@ -121,6 +154,7 @@ class ServedTasks(dict[str, ServedTask]):
         """``imported``: called when a callable was imported for a task, before the task begins."""
         super().__init__({name: ServedTask.of(task) for name, task in tasks.items()})
         self._allow, self._imported = allow, imported
+        self._started: list[Hooks] = []
 
     def described(self) -> list[list[Any]]:
         """``[name, queue, [[name, definition] of each schedule]]`` of each task."""
@@ -129,9 +163,23 @@ class ServedTasks(dict[str, ServedTask]):
             for name, served in self.items()
         ]
 
+    def start(self, *some: ServedTask) -> None:
+        """Call what the Apps of these tasks have for the start of a child, once for each App. By default of all tasks."""
+        for served in some or self.values():
+            hooks = served.task.hooks
+            if hooks is not None and hooks not in self._started:
+                self._started.append(hooks)
+                call_hooks(hooks.of(CHILD_START))
+
+    def stop(self) -> None:
+        """Call what these Apps have for its end."""
+        for hooks in reversed(self._started):
+            call_hooks(hooks.of(CHILD_STOP))
+
     def __missing__(self, name: str) -> ServedTask:
         if name == PROBE:
             return ServedTask.of(NamedCallable(name=PROBE, function=probe))
         found = self[name] = ServedTask.of(named(name, load_allowed(name, self._allow)))
+        self.start(found)
         self._imported()
         return found

@@ -38,7 +38,7 @@ from ...common.values.codec import decode_work
 from ...common.values.failed import failed
 from ...common.values.needed import Rows, get_needed_from
 from ...common.wire.protocol import Request
-from ..agent.jobs import Job
+from ..agent.jobs import Death, Job
 from ..agent.reports import JobReport
 from ..agent.runs import JobRun
 from ..child.became import became
@@ -164,8 +164,10 @@ class ThreadChild:
                     self._is_posted = True
                     self._post(self._hand_over)
         finally:
+            self._tasks.stop()
             if self._runner is not None:
                 self._runner.close()
+            self._post(lambda: self._owner.child_died(self, Death(0)))
 
     def _next(self) -> Job | None:
         with self._changed:
@@ -200,10 +202,7 @@ class ThreadChild:
             served = _without_name(job.name, number[0] if style == "starmap" else number)
         else:
             served = self._tasks[job.name]
-        if style is not None:
-            value = served.run_chunk(args, style, self.context())
-        else:
-            value = served.run(args, kwargs, self.context())
+        value = served.perform(args, kwargs, style, self.context)
         if served.is_coroutine:
             self._runner = self._runner or asyncio.Runner()
             value = self._runner.run(value)
@@ -297,6 +296,7 @@ class LoadedTasks(ServedTasks):
         function = find_loaded(name)
         if callable(function) and callable_name(function) == name:
             found = self[name] = ServedTask.of(named(name, function))
+            self.start(found)
             return found
         if name.partition(":")[0] == _own_script():
             raise NotNamed(

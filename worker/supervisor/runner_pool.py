@@ -26,6 +26,7 @@ from ..agent.reports import Report
 from ..agent.runs import JobRun
 from ..child.loading import BrokenCode, import_failure
 from ..pools.interface import MakeRunner, Runner
+from .last_children import LastChildren
 from .master_connection import MasterConnection
 from .memory import DeathExaminer, resident_bytes
 from .observer import Observer
@@ -67,6 +68,7 @@ class RunnerPool:
         self.tasks: list[list[str]] = []  # [name, queue], as the children report them
         self.schedules: list[list[Any]] = []  # [name, definition], of those in their code
         self._first_ready: asyncio.Future[None] = self._loop.create_future()
+        self._last = LastChildren()
 
     async def load(self) -> None:
         """Start the first child and wait until it has loaded the user's code; raises ConfigError when it cannot."""
@@ -160,7 +162,10 @@ class RunnerPool:
             error = BrokenCode(f"the first child process {death} before it was ready")
             self._first_ready.set_exception(error)
             return
-        if self._ended.done() or (self.agent.draining and not child.ready and not is_lent):
+        if self._ended.done():
+            self._last.left(self.by_number.values())
+            return
+        if self.agent.draining and not child.ready and not is_lent:
             return
         if child.ready:
             begun = child.begun()
@@ -220,13 +225,15 @@ class RunnerPool:
             self._loop.call_later(wait, self.start_one)
 
     def kill_all(self) -> None:
+        self._last.is_killed = True
         for runner in self.by_number.values():
             runner.signal(kill=True)
 
-    def end_input(self) -> None:
-        """Let each end by itself as soon as it has nothing to do."""
+    async def end(self) -> None:
+        """Let each end by itself, and close what its tasks have opened; wait ``kill_grace_seconds`` for those that may have any."""
         for runner in self.by_number.values():
             runner.end_input()
+        await self._last.wait(self.by_number.values(), self._settings.kill_grace_seconds)
 
     # what is measured of them
 

@@ -106,7 +106,7 @@ class Supervisor:
         finally:
             connecting.cancel()
             await self._master.say_goodbye()
-            self.runners.end_input()
+            await self.runners.end()
             self._observer.close()
 
     def drain(self) -> None:
