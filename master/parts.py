@@ -36,6 +36,8 @@ from .items.items import Items
 from .items.put_numbers import PutNumbers
 from .keys.calls import Keys
 from .keys.keyring import Keyring
+from .limits.calls import LimitsObject
+from .limits.limits import NamedLimits
 from .locks.admin import LocksObject
 from .locks.calls import BarrierObject, EventObject, LockObject
 from .locks.events_and_barriers import Barriers, Events
@@ -90,6 +92,7 @@ EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
     "get_workers": Workers,
     "get_keys": Keys,
     "get_schedules": SchedulesObject,
+    "get_limits": LimitsObject,
     "get_steps": StepsObject,
     "get_flows": FlowsObject,
     "get_master": Master,
@@ -116,6 +119,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     routes, origins, leases = Routes(store), Origins(store), Leases()
     scheduled, consulted = ScheduledTasks(store, routes, agenda), Consulted()
     blobs = Blobs(store, core.timeline, agenda, core.report)
+    limits = NamedLimits(store, core.report)
     completion = Completion(store, routes, leases, scheduled, core.endings, blobs, consulted, core.random)
     attempt_output = AttemptOutput(store, leases.running, completion.began)
     steps = Steps(store, leases.running, completion.began)
@@ -169,6 +173,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     leases.listen_to_cancels(orders.order_cancel)
     given_out = [
         routes,
+        limits,
         origins,
         leases,
         consumers,

@@ -121,6 +121,10 @@ class Limit:
         """Without ``by`` and ``units``, which are of a task: what is shared under the name."""
         return Limit(self.name, self.max_running, self.rate, self.burst)
 
+    def counted(self, units: int) -> int:
+        """What a task of so many units counts for: an operator may have lowered the limit below that since, and then it runs alone."""
+        return min(units, self.most_units)
+
     def to_wire(self) -> dict[str, Any]:
         """What is shared under the name."""
         given = {"name": self.name, "max_running": self.max_running, "rate": self.rate, "burst": self.burst}
@@ -137,7 +141,21 @@ class Limit:
         return cls(**given, units=units)
 
 
-_TRAVELS: Final = ("name", "max_running", "rate", "burst")
+def laid_over(declared: Limit, edits: Mapping[str, Any]) -> Limit | None:
+    """A limit with what an operator has changed of it; None: nothing bounds it any more. Raises InvalidArgument."""
+    for name in edits:
+        if name not in CHANGEABLE:
+            raise InvalidArgument(f"of a limit {', '.join(CHANGEABLE)} can be changed, not {brief(name, 80)}")
+    fields = {**{name: getattr(declared, name) for name in CHANGEABLE}, **edits}
+    if fields["rate"] is None and edits.get("burst") is None:
+        fields["burst"] = None  # goes with the rate that it was of
+    if fields == dict.fromkeys(CHANGEABLE):
+        return None
+    return Limit(declared.name, **fields)
+
+
+CHANGEABLE: Final = ("max_running", "rate", "burst")
+_TRAVELS: Final = ("name", *CHANGEABLE)
 
 
 def check_limits(given: object) -> tuple[Limit, ...]:

@@ -52,6 +52,8 @@ SENTENCES: Final[dict[str, str]] = {
     "schedule.skipped": "instants of a schedule were missed, and its misfire policy makes no tasks for them",
     "schedule.paused": "a schedule may make no tasks any more and was paused; `tq schedule resume` starts it again",
     "schedule.changed": "a schedule was changed in the code of the workers that declare it",
+    "limit.changed": "a limit was changed in the code of the programs that declare it",
+    "limit.differs": "a program declares a limit otherwise than it holds; `tq limits ls` shows what holds",
     "flow.callback_refused": "a callback of a flow was not made: the key that opened the flow was revoked, or does not cover its queue",
     "schedule.stopped": "a schedule stopped: no worker has had it in its code for an hour; it goes on when one has",
     "certificate.changed": "the certificate has changed; join tokens made for the old one are no longer accepted",

@@ -52,6 +52,7 @@ class Resource(enum.IntEnum):
     FLOWS = 21
     DEPENDENTS = 22
     NEEDS = 23
+    DECLARED_LIMITS = 24
 
 
 class AccountLimit(NamedTuple):
@@ -158,6 +159,9 @@ LIMITS: Final[dict[Resource, AccountLimit]] = {
         256,
         "runs of tasks that others wait for",
         "need tasks of a map, which are one run, or merge them in stages",
+    ),
+    Resource.DECLARED_LIMITS: AccountLimit(
+        50_000, 500_000, 512, "limits that connected programs declare", "declare fewer in each program"
     ),
     Resource.UPLOADS: AccountLimit(256, 1_024, 1 * KIB, "uploads under way", "finish some first"),
     Resource.INCOMING_BYTES: AccountLimit(

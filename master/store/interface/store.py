@@ -32,6 +32,7 @@ from .dependencies import BlockedStore, DependencyStore
 from .flows import FlowStore
 from .items import ItemStore
 from .keys import KeyStore
+from .limits import LimitStore
 from .lines import LineStore
 from .locks import LockStore
 from .queries import QueryStore
@@ -184,6 +185,10 @@ class Store(
     @property
     def flows(self) -> FlowStore:
         """Its part for flows, their tasks and their callbacks."""
+
+    @property
+    def limits(self) -> LimitStore:
+        """Its part for limits and what an operator has changed of them."""
 
     # the master's own notes
     def get_meta(self, name: str) -> bytes | None: ...

@@ -30,6 +30,7 @@ from .executor import FAILURES
 from .flows import SqliteFlows
 from .items import SqliteItems
 from .keys import SqliteKeys
+from .limits import SqliteLimits
 from .lines import SqliteLines
 from .locks import SqliteLocks
 from .queries import SqliteQueries
@@ -100,6 +101,7 @@ class SqliteStore(
         self.data = SqliteData(self._all, self._many, self._exactly)
         self.dependencies = SqliteDependencies(self._all, self._many, self._exactly)
         self.schedules = SqliteSchedules(self._all, self._many, self._exactly)
+        self.limits = SqliteLimits(self._all, self._many, self._exactly)
         self.flows = SqliteFlows(self._all, self._many, self._exactly)
 
     def _open(self) -> sqlite3.Connection:

@@ -1,0 +1,1 @@
+"""Limits: what bounds the tasks that run or start, by name."""

@@ -1,0 +1,242 @@
+"""What holds under the name of each limit: as programs declare it in their code, with what an operator has laid over that.
+
+::
+
+    a submit declares ─► no such name: it holds from now on
+                     ├─► as it is declared already: nothing changes
+                     └─► otherwise: the key that declared it first changes it, once no other connected program declares what holds;
+                         until then, and for every other key, what holds stays, and `tq limits ls` shows that programs differ
+    an operator sets ─► laid over what is declared, until reset
+
+A limit is the cluster's: tasks of all keys that name it share it. It is a row in the store; in memory is which connected program
+declares what, on the account of its key. Who is held back by a limit is not decided here.
+
+Invariant: what ``in_force`` says is what the row says, at every commit.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any, Final, NamedTuple, Protocol
+
+from ...common.domain.likely_names import likely_name
+from ...common.domain.limits import Limit, laid_over
+from ...common.errors import InvalidArgument, QuotaExceeded
+from ...common.runtime.limited_log import LimitedLog
+from ...common.wire.frames import pack, unpack
+from ..engine.accounts import Resource
+from ..engine.clock import Now
+from ..engine.part import Part
+from ..engine.session import Session
+from ..store.interface.limits import LimitRow
+from ..store.interface.store import Picture, Store
+
+LIMITS_MAX: Final = 10_000  # names in the cluster
+LIMITS_OF_KEY_MAX: Final = 5_000  # half is left to others
+
+
+class NamedLimit(NamedTuple):
+    """``holds`` None: an operator has lifted it."""
+
+    row: LimitRow
+    declared: Limit
+    holds: Limit | None
+
+
+class LimitTotals(NamedTuple):
+    """What all keys of a limit have together. ``running``: units; ``waiting``: tasks that are ready and have not begun."""
+
+    keys: int = 0
+    running: int = 0
+    waiting: int = 0
+
+
+class KeyUsage(NamedTuple):
+    """What one key of a limit has. ``tokens``: units that may start now; None: the limit has no rate."""
+
+    key: str
+    running: int
+    waiting: int
+    tokens: float | None
+
+
+class LimitUsage(Protocol):
+    """Who counts what runs and waits under each limit: ``master/tasks``."""
+
+    def totals(self, name: str) -> LimitTotals: ...
+    def keys(self, name: str, most: int, now: Now) -> list[KeyUsage]:
+        """So many of its keys that have tasks which run or wait, those with the most waiting ones first."""
+
+
+class NothingCounted:
+    """Of a master in which no task has a limit."""
+
+    def totals(self, name: str) -> LimitTotals:
+        return LimitTotals()
+
+    def keys(self, name: str, most: int, now: Now) -> list[KeyUsage]:
+        return []
+
+
+class NamedLimits(Part):
+    def __init__(self, store: Store, report: Callable[..., None]) -> None:
+        self._store = store.limits
+        self.usage: LimitUsage = NothingCounted()  # the one that counts is made later
+        self._changed = LimitedLog(report, "limit.changed", level="info")
+        self._differs = LimitedLog(report, "limit.differs")
+        self._limits: dict[str, NamedLimit] = {}
+        self._of_key: defaultdict[str, int] = defaultdict(int)  # names that a key declared first
+        self._declaring: dict[str, dict[Session, bytes]] = {}  # who declares what, packed, by name
+        self._names: dict[Session, set[str]] = {}
+        self._listeners: list[Callable[[str], None]] = []
+
+    def load(self, picture: Picture, now: Now) -> None:
+        self._limits.clear()
+        self._of_key.clear()
+        for row in self._store.rows():
+            self._limits[row.name] = _named(row)
+            self._of_key[row.key] += 1
+
+    def closed(self, session: Session, now: Now) -> None:
+        names = self._names.pop(session, set())
+        session.account.give(Resource.DECLARED_LIMITS, len(names))
+        for name in names:
+            declaring = self._declaring[name]
+            del declaring[session]
+            if not declaring:
+                del self._declaring[name]
+
+    # what scheduling asks
+
+    def in_force(self, name: str) -> Limit | None:
+        """What holds; None: nothing bounds tasks by this name."""
+        named = self._limits.get(name)
+        return None if named is None else named.holds
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """``listener`` is called with the name of a limit that holds otherwise from now on."""
+        self._listeners.append(listener)
+
+    # programs
+
+    def declare(self, limit: Limit, session: Session, now: Now) -> None:
+        """A submit names a limit. Raises InvalidArgument or QuotaExceeded when there is no room for another one."""
+        said, named = pack(limit.to_wire()), self._limits.get(limit.name)
+        declaring = self._declaring.get(limit.name, {})
+        is_known = named is not None and named.row.declared == said
+        if is_known and declaring.get(session) == said:
+            return
+        if named is None:
+            self._check_room(session.verifier.key_id)
+        if session not in declaring:
+            session.account.take(Resource.DECLARED_LIMITS)
+            self._names.setdefault(session, set()).add(limit.name)
+        declaring = self._declaring.setdefault(limit.name, declaring)
+        before, declaring[session] = declaring.get(session), said
+        if named is None:
+            self._put(LimitRow(limit.name, session.verifier.key_id, said, None, now.steady))
+            self._of_key[session.verifier.key_id] += 1
+        elif not is_known and self._may_change(named.row, session):
+            self._put(named.row._replace(declared=said, since=now.steady))
+            self._changed.write(now.mono / 1000, limit=limit.name, key=session.verifier.key_id)
+        elif not is_known and before != said:
+            self._differs.write(now.mono / 1000, limit=limit.name, key=session.verifier.key_id)
+
+    def _may_change(self, row: LimitRow, session: Session) -> bool:
+        """Only its key may, and only what no other connected program declares."""
+        others = self._declaring[row.name].items()
+        return row.key == session.verifier.key_id and not any(
+            said == row.declared for other, said in others if other is not session
+        )
+
+    def _check_room(self, key: str) -> None:
+        if len(self._limits) >= LIMITS_MAX:
+            raise InvalidArgument(
+                f"there are {LIMITS_MAX:,} limits already; remove some: tq limits rm NAME. What differs from task to task is a key "
+                "of one limit, by='{customer}', and no name"
+            )
+        if self._of_key[key] >= LIMITS_OF_KEY_MAX:
+            raise QuotaExceeded(
+                f"this key has declared {LIMITS_OF_KEY_MAX:,} limits; what differs from task to task is a key of one limit, "
+                "by='{customer}', and no name"
+            )
+
+    # operators
+
+    def change(self, name: str, edits: Mapping[str, Any], now: Now) -> NamedLimit:
+        """Lay something over what is declared."""
+        named = self.get(name)
+        merged = {**_edits(named.row), **edits}
+        laid_over(named.declared, merged)
+        return self._put(named.row._replace(edits=pack(merged) if merged else None, since=now.steady))
+
+    def reset(self, name: str, now: Now) -> NamedLimit:
+        """It holds as it is declared."""
+        row = self.get(name).row
+        return self._put(row._replace(edits=None, since=now.steady))
+
+    def remove(self, name: str, tasks: int) -> None:
+        """``tasks``: that run or wait under it."""
+        named, programs = self.get(name), len(self._declaring.get(name, ()))
+        if tasks or programs:
+            raise InvalidArgument(
+                f"{tasks:,} tasks run or wait under {name!r}, and {programs:,} connected programs declare it; to lift it, "
+                f"tq limits set {name} --max-running none --rate none"
+            )
+        self._store.drop(name)
+        del self._limits[name]
+        self._of_key[named.row.key] -= 1
+        self._tell(name)
+
+    # what is shown
+
+    def get(self, name: str) -> NamedLimit:
+        """Raises InvalidArgument."""
+        named = self._limits.get(name)
+        if named is None:
+            likely = likely_name(name, self._limits)
+            raise InvalidArgument(
+                f"there is no limit {name!r}; "
+                + (
+                    f"did you mean {likely!r}? "
+                    if likely
+                    else "it is known once a task that has it is submitted; "
+                )
+                + "`tq limits ls` shows them"
+            )
+        return named
+
+    def listing(self, after: str, most: int) -> list[NamedLimit]:
+        """Those with a name above this, in order."""
+        names = (name for name in sorted(self._limits) if name > after)
+        return [self._limits[name] for name in islice(names, most)]
+
+    def programs(self, named: NamedLimit) -> tuple[int, int]:
+        """How many connected programs declare it, and how many of them otherwise than it is declared."""
+        said = self._declaring.get(named.row.name, {}).values()
+        return len(said), sum(one != named.row.declared for one in said)
+
+    def _put(self, row: LimitRow) -> NamedLimit:
+        self._store.put(row)
+        named = self._limits[row.name] = _named(row)
+        self._tell(row.name)
+        return named
+
+    def _tell(self, name: str) -> None:
+        for listener in self._listeners:
+            listener(name)
+
+
+def edits_of(named: NamedLimit) -> dict[str, Any]:
+    return _edits(named.row)
+
+
+def _edits(row: LimitRow) -> dict[str, Any]:
+    return {} if row.edits is None else dict(unpack(row.edits))
+
+
+def _named(row: LimitRow) -> NamedLimit:
+    declared = Limit.from_wire(unpack(row.declared))
+    return NamedLimit(row, declared, laid_over(declared, _edits(row)))
