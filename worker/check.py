@@ -98,6 +98,8 @@ async def _check_modules(found: Checkup, settings: WorkerSettings) -> None:
         found.warn("allow", f"any client can run any callable that {pattern} matches")
     if settings.allow_shell:
         found.warn("allow_shell", "any client can run any program as this user")
+    if settings.http_private:
+        found.warn("http_private", "any client can read what this worker's network serves over HTTP")
     if settings.apply is not None:
         found.attempt("apply", lambda: applied_queues(settings), "the queues are named")
     if not settings.sources:

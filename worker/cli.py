@@ -52,6 +52,8 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 @click.option("--queue", "queues", multiple=True, metavar="GLOB", help="Serve only these queues.  [all]")
 @click.option("--allow", multiple=True, metavar="GLOB", help="Run these callables as well: 'math.*'.")
 @click.option("--allow-shell", is_flag=True, help="Run any program for any client.")
+@click.option("--allow-http", is_flag=True, hidden=True, help="Fetch URLs of the internet for any client.")
+@click.option("--http-private", is_flag=True, hidden=True, help="Fetch from private addresses as well.")
 @click.option("--apply", metavar="MODULE:FUNC", hidden=True, help="Call it for every item of --queue.")
 @click.option("--results", metavar="QUEUE", hidden=True, help="Where what --apply returns is put.")
 @click.option(

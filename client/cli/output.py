@@ -15,6 +15,7 @@ from ...common.domain.ids import show_id
 from ...common.domain.model import State
 from ...common.runtime.cleaning import clean_line
 from ...common.runtime.terminal import console, write, write_json
+from ...common.values.blob import Blob
 from ...common.values.unmade import Unmade
 
 GAP: Final = 2  # between two columns of a table
@@ -52,6 +53,8 @@ def plain(value: Any) -> Any:
     """A value in JSON's terms: bytes as hex, tuples and sets as lists, keys as text."""
     if isinstance(value, Unmade):
         value = value.made()
+    if isinstance(value, Blob):
+        return {"blob": value.hash, "size": value.size}
     if isinstance(value, dict):
         return {str(plain(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset, array)):

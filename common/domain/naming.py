@@ -18,11 +18,25 @@ from typing import Any, Final
 from ..errors import Forbidden, InvalidArgument, NotNamed
 from .globs import fits_any
 
-SHELL_TASKS: Final = "tq.tasks.shell"  # a module that is served only by workers with --allow-shell
+SHELL_TASKS: Final = (
+    "tq.tasks.shell"  # these are served only by workers with a switch of their own: see SWITCHES
+)
+HTTP_TASKS: Final = "tq.tasks.http"
 
 # Among the sources of a worker, which are modules and files:
 ALLOW_SHELL: Final = "--allow-shell"  # the tasks that run programs
+ALLOW_HTTP: Final = "--allow-http"  # the task that fetches URLs
+HTTP_PRIVATE: Final = "--http-private"  # from the worker's own network as well
 APPLY: Final = "--apply="  # begins the source that is one function, for the items of queues
+
+SWITCHES: Final = {SHELL_TASKS: ALLOW_SHELL, HTTP_TASKS: ALLOW_HTTP}
+
+
+def switch_of(module: str) -> str | None:
+    """The option without which no worker serves what is in this module; None if it needs none."""
+    return next(
+        (switch for name, switch in SWITCHES.items() if module == name or module.startswith(f"{name}.")), None
+    )
 
 
 def callable_name(function: Callable[..., Any]) -> str:
@@ -149,9 +163,9 @@ def load_callable(name: str) -> Callable[..., Any]:
 def is_allowed(name: str, patterns: Sequence[str]) -> bool:
     """Whether ``module:qualname`` fits one of the patterns, in which it is written ``module.qualname``.
 
-    No pattern allows to run programs: that has a switch of its own.
+    No pattern allows to run programs or to fetch URLs: these have switches of their own.
     """
-    if name.startswith(f"{SHELL_TASKS}:"):
+    if switch_of(name.partition(":")[0]) is not None:
         return False
     dotted = name.replace(":", ".")
     return fits_any(dotted, patterns)
@@ -164,8 +178,7 @@ def load_allowed(name: str, patterns: Sequence[str]) -> Callable[..., Any]:
     ``posix:system`` all the same.
     """
     if not is_allowed(name, patterns):
-        shell = name.startswith(f"{SHELL_TASKS}:")
-        option = "--allow-shell" if shell else f"--allow '{name.replace(':', '.')}'"
+        option = switch_of(name.partition(":")[0]) or f"--allow '{name.replace(':', '.')}'"
         raise Forbidden(f"this worker does not allow {name}; start it with {option}")
     found = load_callable(name)
     real = callable_name(found)

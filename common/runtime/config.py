@@ -14,7 +14,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from ..domain.naming import ALLOW_SHELL, APPLY
+from ..domain.naming import ALLOW_HTTP, ALLOW_SHELL, APPLY, HTTP_PRIVATE
 from ..errors import ConfigError, InvalidArgument, TqError
 from ..values.brief import brief
 from ..wire.address import DEFAULT_PORT, HTTP_PORT, Address, parse_address
@@ -80,6 +80,8 @@ class WorkerSettings:
     queues: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     allow_shell: bool = False
+    allow_http: bool = False
+    http_private: bool = False
     apply: Application | None = None
     labels: dict[str, str] = field(default_factory=dict)
     kill_grace_seconds: float = 5.0
@@ -98,13 +100,21 @@ class WorkerSettings:
     @property
     def sources(self) -> tuple[str, ...]:
         """What is served, in the form in which children receive it."""
-        shell = (ALLOW_SHELL,) if self.allow_shell else ()
+        given = {ALLOW_SHELL: self.allow_shell, ALLOW_HTTP: self.allow_http, HTTP_PRIVATE: self.http_private}
+        switches = [switch for switch, is_on in given.items() if is_on]
         applied = () if self.apply is None else (f"{APPLY}{self.apply.function}",)
-        return (*self.modules, *shell, *applied)
+        return (*self.modules, *switches, *applied)
 
     def problems(self) -> list[Problem]:
         if self.nice < 0 and hasattr(os, "geteuid") and os.geteuid() != 0:
             return [(("nice",), "must be 0 or more: only root may give its children more of the processor")]
+        if self.http_private and not self.allow_http:
+            return [
+                (
+                    ("http_private",),
+                    "says from where URLs are fetched, and needs allow_http: --allow-http --http-private",
+                )
+            ]
         return []
 
 
@@ -236,6 +246,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "queues": _texts,
     "allow": _callables,
     "allow_shell": _switch,
+    "allow_http": _switch,
+    "http_private": _switch,
     "apply": _application,
     "labels": _table,
     "kill_grace_seconds": _seconds(0.1),

@@ -14,7 +14,7 @@ from typing import Final
 from ...common.domain.ids import show_id
 from ...common.domain.likely_names import NAMES_MAX, likely_name
 from ...common.domain.model import OutcomeNumber, StateNumber
-from ...common.domain.naming import SHELL_TASKS
+from ...common.domain.naming import switch_of
 from ...common.values.brief import few
 from ..engine.engine import Engine
 from ..engine.rates import foreseen_seconds
@@ -222,7 +222,7 @@ def _no_worker(task: FullTask, workers: list[Worker], able: list[Worker], likely
     connected = [one for one in workers if one.session is not None]
     knows = [one for one in workers if one.capability is not None and one.capability.knows(task.task)]
     module = task.task.partition(":")[0]
-    start = f"start one with `tq-worker --connect … {'--allow-shell' if module == SHELL_TASKS else module}`"
+    start = f"start one with `tq-worker --connect … {switch_of(module) or module}`"
     none = _none_serves(len(connected), task)
     if able:
         return f"the workers that serve it are draining: {_list(able)}; {start}"

@@ -17,7 +17,7 @@ from tq.worker.cli import main as tq_worker
 CONFIGS = Path(__file__).parents[2] / "configs"
 KINDS = [("master.toml", MasterSettings), ("worker.toml", WorkerSettings)]
 PROGRAMS = [(tq_master, MasterSettings), (tq_worker, WorkerSettings)]
-SETTINGS_MAX = 32  # of both together: an operator has to understand each
+SETTINGS_MAX = 36  # of both together: an operator has to understand each
 # where the settings are, a secret, questions, and the half of a setting
 NO_SETTINGS = {"config", "authkey", "version", "help", "results"}
 NO_SETTINGS |= {"gateway", "gateway_authkey_file", "gateway_public"}  # one thing, off, opened by hand only
@@ -104,13 +104,20 @@ def test_every_setting_is_a_variable_of_its_name(name: str, kind: Any) -> None:
         "results_bytes_max": "1GiB",
         "log_format": "json",
         "allow_shell": "true",
+        "allow_http": "true",
+        "http_private": "true",
         "apply": "m:f > done",
         "log_level": "debug",
         "frame_bytes_max": "20000000",
     }
     for one in dataclasses.fields(kind):
         given = {**values, **words}.get(one.name, "12")
-        settings = load_settings(kind, None, {f"TQ_{one.name.upper()}": given, "TQ_LEASE_SECONDS": "60"}, {})
+        settings = load_settings(
+            kind,
+            None,
+            {f"TQ_{one.name.upper()}": given, "TQ_LEASE_SECONDS": "60", "TQ_ALLOW_HTTP": "true"},
+            {},
+        )
         assert getattr(settings, one.name) != getattr(kind(), one.name), one.name
 
 

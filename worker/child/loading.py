@@ -13,11 +13,26 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from ...common.domain.callables import NamedCallable, named, offered
-from ...common.domain.naming import ALLOW_SHELL, APPLY, SHELL_TASKS, load_callable
+from ...common.domain.naming import (
+    ALLOW_HTTP,
+    APPLY,
+    HTTP_PRIVATE,
+    HTTP_TASKS,
+    SHELL_TASKS,
+    SWITCHES,
+    load_callable,
+    switch_of,
+)
 from ...common.errors import ConfigError, TqError
+
+_OF_SWITCH: Final = {switch: module for module, switch in SWITCHES.items()}
+_WHAT: Final = {
+    SWITCHES[SHELL_TASKS]: "run any program here as this user",
+    SWITCHES[HTTP_TASKS]: "fetch URLs from here",
+}
 
 
 class BrokenCode(ConfigError):
@@ -32,34 +47,46 @@ def import_failure(known: bool, text: str) -> ConfigError:
 def load_tasks(sources: Sequence[str]) -> dict[str, NamedCallable]:
     """Import every source and gather its tasks by name; raises ConfigError, or what the user's code raises.
 
-    Tasks that run programs are left out unless ALLOW_SHELL is among the sources, in whatever module they are found.
+    Tasks that need a switch (they run programs, they fetch URLs) are left out unless it is among the sources, in whatever module
+    they are found.
     """
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `python -m` does
+    if ALLOW_HTTP in sources:
+        _import(HTTP_TASKS).serve(is_private=HTTP_PRIVATE in sources)
     tasks: dict[str, NamedCallable] = {}
     for source in sources:
+        if source == HTTP_PRIVATE:
+            continue
         if source.startswith(APPLY):
             one = _applied(source.removeprefix(APPLY))
+            _allowed(f"--apply {one.name}", [one], sources)
             tasks[one.name] = one
             continue
-        found = list(offered(_namespace(SHELL_TASKS if source == ALLOW_SHELL else source)))
+        found = list(offered(_namespace(_OF_SWITCH.get(source, source))))
         if not found:
             raise ConfigError(
                 f"{source} offers no tasks; mark functions with @app.task (app = tq.App()), or name another module"
             )
-        if ALLOW_SHELL not in sources:
-            found = [task for task in found if task.function.__module__ != SHELL_TASKS]
-            if not found:
-                raise ConfigError(
-                    f"{source} lets every client run any program here as this user; if you mean that, start the worker "
-                    "with --allow-shell instead of naming the module"
-                )
+        found = _allowed(source, found, sources)
         tasks.update((task.name, task) for task in found)
     if not tasks:
         raise ConfigError(
             "no tasks to serve; name a module or a file: tq-worker --connect host:5000 myapp.tasks"
         )
     return tasks
+
+
+def _allowed(source: str, found: Sequence[NamedCallable], sources: Sequence[str]) -> list[NamedCallable]:
+    """Those that may be served; raises ConfigError if that is none."""
+    switches = [switch_of(getattr(task.function, "__module__", None) or "") for task in found]
+    may = [task for task, switch in zip(found, switches, strict=True) if switch is None or switch in sources]
+    if not may:
+        raise ConfigError(
+            f"{source} lets every client {_WHAT[switches[0] or '']}; if you mean that, start the worker "
+            f"with {switches[0]} instead of naming the module"
+        )
+    return may
 
 
 def _applied(name: str) -> NamedCallable:

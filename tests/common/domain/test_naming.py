@@ -137,3 +137,14 @@ def test_no_pattern_allows_to_run_programs(pattern: str) -> None:
     assert not is_allowed("tq.tasks.shell:run", [pattern])
     with pytest.raises(Forbidden):
         load_allowed("tq.tasks.shell:run", [pattern])
+
+
+@pytest.mark.parametrize(
+    "name", ["tq.tasks.http:fetch", "tq.tasks.http.session:HttpSession", "tq.tasks.http:serve"]
+)
+def test_no_pattern_allows_to_fetch_urls_nor_reaches_the_parts_that_do(name: str) -> None:
+    for pattern in ("*", "tq.*", name.replace(":", ".")):
+        assert not is_allowed(name, [pattern])
+        with pytest.raises(Forbidden, match="start it with --allow-http"):
+            load_allowed(name, [pattern])
+    assert is_allowed("tq.tasks.httpx:get", ["tq.*"])

@@ -158,13 +158,19 @@ def test_settings_cannot_be_changed_once_in_force(kind: type) -> None:
 
 def test_there_are_few_settings_in_all() -> None:
     names = {one.name for kind in (MasterSettings, WorkerSettings) for one in dataclasses.fields(kind)}
-    assert len(names) <= 32
+    assert len(names) <= 36
 
 
 @pytest.mark.parametrize(("given", "meant"), [("true", True), ("True", True), ("false", False)])
 def test_a_switch_is_true_or_false(given: str, meant: bool) -> None:
     assert worker(environment={"TQ_ALLOW_SHELL": given}).allow_shell is meant
     assert worker(allow_shell=True, environment={"TQ_ALLOW_SHELL": given}).allow_shell
+
+
+def test_private_addresses_without_the_switch_for_fetching_are_a_mistake_that_says_what_to_write() -> None:
+    with pytest.raises(ConfigError, match="needs allow_http: --allow-http --http-private"):
+        worker(http_private=True)
+    assert worker(http_private=True, allow_http=True).sources == ("--allow-http", "--http-private")
 
 
 @pytest.mark.parametrize("given", ["1", "yes", "no", "on"])

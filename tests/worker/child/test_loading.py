@@ -143,3 +143,8 @@ def test_what_runs_programs_is_served_only_with_its_switch(write: Write) -> None
         load_tasks(["tq.tasks.shell"])
     assert set(load_tasks([ALLOW_SHELL])) == {"tq.tasks.shell:run"}
     assert "tq.tasks.shell:run" in load_tasks(["loading_shell", ALLOW_SHELL])
+
+
+def test_no_function_that_needs_a_switch_is_applied_to_items_without_it() -> None:
+    with pytest.raises(ConfigError, match="start the worker with --allow-shell"):
+        load_tasks(["--apply=tq.tasks.shell:run"])
