@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -14,9 +15,29 @@ class LimitRow(NamedTuple):
     since: int  # when it was declared or changed, steady
 
 
+class BucketRow(NamedTuple):
+    """The tokens of one key of a limit with a rate, as they were at a moment: ``level`` parts, of which ``ms`` are a token."""
+
+    name: str
+    key: str
+    level: int
+    ms: int
+    at: int  # steady, as the next one
+    full: int  # when it needs not be kept any more
+
+
 class LimitStore(Protocol):
     def rows(self) -> list[LimitRow]: ...
     def put(self, row: LimitRow) -> None:
         """Replaces the row of this name."""
 
-    def drop(self, name: str) -> None: ...
+    def drop(self, name: str) -> None:
+        """With its buckets."""
+
+    # tokens
+    def buckets(self) -> list[BucketRow]: ...
+    def put_buckets(self, rows: Sequence[BucketRow]) -> None:
+        """Replaces those of the same name and key."""
+
+    def drop_full(self, now: int, most: int) -> None:
+        """Forget so many buckets that are full by now."""

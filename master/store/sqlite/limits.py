@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..interface.limits import LimitRow
+from collections.abc import Sequence
+
+from ..interface.limits import BucketRow, LimitRow
 from .part import SqlitePart
 
 
@@ -15,3 +17,13 @@ class SqliteLimits(SqlitePart):
 
     def drop(self, name: str) -> None:
         self._all("drop_limit", (name,))
+        self._all("drop_buckets", (name,))
+
+    def buckets(self) -> list[BucketRow]:
+        return [BucketRow(*row) for row in self._all("buckets")]
+
+    def put_buckets(self, rows: Sequence[BucketRow]) -> None:
+        self._many("put_bucket", rows)
+
+    def drop_full(self, now: int, most: int) -> None:
+        self._all("drop_full_buckets", (now, most))

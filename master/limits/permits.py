@@ -1,0 +1,208 @@
+"""How many tasks may start now under limits: units that run, and tokens of rates, for each key of each limit. Pure.
+
+::
+
+    room: how many may start ──► take: they do ──► give_back: they have ended, or were handed back
+                 ▲                    │ units that run + · tokens −
+                 └── ready_at ◄───────┘ tokens come back with time, up to the burst
+
+A rate is a bucket of tokens, counted in whole numbers, so that none is lost or made by rounding: a token has ``ms`` parts, and each
+millisecond brings ``tasks`` of them. So in any t milliseconds at most burst + tasks × t / ms units start. Time is the steady clock's.
+
+A task that counts for more units than its limit has now (an operator has lowered it) starts when nothing else runs and the bucket is
+full, and leaves a debt of tokens: it waits, but not without end, and the rate holds.
+
+Invariants: 1. ``running`` is the sum of what was taken and not given back; 2. a key that is not here has nothing that runs and a full
+bucket; 3. the units that run exceed ``max_running`` only by a task alone, or after that was lowered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from ...common.domain.limits import Limit
+from ..store.interface.limits import BucketRow
+
+LOOKED_AT: Final = (
+    2  # keys that each ``take`` looks at, whether they have nothing to remember: more than it can add
+)
+ANY_NUMBER: Final = 1 << 40
+
+LimitKey = tuple[str, str]
+"""The name of a limit, and a key in it."""
+Terms = Iterable[tuple[str, str, int]]
+"""Limits with the key of a task in each, and the units that it counts for."""
+
+
+class _Use:
+    """Of one key of one limit. ``level``: parts of tokens, below zero after a task of more units than the burst."""
+
+    __slots__ = ("at", "level", "limit", "running")
+
+    def __init__(self, limit: Limit | None, now: int) -> None:
+        self.running, self.level, self.at = 0, 0, now
+        self.limit: Limit | None = None
+        self.follow(limit, now)
+        self.level = self.full
+
+    @property
+    def full(self) -> int:
+        rate, most = (None, None) if self.limit is None else (self.limit.tokens, self.limit.most_together)
+        return 0 if rate is None or most is None else most * rate.ms
+
+    def follow(self, limit: Limit | None, now: int) -> None:
+        """Let time pass, and take what holds from now on. The tokens are kept in number when their rate changes."""
+        before = None if self.limit is None else self.limit.tokens
+        if before is not None:
+            self.level = min(self.full, self.level + (now - self.at) * before.tasks)
+        self.at = now
+        if limit is self.limit:
+            return
+        self.limit, after = limit, None if limit is None else limit.tokens
+        if after is None:
+            self.level = 0
+        elif before is None:
+            self.level = self.full
+        else:
+            self.level = min(self.full, self.level * after.ms // before.ms)
+
+    def room(self, units: int) -> int:
+        """How many tasks of so many units may start."""
+        room, limit = ANY_NUMBER, self.limit
+        if limit is None:
+            return room
+        if limit.max_running is not None:
+            alone = int(units > limit.max_running and not self.running)
+            room = max((limit.max_running - self.running) // units, alone)
+        if limit.tokens is not None:
+            alone = int(units * limit.tokens.ms > self.full and self.level >= self.full)
+            room = min(room, max(self.level // (units * limit.tokens.ms), alone))
+        return max(0, room)
+
+    def take(self, units: int) -> None:
+        self.running += units
+        if self.limit is not None and self.limit.tokens is not None:
+            self.level -= units * self.limit.tokens.ms
+
+    def wait_ms(self, units: int) -> int | None:
+        """How long until its rate lets a task of so many units start; None: not before another one has ended."""
+        limit = self.limit
+        if limit is None:
+            return 0
+        if limit.max_running is not None and self.running and self.running + units > limit.max_running:
+            return None
+        if limit.tokens is None:
+            return 0
+        missing = min(units * limit.tokens.ms, self.full) - self.level
+        return max(0, -(-missing // limit.tokens.tasks))
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.running and self.level >= self.full
+
+
+class KeyState(NamedTuple):
+    """For people. ``tokens``: whole ones; None: it has no rate."""
+
+    running: int
+    tokens: int | None
+
+
+class Permits:
+    def __init__(self, in_force: Callable[[str], Limit | None]) -> None:
+        """``in_force``: what holds under a name."""
+        self._in_force = in_force
+        self._uses: dict[LimitKey, _Use] = {}  # what was looked at least lately first
+        self._unwritten: dict[LimitKey, None] = {}  # buckets that are not in the store as they are
+
+    def load(self, rows: Iterable[BucketRow], now: int) -> None:
+        """Take the store's buckets. What runs is taken next, without tokens: see ``runs``."""
+        self._uses.clear()
+        self._unwritten.clear()
+        for row in rows:
+            limit = self._in_force(row.name)
+            use = self._uses[(row.name, row.key)] = _Use(limit, row.at)
+            rate = None if limit is None else limit.tokens
+            if rate is not None:
+                use.level = min(use.full, row.level * rate.ms // row.ms)
+            use.follow(limit, now)
+
+    def runs(self, terms: Terms, tasks: int, now: int) -> None:
+        """So many tasks run already: they were leased before this process began."""
+        for name, key, units in terms:
+            self._use((name, key), now).running += units * tasks
+
+    def room(self, terms: Terms, now: int) -> int:
+        """How many tasks with these keys may start now."""
+        return min(
+            (self._looked((name, key), now).room(units) for name, key, units in terms), default=ANY_NUMBER
+        )
+
+    def take(self, terms: Terms, tasks: int, now: int) -> None:
+        """So many start: no more than there is room for."""
+        for name, key, units in terms:
+            use = self._use((name, key), now)
+            use.take(units * tasks)
+            if use.limit is not None and use.limit.tokens is not None:
+                self._unwritten[(name, key)] = None
+            self._forget_idle(now)
+
+    def give_back(self, terms: Terms, tasks: int) -> None:
+        """So many run no more. The tokens of what was handed back before it began are spent all the same: a start that was
+        tried may have reached what the rate is there for."""
+        for name, key, units in terms:
+            self._uses[(name, key)].running -= units * tasks
+
+    def ready_at(self, terms: Terms, now: int) -> int | None:
+        """The moment at which their rates let one of these tasks start; None: it is not known, since another one must end first."""
+        waits = [self._looked((name, key), now).wait_ms(units) for name, key, units in terms]
+        known = [wait for wait in waits if wait is not None]
+        return now + max(known, default=0) if len(known) == len(waits) else None
+
+    def holding(self, terms: Terms, now: int) -> list[LimitKey]:
+        """Those of the limits that let none of these tasks start now."""
+        return [(name, key) for name, key, units in terms if not self._looked((name, key), now).room(units)]
+
+    def state(self, name: str, key: str, now: int) -> KeyState:
+        use = self._looked((name, key), now)
+        rate = None if use.limit is None else use.limit.tokens
+        return KeyState(use.running, None if rate is None else max(0, use.level // rate.ms))
+
+    def unwritten(self) -> list[BucketRow]:
+        """The buckets that tokens were taken from since the last time."""
+        names, self._unwritten = self._unwritten, {}
+        rows = []
+        for name, key in names:
+            use = self._uses.get((name, key))
+            rate = None if use is None or use.limit is None else use.limit.tokens
+            if use is not None and rate is not None:
+                full_at = use.at + max(0, -(-(use.full - use.level) // rate.tasks))
+                rows.append(BucketRow(name, key, use.level, rate.ms, use.at, full_at))
+        return rows
+
+    def _looked(self, key: LimitKey, now: int) -> _Use:
+        """As it is now, without being remembered if there is nothing to remember."""
+        limit, use = self._in_force(key[0]), self._uses.get(key)
+        if use is None:
+            return _Use(limit, now)
+        use.follow(limit, now)
+        return use
+
+    def _use(self, key: LimitKey, now: int) -> _Use:
+        use = self._looked(key, now)
+        self._uses.pop(key, None)
+        self._uses[key] = use  # at the end
+        return use
+
+    def _forget_idle(self, now: int) -> None:
+        for key in [key for _, key in zip(range(LOOKED_AT), self._uses, strict=False)]:
+            use = self._uses.pop(key)
+            use.follow(self._in_force(key[0]), now)
+            if not use.is_idle:
+                self._uses[key] = use
+
+    @property
+    def keys(self) -> int:
+        """How many are remembered."""
+        return len(self._uses)
