@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .common.domain.hooks import Ended as Ended
     from .common.domain.model import State as State
     from .common.domain.on_error import at_least as at_least
+    from .common.domain.resources import resource as resource
     from .common.domain.steps import Signal as Signal
     from .common.errors import CancelRequested as CancelRequested
     from .common.errors import ConfigError as ConfigError
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from .common.errors import QuotaExceeded as QuotaExceeded
     from .common.errors import Rejected as Rejected
     from .common.errors import RemoteError as RemoteError
+    from .common.errors import ResourceFailed as ResourceFailed
     from .common.errors import StepChanged as StepChanged
     from .common.errors import StoreError as StoreError
     from .common.errors import StoreFull as StoreFull
@@ -81,7 +83,7 @@ if TYPE_CHECKING:
 
 _ERRORS = (
     "CancelRequested ConfigError DecodeError DependencyFailed FlowFailed Forbidden InvalidArgument LeaseLost NotNamed NotSerializable "
-    "ProtocolError QuotaExceeded Rejected RemoteError StepChanged StoreError StoreFull TaskCancelled TaskConflict TaskCrashed TaskError "
+    "ProtocolError QuotaExceeded Rejected RemoteError ResourceFailed StepChanged StoreError StoreFull TaskCancelled TaskConflict TaskCrashed TaskError "
     "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable "
     "WouldDeadlock"
 )
@@ -114,6 +116,7 @@ _HOMES = {
     "current": "common.domain.context",
     "exposed": "common.contract.exposed",
     "local": "client.local.local",
+    "resource": "common.domain.resources",
     "throwaway_cluster": "client.local.throwaway",
     "wait": "client.tasks.handles",
     **dict.fromkeys(("Discard", "Retry", "Snooze", "Suspended"), "common.domain.directives"),

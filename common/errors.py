@@ -21,6 +21,7 @@
     ├── FlowFailed                 a flow did not succeed; carries its counts
     ├── StoreError                 the store could not commit; ``maybe_done`` says what to assume
     │   └── StoreFull              … for its disk is full: nothing new is accepted
+    ├── ResourceFailed             what a task asks for could not be made in its worker
     ├── RemoteError                an object that the user exposes raised
     └── TaskError                  a task did not succeed; carries the remote type, message, traceback
         ├── TaskTimeout   ├── TaskCrashed   ├── TaskCancelled   ├── TaskExpired   ├── TaskLost
@@ -163,6 +164,10 @@ class StoreError(TqError):
 
 class StoreFull(StoreError):
     """The master's disk is full. Nothing new is accepted until there is room; what was accepted goes on."""
+
+
+class ResourceFailed(TqError):
+    """A resource that a task asks for could not be made: its function raised. The attempt has failed; the next one makes it again."""
 
 
 class RemoteError(TqError):

@@ -1,16 +1,18 @@
-"""Functions around tasks: ``@app.on_child_start``, ``@app.on_child_stop``, ``@app.before`` and ``@app.after``."""
+"""Functions around tasks: ``@app.on_child_start``, ``@app.on_child_stop``, ``@app.before``, ``@app.after``, ``@app.resource``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ...common.domain.hooks import AFTER, BEFORE, CHILD_START, CHILD_STOP, Hooks
+from ...common.domain.resources import SharedResource
 
 if TYPE_CHECKING:
     from ...common.domain.context import Context
     from ...common.domain.hooks import Ended
 
+T = TypeVar("T")
 Start = TypeVar("Start", bound=Callable[[], object])
 Before = TypeVar("Before", bound="Callable[[Context], Any]")
 After = TypeVar("After", bound="Callable[[Context, Ended], Any]")
@@ -112,3 +114,38 @@ class HookingApp:
         """
         self._hooks.add(AFTER, function)
         return function
+
+    @overload
+    def resource(self, function: Callable[..., AsyncIterator[T]], /) -> SharedResource[T]: ...
+    @overload
+    def resource(self, function: Callable[..., Iterator[T]], /) -> SharedResource[T]: ...
+    def resource(self, function: Callable[..., Any], /) -> SharedResource[Any]:
+        """Name how something is made that tasks need and are not sent: a connection, a client, a model.
+
+        It is made once in each child of a worker, when the first task asks for it, and what stands behind the ``yield`` runs at
+        the end of the child, in the reverse order of making. Tasks, and other resources, ask for it by the default of a
+        parameter, ``tq.resource(db)``. When its function raises before the ``yield``, the attempt fails with ResourceFailed, and the
+        next one that asks makes it again. Tasks of any App may ask for it.
+
+        Args:
+            function: A generator function that yields once. Parameters are other resources. One that is ``async def`` is for
+                ``async def`` tasks, and is made in their event loop.
+
+        Returns:
+            The resource, for ``tq.resource``.
+
+        Raises:
+            InvalidArgument: It does not yield, or has a parameter that no worker can give.
+
+        Example::
+
+            @app.resource
+            def db() -> Iterator[Connection]:
+                conn = connect()
+                yield conn
+                conn.close()
+
+            @app.task
+            def count(table: str, conn: Connection = tq.resource(db)) -> int: ...
+        """
+        return SharedResource(function)

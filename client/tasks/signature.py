@@ -1,6 +1,6 @@
 """Whether a call fits a function, checked at the submit: a call that does not fit raises TypeError there.
 
-The worker fills in the parameter annotated ``tq.Context``, so that one is left out here.
+The worker fills in the parameter annotated ``tq.Context``, and those whose default is ``tq.resource(…)``, so they are left out here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...common.domain.callables import context_parameter
+from ...common.domain.resources import SharedResource, asked_by
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -20,19 +21,24 @@ class Arguments:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function_name = getattr(function, "__qualname__", type(function).__name__)
         self.context = context_parameter(function)
+        self.asked = asked_by(function, self.function_name)
+        filled = {*self.asked, *([] if self.context is None else [self.context])}
         self._whole = inspect.signature(function)
-        parameters = [one for one in self._whole.parameters.values() if one.name != self.context]
+        parameters = [one for one in self._whole.parameters.values() if one.name not in filled]
         self._signature = self._whole.replace(parameters=parameters)
+        # Where it is called as a function, a resource may be given.
+        here = [one for one in self._whole.parameters.values() if one.name != self.context]
+        self._here = self._whole.replace(parameters=here)
         positional = [
             one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
         ]
         self.names = tuple(one.name for one in positional)
         self._needed = sum(one.default is one.empty for one in positional)
         # The number of positional arguments that fit without ``bind``: -1 when positional arguments alone cannot
-        # suffice, and none after the context's parameter, because the worker passes the context by name.
-        self._accepted = (
-            len(positional) if self.context is None else list(self._whole.parameters).index(self.context)
-        )
+        # suffice, and none after a parameter that the worker fills in, because it does so by name.
+        self._before = list(self._whole.parameters)[: self._first_filled(filled)]
+        self._is_filled = bool(filled)
+        self._accepted = len(self._before) if filled else len(positional)
         if any(one.kind is one.KEYWORD_ONLY and one.default is one.empty for one in parameters):
             self._accepted = -1
 
@@ -43,13 +49,19 @@ class Arguments:
         """
         if not kwargs and self._needed <= len(args) <= self._accepted:
             return args, kwargs
-        try:
-            bound = self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{self.function_name}{self._signature}: {error}") from None
-        if self.context is None or len(args) <= self._accepted:
+        bound = self._bound(self._signature, (args, kwargs))
+        if not self._is_filled or len(args) <= self._accepted:
             return args, kwargs
-        return self._named_behind_context(bound)
+        return self._named_behind_filled(bound)
+
+    def _bound(self, signature: inspect.Signature, call: Call) -> inspect.BoundArguments:
+        args, kwargs = call
+        try:
+            return signature.bind(*args, **kwargs)
+        except TypeError as error:
+            sent = self.asked.keys() & kwargs.keys() - signature.parameters.keys()
+            why = f"{min(sent)} is a resource, which the worker makes; leave it out" if sent else str(error)
+            raise TypeError(f"{self.function_name}{signature}: {why}") from None
 
     def fits_plainly(self, count: int) -> bool:
         """Whether this number of positional arguments fits without ``bind``."""
@@ -61,29 +73,38 @@ class Arguments:
         try:
             self._whole.bind(*args, **kwargs)
         except TypeError:
-            args, kwargs = self.fit(args, kwargs)
+            args, kwargs = self._named_behind_filled(self._bound(self._here, call))
             kwargs = {**kwargs, str(self.context): context}
         return function(*args, **kwargs)
 
-    def _named_behind_context(self, bound: inspect.BoundArguments) -> Call:
-        """Pass the arguments after the context's parameter by name: the worker passes the context by name too, and no
-        positional argument may follow it."""
-        before = list(self._whole.parameters)[: max(0, self._whole_index())]
+    def asked_of_call(self, call: Call) -> dict[str, SharedResource[Any]]:
+        """The resources that this call needs besides what it gives itself."""
+        if not self.asked:
+            return self.asked
+        args, kwargs = call
+        given = self._whole.bind_partial(*args, **kwargs).arguments
+        return {name: one for name, one in self.asked.items() if name not in given}
+
+    def _named_behind_filled(self, bound: inspect.BoundArguments) -> Call:
+        """Pass the arguments behind the first parameter that the worker fills in by name: it passes its own by name too, and no
+        positional argument may follow."""
+        before = self._before
         by_name: dict[str, Any] = {}
         for name, value in bound.arguments.items():
-            kind = self._signature.parameters[name].kind
+            kind = bound.signature.parameters[name].kind
             if name in before:
                 continue
             if kind is inspect.Parameter.VAR_KEYWORD:
                 by_name.update(value)
             elif kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
                 raise TypeError(
-                    f"{self.function_name}: the tq.Context parameter must come after {name}; move it to the end "
+                    f"{self.function_name}: what the worker fills in must come after {name}; move it to the end "
                     "as a keyword: def job(…, *, ctx: tq.Context)"
                 )
             else:
                 by_name[name] = value
         return tuple(bound.arguments[name] for name in before if name in bound.arguments), by_name
 
-    def _whole_index(self) -> int:
-        return list(self._whole.parameters).index(str(self.context))
+    def _first_filled(self, filled: set[str]) -> int:
+        parameters = list(self._whole.parameters)
+        return min(map(parameters.index, filled), default=len(parameters))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from ...common.domain.callables import NamedCallable
+from ...common.domain.resources import check_resources
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ..core.blocking import warn_on_loop
@@ -347,15 +348,29 @@ class Task(Submitter[P, R], Generic[P, R, C]):
     ) -> None:
         super().__init__(session, Definition(function, name), choice)
         self.function: Callable[P, C] = function
+        check_resources(function)
         self._hooks = hooks
         functools.update_wrapper(self, function)
         self.schedules: list[tuple[str | None, Callable[[], DeclaredSchedule]]] = []  # by the name given
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
         arguments = self._definition.arguments
+        if arguments is None or not (arguments.context or arguments.asked):
+            return self.function(*args, **kwargs)
+        asked = arguments.asked_of_call((args, kwargs))
+        if not asked:
+            return cast(C, self._call_here(*args, **kwargs))
+        from .calling_here import call_with
+
+        return cast(
+            C, call_with(asked, self.function, lambda given: self._call_here(*args, **{**kwargs, **given}))
+        )
+
+    def _call_here(self, *args: Any, **kwargs: Any) -> Any:
+        arguments = self._definition.arguments
         if arguments is None or arguments.context is None:
             return self.function(*args, **kwargs)
-        return cast(C, arguments.call_here(self.function, _context_here(self), (args, kwargs)))
+        return arguments.call_here(self.function, _context_here(self), (args, kwargs))
 
     @property
     def __tq_task__(self) -> NamedCallable:

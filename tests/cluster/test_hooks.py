@@ -30,6 +30,12 @@ def hooked_tasks(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("hooked_tasks")
 
 
+@pytest.fixture
+def resource_tasks(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    return importlib.import_module("resource_tasks")
+
+
 def test_functions_run_around_tasks_and_around_the_child(notes: Path, hooked_tasks: Any) -> None:
     with tq.throwaway_cluster(hooked_tasks.app, slots=1):
         first = hooked_tasks.double.submit(4)
@@ -55,3 +61,36 @@ def test_they_run_in_a_thread_of_the_program(
     lines = notes.read_text("utf-8").splitlines()
     assert lines == ["starts", *AROUND[:5], "stops"]
     assert "hook @app.on_child_start hooked_tasks:child_starts_badly raised" in caplog.text
+
+
+def test_resources_are_made_once_in_a_child_and_closed_at_its_end(notes: Path, resource_tasks: Any) -> None:
+    query, fetch = resource_tasks.query, resource_tasks.fetch
+    with tq.throwaway_cluster(resource_tasks.app, slots=1) as app:
+        down = query.submit("t").exception(WAIT_SECONDS)
+        assert "the resource resource_tasks:db could not be made: OSError: the server is down" in str(down)
+        notes.with_name("notes.up").touch()
+        assert query.submit("t").result(WAIT_SECONDS) == "t db 5"
+        assert query.submit("t", limit=1).result(WAIT_SECONDS) == "t db 1"
+        assert list(query.map("ab").results(WAIT_SECONDS)) == ["a db 5", "b db 5"]
+        assert fetch.submit("u").result(WAIT_SECONDS) == "u session of db 1"
+        assert resource_tasks.calls_the_other.submit("c").result(WAIT_SECONDS) == "c db 7"
+        with pytest.raises(TypeError, match="conn is a resource, which the worker makes; leave it out"):
+            query.submit("t", conn=5)
+        by_name = app.submit("resource_tasks:query", "t", conn="mine").exception(WAIT_SECONDS)
+        assert "conn is a resource, which the worker makes" in str(by_name)
+    assert notes.read_text("utf-8").splitlines() == [
+        *["db opens", "db opens", "session opens"],
+        *["session closes", "db closes", "stops"],
+    ]
+
+
+def test_resources_of_a_thread_of_the_program(notes: Path, resource_tasks: Any) -> None:
+    notes.with_name("notes.up").touch()
+    with tq.local(1, workers="threads") as q:
+        assert q.submit(resource_tasks.query.function, "t").result(WAIT_SECONDS) == "t db 5"
+        assert q.submit(resource_tasks.fetch.function, "u").result(WAIT_SECONDS) == "u session of db 1"
+        assert q.submit(resource_tasks.calls_the_other.function, "c").result(WAIT_SECONDS) == "c db 7"
+    assert notes.read_text("utf-8").splitlines() == [
+        *["db opens", "session opens"],
+        *["session closes", "db closes", "stops"],
+    ]

@@ -39,6 +39,7 @@ from ...common.domain.id_runs import IdRun
 from ...common.domain.model import OutcomeNumber
 from ...common.errors import CancelRequested, ConfigError, TimeLimit
 from ...common.runtime.history import digest, open_history
+from ...common.runtime.made_resources import provide as provide_resources
 from ...common.runtime.parent_death import die_with
 from ...common.values.blob import Blob, set_ambient_fetcher
 from ...common.values.codec import decode_work, encode_atom
@@ -133,13 +134,14 @@ class ChildProcess:
             return
         self._fork_guard.exit_if_forked()
         capture_logging(self._writer)
+        provide_resources(self._tasks.resources)
         self._tasks.start()
         self._state.note()
         hello = sorted(self._tasks.described())
         self._send(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
         while (block := self._next_block()) is not None:
             self._run_block(block)
-        self._tasks.stop()
+        self._tasks.stop(self._await)
 
     # what comes in
 

@@ -13,6 +13,8 @@ from ...common.domain.directives import Directive
 from ...common.domain.hooks import CHILD_START, CHILD_STOP, Hooks
 from ...common.domain.naming import load_allowed
 from ...common.domain.probe import PROBE, probe
+from ...common.domain.resources import SharedResource, asked_by, check_asked
+from ...common.runtime.made_resources import MadeResources, Run
 from ...common.values.blob import Blob
 from ...common.values.codec import EACH, NotSerializable, encode
 from ...common.values.failure import Failure
@@ -21,27 +23,30 @@ from .around import Around, Encoded, call_hooks
 
 class ServedTask(NamedTuple):
     task: NamedCallable
-    context_name: str | None  # the parameter that receives the Context
-    context_at: int | None  # its place among the positional ones; None: it is passed by name
+    filled: dict[
+        str, int | None
+    ]  # the parameters that a caller has nothing for: their places; None: passed by name
+    context_name: str | None  # the one of them that receives the Context
     is_coroutine: bool
     plain: Callable[..., Any] | None  # the function, if nothing is to do but to call it
-    around: Around | None = None  # what its program has run around it
+    around: Around | None  # what its program has run around it
+    asked: dict[str, SharedResource[Any]]  # the parameters that receive resources
+    made: MadeResources
 
     @classmethod
-    def of(cls, task: NamedCallable) -> ServedTask:
+    def of(cls, task: NamedCallable, made: MadeResources) -> ServedTask:
+        """``made``: the resources of the child."""
         function = task.function
-        name, place = context_parameter(function), None
-        if name is not None:
-            parameters = list(inspect.signature(function).parameters.values())
-            index = next(at for at, one in enumerate(parameters) if one.name == name)
-            positional = parameters[index].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-            place = index if positional else None
+        name, asked = context_parameter(function), asked_by(function, task.name)
         is_coroutine = inspect.iscoroutinefunction(function)
+        check_asked(asked, task.name, is_coroutine=is_coroutine)
+        filled = _places(function, {*asked, *([] if name is None else [name])})
         around = None
         if task.hooks is not None and task.hooks.has_around_tasks:
             around = Around(task.hooks, is_coroutine=is_coroutine, encode=encode_result)
-        plain = function if name is None and not is_coroutine and around is None else None
-        return cls(task, name, place, is_coroutine, plain, around)
+        is_plain = not filled and not is_coroutine and around is None
+        plain = function if is_plain else None
+        return cls(task, filled, name, is_coroutine, plain, around, asked, made)
 
     def perform(
         self,
@@ -67,13 +72,34 @@ class ServedTask(NamedTuple):
         return self.run_chunk(args, style, context)
 
     def run(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Any) -> Any:
-        """Call it with the context in its place: the arguments of a caller have none for it."""
-        if self.context_name is None:
+        """Call it with the context and the resources in their places: the arguments of a caller have none for them."""
+        if not self.filled:
             return self.task.function(*args, **kwargs)
-        if self.context_at is not None and len(args) > self.context_at:
-            args = [*args[: self.context_at], context, *args[self.context_at :]]
-            return self.task.function(*args, **kwargs)
-        return self.task.function(*args, **{**kwargs, self.context_name: context})
+        if not self.asked:
+            return self._run_filled(args, kwargs, {str(self.context_name): context})
+        if sent := self.asked.keys() & kwargs.keys():
+            raise TypeError(
+                f"{self.task.name}: {min(sent)} is a resource, which the worker makes; leave it out"
+            )
+        if self.is_coroutine:
+            return self._run_with_resources(args, kwargs, context)
+        return self._run_filled(args, kwargs, self._with_context(self.made.given(self.asked), context))
+
+    async def _run_with_resources(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Any) -> Any:
+        given = await self.made.given_to_coroutine(self.asked)
+        return await self._run_filled(args, kwargs, self._with_context(given, context))
+
+    def _with_context(self, given: dict[str, Any], context: Any) -> dict[str, Any]:
+        return given if self.context_name is None else {**given, self.context_name: context}
+
+    def _run_filled(self, args: Sequence[Any], kwargs: Mapping[str, Any], given: dict[str, Any]) -> Any:
+        all_args, by_name = list(args), dict(kwargs)
+        for name, place in self.filled.items():
+            if place is not None and len(all_args) > place:
+                all_args.insert(place, given[name])
+            else:
+                by_name[name] = given[name]
+        return self.task.function(*all_args, **by_name)
 
     def run_chunk(self, items: Sequence[Any], style: str, context: Any) -> Any:
         """The results of many calls; see ``codec.encode_chunk``."""
@@ -117,6 +143,18 @@ class ServedTask(NamedTuple):
         return [results, failures]
 
 
+def _places(function: Callable[..., Any], names: set[str]) -> dict[str, int | None]:
+    """Of these parameters, in their order."""
+    if not names:
+        return {}
+    parameters = inspect.signature(function).parameters.values()
+    return {
+        one.name: at if one.kind is one.POSITIONAL_OR_KEYWORD else None
+        for at, one in enumerate(parameters)
+        if one.name in names
+    }
+
+
 def _own_failure(error: Exception) -> bytes:
     """The failure of one call of many. What directs the task's fate is raised: a chunk is one task."""
     if issubclass(type(error), Directive):
@@ -152,9 +190,13 @@ class ServedTasks(dict[str, ServedTask]):
         self, tasks: Mapping[str, NamedCallable], allow: Sequence[str], imported: Callable[[], object]
     ) -> None:
         """``imported``: called when a callable was imported for a task, before the task begins."""
-        super().__init__({name: ServedTask.of(task) for name, task in tasks.items()})
+        self.resources = MadeResources()
+        super().__init__({name: self.served(task) for name, task in tasks.items()})
         self._allow, self._imported = allow, imported
         self._started: list[Hooks] = []
+
+    def served(self, task: NamedCallable) -> ServedTask:
+        return ServedTask.of(task, self.resources)
 
     def described(self) -> list[list[Any]]:
         """``[name, queue, [[name, definition] of each schedule]]`` of each task."""
@@ -171,15 +213,16 @@ class ServedTasks(dict[str, ServedTask]):
                 self._started.append(hooks)
                 call_hooks(hooks.of(CHILD_START))
 
-    def stop(self) -> None:
-        """Call what these Apps have for its end."""
+    def stop(self, run: Run) -> None:
+        """Close the resources, then call what these Apps have for its end. ``run``: a coroutine in the loop of the tasks."""
+        self.resources.close(run)
         for hooks in reversed(self._started):
             call_hooks(hooks.of(CHILD_STOP))
 
     def __missing__(self, name: str) -> ServedTask:
         if name == PROBE:
-            return ServedTask.of(NamedCallable(name=PROBE, function=probe))
-        found = self[name] = ServedTask.of(named(name, load_allowed(name, self._allow)))
+            return self.served(NamedCallable(name=PROBE, function=probe))
+        found = self[name] = self.served(named(name, load_allowed(name, self._allow)))
         self.start(found)
         self._imported()
         return found

@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any
 
 from ...common.domain import context, nameless
-from ...common.domain.callables import named
+from ...common.domain.callables import NamedCallable, named
 from ...common.domain.context import Context
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import show_id
@@ -33,6 +33,7 @@ from ...common.domain.model import OutcomeNumber
 from ...common.domain.naming import callable_name, find_loaded, module_name_of
 from ...common.errors import NotNamed, TqError
 from ...common.runtime.callbacks import contained
+from ...common.runtime.made_resources import provide as provide_resources
 from ...common.values.blob import Blob, fetched_by
 from ...common.values.codec import decode_work
 from ...common.values.failed import failed
@@ -74,7 +75,7 @@ class ThreadChild:
         self._outgoing: deque[tuple[JobReport, list[Any] | None]] = deque()
         self._is_posted = False
         self._tasks = LoadedTasks({}, allow, imported=lambda: None)
-        self._runner: asyncio.Runner | None = None  # made for the first task that is a coroutine
+        self._runner = asyncio.Runner()  # makes its loop for the first task that is a coroutine
         self._calls: dict[int, Future[Any]] = {}
         self._call_ids = itertools.count(1)
         self._steps = LastSteps(self)
@@ -155,6 +156,7 @@ class ThreadChild:
 
     def _run(self) -> None:
         _here.child = self
+        provide_resources(self._tasks.resources, of_thread=True)
         get_needed_from(partial(_fetch_needed, self), failed)
         try:
             while (job := self._next()) is not None:
@@ -164,9 +166,8 @@ class ThreadChild:
                     self._is_posted = True
                     self._post(self._hand_over)
         finally:
-            self._tasks.stop()
-            if self._runner is not None:
-                self._runner.close()
+            self._tasks.stop(self._runner.run)
+            self._runner.close()
             self._post(lambda: self._owner.child_died(self, Death(0)))
 
     def _next(self) -> Job | None:
@@ -199,12 +200,12 @@ class ThreadChild:
             args, kwargs, style = decode_work(job.payload)
         if nameless.is_for(job.name):
             number, *args = args
-            served = _without_name(job.name, number[0] if style == "starmap" else number)
+            number = number[0] if style == "starmap" else number
+            served = self._tasks.served(_without_name(job.name, number))
         else:
             served = self._tasks[job.name]
         value = served.perform(args, kwargs, style, self.context)
         if served.is_coroutine:
-            self._runner = self._runner or asyncio.Runner()
             value = self._runner.run(value)
         self._fork_guard.exit_if_forked()
         if style is None and (other := became(value)) is not None:
@@ -295,7 +296,7 @@ class LoadedTasks(ServedTasks):
     def __missing__(self, name: str) -> ServedTask:
         function = find_loaded(name)
         if callable(function) and callable_name(function) == name:
-            found = self[name] = ServedTask.of(named(name, function))
+            found = self[name] = self.served(named(name, function))
             self.start(found)
             return found
         if name.partition(":")[0] == _own_script():
@@ -311,8 +312,8 @@ def _fetch_needed(child: ThreadChild, first: bytes) -> Rows:
     return fetch(child, job.id, job.attempt, job.lease, first)
 
 
-def _without_name(task: str, number: Any) -> ServedTask:
-    return ServedTask.of(named(task, nameless.find(number)))
+def _without_name(task: str, number: Any) -> NamedCallable:
+    return named(task, nameless.find(number))
 
 
 def _own_script() -> str | None:

@@ -11,6 +11,7 @@ import tq
 from tq.common.domain.callables import NamedCallable
 from tq.common.domain.hooks import AFTER, BEFORE, CHILD_START, CHILD_STOP, Ended, Hooks
 from tq.common.domain.model import Outcome
+from tq.common.runtime.made_resources import MadeResources
 from tq.common.values.codec import decode
 from tq.worker.child.served import ServedTask, ServedTasks, encode_result
 
@@ -36,7 +37,7 @@ class Notes:
         return note
 
     def served(self, function: Any) -> ServedTask:
-        return ServedTask.of(NamedCallable(name="m:f", function=function, hooks=self.hooks))
+        return ServedTask.of(NamedCallable(name="m:f", function=function, hooks=self.hooks), MadeResources())
 
     def run(self, function: Any, *args: Any, style: str | None = None) -> Any:
         served = self.served(function)
@@ -156,7 +157,10 @@ def test_coroutines_are_awaited_around_coroutines_and_left_out_around_functions(
 def test_a_task_whose_program_has_none_around_it_is_called_directly() -> None:
     hooks = Hooks()
     hooks.add(CHILD_START, idle)  # not around tasks
-    assert ServedTask.of(NamedCallable(name="m:f", function=double, hooks=hooks)).plain is double
+    assert (
+        ServedTask.of(NamedCallable(name="m:f", function=double, hooks=hooks), MadeResources()).plain
+        is double
+    )
 
 
 def test_those_of_a_child_run_once_for_each_app() -> None:
@@ -172,5 +176,5 @@ def test_those_of_a_child_run_once_for_each_app() -> None:
     tasks.start()
     tasks.start()
     assert one.calls == other.calls == ["on_child_start 1", "on_child_start 2"]
-    tasks.stop()
+    tasks.stop(asyncio.run)
     assert one.calls[2:] == ["on_child_stop 2", "on_child_stop 1"]

@@ -10,6 +10,7 @@ import pytest
 from tq.common.domain.callables import NamedCallable
 from tq.common.domain.context import Context
 from tq.common.domain.directives import Retry
+from tq.common.runtime.made_resources import MadeResources
 from tq.common.values.blob import Blob
 from tq.common.values.codec import EACH, NotSerializable, decode
 from tq.common.values.failure import Failure
@@ -36,7 +37,7 @@ async def later(item: int) -> int:
 
 @pytest.mark.parametrize("function", [picky, with_context, later])
 def test_what_a_call_raises_is_its_own_and_the_others_go_on(function: Callable[..., Any]) -> None:
-    served = ServedTask.of(NamedCallable(name="m:f", function=function))
+    served = ServedTask.of(NamedCallable(name="m:f", function=function), MadeResources())
     answer = served.run_chunk(list(range(30)), EACH, None)
     results, failures = asyncio.run(answer) if served.is_coroutine else answer
     assert results == [None if item % 10 in (3, 4) else 2 * item for item in range(30)]
@@ -49,7 +50,9 @@ def test_what_directs_the_tasks_fate_is_that_of_the_chunk() -> None:
         raise Retry
 
     with pytest.raises(Retry):
-        ServedTask.of(NamedCallable(name="m:f", function=retrying)).run_chunk([1, 2], EACH, None)
+        ServedTask.of(NamedCallable(name="m:f", function=retrying), MadeResources()).run_chunk(
+            [1, 2], EACH, None
+        )
 
 
 def test_a_result_that_cannot_be_sent_is_a_failure_of_its_own() -> None:
