@@ -53,6 +53,7 @@ class Resource(enum.IntEnum):
     DEPENDENTS = 22
     NEEDS = 23
     DECLARED_LIMITS = 24
+    LANES = 25
 
 
 class AccountLimit(NamedTuple):
@@ -98,6 +99,14 @@ LIMITS: Final[dict[Resource, AccountLimit]] = {
     # A route is never deleted; half of what the master has is left to others.
     Resource.NAMES: AccountLimit(
         50_000, 100_000, KIB, "names of tasks in queues since the master started", "use fewer names"
+    ),
+    # A lane is forgotten with the last of its tasks.
+    Resource.LANES: AccountLimit(
+        200_000,
+        400_000,
+        KIB,
+        "tenants and keys of limits that tasks here have",
+        "use fewer of them, or wait until results are deleted",
     ),
     # Named things that programs keep here. What was here when the master started is on no key's account.
     Resource.QUEUES: AccountLimit(

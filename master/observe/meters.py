@@ -25,7 +25,8 @@ from ..tasks.completion import Completion
 from ..tasks.dispatch import Dispatch
 from ..tasks.leases import LeasedAttempt, LeasedTasks
 from ..tasks.reports import ReportedSlice
-from ..tasks.routes import Route, Routes
+from ..tasks.route import Route
+from ..tasks.routes import Routes
 from ..tasks.succeeded import leased_parts
 
 TASKS_MAX: Final = 200  # pairs of queue and task with labels of their own; all others share one
@@ -142,6 +143,8 @@ def count(engine: Engine) -> MasterMeters:
     """MasterMeters that count everything from now on."""
     meters = MasterMeters(engine.store, engine.part(Routes))
     completion = engine.part(Completion)
-    engine.part(Dispatch).meters = completion.meters = completion.unsuccessful.meters = meters
+    dispatch = engine.part(Dispatch)
+    dispatch.meters = dispatch.parked.meters = meters
+    completion.meters = completion.unsuccessful.meters = meters
     engine.endings.listen(meters.ended)
     return meters

@@ -22,7 +22,8 @@ from ..items.items import Items
 from ..items.queue import ItemQueueState
 from ..tasks.attempt_output import AttemptOutput
 from ..tasks.leases import Leases
-from ..tasks.routes import Capability, Queue, Routes
+from ..tasks.route import Capability, Queue
+from ..tasks.routes import Routes
 from ..tasks.shown import attempts_of, begun, running_by_route, shown_counts
 from ..workers.membership import Membership, Worker
 from ..workers.worker_info import WorkerInfo

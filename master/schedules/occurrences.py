@@ -32,7 +32,8 @@ from ..store.interface.store import Picture, Store
 from ..tasks.completion import Completion
 from ..tasks.dispatch import Dispatch
 from ..tasks.origins import OF_SCHEDULES
-from ..tasks.routes import Route, Routes
+from ..tasks.route import Route
+from ..tasks.routes import Routes
 from .decision import SkippedInstants
 from .definitions import definition_of
 

@@ -7,7 +7,7 @@ a transaction without ``committed`` are uncertain, as their commit was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...common.domain.id_runs import IdRun
@@ -73,9 +73,16 @@ class RecordingStore:
         return whole
 
     def lease(
-        self, routes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
+        self,
+        routes: Sequence[int],
+        limit: int,
+        bytes_max: int | None,
+        lease: bytes,
+        worker: int,
+        now: int,
+        rooms: Mapping[int, int] = {},
     ) -> list[Leased | LeasedSlice]:
-        rows = self._store.lease(routes, limit, bytes_max, lease, worker, now)
+        rows = self._store.lease(routes, limit, bytes_max, lease, worker, now, rooms)
         self._given(rows, Want(limit, lease, worker))
         return rows
 

@@ -88,7 +88,7 @@ class Meanings:
 
     def __init__(self, engine: Engine, session: Session) -> None:
         self._engine, self._store = engine, engine.store
-        self._neighbours = Neighbours(engine.store)
+        self._neighbours = Neighbours(engine.store, engine.part(Routes).plain_number)
         self._is_within = within(engine.part(Routes), session)
 
     def how_many(self, id: bytes, digits: int, tail: int) -> int | None:

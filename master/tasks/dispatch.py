@@ -6,7 +6,7 @@
                            ├─► plan ─► insert ────┤
     lease calls ─► parked ─┘     ▲        │       └─► rows inserted READY or SCHEDULED
                                  └────────┘ an id exists already: drop it, plan again
-    then: routes with ready rows ─► store.lease ─► the calls still parked
+    then: lanes with ready rows ─► store.lease ─► the calls still parked (see parked.py)
 
 A task for which a worker already waits is written once, as leased, instead of inserted, found and updated.
 
@@ -16,7 +16,7 @@ follows the commit of its row; 3. ready rows in the store are leased before fres
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import starmap
 from typing import Any, Final
 
@@ -29,26 +29,22 @@ from ...common.wire.frames import pack, too_large
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
-from ..engine.work import Work
-from ..store.interface.slices import LeasedSlice
 from ..store.interface.store import Inconsistent, Picture, Store
-from ..store.interface.tasks import Leased, Want
 from .consulted import Consulted
 from .expiry import Expiry
-from .granted import granted
 from .known_tasks import new_tasks
 from .leases import LeasedTasks, LeaseReply
 from .meter import TaskMeter
 from .origins import is_of_flow
+from .parked import ParkedCalls, answer
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, Plan, Submission
-from .routes import Capability, ParkedLease, Route, Routes, numbers
+from .route import Capability, ParkedLease, Route
+from .routes import Routes
 from .scheduled import ScheduledTasks
 from .submitted import NewRun, check_computed, new_runs, only
 from .subscriptions import Subscriptions
 
 LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
-CALLS_TOGETHER: Final = 100  # parked calls that are served by one look at what is ready
-NONE_READY: Final = "lease: the store has no ready task where the engine counts some"
 SUBMIT_TASKS_MAX: Final = 10_000  # in one call: bounds the time that its transaction takes
 
 
@@ -69,9 +65,8 @@ class Dispatch(Part):
     ) -> None:
         self._store, self._routes, self._running, self._subscriptions = store, routes, running, subscriptions
         self._scheduled, self._expiry = scheduled, expiry
-        self._work = Work()  # a share of the transaction for leases alone
-        self._has_more = False  # tasks that could be leased are left for the next transaction
         self._new_lease, self._payload_bytes_max = new_lease, payload_bytes_max
+        self.parked = ParkedCalls(store, routes, running, consulted, new_lease)
         self.meters: TaskMeter | None = None
         self.consulted = consulted
         self._fresh: list[Submission] = []
@@ -146,14 +141,14 @@ class Dispatch(Part):
     # one transaction
 
     def begin(self) -> None:
-        self._work.begin()
+        self.parked.begin()
 
     def give_out(self, now: Now) -> None:
         self.settle(now)
-        self.serve_parked(now)
+        self.parked.serve(now)
 
     def has_more(self) -> bool:
-        return self._has_more
+        return self.parked.has_more
 
     def settle(self, now: Now) -> None:
         """Write all fresh tasks, those for which a worker waits as leased. Afterwards the store has all submitted tasks."""
@@ -182,9 +177,9 @@ class Dispatch(Part):
     def _apply(self, plan: Plan, now: Now) -> None:
         self.last_seq += plan.tasks
         for submission in self._fresh:
-            route = submission.route
-            # Stored payloads are not measured again: once large, a route stays so until it is empty.
-            route.has_large = submission.has_large or (route.has_large and not route.is_empty)
+            for route in submission.lanes():
+                # Stored payloads are not measured again: once large, a lane stays so until it is empty.
+                route.has_large = submission.has_large or (route.has_large and not route.is_empty)
         for route, state, tasks in plan.counts:
             self._routes.count(route, state, tasks)
         if self.meters is not None:
@@ -210,74 +205,14 @@ class Dispatch(Part):
             self._running.alone.update(planned.running)
             for slice in planned.slices:
                 self._running.add(slice)
-            self._answer(LeaseReply(planned.parked, planned.lease, planned.groups))
-
-    def serve_parked(self, now: Now) -> None:
-        """Lease ready tasks to parked calls, within the share of this transaction; the rest follow in the next."""
-        self._has_more = False
-        for capability in self._routes.capabilities.values():
-            while capability.parked and (routes := self._routes.with_work(capability)):
-                if not self._work.is_left:
-                    self._has_more = True
-                    return
-                if any(route.has_large for route in routes):
-                    self._serve_measured(next(iter(capability.parked.values())), routes, now)
-                else:
-                    self._serve(_next_calls(capability), routes, now)
-
-    def _serve_measured(self, parked: ParkedLease, routes: list[Route], now: Now) -> None:
-        """Lease to one call as much as its answer can hold."""
-        lease = self._new_lease()
-        rows = self._store.lease(
-            numbers(routes), parked.want, LEASE_BYTES_MAX, lease, parked.worker, now.steady
-        )
-        if not rows:
-            raise Inconsistent(NONE_READY)
-        self._work.gave(0, self._give(rows, parked, lease, now))
-
-    def _serve(self, calls: list[ParkedLease], routes: list[Route], now: Now) -> None:
-        """Lease to several calls, in their order; those for which nothing is left stay parked."""
-        wants = [Want(parked.want, self._new_lease(), parked.worker) for parked in calls]
-        given = self._store.lease_each(numbers(routes), wants, now.steady)
-        if not given[0]:
-            raise Inconsistent(NONE_READY)
-        for parked, want, rows in zip(calls, wants, given, strict=True):
-            if rows:
-                self._give(rows, parked, want.lease, now)
-
-    def lend(self, parked: ParkedLease, runs: Sequence[IdRun], now: Now) -> None:
-        """Answer a call with some of these tasks, which are ready."""
-        want = Want(min(parked.want, LEASE_TASKS_MAX), self._new_lease(), parked.worker)
-        rows = self._store.lease_these(runs, want, LEASE_BYTES_MAX, now.steady)
-        if not rows:
-            raise Inconsistent(NONE_READY)
-        self._work.gave(0, self._give(rows, parked, want.lease, now))
-
-    def _give(self, rows: list[Leased | LeasedSlice], parked: ParkedLease, lease: bytes, now: Now) -> int:
-        """Answer a call with what was leased for it; the bytes of the payloads."""
-        if self.meters is not None:
-            self.meters.leased(rows, now.steady)
-        if self.consulted.needs.are_open:
-            rows = self.consulted.needs.carried(rows)
-        groups, tasks, size = granted(rows, parked, lease, self._routes, self._running)
-        self._work.gave(len(rows), 0)
-        self._work.glanced(tasks)
-        self._answer(LeaseReply(parked, lease, groups))
-        return size
-
-    def _answer(self, reply: LeaseReply) -> None:
-        call = reply.parked.call
-        if call.abandon is not None:
-            call.abandon()  # removes it from the parked calls
-            call.abandon = None
-        call.answer([reply.lease, reply.groups])
+            answer(LeaseReply(planned.parked, planned.lease, planned.groups))
 
     # ids that exist already: a repeated submit, or a mistake
 
     def _drop_known(self) -> None:
         """Remove tasks that are stored already from ``_fresh``; refuse calls that contradict a stored task."""
         known: dict[bytes, tuple[int, int | bytes]] = {
-            found.id: (found.route, found.seq)
+            found.id: (self._routes.by_number[found.route].plain.number, found.seq)
             for found in self._store.find(id for one in self._fresh for id in one.ids())
         }
         kept: list[Submission] = []
@@ -294,8 +229,8 @@ class Dispatch(Part):
                 # Later: what another call of this transaction submits is not in the store yet.
                 self._repeated.append((submission.call.session, submission.stream, old))
             for id, payload in new.items():
-                known[id] = (submission.route.number, payload)
-            if submission.is_blocked:
+                known[id] = (submission.route.plain.number, payload)
+            if submission.is_blocked or submission.has_lanes:
                 submission.runs = only(submission.runs, new)
             else:
                 submission.runs = [NewRun(run.first, [new[id] for id in run.ids()]) for run in runs_of(new)]
@@ -306,19 +241,6 @@ class Dispatch(Part):
                 raise Inconsistent("insert: the store takes none of these tasks, and knows none of them")
             for submission in kept:
                 submission.as_rows = True
-
-
-def _next_calls(capability: Capability) -> list[ParkedLease]:
-    """Those parked calls that are served together: of some, so that what is left of the transaction's share is looked at in
-    between."""
-    calls: list[ParkedLease] = []
-    left = LEASE_TASKS_MAX
-    for parked in capability.parked.values():
-        left -= parked.want
-        if calls and (left < 0 or len(calls) == CALLS_TOGETHER):
-            break
-        calls.append(parked)
-    return calls
 
 
 def _largest(runs: list[NewRun]) -> int:

@@ -115,7 +115,7 @@ class Retention(Part):
                     size = too_many_bytes if limits.results_bytes_max else 0
                     gone = store.purge_surplus(surplus, size, STEP_TASKS, limits.result_ttl_ms)
             for route, state, tasks in gone:
-                self._routes.by_number[route].counts[state] -= tasks
+                self._routes.purged(route, state, tasks)
                 surplus -= tasks
             return bool(gone) or self._attempt_output.trim()
 

@@ -23,7 +23,8 @@ from ..store.interface.steps import StepRow
 from ..workers.membership import Membership, Worker
 from .dispatch import Dispatch
 from .lent_slots import LentSlots
-from .routes import Route, Routes
+from .route import Route
+from .routes import Routes
 from .shown import attempts_of, began_at, begun
 
 ROWS_MAX: Final = 10_001  # read to count them; beyond it the text is "more than": of arrays they are millions

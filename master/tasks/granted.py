@@ -10,7 +10,8 @@ from ..store.interface.tasks import Leased
 from .leases import LeasedAttempt, LeasedTasks, SliceLease
 from .plan import READY_STATE, RUNNING_STATE
 from .results import drops_results
-from .routes import ParkedLease, Routes
+from .route import ParkedLease
+from .routes import Routes
 
 
 def granted(

@@ -12,7 +12,7 @@ from ..engine.clock import Now
 from ..engine.part import Part
 from ..store.interface.store import Picture
 from .results import drops_results
-from .routes import ParkedLease
+from .route import ParkedLease
 
 
 class LeasedAttempt(NamedTuple):

@@ -30,7 +30,8 @@ from ..store.interface.dependencies import StateSpan
 from ..store.interface.store import Picture, Store
 from .dispatch import Dispatch
 from .leases import LeasedTasks
-from .routes import Capability, ParkedLease, Routes
+from .route import Capability, ParkedLease
+from .routes import Routes
 
 WAITS_MAX: Final = 10_000  # tasks of one worker that wait
 LOOKS_MAX: Final = 20  # calls that one transaction looks at
@@ -148,7 +149,7 @@ class LentSlots(Part):
             if (
                 seen is None
                 or (wait.seen_of_all is not None and wait.seen_of_all != self._routes.readied)
-                or any(routes[route].readied != times for route, times in seen.items())
+                or any(route not in routes or routes[route].readied != times for route, times in seen.items())
             ):
                 yield wait
 
@@ -161,7 +162,7 @@ class LentSlots(Part):
         if not ready:
             return
         if wait.want:
-            self._dispatch.lend(ParkedLease(wait.call, wait.want, wait.worker), ready, now)
+            self._dispatch.parked.lend(ParkedLease(wait.call, wait.want, wait.worker), ready, now)
             return
         wait.is_at_bound, wait.call.abandon = (
             True,

@@ -81,7 +81,7 @@ class LineListing:
             )
         self._look = Look(engine, self._wanted, session.allows_queue)
         self._abbreviations = Abbreviations(engine, session) if short else None
-        self._neighbours = Neighbours(engine.store)
+        self._neighbours = Neighbours(engine.store, engine.part(Routes).plain_number)
         self._begun, self._summaries = Begun(engine), Summaries(engine)
         # Numbers of parts that were read with their line: from where each ends to where it begins.
         self._read: dict[int, int] = {}

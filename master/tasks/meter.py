@@ -10,7 +10,7 @@ from ..store.interface.slices import LeasedSlice
 from ..store.interface.tasks import Leased
 from .leases import LeasedAttempt, LeasedTasks
 from .reports import ReportedSlice
-from .routes import Route
+from .route import Route
 
 
 class TaskMeter(Protocol):

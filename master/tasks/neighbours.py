@@ -12,7 +12,7 @@ Up to LONE_MAX of these stand together; more of them are not part of a map. All 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -25,8 +25,9 @@ PARTS_MAX: Final = 5_000  # are looked at to find where a range of ids is in the
 
 
 class Neighbours:
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, plain: Callable[[int], int]) -> None:
+        """``plain``: of the lane with a number, the number of its route."""
+        self._store, self._plain = store, plain
         self._free = (
             0,
             0,
@@ -61,7 +62,7 @@ class Neighbours:
         """The parts of the line that has the id before ``end``, from there down."""
         lone: list[LinePart] = []
         for part in self._store.parts_down(end):
-            if part.end != end or part.route != route:
+            if part.end != end or self._plain(part.route) != self._plain(route):
                 break
             end = part.number
             if not part.is_array:
@@ -81,7 +82,9 @@ class Neighbours:
         found: list[LinePart] = []
         edge = start.end if upwards else start.number
         for part in islice(parts, LONE_MAX + 1):
-            if part.route != start.route or (part.number if upwards else part.end) != edge:
+            if (part.number if upwards else part.end) != edge:
+                break
+            if self._plain(part.route) != self._plain(start.route):
                 break
             if part.is_array:
                 return found, part

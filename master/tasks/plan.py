@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,7 +13,8 @@ from ..engine.clock import Now
 from ..engine.session import Call
 from ..store.interface.tasks import NewArray, NewTasks
 from .leases import LeasedAttempt, SliceLease
-from .routes import Capability, ParkedLease, Route, Routes
+from .route import Capability, ParkedLease, Route
+from .routes import Routes
 from .submitted import NewRun
 
 LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker with more would read too far ahead
@@ -70,6 +71,14 @@ class Submission:
     def tasks(self) -> int:
         return sum(len(new.payloads) for new in self.runs)
 
+    @property
+    def has_lanes(self) -> bool:
+        """Whether its tasks say their lane run by run."""
+        return bool(self.runs) and self.runs[0].lane is not None
+
+    def lanes(self) -> Collection[Route]:
+        return {new.lane or self.route for new in self.runs} if self.has_lanes else (self.route,)
+
     def ids(self) -> Iterator[bytes]:
         return (id for new in self.runs for id in new.run.ids())
 
@@ -93,7 +102,7 @@ class PlannedLease:
     bytes_left: int = LEASE_BYTES_MAX
     _granted: Submission | None = None  # that the last group is of
 
-    def grant(self, submission: Submission, seq: int, id: bytes, payloads: list[bytes]) -> None:
+    def grant(self, submission: Submission, lane: int, seq: int, id: bytes, payloads: list[bytes]) -> None:
         """Add tasks with consecutive ids."""
         route, origin, worker = submission.route, submission.origin, self.parked.worker
         drops = submission.options.result != ResultPolicy.ALL
@@ -102,11 +111,11 @@ class PlannedLease:
             self.groups.append([route.queue.name, route.task, submission.options.timeout, []])
         if len(payloads) == 1:
             self.groups[-1][3].append([id, 1, payloads[0]])
-            held = LeasedAttempt(seq, route.number, 1, 1, self.lease, worker, False, origin, None, drops)
+            held = LeasedAttempt(seq, lane, 1, 1, self.lease, worker, False, origin, None, drops)
             self.running.append((id, held))
         else:
             self.groups[-1][3].append([id, 1, payloads])
-            where = seq, seq + len(payloads), id, route.number
+            where = seq, seq + len(payloads), id, lane
             self.slices.append(SliceLease(*where, 1, 1, self.lease, worker, origin, drops=drops))
 
     def upto(self, payloads: list[bytes], start: int, stop: int) -> int:
@@ -125,6 +134,7 @@ class _Written:
     """A submission that is being planned."""
 
     submission: Submission
+    lane: Route
     state: int  # of those that no worker waits for
     due: tuple[int | None, int | None]
     expires: int | None
@@ -154,24 +164,34 @@ class Plan:
         state = READY_STATE if due == AT_ONCE else SCHEDULED_STATE
         if submission.is_blocked:
             state = BLOCKED_STATE
-        written = _Written(submission, state, due, submission.expires(self._now))
+        expires = submission.expires(self._now)
+        lanes: dict[Route, _Written] = {}
         for new in submission.runs:
-            taken = self._fill_parked(written, new) if may_run else 0
+            lane = new.lane or submission.route
+            written = lanes.get(lane)
+            if written is None:
+                written = lanes[lane] = _Written(submission, lane, state, due, expires)
+            # What a lane may hold back is stored first.
+            taken = self._fill_parked(written, new) if may_run and lane.is_base else 0
             self._write(written, new, taken, len(new.payloads))
             self._seq += len(new.payloads)
+        for written in lanes.values():
+            self._finish(written)
+
+    def _finish(self, written: _Written) -> None:
         leases = {one.lease: one for one in self.leases.values()} if written.singles else {}
         for lease, tasks in written.singles.items():
             self.groups.append(NewTasks(tasks=tasks, **self._shared(written, leases.get(lease))))
         for number, tasks_in_state in written.counts.items():
-            self.counts.append((submission.route, number, tasks_in_state))
+            self.counts.append((written.lane, number, tasks_in_state))
 
     def _fill_parked(self, written: _Written, new: NewRun) -> int:
         """Fill parked calls with tasks of a run; returns how many were taken."""
         submission = written.submission
         taken, wanted = 0, len(new.payloads)
-        for capability in submission.route.capabilities:
+        for capability in written.lane.capabilities:
             if capability not in self._parked:
-                waits = self._routes.with_work(
+                waits = self._routes.have_work(
                     capability
                 )  # stored tasks are leased first: leave the parked calls to them
                 self._parked[capability] = [] if waits else list(reversed(capability.parked.values()))
@@ -204,7 +224,7 @@ class Plan:
             id, seq = id_behind(new.first, first), self._seq + first + 1
             payloads = new.payloads if last - first == len(new.payloads) else new.payloads[first:last]
             if planned is not None:
-                planned.grant(submission, seq, id, payloads)
+                planned.grant(submission, written.lane.number, seq, id, payloads)
             if last - first > 1:
                 shared = self._shared(written, planned)
                 self.groups.append(NewArray(seq=seq, id=id, payloads=payloads, **shared))
@@ -219,7 +239,7 @@ class Plan:
         submission = written.submission
         options = submission.options
         shared: dict[str, Any] = {
-            "route": submission.route.number,
+            "route": written.lane.number,
             "state": written.state,
             "created": self._now.steady,
             "priority": options.priority,

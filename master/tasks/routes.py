@@ -1,126 +1,32 @@
 """Routes, queues, and the workers that can serve them: the engine's picture of what waits where. Pure.
 
-A *route* is one callable in one queue; a worker either serves a route or does not. Workers that serve
-the same routes share one *capability*, which has one queue of their parked lease calls: a thousand
-equal workers are one queue, not a thousand.
-
-A capability is compared with each route once, and with a bounded number of routes in a transaction. So the cost of an
-announcement in one transaction does not depend on how many routes there are or how expensive the worker's patterns are.
-Each pair that matches is charged to the account of the key whose workers serve the route (``Resource.SERVED_ROUTES``).
+A *route* is one callable in one queue, and its tasks stand in lanes (see route.py); a worker either serves a base lane or does
+not. Workers that serve the same ones share one *capability*, which has one queue of their parked lease calls: a thousand
+equal workers are one queue, not a thousand. A lane of which the store has no task any more is forgotten; a base lane stays.
 
 Invariant: a route's counts equal the store's at every commit (``Picture.counts``).
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
 from ...common.domain.model import StateNumber, check_name
-from ...common.domain.naming import is_allowed
 from ...common.errors import InvalidArgument
-from ..engine.accounts import Account, Resource
+from ..engine.accounts import Account, Resource, give_back
 from ..engine.clock import Now
 from ..engine.endings import Ended
 from ..engine.part import Part
 from ..engine.rates import RECENT_MS, Rate
-from ..engine.session import Call, Session
-from ..engine.work import GLANCES
+from ..engine.session import Session
 from ..store.interface.store import Picture, Store
+from .lanes import Lanes
+from .route import PLAIN, READY, Capability, LaneKey, Queue, Route
+from .served import ServedRoutes
 
 ROUTES_MAX = 100_000  # callables × queues; a bound on what a client can make the master remember
-COMPARED_AT_ONCE: Final = 40_000  # glances, see engine/work.py: fifty milliseconds
-TURN_ROUTES: Final = 1_000  # compared with one capability before it is the turn of the next
-READY: Final = int(StateNumber.READY)
 BLOCKED: Final = int(StateNumber.BLOCKED)
-_STATES = max(StateNumber) + 1
-
-
-class Queue:
-    __slots__ = ("name", "paused", "rate", "reason", "routes", "since")
-
-    def __init__(self, name: str) -> None:
-        self.name, self.paused, self.reason = name, False, ""
-        self.since: int | None = None  # steady ms; while paused
-        self.rate: Rate | None = None  # of attempts that end; None until one has
-        self.routes: list[Route] = []
-
-    @property
-    def is_used(self) -> bool:
-        """Whether anything waits or runs in it, or it is paused."""
-        return self.paused or not all(route.is_empty for route in self.routes)
-
-    def count(self, state: StateNumber) -> int:
-        return sum(route.counts[state] for route in self.routes)
-
-
-class Route:
-    __slots__ = ("capabilities", "counts", "has_large", "number", "queue", "readied", "task")
-
-    def __init__(self, number: int, queue: Queue, task: str) -> None:
-        self.number, self.queue, self.task = number, queue, task
-        self.counts = [0] * _STATES
-        self.readied = 0  # how often something of it became ready, or another task instead of itself
-        self.has_large = False  # its payloads must be measured when they are leased
-        self.capabilities: dict[Capability, None] = {}
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing waits or runs."""
-        return not any(self.counts[: StateNumber.RUNNING + 1])
-
-    @property
-    def has_work(self) -> bool:
-        return self.counts[0] > 0 and not self.queue.paused
-
-
-class ParkedLease(NamedTuple):
-    call: Call
-    want: int
-    worker: int  # its number in the store
-
-
-class CapabilityKey(NamedTuple):
-    key_id: str  # part of the key, so that each key pays for its own workers' served routes
-    tasks: frozenset[str]
-    allow: tuple[str, ...]  # patterns of other callables it would import
-    queues: tuple[str, ...]  # patterns the worker asked for; empty: all
-    allowed: tuple[str, ...]  # patterns its key allows
-
-
-class Capability:
-    """What a set of equal workers can serve, and their parked lease calls."""
-
-    def __init__(self, key: CapabilityKey, account: Account) -> None:
-        self.key, self.account = key, account
-        self.looked = 0  # how many routes, in their order, were compared
-        self.routes: list[Route] = []
-        self.parked: OrderedDict[Call, ParkedLease] = OrderedDict()
-
-    def knows(self, task: str) -> bool:
-        return task in self.key.tasks or is_allowed(task, self.key.allow)
-
-    def serves(self, queue: str, task: str) -> bool:
-        return self.knows(task) and self.takes_from(queue)
-
-    def takes_from(self, queue: str) -> bool:
-        """Whether its patterns of queues, and those of its key, have this one."""
-        return all(
-            not patterns or fits_any(queue, patterns) for patterns in (self.key.queues, self.key.allowed)
-        )
-
-    def unpark(self, call: Call) -> None:
-        """Remove a parked call."""
-        self.parked.pop(call, None)
-
-    def glances(self, route: Route) -> int:
-        """The cost of comparing it with a route: see ``GLANCES``."""
-        key = self.key
-        names = [glob(one).steps(route.task) for one in key.allow]
-        queues = [glob(one).steps(route.queue.name) for one in (*key.queues, *key.allowed)]
-        return 1 + len(names) + len(queues) + (sum(names) + sum(queues)) * GLANCES // STEPS_OF_ROW
 
 
 class Routes(Part):
@@ -130,16 +36,16 @@ class Routes(Part):
         self._store = store
         self.by_number: dict[int, Route] = {}
         self.queues: dict[str, Queue] = {}
-        self.capabilities: dict[CapabilityKey, Capability] = {}
+        self.served = ServedRoutes(self._is_ready)
+        self.capabilities = self.served.capabilities
         self._ready: dict[
             Route, None
         ] = {}  # all routes with ready tasks, and some that had: see ``forget_idle``
         self.readied = 0  # how often something became ready, or another task instead of itself
-        self._in_order: list[Route] = []
-        self._behind: dict[Capability, None] = {}  # not yet compared with all routes; they take turns
-        self._full: dict[Capability, None] = {}  # likewise, but the account of their key is full
-        self._left = COMPARED_AT_ONCE  # comparisons left in this transaction
-        self._by_name: dict[tuple[str, str], Route] = {}
+        self.lanes = Lanes(store.first_ready)
+        self._wanted: dict[Route, None] = {}  # lanes without a task that were asked for in this transaction,
+        self._unused: dict[Route, None] = {}  # or before it
+        self._by_name: dict[tuple[str, str, LaneKey], Route] = {}
         self._resume_listeners: list[Callable[[str], None]] = []
 
     def listen_to_resumes(self, listener: Callable[[str], None]) -> None:
@@ -158,16 +64,18 @@ class Routes(Part):
         self.queues.clear()
         self._by_name.clear()
         self._ready.clear()
-        self._in_order.clear()
-        for capability in self.capabilities.values():
-            capability.account.give(Resource.SERVED_ROUTES, len(capability.routes))
-            capability.routes.clear()
-            capability.looked = 0
+        self.lanes.clear()
+        self.served.clear()
         for name, paused, reason, since in picture.queues:
             queue = self.queue(name)
             queue.paused, queue.reason, queue.since = bool(paused), reason, since
-        for number, queue_name, task in picture.routes:
-            self._add(number, queue_name, task)
+        lanes = [
+            (number, queue, task, LaneKey.unpacked(lane)) for number, queue, task, lane in picture.routes
+        ]
+        for lane in sorted(lanes, key=_bases_first):
+            self._add(*lane)
+        self._wanted = {one: None for one in self.by_number.values() if not one.is_base}
+        self._unused.clear()
         for number, state, tasks in picture.counts:
             route = self.by_number[number]
             self.count(route, state, tasks)
@@ -180,13 +88,11 @@ class Routes(Part):
             route = self.by_number[slice.route]
             route.counts[StateNumber.RUNNING] += slice.stop - slice.seq
             route.has_large = True
-        self._behind = dict.fromkeys(self.capabilities.values())
-        self._full.clear()
-        self.match_routes()
+        self.served.match()
 
     def route(self, queue: str, task: str, account: Account | None = None) -> Route:
         """The route of a callable in a queue, created on first use and charged to ``account``, which may raise QuotaExceeded."""
-        route = self._by_name.get((queue, task))
+        route = self._by_name.get((queue, task, PLAIN))
         if route is None:
             check_name("queue", queue)
             check_name("task", task)
@@ -199,6 +105,27 @@ class Routes(Part):
             route = self._add(self._store.add_route(queue, task), queue, task)
         return route
 
+    def lane(self, route: Route, key: LaneKey, account: Account | None = None) -> Route:
+        """The lane of a route for such tasks, made when it is first needed, on this account, which may raise QuotaExceeded."""
+        if key == PLAIN:
+            return route.plain
+        lane = self._by_name.get((route.queue.name, route.task, key))
+        if lane is None:
+            if key != key.base:
+                self.lane(route, key.base, account)
+            if account is not None:
+                account.take(Resource.NAMES if key == key.base else Resource.LANES)
+            number = self._store.add_route(route.queue.name, route.task, key.packed())
+            lane = self._add(number, route.queue.name, route.task, key)
+            lane.account = account
+        if not lane.is_base and not any(lane.counts):
+            self._wanted[lane] = None
+        return lane
+
+    def plain_number(self, lane: int) -> int:
+        """The number of the route that a lane is of."""
+        return self.by_number[lane].plain.number
+
     def queue(self, name: str) -> Queue:
         queue = self.queues.get(name)
         if queue is None:
@@ -208,30 +135,6 @@ class Routes(Part):
     def is_paused(self, name: str) -> bool:
         queue = self.queues.get(name)
         return queue is not None and queue.paused
-
-    def capability(self, key: CapabilityKey, account: Account) -> Capability:
-        capability = self.capabilities.get(key)
-        if capability is None:
-            capability = self.capabilities[key] = Capability(key, account)
-            self._behind[capability] = None
-            self._look()
-        return capability
-
-    def check_room(self, key: CapabilityKey, account: Account) -> None:
-        """Raises QuotaExceeded for a new kind of worker when the account of its key is full."""
-        if key not in self.capabilities:
-            account.check(Resource.SERVED_ROUTES, 1)
-
-    def forget_capability(self, capability: Capability) -> None:
-        """No worker has this capability any more."""
-        self.capabilities.pop(capability.key, None)
-        self._behind.pop(capability, None)
-        self._full.pop(capability, None)
-        capability.account.give(Resource.SERVED_ROUTES, len(capability.routes))
-        self._behind |= self._full  # its account may have room again
-        self._full.clear()
-        for route in capability.routes:
-            del route.capabilities[capability]
 
     def finished(self) -> int:
         """How many terminal tasks the store keeps."""
@@ -255,15 +158,22 @@ class Routes(Part):
 
     def _is_ready(self, route: Route) -> None:
         """Something of it became ready, or may be given to some worker from now on."""
-        self._ready[route] = None
+        if route.is_base:
+            self._ready[route] = None
+        else:
+            self.lanes.ready(route)
         route.readied += 1
         self.readied += 1
 
     def with_work(self, capability: Capability) -> list[Route]:
-        """The routes it serves that have work. Iterates over the smaller of the two sets: most routes have no work."""
+        """The base lanes that it serves and that have work. Iterates over the smaller of the two sets: most have no work."""
         if len(self._ready) < len(capability.routes):
             return [route for route in self._ready if route.has_work and capability in route.capabilities]
         return [route for route in capability.routes if route.has_work]
+
+    def have_work(self, capability: Capability) -> bool:
+        """Whether something may wait for a worker of this kind."""
+        return bool(self.with_work(capability)) or self.lanes.have_work(capability)
 
     def forget_idle(self) -> None:
         """Drop routes without ready tasks from ``_ready``."""
@@ -278,6 +188,13 @@ class Routes(Part):
             counts[before] -= run.length
             counts[state] += run.length
 
+    def purged(self, number: int, state: int, tasks: int) -> None:
+        """So many tasks that had ended are deleted."""
+        lane = self.by_number[number]
+        lane.counts[state] -= tasks
+        if not lane.is_base and not any(lane.counts):
+            self._unused[lane] = None
+
     def attempts_ended(self, attempts_of: Mapping[int, int], now: int) -> None:
         """Count ended attempts, by route, for the rates of the queues."""
         for number, attempts in attempts_of.items():
@@ -289,56 +206,41 @@ class Routes(Part):
     def __iter__(self) -> Iterator[Route]:
         return iter(self.by_number.values())
 
-    def _add(self, number: int, queue_name: str, task: str) -> Route:
-        queue = self.queue(queue_name)
-        route = Route(number, queue, task)
-        queue.routes.append(route)
-        self.by_number[number] = self._by_name[(queue_name, task)] = route
-        self._in_order.append(route)
-        self._behind.update((one, None) for one in self.capabilities.values() if one not in self._full)
-        self._look()
+    def _add(self, number: int, queue_name: str, task: str, key: LaneKey = PLAIN) -> Route:
+        queue, names = self.queue(queue_name), self._by_name
+        plain = None if key == PLAIN else names[queue_name, task, PLAIN]
+        base = None if key == key.base else names[queue_name, task, key.base]
+        route = Route(number, queue, task, key, base, plain)
+        queue.routes[route] = None
+        self.by_number[number] = names[queue_name, task, key] = route
+        if route.is_base:
+            self.served.add(route)
         return route
-
-    # which capability serves which route
 
     def has_more(self) -> bool:
         """Whether some capability was not compared with all routes yet."""
-        return bool(self._behind)
+        return self.served.has_more
 
     def give_out(self, now: Now) -> None:
-        self.match_routes()
+        self.served.match()
         self.forget_idle()
+        self._forget_unused()
 
-    def match_routes(self) -> None:
-        """Compare capabilities with routes, within the share of one transaction."""
-        self._left = COMPARED_AT_ONCE
-        self._look()
+    def _forget_unused(self) -> None:
+        """Forget lanes that have no task. Those of the submits of this transaction are counted in the next one."""
+        for lane in self._unused:
+            if lane in self._wanted or any(lane.counts) or lane.number not in self.by_number:
+                continue
+            self._store.drop_lane(lane.number)
+            del self.by_number[lane.number], self._by_name[lane.queue.name, lane.task, lane.key]
+            del lane.queue.routes[lane]
+            give_back(lane.account, Resource.LANES)
+        self._unused, self._wanted = self._wanted, {}
 
-    def _look(self) -> None:
-        while self._behind and self._left > 0:
-            capability = next(iter(self._behind))
-            del self._behind[capability]
-            upto = min(len(self._in_order), capability.looked + TURN_ROUTES)
-            while capability.looked < upto and self._left > 0:
-                route = self._in_order[capability.looked]
-                self._left -= capability.glances(route)
-                if capability.serves(route.queue.name, route.task) and not self._add_served(
-                    route, capability
-                ):
-                    break
-                capability.looked += 1
-            if capability.looked < len(self._in_order) and capability not in self._full:
-                self._behind[capability] = None  # after all other capabilities
 
-    def _add_served(self, route: Route, capability: Capability) -> bool:
-        """Whether the account had room for it."""
-        if not capability.account.takes(Resource.SERVED_ROUTES, 1):
-            self._full[capability] = None
-            return False
-        capability.routes.append(route)
-        route.capabilities[capability] = None
-        self._is_ready(route)
-        return True
+def _bases_first(row: tuple[int, str, str, LaneKey]) -> tuple[bool, bool]:
+    *_, key = row
+    return key != PLAIN, key != key.base
 
 
 def numbers(routes: Iterable[Route]) -> list[int]:

@@ -317,7 +317,7 @@ def purge(engine: Engine, rows: Sequence[WindowRow]) -> int:
     engine.store.delete([row.seq for row in rows])
     for row in rows:
         state = StateNumber.CANCELLED if row.state in WAITING else row.state
-        engine.part(Routes).by_number[row.route].counts[state] -= 1
+        engine.part(Routes).purged(row.route, state, 1)
     return len(rows)
 
 

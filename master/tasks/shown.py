@@ -19,7 +19,7 @@ from .leases import LeasedAttempt, Leases
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
-    from .routes import Route
+    from .route import Route
 
 READY: Final = int(StateNumber.READY)
 RUNNING: Final = int(StateNumber.RUNNING)

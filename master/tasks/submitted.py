@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from ...common.domain.id_runs import IdRun, is_run
@@ -11,15 +12,17 @@ from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from .needs import Needs, named_twice, needs_from_wire
-from .routes import Route
+from .route import Route
 
 
 class NewRun(NamedTuple):
-    """Submitted tasks with consecutive ids: the first id, and the payload of each. ``needs``: the tasks that they wait for."""
+    """Submitted tasks with consecutive ids: the first id, and the payload of each. ``needs``: the tasks that they wait for.
+    ``lane``: None: that of the whole submission."""
 
     first: bytes
     payloads: list[bytes]
     needs: Needs | None = None
+    lane: Route | None = None
 
     @property
     def run(self) -> IdRun:
@@ -79,6 +82,20 @@ def new_runs(tasks: list[Any], most: int) -> list[NewRun]:
     if runs and runs[0].needs is not None and (twice := named_twice([new.run for new in runs])):
         raise InvalidArgument(f"the task {show_id(twice)} is twice in one call")
     return runs
+
+
+def in_lanes(runs: Iterable[NewRun], codes: Sequence[int], lanes: Sequence[Route]) -> list[NewRun]:
+    """Runs so that all tasks of one have the same lane: ``codes`` has a number of ``lanes`` for each task, in their order."""
+    found: list[NewRun] = []
+    done = 0
+    for new in runs:
+        start, of = 0, codes[done : done + len(new.payloads)]
+        for code, group in groupby(of):
+            stop = start + sum(1 for _ in group)
+            found.append(_part(new, start, stop)._replace(lane=lanes[code]))
+            start = stop
+        done += len(new.payloads)
+    return found
 
 
 def _not_a_task(row: Any) -> InvalidArgument:

@@ -21,7 +21,8 @@ from ..tasks.lent_slots import LentSlots
 from ..tasks.lookup import check_ids, check_runs
 from ..tasks.plan import LEASE_TASKS_MAX
 from ..tasks.reports import HELD_MAX, held_rows
-from ..tasks.routes import Capability, ParkedLease, Routes, within
+from ..tasks.route import Capability, ParkedLease
+from ..tasks.routes import Routes, within
 from .membership import ENDED_MAX, Membership
 from .orders import Orders
 from .worker_info import WorkerInfo

@@ -32,7 +32,8 @@ from ..store.interface.store import Picture, Store
 from ..tasks.completion import Completion
 from ..tasks.leases import Leases
 from ..tasks.reports import held_rows
-from ..tasks.routes import Capability, CapabilityKey, Routes
+from ..tasks.route import Capability, CapabilityKey
+from ..tasks.routes import Routes
 from .membership_log import MembershipLog
 from .worker_info import WorkerInfo
 
@@ -149,7 +150,7 @@ class Membership(Part):
         if (
             worker is None or worker.capability is None
         ):  # a known worker may change what it serves, even on a full account: it may become less
-            self._routes.check_room(_capability_key(info, session), session.account)
+            self._routes.served.check_room(_capability_key(info, session), session.account)
         cost = Cost(session.account, WORKER_BYTES + info.size_bytes)
         self._pay(cost)  # before any change: a refusal leaves everything as it was
         worker = self.by_node.get(
@@ -321,14 +322,14 @@ class Membership(Part):
         return dropped
 
     def _set_capability(self, worker: Worker, info: WorkerInfo, session: Session) -> None:
-        capability = self._routes.capability(_capability_key(info, session), session.account)
+        capability = self._routes.served.capability(_capability_key(info, session), session.account)
         before, worker.capability = worker.capability, capability
         if before is not None and before is not worker.capability:
             self._retire(before)
 
     def _retire(self, capability: Capability) -> None:
         if all(worker.capability is not capability for worker in self.by_node.values()):
-            self._routes.forget_capability(capability)
+            self._routes.served.forget_capability(capability)
 
     def _add(self, worker: Worker) -> Worker:
         self.by_node[worker.node] = self.by_number[worker.number] = worker

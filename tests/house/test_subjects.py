@@ -18,6 +18,7 @@ OWN: Final = {
         "executor",  # runs the statements
         "inspection",  # a file examined without changing it
         "listing",  # the conditions of a listing, which are put together
+        "leases",  # of tasks, how those are leased that come first
         "named_leases",  # of tasks, how those are leased that are named
         "part",  # what subjects with a part of their own have in common
         "remedies",  # what SQLite's errors mean

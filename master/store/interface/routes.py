@@ -6,7 +6,12 @@ from typing import Protocol
 
 
 class RouteStore(Protocol):
-    def add_route(self, queue: str, task: str) -> int: ...
+    def add_route(self, queue: str, task: str, lane: bytes = b"") -> int:
+        """The number of a new lane of a callable in a queue; ``lane`` is empty for the plain one."""
+
+    def drop_lane(self, route: int) -> None:
+        """Forget a lane that has no task."""
+
     def put_queue(self, name: str, paused: bool, reason: str, since: int | None) -> None: ...
     def add_origin(self, queue: str, results: str | None) -> int: ...
     def orphan_origins(self, queue: str) -> None:

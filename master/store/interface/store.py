@@ -57,7 +57,17 @@ LOOKS: Final = frozenset(
             "totals",
             "newest_failed",
         ),
-        *("lease", "lease_each", "lease_these", "promote", "promote_at", "expire", "purge", "purge_surplus"),
+        *(
+            "first_ready",
+            "lease",
+            "lease_each",
+            "lease_these",
+            "promote",
+            "promote_at",
+            "expire",
+            "purge",
+            "purge_surplus",
+        ),
         *("next_due", "next_at", "next_expiry"),
         "put_queue",  # a paused queue gives out nothing that was submitted after it was: the rest goes before
     }
@@ -86,7 +96,9 @@ class RunningRow(NamedTuple):
 class Picture:
     """What the engine keeps in memory, as the store has it."""
 
-    routes: list[tuple[int, str, str]] = field(default_factory=list)  # route, queue, task
+    routes: list[tuple[int, str, str, bytes]] = field(
+        default_factory=list
+    )  # number, queue, task, what the lane is
     queues: list[tuple[str, int, str, int | None]] = field(
         default_factory=list
     )  # name, paused, reason, since

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -127,10 +127,21 @@ class TaskStore(Protocol):
     def insert(self, groups: Sequence[NewTasks | NewArray]) -> bool:
         """All of the tasks, or (False) none because some id is already there."""
 
+    def first_ready(self, route: int) -> tuple[int, int] | None:
+        """Priority and number of the task of this lane that is leased next."""
+
     def lease(
-        self, routes: Sequence[int], limit: int, bytes_max: int | None, lease: bytes, worker: int, now: int
+        self,
+        routes: Sequence[int],
+        limit: int,
+        bytes_max: int | None,
+        lease: bytes,
+        worker: int,
+        now: int,
+        rooms: Mapping[int, int] = {},
     ) -> list[Leased | LeasedSlice]:
-        """Up to ``limit`` ready tasks of these routes, highest priority first, then oldest; now RUNNING. Together
+        """Up to ``limit`` ready tasks of these lanes, highest priority first, then oldest; now RUNNING. ``rooms``: of these lanes at
+        most so many. Together
         their payloads have at most ``bytes_max``, unless it is one alone; None: they are known to be small.
         """
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from .counts import SqliteCounts
 from .executor import StatementExecutor
 
 
 class SqliteRoutes(StatementExecutor):
-    def add_route(self, queue: str, task: str) -> int:
-        return int(self._all("add_route", (queue, task))[0][0])
+    counts: SqliteCounts
+
+    def add_route(self, queue: str, task: str, lane: bytes = b"") -> int:
+        return int(self._all("add_route", (queue, task, lane))[0][0])
+
+    def drop_lane(self, route: int) -> None:
+        self.counts.write()  # what is said of it later would be added to nothing
+        self._all("drop_counts", (route,))
+        self._exactly("drop_lane", [(route,)])
 
     def put_queue(self, name: str, paused: bool, reason: str, since: int | None) -> None:
         self.settle()

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from tq.common.domain.model import StateNumber
 from tq.master.store.interface.store import Store
 
-from .tasks import NOW, QUEUE, TASK, within
+from .tasks import NOW, QUEUE, TASK, ended, insert, task, within
 
 
 def test_a_route_is_a_queue_and_a_callable(store: Store, route: int) -> None:
     other = within(store, lambda: store.add_route(QUEUE, "m:g"))
-    assert store.load().routes == [(route, QUEUE, TASK), (other, QUEUE, "m:g")]
+    assert store.load().routes == [(route, QUEUE, TASK, b""), (other, QUEUE, "m:g", b"")]
+
+
+def test_a_lane_of_a_route_has_a_number_of_its_own_until_it_is_dropped(store: Store, route: int) -> None:
+    lane = within(store, lambda: store.add_route(QUEUE, TASK, b"lane"))
+    assert store.load().routes == [(route, QUEUE, TASK, b""), (lane, QUEUE, TASK, b"lane")]
+    insert(store, task(1, lane, StateNumber.RUNNING))  # type: ignore[arg-type]
+    within(store, lambda: store.end_attempts([ended(1, StateNumber.FAILED)]))
+    assert [(one.route, one.tasks) for one in store.counts.read()] == [(lane, 1)]
+
+    def forgotten() -> None:
+        store.delete([1])
+        store.drop_lane(lane)  # type: ignore[arg-type]
+
+    within(store, forgotten)
+    assert store.load().routes == [(route, QUEUE, TASK, b"")]
+    again = within(store, lambda: store.add_route(QUEUE, TASK, b"other"))
+    assert not [one for one in store.counts.read() if one.route == again]
 
 
 def test_a_queue_is_paused_until_it_is_resumed(store: Store) -> None:

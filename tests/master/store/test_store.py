@@ -55,7 +55,7 @@ def test_the_picture_counts_every_task_once(store: Store, route: int) -> None:
         (route, StateNumber.FAILED, 1),
     ]
     assert [(row.seq, row.attempt, row.lease) for row in picture.running] == [(3, 1, LEASE)]
-    assert (picture.last_seq, picture.routes) == (4, [(route, "q", "m:f")])
+    assert (picture.last_seq, picture.routes) == (4, [(route, "q", "m:f", b"")])
 
 
 def test_notes_of_the_master_are_kept_and_the_last_one_counts(store: Store) -> None:
@@ -78,6 +78,7 @@ LOOKING: Final[dict[str, Callable[[Store], object]]] = {
     "newest_failed": lambda store: next(store.newest_failed(1, 9), None),
     "count_ahead": lambda store: store.count_ahead(1, 0, 9, 9),
     "oldest_ready": lambda store: store.oldest_ready(1),
+    "first_ready": lambda store: store.first_ready(1),
     "lease": lambda store: store.lease([1], 1, None, LEASE, 1, NOW),
     "lease_each": lambda store: store.lease_each([1], [Want(1, LEASE, 1)], NOW),
     "lease_these": lambda store: store.lease_these([IdRun(id_of(1), 1)], Want(1, LEASE, 1), 9, NOW),
@@ -105,7 +106,7 @@ OTHERS: Final = {
         "delete",
     ),
     *("payload", "facts", "attempts", "attempts_before", "outcome_of_lease", "created", "brief"),
-    *("add_route", "add_origin", "orphan_origins"),
+    *("add_route", "drop_lane", "add_origin", "orphan_origins"),
 }
 
 

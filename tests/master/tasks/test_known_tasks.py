@@ -18,7 +18,7 @@ STORED = {10: b"a", 11: b"b"}
 def of(payloads: list[bytes], *, first: bytes = FIRST, own: bool = False) -> Submission:
     call = None if own else SimpleNamespace()
     runs = [NewRun(first, payloads)]
-    made: Any = SimpleNamespace(call=call, route=SimpleNamespace(number=1), runs=runs)
+    made: Any = SimpleNamespace(call=call, route=SimpleNamespace(plain=SimpleNamespace(number=1)), runs=runs)
     made.ids = lambda: (id for new in runs for id in new.run.ids())
     return cast(Submission, made)
 

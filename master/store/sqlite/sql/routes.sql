@@ -7,10 +7,16 @@ ON CONFLICT (name) DO UPDATE SET
     paused = excluded.paused, reason = excluded.reason, since = excluded.since
 
 -- name: routes
-SELECT route, queue, task FROM routes
+SELECT route, queue, task, lane FROM routes
 
 -- name: add_route
-INSERT INTO routes (queue, task) VALUES (?, ?) RETURNING route
+INSERT INTO routes (queue, task, lane) VALUES (?, ?, ?) RETURNING route
+
+-- name: drop_lane
+DELETE FROM routes WHERE route = ?
+
+-- name: drop_counts
+DELETE FROM counts WHERE route = ?
 
 -- name: origins
 SELECT origin, queue, results FROM origins

@@ -43,7 +43,7 @@ def test_reopening_can_fail_and_be_tried_again(tmp_path: Path) -> None:
             store.begin(at_once=True)
     away.rename(disk)
     store.reopen()
-    assert store.load().routes == [(1, "q", "m:f")]
+    assert store.load().routes == [(1, "q", "m:f", b"")]
     store.close()
 
 
@@ -201,7 +201,7 @@ def test_a_transaction_that_asks_nothing_takes_no_lock_and_the_first_statement_o
     other.execute("ROLLBACK")
     within(store, lambda: store.add_route("q", "m:f"))
     store.begin(reading=True)
-    assert store.load().routes == [(1, "q", "m:f")]
+    assert store.load().routes == [(1, "q", "m:f", b"")]
     store.rollback()
     other.close()
     store.close()

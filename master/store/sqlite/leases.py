@@ -1,0 +1,204 @@
+"""The embedded store's lease of what is ready in some lanes: see ``interface.tasks.TaskStore.lease``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Final
+
+from ..interface.slices import LeasedSlice
+from ..interface.store import Inconsistent
+from ..interface.tasks import Leased, Want
+from .named_leases import Head, SqliteNamedLeases, place_of
+from .slice_table import ReadySlice
+from .slices import Piece
+
+SLICES_LOOKED: Final = 8  # the first look for ready slices: mostly one of them has more tasks than are wanted
+
+
+class _Calls:
+    """Calls that are filled one after another."""
+
+    def __init__(self, wants: Sequence[Want]) -> None:
+        self._wants, self._at, self._room = wants, 0, wants[0].tasks
+
+    @property
+    def are_full(self) -> bool:
+        return self._at == len(self._wants)
+
+    def take(self, tasks: int) -> tuple[int, int]:
+        """The call that is next, by its place, and how many of these tasks it takes."""
+        at, taken = self._at, min(tasks, self._room)
+        self._room -= taken
+        if not self._room:
+            self._at += 1
+            self._room = 0 if self.are_full else self._wants[self._at].tasks
+        return at, taken
+
+
+class SqliteLeases(SqliteNamedLeases):
+    """Part of ``SqliteTasks``."""
+
+    def first_ready(self, route: int) -> tuple[int, int] | None:
+        self.settle()
+        first = min([*self._ready_rows(route, 1), *self._ready_slices(route, 1)], key=place_of, default=None)
+        return None if first is None else (-first.rank, first.seq)
+
+    def lease(
+        self,
+        routes: Sequence[int],
+        limit: int,
+        bytes_max: int | None,
+        lease: bytes,
+        worker: int,
+        now: int,
+        rooms: Mapping[int, int] = {},
+    ) -> list[Leased | LeasedSlice]:
+        want = Want(limit, lease, worker)
+        if rooms:
+            return self._lease_within(routes, rooms, want, bytes_max, now)
+        if bytes_max is None:
+            return self.lease_each(routes, [want], now)[0]
+        self.settle()
+        heads = self._heads(routes, limit)
+        if heads is not None:
+            return self._lease_measured(heads, want, bytes_max, now)
+        return self._lease_route(routes[0], want, now, bytes_max)
+
+    def lease_each(
+        self, routes: Sequence[int], wants: Sequence[Want], now: int
+    ) -> list[list[Leased | LeasedSlice]]:
+        self.settle()
+        heads = self._heads(routes, sum(want.tasks for want in wants))
+        if heads is not None:
+            return self._lease_heads(heads, wants, now)
+        return [self._lease_route(routes[0], want, now) for want in wants]
+
+    def _heads(self, routes: Sequence[int], tasks: int) -> list[Head] | None:
+        """The next so many tasks of these routes. None: they are rows of one route, which are leased without being looked at."""
+        slices = [head for route in routes for head in self._ready_slices(route, tasks)]
+        if len(routes) == 1 and not slices:
+            return None
+        rows = chain.from_iterable(self._ready_rows(route, tasks) for route in routes)
+        return sorted([*slices, *rows], key=place_of)
+
+    def _lease_within(
+        self, lanes: Sequence[int], rooms: Mapping[int, int], want: Want, bytes_max: int | None, now: int
+    ) -> list[Leased | LeasedSlice]:
+        """Of each lane at most as many as it has room for."""
+        self.settle()
+        heads: list[Head] = []
+        for lane in lanes:
+            room = min(want.tasks, rooms.get(lane, want.tasks))
+            first = sorted([*self._ready_slices(lane, room), *self._ready_rows(lane, room)], key=place_of)
+            heads += _first_tasks(first, room)
+        heads.sort(key=place_of)
+        if bytes_max is None:
+            return self._lease_heads(heads, [want], now)[0]
+        return self._lease_measured(heads, want, bytes_max, now)
+
+    def _ready_rows(self, lane: int, tasks: int) -> Iterable[Head]:
+        rows = self._all("ready_heads", (lane, tasks))
+        return (Head(-priority, seq, size, None) for priority, seq, size in rows)
+
+    def _ready_slices(self, route: int, tasks: int) -> list[Head]:
+        """Those with the next so many tasks of a route."""
+        rows = self._all("ready_slices", (route, min(SLICES_LOOKED, tasks)))
+        if len(rows) == SLICES_LOOKED and sum(stop - seq for _, seq, stop, _ in rows) < tasks:
+            rows = self._all("ready_slices", (route, tasks))
+        return [Head(-row[0], row[1], 0, ReadySlice(*row)) for row in rows]
+
+    def _lease_route(
+        self, route: int, want: Want, now: int, bytes_max: int | None = None
+    ) -> list[Leased | LeasedSlice]:
+        given = {"route": route, "limit": want.tasks, "lease": want.lease, "worker": want.worker, "now": now}
+        statement = "lease_route" if bytes_max is None else "lease_route_measured"
+        rows = self._all(statement, {**given, "bytes_max": bytes_max})
+        rows.sort(key=lambda row: (-row[0], row[1]))  # RETURNING promises no order
+        return list(map(Leased._make, rows))
+
+    def _lease_rows(self, seqs: Sequence[int], want: Want, now: int) -> list[Leased]:
+        given = {"seqs": json.dumps(seqs), "lease": want.lease, "worker": want.worker, "now": now}
+        rows = self._all("lease_rows", given)
+        if len(rows) != len(seqs):
+            raise Inconsistent(f"lease_rows: {len(rows)} of {len(seqs)} tasks were ready")
+        return list(map(Leased._make, rows))
+
+    def _lease_heads(
+        self, heads: Sequence[Head], wants: Sequence[Want], now: int
+    ) -> list[list[Leased | LeasedSlice]]:
+        """Fill one call after another."""
+        given: list[list[Leased | LeasedSlice]] = [[] for _ in wants]
+        rows: list[list[int]] = [[] for _ in wants]
+        calls = _Calls(wants)
+        for head in heads:
+            if calls.are_full:
+                break
+            if head.slice is None:
+                at, _ = calls.take(1)
+                rows[at].append(head.seq)
+                continue
+            seq, whose, pieces = head.seq, list[int](), list[Piece]()
+            while seq < head.slice.stop and not calls.are_full:
+                at, tasks = calls.take(head.slice.stop - seq)
+                whose.append(at)
+                pieces.append(Piece(seq, seq + tasks, wants[at]))
+                seq += tasks
+            for at, leased in zip(whose, self.slices.lease(head.slice, pieces, now), strict=True):
+                given[at].append(leased)
+        for mine, seqs, want in zip(given, rows, wants, strict=True):
+            if seqs:
+                mine += self._lease_rows(seqs, want, now)
+                mine.sort(key=lambda one: (-one.priority, one.seq))
+        return given
+
+    def _lease_measured(
+        self, heads: list[Head], want: Want, bytes_max: int, now: int
+    ) -> list[Leased | LeasedSlice]:
+        """The same for one call, of which the payloads together have at most so many bytes, unless it is one alone."""
+        leased: list[Leased | LeasedSlice] = []
+        room, left = want.tasks, bytes_max
+        for head in heads:
+            if not room:
+                break
+            slice = head.slice
+            if slice is None:
+                left -= head.bytes
+                if left < 0 and leased:
+                    break
+                leased += self._lease_rows([head.seq], want, now)
+                room -= 1
+                continue
+            tasks, place = min(room, slice.stop - slice.seq), slice.seq - slice.array
+            sizes = map(len, self.slices.payloads(slice.array)[place : place + tasks])
+            fitting, left = _fitting(sizes, left, alone=not leased)
+            if fitting:
+                leased += self.slices.lease(slice, [Piece(slice.seq, slice.seq + fitting, want)], now)
+            if fitting < tasks:
+                break
+            room -= tasks
+        return leased
+
+
+def _first_tasks(heads: Iterable[Head], tasks: int) -> Iterator[Head]:
+    """The first so many tasks; of the last slice a part."""
+    for head in heads:
+        if tasks <= 0:
+            return
+        slice = head.slice
+        if slice is not None and slice.stop - slice.seq > tasks:
+            head = head._replace(slice=slice._replace(stop=slice.seq + tasks))
+        yield head
+        tasks -= 1 if slice is None else slice.stop - slice.seq
+
+
+def _fitting(sizes: Iterable[int], left: int, *, alone: bool) -> tuple[int, int]:
+    """How many payloads of these sizes fit, in order, and how many bytes are left. ``alone``: the first one does in any case."""
+    fitting = 0
+    for size in sizes:
+        if size > left and not (alone and fitting == 0):
+            break
+        left -= size
+        fitting += 1
+    return fitting, max(left, 0)

@@ -1,0 +1,158 @@
+"""Answers parked lease calls with ready tasks of the store.
+
+::
+
+    lease calls ─► parked ─┐
+                           ├─► store.lease ─► noted as running ─► answered after the commit
+    lanes with work ───────┘
+
+Workers get what comes first by priority, and then by age. While nothing but workers is waited for, several calls are answered by one look
+at all base lanes; when there are others, one call at a time by those lanes that come first (see lanes.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ...common.domain.id_runs import IdRun
+from ..engine.clock import Now
+from ..engine.work import Work
+from ..store.interface.slices import LeasedSlice
+from ..store.interface.store import Inconsistent, Store
+from ..store.interface.tasks import Leased, Want
+from .consulted import Consulted
+from .granted import granted
+from .leases import LeasedTasks, LeaseReply
+from .meter import TaskMeter
+from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX
+from .route import Capability, ParkedLease, Route
+from .routes import Routes, numbers
+
+CALLS_TOGETHER: Final = 100  # parked calls that are served by one look at what is ready
+NONE_READY: Final = "lease: the store has no ready task where the engine counts some"
+
+
+class ParkedCalls:
+    def __init__(
+        self,
+        store: Store,
+        routes: Routes,
+        running: LeasedTasks,
+        consulted: Consulted,
+        new_lease: Callable[[], bytes],
+    ) -> None:
+        self._store, self._routes, self._running = store, routes, running
+        self._consulted, self._new_lease = consulted, new_lease
+        self._work = Work()  # a share of the transaction for leases alone
+        self.has_more = False  # tasks that could be leased are left for the next transaction
+        self.meters: TaskMeter | None = None
+
+    def begin(self) -> None:
+        self._work.begin()
+
+    def serve(self, now: Now) -> None:
+        """Lease ready tasks to parked calls, within the share of this transaction; the rest follow in the next."""
+        self.has_more = False
+        lanes = self._routes.lanes
+        for capability in self._routes.capabilities.values():
+            while capability.parked:
+                routes = self._routes.with_work(capability)
+                has_lanes = lanes.have_work(capability)
+                if not routes and not has_lanes:
+                    break
+                if not self._work.is_left:
+                    self.has_more = True
+                    return
+                if has_lanes:
+                    self._serve_lanes(capability, routes, now)
+                elif any(route.has_large for route in routes):
+                    self._serve_measured(next(iter(capability.parked.values())), routes, now)
+                else:
+                    self._serve(_next_calls(capability), routes, now)
+
+    def _serve_measured(self, parked: ParkedLease, routes: list[Route], now: Now) -> None:
+        """Lease to one call as much as its answer can hold."""
+        lease = self._new_lease()
+        rows = self._store.lease(
+            numbers(routes), parked.want, LEASE_BYTES_MAX, lease, parked.worker, now.steady
+        )
+        if not rows:
+            raise Inconsistent(NONE_READY)
+        self._work.gave(0, self._give(rows, parked, lease, now))
+
+    def _serve_lanes(self, capability: Capability, routes: list[Route], now: Now) -> None:
+        """Lease to the next call what comes first in the lanes that have room, and in those that wait for workers alone."""
+        parked = next(iter(capability.parked.values()))
+        chosen = self._routes.lanes.choose(capability, parked.want)
+        leased = set[int]()
+        lanes = [*routes, *(one.lane for one in chosen)]
+        if lanes:
+            lease, large = self._new_lease(), any(lane.has_large for lane in lanes)
+            rows = self._store.lease(
+                numbers(lanes),
+                parked.want,
+                LEASE_BYTES_MAX if large else None,
+                lease,
+                parked.worker,
+                now.steady,
+                {one.lane.number: one.room for one in chosen},
+            )
+            if not rows:
+                raise Inconsistent(NONE_READY)
+            leased.update(row.route for row in rows)
+            size = self._give(rows, parked, lease, now)
+            self._work.gave(0, size if large else 0)
+        self._routes.lanes.put_back(chosen, leased)
+
+    def _serve(self, calls: list[ParkedLease], routes: list[Route], now: Now) -> None:
+        """Lease to several calls, in their order; those for which nothing is left stay parked."""
+        wants = [Want(parked.want, self._new_lease(), parked.worker) for parked in calls]
+        given = self._store.lease_each(numbers(routes), wants, now.steady)
+        if not given[0]:
+            raise Inconsistent(NONE_READY)
+        for parked, want, rows in zip(calls, wants, given, strict=True):
+            if rows:
+                self._give(rows, parked, want.lease, now)
+
+    def lend(self, parked: ParkedLease, runs: Sequence[IdRun], now: Now) -> None:
+        """Answer a call with some of these tasks, which are ready."""
+        want = Want(min(parked.want, LEASE_TASKS_MAX), self._new_lease(), parked.worker)
+        rows = self._store.lease_these(runs, want, LEASE_BYTES_MAX, now.steady)
+        if not rows:
+            raise Inconsistent(NONE_READY)
+        self._work.gave(0, self._give(rows, parked, want.lease, now))
+
+    def _give(self, rows: list[Leased | LeasedSlice], parked: ParkedLease, lease: bytes, now: Now) -> int:
+        """Answer a call with what was leased for it; the bytes of the payloads."""
+        if self.meters is not None:
+            self.meters.leased(rows, now.steady)
+        if self._consulted.needs.are_open:
+            rows = self._consulted.needs.carried(rows)
+        groups, tasks, size = granted(rows, parked, lease, self._routes, self._running)
+        self._work.gave(len(rows), 0)
+        self._work.glanced(tasks)
+        answer(LeaseReply(parked, lease, groups))
+        return size
+
+
+def answer(reply: LeaseReply) -> None:
+    """A parked call is answered, and parked no longer."""
+    call = reply.parked.call
+    if call.abandon is not None:
+        call.abandon()  # removes it from the parked calls
+        call.abandon = None
+    call.answer([reply.lease, reply.groups])
+
+
+def _next_calls(capability: Capability) -> list[ParkedLease]:
+    """Those parked calls that are served together: of some, so that what is left of the transaction's share is looked at in
+    between."""
+    calls: list[ParkedLease] = []
+    left = LEASE_TASKS_MAX
+    for parked in capability.parked.values():
+        left -= parked.want
+        if calls and (left < 0 or len(calls) == CALLS_TOGETHER):
+            break
+        calls.append(parked)
+    return calls

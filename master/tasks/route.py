@@ -1,0 +1,184 @@
+"""What tasks are scheduled by: queues, routes with their lanes, and the workers that serve them, as records in memory. Pure.
+
+A *route* is one callable in one queue. Its tasks stand in *lanes*: the lane is what tells tasks of a route
+apart when they are handed out: whose turn it takes (a tenant), which limits it counts for and with which key, and what a worker must have
+to run it. A task without any of these stands in the plain lane, which is the route itself. The number that a task's row has as its
+``route`` is that of its lane, so what counts tasks by route counts them by lane::
+
+    route   q, m:fetch                                    1   plain
+    lanes   q, m:fetch, tenant acme                       2   base 1
+            q, m:fetch, limit per-host with key a.example 3   base 1
+
+What is held back is a lane that is not looked at, so that it costs the others nothing (see lanes.py).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final, NamedTuple
+
+from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
+from ...common.domain.model import StateNumber
+from ...common.domain.naming import is_allowed
+from ...common.wire.frames import pack, unpack
+from ..engine.accounts import Account
+from ..engine.rates import Rate
+from ..engine.session import Call
+from ..engine.work import GLANCES
+
+READY: Final = int(StateNumber.READY)
+_STATES: Final = max(StateNumber) + 1
+
+
+class LaneKey(NamedTuple):
+    """What sets tasks apart from others of their callable and queue when they are handed out."""
+
+    tenant: str = ""  # whose turn they take
+    limits: tuple[
+        tuple[str, str, int], ...
+    ] = ()  # name of a limit, the key in it, units that a task counts for
+    needs: bytes = b""  # what a worker must have to run them, packed
+
+    @property
+    def base(self) -> LaneKey:
+        """Of the lane with the same workers, and nothing to wait for but them."""
+        return LaneKey(needs=self.needs)
+
+    def packed(self) -> bytes:
+        """As the store keeps it: empty for the plain lane."""
+        return b"" if self == PLAIN else pack([self.tenant, self.limits, self.needs])
+
+    @classmethod
+    def unpacked(cls, kept: bytes) -> LaneKey:
+        if not kept:
+            return PLAIN
+        tenant, limits, needs = unpack(kept)
+        return cls(tenant, tuple((name, key, units) for name, key, units in limits), needs)
+
+
+PLAIN: Final = LaneKey()
+
+
+class Queue:
+    __slots__ = ("name", "paused", "rate", "reason", "routes", "since")
+
+    def __init__(self, name: str) -> None:
+        self.name, self.paused, self.reason = name, False, ""
+        self.since: int | None = None  # steady ms; while paused
+        self.rate: Rate | None = None  # of attempts that end; None until one has
+        self.routes: dict[Route, None] = {}  # their lanes, too
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything waits or runs in it, or it is paused."""
+        return self.paused or not all(route.is_empty for route in self.routes)
+
+    def count(self, state: StateNumber) -> int:
+        return sum(route.counts[state] for route in self.routes)
+
+
+class Route:
+    """A lane; the plain one stands for the whole route, with ``plain`` being itself."""
+
+    __slots__ = (
+        "account",
+        "base",
+        "capabilities",
+        "counts",
+        "has_large",
+        "key",
+        "number",
+        "place",
+        "plain",
+        "queue",
+        "readied",
+        "task",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        queue: Queue,
+        task: str,
+        key: LaneKey = PLAIN,
+        base: Route | None = None,
+        plain: Route | None = None,
+    ) -> None:
+        """``base``: of a lane that is held back by something else than workers, the one that the same workers serve."""
+        self.number, self.queue, self.task, self.key = number, queue, task, key
+        self.base, self.plain = base or self, plain or self
+        self.counts = [0] * _STATES
+        self.readied = 0  # how often something of it became ready, or another task instead of itself
+        self.has_large = False  # its payloads must be measured when they are leased
+        self.capabilities: dict[Capability, None] = {} if base is None else base.capabilities
+        self.place: LanePlace | None = None  # in the line of lanes; None: it is not in it
+        self.account: Account | None = None  # that it is charged to
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits or runs."""
+        return not any(self.counts[: StateNumber.RUNNING + 1])
+
+    @property
+    def has_work(self) -> bool:
+        return self.counts[0] > 0 and not self.queue.paused
+
+    @property
+    def is_base(self) -> bool:
+        """Whether its tasks wait for nothing but a worker."""
+        return self.base is self
+
+
+class LanePlace(NamedTuple):
+    """What has the lower one goes first."""
+
+    rank: int  # below zero: the priority
+    seq: int
+    is_known: bool = True  # False: it goes first until it is looked up
+
+
+class ParkedLease(NamedTuple):
+    call: Call
+    want: int
+    worker: int  # its number in the store
+
+
+class CapabilityKey(NamedTuple):
+    key_id: str  # part of the key, so that each key pays for its own workers' served routes
+    tasks: frozenset[str]
+    allow: tuple[str, ...]  # patterns of other callables it would import
+    queues: tuple[str, ...]  # patterns the worker asked for; empty: all
+    allowed: tuple[str, ...]  # patterns its key allows
+
+
+class Capability:
+    """What a set of equal workers can serve, and their parked lease calls."""
+
+    def __init__(self, key: CapabilityKey, account: Account) -> None:
+        self.key, self.account = key, account
+        self.looked = 0  # how many routes, in their order, were compared
+        self.routes: list[Route] = []  # none but base lanes
+        self.parked: OrderedDict[Call, ParkedLease] = OrderedDict()
+
+    def knows(self, task: str) -> bool:
+        return task in self.key.tasks or is_allowed(task, self.key.allow)
+
+    def serves(self, queue: str, task: str) -> bool:
+        return self.knows(task) and self.takes_from(queue)
+
+    def takes_from(self, queue: str) -> bool:
+        """Whether its patterns of queues, and those of its key, have this one."""
+        return all(
+            not patterns or fits_any(queue, patterns) for patterns in (self.key.queues, self.key.allowed)
+        )
+
+    def unpark(self, call: Call) -> None:
+        """Remove a parked call."""
+        self.parked.pop(call, None)
+
+    def glances(self, route: Route) -> int:
+        """The cost of comparing it with a route: see ``GLANCES``."""
+        key = self.key
+        names = [glob(one).steps(route.task) for one in key.allow]
+        queues = [glob(one).steps(route.queue.name) for one in (*key.queues, *key.allowed)]
+        return 1 + len(names) + len(queues) + (sum(names) + sum(queues)) * GLANCES // STEPS_OF_ROW
