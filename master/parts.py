@@ -119,7 +119,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     routes, origins, leases = Routes(store), Origins(store), Leases()
     scheduled, consulted = ScheduledTasks(store, routes, agenda), Consulted()
     blobs = Blobs(store, core.timeline, agenda, core.report)
-    limits = NamedLimits(store, core.report)
+    limits = NamedLimits(store, core.timeline, core.report)
     completion = Completion(store, routes, leases, scheduled, core.endings, blobs, consulted, core.random)
     attempt_output = AttemptOutput(store, leases.running, completion.began)
     steps = Steps(store, leases.running, completion.began)
@@ -151,7 +151,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     made_by_time = _schedules(core, routes, dispatch, completion, keyring)
     flows, *at_their_ends = _flows(core, routes, dispatch, completion, keyring)
     consulted.needs, consulted.becomings = dependencies, becomings
-    consulted.flows, consulted.signals = flows, signals
+    consulted.flows, consulted.signals, consulted.limits = flows, signals, limits
     consulted.workers, consulted.attempts, consulted.parents = membership, attempt_log, parents
     for listener in (
         routes.ended,

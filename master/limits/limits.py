@@ -27,7 +27,7 @@ from ...common.errors import InvalidArgument, QuotaExceeded
 from ...common.runtime.limited_log import LimitedLog
 from ...common.wire.frames import pack, unpack
 from ..engine.accounts import Resource
-from ..engine.clock import Now
+from ..engine.clock import Now, Timeline
 from ..engine.part import Part
 from ..engine.session import Session
 from ..store.interface.limits import LimitRow
@@ -81,8 +81,8 @@ class NothingCounted:
 
 
 class NamedLimits(Part):
-    def __init__(self, store: Store, report: Callable[..., None]) -> None:
-        self._store = store.limits
+    def __init__(self, store: Store, timeline: Timeline, report: Callable[..., None]) -> None:
+        self._store, self._timeline = store.limits, timeline
         self.usage: LimitUsage = NothingCounted()  # the one that counts is made later
         self._changed = LimitedLog(report, "limit.changed", level="info")
         self._differs = LimitedLog(report, "limit.differs")
@@ -121,9 +121,9 @@ class NamedLimits(Part):
 
     # programs
 
-    def declare(self, limit: Limit, session: Session, now: Now) -> None:
+    def declare(self, limit: Limit, session: Session) -> None:
         """A submit names a limit. Raises InvalidArgument or QuotaExceeded when there is no room for another one."""
-        said, named = pack(limit.to_wire()), self._limits.get(limit.name)
+        said, named, now = pack(limit.to_wire()), self._limits.get(limit.name), self._timeline.now
         declaring = self._declaring.get(limit.name, {})
         is_known = named is not None and named.row.declared == said
         if is_known and declaring.get(session) == said:

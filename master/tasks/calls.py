@@ -88,12 +88,13 @@ class TaskQueue(ItemQueueObject):
         proofs: list[Any] | None = None,
         flow: bytes | None = None,
         parent: list[Any] | None = None,
+        columns: dict[str, Any] | None = None,
     ) -> object:
         """Accept tasks of one callable, ``[id, payload]`` each, or ``[first id, [payload, …]]`` where ids are consecutive;
         answers how many were new. ``blobs``: the content
         they name, ``[[id, [hash, …]], …]``; it is kept as long as the tasks are. ``proofs``: of ids that were computed from a key,
         ``[[id, proof], …]``. ``flow``: the id of the flow that they become part of. ``parent``: ``[id, lease]`` of
-        the task that submits them."""
+        the task that submits them. ``columns``: their limits, with the key of each task in each, and their tenants."""
         allow_queue(call, self.name)
         self.engine.core.room.check()
         if not isinstance(options, dict):
@@ -104,7 +105,7 @@ class TaskQueue(ItemQueueObject):
         numbers = self.engine.part(Blobs).numbers
         named = {id: numbers(hashes) for id, hashes in check_named(blobs)} if blobs else None
         return self.engine.part(Dispatch).submit(
-            call, route, TaskOptions.from_wire(options), tasks, stream, named, proofs, flow, parent
+            call, route, TaskOptions.from_wire(options), tasks, stream, named, proofs, flow, parent, columns
         )
 
     @exposed(Role.ADMIN)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.lifecycle import NextStep
+from ...common.domain.limits import Limit
 from ...common.domain.model import OutcomeNumber, StateNumber, TaskOptions
 from ..engine.clock import Now
 from ..engine.session import Session
@@ -84,6 +85,13 @@ class ParentKeeper(Protocol):
         """Tasks that were submitted inside one are stored."""
 
 
+class DeclaredLimits(Protocol):
+    """What holds under the name of each limit: ``master/limits``."""
+
+    def declare(self, limit: Limit, session: Session) -> None:
+        """A submit names a limit. Raises InvalidArgument or QuotaExceeded when there is no room for another one."""
+
+
 class KnownWorkers(Protocol):
     """Which workers are here or expected: ``master/workers``."""
 
@@ -100,11 +108,12 @@ class AttemptListener(Protocol):
 
 
 class Consulted:
-    __slots__ = ("attempts", "becomings", "flows", "needs", "parents", "signals", "workers")
+    __slots__ = ("attempts", "becomings", "flows", "limits", "needs", "parents", "signals", "workers")
 
     needs: NeedsKeeper
     becomings: BecomingKeeper
     flows: FlowOrigins
+    limits: DeclaredLimits
     parents: ParentKeeper
     signals: SignalsKeeper
     workers: KnownWorkers

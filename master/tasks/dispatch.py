@@ -40,6 +40,7 @@ from .parked import ParkedCalls, answer
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, Plan, Submission
 from .route import Capability, ParkedLease, Route
 from .routes import Routes
+from .said_lanes import columns_of, with_lanes
 from .scheduled import ScheduledTasks
 from .submitted import NewRun, check_computed, new_runs, only
 from .subscriptions import Subscriptions
@@ -91,6 +92,7 @@ class Dispatch(Part):
         proofs: Any = None,
         flow: bytes | None = None,
         parent: Any = None,
+        columns: Any = None,
     ) -> object:
         """Note the tasks; the call is answered by ``settle`` with the number that were new."""
         if not isinstance(tasks, list):
@@ -113,6 +115,11 @@ class Dispatch(Part):
             origin = self.consulted.flows.origin(
                 call.session, flow, (id for new in runs for id in new.run.ids())
             )
+        if columns is not None and runs:
+            said = columns_of(columns, runs)
+            for limit, _ in said.limits:
+                self.consulted.limits.declare(limit, call.session)
+            route, runs = with_lanes(self._routes, route, runs, said, call.session)
         submission = Submission(call, route, options, packed, runs, stream, has_large, blobs, origin)
         submission.parent = self.consulted.parents.of(parent)
         self._fresh.append(submission)

@@ -246,7 +246,10 @@ GOOD: dict[str, list[Any]] = {
         for name in ("get_task_queue", "get_result_queue", "get_queue")
         for method, arguments in GOOD_ITEM_CALLS.items()
     },
-    "get_task_queue.submit": ["m:f", OPTIONS, [[TASK, b"payload"]], "stream", *BLOBS_AND_PROOFS],
+    "get_task_queue.submit": [
+        *("m:f", OPTIONS, [[TASK, b"payload"]], "stream", *BLOBS_AND_PROOFS, b"f" * 16, [TASK, b"l" * 16]),
+        {"limits": [[{"name": "smtp", "rate": "1/s"}, [["a"], [0]], 1]], "tenant": "acme"},
+    ],
     **{f"get_blobs.{name}": [b"h" * 32, 9, 0, b"x"][:n] for name, n in (("ask", 2), ("put", 4), ("get", 3))},
     **{f"{name}.{method}": args for name, calls in GOOD_LOCK_CALLS.items() for method, args in calls.items()},
     "get_task_queue.pause": ["reason"],

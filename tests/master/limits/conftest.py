@@ -31,7 +31,7 @@ class Declaring:
         store = self.bench.engine.store
         store.begin()
         try:
-            self.part.declare(limit, peer.session, self.bench.engine.now)
+            self.part.declare(limit, peer.session)
         finally:
             store.commit()
 

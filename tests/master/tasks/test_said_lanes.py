@@ -1,0 +1,97 @@
+"""What a submit says of limits and tenants becomes the lanes of its tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tq.common.domain.ids import new_ids
+from tq.common.domain.limits import Limit
+from tq.common.errors import InvalidArgument
+from tq.master.limits.limits import NamedLimits
+from tq.master.tasks.route import LaneKey, Route
+from tq.master.tasks.routes import Routes
+
+from ..conftest import Bench
+from ..in_lanes import leased
+
+SMTP: Any = {"name": "smtp", "max_running": 3}
+PAYLOAD = b"\x92\x90\x80"
+
+
+def submit(bench: Bench, tasks: list[Any], columns: Any) -> int:
+    nothing = (None, None, None, None, None)
+    return int(bench.client().call("get_task_queue/q", "submit", "m:f", {}, tasks, *nothing, columns))
+
+
+def ids(count: int) -> list[bytes]:
+    first = int.from_bytes(new_ids(), "big") & ~0xFFFF
+    return [(first + number).to_bytes(16, "big") for number in range(count)]
+
+
+def lanes(bench: Bench) -> dict[LaneKey, int]:
+    """Those with ready tasks, and how many."""
+    routes: list[Route] = list(bench.engine.part(Routes))
+    return {route.key: route.counts[0] for route in routes if route.counts[0]}
+
+
+def test_a_submit_with_one_key_is_one_array_in_its_lane(bench: Bench) -> None:
+    some = ids(500)
+    columns = {"limits": [[SMTP, "a.example"]], "tenant": "acme"}
+    assert submit(bench, [[some[0], [PAYLOAD] * 500]], columns) == 500
+    assert lanes(bench) == {LaneKey("acme", (("smtp", "a.example", 1),)): 500}
+    assert bench.engine.part(NamedLimits).in_force("smtp") == Limit("smtp", max_running=3)
+    assert submit(bench, [[some[0], [PAYLOAD] * 500]], columns) == 0  # the same again
+    assert submit(bench, [[some[0], [PAYLOAD] * 500]], None) == 0
+
+
+def test_tasks_with_different_keys_stand_in_different_lanes_and_come_in_their_order(bench: Bench) -> None:
+    some = ids(4)
+    columns = {"limits": [[SMTP, [["a", "b"], [0, 0, 1, 0]], 2]], "tenant": [["x", "y"], [0, 1, 1, 0]]}
+    assert submit(bench, [[some[0], [PAYLOAD] * 4]], columns) == 4
+    assert lanes(bench) == {
+        LaneKey("x", (("smtp", "a", 2),)): 2,
+        LaneKey("y", (("smtp", "a", 2),)): 1,
+        LaneKey("y", (("smtp", "b", 2),)): 1,
+    }
+    assert leased(bench.worker("m:f"), 9)[:1] == some[:1]
+
+
+def test_single_tasks_and_runs_have_the_keys_at_their_places(bench: Bench) -> None:
+    one, two, three, four = ids(2) + ids(2)
+    submit(
+        bench,
+        [[three, PAYLOAD], [one, [PAYLOAD] * 2], [four, PAYLOAD]],
+        {"tenant": [["x", "y"], [0, 1, 0, 0]]},
+    )
+    routes = bench.engine.part(Routes)
+    found = {
+        task.id: routes.by_number[task.route].key.tenant
+        for task in bench.engine.store.find([one, two, three, four])
+    }
+    assert found == {three: "x", one: "y", two: "x", four: "x"}
+
+
+def test_a_master_that_starts_again_has_the_lanes(bench: Bench) -> None:
+    submit(bench, [[ids(1)[0], PAYLOAD]], {"limits": [[SMTP, "a"]]})
+    after = Bench(bench.engine.store)  # type: ignore[arg-type]
+    assert lanes(after) == {LaneKey("", (("smtp", "a", 1),)): 1}
+    assert after.engine.part(NamedLimits).in_force("smtp") == Limit("smtp", max_running=3)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        [],
+        {"limits": [[{"name": "smtp"}, "a"]]},
+        {"limits": [[SMTP, [["a"], [0]]]]},
+        {"limits": [[SMTP, "a", 4]]},
+        {"tenant": "x" * 257},
+    ],
+)
+def test_columns_that_are_wrong_are_refused_and_declare_nothing(bench: Bench, columns: Any) -> None:
+    some = ids(2)
+    with pytest.raises(InvalidArgument):
+        submit(bench, [[some[0], [PAYLOAD] * 2]], columns)
+    assert lanes(bench) == {}
+    assert bench.engine.part(NamedLimits).in_force("smtp") is None
