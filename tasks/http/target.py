@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from yarl import URL
@@ -17,6 +18,7 @@ from .ends import Refused
 
 URL_CHARS_MAX: Final = 8_000  # more than that few servers take in a request line
 HOST_CHARS_MAX: Final = 253  # RFC 1035
+HOSTS_KNOWN_MAX: Final = 4_096  # whose judgement is remembered
 HEADERS_MAX: Final = 32
 HEADER_CHARS_MAX: Final = 8_000  # names and values together: what few servers refuse
 SCHEMES: Final = ("http", "https")
@@ -97,6 +99,7 @@ def _judged(url: URL) -> URL:
     return url.with_fragment(None) if url.raw_fragment else url
 
 
+@lru_cache(HOSTS_KNOWN_MAX)
 def _is_host(host: str) -> bool:
     if ":" in host:  # yarl has read it as an IPv6 address; one with a zone is of this network
         return "%" not in host
