@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .common.errors import DependencyFailed as DependencyFailed
     from .common.errors import FlowFailed as FlowFailed
     from .common.errors import Forbidden as Forbidden
+    from .common.errors import Full as Full
     from .common.errors import InvalidArgument as InvalidArgument
     from .common.errors import LeaseLost as LeaseLost
     from .common.errors import NotNamed as NotNamed
@@ -82,7 +83,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _ERRORS = (
-    "CancelRequested ConfigError DecodeError DependencyFailed FlowFailed Forbidden InvalidArgument LeaseLost NotNamed NotSerializable "
+    "CancelRequested ConfigError DecodeError DependencyFailed FlowFailed Forbidden Full InvalidArgument LeaseLost NotNamed NotSerializable "
     "ProtocolError QuotaExceeded Rejected RemoteError ResourceFailed StepChanged StoreError StoreFull TaskCancelled TaskConflict TaskCrashed TaskError "
     "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable "
     "WouldDeadlock"

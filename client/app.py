@@ -170,6 +170,8 @@ class App(HookingApp, SchedulingApp, FlowingApp):
                 the master's ``result_ttl_seconds``.
             tags: Names with a text each, such as ``{"order": "4711"}``, by which ``tq ls --where 'tag.order=4711'`` finds the
                 task; at most 16, each text of up to 256 bytes.
+            on_full: What a submit does when the queue has a bound and is full: ``"wait"`` for room (the default), or ``"raise"``
+                tq.Full.
 
         Returns:
             The task. Calling it runs the function here; ``submit`` runs it on a worker.
@@ -206,6 +208,21 @@ class App(HookingApp, SchedulingApp, FlowingApp):
                 if task.name == name:
                     return True
         return False
+
+    def set_queue(self, name: str, *, maxsize: int) -> None:
+        """Bound how many tasks may wait in a queue. Submits beyond it wait for room, or raise tq.Full with ``on_full="raise"``.
+
+        The bound is kept by the master until it is set again. It needs a key with the role admin.
+
+        Args:
+            name: Name of the queue.
+            maxsize: How many tasks may wait that no worker has; 0: any number.
+
+        Raises:
+            InvalidArgument: ``maxsize`` is not a whole number from 0.
+            Forbidden: The key may not do it.
+        """
+        self.session.call(("get_queues",), "set", name, maxsize)
 
     def named(self, name: str, **options: Unpack[Options]) -> Submitter[..., Any]:
         """Make a task that is known only by its name, for a program that cannot import it.

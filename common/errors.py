@@ -18,6 +18,7 @@
     ├── UnknownBlob                the master does not have this content (any more)
     ├── StepChanged                the code of a task no longer fits the steps that it has recorded
     ├── TaskConflict               this id was submitted before with other content
+    ├── Full                       a queue of tasks has no room, and the submit does not wait
     ├── FlowFailed                 a flow did not succeed; carries its counts
     ├── StoreError                 the store could not commit; ``maybe_done`` says what to assume
     │   └── StoreFull              … for its disk is full: nothing new is accepted
@@ -40,6 +41,7 @@ traceback names the section in a note, a command in a second line; both are deri
 
 from __future__ import annotations
 
+import queue
 from typing import Any
 
 
@@ -149,6 +151,10 @@ class TaskConflict(TqError, ValueError):
     """A task with this id exists, with another name, queue or arguments. Nothing was changed."""
 
 
+class Full(TqError, queue.Full):
+    """A queue of tasks has no room for what was submitted with ``on_full="raise"``. Nothing was stored."""
+
+
 class StepChanged(TqError):
     """The code of a task no longer fits the steps that an earlier attempt has recorded.
 
@@ -255,6 +261,7 @@ WIRE_ERRORS: dict[str, type[TqError]] = {
         UnknownTask,
         UnknownBlob,
         TaskConflict,
+        Full,
         StoreError,
         StoreFull,
         RemoteError,

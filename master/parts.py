@@ -62,6 +62,7 @@ from .tasks.completion import Completion
 from .tasks.consulted import Consulted
 from .tasks.dispatch import Dispatch
 from .tasks.expiry import Expiry, Retention
+from .tasks.full_queues import FullQueues
 from .tasks.leases import Leases
 from .tasks.lent_slots import LentSlots
 from .tasks.origins import Origins
@@ -140,6 +141,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     becomings = Becomings(store, completion)
     dependencies = Dependencies(store, routes, completion, scheduled, becomings)
     parents = Parents(store, routes, leases.running, completion)
+    full_queues = FullQueues(store, routes, dispatch, leases.running, subscriptions)
     store.before_looks(lambda: dispatch.settle(core.timeline.now))
     numbers = PutNumbers(store.items, agenda)
     items = Items(store, presence, agenda, numbers, is_paused=routes.is_paused, deleted=origins.queue_deleted)
@@ -153,6 +155,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     consulted.needs, consulted.becomings = dependencies, becomings
     consulted.flows, consulted.signals, consulted.limits = flows, signals, limits
     consulted.workers, consulted.attempts, consulted.parents = membership, attempt_log, parents
+    consulted.bounds, subscriptions.is_coming = full_queues, full_queues.is_coming
     for listener in (
         routes.ended,
         subscriptions.ended,
@@ -180,6 +183,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         becomings,
         dependencies,  # before what hands out tasks: those that are unblocked go out at once
         dispatch,
+        full_queues,  # after what takes tasks out of queues
         parents,
         LentSlots(store, routes, dispatch, leases.running),  # after what serves free slots
         completion,

@@ -17,6 +17,7 @@ from .output import count, print_json, print_table, rate
 
 COLUMNS: Final = (
     *("queue", "#ready", "#running", "#scheduled", "#blocked", "#succeeded", "#failed", "#rate", "#oldest"),
+    "#most",
 )
 ITEM_COLUMNS: Final = ("item queue", "kind", "#items", "#most", "#taken", "#unfinished", "waiting")
 FAILED: Final = ("failed", "dead", "lost")  # one column: tasks that need attention
@@ -24,7 +25,7 @@ FAILED: Final = ("failed", "dead", "lost")  # one column: tasks that need attent
 
 @click.group(cls=ListingGroup, epilog="Example: tq queues")
 def queues() -> None:
-    """List queues, of tasks and of items; delete one of items."""
+    """List queues, of tasks and of items; bound one of tasks, delete one of items."""
 
 
 @queues.command("list", epilog="Example: tq queues")
@@ -44,8 +45,10 @@ def list_queues(app: App, as_json: bool) -> None:
     of_tasks = [row for row in rows if row["item_queue"] is None or has_tasks(row)]
     if of_tasks or not of_items:
         with_blocked = any(row["blocked"] for row in of_tasks)
-        columns = [one for one in COLUMNS if with_blocked or one != "#blocked"]
-        cells = (_task_cells(row, with_blocked=with_blocked) for row in of_tasks)
+        with_most = any(row.get("maxsize") for row in of_tasks)
+        left_out = {"#blocked": not with_blocked, "#most": not with_most}
+        columns = [one for one in COLUMNS if not left_out.get(one)]
+        cells = (_task_cells(row, with_blocked=with_blocked, with_most=with_most) for row in of_tasks)
         print_table(columns, cells, empty="no queues yet; submit a task")
     if of_tasks and of_items:
         write("\n")
@@ -54,6 +57,30 @@ def list_queues(app: App, as_json: bool) -> None:
     for row in rows:
         if row["paused"]:
             write(f"{row['name']} is {paused_words(row)}\n")
+        if waiting := row.get("submits_waiting"):
+            submits = "submit waits" if waiting == 1 else "submits wait"
+            write(f"{row['name']} is full: {count(waiting)} {submits} for room\n")
+
+
+@queues.command("set", epilog="Example: tq queues set crawl --maxsize 10000")
+@click.argument("queue")
+@click.option(
+    "--maxsize", type=click.IntRange(0), required=True, metavar="N", help="Tasks that may wait; 0: no bound."
+)
+@connected(Role.ADMIN)
+def set_queue(app: App, as_json: bool, queue: str, maxsize: int) -> None:
+    """Bound how many tasks may wait in a queue.
+
+    A submit beyond it waits for room, or raises tq.Full with using(on_full="raise").
+    What waits there stays; retries and schedules are not bound.
+    """
+    app.set_queue(queue, maxsize=maxsize)
+    if as_json:
+        print_json({"queue": queue, "maxsize": maxsize})
+    elif maxsize:
+        write(f"at most {count(maxsize)} tasks wait in {queue}\n")
+    else:
+        write(f"{queue} has no bound\n")
 
 
 @queues.command(epilog="Example: tq queues delete results --items")
@@ -132,14 +159,16 @@ def has_tasks(row: dict[str, Any]) -> bool:
     return any(row[state] for state in State)
 
 
-def _task_cells(row: dict[str, Any], *, with_blocked: bool) -> tuple[object, ...]:
+def _task_cells(row: dict[str, Any], *, with_blocked: bool, with_most: bool) -> tuple[object, ...]:
     blocked = ("blocked",) if with_blocked else ()
+    most = (count(row["maxsize"]) if row["maxsize"] else "",) if with_most else ()
     return (
         row["name"],
         *(count(row[state]) for state in ("ready", "running", "scheduled", *blocked, "succeeded")),
         count(failed(row)),
         rate(row["rate"]),
         "" if row["oldest_ready_seconds"] is None else span(row["oldest_ready_seconds"]),
+        *most,
     )
 
 

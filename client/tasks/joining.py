@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...common.domain.ids import COMPUTED
-from ...common.errors import InvalidArgument, TaskConflict
+from ...common.errors import Full, InvalidArgument, TaskConflict
 from .payloads import CHUNK_BYTES, CHUNK_TASKS
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ CHUNK_BLOBS: Final = 1_000  # named by the tasks of one call
 OF_ONE_TASK: Final = (
     InvalidArgument,
     TaskConflict,
+    Full,
 )  # refusals of a call that a single one of its tasks may have caused
 
 

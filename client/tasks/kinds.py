@@ -34,10 +34,10 @@ class TaskKinds:
     def __init__(self, session: ClientSession) -> None:
         # Guards what follows; a forked child has a registry of its own. Reentrant: the garbage collector may run code that submits.
         self._lock = threading.RLock()
-        self._known: dict[tuple[str, str, TaskOptions, OpenFlow | None], TaskKind] = {}
+        self._known: dict[tuple[str, str, TaskOptions, OpenFlow | None, str], TaskKind] = {}
 
     def of(self, name: str, choice: Choice) -> TaskKind:
-        key = (name, choice.queue, choice.options, choice.flow)
+        key = (name, choice.queue, choice.options, choice.flow, choice.on_full)
         with self._lock:
             kind = self._known.pop(key, None) or TaskKind(name, choice)
             self._known[key] = kind  # at the end: the kind that was used least lately is forgotten first

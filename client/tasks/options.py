@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .open_flow import OpenFlow
 
 
+WAIT: Final = "wait"  # what a submit does when its queue is full
+RAISE: Final = "raise"
+
+
 class Options(TypedDict, total=False):
     """How and where a task runs; see TaskOptions for the units and limits."""
 
@@ -34,6 +38,7 @@ class Options(TypedDict, total=False):
     result_ttl: float | timedelta | None
     on_error: str | AtLeast
     tags: Mapping[str, str]
+    on_full: str
 
 
 class Choice(NamedTuple):
@@ -43,25 +48,30 @@ class Choice(NamedTuple):
     options: TaskOptions
     wire: dict[str, Any]
     flow: OpenFlow | None = None
+    on_full: str = WAIT
 
 
+_BESIDE: Final = frozenset({"queue", "on_full"})  # options of a submit, which are not kept with its tasks
 _NAMES: Final = frozenset(field.name for field in fields(TaskOptions))
 
 
 def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
     """A choice from options over those of ``base``; raises InvalidArgument naming the bad one."""
-    unknown = given.keys() - _NAMES - {"queue"}
+    unknown = given.keys() - _NAMES - _BESIDE
     if unknown:
-        known = ", ".join(sorted(_NAMES | {"queue"}))
+        known = ", ".join(sorted(_NAMES | _BESIDE))
         raise InvalidArgument(f"unknown option {min(unknown)!r}; one of: {known}")
-    values = {name: _plain(name, value) for name, value in given.items() if name != "queue"}
+    values = {name: _plain(name, value) for name, value in given.items() if name not in _BESIDE}
     if "at" in values and "delay" not in values:
         values["delay"] = 0.0  # the nearer word counts: using(at=…) replaces a delay given before
     elif values.get("delay") and "at" not in values:
         values["at"] = None
     options = replace(base.options if base else TaskOptions(), **values)
     queue = given.get("queue", base.queue if base else "default")
-    return Choice(check_name("queue", queue), options, options.to_wire())
+    on_full = given.get("on_full", base.on_full if base else WAIT)
+    if on_full not in (WAIT, RAISE):
+        raise InvalidArgument(f"on_full={on_full!r:.80} is unknown; use 'wait' or 'raise'")
+    return Choice(check_name("queue", queue), options, options.to_wire(), on_full=on_full)
 
 
 def _plain(name: str, value: Any) -> Any:

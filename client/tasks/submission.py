@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from ...common.domain.context import current, is_of_task
 from ...common.domain.id_runs import IdRun, is_run, runs_of
 from ...common.domain.ids import COMPUTED, parse_id, proofs
-from .options import Choice
+from .options import WAIT, Choice
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -125,6 +125,8 @@ def submit_many(
     if choice.flow is not None or parent is not None:
         flow = None if choice.flow is None else choice.flow.flow_id
         args = (*args, *[None] * (6 - len(args)), flow, *(() if parent is None else (parent,)))
+    if choice.on_full != WAIT:
+        args = (*args, *[None] * (9 - len(args)), choice.on_full)
     future = link.call(
         target, "submit", args, repeatable=True, runs=[run.run for run in runs], box=box, boxes=boxes
     )

@@ -12,5 +12,6 @@ QUEUES: Final = Contract(
     {
         "list": Method(Role.VIEWER, repeatable=True),
         "delete": Method(Role.ADMIN),
+        "set": Method(Role.ADMIN, repeatable=True, one_way=True),
     },
 )

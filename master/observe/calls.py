@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from ...common.contract.exposed import exposed
-from ...common.domain.model import Role
+from ...common.domain.model import Role, check_name
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
-from ..api.validation import EngineObject, allow_queue, describe_uses, validate_text
+from ..api.validation import EngineObject, allow_queue, describe_uses, validate_text, validate_whole
 from ..engine.engine import Engine
 from ..engine.session import Call, Session
 from ..items.deliveries import Deliveries
 from ..items.items import Items
+from ..tasks.full_queues import MAXSIZE_MAX, FullQueues
 from ..tasks.leases import Leases
 from ..tasks.routes import Routes
 from ..workers.membership import Membership
@@ -112,6 +113,13 @@ class Queues(EngineObject):
         waiting = queue.waiting
         self.engine.part(Items).drop(queue, "was deleted")
         return waiting
+
+    @exposed(Role.ADMIN)
+    def set(self, call: Call, name: str, maxsize: int) -> None:
+        """Set how many tasks may wait in a queue, 0: any number. Submits beyond it wait, or are refused."""
+        allow_queue(call, check_name("queue", validate_text("name", name)))
+        maxsize = validate_whole("maxsize", maxsize, 0, MAXSIZE_MAX)
+        self.engine.part(FullQueues).bound(name, maxsize)
 
 
 def _tasks_of(engine: Engine, session: Session) -> int:

@@ -21,6 +21,7 @@ from ..items.deliveries import Deliveries
 from ..items.items import Items
 from ..items.queue import ItemQueueState
 from ..tasks.attempt_output import AttemptOutput
+from ..tasks.full_queues import FullQueues
 from ..tasks.leases import Leases
 from ..tasks.route import Capability, Queue
 from ..tasks.routes import Routes
@@ -65,6 +66,8 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
             "since": None if queue.since is None else engine.now.shown(queue.since),
             "rate": 0.0 if queue.rate is None else queue.rate.per_second(engine.now.mono),
             "oldest_ready_seconds": oldest_ready_seconds(engine, queue, routes_max),
+            "maxsize": queue.maxsize,
+            "submits_waiting": engine.part(FullQueues).waiting_in(name)[0],
             "items": items[name].waiting if name in items else 0,
             "item_queue": _item_row(engine, items[name]) if name in items else None,
             **_states(queue, running),

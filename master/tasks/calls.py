@@ -40,10 +40,12 @@ from .abbreviations import Meanings
 from .attempt_output import AttemptOutput
 from .completion import Completion
 from .dispatch import Dispatch
+from .full_queues import check_on_full
 from .lines import LINES_MAX, LineListing
 from .lookup import check_ids, check_runs
 from .named_blobs import check_named
 from .parents import cancel_tree, parent_of
+from .plan import WAIT, SubmitCall
 from .queries import details, last_run, reason, reported_progress, summaries
 from .routes import Routes
 from .selection import (
@@ -89,12 +91,15 @@ class TaskQueue(ItemQueueObject):
         flow: bytes | None = None,
         parent: list[Any] | None = None,
         columns: dict[str, Any] | None = None,
+        on_full: str = WAIT,
     ) -> object:
         """Accept tasks of one callable, ``[id, payload]`` each, or ``[first id, [payload, …]]`` where ids are consecutive;
         answers how many were new. ``blobs``: the content
         they name, ``[[id, [hash, …]], …]``; it is kept as long as the tasks are. ``proofs``: of ids that were computed from a key,
         ``[[id, proof], …]``. ``flow``: the id of the flow that they become part of. ``parent``: ``[id, lease]`` of
-        the task that submits them. ``columns``: their limits, with the key of each task in each, and their tenants."""
+        the task that submits them. ``columns``: their limits, with the key of each task in each, and their tenants.
+        ``on_full``: ``wait``, the call is answered when the queue has had room for all of them; or ``raise``, it is refused if the
+        queue has none."""
         allow_queue(call, self.name)
         self.engine.core.room.check()
         if not isinstance(options, dict):
@@ -102,11 +107,22 @@ class TaskQueue(ItemQueueObject):
         if stream is not None:
             check_name("stream", stream)
         route = self.engine.part(Routes).route(self.name, validate_text("task", task), call.session.account)
-        numbers = self.engine.part(Blobs).numbers
-        named = {id: numbers(hashes) for id, hashes in check_named(blobs)} if blobs else None
-        return self.engine.part(Dispatch).submit(
-            call, route, TaskOptions.from_wire(options), tasks, stream, named, proofs, flow, parent, columns
+        named = partial(_numbered, self.engine, check_named(blobs)) if blobs else None
+        chosen = TaskOptions.from_wire(options)
+        said = SubmitCall(
+            call,
+            self.name,
+            task,
+            chosen,
+            stream,
+            named,
+            proofs,
+            flow,
+            parent,
+            columns,
+            check_on_full(on_full),
         )
+        return self.engine.part(Dispatch).submit(said, route, tasks)
 
     @exposed(Role.ADMIN)
     def pause(self, call: Call, reason: str = "") -> None:
@@ -371,3 +387,9 @@ def _filter(engine: Engine, given: Any, before_seq: int | None) -> TaskFilter:
                 before_seq=before_seq,
             )
     raise InvalidArgument("a filter is a map of states, queue, name, since")
+
+
+def _numbered(engine: Engine, named: Sequence[tuple[bytes, Sequence[bytes]]]) -> dict[bytes, list[int]]:
+    """The rows of the content that tasks name. Raises UnknownBlob."""
+    numbers = engine.part(Blobs).numbers
+    return {id: numbers(hashes) for id, hashes in named}

@@ -20,7 +20,7 @@ from ..store.interface.slices import LeasedSlice
 from ..store.interface.tasks import Leased
 from .leases import LeasedAttempt
 from .origins import FlowOrigins
-from .plan import Submission
+from .plan import Submission, SubmitCall
 from .submitted import NewRun
 
 
@@ -92,6 +92,13 @@ class DeclaredLimits(Protocol):
         """A submit names a limit. Raises InvalidArgument or QuotaExceeded when there is no room for another one."""
 
 
+class BoundKeeper(Protocol):
+    """Queues with a bound: ``full_queues.py``."""
+
+    def submit(self, said: SubmitCall, runs: list[NewRun]) -> object:
+        """A submit to such a queue, which may wait. Raises Full and WouldDeadlock."""
+
+
 class KnownWorkers(Protocol):
     """Which workers are here or expected: ``master/workers``."""
 
@@ -108,7 +115,17 @@ class AttemptListener(Protocol):
 
 
 class Consulted:
-    __slots__ = ("attempts", "becomings", "flows", "limits", "needs", "parents", "signals", "workers")
+    __slots__ = (
+        "attempts",
+        "becomings",
+        "bounds",
+        "flows",
+        "limits",
+        "needs",
+        "parents",
+        "signals",
+        "workers",
+    )
 
     needs: NeedsKeeper
     becomings: BecomingKeeper
@@ -118,3 +135,4 @@ class Consulted:
     signals: SignalsKeeper
     workers: KnownWorkers
     attempts: AttemptListener
+    bounds: BoundKeeper

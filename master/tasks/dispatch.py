@@ -16,36 +16,35 @@ follows the commit of its row; 3. ready rows in the store are leased before fres
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import starmap
 from typing import Any, Final
 
 from ...common.domain.id_runs import IdRun, runs_of
-from ...common.domain.ids import COMPUTED
 from ...common.domain.model import TaskOptions
 from ...common.errors import InvalidArgument, TqError
 from ...common.values.brief import brief
-from ...common.wire.frames import pack, too_large
+from ...common.wire.frames import pack
 from ..engine.clock import Now
 from ..engine.part import Part
-from ..engine.session import LATER, Call, Session
+from ..engine.session import LATER, Session
 from ..store.interface.store import Inconsistent, Picture, Store
 from .consulted import Consulted
 from .expiry import Expiry
+from .judging import LARGE_BYTES, SubmitJudge, largest
 from .known_tasks import new_tasks
 from .leases import LeasedTasks, LeaseReply
 from .meter import TaskMeter
 from .origins import is_of_flow
 from .parked import ParkedCalls, answer
-from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, Plan, Submission
-from .route import Capability, ParkedLease, Route
+from .plan import Plan, Submission, SubmitCall
+from .route import Capability, ParkedLease, Queue, Route
 from .routes import Routes
-from .said_lanes import columns_of, with_lanes
 from .scheduled import ScheduledTasks
-from .submitted import NewRun, check_computed, new_runs, only
+from .submitted import NewRun, new_runs, only
 from .subscriptions import Subscriptions
 
-LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
 SUBMIT_TASKS_MAX: Final = 10_000  # in one call: bounds the time that its transaction takes
 
 
@@ -66,11 +65,13 @@ class Dispatch(Part):
     ) -> None:
         self._store, self._routes, self._running, self._subscriptions = store, routes, running, subscriptions
         self._scheduled, self._expiry = scheduled, expiry
-        self._new_lease, self._payload_bytes_max = new_lease, payload_bytes_max
+        self._new_lease = new_lease
         self.parked = ParkedCalls(store, routes, running, consulted, new_lease)
         self.meters: TaskMeter | None = None
         self.consulted = consulted
+        self.judge = SubmitJudge(routes, subscriptions, consulted, payload_bytes_max)
         self._fresh: list[Submission] = []
+        self._unwritten = Counter[Queue]()  # of those, how many are for queues with a bound
         self._repeated: list[
             tuple[Session, str, list[IdRun]]
         ] = []  # watches of tasks that another submit makes
@@ -81,49 +82,26 @@ class Dispatch(Part):
 
     # calls
 
-    def submit(
-        self,
-        call: Call,
-        route: Route,
-        options: TaskOptions,
-        tasks: Any,
-        stream: str | None,
-        blobs: dict[bytes, list[int]] | None = None,
-        proofs: Any = None,
-        flow: bytes | None = None,
-        parent: Any = None,
-        columns: Any = None,
-    ) -> object:
+    def submit(self, said: SubmitCall, route: Route, tasks: Any) -> object:
         """Note the tasks; the call is answered by ``settle`` with the number that were new."""
         if not isinstance(tasks, list):
             raise InvalidArgument(f"tasks must be a list of [id, payload], not {brief(tasks, 80)}")
         runs = new_runs(tasks, SUBMIT_TASKS_MAX)
-        if any(new.first >= COMPUTED for new in runs):
-            check_computed(route, runs, proofs)
-        if runs and runs[0].needs is not None:
-            self.consulted.needs.check(call.session, runs, options)
-        if stream is not None:
-            self._subscriptions.check_room(call.session, stream, (new.run for new in runs))
-        chosen = options.to_wire()
-        packed = pack(chosen) if chosen else None
-        largest = _largest(runs)
-        if largest > self._payload_bytes_max:
-            raise InvalidArgument(too_large("the arguments have", largest, self._payload_bytes_max))
-        has_large = largest > LARGE_BYTES
-        origin = None
-        if flow is not None:
-            origin = self.consulted.flows.origin(
-                call.session, flow, (id for new in runs for id in new.run.ids())
-            )
-        if columns is not None and runs:
-            said = columns_of(columns, runs)
-            for limit, _ in said.limits:
-                self.consulted.limits.declare(limit, call.session)
-            route, runs = with_lanes(self._routes, route, runs, said, call.session)
-        submission = Submission(call, route, options, packed, runs, stream, has_large, blobs, origin)
-        submission.parent = self.consulted.parents.of(parent)
+        if route.queue.maxsize:
+            return self.consulted.bounds.submit(said, runs)
+        return self.accept(self.judge.submission(said, route, runs))
+
+    def accept(self, submission: Submission) -> object:
+        """Tasks that were judged are written by ``settle``."""
+        queue = submission.route.queue
+        if queue.maxsize:
+            self._unwritten[queue] += submission.tasks
         self._fresh.append(submission)
         return LATER
+
+    def room_in(self, queue: Queue) -> int:
+        """How many tasks may be submitted to a queue with a bound in this moment; SUBMIT_TASKS_MAX if it has none any more."""
+        return queue.maxsize - queue.waiting - self._unwritten[queue] if queue.maxsize else SUBMIT_TASKS_MAX
 
     def submit_own(
         self,
@@ -134,7 +112,7 @@ class Dispatch(Part):
     ) -> None:
         """Submit tasks that the master makes itself, with new ids: the first id of consecutive ones, and their payloads."""
         runs = list(starmap(NewRun, made))
-        large = _largest(runs) > LARGE_BYTES
+        large = largest(runs) > LARGE_BYTES
         chosen = options.to_wire()
         packed = pack(chosen) if chosen else None
         self._fresh.append(Submission(None, route, options, packed, runs, None, large, origin=origin))
@@ -178,6 +156,7 @@ class Dispatch(Part):
     def void(self) -> Iterable[Session]:
         """The submits of the failed transaction were refused."""
         self._fresh.clear()
+        self._unwritten.clear()
         self._repeated.clear()
         return ()
 
@@ -203,11 +182,12 @@ class Dispatch(Part):
             if submission.blobs:
                 self._store.blobs.name(submission.references())
             if submission.call is not None:
-                submission.call.answer(submission.tasks)
-            if submission.stream is not None and submission.call is not None:
+                submission.call.answer(submission.stored_before + submission.tasks)
+            if submission.stream is not None and submission.session is not None:
                 named = [new.run for new in submission.runs]
-                self._subscriptions.expect(submission.call.session, submission.stream, named)
+                self._subscriptions.expect(submission.session, submission.stream, named)
         self._fresh.clear()
+        self._unwritten.clear()
         for planned in plan.leases.values():
             self._running.alone.update(planned.running)
             for slice in planned.slices:
@@ -231,10 +211,10 @@ class Dispatch(Part):
                 if submission.call is not None:
                     submission.call.refuse(error)
                 continue
-            if submission.stream is not None and submission.call is not None:
+            if submission.stream is not None and submission.session is not None:
                 old = list(runs_of(id for id in submission.ids() if id not in new))
                 # Later: what another call of this transaction submits is not in the store yet.
-                self._repeated.append((submission.call.session, submission.stream, old))
+                self._repeated.append((submission.session, submission.stream, old))
             for id, payload in new.items():
                 known[id] = (submission.route.plain.number, payload)
             if submission.is_blocked or submission.has_lanes:
@@ -248,8 +228,3 @@ class Dispatch(Part):
                 raise Inconsistent("insert: the store takes none of these tasks, and knows none of them")
             for submission in kept:
                 submission.as_rows = True
-
-
-def _largest(runs: list[NewRun]) -> int:
-    """How many bytes the largest payload has."""
-    return max((len(max(new.payloads, key=len)) for new in runs), default=0)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ...common.domain.ids import id_behind
 from ...common.domain.model import ResultPolicy, StateNumber, TaskOptions
 from ..engine.clock import Now
-from ..engine.session import Call
+from ..engine.session import Call, Session
 from ..store.interface.tasks import NewArray, NewTasks
 from .leases import LeasedAttempt, SliceLease
 from .route import Capability, ParkedLease, Route
@@ -27,6 +27,25 @@ RUNNING_STATE, READY_STATE, SCHEDULED_STATE, BLOCKED_STATE = map(
 )
 
 
+WAIT: Final = "wait"  # what a submit does when its queue is full
+
+
+class SubmitCall(NamedTuple):
+    """What a submit says besides its tasks. ``blobs``: looks up the content that they name."""
+
+    call: Call
+    queue: str
+    task: str
+    options: TaskOptions
+    stream: str | None
+    blobs: Callable[[], dict[bytes, list[int]]] | None
+    proofs: Any
+    flow: bytes | None
+    parent: Any
+    columns: Any = None
+    on_full: str = WAIT
+
+
 @dataclass(slots=True)
 class Submission:
     """One submit call: tasks that share everything but id and payload."""
@@ -41,6 +60,8 @@ class Submission:
     blobs: dict[bytes, list[int]] | None = None  # named by these tasks
     origin: int | None = None
     parent: bytes | None = None  # the task that submitted them: see parents.py
+    session: Session | None = None  # that watches them, by ``stream``
+    stored_before: int = 0  # tasks of the same call that were new
     first_seq: int = 0  # the number before that of its first task
     as_rows: bool = (
         False  # some ids are of an array from which their tasks were purged: no second array may have them

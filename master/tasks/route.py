@@ -27,6 +27,7 @@ from ..engine.session import Call
 from ..engine.work import GLANCES
 
 READY: Final = int(StateNumber.READY)
+RUNNING: Final = int(StateNumber.RUNNING)
 _STATES: Final = max(StateNumber) + 1
 
 
@@ -60,21 +61,27 @@ PLAIN: Final = LaneKey()
 
 
 class Queue:
-    __slots__ = ("name", "paused", "rate", "reason", "routes", "since")
+    __slots__ = ("maxsize", "name", "paused", "rate", "reason", "routes", "since")
 
     def __init__(self, name: str) -> None:
         self.name, self.paused, self.reason = name, False, ""
         self.since: int | None = None  # steady ms; while paused
+        self.maxsize = 0  # how many tasks may wait in it; 0: any number
         self.rate: Rate | None = None  # of attempts that end; None until one has
         self.routes: dict[Route, None] = {}  # their lanes, too
 
     @property
     def is_used(self) -> bool:
-        """Whether anything waits or runs in it, or it is paused."""
-        return self.paused or not all(route.is_empty for route in self.routes)
+        """Whether anything waits or runs in it, or it is paused or has a bound."""
+        return self.paused or self.maxsize > 0 or not all(route.is_empty for route in self.routes)
 
     def count(self, state: StateNumber) -> int:
         return sum(route.counts[state] for route in self.routes)
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks of it no worker has."""
+        return sum(sum(route.counts[:RUNNING]) for route in self.routes)
 
 
 class Route:

@@ -66,8 +66,9 @@ class Routes(Part):
         self._ready.clear()
         self.lanes.clear()
         self.served.clear()
-        for name, paused, reason, since in picture.queues:
+        for name, paused, reason, since, maxsize in picture.queues:
             queue = self.queue(name)
+            queue.maxsize = maxsize
             queue.paused, queue.reason, queue.since = bool(paused), reason, since
         lanes = [
             (number, queue, task, LaneKey.unpacked(lane)) for number, queue, task, lane in picture.routes

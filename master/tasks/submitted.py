@@ -131,6 +131,21 @@ def only(runs: list[NewRun], wanted: Container[bytes]) -> list[NewRun]:
     return found
 
 
+def split(runs: list[NewRun], tasks: int) -> tuple[list[NewRun], list[NewRun]]:
+    """The first so many tasks, and the others."""
+    first: list[NewRun] = []
+    for place, new in enumerate(runs):
+        if tasks < len(new.payloads):
+            rest = runs[place + 1 :]
+            return (
+                [*first, _part(new, 0, tasks)] if tasks else first,
+                [_part(new, tasks, len(new.payloads)), *rest],
+            )
+        first.append(new)
+        tasks -= len(new.payloads)
+    return first, []
+
+
 def _part(new: NewRun, start: int, stop: int) -> NewRun:
     needs = new.needs
     if needs is not None and needs.each:

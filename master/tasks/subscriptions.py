@@ -9,7 +9,7 @@ reply, hence after its commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -47,6 +47,8 @@ class Subscriptions(Part):
         self._store, self._routes = store, routes
         self._work = Work()  # a share of the transaction for outcomes alone
         self._watchers: IdRanges[Watchers] = IdRanges()
+        # Whether a submit of this session waits that has this task: it is not unknown.
+        self.is_coming: Callable[[Session, bytes], bool] = lambda session, task: False
         self._collectable: dict[
             Stream, None
         ] = {}  # streams with outcomes to collect, in order; a dict keeps the order
@@ -91,12 +93,26 @@ class Subscriptions(Part):
         ids = [id for run in runs for id in run.ids()]
         found = self._store.find(dict.fromkeys(ids))
         states = {one.id: one.state for one in found if is_within(one.route)}
-        over = [id for id in ids if (state := states.get(id, UNKNOWN)) == UNKNOWN or state >= 10]
+        over = [
+            id
+            for id in ids
+            if (state := states.get(id, UNKNOWN)) >= 10
+            or (state == UNKNOWN and not self.is_coming(session, id))
+        ]
         for run in runs_of(over):
             for part, _ in stream.watched.take(run):
                 self._watchers.change(part, partial(_without, stream))
                 self._tell_known(stream, part, states)
         _note_blocks(stream)
+
+    def never_come(self, session: Session, runs: Iterable[IdRun]) -> None:
+        """Tasks that were watched before they were stored were refused."""
+        for stream in session.streams.values():
+            for run in runs:
+                for part, _ in stream.watched.take(run):
+                    self._watchers.change(part, partial(_without, stream))
+                    self._tell_known(stream, part, {})
+            _note_blocks(stream)
 
     def _tell_known(self, stream: Stream, run: IdRun, states: Mapping[bytes, int]) -> None:
         """Outcomes of tasks that had ended before they were watched."""

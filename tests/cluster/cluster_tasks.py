@@ -303,3 +303,10 @@ async def awaits_approval(ctx: tq.Context, timeout: float) -> list[Any]:
     except TimeoutError:
         return []
     return [signal.value, signal.role, ctx.attempt]
+
+
+@app.task
+def fill_own_queue(queue: str) -> None:
+    """Submits to its own queue, of what no worker serves, until it is full."""
+    while True:
+        app.named("nowhere:job", queue=queue).submit()

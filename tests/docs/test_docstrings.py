@@ -58,7 +58,7 @@ def test_every_argument_is_explained_and_no_other() -> None:
     for name in [*functions, "App", "BaseManager", "Executor", "Pool"]:
         arguments = [one for one in inspect.signature(CALLED[name]).parameters if one not in ("self", "cls")]
         if name == "App.task":
-            arguments[-1:] = ["queue", *(field.name for field in dataclasses.fields(TaskOptions))]
+            arguments[-1:] = ["queue", "on_full", *(field.name for field in dataclasses.fields(TaskOptions))]
         assert sorted(explained(CALLED[name])) == sorted(arguments), name
 
 

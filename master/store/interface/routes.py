@@ -13,6 +13,9 @@ class RouteStore(Protocol):
         """Forget a lane that has no task."""
 
     def put_queue(self, name: str, paused: bool, reason: str, since: int | None) -> None: ...
+    def bound_queue(self, name: str, maxsize: int) -> None:
+        """How many tasks may wait in it; 0: any number."""
+
     def add_origin(self, queue: str, results: str | None) -> int: ...
     def orphan_origins(self, queue: str) -> None:
         """Tasks that came from this item queue come from none: it is deleted."""

@@ -99,9 +99,9 @@ class Picture:
     routes: list[tuple[int, str, str, bytes]] = field(
         default_factory=list
     )  # number, queue, task, what the lane is
-    queues: list[tuple[str, int, str, int | None]] = field(
+    queues: list[tuple[str, int, str, int | None, int]] = field(
         default_factory=list
-    )  # name, paused, reason, since
+    )  # name, paused, reason, since, maxsize
     counts: list[tuple[int, int, int]] = field(
         default_factory=list
     )  # route, state, tasks that are not leased

@@ -21,6 +21,9 @@ class SqliteRoutes(StatementExecutor):
         self.settle()
         self._all("put_queue", (name, int(paused), reason, since))
 
+    def bound_queue(self, name: str, maxsize: int) -> None:
+        self._all("bound_queue", (name, maxsize))
+
     def add_origin(self, queue: str, results: str | None) -> int:
         return int(self._all("add_origin", (queue, results))[0][0])
 

@@ -284,6 +284,7 @@ GOOD: dict[str, list[Any]] = {
     "get_tasks.retry": [[TASK]],
     "get_queues.list": [],
     "get_queues.delete": ["q", True],
+    "get_queues.set": ["q", 5],
     "get_locks.list": [],
     "get_locks.take_away": ["q", 1],
     "get_locks.delete": ["q", "lock"],

@@ -32,9 +32,17 @@ def test_a_lane_of_a_route_has_a_number_of_its_own_until_it_is_dropped(store: St
 
 def test_a_queue_is_paused_until_it_is_resumed(store: Store) -> None:
     within(store, lambda: store.put_queue("q", True, "why", NOW))
-    assert store.load().queues == [("q", 1, "why", NOW)]
+    assert store.load().queues == [("q", 1, "why", NOW, 0)]
     within(store, lambda: store.put_queue("q", False, "", None))
-    assert store.load().queues == [("q", 0, "", None)]
+    assert store.load().queues == [("q", 0, "", None, 0)]
+
+
+def test_the_bound_of_a_queue_stays_when_it_is_paused(store: Store) -> None:
+    within(store, lambda: store.bound_queue("q", 100))
+    within(store, lambda: store.put_queue("q", True, "why", NOW))
+    assert store.load().queues == [("q", 1, "why", NOW, 100)]
+    within(store, lambda: store.bound_queue("q", 0))
+    assert store.load().queues == [("q", 1, "why", NOW, 0)]
 
 
 def test_what_came_from_a_deleted_queue_came_from_none(store: Store) -> None:

@@ -1,10 +1,14 @@
 -- name: queues
-SELECT name, paused, reason, since FROM queues
+SELECT name, paused, reason, since, maxsize FROM queues
 
 -- name: put_queue
 INSERT INTO queues (name, paused, reason, since) VALUES (?, ?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET
     paused = excluded.paused, reason = excluded.reason, since = excluded.since
+
+-- name: bound_queue
+INSERT INTO queues (name, paused, reason, maxsize) VALUES (?, 0, '', ?)
+ON CONFLICT (name) DO UPDATE SET maxsize = excluded.maxsize
 
 -- name: routes
 SELECT route, queue, task, lane FROM routes

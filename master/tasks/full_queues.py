@@ -1,0 +1,230 @@
+"""Queues of tasks with a bound: which submits are accepted at once, which wait for room, and which are refused. Pure.
+
+::
+
+    submit ─► there is room ───────────────────────────► accepted
+           └► full ─┬► on_full="raise" ────────────────► Full
+                    ├► by a task of this very queue ───► WouldDeadlock
+                    └► waits, behind those that came before ─(tasks were leased, ended)─► accepted, in portions as there is room
+
+What waits in a queue are its tasks that no worker has: ready, scheduled or blocked. A submit of more tasks than there is room for is
+stored in portions, and answered when all of it is; its ids are known, so a program that lost its connection meanwhile sends it again
+and nothing is stored twice. Submits of which all is stored already, as after a lost connection, are answered whatever the bound.
+
+The bound is of submits: what the master puts into a queue itself (retries, tasks of schedules, callbacks of flows, items that become
+tasks) is never refused, because no caller is there that could wait.
+
+Invariants: 1. a submit brings no queue above its bound; 2. submits to one queue are accepted in the order of their calls; 3. every
+submit is answered, or its session is gone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from ...common.domain.id_runs import runs_of
+from ...common.domain.ids import show_id
+from ...common.errors import Full, InvalidArgument, TqError, WouldDeadlock
+from ...common.values.brief import brief
+from ..engine.clock import Now
+from ..engine.part import Part
+from ..engine.session import LATER, Session
+from ..store.interface.store import Picture, Store
+from .dispatch import Dispatch
+from .known_tasks import new_tasks
+from .leases import LeasedTasks
+from .plan import WAIT, Submission, SubmitCall
+from .route import Queue
+from .routes import Routes
+from .submitted import NewRun, only, split
+from .subscriptions import Subscriptions
+
+RAISE: Final = "raise"
+MAXSIZE_MAX: Final = 1_000_000_000  # a bound beyond it is none
+PORTION_TASKS: Final = 10_000  # accepted by one transaction of what waits, of all queues together
+TASK_BYTES: Final = 160  # of memory for each task of a submit that waits, besides its arguments
+
+
+@dataclass(slots=True, eq=False)
+class WaitingSubmit:
+    """``all``: its tasks. ``new``: those of them that were not stored when they were looked up, of which the first ``done`` are by now.
+    What it says is judged once more for each portion: what was right when the call came may not be by then."""
+
+    said: SubmitCall
+    all: list[NewRun]
+    new: frozenset[bytes]
+    counted: int  # how many were new when the call came
+    done: int = 0
+    is_sure: bool = True  # False: a transaction failed, so that what is new has to be looked up
+
+    @property
+    def left(self) -> int:
+        return len(self.new) - self.done
+
+
+@dataclass(slots=True)
+class _WaitingLine:
+    """The submits that wait for room in a queue."""
+
+    queue: Queue
+    submits: deque[WaitingSubmit] = field(default_factory=deque)
+
+
+class FullQueues(Part):
+    def __init__(
+        self,
+        store: Store,
+        routes: Routes,
+        dispatch: Dispatch,
+        running: LeasedTasks,
+        subscriptions: Subscriptions,
+    ) -> None:
+        self._store, self._routes, self._dispatch, self._running = store, routes, dispatch, running
+        self._subscriptions = subscriptions
+        self._lines: dict[str, _WaitingLine] = {}
+
+    # calls
+
+    def submit(self, said: SubmitCall, runs: list[NewRun]) -> object:
+        """A submit to a queue with a bound. Raises Full and WouldDeadlock."""
+        submission = self._judged(said, runs)
+        queue = submission.route.queue
+        line = self._lines.get(queue.name)
+        if line is None and submission.tasks <= self._dispatch.room_in(queue):
+            return self._dispatch.accept(submission)
+        new = self._new(submission)  # the look has written what was submitted in this transaction before
+        if not new or (line is None and len(new) <= self._dispatch.room_in(queue)):
+            return self._dispatch.accept(submission)
+        if said.on_full == RAISE:
+            raise Full(_words(queue, self._dispatch.room_in(queue), len(new), line is not None))
+        self._check_parent(submission, queue)
+        call = said.call
+        call.hold(sum(len(payload) + TASK_BYTES for one in runs for payload in one.payloads))
+        waiting = WaitingSubmit(said, runs, new, len(new))
+        self._lines.setdefault(queue.name, _WaitingLine(queue)).submits.append(waiting)
+        call.abandon = lambda: self._forget(queue.name, waiting)
+        return LATER
+
+    def waiting_in(self, queue: str) -> tuple[int, int]:
+        """How many submits wait for room in a queue, and how many tasks they have left."""
+        line = self._lines.get(queue)
+        return (len(line.submits), sum(one.left for one in line.submits)) if line else (0, 0)
+
+    def is_coming(self, session: Session, id: bytes) -> bool:
+        """Whether a submit of this session waits that has this task."""
+        return any(
+            waiting.said.call.session is session and id in waiting.new
+            for line in self._lines.values()
+            for waiting in line.submits
+        )
+
+    def bound(self, name: str, maxsize: int) -> None:
+        """Change the bound of a queue; 0: none. What waits there stays."""
+        queue = self._routes.queue(name)
+        self._store.bound_queue(name, maxsize)
+        queue.maxsize = maxsize
+
+    def _judged(self, said: SubmitCall, runs: list[NewRun]) -> Submission:
+        return self._dispatch.judge.submission(said, self._routes.route(said.queue, said.task), runs)
+
+    def _new(self, submission: Submission) -> frozenset[bytes]:
+        """Those of its tasks that are not stored. Raises TaskConflict."""
+        known: dict[bytes, tuple[int, int | bytes]] = {
+            found.id: (self._routes.plain_number(found.route), found.seq)
+            for found in self._store.find(submission.ids())
+        }
+        return frozenset(new_tasks(submission, known, self._store.payload))
+
+    def _check_parent(self, submission: Submission, queue: Queue) -> None:
+        """A task of the queue itself must not wait for room in it: it holds the slot that would make some."""
+        parent = submission.parent
+        held = None if parent is None else self._running.get(parent)
+        if parent is not None and held is not None and self._routes.by_number[held.route].queue is queue:
+            raise WouldDeadlock(
+                f"task {show_id(parent)} submits to its own queue {queue.name}, which is full ({queue.waiting:,} of {queue.maxsize:,} "
+                "tasks wait): waiting for room it would hold the slot that makes some. Submit to another queue, write "
+                f"using(on_full='raise') and do something else at tq.Full, or raise the bound: tq queues set {queue.name} --maxsize N"
+            )
+
+    def _forget(self, name: str, waiting: WaitingSubmit) -> None:
+        line = self._lines.get(name)
+        if line is not None and waiting in line.submits:
+            line.submits.remove(waiting)
+            if not line.submits:
+                del self._lines[name]
+
+    # one transaction
+
+    def load(self, picture: Picture, now: Now) -> None:
+        for name, line in self._lines.items():
+            line.queue = self._routes.queue(name)
+            for waiting in line.submits:
+                waiting.is_sure = False
+
+    def closed(self, session: Session, now: Now) -> None:
+        for name, line in list(self._lines.items()):
+            for waiting in [one for one in line.submits if one.said.call.session is session]:
+                self._forget(name, waiting)
+
+    def give_out(self, now: Now) -> None:
+        if not self._lines:
+            return
+        left = PORTION_TASKS
+        for name, line in list(self._lines.items()):
+            self._lines[name] = self._lines.pop(name)  # in turn
+            while line.submits and left > 0 and (room := self._dispatch.room_in(line.queue)) > 0:
+                left -= self._accept(line.submits[0], min(room, left), name)
+            if left <= 0:
+                break
+        if left < PORTION_TASKS:
+            self._dispatch.give_out(now)
+
+    def _accept(self, waiting: WaitingSubmit, most: int, name: str) -> int:
+        """Accept so many tasks of a submit; how many it were. The last portion answers the call."""
+        call = waiting.said.call
+        try:
+            submission = self._judged(waiting.said, waiting.all)
+            if not waiting.is_sure:
+                waiting.new, waiting.done, waiting.is_sure = self._new(submission), 0, True
+        except TqError as error:
+            self._leave(waiting, name)
+            call.refuse(error)
+            self._subscriptions.never_come(call.session, list(runs_of(sorted(waiting.new))))
+            return 1
+        new = submission.runs
+        if len(waiting.new) < submission.tasks:
+            new = only(new, waiting.new)
+        _, left = split(new, waiting.done)
+        submission.runs, rest = split(left, most)
+        submission.stored_before = waiting.counted - waiting.left
+        waiting.done += submission.tasks
+        if rest:
+            submission.call = None
+        else:
+            self._leave(waiting, name)
+        self._dispatch.accept(submission)
+        return max(1, submission.tasks)
+
+    def _leave(self, waiting: WaitingSubmit, name: str) -> None:
+        waiting.said.call.abandon = None
+        self._forget(name, waiting)
+
+    def has_more(self) -> bool:
+        return any(self._dispatch.room_in(line.queue) > 0 for line in self._lines.values())
+
+
+def check_on_full(on_full: object) -> str:
+    if on_full in (WAIT, RAISE):
+        return str(on_full)
+    raise InvalidArgument(f"on_full={brief(on_full)} is unknown; use 'wait' or 'raise'")
+
+
+def _words(queue: Queue, room: int, tasks: int, others_wait: bool) -> str:
+    first = f"queue {queue.name} is full: {queue.waiting:,} of at most {queue.maxsize:,} tasks wait in it"
+    if others_wait and room > 0:
+        first = f"other submits wait for room in queue {queue.name}"
+    elif room > 0:
+        first = f"queue {queue.name} has room for {room:,} of these {tasks:,} tasks: at most {queue.maxsize:,} may wait in it"
+    return f"{first}; try again later, leave out on_full to wait for room, or raise the bound: tq queues set {queue.name} --maxsize N"

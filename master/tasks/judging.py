@@ -1,0 +1,64 @@
+"""Judges a submit: what its call says becomes a submission, or is refused. Pure but for the store.
+
+A submit that waits for room in a full queue is judged once more when there is some: what it needs may have been deleted by then, its
+flow may have ended, and after a failed transaction there is another route of the same names.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...common.domain.ids import COMPUTED
+from ...common.errors import InvalidArgument
+from ...common.wire.frames import pack, too_large
+from .consulted import Consulted
+from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, Submission, SubmitCall
+from .route import Route
+from .routes import Routes
+from .said_lanes import columns_of, with_lanes
+from .submitted import NewRun, check_computed
+from .subscriptions import Subscriptions
+
+LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
+
+
+class SubmitJudge:
+    def __init__(
+        self, routes: Routes, subscriptions: Subscriptions, consulted: Consulted, payload_bytes_max: int
+    ) -> None:
+        self._routes, self._subscriptions, self._consulted = routes, subscriptions, consulted
+        self._payload_bytes_max = payload_bytes_max
+
+    def submission(self, said: SubmitCall, route: Route, runs: list[NewRun]) -> Submission:
+        """All tasks of a submit. Raises InvalidArgument, QuotaExceeded and UnknownBlob."""
+        call, options, stream = said.call, said.options, said.stream
+        if any(new.first >= COMPUTED for new in runs):
+            check_computed(route, runs, said.proofs)
+        if runs and runs[0].needs is not None:
+            self._consulted.needs.check(call.session, runs, options)
+        if stream is not None:
+            self._subscriptions.check_room(call.session, stream, (new.run for new in runs))
+        chosen = options.to_wire()
+        packed = pack(chosen) if chosen else None
+        size = largest(runs)
+        if size > self._payload_bytes_max:
+            raise InvalidArgument(too_large("the arguments have", size, self._payload_bytes_max))
+        origin = None
+        if said.flow is not None:
+            ids = (id for new in runs for id in new.run.ids())
+            origin = self._consulted.flows.origin(call.session, said.flow, ids)
+        if said.columns is not None and runs:
+            columns = columns_of(said.columns, runs)
+            for limit, _ in columns.limits:
+                self._consulted.limits.declare(limit, call.session)
+            route, runs = with_lanes(self._routes, route, runs, columns, call.session)
+        named = None if said.blobs is None else said.blobs()
+        submission = Submission(call, route, options, packed, runs, stream, size > LARGE_BYTES, named, origin)
+        submission.session = call.session
+        submission.parent = self._consulted.parents.of(said.parent)
+        return submission
+
+
+def largest(runs: list[NewRun]) -> int:
+    """How many bytes the largest payload has."""
+    return max((len(max(new.payloads, key=len)) for new in runs), default=0)

@@ -1,0 +1,285 @@
+"""Queues of tasks with a bound, on the shipped engine: who waits, who is refused, and that the bound holds at every commit."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tq.common.domain.ids import IdSource, consecutive_ids, new_ids
+from tq.common.domain.model import Role
+from tq.common.errors import Full, InvalidArgument, StoreError, TaskConflict, WouldDeadlock
+from tq.master.tasks.routes import Routes
+
+from tests.master.leased import each
+
+from ..conftest import Bench, Peer
+from .test_explain import finish, lease
+
+QUEUE = "get_task_queue/q"
+
+
+@pytest.fixture
+def client(bench: Bench) -> Peer:
+    return bench.client(role=Role.ADMIN)
+
+
+def bounded(client: Peer, maxsize: int) -> None:
+    client.call("get_queues", "set", "q", maxsize)
+
+
+def rows(count: int, ids: list[bytes] | None = None) -> list[Any]:
+    ids = ids or consecutive_ids(IdSource().take(count), count)
+    return [[ids[0], [b"x"] * count]] if count > 1 else [[ids[0], b"x"]]
+
+
+def ask(peer: Peer, tasks: list[Any], on_full: str = "wait", task: str = "m:f", **options: Any) -> int:
+    nothing = [None] * 6
+    return peer.ask(QUEUE, "submit", task, options, tasks, *nothing, on_full)
+
+
+def submit(peer: Peer, tasks: list[Any], on_full: str = "wait", **options: Any) -> Any:
+    call = ask(peer, tasks, on_full, **options)
+    peer.bench.step()
+    return peer.answer(call)
+
+
+def waiting(bench: Bench) -> int:
+    return bench.engine.part(Routes).queue("q").waiting
+
+
+def shown(client: Peer) -> dict[str, Any]:
+    [row] = client.call("get_queues", "list")
+    return dict(row)
+
+
+def test_a_submit_waits_for_room_and_is_answered_when_all_of_it_is_stored(bench: Bench, client: Peer) -> None:
+    bounded(client, 3)
+    assert submit(client, rows(2)) == 2
+    call = ask(client, rows(4))
+    bench.step()
+    assert (waiting(bench), client.answers) == (3, {})
+    assert (shown(client)["maxsize"], shown(client)["submits_waiting"]) == (3, 1)
+    worker = bench.worker("m:f")
+    lease(worker, 2)
+    bench.step()
+    assert (waiting(bench), client.answers) == (3, {})
+    lease(worker, 1)
+    bench.step()
+    assert (waiting(bench), client.answer(call)) == (3, 4)
+    assert shown(client)["submits_waiting"] == 0
+
+
+def test_submits_are_accepted_in_the_order_of_their_calls(bench: Bench, client: Peer) -> None:
+    bounded(client, 2)
+    submit(client, rows(2))
+    large, small = ask(client, rows(2)), ask(client, rows(1))
+    bench.step()
+    worker = bench.worker("m:f")
+    lease(worker, 1)
+    bench.step()
+    assert client.answers == {}
+    lease(worker, 1)
+    bench.step()
+    assert (client.answer(large), client.answers) == (2, {})
+    lease(worker, 2)
+    bench.step()
+    assert client.answer(small) == 1
+
+
+def test_a_submit_that_does_not_wait_is_refused_whole(bench: Bench, client: Peer) -> None:
+    bounded(client, 3)
+    submit(client, rows(2), "raise")
+    with pytest.raises(Full, match="has room for 1 of these 2 tasks: at most 3 may wait in it"):
+        submit(client, rows(2), "raise")
+    assert submit(client, rows(1), "raise") == 1
+    with pytest.raises(Full, match="queue q is full: 3 of at most 3 tasks wait in it; try again later"):
+        submit(client, rows(1), "raise")
+    assert waiting(bench) == 3
+
+
+def test_what_is_submitted_together_is_counted_together(bench: Bench, client: Peer) -> None:
+    bounded(client, 3)
+    calls = [ask(client, rows(1), "raise") for _ in range(5)]
+    bench.step()
+    replies = [client.answers[call] for call in calls]
+    assert [error is None for _, error in replies] == [True, True, True, False, False]
+    assert waiting(bench) == 3
+
+
+def test_a_repeated_submit_is_answered_whatever_the_bound(bench: Bench, client: Peer) -> None:
+    bounded(client, 2)
+    ids = consecutive_ids(IdSource().take(2), 2)
+    submit(client, rows(2, ids))
+    for how in ("wait", "raise"):
+        assert submit(client, rows(2, ids), how) == 0
+    with pytest.raises(TaskConflict):
+        submit(client, [[ids[0], [b"x", b"other"]]])
+    assert waiting(bench) == 2
+
+
+def test_a_program_that_was_away_sends_its_submit_again_and_nothing_is_stored_twice(
+    bench: Bench, client: Peer
+) -> None:
+    bounded(client, 2)
+    ids = consecutive_ids(IdSource().take(5), 5)
+    program = bench.client()
+    ask(program, rows(5, ids))
+    bench.step()
+    program.close()
+    again = bench.client()
+    call = ask(again, rows(5, ids))
+    bench.step()
+    assert (waiting(bench), again.answers) == (2, {})
+    worker = bench.worker("m:f")
+    seen = [id for _ in range(3) for id, *_ in lease(worker, 2)]
+    assert again.answer(call) == 3
+    assert sorted(seen) == ids
+
+
+def test_a_failed_transaction_loses_and_doubles_nothing(bench: Bench, client: Peer) -> None:
+    bounded(client, 2)
+    ids = consecutive_ids(IdSource().take(6), 6)
+    call = ask(client, rows(6, ids))
+    bench.step()
+    worker = bench.worker("m:f")
+
+    def fail() -> None:
+        raise StoreError("the disk does not answer")
+
+    worker.ask("get_dispatcher", "lease", 1)
+    bench.step(commit=fail)  # one was leased, and another one accepted in its place
+    bench.advance(1)
+    worker, seen = bench.worker("m:f"), list[bytes]()  # the other one is to connect again
+    while len(seen) < 6:
+        seen += [id for id, *_ in lease(worker, 1)]
+        assert waiting(bench) <= 2
+    assert (client.answer(call), sorted(seen)) == (6, ids)
+
+
+def test_waiting_workers_take_more_than_the_bound(bench: Bench, client: Peer) -> None:
+    bounded(client, 2)
+    worker = bench.worker("m:f", slots=10)
+    asked = worker.ask("get_dispatcher", "lease", 3)
+    bench.step()
+    call = ask(client, rows(5))
+    for _ in range(3):
+        bench.step()
+    assert worker.answer(asked)[1]
+    assert (waiting(bench), client.answers) == (2, {})
+    lease(worker, 1)
+    bench.step()
+    assert client.answer(call) == 5
+
+
+def test_a_task_that_submits_to_its_own_full_queue_is_refused(bench: Bench, client: Peer) -> None:
+    bounded(client, 1)
+    submit(client, rows(1))
+    worker = bench.worker("m:f")
+    [[id, _, held]] = lease(worker, 1)
+    submit(client, rows(1))
+    parent = [None] * 4 + [[id, held]]
+    with pytest.raises(WouldDeadlock, match="submits to its own queue q, which is full"):
+        client.call(QUEUE, "submit", "m:f", {}, rows(1), *parent)
+    with pytest.raises(Full):
+        client.call(QUEUE, "submit", "m:f", {}, rows(1), *parent, None, "raise")
+    client.call("get_queues", "set", "r", 1)
+    client.call("get_task_queue/r", "submit", "m:f", {}, rows(1))
+    other = client.ask("get_task_queue/r", "submit", "m:f", {}, rows(1), *parent)
+    bench.step()
+    assert other not in client.answers  # another queue's tasks may make room
+
+
+def test_a_bound_that_is_raised_or_removed_lets_in_what_waits(bench: Bench, client: Peer) -> None:
+    bounded(client, 1)
+    submit(client, rows(1))
+    call = ask(client, rows(3))
+    bench.step()
+    bounded(client, 2)
+    assert waiting(bench) == 2
+    bounded(client, 0)
+    assert (waiting(bench), client.answer(call)) == (4, 3)
+    assert submit(client, rows(5)) == 5
+
+
+def test_a_bound_below_what_waits_takes_nothing_away(bench: Bench, client: Peer) -> None:
+    submit(client, rows(5))
+    bounded(client, 2)
+    assert waiting(bench) == 5
+    with pytest.raises(Full):
+        submit(client, rows(1), "raise")
+
+
+def test_a_retry_and_a_scheduled_task_count_and_are_never_refused(bench: Bench, client: Peer) -> None:
+    bounded(client, 1)
+    submit(client, rows(1), delay=60)
+    with pytest.raises(Full):
+        submit(client, rows(1), "raise")
+    bench.advance(61)
+    worker = bench.worker("m:f")
+    [held] = lease(worker, 1)
+    submit(client, rows(1))
+    worker.call("get_dispatcher", "release", [held])
+    assert waiting(bench) == 2
+
+
+def test_what_waits_for_room_may_be_watched(bench: Bench, client: Peer) -> None:
+    bounded(client, 1)
+    submit(client, rows(1))
+    late = new_ids()
+    call = ask(client, [[late, b"x"]])
+    client.call("get_result_queue", "watch", [late])
+    worker = bench.worker("m:f")
+    finish(worker, lease(worker, 1))
+    bench.step()
+    assert client.answer(call) == 1
+    collected = client.ask("get_result_queue", "collect")
+    finish(worker, lease(worker, 1))
+    bench.step()
+    [[id, *_]] = client.answer(collected)
+    assert id == late
+
+
+@pytest.mark.parametrize("bad", [-1, 1.5, True, "10", 2**40, None])
+def test_a_bound_is_judged(client: Peer, bad: Any) -> None:
+    with pytest.raises(InvalidArgument, match="maxsize"):
+        client.call("get_queues", "set", "q", bad)
+
+
+def test_what_a_submit_does_when_its_queue_is_full_is_judged(client: Peer) -> None:
+    with pytest.raises(InvalidArgument, match="on_full='drop' is unknown; use 'wait' or 'raise'"):
+        submit(client, rows(1), "drop")
+
+
+def test_the_bound_survives_a_restart(make_bench: Callable[..., Bench], bench: Bench, client: Peer) -> None:
+    bounded(client, 1)
+    submit(client, rows(1))
+    bench.engine.part(Routes).load(bench.engine.store.load(), bench.now)
+    with pytest.raises(Full):
+        submit(client, rows(1), "raise")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_comes_the_bound_holds_and_each_task_is_stored_once(
+    bench: Bench, client: Peer, seed: int
+) -> None:
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    bounded(client, 5)
+    worker, programs = bench.worker("m:f", slots=50), [bench.client() for _ in range(3)]
+    asked: list[tuple[Peer, int, int]] = []
+    left, seen, leases = 60, set[bytes](), list[int]()
+    while left or any(call not in peer.answers for peer, call, _ in asked) or len(seen) < 60:
+        if left and draw.random() < 0.6:
+            peer, tasks = draw.choice(programs), min(left, draw.randint(1, 12))
+            asked.append((peer, ask(peer, rows(tasks)), tasks))
+            left -= tasks
+        if not leases and draw.random() < 0.5:
+            leases.append(worker.ask("get_dispatcher", "lease", draw.randint(1, 4)))
+        bench.step()
+        assert waiting(bench) <= 5
+        if leases and leases[0] in worker.answers:
+            ids = [id for id, *_ in each(worker.answer(leases.pop())[1])]
+            assert seen.isdisjoint(ids)
+            seen.update(ids)
+    assert [peer.answer(call) for peer, call, _ in asked] == [tasks for *_, tasks in asked]
