@@ -65,6 +65,7 @@ from .tasks.expiry import Expiry, Retention
 from .tasks.full_queues import FullQueues
 from .tasks.leases import Leases
 from .tasks.lent_slots import LentSlots
+from .tasks.limiter import Limiter
 from .tasks.origins import Origins
 from .tasks.parents import Parents
 from .tasks.routes import Routes
@@ -117,11 +118,12 @@ def make_registry(
 
 def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     store, presence, agenda = core.store, core.presence, core.agenda
-    routes, origins, leases = Routes(store), Origins(store), Leases()
+    limits = NamedLimits(store, core.timeline, core.report)
+    routes, origins, leases = Routes(store, limits.in_force), Origins(store), Leases()
     scheduled, consulted = ScheduledTasks(store, routes, agenda), Consulted()
     blobs = Blobs(store, core.timeline, agenda, core.report)
-    limits = NamedLimits(store, core.timeline, core.report)
     completion = Completion(store, routes, leases, scheduled, core.endings, blobs, consulted, core.random)
+    limiter = limits.usage = Limiter(store, routes, agenda, limits)
     attempt_output = AttemptOutput(store, leases.running, completion.began)
     steps = Steps(store, leases.running, completion.began)
     signals = Signals(store, steps, routes.move)
@@ -177,6 +179,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     given_out = [
         routes,
         limits,
+        limiter,
         origins,
         leases,
         consumers,

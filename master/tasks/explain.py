@@ -22,6 +22,7 @@ from ..store.interface.queries import FullTask
 from ..store.interface.steps import StepRow
 from ..workers.membership import Membership, Worker
 from .dispatch import Dispatch
+from .explain_limits import why_held
 from .lent_slots import LentSlots
 from .route import Route
 from .routes import Routes
@@ -177,6 +178,8 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
     if not working:
         likely = _likely(engine, task, workers) if position else None
         return _no_worker(task, workers, able, likely)
+    if (held := why_held(engine, task.id)) is not None:
+        return held
     if any(worker.capability and worker.capability.parked for worker in working):
         return "it is about to be handed out: a worker that serves it has a free slot"
     slots = sum(worker.info.slots for worker in working if worker.info)

@@ -7,9 +7,10 @@ others stand in one heap for each base lane, by the place of their first task (p
                                      ▲                                                              │
                                      └────────────────── more is ready ◄────────────────────────────┘
 
-So a lane is looked at only while it has work and comes to the front, whatever the number of lanes is.
+So a lane is looked at only while it has work and comes to the front, whatever the number of lanes is. One that comes there while a limit has
+no room for it leaves the line (see held.py).
 
-Invariant: a lane with ready tasks is in line, or was chosen and not yet put back.
+Invariant: a lane with ready tasks is in line, was chosen and not yet put back, or is held back.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import heapq
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Final, NamedTuple
 
+from ...common.domain.limits import Limit
+from .held import UNKNOWN, Entry, FirstOf, HeldLanes, Reserved
 from .route import READY, Capability, LanePlace, Route
 
 LANES_MAX: Final = 32  # that are leased from together: of more the store is asked again
-UNKNOWN: Final = LanePlace(-(1 << 62), 0, is_known=False)
-Entry = tuple[LanePlace, int, Route]  # numbers are unique, so that routes are never compared
+HELD_MAX: Final = 1_000  # lanes that one choice finds without room
 
 
 class Chosen(NamedTuple):
@@ -31,17 +33,21 @@ class Chosen(NamedTuple):
 
 
 class Lanes:
-    def __init__(self, first_of: Callable[[int], tuple[int, int] | None]) -> None:
+    def __init__(self, first_of: FirstOf, in_force: Callable[[str], Limit | None]) -> None:
         """``first_of``: priority and number of the first ready task of a lane."""
         self._first_of = first_of
+        self.held = HeldLanes(in_force, first_of)
         self._lines: dict[Route, list[Entry]] = {}  # by base lane
 
     def clear(self) -> None:
         self._lines.clear()
+        self.held.clear()
 
     def ready(self, lane: Route) -> None:
         """Something of it became ready: it may have a better place now."""
-        if lane.place != UNKNOWN:
+        if lane.held is not None:
+            self.held.ready(lane)
+        elif lane.place != UNKNOWN:
             self._put(lane, UNKNOWN)
 
     def _put(self, lane: Route, place: LanePlace) -> None:
@@ -52,46 +58,60 @@ class Lanes:
         """Whether some lane may have work for these workers."""
         return any(_serves(capability, base) for base in self._lines)
 
-    def choose(self, capability: Capability, want: int) -> list[Chosen]:
-        """The lanes with the first so many tasks for these workers. They are out of the line until ``put_back``."""
+    def wake(self, now: int) -> None:
+        """Have lanes in line again for which there is room by now."""
+        for lane, place in self.held.wake(now):
+            self._put(lane, place)
+
+    def choose(self, capability: Capability, want: int, now: int) -> list[Chosen]:
+        """The lanes with the first so many tasks for these workers, as far as limits have room. They are out of the line until
+        ``put_back``."""
         chosen: list[Chosen] = []
-        for lane in self._in_order(capability):
-            chosen.append(Chosen(lane, want))
-            if len(chosen) == min(want, LANES_MAX):
+        giving, reserved = 0, Reserved()
+        for lane in self._in_order(capability, now):
+            room = min(want, lane.counts[READY], self.held.room(lane, now, reserved))
+            chosen.append(Chosen(lane, room))  # 0: what others are to have leaves it no room
+            self.held.reserve(lane, room, reserved)
+            giving += room > 0
+            if giving == want or len(chosen) == LANES_MAX:
                 break
         return chosen
 
     def put_back(self, chosen: Iterable[Chosen], leased: Container[int]) -> None:
-        """``leased``: numbers of the lanes from which something was leased."""
+        """``leased``: the numbers of lanes from which something was leased."""
         for lane, _ in chosen:
             if lane.counts[READY] > 0 and lane.place is not None:
                 self._put(lane, UNKNOWN if lane.number in leased else lane.place)
             else:
                 lane.place = None
 
-    def _in_order(self, capability: Capability) -> Iterator[Route]:
-        """Lanes with work, taken out of the line, by the place of their first task."""
+    def _in_order(self, capability: Capability, now: int) -> Iterator[Route]:
+        """Lanes with work and room, taken out of the line, by the place of their first task."""
+        left = HELD_MAX
         bases = [base for base in self._lines if _serves(capability, base)]
-        while bases:
+        while bases and left:
             base = min(bases, key=lambda one: self._lines[one][0])
             line = self._lines[base]
-            lane = self._next(line)
+            lane = self._next(line, now)
+            left -= lane is None
             if not line:
                 del self._lines[base]
                 bases.remove(base)
             if lane is not None:
                 yield lane
 
-    def _next(self, line: list[Entry]) -> Route | None:
-        """The first lane of a line; None: what stood there has moved, or has no work."""
+    def _next(self, line: list[Entry], now: int) -> Route | None:
+        """The first lane of a line; None: what stood there has moved, has no work, or is held back."""
         place, number, lane = heapq.heappop(line)
         if lane.place is not place:
             return None  # it stands elsewhere in line
         first = None
-        if lane.counts[READY] > 0 and not place.is_known:
+        if lane.counts[READY] > 0:
+            if self.held.hold(lane, now):
+                return None
+            if place.is_known:
+                return lane
             first = self._first_of(number)
-        elif lane.counts[READY] > 0:
-            return lane
         lane.place = None
         if first is not None:
             self._put(lane, LanePlace(-first[0], first[1]))

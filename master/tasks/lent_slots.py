@@ -29,6 +29,7 @@ from ..engine.session import LATER, Call, Session
 from ..store.interface.dependencies import StateSpan
 from ..store.interface.store import Picture, Store
 from .dispatch import Dispatch
+from .held import Reserved
 from .leases import LeasedTasks
 from .route import Capability, ParkedLease
 from .routes import Routes
@@ -158,7 +159,7 @@ class LentSlots(Part):
         if capability is None:
             wait.seen = {}
             return
-        ready = self._ready(wait, capability)
+        ready = self._ready(wait, capability, now.steady)
         if not ready:
             return
         if wait.want:
@@ -170,11 +171,12 @@ class LentSlots(Part):
         )  # kept, for `tq why`, until the next call of this waiter
         wait.call.answer([b"", []])
 
-    def _ready(self, wait: ParkedWait, capability: Capability) -> list[IdRun]:
+    def _ready(self, wait: ParkedWait, capability: Capability, now: int) -> list[IdRun]:
         """What is ready of what it waits for; notes of what this depends on."""
         self._store.settle()
         ready: list[IdRun] = []
         wait.seen, wait.seen_of_all = {}, None
+        seen, held, reserved, is_held = wait.seen, self._routes.lanes.held, Reserved(), False
         named, there = sum(run.length for run in wait.runs), 0
         for place, span in enumerate(self._spans(wait)):
             there += span.length
@@ -183,11 +185,17 @@ class LentSlots(Part):
             if StateNumber(span.state).is_terminal:
                 continue
             route = self._routes.by_number[span.route]
-            wait.seen[span.route] = route.readied
+            seen[span.route] = route.readied
             if span.state == READY and capability in route.capabilities and not route.queue.paused:
-                ready.append(IdRun(span.first, span.length))
+                room = min(span.length, held.room(route, now, reserved))
+                held.reserve(route, room, reserved)
+                is_held |= room < span.length
+                if room:
+                    ready.append(IdRun(span.first, room))
         if there < named:  # some are not there yet
             wait.seen_of_all = self._routes.readied
+        if is_held and not ready:
+            wait.seen = None  # looked at again in each transaction: a limit may have room then
         return ready
 
     def _spans(self, wait: ParkedWait) -> Iterator[StateSpan]:

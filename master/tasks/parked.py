@@ -17,12 +17,13 @@ from typing import Final
 
 from ...common.domain.id_runs import IdRun
 from ..engine.clock import Now
-from ..engine.work import Work
+from ..engine.work import GLANCES, Work
 from ..store.interface.slices import LeasedSlice
 from ..store.interface.store import Inconsistent, Store
 from ..store.interface.tasks import Leased, Want
 from .consulted import Consulted
 from .granted import granted
+from .lanes import HELD_MAX
 from .leases import LeasedTasks, LeaseReply
 from .meter import TaskMeter
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX
@@ -58,6 +59,7 @@ class ParkedCalls:
         for capability in self._routes.capabilities.values():
             while capability.parked:
                 routes = self._routes.with_work(capability)
+                lanes.wake(now.steady)
                 has_lanes = lanes.have_work(capability)
                 if not routes and not has_lanes:
                     break
@@ -84,10 +86,12 @@ class ParkedCalls:
     def _serve_lanes(self, capability: Capability, routes: list[Route], now: Now) -> None:
         """Lease to the next call what comes first in the lanes that have room, and in those that wait for workers alone."""
         parked = next(iter(capability.parked.values()))
-        chosen = self._routes.lanes.choose(capability, parked.want)
+        chosen = self._routes.lanes.choose(capability, parked.want, now.steady)
         leased = set[int]()
-        lanes = [*routes, *(one.lane for one in chosen)]
-        if lanes:
+        lanes = [*routes, *(one.lane for one in chosen if one.room)]
+        if not lanes:  # what came to the front was held back
+            self._work.looked(HELD_MAX // GLANCES)
+        else:
             lease, large = self._new_lease(), any(lane.has_large for lane in lanes)
             rows = self._store.lease(
                 numbers(lanes),
@@ -129,11 +133,20 @@ class ParkedCalls:
             self.meters.leased(rows, now.steady)
         if self._consulted.needs.are_open:
             rows = self._consulted.needs.carried(rows)
+        if self._routes.of_limit:
+            self._take_permits(rows, now)
         groups, tasks, size = granted(rows, parked, lease, self._routes, self._running)
         self._work.gave(len(rows), 0)
         self._work.glanced(tasks)
         answer(LeaseReply(parked, lease, groups))
         return size
+
+    def _take_permits(self, rows: list[Leased | LeasedSlice], now: Now) -> None:
+        for row in rows:
+            lane = self._routes.by_number[row.route]
+            if lane.key.limits:
+                tasks = len(row.payloads) if isinstance(row, LeasedSlice) else 1
+                self._routes.lanes.held.take(lane, tasks, now.steady)
 
 
 def answer(reply: LeaseReply) -> None:

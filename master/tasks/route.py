@@ -93,6 +93,7 @@ class Route:
         "capabilities",
         "counts",
         "has_large",
+        "held",
         "key",
         "number",
         "place",
@@ -119,6 +120,9 @@ class Route:
         self.has_large = False  # its payloads must be measured when they are leased
         self.capabilities: dict[Capability, None] = {} if base is None else base.capabilities
         self.place: LanePlace | None = None  # in the line of lanes; None: it is not in it
+        self.held: tuple[str, str] | None = (
+            None  # the limit and the key in it that hold it back, out of the line
+        )
         self.account: Account | None = None  # that it is charged to
 
     @property

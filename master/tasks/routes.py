@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from ...common.domain.limits import Limit
 from ...common.domain.model import StateNumber, check_name
 from ...common.errors import InvalidArgument
 from ..engine.accounts import Account, Resource, give_back
@@ -27,12 +28,14 @@ from .served import ServedRoutes
 
 ROUTES_MAX = 100_000  # callables × queues; a bound on what a client can make the master remember
 BLOCKED: Final = int(StateNumber.BLOCKED)
+RUNNING: Final = int(StateNumber.RUNNING)
 
 
 class Routes(Part):
     """All routes and queues, and the capabilities that serve them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, in_force: Callable[[str], Limit | None]) -> None:
+        """``in_force``: what holds under the name of a limit."""
         self._store = store
         self.by_number: dict[int, Route] = {}
         self.queues: dict[str, Queue] = {}
@@ -42,7 +45,8 @@ class Routes(Part):
             Route, None
         ] = {}  # all routes with ready tasks, and some that had: see ``forget_idle``
         self.readied = 0  # how often something became ready, or another task instead of itself
-        self.lanes = Lanes(store.first_ready)
+        self.lanes = Lanes(store.first_ready, in_force)
+        self.of_limit: dict[str, dict[Route, None]] = {}  # lanes, by the name of a limit that they have
         self._wanted: dict[Route, None] = {}  # lanes without a task that were asked for in this transaction,
         self._unused: dict[Route, None] = {}  # or before it
         self._by_name: dict[tuple[str, str, LaneKey], Route] = {}
@@ -65,6 +69,7 @@ class Routes(Part):
         self._by_name.clear()
         self._ready.clear()
         self.lanes.clear()
+        self.of_limit.clear()
         self.served.clear()
         for name, paused, reason, since, maxsize in picture.queues:
             queue = self.queue(name)
@@ -142,11 +147,14 @@ class Routes(Part):
         return sum(sum(route.counts[StateNumber.SUCCEEDED :]) for route in self.by_number.values())
 
     def move(self, route: int, before: int, after: int, tasks: int = 1) -> None:
-        counts = self.by_number[route].counts
+        lane = self.by_number[route]
+        counts = lane.counts
         counts[before] -= tasks
         counts[after] += tasks
+        if before == RUNNING and lane.key.limits:
+            self.lanes.held.give_back(lane, tasks)
         if after == READY:
-            self._is_ready(self.by_number[route])
+            self._is_ready(lane)
         elif after == BLOCKED:  # who waits for it waits for what it became, which may have been ready before
             self.by_number[route].readied += 1
             self.readied += 1
@@ -185,9 +193,11 @@ class Routes(Part):
         """Count tasks that have ended."""
         routes = self.by_number
         for run, route, before, state, _, _ in tasks:
-            counts = routes[route].counts
-            counts[before] -= run.length
-            counts[state] += run.length
+            lane = routes[route]
+            lane.counts[before] -= run.length
+            lane.counts[state] += run.length
+            if before == RUNNING and lane.key.limits:
+                self.lanes.held.give_back(lane, run.length)
 
     def purged(self, number: int, state: int, tasks: int) -> None:
         """So many tasks that had ended are deleted."""
@@ -214,6 +224,8 @@ class Routes(Part):
         route = Route(number, queue, task, key, base, plain)
         queue.routes[route] = None
         self.by_number[number] = names[queue_name, task, key] = route
+        for name, _, _ in key.limits:
+            self.of_limit.setdefault(name, {})[route] = None
         if route.is_base:
             self.served.add(route)
         return route
@@ -235,6 +247,10 @@ class Routes(Part):
             self._store.drop_lane(lane.number)
             del self.by_number[lane.number], self._by_name[lane.queue.name, lane.task, lane.key]
             del lane.queue.routes[lane]
+            for name, _, _ in lane.key.limits:
+                del self.of_limit[name][lane]
+                if not self.of_limit[name]:
+                    del self.of_limit[name]
             give_back(lane.account, Resource.LANES)
         self._unused, self._wanted = self._wanted, {}
 

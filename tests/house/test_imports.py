@@ -58,6 +58,7 @@ MASTER_MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"store"},
     "api": {"engine", "store"},
     "objects": {*LOWER, "data"},  # a manager's dict is the same dict with and without a name
+    "tasks": {*LOWER, "limits"},  # they start as limits allow
     "workers": {*LOWER, "tasks"},  # they are given tasks, and end them
     "schedules": {*LOWER, "tasks"},  # they make tasks
     "flows": {*LOWER, "tasks"},  # they are of tasks

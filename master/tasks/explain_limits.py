@@ -1,0 +1,43 @@
+"""Why a limit holds a task back, and what would change it. Reads only."""
+
+from __future__ import annotations
+
+from ..engine.engine import Engine
+from ..limits.limits import NamedLimits
+from .route import Route
+from .routes import Routes
+
+
+def lane_of(engine: Engine, id: bytes) -> Route | None:
+    """None: no task has a limit, or this one is not there."""
+    routes = engine.part(Routes)
+    if not routes.of_limit:
+        return None
+    return next((routes.by_number[found.route] for found in engine.store.find([id])), None)
+
+
+def why_held(engine: Engine, id: bytes) -> str | None:
+    """None: no limit holds it back."""
+    lane = lane_of(engine, id)
+    if lane is None or not lane.key.limits:
+        return None
+    permits, now = engine.part(Routes).lanes.held.permits, engine.now.steady
+    for name, key, units in lane.key.limits:
+        limit = engine.part(NamedLimits).in_force(name)
+        if limit is None or permits.room([(name, key, units)], now):
+            continue
+        state = permits.state(name, key, now)
+        under = f"the limit {name}" + (f" for {key}" if key else "")
+        moment = permits.ready_at([(name, key, units)], now)
+        if moment is None:
+            runs = f"{state.running:,} of at most {limit.max_running:,}"
+            counts = f", and this task counts for {units:,}" if units > 1 else ""
+            return (
+                f"{under} holds it back: {runs} run{counts}; it starts when one of them ends, or with a higher limit: "
+                f"`tq limits set {name} --max-running N`"
+            )
+        return (
+            f"{under} holds it back: {limit.rate} may start, and the next may in {(moment - now) / 1000:.1f} s; "
+            f"`tq limits set {name} --rate RATE` changes that"
+        )
+    return None

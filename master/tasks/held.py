@@ -1,0 +1,140 @@
+"""Lanes that a limit holds back: they stand outside of the line until there is room in it. Pure.
+
+::
+
+    in line ─► no room under a limit ─► waits for that key of it ─► room ─► in line again, the first ones first
+                                                  ▲                  │ an attempt ended, a token came, the limit was changed
+                                                  └── still no room ◄┘
+
+A permit is held by a lease: what runs is what the rows say, so nothing about it is remembered. Whatever ends a lease or gives it back moves
+the task out of RUNNING, and by that one move (``Routes.move``, ``Routes.ended``) the permit is there again.
+
+Invariant: a lane that is held back waits for a key that has no room, or for one that is looked at in the next ``wake``.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from ...common.domain.limits import Limit
+from ..limits.permits import ANY_NUMBER, LimitKey, Permits
+from .route import READY, LanePlace, Route
+
+LOOKS_MAX: Final = 500  # lanes that one call looks up: some ten milliseconds
+UNKNOWN: Final = LanePlace(-(1 << 62), 0, is_known=False)
+Entry = tuple[LanePlace, int, Route]  # numbers are unique, so that routes are never compared
+Reserved = Counter[LimitKey]  # units that others of the same answer are to have
+FirstOf = Callable[[int], tuple[int, int] | None]
+
+
+class HeldLanes:
+    def __init__(self, in_force: Callable[[str], Limit | None], first_of: FirstOf) -> None:
+        """``first_of``: priority and number of the first ready task of a lane."""
+        self.permits = Permits(in_force)
+        self._first_of = first_of
+        self._waiting: dict[LimitKey, list[Entry]] = {}
+        self._freed: dict[LimitKey, None] = {}  # may have room for some that wait
+        self.timers: dict[
+            LimitKey, int
+        ] = {}  # the steady moments at which tokens come, not yet in the agenda
+
+    def clear(self) -> None:
+        for one in (self._waiting, self._freed, self.timers):
+            one.clear()
+
+    # permits
+
+    def room(self, lane: Route, now: int, reserved: Reserved) -> int:
+        """How many of its tasks may start now."""
+        room = ANY_NUMBER
+        for name, key, units in lane.key.limits:
+            free = self.permits.room([(name, key, units)], now)
+            room = min(room, free + (-reserved[name, key] // units))
+        return max(0, room)
+
+    def reserve(self, lane: Route, tasks: int, reserved: Reserved) -> None:
+        for name, key, units in lane.key.limits:
+            reserved[name, key] += units * tasks
+
+    def take(self, lane: Route, tasks: int, now: int) -> None:
+        """So many of its tasks were leased."""
+        self.permits.take(lane.key.limits, tasks, now)
+
+    def give_back(self, lane: Route, tasks: int) -> None:
+        """So many of its tasks are leased no longer."""
+        self.permits.give_back(lane.key.limits, tasks)
+        for name, key, _ in lane.key.limits:
+            self.freed((name, key))
+
+    # lanes that wait
+
+    def hold(self, lane: Route, now: int) -> bool:
+        """Take it out of the line; False: it has room."""
+        for name, key, units in lane.key.limits:
+            if self.permits.room([(name, key, units)], now):
+                continue
+            place = lane.place or UNKNOWN
+            lane.place, lane.held = place, (name, key)
+            heapq.heappush(self._waiting.setdefault((name, key), []), (place, lane.number, lane))
+            moment = self.permits.ready_at([(name, key, units)], now)
+            if moment is not None:
+                self.timers[name, key] = max(moment, now + 1)
+            return True
+        return False
+
+    def ready(self, lane: Route) -> None:
+        """Something of a lane that is held back became ready: its place may be a better one."""
+        if lane.held is not None and lane.place != UNKNOWN:
+            lane.place = UNKNOWN
+            heapq.heappush(self._waiting[lane.held], (UNKNOWN, lane.number, lane))
+
+    def freed(self, key: LimitKey) -> None:
+        """There may be room for it now."""
+        if key in self._waiting:
+            self._freed[key] = None
+
+    def changed(self, name: str) -> None:
+        """The limit holds otherwise from now on."""
+        for key in [key for key in self._waiting if key[0] == name]:
+            self._freed[key] = None
+
+    def wake(self, now: int) -> list[tuple[Route, LanePlace]]:
+        """The lanes that are in line again, with their places: of each key as many as there is room for, and those that come first."""
+        woken: list[tuple[Route, LanePlace]] = []
+        left = LOOKS_MAX
+        for key in list(self._freed):
+            waiting = self._waiting[key]
+            room = free = self.permits.room([(*key, 1)], now)
+            while waiting and room > 0 and left:
+                lane = self._first(key, waiting)
+                left -= 1
+                if lane is not None and lane.place is not None:
+                    heapq.heappop(waiting)
+                    lane.held = None
+                    woken.append((lane, lane.place))
+                    room -= sum(units for name, text, units in lane.key.limits if (name, text) == key)
+            if not waiting:
+                del self._waiting[key], self._freed[key]
+            elif not free:
+                del self._freed[key]
+        return woken
+
+    def _first(self, key: LimitKey, waiting: list[Entry]) -> Route | None:
+        """The lane that comes first; None: what stood there has moved, or has no work."""
+        place, number, lane = waiting[0]
+        if lane.held != key or lane.place is not place:
+            heapq.heappop(waiting)
+            return None
+        if place.is_known and lane.counts[READY] > 0:
+            return lane
+        heapq.heappop(waiting)
+        first = self._first_of(number) if lane.counts[READY] > 0 else None
+        if first is None:
+            lane.held = lane.place = None
+        else:
+            lane.place = LanePlace(-first[0], first[1])
+            heapq.heappush(waiting, (lane.place, number, lane))
+        return None

@@ -1,0 +1,70 @@
+"""Lanes that a limit holds back."""
+
+from __future__ import annotations
+
+from tq.common.domain.limits import Limit
+from tq.common.domain.model import Role
+from tq.master.tasks.route import LaneKey
+from tq.master.tasks.routes import Routes
+
+from ..conftest import Bench
+from ..in_lanes import DISPATCHER, submit
+from ..in_limits import declare, finish, granted, leased, running, under
+
+
+def test_what_is_held_back_is_out_of_the_way_of_others(bench: Bench) -> None:
+    declare(bench, Limit("smtp", max_running=1))
+    for number in range(50):
+        submit(bench, under("smtp", tenant=f"t{number}"))
+    plain = submit(bench, LaneKey(), 3)
+    worker = bench.worker("m:f", slots=9)
+    first = leased(worker, 1)
+    assert leased(worker, 9) == plain
+    routes = bench.engine.part(Routes)
+    [capability] = routes.capabilities.values()
+    assert not routes.have_work(capability)
+    assert running(bench, "smtp") == len(first) == 1
+
+
+def test_those_that_wait_longest_under_a_limit_start_first_and_urgent_ones_before_them(bench: Bench) -> None:
+    declare(bench, Limit("smtp", max_running=1))
+    early = [submit(bench, under("smtp", tenant=f"t{number}"))[0] for number in range(4)]
+    worker = bench.worker("m:f", slots=9)
+    lease, ids = granted(worker, 9)
+    urgent = submit(bench, under("smtp", tenant="t9"), priority=9)
+    order = []
+    for _ in range(5):
+        order += ids
+        finish(worker, lease, ids)
+        lease, ids = granted(worker, 9)
+    assert order == [early[0], *urgent, *early[1:]]
+
+
+def test_a_limit_that_is_raised_lets_more_start_at_once(bench: Bench) -> None:
+    declare(bench, Limit("smtp", max_running=1))
+    ids = submit(bench, under("smtp"), 4)
+    worker = bench.worker("m:f", slots=9)
+    assert leased(worker, 9) == ids[:1]
+    call = worker.ask(DISPATCHER, "lease", 9)
+    bench.step()
+    bench.client(role=Role.ADMIN).call("get_limits", "set", "smtp", {"max_running": 3})
+    assert [one[0] for one in worker.answer(call)[1][0][3]] == ids[1:3]
+
+
+def test_many_lanes_without_room_are_looked_at_once_and_not_again(bench: Bench) -> None:
+    declare(bench, Limit("host", max_running=1))
+    worker = bench.worker("m:f", slots=9)
+    submit(bench, under("host"))
+    assert len(leased(worker, 9)) == 1
+    for number in range(300):
+        submit(bench, under("host", tenant=f"t{number}"))
+    held = bench.engine.part(Routes).lanes.held
+    looks: list[int] = []
+    first_of = held._first_of
+    held._first_of = bench.engine.part(Routes).lanes._first_of = lambda number: (
+        looks.append(number) or first_of(number)  # type: ignore[func-returns-value]
+    )
+    for _ in range(20):
+        plain = submit(bench, LaneKey(), 2)
+        assert leased(worker, 9) == plain
+    assert looks == []
