@@ -32,6 +32,7 @@ class SubmitJudge:
     def submission(self, said: SubmitCall, route: Route, runs: list[NewRun]) -> Submission:
         """All tasks of a submit. Raises InvalidArgument, QuotaExceeded and UnknownBlob."""
         call, options, stream = said.call, said.options, said.stream
+        named = None if said.blobs is None else said.blobs()
         if any(new.first >= COMPUTED for new in runs):
             check_computed(route, runs, said.proofs)
         if runs and runs[0].needs is not None:
@@ -47,15 +48,15 @@ class SubmitJudge:
         if said.flow is not None:
             ids = (id for new in runs for id in new.run.ids())
             origin = self._consulted.flows.origin(call.session, said.flow, ids)
-        if said.columns is not None and runs:
+        parent = self._consulted.parents.of(said.parent)
+        if said.columns is not None and runs:  # last: a submit that is refused makes no lanes
             columns = columns_of(said.columns, runs)
             for limit, _ in columns.limits:
                 self._consulted.limits.declare(limit, call.session)
             route, runs = with_lanes(self._routes, route, runs, columns, call.session)
-        named = None if said.blobs is None else said.blobs()
         submission = Submission(call, route, options, packed, runs, stream, size > LARGE_BYTES, named, origin)
         submission.session = call.session
-        submission.parent = self._consulted.parents.of(said.parent)
+        submission.parent = parent
         return submission
 
 
