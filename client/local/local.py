@@ -115,14 +115,14 @@ class Local(Executor):
             return False
         return any(row[state] for row in self._app.call(("get_queues",), "list") for state in UNFINISHED)
 
-    def _send(self, remote: RemoteFunction, work: Work) -> TaskFuture[Any]:
+    def _send(self, remote: RemoteFunction, work: Work, *, chunked: bool = False) -> TaskFuture[Any]:
         self._check_limit(remote.kind.name, remote.kind.choice.options.timeout)
         number = remote.number
         if number is None or remote.function is None:
-            return super()._send(remote, work)
+            return super()._send(remote, work, chunked=chunked)
         nameless.keep(number, remote.function)
         try:
-            future = super()._send(remote, work)
+            future = super()._send(remote, work, chunked=chunked)
         except BaseException:
             nameless.drop(number)
             raise

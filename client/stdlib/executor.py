@@ -70,9 +70,12 @@ class TaskFuture(Future[T]):
     does with a future begins: most futures of a long loop have ended before.
     """
 
-    def __init__(self, submissions: SubmissionQueue, task: bytes) -> None:
+    def __init__(
+        self, submissions: SubmissionQueue, task: bytes, received: Callable[[Any], Any] | None = None
+    ) -> None:
+        """``received``: makes the result of plain data, as the annotation of the function says."""
         self._state, self._result, self._exception = PENDING, None, None
-        self._submissions, self.task = submissions, task
+        self._submissions, self.task, self._received = submissions, task, received
         self._asked_for: threading.Condition | None = None  # guarded
         self._begun = False  # guarded: set_running_or_notify_cancel was called, which may be done once
 
@@ -172,6 +175,14 @@ class TaskFuture(Future[T]):
     # the submission queue calls these
 
     def succeeded(self, value: Any) -> None:
+        if self._received is not None:
+            try:
+                value = self._received(value)
+            except TqError as error:
+                self._begin()
+                if not self.cancelled():
+                    self.set_exception(error)
+                return
         with _lock:
             unasked = self._asked_for is None
             if unasked:
@@ -200,7 +211,8 @@ class TaskFuture(Future[T]):
         if self.cancelled():
             return
         try:
-            self.set_result(outcome.value(self.task, self._submissions.session))
+            value = outcome.value(self.task, self._submissions.session)
+            self.set_result(value if self._received is None else self._received(value))
         except TaskError as error:
             cancelled = outcome.state == StateNumber.CANCELLED
             self.set_exception(CancelledError(str(error)) if cancelled else rebuilt(error))
@@ -313,7 +325,9 @@ class Executor(StandardExecutor):
         works = _works(remote, iterables, chunksize)
         futures: deque[TaskFuture[Any]] = deque()
         try:
-            futures.extend(self._send(remote, work) for work in islice(works, buffersize))
+            futures.extend(
+                self._send(remote, work, chunked=chunksize > 1) for work in islice(works, buffersize)
+            )
         except BaseException:
             # From an iterable or an unsendable value: the caller never gets the other results.
             self._cancel(futures)
@@ -331,7 +345,7 @@ class Executor(StandardExecutor):
         try:
             while futures:
                 futures.extend(
-                    self._send(remote, work) for work in islice(works, 1)
+                    self._send(remote, work, chunked=chunked) for work in islice(works, 1)
                 )  # replaces the one that is about to finish
                 rest = None if deadline is None else deadline - time.monotonic()
                 value = [futures[0].result(rest)]
@@ -358,8 +372,9 @@ class Executor(StandardExecutor):
         if wait:
             self._submissions.join()
 
-    def _send(self, remote: RemoteFunction, work: Work) -> TaskFuture[Any]:
-        future: TaskFuture[Any] = TaskFuture(self._submissions, remote.kind.ids.take_one())
+    def _send(self, remote: RemoteFunction, work: Work, *, chunked: bool = False) -> TaskFuture[Any]:
+        received = remote.received_of(chunked=chunked)
+        future: TaskFuture[Any] = TaskFuture(self._submissions, remote.kind.ids.take_one(), received)
         payload, blobs = work
         self._submissions.send(remote.kind, payload, future, blobs)
         return future

@@ -270,7 +270,7 @@ class Feeder:
             encoded = payload(blobs)
         except Exception as error:
             encoded = error
-        one = ChunkResult(self._session, remote.kind.ids.take_one(), result, 0)
+        one = ChunkResult(self._session, remote.kind.ids.take_one(), result, 0, received=remote.received)
         self._send(remote, one, encoded, blobs)
 
     def close(self) -> None:
@@ -393,7 +393,8 @@ class Feeder:
                 on_end = partial(feed.chunk_ended, items)
                 feed.chunk_sent(items, payload)
             kind = EachResult if feed.each else ChunkResult
-            result = kind(self._session, feed.remote.kind.ids.take_one(), feed.result, feed.sent, on_end)
+            task, received = feed.remote.kind.ids.take_one(), feed.remote.received_of(chunked=True)
+            result = kind(self._session, task, feed.result, feed.sent, on_end, received)
             self._send(feed.remote, result, payload, blobs)
             feed.sent += 1
             feed.items_sent += items

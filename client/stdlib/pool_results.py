@@ -9,8 +9,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ...common.domain.model import StateNumber
 from ...common.errors import ProtocolError, TaskError, TqError
@@ -37,16 +38,18 @@ Callback = Callable[[Any], object]
 _lock = guard(threading.Lock())  # guards ``ChunkResult._claimed`` and ``MapResult._left``, each for a moment
 
 
-class _Failed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Failed:
     """An error in place of a result, or of a chunk's results."""
 
+    _tq_in_place_of_a_result: ClassVar[bool] = True  # see common/values/shapes.py
     error: BaseException
 
 
 class ChunkResult:
     """One task of a result, a call or a chunk: passes its outcome on. A ``submission_queue.Receiver``."""
 
-    __slots__ = ("_claimed", "_on_end", "_result", "_session", "index", "task")
+    __slots__ = ("_claimed", "_on_end", "_received", "_result", "_session", "index", "task")
 
     def __init__(
         self,
@@ -55,14 +58,21 @@ class ChunkResult:
         result: Result,
         index: int,
         on_end: Callable[[], None] | None = None,
+        received: Callable[[Any], Any] | None = None,
     ) -> None:
-        self._session, self.task = session, task
+        """``received``: makes what the worker answered of plain data, as the annotation of the function says."""
+        self._session, self.task, self._received = session, task, received
         self._result, self.index, self._on_end = result, index, on_end
         self._claimed = False
 
     def succeeded(self, value: Any) -> None:
+        try:
+            made = value if self._received is None else self._received(value)
+        except TqError as error:
+            self.give_up(error)
+            return
         if self._claim():
-            self._result.chunk_done(self.index, value)
+            self._result.chunk_done(self.index, made)
 
     def ended(self, outcome: TaskOutcome) -> None:
         try:

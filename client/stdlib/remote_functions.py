@@ -10,7 +10,7 @@ from ...common.contract.workers import Serving
 from ...common.domain import nameless
 from ...common.domain.callables import NamedCallable
 from ...common.domain.context import is_importing
-from ...common.errors import Forbidden, NotNamed, TqError
+from ...common.errors import Forbidden, InvalidArgument, NotNamed, TqError
 from ...common.values.codec import encode_call, encode_chunk
 from ..tasks.definition import Definition
 from ..tasks.kinds import TaskKind, TaskKinds
@@ -27,10 +27,21 @@ class RemoteFunction:
 
     def __init__(self, definition: Definition, kind: TaskKind, number: int | None = None) -> None:
         self.kind, self.function, self.number = kind, definition.function, number
+        self.received: Callable[[Any], Any] | None = None  # makes a result of plain data
         try:
             self._arguments = definition.arguments
+            self.received = definition.received
+        except InvalidArgument:  # an ambiguous annotation
+            raise
         except ValueError:  # a builtin without a signature: the worker checks the arguments
             self._arguments = None
+
+    def received_of(self, *, chunked: bool) -> Callable[[Any], Any] | None:
+        """What makes a result, or those of many calls."""
+        one = self.received
+        if one is None or not chunked:
+            return one
+        return lambda results: list(map(one, results))
 
     def payload(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], blobs: list[Blob]) -> bytes:
         """The encoded call. Raises TypeError for arguments that do not fit, NotSerializable for a value that cannot be sent.
@@ -47,6 +58,10 @@ class RemoteFunction:
         self, items: Sequence[Any], blobs: list[Blob], *, star: bool, first: int, each: bool = False
     ) -> bytes:
         """Many calls, encoded: see ``encode_chunk``."""
+        typed = None if self._arguments is None else self._arguments.typed
+        if typed is not None and typed.is_of_args:
+            calls = [typed.sent(tuple(item) if star else (item,), {})[0] for item in items]
+            items = calls if star else [call[0] for call in calls]
         if self.number is not None:
             items, first = [(self.number,) if star else self.number, *items], first - 1
         return encode_chunk(items, blobs, star=star, first=first, each=each)

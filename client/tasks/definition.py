@@ -30,3 +30,9 @@ class Definition:
     def arguments(self) -> Arguments | None:
         """None when only the name is known: then the worker checks the arguments."""
         return None if self.function is None else Arguments(self.function)
+
+    @functools.cached_property
+    def received(self) -> Callable[[Any], Any] | None:
+        """What makes a result of plain data, by the annotation of the function; None: it is as it is."""
+        typed = None if self.arguments is None else self.arguments.typed
+        return None if typed is None or typed.result is None else typed.received_result

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ...common.domain.id_runs import IdRun
@@ -42,7 +42,7 @@ class Handle(AsyncCalls, Generic[T]):
     makes an equal one from its id.
     """
 
-    __slots__ = ("__weakref__", "_box", "_id", "_outcome", "_session", "_watching")
+    __slots__ = ("__weakref__", "_box", "_id", "_outcome", "_received", "_session", "_watching")
     _tq_remedy = "send what its result() gives, or its id, of which app.get(id) makes a handle"
 
     def __init__(
@@ -52,8 +52,10 @@ class Handle(AsyncCalls, Generic[T]):
         outcome: TaskOutcome | None = None,
         box: OutcomeBox | None = None,
         watching: ClientLink | None = None,
+        received: Callable[[Any], Any] | None = None,
     ) -> None:
-        self._session, self._id, self._outcome = session, id, outcome
+        """``received``: makes the result of plain data; see ``Definition.received``."""
+        self._session, self._id, self._outcome, self._received = session, id, outcome, received
         self._box, self._watching = box, watching  # ``watching``: the link that fills the box
 
     @property
@@ -102,7 +104,7 @@ class Handle(AsyncCalls, Generic[T]):
         """
         if self._outcome is None:
             warn_on_loop("await handle")
-        return cast(T, (self._outcome or self._wait(timeout)).value(self._id, self._session))
+        return self._value_of(self._outcome or self._wait(timeout))
 
     def exception(self, timeout: float | None = None) -> TaskError | None:
         """Wait for the task and return its error.
@@ -124,11 +126,15 @@ class Handle(AsyncCalls, Generic[T]):
         return self._await().__await__()
 
     async def _await(self) -> T:
-        return cast(T, (await self._wait_async(None)).value(self._id, self._session))
+        return self._value_of(await self._wait_async(None))
+
+    def _value_of(self, outcome: TaskOutcome) -> T:
+        value = outcome.value(self._id, self._session)
+        return cast(T, value if self._received is None else self._received(value))
 
     async def _wait_async(self, timeout: float | None) -> TaskOutcome:
         deadline = None if timeout is None else time.monotonic() + timeout
-        stall = Stall(self._session, lambda: self._id, timeout, runs=self._runs)
+        stall = Stall(self._session, lambda: self._id, timeout, runs=lambda: [IdRun(self._id, 1)])
         while self._outcome is None:
             box = self._watch()
             if not await stall.wait_async(box, self._id, deadline):
@@ -144,7 +150,7 @@ class Handle(AsyncCalls, Generic[T]):
         if self._outcome is not None:
             return self._outcome
         deadline = None if timeout is None else time.monotonic() + timeout
-        stall = Stall(self._session, lambda: self._id, timeout, runs=self._runs)
+        stall = Stall(self._session, lambda: self._id, timeout, runs=lambda: [IdRun(self._id, 1)])
         while self._outcome is None:
             box = self._watch()
             try:
@@ -156,9 +162,6 @@ class Handle(AsyncCalls, Generic[T]):
                 raise self._late(timeout, stall)
             self._outcome = box.peek(self._id)
         return self._outcome
-
-    def _runs(self) -> list[IdRun]:
-        return [IdRun(self._id, 1)]
 
     def _watch(self) -> OutcomeBox:
         """The box that receives the outcome; starts watching the task unless this link does already."""
@@ -286,6 +289,7 @@ def submit_one(
     payload: bytes,
     blobs: Sequence[Blob] = (),
     needs: Sequence[IdRun] = (),
+    received: Callable[[Any], Any] | None = None,
 ) -> tuple[Handle[Any], Future[Any]]:
     """Send one task, with others that are submitted at once; the future completes when it is stored. ``blobs``: that it names,
     uploaded before. ``needs``: the tasks whose results it needs."""
@@ -294,7 +298,7 @@ def submit_one(
     box = OutcomeBox() if session.part(WatchPrediction).watch_next else None
     stored: Future[Any] = future()
     session.part(submits).add(link, submit(kind, id, payload, blobs, box, stored, needs))
-    return Handle(session, id, None, box, None if box is None else link), stored
+    return Handle(session, id, None, box, None if box is None else link, received), stored
 
 
 @functools.cache

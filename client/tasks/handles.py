@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 
@@ -45,8 +45,10 @@ class Handles(Sequence[Handle[T]]):
         ids: IdRuns | None = None,
         box: OutcomeBox | None = None,
         link: ClientLink | None = None,
+        received: Callable[[Any], Any] | None = None,
     ) -> None:
-        self._session, self._ids = session, ids or IdRuns()
+        """``received``: makes each result of plain data; see ``Definition.received``."""
+        self._session, self._ids, self._received = session, ids or IdRuns(), received
         self._box, self._link = box, link
         self._watched = (
             0  # how many tasks from the start are watched: that link puts their outcomes into the box
@@ -68,15 +70,19 @@ class Handles(Sequence[Handle[T]]):
     def __getitem__(self, index: int | slice) -> Handle[T] | Handles[T]:
         if isinstance(index, slice):
             chosen = range(len(self))[index]
-            return Handles(self._session, self._ids.chosen(chosen))
+            return Handles(self._session, self._ids.chosen(chosen), received=self._received)
         id = self._ids.id(range(len(self))[index])
-        return Handle(self._session, id, None if self._box is None else self._box.peek(id))
+        return self._one(id)
 
     def __iter__(self) -> Iterator[Handle[T]]:
         for start in range(0, len(self), ITERATED_TASKS):
             for run in self._ids.between(start, start + ITERATED_TASKS):
                 for id in run.ids():
-                    yield Handle(self._session, id, None if self._box is None else self._box.peek(id))
+                    yield self._one(id)
+
+    def _one(self, id: bytes) -> Handle[T]:
+        outcome = None if self._box is None else self._box.peek(id)
+        return Handle(self._session, id, outcome, received=self._received)
 
     def __repr__(self) -> str:
         return f"<tq.Handles of {len(self):,} tasks>"
@@ -97,7 +103,7 @@ class Handles(Sequence[Handle[T]]):
             An iterator for ``for`` or ``async for``. In its turn it raises a task's TaskError, and ``next()`` continues after
             it; it raises TimeoutError when the time is over.
         """
-        return Results(self._session, self._reading(), timeout, return_exceptions)
+        return Results(self._session, self._reading(), timeout, return_exceptions, self._received)
 
     def as_completed(self, timeout: float | None = None) -> Completed[T]:
         """Read the handles in the order in which their tasks end.
@@ -160,7 +166,7 @@ class Handles(Sequence[Handle[T]]):
         return self._ids.id(len(self) - 1) if self else None
 
     def _handle(self, id: bytes, outcome: TaskOutcome) -> list[Handle[T]]:
-        return [Handle(self._session, id, outcome)]
+        return [Handle(self._session, id, outcome, received=self._received)]
 
     def _reading(self) -> OutcomeReading:
         """For the first reader the box filled since the submit, if its link is still open; else a new box."""

@@ -91,7 +91,9 @@ class _MapSubmission:
         self._needs = GatheredNeeds(session)
         self._box = OutcomeBox()
         self._room = max(0, WATCHED_TASKS_MAX - self._link.watched_tasks)
-        self.handles: Handles[Any] = Handles(session, box=self._box, link=self._link)
+        self.handles: Handles[Any] = Handles(
+            session, box=self._box, link=self._link, received=definition.received
+        )
         self.under_way: deque[Future[Any]] = deque()
 
     def chunks(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[MapChunk]:

@@ -111,9 +111,16 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
     """See ``Handles.results``."""
 
     def __init__(
-        self, session: ClientSession, reading: OutcomeReading, timeout: float | None, return_exceptions: bool
+        self,
+        session: ClientSession,
+        reading: OutcomeReading,
+        timeout: float | None,
+        return_exceptions: bool,
+        received: Callable[[Any], Any] | None = None,
     ) -> None:
+        """``received``: makes each result of plain data."""
         super().__init__(session, reading, timeout)
+        self._received = received
         self._return_exceptions = return_exceptions
         self._runs: deque[IdRun] = deque()  # to read next; the reader waits for the first of them
         self._slices: deque[OutcomeSlice] = deque()  # taken, not decoded yet
@@ -161,7 +168,8 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
             if not self._slices:
                 return False
         some = self._slices.popleft()
-        values = decode_plain_values(some.bodies) if some.state == SUCCEEDED else None
+        is_plain = some.state == SUCCEEDED and self._received is None
+        values = decode_plain_values(some.bodies) if is_plain else None
         # What is not plain is opened one by one in its turn: that may raise, or run code of the program.
         self._ready.extend(some.rows() if values is None else values)
         return True
@@ -187,7 +195,8 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
         outcome = TaskOutcome(row.state, row.body)
         if self._return_exceptions and row.state != SUCCEEDED:
             return cast(T, outcome.error(row.id))
-        return cast(T, outcome.value(row.id, self._session))
+        value = outcome.value(row.id, self._session)
+        return cast(T, value if self._received is None else self._received(value))
 
 
 class Completed(_TaskReader[T], Iterator["Handle[T]"], AsyncIterator["Handle[T]"]):

@@ -10,9 +10,24 @@ from collections.abc import Callable
 from typing import Any
 
 from ...common.domain.callables import context_parameter
-from ...common.domain.resources import SharedResource, asked_by
+from ...common.domain.resources import SharedResource, asked_by, check_resources
+from ...common.values.annotations import may_be_typed, typed_call
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def check_function(function: Callable[..., Any]) -> None:
+    """Raises InvalidArgument for a function that cannot be a task as it is written. Annotations are read again at its first submit:
+    classes may stand below it."""
+    check_resources(function)
+    if may_be_typed(function):
+        typed_call(function, filled_parameters(function))
+
+
+def filled_parameters(function: Callable[..., Any]) -> set[str]:
+    """Those that a worker fills in."""
+    context = context_parameter(function)
+    return {*asked_by(function, ""), *([] if context is None else [context])}
 
 
 class Arguments:
@@ -38,21 +53,25 @@ class Arguments:
         # suffice, and none after a parameter that the worker fills in, because it does so by name.
         self._before = list(self._whole.parameters)[: self._first_filled(filled)]
         self._is_filled = bool(filled)
+        self.typed = typed_call(function, filled)
+        self._is_typed = self.typed is not None and self.typed.is_of_args
         self._accepted = len(self._before) if filled else len(positional)
-        if any(one.kind is one.KEYWORD_ONLY and one.default is one.empty for one in parameters):
+        is_named = any(one.kind is one.KEYWORD_ONLY and one.default is one.empty for one in parameters)
+        if is_named or self._is_typed:
             self._accepted = -1
 
     def fit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        """The call in the form in which it is sent; raises TypeError as calling the function would.
+        """The call in the form in which it is sent; raises TypeError as calling the function would, and InvalidArgument for a value that
+        does not fit its annotation.
 
         Hot path: a call with positional arguments only costs two comparisons.
         """
         if not kwargs and self._needed <= len(args) <= self._accepted:
             return args, kwargs
         bound = self._bound(self._signature, (args, kwargs))
-        if not self._is_filled or len(args) <= self._accepted:
-            return args, kwargs
-        return self._named_behind_filled(bound)
+        if self._is_filled and len(args) > len(self._before):
+            args, kwargs = self._named_behind_filled(bound)
+        return self.typed.sent(args, kwargs) if self.typed is not None else (args, kwargs)
 
     def _bound(self, signature: inspect.Signature, call: Call) -> inspect.BoundArguments:
         args, kwargs = call

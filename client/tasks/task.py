@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from ...common.domain.callables import NamedCallable
-from ...common.domain.resources import check_resources
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ..core.blocking import warn_on_loop
@@ -26,6 +25,7 @@ from .kinds import TaskKind, TaskKinds
 from .needs import GatheredNeeds, as_needed
 from .open_flow import open_flow
 from .options import Choice, Options, choose
+from .signature import check_function
 from .submission import open_batch
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class Submitter(Generic[P, R]):
 
         Raises:
             TypeError: The arguments do not fit the function. Nothing was sent.
+            InvalidArgument: A value does not fit its annotation, a dataclass, TypedDict, NamedTuple, enum or model of pydantic; the message
+                has its path. Nothing was sent.
             NotSerializable: A value cannot be sent; the message has its place. Nothing was sent.
             TaskConflict: A task with this key exists, with other arguments.
             Unreachable: No master answers.
@@ -99,11 +101,12 @@ class Submitter(Generic[P, R]):
         if blobs:
             self._send(blobs)
         batch = open_batch(session)
+        received = self._definition.received
         if batch is not None:
             batch.add(self._kind, id, payload, blobs, needs)
-            return Handle(session, id)
+            return Handle(session, id, received=received)
         warn_on_loop("await task.asubmit(…)")
-        handle, stored = submit_one(session, self._kind, id, payload, blobs, needs)
+        handle, stored = submit_one(session, self._kind, id, payload, blobs, needs, received)
         stored.result()
         return cast(Handle[R], handle)
 
@@ -122,7 +125,8 @@ class Submitter(Generic[P, R]):
         id, payload, blobs, needs = self._encoded(args, kwargs)
         if blobs:
             await asyncio.to_thread(self._send, blobs)
-        handle, stored = submit_one(self._session, self._kind, id, payload, blobs, needs)
+        received = self._definition.received
+        handle, stored = submit_one(self._session, self._kind, id, payload, blobs, needs, received)
         await asyncio.wrap_future(stored)
         return cast(Handle[R], handle)
 
@@ -348,7 +352,7 @@ class Task(Submitter[P, R], Generic[P, R, C]):
     ) -> None:
         super().__init__(session, Definition(function, name), choice)
         self.function: Callable[P, C] = function
-        check_resources(function)
+        check_function(function)
         self._hooks = hooks
         functools.update_wrapper(self, function)
         self.schedules: list[tuple[str | None, Callable[[], DeclaredSchedule]]] = []  # by the name given

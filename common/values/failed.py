@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..domain.ids import show_id
 from ..domain.model import State, StateNumber
@@ -22,6 +23,7 @@ class Failed:
         traceback: Of its exception, as text.
     """
 
+    _tq_in_place_of_a_result: ClassVar[bool] = True
     id: str
     state: State
     type: str

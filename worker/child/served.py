@@ -15,6 +15,7 @@ from ...common.domain.naming import load_allowed
 from ...common.domain.probe import PROBE, probe
 from ...common.domain.resources import SharedResource, asked_by, check_asked
 from ...common.runtime.made_resources import MadeResources, Run
+from ...common.values.annotations import TypedCall, typed_call
 from ...common.values.blob import Blob
 from ...common.values.codec import EACH, NotSerializable, encode
 from ...common.values.failure import Failure
@@ -30,6 +31,7 @@ class ServedTask(NamedTuple):
     is_coroutine: bool
     plain: Callable[..., Any] | None  # the function, if nothing is to do but to call it
     around: Around | None  # what its program has run around it
+    typed: TypedCall | None  # what its annotations make of its arguments and its result
     asked: dict[str, SharedResource[Any]]  # the parameters that receive resources
     made: MadeResources
 
@@ -44,9 +46,10 @@ class ServedTask(NamedTuple):
         around = None
         if task.hooks is not None and task.hooks.has_around_tasks:
             around = Around(task.hooks, is_coroutine=is_coroutine, encode=encode_result)
-        is_plain = not filled and not is_coroutine and around is None
+        typed = typed_call(function, filled)
+        is_plain = not filled and not is_coroutine and around is None and typed is None
         plain = function if is_plain else None
-        return cls(task, filled, name, is_coroutine, plain, around, asked, made)
+        return cls(task, filled, name, is_coroutine, plain, around, typed, asked, made)
 
     def perform(
         self,
@@ -72,6 +75,17 @@ class ServedTask(NamedTuple):
         return self.run_chunk(args, style, context)
 
     def run(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Any) -> Any:
+        """Call it with arguments as they were sent; what it returns is as it is sent."""
+        if self.typed is None:
+            return self._run(args, kwargs, context)
+        value = self._run(*self.typed.received(args, kwargs), context)
+        return self._sent_later(value) if self.is_coroutine else self.typed.sent_result(value)
+
+    async def _sent_later(self, coroutine: Any) -> Any:
+        value = await coroutine
+        return value if self.typed is None else self.typed.sent_result(value)
+
+    def _run(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Any) -> Any:
         """Call it with the context and the resources in their places: the arguments of a caller have none for them."""
         if not self.filled:
             return self.task.function(*args, **kwargs)

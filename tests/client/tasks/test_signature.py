@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -87,3 +88,51 @@ def test_one_check_stands_for_all_items_of_a_map_when_it_can() -> None:
     assert not Arguments(plain).fits_plainly(3)
     assert not Arguments(keyword_only).fits_plainly(1)
     assert not Arguments(context_first).fits_plainly(1)
+
+
+def later(order: Later, ctx: tq.Context, rest: int = 1) -> list[Later]:  # noqa: F821 - defined below, as far as decoration goes
+    return [order]
+
+
+@dataclass
+class Order:
+    number: int
+
+
+def typed(order: Order, ctx: tq.Context, other: Order | None = None, *, last: Order) -> Order:
+    return order
+
+
+def ambiguous(order: Order | dict[str, int]) -> None: ...
+
+
+def test_an_argument_is_sent_as_its_annotation_says() -> None:
+    one, other = Order(1), Order(2)
+    fit = Arguments(typed).fit((one, other), {"last": one})
+    assert fit == (({"number": 1},), {"other": {"number": 2}, "last": {"number": 1}})
+    with pytest.raises(tq.InvalidArgument, match="last: expected Order, got int 5"):
+        Arguments(typed).fit((one,), {"last": 5})
+    with pytest.raises(TypeError, match="missing a required"):
+        Arguments(typed).fit((one,), {})
+
+
+def test_an_ambiguous_annotation_is_refused_where_the_task_is_defined() -> None:
+    with pytest.raises(tq.InvalidArgument, match="ambiguous: the annotation of order is ambiguous"):
+        tq.App().task(ambiguous)
+
+
+def test_a_class_may_stand_below_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = tq.App().task(later)
+    monkeypatch.setitem(later.__globals__, "Later", Order)
+    arguments = task._definition.arguments
+    assert arguments is not None
+    assert arguments.fit((Order(1),), {}) == (({"number": 1},), {})
+    assert task._definition.received is not None
+
+
+def test_a_function_without_typed_annotations_takes_the_short_way() -> None:
+    arguments = Arguments(plain)
+    assert arguments.typed is None
+    assert arguments.fits_plainly(2)
+    call = ("u", 1)
+    assert arguments.fit(call, {})[0] is call
