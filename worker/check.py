@@ -17,7 +17,7 @@ from ..common.runtime.config import WorkerSettings
 from ..common.wire.address import Address
 from ..common.wire.connection import CallerConnection
 from ..common.wire.tls import OwnCa, client_context
-from .agent.announcement import applied_queues
+from .agent.announcement import applied_queues, served_queues
 from .supervisor.supervisor import Supervisor
 
 GREETING_SECONDS: Final = 5.0
@@ -125,8 +125,11 @@ async def _check_modules(found: Checkup, settings: WorkerSettings) -> None:
 
 def _check_slots(found: Checkup, settings: WorkerSettings) -> None:
     cores = os.cpu_count() or 1
-    queues = ", ".join(settings.queues) or "every queue the key may read"
-    found.ok("slots", f"{settings.slots} processes on {cores} cores, for {queues}")
+    queues = ", ".join(served_queues(settings)) or "every queue the key may read"
+    if settings.pools:
+        found.ok("pools", f"{', '.join(map(str, settings.pools))} on {cores} cores, for {queues}")
+    else:
+        found.ok("slots", f"{settings.slots} processes on {cores} cores, for {queues}")
 
 
 _NO_KEY: Final = Credential.parse("a key that is never sent to a master")

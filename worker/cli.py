@@ -49,6 +49,13 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 @click.argument("modules", nargs=-1, metavar="[MODULE[:APP] | FILE.py]...")
 @click.option("--connect", multiple=True, metavar="HOST:PORT", help="The master; several are tried in turn.")
 @click.option("--slots", type=int, metavar="N", help="Tasks at the same time, each in a process.  [cores]")
+@click.option(
+    "--pool",
+    "pools",
+    multiple=True,
+    metavar="KIND:N",
+    help="process:2, thread:50, async:500; @QUEUE behind it.",
+)
 @click.option("--queue", "queues", multiple=True, metavar="GLOB", help="Serve only these queues.  [all]")
 @click.option("--allow", multiple=True, metavar="GLOB", help="Run these callables as well: 'math.*'.")
 @click.option("--allow-shell", is_flag=True, help="Run any program for any client.")
@@ -82,6 +89,7 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     `tq-worker check …` starts nothing.
     """
     options["labels"] = ",".join(options["labels"])
+    slots_and_pools = options["slots"] is not None and bool(options["pools"])
     if (results := options.pop("results")) is not None:
         options["apply"] = f"{options['apply'] or ''} > {results}"
     given = {name: None if value in ("", ()) or value is False else value for name, value in options.items()}
@@ -91,6 +99,10 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
         settings = load_settings(WorkerSettings, config, os.environ, given)
         if first_word() == CHECK:
             show(run_loop(check(settings, authkey)))
+        if slots_and_pools:
+            raise ConfigError(
+                f"--slots {settings.slots} and --pool: say it in one, --pool process:{settings.slots}"
+            )
         applied_queues(settings)
         if not (settings.sources or settings.allow):
             raise ConfigError(
@@ -141,7 +153,8 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
         else:  # the banner is for people: the program that reads the pipe has one of its own
             event_pipe.serves([name for name, _ in supervisor.tasks])
         freeze_started()
-        log.event("worker.started", slots=settings.slots, tasks=len(supervisor.tasks), pid=os.getpid())
+        slots = sum(pool.slots for pool in settings.all_pools)
+        log.event("worker.started", slots=slots, tasks=len(supervisor.tasks), pid=os.getpid())
         attendant.ready()
         code = await supervisor.run()
     finally:
@@ -159,9 +172,12 @@ def _metrics(
         return None, None
     if not is_available():
         return missing, None
-    meters = supervisor.calls.meters = WorkerMeters()
+    meters = WorkerMeters()
+    for pool in supervisor.pools:
+        pool.calls.meters = meters
     log.counted = meters.events
-    return Exposition(WorkerMetrics(supervisor, meters, settings.slots).take).page, meters.lag.observe
+    slots = sum(pool.slots for pool in settings.all_pools)
+    return Exposition(WorkerMetrics(supervisor, meters, slots).take).page, meters.lag.observe
 
 
 def _of_dev(settings: WorkerSettings) -> tuple[WorkerSettings, str]:
@@ -186,7 +202,10 @@ def _banner(settings: WorkerSettings, tasks: list[list[str]]) -> str:
     allows = f"\n  allows {', '.join(settings.allow)}" if settings.allow else ""
     example = f"tq submit {tasks[0][0] if tasks else 'module:function'} … --wait"
     following = f"\n  next   from a program, or:  {example}"
-    slots = "1 slot" if settings.slots == 1 else f"{settings.slots} slots"
+    if settings.pools:
+        slots = ", ".join(map(str, settings.pools))
+    else:
+        slots = "1 slot" if settings.slots == 1 else f"{settings.slots} slots"
     return f"tq-worker {VERSION}: {slots} for {masters}{serves}{allows}{following}"
 
 

@@ -220,7 +220,8 @@ class EmbeddedCluster:
     def start_worker(
         self,
         *,
-        slots: int | None,
+        slots: int | None = None,
+        pools: Sequence[str] = (),
         modules: Sequence[str] = (),
         allow: Sequence[str] = (),
         queue: str | None = None,
@@ -232,6 +233,7 @@ class EmbeddedCluster:
         arguments = ["--connect", self._address_here()]
         arguments += [] if self._authkey is not None else ["--authkey-file", str(self.data / "worker.key")]
         arguments += [] if slots is None else ["--slots", str(slots)]
+        arguments += [word for pool in pools for word in ("--pool", pool)]
         arguments += [word for pattern in allow for word in ("--allow", pattern)]
         arguments += [] if queue is None else ["--queue", queue]
         arguments += [] if tasks_per_child is None else ["--max-tasks-per-child", str(tasks_per_child)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ...common.errors import InvalidArgument
@@ -13,7 +13,7 @@ from .cluster import EmbeddedCluster
 
 
 @contextlib.contextmanager
-def throwaway_cluster(app: App, *, slots: int = 2) -> Iterator[App]:
+def throwaway_cluster(app: App, *, slots: int = 2, pools: Sequence[str] = ()) -> Iterator[App]:
     """Start a master and a worker for a test; inside the block the app uses them.
 
     Inside the block the app sends its tasks nowhere else; after it nothing of them is kept.
@@ -21,6 +21,7 @@ def throwaway_cluster(app: App, *, slots: int = 2) -> Iterator[App]:
     Args:
         app: The App whose tasks the worker serves.
         slots: Number of tasks that run at a time, from 1.
+        pools: In place of slots, the worker's pools, as its ``--pool`` has them: ``["async:500"]``.
 
     Returns:
         The context of the block, which gives the app.
@@ -37,7 +38,7 @@ def throwaway_cluster(app: App, *, slots: int = 2) -> Iterator[App]:
     modules = _modules(app)
     with EmbeddedCluster(None, durability="memory") as cluster:
         cluster.start_master()
-        cluster.start_worker(slots=slots, modules=modules)
+        cluster.start_worker(slots=None if pools else slots, pools=pools, modules=modules)
         with app.redirected(cluster.url, cluster.key("client")):
             yield app
 

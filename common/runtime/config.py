@@ -20,6 +20,7 @@ from ..values.brief import brief
 from ..wire.address import DEFAULT_PORT, HTTP_PORT, Address, parse_address
 from ..wire.frames import FRAME_BYTES_MAX
 from .guessing import nearest
+from .pool_spec import PROCESS, PoolSpec, parse_pools
 
 HERE: Final = Address("127.0.0.1", DEFAULT_PORT)
 
@@ -77,6 +78,7 @@ class WorkerSettings:
     connect: tuple[Address, ...] = (HERE,)
     modules: tuple[str, ...] = ()
     slots: int = field(default_factory=lambda: os.cpu_count() or 1)
+    pools: tuple[PoolSpec, ...] = ()
     queues: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     allow_shell: bool = False
@@ -85,6 +87,7 @@ class WorkerSettings:
     apply: Application | None = None
     labels: dict[str, str] = field(default_factory=dict)
     kill_grace_seconds: float = 5.0
+    block_seconds: float = 5.0
     max_tasks_per_child: int = 0
     max_memory_per_child: int = 0
     lent_children: int = 4
@@ -104,6 +107,11 @@ class WorkerSettings:
         switches = [switch for switch, is_on in given.items() if is_on]
         applied = () if self.apply is None else (f"{APPLY}{self.apply.function}",)
         return (*self.modules, *switches, *applied)
+
+    @property
+    def all_pools(self) -> tuple[PoolSpec, ...]:
+        """Of processes, if nothing else is said."""
+        return self.pools or (PoolSpec(PROCESS, 1, self.slots),)
 
     def problems(self) -> list[Problem]:
         if self.nice < 0 and hasattr(os, "geteuid") and os.geteuid() != 0:
@@ -187,6 +195,16 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(one.strip() for one in values if one.strip())
 
 
+def _pools(value: Any) -> tuple[PoolSpec, ...]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(one, str) for one in texts):
+        raise ValueError("a list of texts such as 'async:500'")
+    try:
+        return parse_pools(list(texts))
+    except ValueError as error:
+        raise InvalidArgument(str(error)) from None
+
+
 def _callables(value: Any) -> tuple[str, ...]:
     patterns = _texts(value)
     for pattern in patterns:
@@ -243,6 +261,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "connect": _addresses,
     "modules": _texts,
     "slots": _whole(1, 65_536),
+    "pools": _pools,
     "queues": _texts,
     "allow": _callables,
     "allow_shell": _switch,
@@ -251,6 +270,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "apply": _application,
     "labels": _table,
     "kill_grace_seconds": _seconds(0.1),
+    "block_seconds": _seconds(0.1),
     "max_tasks_per_child": _whole(0, 10**12),
     "max_memory_per_child": _bytes,
     "lent_children": _whole(0, 1_000),

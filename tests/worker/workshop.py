@@ -101,12 +101,16 @@ class Workshop:
         self.leases: deque[int] = deque()  # what unanswered lease calls want
         self.finishing: deque[list[Row]] = deque()  # the rows of unanswered finish calls
         self.released: list[Row] = []
+        self.released_begun: list[Row] = []
         self.starts: deque[list[bytes]] = deque()  # unanswered announcements of suspects
         self.notices: list[tuple[int, int, str]] = []
         self.signals: list[tuple[int, bool]] = []
         self.dumped: list[int] = []
         self.swift: list[bool] = []  # whether reports may wait for the jobs of each block that was sent
         self.retired: list[int] = []
+        self.replaced: list[int] = []
+        self.beats: dict[int, tuple[int, int]] = {}  # of loops that stand still
+        self._beats = itertools.count()
         self.lends: deque[tuple[int, bytes, list[IdRun], int]] = (
             deque()
         )  # calls for what waiting tasks wait for
@@ -167,6 +171,15 @@ class Workshop:
         assert self.sims[child].running is None
         self.retired.append(child)
 
+    def replace(self, child: int) -> None:
+        self.replaced.append(child)
+
+    def beat(self, child: int) -> tuple[int, int]:
+        return self.beats.get(child, (next(self._beats), 0))
+
+    def stack(self, child: int, ordinal: int) -> str:
+        return f"the stack of job {ordinal}"
+
     def start_lent(self) -> None:
         self.lent_started += 1
 
@@ -186,8 +199,8 @@ class Workshop:
         self.call = call
         self.finishing.append(call.rows())
 
-    def release(self, held: list[Row]) -> None:
-        self.released += one_by_one(held)
+    def release(self, held: list[Row], *, begun: bool = False) -> None:
+        (self.released_begun if begun else self.released).extend(one_by_one(held))
 
     def starting(self, ids: list[bytes]) -> None:
         self.starts.append(ids)

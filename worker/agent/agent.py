@@ -25,13 +25,17 @@ from ...common.domain.id_runs import ids_named
 from ...common.domain.ids import show_id
 from .backlog import Backlog
 from .children import Children
+from .concurrent_child import ConcurrentChild, UnderWay
+from .concurrent_children import ConcurrentChildren, ConcurrentDurations
+from .concurrent_death import concurrent_fates, given_up
+from .concurrent_watchdog import ConcurrentWatchdog
 from .effects import ChildEffects, ChildState, LentEffects, MasterEffects
 from .ended_jobs import EndedJobs
 from .finish_call import FinishCall
-from .jobs import Death
+from .jobs import Death, Job
 from .lending import Lending
 from .outbox import Outbox
-from .post_mortem import post_mortem
+from .post_mortem import Fate, fates
 from .reports import LeftReport, Report, SliceReport
 from .returns import CANCELLED, LOST, Returns
 from .runs import JobRun, Key, granted_runs
@@ -57,10 +61,18 @@ class Agent:
         max_tasks_per_child: int = 0,
         max_memory_per_child: int = 0,
         lent_children: int = 4,
+        places_each: int = 0,
+        block_seconds: float = 5.0,
     ) -> None:
+        """``places_each``: how many jobs a child runs at a time; 0: one after the other."""
         self._runners, self._master, self._slots, self._report = runners, master, slots, report
-        self.durations = TaskDurations()
-        self.children = Children(runners, self.durations, max_tasks_per_child)
+        self.last_lines: Callable[[Job], str] = lambda _: ""  # of what a job has printed
+        self.durations = ConcurrentDurations(places_each) if places_each else TaskDurations()
+        self.children = (
+            ConcurrentChildren(runners, self.durations, max_tasks_per_child, places_each)
+            if places_each
+            else Children(runners, self.durations, max_tasks_per_child)
+        )
         self.backlog = Backlog(master, self.durations)
         self.outbox = Outbox()
         self.ended = EndedJobs(self.durations, self.outbox)
@@ -75,13 +87,16 @@ class Agent:
             slots * lent_children,
             self.work,
         )
-        self._watchdog = Watchdog(
+        watched = (
             runners,
             self.durations,
             self._returns.take_back,
             report,
             kill_grace_seconds,
             max_memory_per_child,
+        )
+        self._watchdog = (
+            ConcurrentWatchdog(*watched, block_seconds, self._give_up) if places_each else Watchdog(*watched)
         )
 
     @property
@@ -148,18 +163,17 @@ class Agent:
         for id in ids:
             run = self.backlog.announced.pop(id, None)
             if run is not None:
-                child = self.children.idle or (self.lending.idle if self.lending.has_room else None)
+                child = self.children.for_suspect or (self.lending.idle if self.lending.has_room else None)
                 if child is None:  # the one kept free for it has died: it is announced again
                     self.backlog.put_back([run])
                 else:
-                    run.suspect = False
-                    self.children.send(child, [run], now)
+                    self.children.send_suspect(child, run, now)
         self.work(now)
 
     # children
 
     def child_ready(self, number: int, now: float, *, is_lent: bool = False) -> None:
-        self.children[number] = child = ChildState(number, ready=True, is_lent=is_lent)
+        child = self.children.add(number, is_lent=is_lent)
         if is_lent:
             self.lending.ready(child, now)
         self.work(now)
@@ -173,7 +187,9 @@ class Agent:
             if isinstance(report, LeftReport):
                 self._returns.left(child, report.ordinal)
             elif not (runs := child.take_ended(report.ordinal, report.jobs_count)):
-                # A child runs its jobs in the order in which it was sent them: any other ordinal is not its own word.
+                if child.is_late(report.ordinal):
+                    continue
+                # It does not have this job, or it is not the next of a child that runs one after the other: it is not its own word.
                 self.distrust(number, f"it reported job {report.ordinal}, which it does not run")
                 return self._runners.signal(number, kill=True)
             elif isinstance(report, SliceReport):
@@ -198,12 +214,24 @@ class Agent:
         child = self.children.pop(number)
         self.lending.forget(child)
         self._returns.take_back(child, begun)
-        started = [job for run in child.jobs for job in run.jobs()]
-        for job in started:
-            running = job is started[-1]
-            outcome, failure = post_mortem(job, death, child.why_ended, running=running)
-            self.ended.put(job, outcome, failure.encode(), now, max(0.0, now - child.since), None)
+        spared: list[list[Any]] = []
+        for job, since, outcome, failure in self._fates(child, death):
+            if outcome is None or failure is None:
+                spared.append(job.held)
+            else:
+                self.ended.put(job, outcome, failure.encode(), now, max(0.0, now - since), None)
+        self._returns.release_begun(spared)
         self.work(now)
+
+    def _fates(self, child: ChildState, death: Death) -> Iterable[Fate]:
+        if isinstance(child, ConcurrentChild):
+            return concurrent_fates(child, death, self.last_lines)
+        return fates(child, death)
+
+    def _give_up(self, job: Job, about: UnderWay, now: float) -> None:
+        """It did not end at its hard limit: the attempt is over all the same."""
+        outcome, failure = given_up(job, about)
+        self.ended.put(job, outcome, failure.encode(), now, max(0.0, now - about.since), None)
 
     # orders, time, the end
 
@@ -239,6 +267,8 @@ class Agent:
         for child in list(self.children.values()):
             if child.jobs:
                 self._watchdog.check(child, now)
+                if child.is_retiring and not child.jobs and not self.draining:
+                    self.children.retire_if_due(child)
         since = self.children.all_run_since()
         if since is not None and now - since >= LONG_SECONDS:
             self.durations.record_all_running(now - since)
@@ -273,8 +303,8 @@ class Agent:
         if self.connected:
             if (call := self.outbox.take_call()) is not None:
                 self._master.finish(call)
-            if not self.draining and (ready := self.children.ready_count):
-                self.backlog.lease_more(ready, self.children.jobs_count)
+            if not self.draining and (places := self.children.places):
+                self.backlog.lease_more(places, self.children.jobs_count)
         if self.lending.sleepers:  # while this worker drains, too: what runs has to end
             self.lending.work(now, connected=self.connected)
 

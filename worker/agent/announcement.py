@@ -4,28 +4,45 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...common.domain.probe import PROBE
 from ...common.errors import ConfigError
 from ...common.runtime.config import WorkerSettings
 from ...common.version import VERSION
+from .sharing import Share
 
 
-def announcement(settings: WorkerSettings, tasks: Iterable[str]) -> dict[str, Any]:
-    return {
+def announcement(settings: WorkerSettings, tasks: Iterable[str], shares: Sequence[Share]) -> dict[str, Any]:
+    """``shares``: of each pool."""
+    pools = settings.all_pools
+    slots = sum(pool.slots for pool in pools)
+    described: dict[str, Any] = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "slots": settings.slots,
-        "lent": settings.slots * settings.lent_children,
+        "slots": slots,
+        "lent": slots * settings.lent_children,
         "labels": settings.labels,
         "tasks": sorted([*tasks, PROBE]),
-        "queues": list(settings.queues) or None,
+        "queues": served_queues(settings) or None,
         "allow": list(settings.allow),
         "apply": applied_queues(settings),
         "version": VERSION,
     }
+    if len(shares) > 1:
+        described["pools"] = [share.to_wire() for share in shares]
+    return described
+
+
+def served_queues(settings: WorkerSettings) -> list[str]:
+    """Patterns of the queues that some pool serves; none: all."""
+    pools = settings.all_pools
+    if all(pool.queues for pool in pools):
+        return list(dict.fromkeys(queue for pool in pools for queue in pool.queues))
+    if not settings.queues:
+        return []
+    return list(dict.fromkeys([*settings.queues, *(queue for pool in pools for queue in pool.queues)]))
 
 
 def applied_queues(settings: WorkerSettings) -> list[list[str | None]]:

@@ -6,7 +6,7 @@ from collections.abc import Container
 from typing import Final
 
 from .effects import ChildEffects, ChildState
-from .jobs import Job
+from .jobs import Death, Job
 from .runs import JobRun, Key
 from .task_durations import TaskDurations
 
@@ -21,6 +21,11 @@ class Children(dict[int, ChildState]):
         self._effects, self._durations, self._max_tasks = effects, durations, max_tasks
         self._next_ordinal = 1
 
+    def add(self, number: int, *, is_lent: bool) -> ChildState:
+        """One that is ready."""
+        child = self[number] = ChildState(number, ready=True, is_lent=is_lent)
+        return child
+
     @property
     def busy(self) -> bool:
         return any(child.jobs for child in self.values())
@@ -31,16 +36,20 @@ class Children(dict[int, ChildState]):
         return sum(child.ready for child in self.values() if child.serves)
 
     @property
+    def places(self) -> int:
+        """How many jobs they can run at a time."""
+        return self.ready_count
+
+    @property
     def jobs_count(self) -> int:
         """Of those that take any job."""
         return sum(len(child.jobs) for child in self.values() if child.serves)
 
     def all_run_since(self) -> float | None:
         """When the last one began what it runs; None: not each of them runs something."""
-        serving = [child for child in self.values() if child.serves]
-        if all(child.jobs and child.jobs.first.ordinal == child.current for child in serving):
-            return max((child.since for child in serving), default=None)
-        return None
+        since = [child.runs_since for child in self.values() if child.serves]
+        began = [one for one in since if one is not None]
+        return max(began, default=None) if len(began) == len(since) else None
 
     @property
     def runs(self) -> list[JobRun]:
@@ -50,6 +59,11 @@ class Children(dict[int, ChildState]):
     def idle(self) -> ChildState | None:
         """One that takes any job, is ready and has none."""
         return next((one for one in self.values() if one.ready and not one.jobs and one.serves), None)
+
+    @property
+    def for_suspect(self) -> ChildState | None:
+        """One that a suspect may be sent to whose start was announced."""
+        return self.idle
 
     def free_for(self, run: JobRun, reserved: int) -> ChildState | None:
         """The least loaded child that may take one more job like this. ``reserved``: so many idle children are kept free
@@ -76,15 +90,16 @@ class Children(dict[int, ChildState]):
 
     def send(self, child: ChildState, runs: list[JobRun], now: float) -> None:
         """Hand a block over. Ordinals only grow, over all children, so that a late report names no other job."""
-        first = self._next_ordinal
         for run in runs:
             run.ordinal = self._next_ordinal
             self._next_ordinal += len(run)
-        if not child.jobs:
-            child.set_current(first, now)
-        child.jobs_given += self._next_ordinal - first
-        child.jobs.put(runs)
+        child.take(runs, now)
         self._effects.send(child.number, runs, is_swift=self._durations.is_swift(runs[0].name))
+
+    def send_suspect(self, child: ChildState, run: JobRun, now: float) -> None:
+        """Its start is announced, and the master has acknowledged that."""
+        run.suspect = False
+        self.send(child, [run], now)
 
     def is_used_up(self, child: ChildState) -> bool:
         """Whether it gets no more jobs."""
@@ -110,6 +125,6 @@ class Children(dict[int, ChildState]):
             return job
         return child.jobs.first.job(0) if child.running(self._effects) is not None else None
 
-    def last_begun(self, number: int, begun: int) -> Job | None:
-        """What a dead child ran. ``begun``: the ordinal up to which it had begun its jobs."""
+    def ran(self, number: int, begun: int, death: Death) -> Job | None:
+        """What a dead child ran, if that is known. ``begun``: the ordinal up to which it had begun its jobs."""
         return self[number].jobs.last_to(begun)

@@ -27,7 +27,8 @@ class ChildEffects(Protocol):
         the last of these it may just be, and leave it: ``Agent.child_reported`` gets a LeftReport then."""
 
     def notify(self, child: int, ordinal: int, kind: str) -> None:
-        """Raise ``timeout`` or ``cancel`` inside the job, if it still runs; ``flush``: report the jobs that are over."""
+        """Raise ``timeout`` or ``cancel`` inside the job, if it still runs; ``flush``: report the jobs that are over. Of many
+        jobs: ``where``: say where the job stands; ``strike``: as ``cancel``, in code that does not give its loop back."""
 
     def signal(self, child: int, *, kill: bool) -> None: ...
     def dump(self, child: int) -> None:
@@ -35,6 +36,17 @@ class ChildEffects(Protocol):
 
     def retire(self, child: int) -> None:
         """It has no job and gets none: let it end, and start another one in its place, unless it is lent."""
+
+    # of children that run many jobs at a time
+
+    def replace(self, child: int) -> None:
+        """It gets no more jobs and still has some: start another one in its place now."""
+
+    def beat(self, child: int) -> tuple[int, int]:
+        """How often its loop has turned, about, and the ordinal of the job whose code runs there now, or 0."""
+
+    def stack(self, child: int, ordinal: int) -> str:
+        """Where this job stands, as far as the child has said after a notice ``where`` or ``dump``."""
 
 
 class LentEffects(Protocol):
@@ -55,7 +67,9 @@ class MasterEffects(Protocol):
 
     def lease(self, want: int) -> None: ...
     def finish(self, call: FinishCall) -> None: ...
-    def release(self, held: list[list[Any]]) -> None: ...
+    def release(self, held: list[list[Any]], *, begun: bool = False) -> None:
+        """Give leases back. ``begun``: the attempts were started, and did not end through their own fault."""
+
     def starting(self, ids: list[bytes]) -> None: ...
     def lend(self, token: int, waiter: bytes, runs: list[IdRun], want: int) -> None:
         """Lease what this task waits for; with a ``want`` of 0, ask only whether something of it is ready. ``Lending.lent`` gets the
@@ -95,9 +109,41 @@ class ChildState:
         """Whether it takes a slot for any job."""
         return not (self.is_lent or self.is_asleep)
 
+    @property
+    def runs_since(self) -> float | None:
+        """When it began what it runs; None: it may run more."""
+        return self.since if self.jobs and self.jobs.first.ordinal == self.current else None
+
     def running(self, effects: ChildEffects) -> Job | None:
         """The job that it runs: the last one that it has begun."""
         return self.jobs.last_to(effects.begun(self.number))
+
+    def begun_for_certain(self, effects: ChildEffects) -> list[Job]:
+        """What it runs and cannot leave any more."""
+        job = self.running(effects)
+        is_certain = job is not None and job.ordinal <= effects.begun(self.number, for_certain=True)
+        return [job] if job is not None and is_certain else []
+
+    def seconds(self, now: float) -> dict[int, float]:
+        """The seconds of each job that was seen running, by ordinal."""
+        return {self.current: max(0.0, now - self.since)} if self.jobs.job(self.current) is not None else {}
+
+    def rows(self, begun: int, now: float) -> list[list[Any]]:
+        """``[id, attempt, lease]`` of all that it has; the seconds are behind what has begun. Of neighbours, one row."""
+        rows: list[list[Any]] = []
+        for run in self.jobs:
+            first = run.ordinal
+            for part in run.split((self.current - first, self.current + 1 - first, begun + 1 - first)):
+                seconds = max(0.0, now - self.since) if part.ordinal == self.current else 0.0
+                rows.append(part.held if part.ordinal > begun else [*part.held, seconds])
+        return rows
+
+    def take(self, runs: list[JobRun], now: float) -> None:
+        """It is sent these."""
+        if not self.jobs:
+            self.set_current(runs[0].ordinal, now)
+        self.jobs_given += sum(map(len, runs))
+        self.jobs.put(runs)
 
     def set_current(self, ordinal: int, now: float) -> None:
         """Note that it was seen running this job for the first time."""
@@ -150,6 +196,10 @@ class ChildState:
         if ended and self.unwanted:
             self.unwanted = {one: why for one, why in self.unwanted.items() if one >= first + count}
         return ended
+
+    def is_late(self, ordinal: int) -> bool:
+        """Whether it may report a job that it does not have any more."""
+        return False
 
     @property
     def why_ended(self) -> str:

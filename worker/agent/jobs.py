@@ -44,6 +44,7 @@ class Death(NamedTuple):
     is_starved: bool = False  # the kernel killed a process for lack of memory at that time
     stacks: str = ""  # of its threads, by faulthandler
     last_lines: str = ""  # of what the running job had printed
+    holder: int = 0  # of many jobs, the ordinal of that whose code ran at that moment; 0: none, or unknown
 
     @property
     def signal_name(self) -> str:

@@ -27,6 +27,7 @@ from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import show_id
 from .backlog import Backlog
 from .children import Children
+from .concurrent_child import ConcurrentChild
 from .effects import ChildEffects, ChildState, LentEffects, MasterEffects
 from .jobs import Job
 from .returns import Returns
@@ -123,6 +124,9 @@ class Lending:
         job = None if child is None else child.jobs.job(ordinal)
         if child is None or job is None:
             return False
+        if isinstance(child, ConcurrentChild):
+            self._takes_no_place(child, job, wait, now)
+            return True
         sleeper = self.sleepers.get(child.number)
         if sleeper is None:
             sleeper = self.sleepers[child.number] = Sleeper(child, job, now)
@@ -135,10 +139,14 @@ class Lending:
 
     def woke(self, number: int, wait: int, now: float) -> None:
         """It waits no longer for what this wait was for."""
+        child = self._children.get(number)
+        if isinstance(child, ConcurrentChild):
+            return child.woke(wait)
         sleeper = self.sleepers.get(number)
         if sleeper is not None and sleeper.waits.pop(wait, None) is not None and not sleeper.waits:
             self.forget(sleeper.child)
             self._changed(now)
+        return None
 
     def job_ended(self, child: ChildState) -> None:
         """Jobs of this child are over: what a thread that one of them has left behind waits for lends no slot."""
@@ -229,6 +237,20 @@ class Lending:
             if child.ready and not child.jobs and now - child.ended >= IDLE_SECONDS:
                 child.ready = False
                 self._runners.retire(child.number)
+
+    def _takes_no_place(self, child: ConcurrentChild, job: Job, wait: int, now: float) -> None:
+        """It runs among others, and needs no child of its own for what it waits for: while it waits, another job may run in its
+        place."""
+        most = max(self._most, child.places - 1)
+        if job.ordinal not in child.waiting and len(child.waiting) >= most:
+            why = (
+                f"task {show_id(job.id)} waits for others, as {most:,} tasks do in its process already, and no more may. Return the "
+                "handle, or give it to the task that needs the result, as an argument; or start the worker with more places in its "
+                "--pool, or more --lent-children"
+            )
+            return self._effects.refuse_wait(child.number, wait, why)
+        child.waiting.setdefault(job.ordinal, set()).add(wait)
+        return self._changed(now)
 
     def _claimed(self, sleeper: Sleeper) -> JobQueue:
         queue = self._backlog.claimed.setdefault(sleeper.child.number, JobQueue())

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from ...common.domain.model import OutcomeNumber
 from ...common.values.failure import Failure, show_bytes
+from .effects import ChildState
 from .jobs import Death, Job
+
+
+class Fate(NamedTuple):
+    """What becomes of a job whose child died. ``outcome`` None: it is handed back, uncharged."""
+
+    job: Job
+    since: float
+    outcome: OutcomeNumber | None
+    failure: Failure | None
+
+
+def fates(child: ChildState, death: Death) -> Iterator[Fate]:
+    """Of a child that runs one job after the other, and had begun all that it still has."""
+    started = [job for run in child.jobs for job in run.jobs()]
+    for job in started:
+        yield Fate(job, child.since, *post_mortem(job, death, child.why_ended, running=job is started[-1]))
 
 
 def post_mortem(job: Job, death: Death, ending: str, *, running: bool) -> tuple[OutcomeNumber, Failure]:

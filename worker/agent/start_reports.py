@@ -28,13 +28,9 @@ class StartReports:
         self._reported_at = 0.0
 
     def running(self) -> list[Job]:
-        """The job that each child runs for certain: what was reported as begun is never handed back as unstarted."""
-        found = (
-            (child.running(self._runners), self._runners.begun(child.number, for_certain=True))
-            for child in self._children.values()
-            if child.jobs
-        )
-        return [job for job, runs in found if job is not None and job.ordinal <= runs]
+        """The jobs that each child runs for certain: what was reported as begun is never handed back as unstarted."""
+        children = (child for child in self._children.values() if child.jobs)
+        return [job for child in children for job in child.begun_for_certain(self._runners)]
 
     def rows(self, now: float) -> list[list[Any]]:
         """``[id, attempt, lease, seconds]`` of what runs; the seconds count from when it was first seen running."""
@@ -45,13 +41,8 @@ class StartReports:
         """``[id, attempt, lease]`` of all that children have; the seconds are behind what has begun. Of neighbours, one row."""
         rows: list[list[Any]] = []
         for child in self._children.values():
-            begun = self._runners.begun(child.number) if child.jobs else 0
-            for run in child.jobs:
-                first = run.ordinal
-                cuts = child.current - first, child.current + 1 - first, begun + 1 - first
-                for part in run.split(cuts):
-                    seconds = max(0.0, now - child.since) if part.ordinal == child.current else 0.0
-                    rows.append(part.held if part.ordinal > begun else [*part.held, seconds])
+            if child.jobs:
+                rows += child.rows(self._runners.begun(child.number), now)
         return rows
 
     def send_due(self, now: float) -> None:
@@ -67,8 +58,7 @@ class StartReports:
 
     def _seconds(self, now: float) -> dict[int, float]:
         """The seconds of each job that was seen running, by ordinal."""
-        return {
-            child.current: max(0.0, now - child.since)
-            for child in self._children.values()
-            if child.jobs.job(child.current) is not None
-        }
+        seconds: dict[int, float] = {}
+        for child in self._children.values():
+            seconds |= child.seconds(now)
+        return seconds

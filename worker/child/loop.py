@@ -75,6 +75,7 @@ READ_BYTES: Final = 256 * 1024
 PIPE_FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
 NOTICE: Final = struct.Struct(">QB")
 TIMEOUT_NOTICE, CANCEL_NOTICE, FLUSH_NOTICE = 1, 2, 3
+WHERE_NOTICE, STRIKE_NOTICE = 4, 5  # for a child that runs many jobs: see concurrent.py
 BECAME: Final = int(OutcomeNumber.BECAME)
 
 

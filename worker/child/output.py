@@ -22,7 +22,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from .output_marks import TO_STDERR, SharedPage, mark, write_progress
 
@@ -96,10 +96,17 @@ class OutputWriter:
         return progress
 
 
+class Writer(Protocol):
+    """What is below the streams of a child: an OutputWriter, or that of a child that runs many jobs at a time."""
+
+    def write(self, descriptor: int, data: bytes) -> None: ...
+    def flush(self) -> None: ...
+
+
 class OutputStream(io.BufferedIOBase):
     """The binary stream below ``sys.stdout`` or ``sys.stderr``."""
 
-    def __init__(self, writer: OutputWriter, descriptor: int) -> None:
+    def __init__(self, writer: Writer, descriptor: int) -> None:
         self._writer, self._descriptor = writer, descriptor
         self.name = {1: "<stdout>", 2: "<stderr>"}[descriptor]
         self.mode = "wb"
@@ -133,11 +140,11 @@ class OutputStream(io.BufferedIOBase):
         return True
 
 
-def open_stream(writer: OutputWriter, descriptor: int) -> io.TextIOWrapper:
+def open_stream(writer: Writer, descriptor: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(OutputStream(writer, descriptor), "utf-8", "backslashreplace", write_through=True)
 
 
-def redirect_output(writer: OutputWriter) -> None:
+def redirect_output(writer: Writer) -> None:
     """From now on what Python code prints goes through the writer."""
     for name, descriptor in (("stdout", STDOUT), ("stderr", STDERR)):
         setattr(sys, name, open_stream(writer, descriptor))
@@ -150,7 +157,7 @@ def write_stacks(stacks: int) -> None:
     faulthandler.register(DUMP_SIGNAL, file=stacks, all_threads=True)
 
 
-def capture_logging(writer: OutputWriter) -> None:
+def capture_logging(writer: Writer) -> None:
     """Make log records part of the output. Called after the user's code was imported, so that a set-up of logging in that
     code takes precedence. Its stream is its own: nothing that a task does to ``sys.stderr`` reaches it."""
     root = logging.getLogger()

@@ -213,9 +213,14 @@ class ServedTasks(dict[str, ServedTask]):
         return ServedTask.of(task, self.resources)
 
     def described(self) -> list[list[Any]]:
-        """``[name, queue, [[name, definition] of each schedule]]`` of each task."""
+        """``[name, queue, [[name, definition] of each schedule], is it a coroutine function]`` of each task."""
         return [
-            [name, served.task.queue, [[one.name, one.definition.to_wire()] for one in served.task.schedules]]
+            [
+                name,
+                served.task.queue,
+                [[one.name, one.definition.to_wire()] for one in served.task.schedules],
+                served.is_coroutine,
+            ]
             for name, served in self.items()
         ]
 

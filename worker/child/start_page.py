@@ -20,8 +20,10 @@ from __future__ import annotations
 import threading
 from typing import Final, Protocol
 
-WORDS_BYTES: Final = 4096  # four words of eight bytes, each in a cache line of its own
+WORDS_BYTES: Final = 4096  # words of eight bytes, each in a cache line of its own
 BEGUN, TAKEN, LEFT, RUNS = 0, 8, 16, 24
+# Of a child that runs many jobs: the ordinal of the job whose code runs on its loop now, or 0; how often the loop has turned, about.
+HOLDER, BEATS = 32, 40
 
 
 class Words(Protocol):
@@ -71,6 +73,11 @@ class StartPage:
         return self._words[LEFT] == ordinal
 
     # the supervisor
+
+    @property
+    def beat(self) -> tuple[int, int]:
+        """``BEATS`` and ``HOLDER``."""
+        return self._words[BEATS], self._words[HOLDER]
 
     @property
     def begun(self) -> int:

@@ -13,7 +13,7 @@ from ..agent.runs import JobRun
 
 
 class Runner(Protocol):
-    """Runs one job at a time. The agent's orders to it are described in ``effects.ChildEffects``."""
+    """Runs one job after the other, or many at a time. The agent's orders to it are described in ``effects.ChildEffects``."""
 
     number: int
     pid: int
@@ -26,6 +26,8 @@ class Runner(Protocol):
     def notify(self, ordinal: int, kind: str) -> None: ...
     def signal(self, *, kill: bool) -> None: ...
     def dump_stacks(self) -> None: ...
+    def beat(self) -> tuple[int, int]: ...
+    def stack(self, ordinal: int) -> str: ...
     def look(self) -> None:
         """Report to the owner what progress there is."""
 

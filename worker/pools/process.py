@@ -37,7 +37,9 @@ NOTICES = {"timeout": TIMEOUT_NOTICE, "cancel": CANCEL_NOTICE, "flush": FLUSH_NO
 
 class ChildHandle:
     """One child, from its start until its death is known. Raises OSError when the system has no more descriptors, processes
-    or threads; nothing is left open then."""
+    or threads; nothing is left open then. ``module``: the program that it is."""
+
+    module = "tq.worker.child.loop"
 
     def __init__(
         self, owner: RunnerOwner, number: int, sources: Sequence[str], allow: Sequence[str] = ()
@@ -68,7 +70,7 @@ class ChildHandle:
                 *sources,
             ]
             self._process = subprocess.Popen(  # noqa: S603 - our own module, started by our own interpreter
-                [sys.executable, "-m", "tq.worker.child.loop", *arguments],
+                [sys.executable, "-m", self.module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=self._output_reader.child_output,
                 stderr=self._output_reader.child_output,
@@ -126,6 +128,12 @@ class ChildHandle:
         self._is_dumped = True
         self._send_signal(DUMP_SIGNAL)
 
+    def beat(self) -> tuple[int, int]:
+        return self._starts.beat
+
+    def stack(self, ordinal: int) -> str:
+        return self._output_reader.stacks()
+
     def look(self) -> None:
         """Report what progress there is, and distrust a child whose frame does not end."""
         if self.alive and (self._work.is_stuck() or self._relay.is_stuck()):
@@ -170,9 +178,7 @@ class ChildHandle:
                 raise ProtocolError("it reported before it was ready")
             if self._may_have_printed(reports):
                 self._read_output_first(value)
-            if self._is_dumped:  # the job that stacks were requested for has ended by itself: discard them
-                self._is_dumped = False
-                self._output_reader.stacks()
+            self._discard_stacks(reports)
             self._owner.child_reported(self, reports)
             return
         self._output_reader.read_rest()  # what the import printed comes before its outcome
@@ -184,6 +190,12 @@ class ChildHandle:
                 self._owner.child_failed(self, known, text)
             case _:
                 raise ProtocolError(f"it sent a frame of kind {kind} at the wrong time")
+
+    def _discard_stacks(self, reports: list[Report]) -> None:
+        """The job that stacks were requested for has ended by itself."""
+        if self._is_dumped:
+            self._is_dumped = False
+            self._output_reader.stacks()
 
     def broke(self, error: Exception) -> None:
         """The worker has a bug that something of this child met: the child is replaced, as one that broke the protocol."""
@@ -253,7 +265,7 @@ class ChildHandle:
         os.close(self._notices)
 
     def _reap(self) -> Death:
-        """Reap the process: read what the kernel still knows about it."""
+        """Reap the process: read what the kernel still knows about it, and what its page says."""
         _, status, usage = os.wait4(self.pid, 0)
         code = self._process.returncode = os.waitstatus_to_exitcode(status)
         return Death(
@@ -261,6 +273,7 @@ class ChildHandle:
             peak_bytes=usage.ru_maxrss * MAXRSS_UNIT,
             is_ours=self._is_killed,
             stacks=self._output_reader.stacks(),
+            holder=self._starts.beat[1],
         )
 
 

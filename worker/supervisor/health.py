@@ -19,20 +19,22 @@ class WorkerVitals:
         return []
 
     def unready(self) -> list[str]:
-        agent = self._supervisor.agent
+        supervisor = self._supervisor
         reasons = []
-        if agent.draining:
+        if supervisor.draining:
             reasons.append("it is draining: it finishes what runs and takes nothing more")
-        if not agent.connected:
+        if not supervisor.connected:
             reasons.append("it is not connected to a master")
-        if not agent.children.ready_count:
-            reasons.append("no child process is ready")
+        for pool in supervisor.pools:
+            if not pool.agent.children.ready_count:
+                of = f" of {pool.spec}" if len(supervisor.pools) > 1 else ""
+                reasons.append(f"no child process{of} is ready")
         return reasons
 
     def facts(self) -> dict[str, Any]:
-        agent = self._supervisor.agent
+        agents = [pool.agent for pool in self._supervisor.pools]
         return {
-            "children": len(self._supervisor.runners.pids),
-            "running": len(agent.starts.running()),
-            "outbox": len(agent.outbox),
+            "children": len(self._supervisor.pids),
+            "running": sum(len(agent.starts.running()) for agent in agents),
+            "outbox": sum(len(agent.outbox) for agent in agents),
         }

@@ -37,8 +37,11 @@ class MasterCalls:
         observer: Observer,
         report: Callable[..., None],
         after: Callable[[], None],
+        pool: int | None = None,
     ) -> None:
+        """``pool``: its place among several of the worker."""
         self._master, self._observer, self._report, self._after = master, observer, report, after
+        self._of_pool = () if pool is None else (pool,)
         self._now = asyncio.get_running_loop().time
         self.meters: ReportMeters | None = None
 
@@ -51,7 +54,7 @@ class MasterCalls:
             self.agent.granted(lease, groups, self._now())
             self._after()
 
-        self._master.request("lease", granted, want)
+        self._master.request("lease", granted, want, *self._of_pool)
 
     def lend(self, token: int, waiter: bytes, runs: list[IdRun], want: int) -> None:
         def lent(answer: Any) -> None:
@@ -100,8 +103,8 @@ class MasterCalls:
         self.agent.work(self._now())
         return True
 
-    def release(self, held: list[list[Any]]) -> None:
-        self._master.request("release", lambda _: None, held)
+    def release(self, held: list[list[Any]], *, begun: bool = False) -> None:
+        self._master.request("release", lambda _: None, held, *([True] if begun else []))
 
     def starting(self, ids: list[bytes]) -> None:
         def known(_: Any) -> None:

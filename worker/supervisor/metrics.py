@@ -45,9 +45,13 @@ class WorkerMetrics:
         self._supervisor, self._meters, self._slots = supervisor, meters, slots
 
     async def take(self) -> list[Metric]:
-        agent, meters = self._supervisor.agent, self._meters
-        ready = agent.children.ready_count
-        memory = sum(map(resident_bytes, self._supervisor.runners.pids))
+        supervisor, meters = self._supervisor, self._meters
+        agents = [pool.agent for pool in supervisor.pools]
+        ready = sum(agent.children.ready_count for agent in agents)
+        running = sum(len(agent.starts.running()) for agent in agents)
+        waiting = sum(len(agent.backlog.waiting) for agent in agents)
+        outbox = sum(len(agent.outbox) for agent in agents)
+        memory = sum(map(resident_bytes, supervisor.pids))
         outcomes = [((str(outcome),), count) for outcome, count in meters.outcomes.items()]
         events = [((action,), count) for action, count in meters.events.items()]
         return [
@@ -55,16 +59,16 @@ class WorkerMetrics:
             counter("tq_worker_results_stale", "Results that came too late.", (), [((), meters.stale)]),
             histogram("tq_worker_run_seconds", "From start to end.", (), [((), meters.run)]),
             gauge("tq_worker_slots", "Tasks that may run at a time.", (), [((), self._slots)]),
-            gauge("tq_worker_running", "Tasks that run.", (), [((), len(agent.starts.running()))]),
+            gauge("tq_worker_running", "Tasks that run.", (), [((), running)]),
             gauge(
                 "tq_worker_waiting",
                 "Tasks in hand that no child has.",
                 (),
-                [((), len(agent.backlog.waiting))],
+                [((), waiting)],
             ),
-            gauge("tq_worker_outbox", "Results the master has not taken.", (), [((), len(agent.outbox))]),
-            gauge("tq_worker_connected", "1: connected to a master.", (), [((), agent.connected)]),
-            gauge("tq_worker_draining", "1: takes nothing more.", (), [((), agent.draining)]),
+            gauge("tq_worker_outbox", "Results the master has not taken.", (), [((), outbox)]),
+            gauge("tq_worker_connected", "1: connected to a master.", (), [((), supervisor.connected)]),
+            gauge("tq_worker_draining", "1: takes nothing more.", (), [((), supervisor.draining)]),
             gauge("tq_worker_children", "Child processes ready to run.", (), [((), ready)]),
             counter("tq_worker_children_died", "Those that died.", (), [((), meters.events["child.died"])]),
             gauge("tq_worker_children_memory_bytes", "Memory of the children.", (), [((), memory)]),

@@ -63,9 +63,13 @@ class RunnerPool:
         self.by_number: dict[int, Runner] = {}
         self._next_number = 1
         self.waits = ChildWaits(self)
+        self._replaced: set[int] = (
+            set()
+        )  # that get no more jobs, and in whose place others were started already
         self._failed_starts = 0
         self._import_error = ""
         self.tasks: list[list[str]] = []  # [name, queue], as the children report them
+        self.coroutines: dict[str, bool] = {}  # of each task: whether it is a coroutine function
         self.schedules: list[list[Any]] = []  # [name, definition], of those in their code
         self._first_ready: asyncio.Future[None] = self._loop.create_future()
         self._last = LastChildren()
@@ -74,6 +78,10 @@ class RunnerPool:
         """Start the first child and wait until it has loaded the user's code; raises ConfigError when it cannot."""
         self.start_one()
         await self._first_ready
+
+    def functions_of(self, names: list[str]) -> list[str]:
+        """Those of these tasks that are no coroutine functions."""
+        return [name for name in names if not self.coroutines[name]]
 
     @property
     def pids(self) -> set[int]:
@@ -103,21 +111,34 @@ class RunnerPool:
     def dump(self, child: int) -> None:
         self.by_number[child].dump_stacks()
 
+    def beat(self, child: int) -> tuple[int, int]:
+        return self.by_number[child].beat()
+
+    def stack(self, child: int, ordinal: int) -> str:
+        return self.by_number[child].stack(ordinal)
+
+    def replace(self, child: int) -> None:
+        if child not in self._replaced:
+            self._replaced.add(child)
+            self._report("child.replaced", pid=self.by_number[child].pid)
+            self.start_one()
+
     def retire(self, child: int) -> None:
         """The next one is started before this one has ended: the slot is free so much sooner."""
         retired = self.by_number[child]
         self._report("child.retired", level="debug", pid=retired.pid)
         retired.retire()
         self._loop.call_later(self._settings.kill_grace_seconds, lambda: retired.signal(kill=True))
-        if child not in self.waits.lent:
+        if child not in self.waits.lent and child not in self._replaced:
             self.start_one()
 
     # events of runners
 
     def child_hello(self, child: Runner, tasks: list[list[Any]]) -> None:
         self._failed_starts, self._import_error = 0, ""
-        self.tasks = [[name, queue] for name, queue, _ in tasks]
-        self.schedules = [one for _, _, schedules in tasks for one in schedules]
+        self.tasks = [[name, queue] for name, queue, *_ in tasks]
+        self.coroutines = {name: is_coroutine for name, _, _, is_coroutine in tasks}
+        self.schedules = [one for _, _, schedules, *_ in tasks for one in schedules]
         self._report("child.started", level="debug", pid=child.pid)
         if not self._first_ready.done():
             self._first_ready.set_result(None)
@@ -169,7 +190,7 @@ class RunnerPool:
             return
         if child.ready:
             begun = child.begun()
-            job = self.agent.children.last_begun(child.number, begun)
+            job = self.agent.children.ran(child.number, begun, death)
             death = self._examiner.examined(death, "" if job is None else self._observer.last_lines(job))
             if not child.is_retired:
                 of = {} if job is None else {"task": show_id(job.id), "name": job.name, "attempt": job.number}
@@ -180,8 +201,9 @@ class RunnerPool:
         if is_lent:
             if not child.ready:
                 self.waits.not_started(_restart_seconds(self._failed_starts))
-        elif not self.agent.draining and not child.is_retired:
+        elif not self.agent.draining and not child.is_retired and child.number not in self._replaced:
             self._loop.call_later(_restart_seconds(self._failed_starts), self.start_one)
+        self._replaced.discard(child.number)
         self._after()
 
     def broke(self, error: Exception) -> None:

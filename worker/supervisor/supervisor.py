@@ -2,6 +2,7 @@
 
 ::
 
+                                  of each pool:
     master ◄─ MasterConnection ◄─ MasterCalls ◄─ Agent (decides) ─► RunnerPool ─► children
                     │ orders, answers ────────────►   ▲   ◄──────────── events ──────┘
                     └ heartbeats                      └ Ticker, while something runs
@@ -26,22 +27,19 @@ from ...common.auth.keys import Credential
 from ...common.domain.id_runs import ids_named
 from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ...common.runtime.config import WorkerSettings
+from ...common.runtime.pool_spec import ASYNC
 from ...common.wire.connection import CallerConnection
 from ...common.wire.frames import FRAME_BYTES_MAX
-from ..agent.agent import Agent
 from ..agent.announcement import announcement
 from ..agent.outbox import BODY_BYTES_MAX
+from ..agent.sharing import Share, lost_of_each, shares
 from ..pools.interface import MakeRunner
-from ..pools.process import ChildHandle
-from .attempt_log import WorkerAttemptLog
 from .event_pipe import EventPipe
-from .master_calls import MasterCalls
 from .master_connection import MasterConnection
 from .memory import resident_bytes
 from .observer import Observer
-from .runner_pool import RunnerPool
 from .schedules import ScheduleDeclarer
-from .ticker import Ticker
+from .worker_pool import TASKS_NAMED_MAX, WorkerPool
 
 
 class Supervisor:
@@ -52,7 +50,7 @@ class Supervisor:
         settings: WorkerSettings,
         credential: Credential,
         report: Callable[..., None],
-        make_runner: MakeRunner = ChildHandle,
+        make_runner: MakeRunner | None = None,
     ) -> None:
         self._settings, self._report = settings, report
         self._loop = asyncio.get_running_loop()
@@ -62,43 +60,64 @@ class Supervisor:
         self._observer = observer = Observer(
             partial(master.notify, "observe"), settings.task_log_dir, report, settings.log_format
         )
-        after, ended = self._end_if_drained, self._ended
-        self.runners = RunnerPool(settings, make_runner, master, observer, report, ended, after)
-        self.calls = MasterCalls(master, observer, report, after)
-        self.agent = agent = Agent(
-            self.runners,
-            self.calls,
-            settings.slots,
-            lent=self.runners.waits,
-            kill_grace_seconds=settings.kill_grace_seconds,
-            report=report,
-            max_tasks_per_child=settings.max_tasks_per_child,
-            max_memory_per_child=settings.max_memory_per_child,
-            lent_children=settings.lent_children,
-        )
-        limits_memory = settings.max_memory_per_child > 0
-        self._ticker = Ticker(agent, self.runners, report, ended, after, limits_memory=limits_memory)
-        self.runners.agent = self.calls.agent = agent
-        agent.ended.watch_unsuccessful = WorkerAttemptLog(report, self._loop)
-        self.runners.tick_soon, self.runners.look_soon = self._ticker.soon, self._ticker.look_soon
+        specs = settings.all_pools
+        self.pools = [
+            WorkerPool(
+                spec,
+                place if len(specs) > 1 else None,
+                settings,
+                make_runner,
+                master,
+                observer,
+                report,
+                self._ended,
+                self._end_if_drained,
+            )
+            for place, spec in enumerate(specs)
+        ]
 
     def watch(self, event_pipe: EventPipe | None) -> None:
         """Write every attempt that ends to this pipe."""
-        self.agent.ended.watch = event_pipe
+        for pool in self.pools:
+            pool.agent.ended.watch = event_pipe
 
     @property
     def tasks(self) -> list[list[str]]:
         """``[name, queue]`` of each task that the children serve."""
-        return self.runners.tasks
+        return self.pools[0].runners.tasks
+
+    @property
+    def connected(self) -> bool:
+        return self.pools[0].agent.connected
+
+    @property
+    def draining(self) -> bool:
+        return self.pools[0].agent.draining
+
+    @property
+    def pids(self) -> set[int]:
+        """Of the child processes; threads have that of this process."""
+        return {pid for pool in self.pools for pid in pool.runners.pids}
 
     async def load(self) -> None:
-        """Start the first child and learn which tasks it serves; raises ConfigError when it cannot load them."""
-        await self.runners.load()
+        """Start the first child of each pool and learn which tasks they serve; raises ConfigError when they cannot load them."""
+        await asyncio.gather(*(pool.runners.load() for pool in self.pools))
+        for pool, share in zip(self.pools, self._shares(), strict=True):
+            names = pool.runners.functions_of(share.tasks)
+            if names and pool.spec.kind == ASYNC:
+                more = [f"… {len(names) - TASKS_NAMED_MAX} more"] if len(names) > TASKS_NAMED_MAX else []
+                named = ", ".join([*names[:TASKS_NAMED_MAX], *more])
+                self._report("pool.threads", pool=str(pool.spec), tasks=named)
+
+    def _shares(self) -> list[Share]:
+        settings = self._settings
+        described = self.pools[0].runners.coroutines
+        return shares([pool.spec for pool in self.pools], described.items(), settings.allow, settings.queues)
 
     async def run(self) -> int:
         """Serve until drained; the exit status. Raises Rejected when the master refuses the key."""
-        for _ in range(self._settings.slots - 1):
-            self.runners.start_one()
+        for pool in self.pools:
+            pool.start_rest()
         connecting = self._loop.create_task(self._master.keep_connected())
         connecting.add_done_callback(self._connecting_ended)
         try:
@@ -106,14 +125,15 @@ class Supervisor:
         finally:
             connecting.cancel()
             await self._master.say_goodbye()
-            await self.runners.end()
+            await asyncio.gather(*(pool.runners.end() for pool in self.pools))
             self._observer.close()
 
     def drain(self) -> None:
         """First signal: finish what runs, release the rest, deliver reports, end."""
-        if not self.agent.draining:
+        if not self.draining:
             self._report("worker.draining")
-            self.agent.drain(self._now())
+            for pool in self.pools:
+                pool.agent.drain(self._now())
             self._send_beat()  # the master stops leasing to this worker: see Membership.beat
         self._end_if_drained()
 
@@ -122,8 +142,9 @@ class Supervisor:
         self.drain()
         if self._ended.done():
             return
-        self.runners.kill_all()
-        self.calls.give_up()
+        for pool in self.pools:
+            pool.runners.kill_all()
+            pool.calls.give_up()
         self._ended.set_result(1)
 
     def abandon(self) -> None:
@@ -134,29 +155,37 @@ class Supervisor:
     # the connection
 
     def announcement(self) -> tuple[dict[str, Any], list[list[Any]]]:
-        facts = announcement(self._settings, [name for name, _ in self.runners.tasks])
-        return facts, self.agent.held_with_seconds(self._now())
+        facts = announcement(self._settings, [name for name, _ in self.tasks], self._shares())
+        now = self._now()
+        return facts, [row for pool in self.pools for row in pool.agent.held_with_seconds(now)]
 
     def master_connected(self, connection: CallerConnection, answer: Any) -> None:
-        self._ticker.lease_seconds = float(answer["lease_seconds"])
         frame_bytes_max = connection.welcome.frame_bytes_max
-        self.agent.outbox.body_bytes_max = BODY_BYTES_MAX - FRAME_BYTES_MAX + frame_bytes_max
-        self._observer.connected(self.agent.held)
-        self.agent.connect(ids_named(answer["dropped"]), self._now())
+        self._observer.connected([held for pool in self.pools for held in pool.agent.held])
+        dropped = ids_named(answer["dropped"])
+        for pool, lost in zip(
+            self.pools, lost_of_each([pool.agent.held for pool in self.pools], dropped), strict=True
+        ):
+            pool.ticker.lease_seconds = float(answer["lease_seconds"])
+            pool.agent.outbox.body_bytes_max = BODY_BYTES_MAX - FRAME_BYTES_MAX + frame_bytes_max
+            pool.agent.connect(lost, self._now())
         self._await_orders()
         self._beat(connection)
-        self.runners.relay.connected(connection)
-        self._declarer.declare(connection, self.runners.schedules)
+        for pool in self.pools:
+            pool.runners.relay.connected(connection)
+        self._declarer.declare(connection, self.pools[0].runners.schedules)
         self._end_if_drained()
 
     def master_disconnected(self) -> None:
-        self.agent.disconnect()
+        for pool in self.pools:
+            pool.agent.disconnect()
 
     def _connecting_ended(self, task: asyncio.Task[None]) -> None:
         """It ends by an error only: a refused key, or a bug."""
         error = None if task.cancelled() else task.exception()
         if error is not None and not self._ended.done():
-            self.runners.kill_all()
+            for pool in self.pools:
+                pool.runners.kill_all()
             self._ended.set_exception(error)
 
     @contained
@@ -166,11 +195,13 @@ class Supervisor:
             self._send_beat()
 
     def _send_beat(self) -> None:
-        pids = {os.getpid(), *self.runners.pids}
+        pids = {os.getpid(), *self.pids}
         facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, pids))}
-        if self.agent.draining:
+        if self.draining:
             facts["draining"] = True
-        self._master.notify("beat", self.agent.starts.rows(self._now()), facts)
+        now = self._now()
+        rows = [row for pool in self.pools for row in pool.agent.starts.rows(now)]
+        self._master.notify("beat", rows, facts)
 
     def _await_orders(self) -> None:
         """One call is always parked at the master, which answers it when it has an order for this worker."""
@@ -180,7 +211,8 @@ class Supervisor:
             for order in orders:
                 match order:
                     case ["cancel", bytes(id), int(attempt)]:
-                        self.agent.cancel(id, attempt, self._now())
+                        for pool in self.pools:
+                            pool.agent.cancel(id, attempt, self._now())
                     case ["drain"]:
                         self.drain()
             self._end_if_drained()
@@ -188,7 +220,9 @@ class Supervisor:
         self._master.request("orders", done)
 
     def _end_if_drained(self) -> None:
-        if self.agent.draining and self.agent.idle and not self._ended.done():
+        if self._ended.done() or not self.draining:
+            return
+        if all(pool.agent.idle for pool in self.pools):
             self._ended.set_result(0)
 
     def _now(self) -> float:

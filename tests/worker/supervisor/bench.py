@@ -13,6 +13,7 @@ from tq.worker.agent.jobs import Job
 from tq.worker.agent.runs import JobRun
 from tq.worker.pools.interface import RunnerOwner
 from tq.worker.supervisor.supervisor import Supervisor
+from tq.worker.supervisor.worker_pool import WorkerPool
 
 SECONDS = 10
 
@@ -41,6 +42,12 @@ class RecordedChild:
 
     def dump_stacks(self) -> None: ...
 
+    def beat(self) -> tuple[int, int]:
+        return 0, 0
+
+    def stack(self, ordinal: int) -> str:
+        return ""
+
     def look(self) -> None: ...
 
     def answer(self, call_id: int, value: Any, error: Any) -> None: ...
@@ -61,6 +68,12 @@ class Bench:
         settings = WorkerSettings(connect=(Address("127.0.0.1", 1),), modules=("m",), slots=1)
         self.supervisor = Supervisor(settings, Credential.parse("a key for tests"), self.report, self.make)
 
+    @property
+    def pool(self) -> WorkerPool:
+        """Its one pool."""
+        [pool] = self.supervisor.pools
+        return pool
+
     def report(self, action: str, **fields: Any) -> None:
         self.reports.append((action, fields))
         self.happened.set()
@@ -75,7 +88,7 @@ class Bench:
             raise self.refusals.pop(0)
         child = RecordedChild(number)
         self.children.append(child)
-        asyncio.get_running_loop().call_soon(owner.child_hello, child, [["m:f", "default", []]])
+        asyncio.get_running_loop().call_soon(owner.child_hello, child, [["m:f", "default", [], False]])
         return child
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -87,7 +100,7 @@ class Bench:
     def give_job(self) -> None:
         id = b"i" * 16
         group = ["default", "m:f", None, [[id, 1, b"payload"]]]
-        self.supervisor.agent.granted(b"lease", [group], asyncio.get_running_loop().time())
+        self.pool.agent.granted(b"lease", [group], asyncio.get_running_loop().time())
 
 
 def on_a_bench(test: Callable[[Bench], Awaitable[None]]) -> None:

@@ -22,9 +22,7 @@ def end_one(bench: Bench, outcome: OutcomeNumber) -> None:
     [job] = bench.children[0].jobs
     bench.children[0].jobs.clear()
     report = JobReport(job.ordinal, int(outcome), BODY, 1.7e9, 0.1, None)
-    bench.supervisor.agent.child_reported(
-        bench.children[0].number, [report], asyncio.get_running_loop().time()
-    )
+    bench.pool.agent.child_reported(bench.children[0].number, [report], asyncio.get_running_loop().time())
 
 
 def test_a_failed_attempt_is_one_line_with_its_task_and_the_type_of_its_error() -> None:
@@ -54,7 +52,7 @@ def test_of_a_thousand_failures_a_few_are_lines() -> None:
 def test_a_child_that_died_is_a_line_with_the_task_that_it_ran() -> None:
     async def test(bench: Bench) -> None:
         bench.give_job()
-        bench.supervisor.runners.child_died(bench.children[0], Death(-11))
+        bench.pool.runners.child_died(bench.children[0], Death(-11))
         [died] = [fields for action, fields in bench.reports if action == "child.died"]
         assert (died["task"], died["name"], died["attempt"]) == (show_id(ID), "m:f", 1)
 
@@ -63,7 +61,7 @@ def test_a_child_that_died_is_a_line_with_the_task_that_it_ran() -> None:
 
 def test_a_child_that_died_with_nothing_to_do_is_a_line_without_a_task() -> None:
     async def test(bench: Bench) -> None:
-        bench.supervisor.runners.child_died(bench.children[0], Death(-11))
+        bench.pool.runners.child_died(bench.children[0], Death(-11))
         [died] = [fields for action, fields in bench.reports if action == "child.died"]
         assert "task" not in died
 

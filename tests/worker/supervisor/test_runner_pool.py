@@ -29,7 +29,7 @@ def test_a_child_that_cannot_be_started_is_tried_again(
 
     async def test(bench: Bench) -> None:
         bench.refusals = [refusal, refusal]
-        bench.supervisor.runners.child_died(bench.children[0], Death(-9))
+        bench.pool.runners.child_died(bench.children[0], Death(-9))
         await bench.until(lambda: len(bench.children) == 2)
         assert bench.actions().count("child.not_started") == 2
 

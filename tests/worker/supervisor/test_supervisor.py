@@ -17,7 +17,7 @@ def test_a_worker_that_has_given_up_its_jobs_does_not_look_after_them_any_more()
         bench.give_job()
         assert bench.children[0].jobs
         bench.supervisor.stop()
-        bench.supervisor.runners.child_died(bench.children[0], Death(-9, is_ours=True))
+        bench.pool.runners.child_died(bench.children[0], Death(-9, is_ours=True))
         asyncio.get_running_loop().call_later(3 * TICK_SECONDS, bench.happened.set)
         bench.happened.clear()
         await bench.happened.wait()

@@ -10,7 +10,7 @@ from .bench import Bench, on_a_bench
 def test_a_bug_in_one_tick_is_logged_and_the_next_tick_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(bench: Bench) -> None:
         ticks = 0
-        agent = bench.supervisor.agent
+        agent = bench.pool.agent
 
         def tick(now: float) -> None:
             nonlocal ticks

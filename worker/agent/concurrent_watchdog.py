@@ -1,0 +1,156 @@
+"""Which jobs of a child that runs many are ended, and how; and a child whose loop is blocked. Pure.
+
+::
+
+    timeout, cancel, lost ─► notice: task.cancel(), or an exception in the thread ─(1 s)─► where does it stand? ─(kill grace)─► given up
+    the loop stands still ─(block seconds)─► found, named with its stack ─(kill grace)─► SIGKILL, if others are in it
+    memory ─► it gets no more jobs ─(twice the limit)─► SIGKILL
+
+A coroutine or a thread cannot be killed: a job that does not end is *given up*. Its attempt has ended and its lease is no longer
+its own, so whatever it still returns is ignored. Its child gets no more jobs, another one is started in its place at once, and when
+the other jobs in it have ended it is killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Set
+from typing import Final
+
+from ...common.domain.ids import show_id
+from .concurrent_child import ConcurrentChild, UnderWay
+from .effects import ChildEffects, ChildState
+from .jobs import Job
+from .runs import Key
+from .task_durations import LONG_SECONDS, TaskDurations
+from .watchdog import ACTIONS, DUMP_SECONDS
+
+STUCK_SECONDS: Final = (
+    0.5  # a loop that has stood still so long is in the code of one job: that is struck there
+)
+MEMORY_TIMES_MAX: Final = 2  # the limit: a child beyond it is killed, whatever runs in it
+STACK_LINES_SHOWN: Final = 12
+
+
+class ConcurrentWatchdog:
+    """See ``Watchdog``. ``give_up``: reports a job that does not end. ``block_seconds``: how long a loop may stand still."""
+
+    def __init__(
+        self,
+        effects: ChildEffects,
+        durations: TaskDurations,
+        requeue: Callable[[ChildState], None],
+        report: Callable[..., None],
+        kill_grace_seconds: float,
+        max_memory: int,
+        block_seconds: float,
+        give_up: Callable[[Job, UnderWay, float], None],
+    ) -> None:
+        self._effects, self._durations, self._requeue, self._report = effects, durations, requeue, report
+        self._kill_grace, self._max_memory = kill_grace_seconds, max_memory
+        self._block_seconds, self._give_up = block_seconds, give_up
+
+    def check(self, child: ChildState, now: float) -> None:
+        assert isinstance(child, ConcurrentChild)  # noqa: S101 - all children of this pool are
+        begun = self._effects.begun(child.number)
+        stuck: list[int] = []
+        for ordinal, job in child.under_way.items():
+            if ordinal > begun:
+                job.since = now  # it has not begun
+            elif job.ending:
+                if now - job.ending_since >= self._kill_grace:
+                    stuck.append(ordinal)
+                elif not job.is_asked and now - job.ending_since >= min(DUMP_SECONDS, self._kill_grace / 2):
+                    self._ask_where(child, ordinal, job, now)
+            elif job.timeout is not None and now - job.since >= job.timeout:
+                self._end(child, ordinal, "timeout", now)
+            elif not job.is_long and now - job.since >= LONG_SECONDS and (found := child.jobs.job(ordinal)):
+                job.is_long = True
+                self._durations.record_running(found.name, now - job.since)
+        for ordinal in stuck:
+            self._end_stuck(child, ordinal, now)
+        self._check_loop(child, now)
+
+    def look_at_all(self, children: Iterable[ChildState], now: float) -> bool:
+        """Nothing waits in such a child behind another job."""
+        return False
+
+    def end_if_running(self, child: ChildState, keys: Set[Key], why: str, now: float) -> None:
+        assert isinstance(child, ConcurrentChild)  # noqa: S101 - as above
+        begun = self._effects.begun(child.number)
+        for job, about in list(child.each()):
+            if job.key in keys and job.ordinal <= begun and not about.ending:
+                self._end(child, job.ordinal, why, now)
+
+    def check_memory(self, child: ChildState, size_bytes: int, now: float) -> bool:
+        """A child beyond its limit gets no more jobs; one far beyond it is killed. Whether it is beyond."""
+        child.record_memory(size_bytes, now)
+        if size_bytes <= self._max_memory:
+            return False
+        self._drain(child)
+        if size_bytes > MEMORY_TIMES_MAX * self._max_memory and not child.ending:
+            child.ending = "memory"
+            self._effects.signal(child.number, kill=True)
+        return True
+
+    def _end(self, child: ConcurrentChild, ordinal: int, why: str, now: float) -> None:
+        about, job = child.under_way[ordinal], child.jobs.job(ordinal)
+        if job is not None:
+            about.ending, about.ending_since = why, now
+            self._report(ACTIONS[why], level="warning", task=show_id(job.id), name=job.name)
+            self._effects.notify(child.number, ordinal, "cancel" if why == "lost" else why)
+
+    def _ask_where(self, child: ConcurrentChild, ordinal: int, about: UnderWay, now: float) -> None:
+        """It was asked to end and has not: for its report, where does it stand?"""
+        about.is_asked = True
+        if child.beat_at + STUCK_SECONDS < now:
+            self._effects.dump(child.number)
+        self._effects.notify(child.number, ordinal, "where")
+
+    def _end_stuck(self, child: ConcurrentChild, ordinal: int, now: float) -> None:
+        stack = self._effects.stack(child.number, ordinal)
+        given_up = child.give_up(ordinal)
+        if given_up is None:
+            return
+        job, about = given_up
+        about.stack = stack
+        self._report("task.given_up_stuck", level="warning", task=show_id(job.id), name=job.name)
+        self._give_up(job, about, now)
+        self._drain(child)
+
+    def _drain(self, child: ChildState) -> None:
+        """It gets no more jobs, and another child is started in its place."""
+        if not child.is_retiring:
+            child.is_retiring = True
+            self._requeue(child)
+            self._effects.replace(child.number)
+
+    def _check_loop(self, child: ConcurrentChild, now: float) -> None:
+        beats, holder = self._effects.beat(child.number)
+        if beats != child.beats:
+            child.beats, child.beat_at, child.is_blocked, child.is_blocking_told = beats, now, False, False
+            return
+        still = now - child.beat_at
+        about = child.under_way.get(holder)
+        if about is not None and about.ending and still >= STUCK_SECONDS:
+            self._effects.notify(child.number, holder, "strike")  # again at each tick: code may catch it
+        if still < self._block_seconds:
+            return
+        if not child.is_blocked:
+            child.is_blocked, child.blocked_by = True, holder
+            self._effects.dump(child.number)
+            self._drain(child)
+        elif not child.is_blocking_told:
+            self._tell_blocked(child, holder, still)
+        elif (
+            still >= self._block_seconds + self._kill_grace and not child.ending and child.has_others(holder)
+        ):
+            child.ending, child.blocked_by = "blocked", holder
+            self._effects.signal(child.number, kill=True)
+
+    def _tell_blocked(self, child: ConcurrentChild, holder: int, seconds: float) -> None:
+        child.is_blocking_told = True
+        child.blocking_stack = self._effects.stack(child.number, holder)
+        job = child.jobs.job(holder)
+        of = {} if job is None else {"task": show_id(job.id), "name": job.name}
+        lines = child.blocking_stack.splitlines()[:STACK_LINES_SHOWN]
+        self._report("loop.blocked", level="warning", seconds=round(seconds, 1), stack="\n".join(lines), **of)

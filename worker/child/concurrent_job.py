@@ -1,0 +1,144 @@
+"""One job of a child that runs many, and what knows which one runs here: the context variable that its tasks and threads inherit."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import threading
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context as Variables
+from contextvars import ContextVar
+from typing import Any, Final
+
+from ...common.domain.context import Context
+from ...common.errors import CancelRequested, TimeLimit
+from .blobs import ChildBlobs
+from .block import Block
+from .start_page import HOLDER, Words
+from .steps import AttemptSteps
+from .verdict import interruption_message
+
+Interruption = type[TimeLimit] | type[CancelRequested]
+NOT_RUNNING: Final = 0  # in place of a thread's number
+
+
+class ConcurrentJob:
+    """``place``: in its block. It is over when its report is made; what it leaves behind finds no job then."""
+
+    __slots__ = (
+        "blobs", "block", "clock", "inner", "is_over", "lock", "named", "ordinal", "place", "progress", "shown", "started", "steps",
+        "task", "thread", "why",
+    )  # fmt: skip
+
+    def __init__(self, block: Block, place: int, started: float, clock: float, blobs: ChildBlobs) -> None:
+        self.block, self.place, self.ordinal = block, place, block.first + place
+        self.started, self.clock, self.blobs = started, clock, blobs
+        self.is_over = False
+        self.why: Interruption | None = None  # why it was asked to end
+        self.task: asyncio.Task[None] | None = None  # of a coroutine
+        self.inner: Any = None  # what that awaits, of the user's
+        self.steps: AttemptSteps | None = None
+        self.thread = NOT_RUNNING  # in which the function runs
+        self.lock = (
+            threading.Lock()
+        )  # guards the number of that thread: nothing is raised in it after the function
+        self.progress: list[Any] | None = None
+        self.shown: list[Any] | None = None  # of that, what was sent
+        self.named: list[bytes] = []  # hashes of the content that its result refers to
+
+    @property
+    def token(self) -> tuple[bytes, int, bytes]:
+        job = self.block.job(self.place)
+        return job.id, job.attempt, self.block.lease
+
+    def context(self) -> Context:
+        return self.block.context(self.place, self.started)
+
+    def interrupt(self, why: Interruption) -> None:
+        """Ask it to end: a coroutine is cancelled; in a thread it is raised as soon as Python code runs there."""
+        self.why = why
+        if self.task is not None:
+            self.task.cancel(interruption_message(why, self.block.timeout))
+            return
+        with self.lock:
+            if self.thread != NOT_RUNNING:
+                _raise_in(self.thread, why)
+
+    def enter_thread(self) -> None:
+        with self.lock:
+            if self.why is not None:
+                raise self.why
+            self.thread = threading.get_ident()
+
+    def leave_thread(self) -> None:
+        """From now on nothing is raised here: what was asked for and has not been raised yet is taken back. May raise it once."""
+        with self.lock:
+            here, self.thread = self.thread, NOT_RUNNING
+            if here != NOT_RUNNING:
+                _raise_in(here, None)
+
+
+_current: ContextVar[ConcurrentJob | None] = ContextVar("tq_job", default=None)
+
+
+def current() -> ConcurrentJob | None:
+    """The job whose code runs here."""
+    job = _current.get()
+    return None if job is None or job.is_over else job
+
+
+def enter(job: ConcurrentJob) -> None:
+    _current.set(job)
+
+
+class Held(Coroutine[Any, Any, Any]):
+    """A coroutine of a job, step by step: while one of its steps runs, the page names its job."""
+
+    def __init__(self, coroutine: Any, words: Words, ordinal: int) -> None:
+        self._inner, self._words, self._ordinal = coroutine, words, ordinal
+
+    def send(self, value: Any) -> Any:
+        self._words[HOLDER] = self._ordinal
+        try:
+            return self._inner.send(value)
+        finally:
+            self._words[HOLDER] = 0
+
+    def throw(self, *error: Any) -> Any:
+        self._words[HOLDER] = self._ordinal
+        try:
+            return self._inner.throw(*error)
+        finally:
+            self._words[HOLDER] = 0
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        result: Generator[Any, Any, Any] = self._inner.__await__()
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        """What others look at in a coroutine: ``cr_frame``, ``cr_await``, …"""
+        return getattr(self._inner, name)
+
+
+def task_factory(words: Words) -> Callable[..., asyncio.Task[Any]]:
+    """Tasks that a job makes are the job's."""
+
+    def make(
+        loop: asyncio.AbstractEventLoop, coroutine: Any, *, context: Variables | None = None, **more: Any
+    ) -> asyncio.Task[Any]:
+        job = _current.get() if context is None else context.get(_current)
+        if job is not None:
+            coroutine = Held(coroutine, words, job.ordinal)
+        return asyncio.Task(coroutine, loop=loop, context=context, **more)
+
+    return make
+
+
+def _raise_in(thread: int, what: type[BaseException] | None) -> None:
+    """Have Python raise this in another thread as soon as that runs Python code; None: not any more."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), ctypes.py_object(what) if what else None
+    )

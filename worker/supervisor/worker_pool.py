@@ -1,0 +1,70 @@
+"""One pool of a worker: its children, what it decides, its clock, and its calls over the one connection.
+
+Pools share the connection, and nothing else: what one leases, holds and reports concerns no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from ...common.runtime.config import WorkerSettings
+from ...common.runtime.pool_spec import PoolSpec
+from ..agent.agent import Agent
+from ..pools.concurrent import ConcurrentHandle
+from ..pools.interface import MakeRunner
+from ..pools.process import ChildHandle
+from .attempt_log import WorkerAttemptLog
+from .master_calls import MasterCalls
+from .master_connection import MasterConnection
+from .observer import Observer
+from .runner_pool import RunnerPool
+from .ticker import Ticker
+
+TASKS_NAMED_MAX: Final = 5  # in the line of the log that says what runs in threads
+
+
+class WorkerPool:
+    """``place``: among the worker's pools; None: it is the only one. ``make_runner`` None: child processes of its kind."""
+
+    def __init__(
+        self,
+        spec: PoolSpec,
+        place: int | None,
+        settings: WorkerSettings,
+        make_runner: MakeRunner | None,
+        master: MasterConnection,
+        observer: Observer,
+        report: Callable[..., None],
+        ended: asyncio.Future[int],
+        after: Callable[[], None],
+    ) -> None:
+        self.spec = spec
+        make = make_runner or (ConcurrentHandle if spec.is_concurrent else ChildHandle)
+        self.runners = RunnerPool(settings, make, master, observer, report, ended, after)
+        self.calls = MasterCalls(master, observer, report, after, place)
+        self.agent = agent = Agent(
+            self.runners,
+            self.calls,
+            spec.slots,
+            lent=self.runners.waits,
+            kill_grace_seconds=settings.kill_grace_seconds,
+            report=report,
+            max_tasks_per_child=settings.max_tasks_per_child,
+            max_memory_per_child=settings.max_memory_per_child,
+            lent_children=settings.lent_children,
+            places_each=spec.places if spec.is_concurrent else 0,
+            block_seconds=settings.block_seconds,
+        )
+        limits_memory = settings.max_memory_per_child > 0
+        self.ticker = Ticker(agent, self.runners, report, ended, after, limits_memory=limits_memory)
+        self.runners.agent = self.calls.agent = agent
+        agent.last_lines = observer.last_lines
+        agent.ended.watch_unsuccessful = WorkerAttemptLog(report, asyncio.get_running_loop())
+        self.runners.tick_soon, self.runners.look_soon = self.ticker.soon, self.ticker.look_soon
+
+    def start_rest(self) -> None:
+        """The first child is ready: start the others."""
+        for _ in range(self.spec.children - 1):
+            self.runners.start_one()
