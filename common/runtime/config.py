@@ -87,7 +87,6 @@ class WorkerSettings:
     apply: Application | None = None
     labels: dict[str, str] = field(default_factory=dict)
     kill_grace_seconds: float = 5.0
-    block_seconds: float = 5.0
     max_tasks_per_child: int = 0
     max_memory_per_child: int = 0
     lent_children: int = 4
@@ -114,16 +113,17 @@ class WorkerSettings:
         return self.pools or (PoolSpec(PROCESS, 1, self.slots),)
 
     def problems(self) -> list[Problem]:
+        found: list[Problem] = []
         if self.nice < 0 and hasattr(os, "geteuid") and os.geteuid() != 0:
-            return [(("nice",), "must be 0 or more: only root may give its children more of the processor")]
+            found.append(
+                (("nice",), "must be 0 or more: only root may give its children more of the processor")
+            )
         if self.http_private and not self.allow_http:
-            return [
-                (
-                    ("http_private",),
-                    "says from where URLs are fetched, and needs allow_http: --allow-http --http-private",
-                )
-            ]
-        return []
+            remedy = "says from where URLs are fetched, and needs allow_http: --allow-http --http-private"
+            found.append((("http_private",), remedy))
+        if len(self.pools) > 1:
+            found.append((("pools",), "must be one pool: start a worker for each"))
+        return found
 
 
 def _application(value: Any) -> Application:
@@ -270,7 +270,6 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "apply": _application,
     "labels": _table,
     "kill_grace_seconds": _seconds(0.1),
-    "block_seconds": _seconds(0.1),
     "max_tasks_per_child": _whole(0, 10**12),
     "max_memory_per_child": _bytes,
     "lent_children": _whole(0, 1_000),

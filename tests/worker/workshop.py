@@ -121,7 +121,7 @@ class Workshop:
         self.agent = Agent(
             self,
             self,
-            slots,
+            slots * max(1, limits.get("places_each", 0)),
             lent=self,
             kill_grace_seconds=KILL_GRACE_SECONDS,
             report=lambda action, **fields: self.reports.append((action, fields)),
@@ -241,6 +241,33 @@ class Workshop:
 
     def running(self) -> list[bytes]:
         return [sim.running.id for sim in self.sims.values() if sim.running is not None]
+
+    # children that run many jobs at a time
+
+    def begin_all(self, child: int) -> list[int]:
+        """Begin all that it was sent; the ordinals."""
+        sim, begun = self.sims[child], list[int]()
+        while sim.unstarted:
+            begun.append(sim.unstarted.popleft())
+            assert sim.page.begin(begun[-1])
+        return begun
+
+    def end(
+        self, child: int, *ordinals: int, outcome: int = OutcomeNumber.SUCCESS, seconds: float = LONG
+    ) -> None:
+        """These jobs end, in this order, and are reported."""
+        for ordinal in ordinals:
+            self.sims[child].jobs.pop(ordinal)
+        body = b"result" if outcome == OutcomeNumber.SUCCESS else None
+        reports = [JobReport(one, int(outcome), body, 1.7e9, seconds, None) for one in ordinals]
+        self.agent.child_reported(child, reports, self.now)
+
+    def stand_still(self, child: int, holder: int) -> None:
+        """Its loop stands still from now on, in code of this job; 0: of none."""
+        self.beats[child] = (next(self._beats), holder)
+
+    def has(self, action: str) -> bool:
+        return any(one == action for one, _ in self.reports)
 
     # the master
 

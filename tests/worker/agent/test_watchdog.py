@@ -231,6 +231,6 @@ def test_output_is_the_jobs_that_it_names_or_else_the_first_ones_that_has_begun(
     assert shop.agent.children.job_of(1, second.ordinal) == second
     assert shop.agent.children.job_of(1, 0) == shop.agent.children.job_of(1, 10**9) == first
     assert shop.agent.children.job_of(99, 0) is None
-    assert shop.agent.children.last_begun(1, shop.begun(1)) == first
+    assert shop.agent.children.ran(1, shop.begun(1), Death(-9)) == first
     assert first.id == ids[0]
     shop.sims[1].end(seconds=SHORT)

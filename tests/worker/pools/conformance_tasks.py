@@ -1,0 +1,111 @@
+"""Tasks for every kind of pool: each as a function, and as a coroutine function that does the same."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Generator
+from typing import Any
+
+import tq
+
+app = tq.App()
+Steps = Generator[float, None, Any]
+
+
+def add_steps(a: int, b: int) -> Steps:
+    yield 0
+    return a + b
+
+
+def end_by_steps(how: str) -> Steps:
+    yield 0
+    match how:
+        case "error":
+            raise ValueError("its own")
+        case "exit":
+            sys.exit(3)
+        case "retry":
+            raise tq.Retry("again", after=7)
+        case "snooze":
+            raise tq.Snooze(8)
+        case "discard":
+            raise tq.Discard("of no use")
+    return object()
+
+
+def hold_steps(path: str) -> Steps:
+    """Says through a named pipe that it runs; then runs without end."""
+    with open(path, "wb"):
+        pass
+    while True:
+        yield 0.002
+
+
+def catch_steps(path: str) -> Steps:
+    """As ``hold_steps``, but it gives the name of what ends it."""
+    try:
+        yield from hold_steps(path)
+    except BaseException as struck:
+        return type(struck).__name__
+
+
+def die_steps(code: int) -> Steps:
+    yield 0
+    os._exit(code)
+
+
+def talk_steps(name: str, lines: int) -> Steps:
+    """Says lines, in two portions each, and how far it is."""
+    context = tq.current()
+    assert context is not None
+    for number in range(lines):
+        print(name, end=" ")
+        yield 0.001
+        print(number)
+        context.progress(number + 1, lines, name)
+
+
+def _offer(steps: Any) -> None:
+    """Both forms of a task."""
+
+    def function(*args: Any) -> Any:
+        return _drive(steps(*args), time.sleep)
+
+    async def coroutine(*args: Any) -> Any:
+        going = steps(*args)
+        try:
+            seconds = next(going)
+            while True:
+                try:
+                    await asyncio.sleep(seconds)
+                except BaseException as error:
+                    seconds = going.throw(error)
+                else:
+                    seconds = next(going)
+        except StopIteration as end:
+            return end.value
+
+    for form, ending in ((function, ""), (coroutine, "_later")):
+        form.__name__ = form.__qualname__ = steps.__name__.removesuffix("_steps") + ending
+        globals()[form.__name__] = app.task(form)
+
+
+def _drive(going: Steps, sleep: Any) -> Any:
+    try:
+        seconds = next(going)
+        while True:
+            try:
+                sleep(seconds)
+            except BaseException as error:
+                seconds = going.throw(error)
+            else:
+                seconds = next(going)
+    except StopIteration as end:
+        return end.value
+
+
+for _steps in (add_steps, end_by_steps, hold_steps, catch_steps, die_steps, talk_steps):
+    _offer(_steps)
