@@ -105,6 +105,7 @@ def test_every_setting_is_a_variable_of_its_name(name: str, kind: Any) -> None:
         "log_format": "json",
         "allow_shell": "true",
         "allow_http": "true",
+        "pools": "async:5",
         "http_private": "true",
         "apply": "m:f > done",
         "log_level": "debug",

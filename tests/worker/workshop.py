@@ -16,6 +16,7 @@ from tq.common.domain.id_runs import IdRun, ids_named
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.failure import Failure
 from tq.worker.agent.agent import Agent
+from tq.worker.agent.concurrent_children import Concurrency
 from tq.worker.agent.finish_call import FinishCall
 from tq.worker.agent.jobs import Death, Job
 from tq.worker.agent.reports import JobReport, LeftReport, Report, SliceReport
@@ -95,7 +96,8 @@ class SimulatedChild:
 class Workshop:
     """An agent and lists of the effects it had."""
 
-    def __init__(self, slots: int = 2, *, connected: bool = True, **limits: int) -> None:
+    def __init__(self, slots: int = 2, *, connected: bool = True, places: int = 0, **limits: int) -> None:
+        """``places``: how many jobs each child runs at a time; 0: one after the other."""
         self.now, self.reports = 1_000.0, list[tuple[str, dict[str, Any]]]()
         self.sims: dict[int, SimulatedChild] = {}
         self.leases: deque[int] = deque()  # what unanswered lease calls want
@@ -121,10 +123,11 @@ class Workshop:
         self.agent = Agent(
             self,
             self,
-            slots * max(1, limits.get("places_each", 0)),
+            slots * max(1, places),
             lent=self,
             kill_grace_seconds=KILL_GRACE_SECONDS,
             report=lambda action, **fields: self.reports.append((action, fields)),
+            concurrent=Concurrency(places, self) if places else None,
             **limits,
         )
         for _ in range(slots):

@@ -24,23 +24,20 @@ from typing import Any, Final
 from ...common.domain.id_runs import ids_named
 from ...common.domain.ids import show_id
 from .backlog import Backlog
-from .children import Children
-from .concurrent_child import ConcurrentChild, UnderWay
-from .concurrent_children import ConcurrentChildren, ConcurrentDurations
-from .concurrent_death import concurrent_fates, given_up
+from .concurrent_children import Concurrency, children_of
+from .concurrent_death import fates_of
 from .concurrent_watchdog import ConcurrentWatchdog
-from .effects import ChildEffects, ChildState, LentEffects, MasterEffects
+from .effects import ChildEffects, LentEffects, MasterEffects
 from .ended_jobs import EndedJobs
 from .finish_call import FinishCall
 from .jobs import Death, Job
 from .lending import Lending
 from .outbox import Outbox
-from .post_mortem import Fate, fates
 from .reports import LeftReport, Report, SliceReport
 from .returns import CANCELLED, LOST, Returns
 from .runs import JobRun, Key, granted_runs
 from .start_reports import StartReports
-from .task_durations import LONG_SECONDS, TaskDurations
+from .task_durations import LONG_SECONDS
 from .watchdog import Watchdog
 
 BARE_FIELDS: Final = 3  # of a row of what is held; one of what has begun has its seconds, too
@@ -61,18 +58,12 @@ class Agent:
         max_tasks_per_child: int = 0,
         max_memory_per_child: int = 0,
         lent_children: int = 4,
-        places_each: int = 0,
-        block_seconds: float = 5.0,
+        concurrent: Concurrency | None = None,
     ) -> None:
-        """``places_each``: how many jobs a child runs at a time; 0: one after the other."""
+        """``concurrent``: its children run many jobs at a time; None: one after the other."""
         self._runners, self._master, self._slots, self._report = runners, master, slots, report
         self.last_lines: Callable[[Job], str] = lambda _: ""  # of what a job has printed
-        self.durations = ConcurrentDurations(places_each) if places_each else TaskDurations()
-        self.children = (
-            ConcurrentChildren(runners, self.durations, max_tasks_per_child, places_each)
-            if places_each
-            else Children(runners, self.durations, max_tasks_per_child)
-        )
+        self.durations, self.children = children_of(runners, max_tasks_per_child, concurrent)
         self.backlog = Backlog(master, self.durations)
         self.outbox = Outbox()
         self.ended = EndedJobs(self.durations, self.outbox)
@@ -87,16 +78,12 @@ class Agent:
             slots * lent_children,
             self.work,
         )
-        watched = (
-            runners,
-            self.durations,
-            self._returns.take_back,
-            report,
-            kill_grace_seconds,
-            max_memory_per_child,
-        )
+        limits = kill_grace_seconds, max_memory_per_child
+        watched = runners, self.durations, self._returns.take_back, report, *limits
         self._watchdog = (
-            ConcurrentWatchdog(*watched, block_seconds, self._give_up) if places_each else Watchdog(*watched)
+            Watchdog(*watched)
+            if concurrent is None
+            else ConcurrentWatchdog(*watched, concurrent.effects, self.ended.give_up)
         )
 
     @property
@@ -186,10 +173,10 @@ class Agent:
                 return None
             if isinstance(report, LeftReport):
                 self._returns.left(child, report.ordinal)
+            elif child.is_late(report.ordinal):
+                continue
             elif not (runs := child.take_ended(report.ordinal, report.jobs_count)):
-                if child.is_late(report.ordinal):
-                    continue
-                # It does not have this job, or it is not the next of a child that runs one after the other: it is not its own word.
+                # It does not have this job, or comes to it out of its order: it is not its own word.
                 self.distrust(number, f"it reported job {report.ordinal}, which it does not run")
                 return self._runners.signal(number, kill=True)
             elif isinstance(report, SliceReport):
@@ -215,23 +202,13 @@ class Agent:
         self.lending.forget(child)
         self._returns.take_back(child, begun)
         spared: list[list[Any]] = []
-        for job, since, outcome, failure in self._fates(child, death):
+        for job, since, outcome, failure in fates_of(child, death, self.last_lines):
             if outcome is None or failure is None:
                 spared.append(job.held)
             else:
                 self.ended.put(job, outcome, failure.encode(), now, max(0.0, now - since), None)
         self._returns.release_begun(spared)
         self.work(now)
-
-    def _fates(self, child: ChildState, death: Death) -> Iterable[Fate]:
-        if isinstance(child, ConcurrentChild):
-            return concurrent_fates(child, death, self.last_lines)
-        return fates(child, death)
-
-    def _give_up(self, job: Job, about: UnderWay, now: float) -> None:
-        """It did not end at its hard limit: the attempt is over all the same."""
-        outcome, failure = given_up(job, about)
-        self.ended.put(job, outcome, failure.encode(), now, max(0.0, now - about.since), None)
 
     # orders, time, the end
 
@@ -267,7 +244,7 @@ class Agent:
         for child in list(self.children.values()):
             if child.jobs:
                 self._watchdog.check(child, now)
-                if child.is_retiring and not child.jobs and not self.draining:
+                if not self.draining:  # it may have had one that was given up
                     self.children.retire_if_due(child)
         since = self.children.all_run_since()
         if since is not None and now - since >= LONG_SECONDS:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ...common.domain.ids import show_id
 from .effects import ChildEffects, ChildState
 from .jobs import Job
 from .runs import JobQueue, JobRun
@@ -54,7 +55,7 @@ class ConcurrentChild(ChildState):
     beat_at: float = 0.0  # when they were last seen to grow
     blocked_by: int = 0  # ordinal of the job that has blocked its loop too long; 0 if that is unknown
     is_blocked: bool = False  # its loop was found blocked too long
-    is_blocking_told: bool = False  # and named in the log
+    is_blocking_logged: bool = False  # and named in the log
     blocking_stack: str = ""
 
     @property
@@ -125,6 +126,18 @@ class ConcurrentChild(ChildState):
             return None
         self.given_up.add(ordinal)
         return runs[0].job(0), about
+
+    def wait_in_place(self, job: Job, wait: int, most: int) -> str:
+        """A job waits for other tasks. It needs no child of its own for them: meanwhile another may run in its place. Why it may
+        not, or nothing. ``most``: so many may wait."""
+        if job.ordinal not in self.waiting and len(self.waiting) >= most:
+            return (
+                f"task {show_id(job.id)} waits for others, as {most:,} tasks do in its process already, and no more may. Return the "
+                "handle, or give it to the task that needs the result, as an argument; or start the worker with more places in its "
+                "--pool, or more --lent-children"
+            )
+        self.waiting.setdefault(job.ordinal, set()).add(wait)
+        return ""
 
     def woke(self, wait: int) -> None:
         """A job waits no longer for what this wait was for."""

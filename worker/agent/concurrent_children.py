@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from .children import Children
 from .concurrent_child import SUSPECTS_MAX, ConcurrentChild
-from .effects import ChildEffects, ChildState
+from .effects import ChildEffects, ChildState, ConcurrentEffects
 from .jobs import Death, Job
 from .runs import JobRun
 from .task_durations import LONG_SECONDS, READ_AHEAD_SECONDS, SECONDS_MIN, TaskDurations
@@ -18,6 +18,13 @@ AHEAD_MIN: Final = (
 AHEAD_TASKS_MAX: Final = (
     1_000  # held for one child, however short they are: one loop starts them one after the other
 )
+
+
+class Concurrency(NamedTuple):
+    """``places``: how many jobs one child runs at a time."""
+
+    places: int
+    effects: ConcurrentEffects
 
 
 class ConcurrentDurations(TaskDurations):
@@ -38,17 +45,32 @@ class ConcurrentDurations(TaskDurations):
         return max(AHEAD_MIN * slots, ahead * max(1, slots // self._places))
 
 
+def children_of(
+    effects: ChildEffects, max_tasks: int, concurrent: Concurrency | None
+) -> tuple[TaskDurations, Children]:
+    """How long the tasks of a pool take, and its children. ``concurrent`` None: they run one job after the other."""
+    if concurrent is None:
+        durations = TaskDurations()
+        return durations, Children(effects, durations, max_tasks)
+    durations = ConcurrentDurations(concurrent.places)
+    return durations, ConcurrentChildren(effects, durations, max_tasks, concurrent)
+
+
 class ConcurrentChildren(Children):
-    """``places_each``: how many jobs one child runs at a time."""
+    """Each of them has as many places."""
 
     def __init__(
-        self, effects: ChildEffects, durations: TaskDurations, max_tasks: int, places_each: int
+        self,
+        effects: ChildEffects,
+        durations: TaskDurations,
+        max_tasks: int,
+        concurrent: Concurrency,
     ) -> None:
         super().__init__(effects, durations, max_tasks)
-        self._places_each = places_each
+        self._places, self._concurrent = concurrent
 
     def add(self, number: int, *, is_lent: bool) -> ChildState:
-        child = self[number] = ConcurrentChild(number, ready=True, places=self._places_each)
+        child = self[number] = ConcurrentChild(number, ready=True, places=self._places)
         return child
 
     def concurrent(self) -> Iterable[ConcurrentChild]:
@@ -87,7 +109,7 @@ class ConcurrentChildren(Children):
     def send(self, child: ChildState, runs: list[JobRun], now: float) -> None:
         super().send(child, runs, now)
         if self.is_used_up(child):
-            self._effects.replace(child.number)
+            self._concurrent.replace(child.number)
 
     def send_suspect(self, child: ChildState, run: JobRun, now: float) -> None:
         super().send_suspect(child, run, now)

@@ -3,7 +3,7 @@
 ::
 
     it was blocked, or code of one job ran when it died ─► that job is charged; the others are handed back, uncharged
-    nobody knows which of them it was ───────────────────► each is charged one crash, and is a suspect from then on
+    which of them it was is unknown ─────────────────────► each is charged one crash, and is a suspect from then on
 """
 
 from __future__ import annotations
@@ -13,11 +13,21 @@ from collections.abc import Callable, Iterator
 from ...common.domain.model import OutcomeNumber
 from ...common.values.failure import Failure, show_bytes
 from .concurrent_child import ConcurrentChild, UnderWay
+from .effects import ChildState
 from .jobs import Death, Job
-from .post_mortem import Fate, post_mortem
+from .post_mortem import Fate, fates, post_mortem
 
 LEFT = "It was given up: what it still does is ignored, in a process that gets no more tasks and is killed when the others in it have ended"
 LastLines = Callable[[Job], str]
+
+
+def fates_of(child: ChildState, death: Death, last_lines: LastLines) -> Iterator[Fate]:
+    """Of the jobs of a child of either kind."""
+    return (
+        concurrent_fates(child, death, last_lines)
+        if isinstance(child, ConcurrentChild)
+        else fates(child, death)
+    )
 
 
 def concurrent_fates(child: ConcurrentChild, death: Death, last_lines: LastLines) -> Iterator[Fate]:

@@ -3,7 +3,7 @@
 ::
 
     timeout, cancel, lost ─► notice: task.cancel(), or an exception in the thread ─(1 s)─► where does it stand? ─(kill grace)─► given up
-    the loop stands still ─(block seconds)─► found, named with its stack ─(kill grace)─► SIGKILL, if others are in it
+    the loop stands still ─(5 s)─► found, named with its stack ─(kill grace)─► SIGKILL, if others are in it
     memory ─► it gets no more jobs ─(twice the limit)─► SIGKILL
 
 A coroutine or a thread cannot be killed: a job that does not end is *given up*. Its attempt has ended and its lease is no longer
@@ -18,12 +18,13 @@ from typing import Final
 
 from ...common.domain.ids import show_id
 from .concurrent_child import ConcurrentChild, UnderWay
-from .effects import ChildEffects, ChildState
+from .effects import ChildEffects, ChildState, ConcurrentEffects
 from .jobs import Job
 from .runs import Key
 from .task_durations import LONG_SECONDS, TaskDurations
-from .watchdog import ACTIONS, DUMP_SECONDS
+from .watchdog import DUMP_SECONDS, log_ending
 
+BLOCK_SECONDS: Final = 5.0  # so long a loop may stand still before its child is drained and replaced
 STUCK_SECONDS: Final = (
     0.5  # a loop that has stood still so long is in the code of one job: that is struck there
 )
@@ -32,7 +33,7 @@ STACK_LINES_SHOWN: Final = 12
 
 
 class ConcurrentWatchdog:
-    """See ``Watchdog``. ``give_up``: reports a job that does not end. ``block_seconds``: how long a loop may stand still."""
+    """See ``Watchdog``. ``give_up``: reports a job that does not end."""
 
     def __init__(
         self,
@@ -42,12 +43,12 @@ class ConcurrentWatchdog:
         report: Callable[..., None],
         kill_grace_seconds: float,
         max_memory: int,
-        block_seconds: float,
+        concurrent: ConcurrentEffects,
         give_up: Callable[[Job, UnderWay, float], None],
     ) -> None:
         self._effects, self._durations, self._requeue, self._report = effects, durations, requeue, report
         self._kill_grace, self._max_memory = kill_grace_seconds, max_memory
-        self._block_seconds, self._give_up = block_seconds, give_up
+        self._concurrent, self._give_up = concurrent, give_up
 
     def check(self, child: ChildState, now: float) -> None:
         assert isinstance(child, ConcurrentChild)  # noqa: S101 - all children of this pool are
@@ -96,7 +97,7 @@ class ConcurrentWatchdog:
         about, job = child.under_way[ordinal], child.jobs.job(ordinal)
         if job is not None:
             about.ending, about.ending_since = why, now
-            self._report(ACTIONS[why], level="warning", task=show_id(job.id), name=job.name)
+            log_ending(self._report, why, job)
             self._effects.notify(child.number, ordinal, "cancel" if why == "lost" else why)
 
     def _ask_where(self, child: ConcurrentChild, ordinal: int, about: UnderWay, now: float) -> None:
@@ -107,7 +108,7 @@ class ConcurrentWatchdog:
         self._effects.notify(child.number, ordinal, "where")
 
     def _end_stuck(self, child: ConcurrentChild, ordinal: int, now: float) -> None:
-        stack = self._effects.stack(child.number, ordinal)
+        stack = self._concurrent.stack(child.number, ordinal)
         given_up = child.give_up(ordinal)
         if given_up is None:
             return
@@ -122,34 +123,32 @@ class ConcurrentWatchdog:
         if not child.is_retiring:
             child.is_retiring = True
             self._requeue(child)
-            self._effects.replace(child.number)
+            self._concurrent.replace(child.number)
 
     def _check_loop(self, child: ConcurrentChild, now: float) -> None:
-        beats, holder = self._effects.beat(child.number)
+        beats, holder = self._concurrent.beat(child.number)
         if beats != child.beats:
-            child.beats, child.beat_at, child.is_blocked, child.is_blocking_told = beats, now, False, False
+            child.beats, child.beat_at, child.is_blocked, child.is_blocking_logged = beats, now, False, False
             return
         still = now - child.beat_at
         about = child.under_way.get(holder)
         if about is not None and about.ending and still >= STUCK_SECONDS:
             self._effects.notify(child.number, holder, "strike")  # again at each tick: code may catch it
-        if still < self._block_seconds:
+        if still < BLOCK_SECONDS:
             return
         if not child.is_blocked:
             child.is_blocked, child.blocked_by = True, holder
             self._effects.dump(child.number)
             self._drain(child)
-        elif not child.is_blocking_told:
-            self._tell_blocked(child, holder, still)
-        elif (
-            still >= self._block_seconds + self._kill_grace and not child.ending and child.has_others(holder)
-        ):
+        elif not child.is_blocking_logged:
+            self._log_blocked(child, holder, still)
+        elif still >= BLOCK_SECONDS + self._kill_grace and not child.ending and child.has_others(holder):
             child.ending, child.blocked_by = "blocked", holder
             self._effects.signal(child.number, kill=True)
 
-    def _tell_blocked(self, child: ConcurrentChild, holder: int, seconds: float) -> None:
-        child.is_blocking_told = True
-        child.blocking_stack = self._effects.stack(child.number, holder)
+    def _log_blocked(self, child: ConcurrentChild, holder: int, seconds: float) -> None:
+        child.is_blocking_logged = True
+        child.blocking_stack = self._concurrent.stack(child.number, holder)
         job = child.jobs.job(holder)
         of = {} if job is None else {"task": show_id(job.id), "name": job.name}
         lines = child.blocking_stack.splitlines()[:STACK_LINES_SHOWN]

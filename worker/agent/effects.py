@@ -37,7 +37,9 @@ class ChildEffects(Protocol):
     def retire(self, child: int) -> None:
         """It has no job and gets none: let it end, and start another one in its place, unless it is lent."""
 
-    # of children that run many jobs at a time
+
+class ConcurrentEffects(Protocol):
+    """What is done besides with children that run many jobs at a time."""
 
     def replace(self, child: int) -> None:
         """It gets no more jobs and still has some: start another one in its place now."""

@@ -14,6 +14,8 @@ from typing import Final
 
 from ...common.contract.workers import ReportRow
 from ...common.domain.model import OutcomeNumber
+from .concurrent_child import UnderWay
+from .concurrent_death import given_up
 from .ended import EndedSlice
 from .jobs import Job
 from .outbox import Outbox
@@ -54,6 +56,11 @@ class EndedJobs:
                 EndedSlice(run.id, run.attempt, run.lease, bodies, started, seconds_of_run, size_bytes)
             )
             start = stop
+
+    def give_up(self, job: Job, about: UnderWay, now: float) -> None:
+        """It did not end at its hard limit: the attempt is over all the same."""
+        outcome, failure = given_up(job, about)
+        self.put(job, outcome, failure.encode(), now, max(0.0, now - about.since), None)
 
     def put(
         self,

@@ -125,7 +125,10 @@ class Lending:
         if child is None or job is None:
             return False
         if isinstance(child, ConcurrentChild):
-            self._takes_no_place(child, job, wait, now)
+            most = max(self._most, child.places - 1)
+            if why := child.wait_in_place(job, wait, most):
+                self._effects.refuse_wait(number, wait, why)
+            self._changed(now)
             return True
         sleeper = self.sleepers.get(child.number)
         if sleeper is None:
@@ -237,20 +240,6 @@ class Lending:
             if child.ready and not child.jobs and now - child.ended >= IDLE_SECONDS:
                 child.ready = False
                 self._runners.retire(child.number)
-
-    def _takes_no_place(self, child: ConcurrentChild, job: Job, wait: int, now: float) -> None:
-        """It runs among others, and needs no child of its own for what it waits for: while it waits, another job may run in its
-        place."""
-        most = max(self._most, child.places - 1)
-        if job.ordinal not in child.waiting and len(child.waiting) >= most:
-            why = (
-                f"task {show_id(job.id)} waits for others, as {most:,} tasks do in its process already, and no more may. Return the "
-                "handle, or give it to the task that needs the result, as an argument; or start the worker with more places in its "
-                "--pool, or more --lent-children"
-            )
-            return self._effects.refuse_wait(child.number, wait, why)
-        child.waiting.setdefault(job.ordinal, set()).add(wait)
-        return self._changed(now)
 
     def _claimed(self, sleeper: Sleeper) -> JobQueue:
         queue = self._backlog.claimed.setdefault(sleeper.child.number, JobQueue())

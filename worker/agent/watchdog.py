@@ -37,6 +37,10 @@ ACTIONS: Final = {
 }
 
 
+def log_ending(report: Callable[..., None], why: str, job: Job) -> None:
+    report(ACTIONS[why], level="warning", task=show_id(job.id), name=job.name)
+
+
 class Watchdog:
     """``requeue``: takes back the jobs that a child has not begun. ``max_memory``: bytes of one child; 0: no limit."""
 
@@ -97,7 +101,7 @@ class Watchdog:
             if job.ordinal != child.current:  # it has begun since the last tick
                 child.set_current(job.ordinal, now)
             child.ending, child.ending_since, child.escalation, child.is_dumped = why, now, 1, False
-            self._report(ACTIONS[why], level="warning", task=show_id(job.id), name=job.name)
+            log_ending(self._report, why, job)
             if why == "memory":  # no notice: it takes what others need, and is killed at the next tick
                 child.dump(self._effects)
             else:

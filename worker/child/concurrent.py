@@ -22,36 +22,24 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Sequence
-from contextvars import Context as Variables
-from functools import partial
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from ...common.domain import context
-from ...common.domain.context import Context
-from ...common.domain.id_runs import IdRun
-from ...common.domain.model import OutcomeNumber
 from ...common.errors import CancelRequested, ConfigError, TimeLimit
 from ...common.runtime.callbacks import contained
 from ...common.runtime.event_loop import loop_factory
 from ...common.runtime.history import digest, open_history
 from ...common.runtime.parent_death import die_with
-from ...common.values.blob import Blob, fetched_by
-from ...common.values.codec import decode_work
-from ...common.values.failed import failed
 from ...common.values.failure import Failure
-from ...common.values.needed import Rows, get_needed_from
 from ...common.wire import caller as link
 from ...common.wire.frames import FrameReader, Kind, encode_frame, pack, unpack
-from .became import became
 from .blobs import ChildBlobs
 from .block import Block
-from .concurrent_job import ConcurrentJob, Interruption, current, enter, task_factory
+from .concurrent_job import ConcurrentJob, Here, Interruption, current, task_factory, where_it_stands
 from .concurrent_output import ConcurrentWriter
+from .concurrent_runs import JobRuns
 from .connection import ChildLink
 from .fork_guard import ForkGuard
-from .lent_slot import LentByTask
 from .loading import load_tasks
 from .loop import (
     CANCEL_NOTICE,
@@ -62,33 +50,22 @@ from .loop import (
     TIMEOUT_NOTICE,
     WHERE_NOTICE,
 )
-from .needed import fetch
 from .output import capture_logging, redirect_output, write_stacks
 from .output_marks import PAGE_BYTES
 from .report_buffer import ReportBuffer
-from .served import ServedTask, ServedTasks, encode_result
+from .served import ServedTasks
 from .start_page import BEATS, HOLDER, WORDS_BYTES, StartPage
-from .steps import AttemptSteps
-from .task_threads import TaskThreads
-from .verdict import Verdict, interruption_message, verdict
+from .verdict import Verdict, interruption_message
 
 BEAT_SECONDS: Final = 0.1  # between two signs that the loop turns, while jobs run
 NOTE_BEATS: Final = 5  # between two looks at the progress of jobs
 REASONS: Final[dict[int, Interruption]] = {TIMEOUT_NOTICE: TimeLimit, CANCEL_NOTICE: CancelRequested}
 BUG_STATUS: Final = 70  # EX_SOFTWARE
-OURS: Final = os.path.join(str(Path(os.path.abspath(__file__)).parents[1]), "")
-STACK_CHARS_MAX: Final = 16_000
-
-
-class _NeedsThread(BaseException):
-    """The arguments need results of other tasks, which are fetched: that is not done on the loop. No ``Exception``, which what
-    decodes would take for a fault of the arguments."""
 
 
 class ConcurrentChildProcess:
     """The loop and its jobs."""
 
-    owns_process = True
     _clock, _wall = staticmethod(time.perf_counter), staticmethod(time.time)
     _read = staticmethod(os.read)
 
@@ -104,18 +81,19 @@ class ConcurrentChildProcess:
         self._reports = ReportBuffer()
         self._jobs: dict[int, ConcurrentJob] = {}  # by ordinal
         self._last_block: Block | None = None  # of which something was reported last
-        self._is_flush_due = self._is_beating = self._is_ending = self._has_progress = False
+        self._is_flush_due = self._is_beating = self._is_ending = False
         self._beats = 0
         self._tasks: ServedTasks
-        self._threads = TaskThreads()
+        self._runs: JobRuns
         self._note = open_history("worker")
         self._writer = ConcurrentWriter(nonce, lambda: 0 if (job := current()) is None else job.ordinal)
         redirect_output(self._writer)
         write_stacks(stacks)
-        context.provide(self)
         self._line = line = ChildLink(relay, self._fork_guard)
         self._fork_guard.at_fork += [self._work.detach, line.detach, self._writer.forked]
         link.set_ambient(line)
+        self._here = Here(line)
+        context.provide(self._here)
 
     def run(self, sources: list[str], allow: list[str]) -> None:
         """Load the user's code, report the tasks in it, then serve until the supervisor is gone."""
@@ -133,7 +111,7 @@ class ConcurrentChildProcess:
         self._fork_guard.exit_if_forked()
         capture_logging(self._writer)
         self._tasks.start()
-        get_needed_from(_not_on_the_loop, failed)
+        self._runs = JobRuns(loop, self._tasks, self._line, self._fork_guard, self._end, self.broke)
         loop.set_task_factory(task_factory(self._words))
         loop.add_reader(self._work.fileno(), self._readable)
         loop.add_reader(self._notices, self._noticed)
@@ -183,19 +161,15 @@ class ConcurrentChildProcess:
         if self._note is not None:
             named = block.job(place)
             self._note("started", id=named.id, attempt=named.attempt, number=named.number)
-        served = self._tasks.get(block.name)
-        if served is not None and served.is_coroutine:
-            self._begin_coroutine(job, served)
-        else:  # also what has to be imported first
-            self._begin_thread(job, served)
+        self._runs.begin(job)
 
     @contained
     def _beat(self) -> None:
         self._is_beating = bool(self._jobs)
         self._words[BEATS] += 1
         self._beats += 1
-        if self._has_progress and self._beats % NOTE_BEATS == 0:
-            self._has_progress = False
+        if self._here.has_progress and self._beats % NOTE_BEATS == 0:
+            self._here.has_progress = False
             notes = [
                 [job.ordinal, job.progress, None]
                 for job in self._jobs.values()
@@ -244,102 +218,11 @@ class ConcurrentChildProcess:
         if job is None:
             return
         if kind == WHERE_NOTICE:
-            self._send(Kind.CALL, pack([[ordinal, None, _where(job)]]))
+            self._send(Kind.CALL, pack([[ordinal, None, where_it_stands(job)]]))
         elif kind in REASONS:
             job.interrupt(REASONS[kind])
 
-    # coroutines
-
-    def _begin_coroutine(self, job: ConcurrentJob, served: ServedTask) -> None:
-        variables = Variables()
-        variables.run(enter, job)
-        job.task = self._loop.create_task(self._run_coroutine(job, served), context=variables)
-        job.task.add_done_callback(partial(self._task_done, job))
-
-    async def _run_coroutine(self, job: ConcurrentJob, served: ServedTask) -> None:
-        try:
-            try:
-                work = self._decoded(job)
-            except _NeedsThread:
-                work = await asyncio.to_thread(self._decoded_in_thread, job)
-            value, style = _called(served, work, job)
-            job.inner = value
-            ended, blobs = _result(await value, style)
-            if blobs:  # uploading may take long: the time limit covers it
-                job.named = await asyncio.to_thread(job.blobs.send, blobs)
-        except (
-            BaseException
-        ) as error:  # SystemExit and KeyboardInterrupt too: they end the task, not the loop
-            self._fork_guard.exit_if_forked(error)
-            ended = _verdict(job, error)
-        self._fork_guard.exit_if_forked()
-        self._end(job, ended)
-
-    def _task_done(self, job: ConcurrentJob, task: asyncio.Task[None]) -> None:
-        """It has not come to its report: it was cancelled before it began, or struck between two steps."""
-        if not job.is_over:
-            error = asyncio.CancelledError() if task.cancelled() else task.exception()
-            self._end(job, _verdict(job, error or asyncio.CancelledError()))
-
-    # functions
-
-    def _begin_thread(self, job: ConcurrentJob, served: ServedTask | None) -> None:
-        try:
-            self._threads.run(partial(Variables().run, self._run_in_thread, job, served))
-        except RuntimeError as error:  # no more threads
-            self._end(job, verdict(error))
-
-    def _run_in_thread(self, job: ConcurrentJob, served: ServedTask | None) -> None:
-        enter(job)
-        ended: Verdict | None = None
-        try:
-            try:
-                job.enter_thread()
-                served = served or self._tasks[job.block.name]
-                if not served.is_coroutine:
-                    value, style = _called(served, self._decoded_in_thread(job), job)
-                    ended, blobs = _result(value, style)
-                    if blobs:
-                        job.named = job.blobs.send(blobs)
-            except (
-                BaseException
-            ) as error:  # SystemExit and KeyboardInterrupt too, and what was raised in this thread
-                self._fork_guard.exit_if_forked(error)
-                ended = _verdict(job, error)
-            self._fork_guard.exit_if_forked()
-        except BaseException as late:
-            ended = ended or _verdict(job, late)
-        while True:
-            try:
-                job.leave_thread()
-                break
-            except (TimeLimit, CancelRequested) as late:
-                ended = ended or _verdict(job, late)
-        if ended is not None:
-            self._loop.call_soon_threadsafe(self._end, job, ended)
-        elif served is not None:
-            self._loop.call_soon_threadsafe(self._found, job, served)
-
-    @contained
-    def _found(self, job: ConcurrentJob, served: ServedTask) -> None:
-        """A callable that was imported for this job is a coroutine function."""
-        self._begin_coroutine(job, served)
-        if job.why is not None:
-            job.interrupt(job.why)
-
-    # arguments, ends
-
-    def _decoded(self, job: ConcurrentJob) -> Any:
-        with fetched_by(job.blobs):
-            return decode_work(job.block.payloads[job.place])
-
-    def _decoded_in_thread(self, job: ConcurrentJob) -> Any:
-        get_needed_from(partial(self._fetch_needed, job), failed)
-        return self._decoded(job)
-
-    def _fetch_needed(self, job: ConcurrentJob, first: bytes) -> Rows:
-        id, attempt, lease = job.token
-        return fetch(self._line, id, attempt, lease, first)
+    # ends
 
     @contained
     def _end(self, job: ConcurrentJob, ended: Verdict) -> None:
@@ -357,7 +240,8 @@ class ConcurrentChildProcess:
         if job.block is not self._last_block:  # a slice has jobs of one block
             self._last_block = job.block
             self._reports.end_of_block()
-        if outcome or body is None or job.progress is not None or job.named:
+        # A job that was asked to end may have been given up meanwhile: its report stands for itself.
+        if outcome or body is None or job.progress is not None or job.named or job.why is not None:
             entry: list[Any] = [job.ordinal, int(outcome), body, job.started, seconds, after, job.progress]
             self._reports.other([*entry, job.named] if job.named else entry)
         else:
@@ -383,78 +267,6 @@ class ConcurrentChildProcess:
     def _end_if_done(self) -> None:
         if self._is_ending and not self._jobs:
             self._loop.stop()
-
-    # common.domain.context.Surroundings
-
-    def context(self) -> Context | None:
-        job = current()
-        return None if job is None else job.context()
-
-    def is_cancelled(self) -> bool:
-        job = current()
-        return job is not None and job.why is CancelRequested
-
-    def progress(self, done: float, total: float | None, note: str) -> None:
-        job = current()
-        if job is not None:
-            job.progress = [done, total, note]
-            self._has_progress = True
-
-    def steps(self) -> AttemptSteps:
-        job = current()
-        assert job is not None  # noqa: S101 - asked for by its context
-        if job.steps is None:
-            job.steps = AttemptSteps(self._line, job.token)
-        return job.steps
-
-    def lend_slot(self, runs: Sequence[IdRun]) -> LentByTask | None:
-        job = current()
-        return None if job is None else LentByTask(self._line, job.ordinal, runs)
-
-
-def _called(served: ServedTask, work: Any, job: ConcurrentJob) -> tuple[Any, str | None]:
-    """Call it; of a coroutine function, what has to be awaited."""
-    args, kwargs, style = work
-    if style is None and served.plain is not None:
-        return served.plain(*args, **kwargs), None
-    return served.perform(args, kwargs, style, job.context), style
-
-
-def _result(value: Any, style: str | None) -> tuple[Verdict, list[Blob]]:
-    """What is reported, and the content that has to be uploaded for it."""
-    if style is None and (other := became(value)) is not None:
-        return (OutcomeNumber.BECAME, other, None), []
-    blobs: list[Blob] = []
-    return (OutcomeNumber.SUCCESS, encode_result(value, style, blobs), None), blobs
-
-
-def _verdict(job: ConcurrentJob, error: BaseException) -> Verdict:
-    """A coroutine that was asked to end was cancelled for that reason."""
-    if isinstance(error, asyncio.CancelledError) and job.why is not None:
-        error = job.why(interruption_message(job.why, job.block.timeout)).with_traceback(error.__traceback__)
-    return verdict(error, job.block.timeout, __file__)
-
-
-def _not_on_the_loop(first: bytes) -> NoReturn:
-    raise _NeedsThread
-
-
-def _where(job: ConcurrentJob) -> str:
-    """Where a job stands, in the user's code."""
-    frames: list[Any] = []
-    if job.task is not None:
-        awaited = job.inner
-        while awaited is not None and (frame := getattr(awaited, "cr_frame", None)) is not None:
-            frames.append(frame)
-            awaited = getattr(awaited, "cr_await", None)
-    else:
-        frame = sys._current_frames().get(job.thread)
-        while frame is not None:
-            frames.insert(0, frame)
-            frame = frame.f_back
-    theirs = [frame for frame in frames if not frame.f_code.co_filename.startswith((OURS, "<frozen"))]
-    lines = traceback.StackSummary.extract((one, one.f_lineno) for one in theirs).format()
-    return "".join(lines)[-STACK_CHARS_MAX:].rstrip()
 
 
 def main() -> None:

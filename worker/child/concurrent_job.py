@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
+import sys
 import threading
-from collections.abc import Callable, Coroutine, Generator
+import traceback
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextvars import Context as Variables
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Final
 
 from ...common.domain.context import Context
+from ...common.domain.id_runs import IdRun
 from ...common.errors import CancelRequested, TimeLimit
+from ...common.wire.caller import Link
 from .blobs import ChildBlobs
 from .block import Block
+from .lent_slot import LentByTask
 from .start_page import HOLDER, Words
 from .steps import AttemptSteps
 from .verdict import interruption_message
 
 Interruption = type[TimeLimit] | type[CancelRequested]
+OURS: Final = os.path.join(str(Path(os.path.abspath(__file__)).parents[1]), "")
+STACK_CHARS_MAX: Final = 16_000
 NOT_RUNNING: Final = 0  # in place of a thread's number
 
 
@@ -142,3 +151,56 @@ def _raise_in(thread: int, what: type[BaseException] | None) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread), ctypes.py_object(what) if what else None
     )
+
+
+class Here:
+    """See ``common.domain.context.Surroundings``: of the job whose code asks."""
+
+    owns_process = True
+
+    def __init__(self, line: Link) -> None:
+        self._line = line
+        self.has_progress = False  # something was said since this was set back
+
+    def context(self) -> Context | None:
+        job = current()
+        return None if job is None else job.context()
+
+    def is_cancelled(self) -> bool:
+        job = current()
+        return job is not None and job.why is CancelRequested
+
+    def progress(self, done: float, total: float | None, note: str) -> None:
+        job = current()
+        if job is not None:
+            job.progress = [done, total, note]
+            self.has_progress = True
+
+    def steps(self) -> AttemptSteps:
+        job = current()
+        assert job is not None  # noqa: S101 - asked for by its context
+        if job.steps is None:
+            job.steps = AttemptSteps(self._line, job.token)
+        return job.steps
+
+    def lend_slot(self, runs: Sequence[IdRun]) -> LentByTask | None:
+        job = current()
+        return None if job is None else LentByTask(self._line, job.ordinal, runs)
+
+
+def where_it_stands(job: ConcurrentJob) -> str:
+    """Where a job stands, in the user's code."""
+    frames: list[Any] = []
+    if job.task is not None:
+        awaited = job.inner
+        while awaited is not None and (frame := getattr(awaited, "cr_frame", None)) is not None:
+            frames.append(frame)
+            awaited = getattr(awaited, "cr_await", None)
+    else:
+        frame = sys._current_frames().get(job.thread)
+        while frame is not None:
+            frames.insert(0, frame)
+            frame = frame.f_back
+    theirs = [frame for frame in frames if not frame.f_code.co_filename.startswith((OURS, "<frozen"))]
+    lines = traceback.StackSummary.extract((one, one.f_lineno) for one in theirs).format()
+    return "".join(lines)[-STACK_CHARS_MAX:].rstrip()

@@ -48,6 +48,10 @@ class ConcurrentHandle(ChildHandle):
         self._output_reader.stacks()  # of an earlier request
         super().dump_stacks()
 
+    def beat(self) -> tuple[int, int]:
+        """How often its loop has turned, about, and whose code runs there now."""
+        return self._starts.beat
+
     def stack(self, ordinal: int) -> str:
         """As it has said itself; or, while its loop stands still, what runs there."""
         return self._stands.pop(ordinal, "") or of_main_thread(self._output_reader.stacks())

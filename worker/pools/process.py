@@ -128,12 +128,6 @@ class ChildHandle:
         self._is_dumped = True
         self._send_signal(DUMP_SIGNAL)
 
-    def beat(self) -> tuple[int, int]:
-        return self._starts.beat
-
-    def stack(self, ordinal: int) -> str:
-        return self._output_reader.stacks()
-
     def look(self) -> None:
         """Report what progress there is, and distrust a child whose frame does not end."""
         if self.alive and (self._work.is_stuck() or self._relay.is_stuck()):

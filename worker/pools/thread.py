@@ -118,12 +118,6 @@ class ThreadChild:
     def dump_stacks(self) -> None:
         """Stacks are for the post-mortem of a process."""
 
-    def beat(self) -> tuple[int, int]:
-        return 0, 0
-
-    def stack(self, ordinal: int) -> str:
-        return ""
-
     def look(self) -> None:
         running, progress = self._running, self._progress
         if running is not None and progress is not None and progress is not self._shown:

@@ -63,7 +63,7 @@ class RunnerPool:
         self.by_number: dict[int, Runner] = {}
         self._next_number = 1
         self.waits = ChildWaits(self)
-        self._replaced: set[int] = (
+        self.replaced: set[int] = (
             set()
         )  # that get no more jobs, and in whose place others were started already
         self._failed_starts = 0
@@ -78,10 +78,6 @@ class RunnerPool:
         """Start the first child and wait until it has loaded the user's code; raises ConfigError when it cannot."""
         self.start_one()
         await self._first_ready
-
-    def functions_of(self, names: list[str]) -> list[str]:
-        """Those of these tasks that are no coroutine functions."""
-        return [name for name in names if not self.coroutines[name]]
 
     @property
     def pids(self) -> set[int]:
@@ -111,25 +107,13 @@ class RunnerPool:
     def dump(self, child: int) -> None:
         self.by_number[child].dump_stacks()
 
-    def beat(self, child: int) -> tuple[int, int]:
-        return self.by_number[child].beat()
-
-    def stack(self, child: int, ordinal: int) -> str:
-        return self.by_number[child].stack(ordinal)
-
-    def replace(self, child: int) -> None:
-        if child not in self._replaced:
-            self._replaced.add(child)
-            self._report("child.replaced", pid=self.by_number[child].pid)
-            self.start_one()
-
     def retire(self, child: int) -> None:
         """The next one is started before this one has ended: the slot is free so much sooner."""
         retired = self.by_number[child]
         self._report("child.retired", level="debug", pid=retired.pid)
         retired.retire()
         self._loop.call_later(self._settings.kill_grace_seconds, lambda: retired.signal(kill=True))
-        if child not in self.waits.lent and child not in self._replaced:
+        if child not in self.waits.lent and child not in self.replaced:
             self.start_one()
 
     # events of runners
@@ -201,9 +185,9 @@ class RunnerPool:
         if is_lent:
             if not child.ready:
                 self.waits.not_started(_restart_seconds(self._failed_starts))
-        elif not self.agent.draining and not child.is_retired and child.number not in self._replaced:
+        elif not self.agent.draining and not child.is_retired and child.number not in self.replaced:
             self._loop.call_later(_restart_seconds(self._failed_starts), self.start_one)
-        self._replaced.discard(child.number)
+        self.replaced.discard(child.number)
         self._after()
 
     def broke(self, error: Exception) -> None:

@@ -103,7 +103,7 @@ class Supervisor:
         """Start the first child of each pool and learn which tasks they serve; raises ConfigError when they cannot load them."""
         await asyncio.gather(*(pool.runners.load() for pool in self.pools))
         for pool, share in zip(self.pools, self._shares(), strict=True):
-            names = pool.runners.functions_of(share.tasks)
+            names = pool.functions_of(share.tasks)
             if names and pool.spec.kind == ASYNC:
                 more = [f"… {len(names) - TASKS_NAMED_MAX} more"] if len(names) > TASKS_NAMED_MAX else []
                 named = ", ".join([*names[:TASKS_NAMED_MAX], *more])

@@ -12,6 +12,7 @@ from typing import Final
 from ...common.runtime.config import WorkerSettings
 from ...common.runtime.pool_spec import PoolSpec
 from ..agent.agent import Agent
+from ..agent.concurrent_children import Concurrency
 from ..pools.concurrent import ConcurrentHandle
 from ..pools.interface import MakeRunner
 from ..pools.process import ChildHandle
@@ -54,8 +55,9 @@ class WorkerPool:
             max_tasks_per_child=settings.max_tasks_per_child,
             max_memory_per_child=settings.max_memory_per_child,
             lent_children=settings.lent_children,
-            places_each=spec.places if spec.is_concurrent else 0,
-            block_seconds=settings.block_seconds,
+            concurrent=Concurrency(spec.places, Replacing(self.runners, report))
+            if spec.is_concurrent
+            else None,
         )
         limits_memory = settings.max_memory_per_child > 0
         self.ticker = Ticker(agent, self.runners, report, ended, after, limits_memory=limits_memory)
@@ -64,7 +66,35 @@ class WorkerPool:
         agent.ended.watch_unsuccessful = WorkerAttemptLog(report, asyncio.get_running_loop())
         self.runners.tick_soon, self.runners.look_soon = self.ticker.soon, self.ticker.look_soon
 
+    def functions_of(self, names: list[str]) -> list[str]:
+        """Those of these tasks that are no coroutine functions."""
+        return [name for name in names if not self.runners.coroutines[name]]
+
     def start_rest(self) -> None:
         """The first child is ready: start the others."""
         for _ in range(self.spec.children - 1):
             self.runners.start_one()
+
+
+class Replacing:
+    """See ``effects.ConcurrentEffects``. ``runners``: the children of such a pool."""
+
+    def __init__(self, runners: RunnerPool, report: Callable[..., None]) -> None:
+        self._runners, self._report = runners, report
+
+    def replace(self, child: int) -> None:
+        if child not in self._runners.replaced:
+            self._runners.replaced.add(child)
+            self._report("child.replaced", pid=self._runners.by_number[child].pid)
+            self._runners.start_one()
+
+    def beat(self, child: int) -> tuple[int, int]:
+        return self._handle(child).beat()
+
+    def stack(self, child: int, ordinal: int) -> str:
+        return self._handle(child).stack(ordinal)
+
+    def _handle(self, child: int) -> ConcurrentHandle:
+        handle = self._runners.by_number[child]
+        assert isinstance(handle, ConcurrentHandle)  # noqa: S101 - all children of such a pool are
+        return handle

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-from tq.common.runtime.pool_spec import PoolSpec, parse_pool, parse_pools
+from tq.common.runtime.pool_spec import parse_pools
 from tq.worker.agent.sharing import lost_of_each, shares
 
 TASKS = {"m:crawl": True, "m:render": False}
@@ -32,38 +31,6 @@ def test_a_pool_of_a_queue_runs_what_is_in_it_and_others_get_nothing_of_it() -> 
 def test_callables_that_are_imported_for_their_first_task_go_where_functions_go() -> None:
     found = shares(parse_pools(["process:2", "async:5"]), TASKS.items(), ["os.*"], [])
     assert [share.allow for share in found] == [["os.*"], []]
-
-
-@pytest.mark.parametrize(
-    ("text", "pool"),
-    [
-        ("process:2", PoolSpec("process", 1, 2)),
-        ("thread:50", PoolSpec("thread", 50, 1)),
-        ("async:500x2", PoolSpec("async", 500, 2)),
-        ("async:500@fetch,crawl.*", PoolSpec("async", 500, 1, ("fetch", "crawl.*"))),
-    ],
-)
-def test_a_pool_is_written_as_it_is_read(text: str, pool: PoolSpec) -> None:
-    assert parse_pool(text) == pool
-    assert str(pool) == text
-
-
-@pytest.mark.parametrize(
-    "texts",
-    [
-        ["fibre:5"],
-        ["async"],
-        ["async:0"],
-        ["async:999999"],
-        ["process:2x2"],
-        ["async:5@"],
-        ["async:5", "async:6"],
-        ["process:2", "thread:5"],
-    ],
-)
-def test_what_is_no_pool_is_refused_with_what_to_write(texts: list[str]) -> None:
-    with pytest.raises(ValueError, match=r"write|@QUEUE"):
-        parse_pools(texts)
 
 
 def test_of_two_attempts_of_a_task_in_two_pools_the_older_is_lost_first() -> None:

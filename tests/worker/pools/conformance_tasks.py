@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
+import threading
 from collections.abc import Generator
 from typing import Any
 
@@ -72,7 +72,7 @@ def _offer(steps: Any) -> None:
     """Both forms of a task."""
 
     def function(*args: Any) -> Any:
-        return _drive(steps(*args), time.sleep)
+        return _drive(steps(*args))
 
     async def coroutine(*args: Any) -> Any:
         going = steps(*args)
@@ -80,7 +80,7 @@ def _offer(steps: Any) -> None:
             seconds = next(going)
             while True:
                 try:
-                    await asyncio.sleep(seconds)
+                    await _later(seconds)
                 except BaseException as error:
                     seconds = going.throw(error)
                 else:
@@ -93,12 +93,18 @@ def _offer(steps: Any) -> None:
         globals()[form.__name__] = app.task(form)
 
 
-def _drive(going: Steps, sleep: Any) -> Any:
+async def _later(seconds: float) -> None:
+    done = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, done.set)
+    await done.wait()
+
+
+def _drive(going: Steps) -> Any:
     try:
         seconds = next(going)
         while True:
             try:
-                sleep(seconds)
+                threading.Event().wait(seconds)
             except BaseException as error:
                 seconds = going.throw(error)
             else:
@@ -109,3 +115,32 @@ def _drive(going: Steps, sleep: Any) -> Any:
 
 for _steps in (add_steps, end_by_steps, hold_steps, catch_steps, die_steps, talk_steps):
     _offer(_steps)
+
+
+@app.task
+async def block_later(path: str) -> None:
+    """Says that it runs, and then keeps the loop for itself."""
+    os.close(os.open(path, os.O_WRONLY))
+    threading.Event().wait(60)
+
+
+_here = 0
+
+
+def _meet(others: int) -> Steps:
+    """Until as many of these run at a time."""
+    global _here
+    _here += 1
+    while _here < others:
+        yield 0.001
+
+
+@app.task
+def meet(others: int) -> None:
+    _drive(_meet(others))
+
+
+@app.task
+async def meet_later(others: int) -> None:
+    for seconds in _meet(others):
+        await _later(seconds)

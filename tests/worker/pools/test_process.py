@@ -126,10 +126,14 @@ class Nursery:
         self._taken = self.sent[-1]
         return taken
 
+    async def happens(self) -> None:
+        """Until something more is reported."""
+        self._happened.clear()
+        await asyncio.wait_for(self._happened.wait(), SECONDS)
+
     async def report(self, ordinal: int) -> JobReport:
         while ordinal not in self.reports:
-            self._happened.clear()
-            await asyncio.wait_for(self._happened.wait(), SECONDS)
+            await self.happens()
         return self.reports[ordinal]
 
     async def run(self, *call: Any) -> JobReport:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tq.common.auth.keys import Credential
 from tq.common.runtime.config import WorkerSettings
+from tq.common.runtime.pool_spec import PoolSpec
 from tq.common.wire.address import Address
 from tq.worker.agent.jobs import Job
 from tq.worker.agent.runs import JobRun
@@ -42,12 +43,6 @@ class RecordedChild:
 
     def dump_stacks(self) -> None: ...
 
-    def beat(self) -> tuple[int, int]:
-        return 0, 0
-
-    def stack(self, ordinal: int) -> str:
-        return ""
-
     def look(self) -> None: ...
 
     def answer(self, call_id: int, value: Any, error: Any) -> None: ...
@@ -60,12 +55,12 @@ class RecordedChild:
 class Bench:
     """A supervisor without a master, whose children are the test's."""
 
-    def __init__(self) -> None:
+    def __init__(self, *pools: PoolSpec) -> None:
         self.happened = asyncio.Event()
         self.reports: list[tuple[str, dict[str, Any]]] = []
         self.children: list[RecordedChild] = []
         self.refusals: list[BaseException] = []  # of the next starts
-        settings = WorkerSettings(connect=(Address("127.0.0.1", 1),), modules=("m",), slots=1)
+        settings = WorkerSettings(connect=(Address("127.0.0.1", 1),), modules=("m",), slots=1, pools=pools)
         self.supervisor = Supervisor(settings, Credential.parse("a key for tests"), self.report, self.make)
 
     @property
@@ -103,9 +98,9 @@ class Bench:
         self.pool.agent.granted(b"lease", [group], asyncio.get_running_loop().time())
 
 
-def on_a_bench(test: Callable[[Bench], Awaitable[None]]) -> None:
+def on_a_bench(test: Callable[[Bench], Awaitable[None]], *pools: PoolSpec) -> None:
     async def run() -> None:
-        bench = Bench()
+        bench = Bench(*pools)
         await bench.supervisor.load()
         await test(bench)
         bench.supervisor.stop()

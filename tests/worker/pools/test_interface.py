@@ -43,9 +43,11 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return found
 
 
-def with_child(kind: Kind, test: Callable[[Nursery], Awaitable[None]]) -> None:
+def with_child(
+    kind: Kind, test: Callable[[Nursery], Awaitable[None]], *, allow: tuple[str, ...] = ("math.*",)
+) -> None:
     async def run() -> None:
-        one = Nursery(str(TASKS_FILE), allow=("math.*",), handle=kind.handle, module="conformance_tasks")
+        one = Nursery(str(TASKS_FILE), allow=allow, handle=kind.handle, module="conformance_tasks")
         try:
             await asyncio.wait_for(one.tasks, SECONDS)
             await test(one)
@@ -145,8 +147,8 @@ def test_every_job_is_run_or_taken_back_however_often_it_is_asked_back(kind: Kin
         [last] = one.send(kind.call("add", 0, 0))
         await one.report(last)
         async with asyncio.timeout(SECONDS):
-            while len(one.reports) + len(back) + len(set(one.left) - set(back)) < len(one.sent):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            while len(one.reports) + len(back) + len(set(one.left) - set(back)) < len(one.sent):
+                await one.happens()
         left = [ordinal for ordinal in one.left if ordinal not in back]
         assert sorted([*one.reports, *back, *left]) == one.sent
         assert back

@@ -1,0 +1,50 @@
+"""A child that runs many jobs: notices to one of them, and code that does not give its loop back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from tq.common.domain.model import OutcomeNumber
+
+from ..pools.test_interface import KINDS, with_child
+from ..pools.test_process import SECONDS, Nursery, failure, gate, pass_gate
+
+__all__ = ["gate"]
+
+
+def test_code_that_does_not_give_the_loop_back_is_struck_and_the_others_go_on(gate: Path) -> None:
+    async def test(one: Nursery) -> None:
+        [other] = one.send(("hold_later", str(gate)))
+        await pass_gate(gate, os.O_RDONLY)
+        [blocking] = one.send(("block_later", str(gate)))
+        await pass_gate(gate, os.O_RDONLY)
+        async with asyncio.timeout(SECONDS):
+            while one.child.beat()[1] != blocking:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        one.child.notify(blocking, "timeout")
+        one.child.notify(blocking, "strike")
+        report = await one.report(blocking)
+        assert (report.outcome, failure(report).type) == (OutcomeNumber.TIMEOUT, "TimeLimit")
+        assert "in block_later" in failure(report).traceback
+        one.child.notify(other, "cancel")
+        assert (await one.report(other)).outcome == OutcomeNumber.CANCELLED
+
+    with_child(KINDS["async"], test)
+
+
+def test_a_job_says_where_it_stands(gate: Path) -> None:
+    async def test(one: Nursery) -> None:
+        ordinals: list[int] = []
+        for name in ("hold_later", "hold"):
+            ordinals += one.send((name, str(gate)))
+            await pass_gate(gate, os.O_RDONLY)
+        for ordinal in ordinals:
+            one.child.notify(ordinal, "where")
+        await one.run("add_later", 1, 1)  # it is answered behind the notices
+        stacks = [one.child.stack(ordinal) for ordinal in ordinals]
+        assert "in coroutine" in stacks[0]
+        assert "in hold_steps" in stacks[1] or "in _drive" in stacks[1]
+
+    with_child(KINDS["async"], test)
