@@ -29,6 +29,7 @@ from ...common.errors import CancelRequested, ConfigError, TimeLimit
 from ...common.runtime.callbacks import contained
 from ...common.runtime.event_loop import loop_factory
 from ...common.runtime.history import digest, open_history
+from ...common.runtime.made_resources import provide as provide_resources
 from ...common.runtime.parent_death import die_with
 from ...common.values.failure import Failure
 from ...common.wire import caller as link
@@ -110,6 +111,7 @@ class ConcurrentChildProcess:
             return
         self._fork_guard.exit_if_forked()
         capture_logging(self._writer)
+        provide_resources(self._tasks.resources)
         self._tasks.start()
         self._runs = JobRuns(loop, self._tasks, self._line, self._fork_guard, self._end, self.broke)
         loop.set_task_factory(task_factory(self._words))
@@ -118,7 +120,7 @@ class ConcurrentChildProcess:
         signal.signal(signal.SIGUSR1, self._on_strike)
         self._send(Kind.HELLO, pack(sorted(self._tasks.described())))
         loop.run_forever()
-        self._tasks.stop()
+        self._tasks.stop(loop.run_until_complete)
         self._writer.finish_all()
 
     def broke(self, error: Exception) -> NoReturn:
