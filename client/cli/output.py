@@ -23,6 +23,7 @@ CUT: Final = "error"  # the column whose texts are cut on a terminal, and get wh
 CUT_COLUMNS_MIN: Final = 24
 WHOLE: Final = ("id", "state")  # columns that are not folded
 FOLDED_COLUMNS_MIN: Final = 8  # of a text that is
+JSON_ATOMS: Final = frozenset((str, float, bool, type(None)))  # most parts of most values
 DECIMAL_BITS_MAX: Final = 14_000  # of a number that Python writes in decimal: 4,300 digits
 STATE_STYLES = {
     "succeeded": "green",
@@ -51,12 +52,14 @@ def print_json(value: Any) -> None:
 
 def plain(value: Any) -> Any:
     """A value in JSON's terms: bytes as hex, tuples and sets as lists, keys as text."""
+    if type(value) in JSON_ATOMS:
+        return value
     if isinstance(value, Unmade):
         value = value.made()
     if isinstance(value, Blob):
         return {"blob": value.hash, "size": value.size}
     if isinstance(value, dict):
-        return {str(plain(key)): plain(item) for key, item in value.items()}
+        return {key if type(key) is str else str(plain(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset, array)):
         return [plain(item) for item in value]
     if type(value) is int and value.bit_length() > DECIMAL_BITS_MAX:

@@ -79,6 +79,7 @@ class HttpSession:
     """All fetches of one event loop. ``look_up``: in the place of the system's resolver."""
 
     def __init__(self, policy: Policy, look_up: LookUp | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         self._policy = policy
         self._turns = HostTurns(policy.per_host)
         self._names = Names(policy, look_up)
@@ -135,7 +136,7 @@ class HttpSession:
     async def fetch(self, wish: Wish) -> dict[str, Any]:
         """The result of a task. Raises Refused or Unavailable."""
         url, headers = target(wish.url), checked_headers(wish.headers)
-        left, clock = wish.timeout, asyncio.get_running_loop().time
+        left, clock = wish.timeout, self._loop.time
         for _ in range(wish.max_redirects + 1):
             host = (url.raw_host or "", url.port or 0)
             await self._turns.take(host)  # does not count: others of this host take the time
@@ -170,6 +171,11 @@ class HttpSession:
                 return location or await _result(wish, url, answer)
         except TimeoutError:
             raise _late(wish, url) from None
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+            # A time limit has left the loop in the middle, it was closed, and this coroutine is thrown away: nothing to close.
+            raise GeneratorExit from None
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, AddressRefused):
                 raise Refused(str(error.os_error), {"url": str(url)}) from None

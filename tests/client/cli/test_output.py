@@ -9,6 +9,7 @@ import pytest
 from tq.client.cli.bulk import SPARE_COLUMNS, TASK_COLUMNS
 from tq.client.cli.output import plain, print_table, shown
 from tq.common.domain.model import State
+from tq.common.values.blob import Blob
 
 COLUMNS = [name for name in TASK_COLUMNS if name != "tags"]
 ID = "019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b"
@@ -109,3 +110,9 @@ def test_a_value_that_cannot_be_written_out_is_named_and_keeps_nothing_else_from
     assert shown(Unshowable()) == "<a Unshowable that cannot be written out: no>"
     assert plain({10**5_000: [-(10**5_000)]}) == {hex(10**5_000): [hex(-(10**5_000))]}
     assert json.loads(json.dumps(plain([10**4_000]))) == [10**4_000]
+
+
+def test_a_value_in_the_terms_of_json_names_a_blob_by_its_hash() -> None:
+    value = {"a": [b"\xff", (1, None), {2}], 3: True, b"k": "v", "blob": Blob.of(b"x")}
+    blob = {"blob": Blob.of(b"x").hash, "size": 1}
+    assert plain(value) == {"a": ["ff", [1, None], [2]], "3": True, "6b": "v", "blob": blob}

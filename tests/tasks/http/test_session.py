@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import gzip
+import socket
 import time
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -393,3 +396,32 @@ BAD_WISHES: list[dict[str, Any]] = [
 def test_numbers_out_of_their_range_are_refused_with_the_range(wish: dict[str, Any]) -> None:
     with pytest.raises(Refused, match=f"{next(iter(wish))} is "):
         Wish(url="http://example.org/", **wish)
+
+
+def test_a_fetch_that_is_left_in_the_middle_makes_no_noise_when_it_is_thrown_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As a time limit leaves it in a child that runs one task at a time. What is raised while it goes would fail this test."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        loop = asyncio.new_event_loop()
+
+        def strike() -> None:
+            raise KeyboardInterrupt
+
+        async def fetch() -> None:
+            session = HttpSession(OPEN)
+            dropped.append(session)
+            loop.call_later(0.1, strike)
+            await session.fetch(Wish(url=f"http://127.0.0.1:{silent.getsockname()[1]}/"))
+
+        dropped: list[HttpSession] = []
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(fetch())
+        loop.close()
+        dropped.pop().drop()
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", ResourceWarning
+            )  # the sockets of a loop that was closed around them
+            gc.collect()
+    assert "Unclosed" not in caplog.text
