@@ -94,3 +94,23 @@ def test_resources_of_a_thread_of_the_program(notes: Path, resource_tasks: Any) 
         *["db opens", "session opens"],
         *["session closes", "db closes", "stops"],
     ]
+
+
+@pytest.mark.parametrize("pool", ["async:4", "thread:4"])
+def test_a_child_that_runs_many_tasks_has_one_of_each(notes: Path, resource_tasks: Any, pool: str) -> None:
+    notes.with_name("notes.up").touch()
+    with tq.throwaway_cluster(resource_tasks.app, pools=[pool]):
+        handles = [resource_tasks.query.submit(table) for table in "abcdef"]
+        assert [one.result(WAIT_SECONDS) for one in handles] == [f"{table} db 5" for table in "abcdef"]
+        if pool.startswith("async"):
+            fetched = resource_tasks.fetch.map(["u", "v"]).results(WAIT_SECONDS)
+            assert list(fetched) == ["u session of db 1", "v session of db 1"]
+    session = ["session opens", "session closes"] if pool.startswith("async") else []
+    assert notes.read_text("utf-8").splitlines() == ["db opens", *session, "db closes", "stops"]
+
+
+def test_functions_run_around_each_of_many_tasks(notes: Path, hooked_tasks: Any) -> None:
+    with tq.throwaway_cluster(hooked_tasks.app, pools=["async:4"]):
+        assert hooked_tasks.double_later.submit(4).result(WAIT_SECONDS) == 8
+        assert hooked_tasks.fail.submit().exception(WAIT_SECONDS) is not None
+    assert notes.read_text("utf-8").splitlines() == ["starts", *AROUND[2:], "stops"]
