@@ -81,8 +81,9 @@ class RecordingStore:
         worker: int,
         now: int,
         rooms: Mapping[int, int] = {},
+        least: int | None = None,
     ) -> list[Leased | LeasedSlice]:
-        rows = self._store.lease(routes, limit, bytes_max, lease, worker, now, rooms)
+        rows = self._store.lease(routes, limit, bytes_max, lease, worker, now, rooms, least)
         self._given(rows, Want(limit, lease, worker))
         return rows
 

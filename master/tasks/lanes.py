@@ -1,7 +1,7 @@
 """The line of lanes that have ready tasks, and which of them a worker is given next. Pure.
 
 A lane whose tasks wait for nothing but a worker (a base lane) is not here: those are leased together, by one look at the store. The
-others stand in one heap for each base lane, by the place of their first task (priority, then order of acceptance). ::
+others stand in one heap for each base lane and tenant, by the place of their first task (priority, then order of acceptance). ::
 
     something became ready ─► in line, place unknown ─► looked up when it comes to the front ─► chosen ─► leased from
                                      ▲                                                              │
@@ -10,21 +10,32 @@ others stand in one heap for each base lane, by the place of their first task (p
 So a lane is looked at only while it has work and comes to the front, whatever the number of lanes is. One that comes there while a limit has
 no room for it leaves the line (see held.py).
 
+When there are several tenants, what is given is what has the highest priority, in the turns of the tenants (see turns.py).
+
 Invariant: a lane with ready tasks is in line, was chosen and not yet put back, or is held back.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from ...common.domain.limits import Limit
 from .held import UNKNOWN, Entry, FirstOf, HeldLanes, Reserved
 from .route import READY, Capability, LanePlace, Route
+from .turns import TenantTurns
 
 LANES_MAX: Final = 32  # that are leased from together: of more the store is asked again
 HELD_MAX: Final = 1_000  # lanes that one choice finds without room
+BASES_MAX: Final = 50  # base lanes that are looked at beside tenants
+
+
+class Line(NamedTuple):
+    """Lanes that the same workers serve, of one tenant."""
+
+    base: Route
+    tenant: str
 
 
 class Chosen(NamedTuple):
@@ -32,12 +43,20 @@ class Chosen(NamedTuple):
     room: int  # at most so many of its tasks
 
 
+class NextLanes(NamedTuple):
+    """``least``: none of a lower priority."""
+
+    chosen: list[Chosen]
+    least: int | None = None
+
+
 class Lanes:
     def __init__(self, first_of: FirstOf, in_force: Callable[[str], Limit | None]) -> None:
         """``first_of``: priority and number of the first ready task of a lane."""
         self._first_of = first_of
         self.held = HeldLanes(in_force, first_of)
-        self._lines: dict[Route, list[Entry]] = {}  # by base lane
+        self._lines: dict[Line, list[Entry]] = {}
+        self._turns = TenantTurns()
 
     def clear(self) -> None:
         self._lines.clear()
@@ -52,51 +71,113 @@ class Lanes:
 
     def _put(self, lane: Route, place: LanePlace) -> None:
         lane.place = place
-        heapq.heappush(self._lines.setdefault(lane.base, []), (place, lane.number, lane))
+        line = self._lines.setdefault(Line(lane.base, lane.key.tenant), [])
+        heapq.heappush(line, (place, lane.number, lane))
 
     def have_work(self, capability: Capability) -> bool:
         """Whether some lane may have work for these workers."""
-        return any(_serves(capability, base) for base in self._lines)
+        return any(_serves(capability, line.base) for line in self._lines)
 
     def wake(self, now: int) -> None:
         """Have lanes in line again for which there is room by now."""
         for lane, place in self.held.wake(now):
             self._put(lane, place)
 
-    def choose(self, capability: Capability, want: int, now: int) -> list[Chosen]:
+    def choose(self, capability: Capability, bases: Sequence[Route], want: int, now: int) -> NextLanes:
         """The lanes with the first so many tasks for these workers, as far as limits have room. They are out of the line until
-        ``put_back``."""
+        ``put_back``. ``bases``: the base lanes with work."""
+        lines = [line for line in self._lines if _serves(capability, line.base)]
+        tenants = {line.tenant for line in lines}
+        if len(tenants) > 1 or (bases and tenants != {""}):
+            return self._by_turns(lines, bases, want, now)
         chosen: list[Chosen] = []
-        giving, reserved = 0, Reserved()
-        for lane in self._in_order(capability, now):
+        self._take(chosen, lines, want, now, Reserved())
+        return NextLanes([*(Chosen(base, want) for base in bases), *chosen])
+
+    def _take(
+        self,
+        chosen: list[Chosen],
+        lines: list[Line],
+        want: int,
+        now: int,
+        reserved: Reserved,
+        rank: int | None = None,
+    ) -> int:
+        """Choose from these lines lanes for so many tasks; how many they may give. ``rank``: only those that begin with it."""
+        giving = lanes = 0
+        for lane in self._in_order(lines, now):
+            if rank is not None and lane.place is not None and lane.place.rank != rank:
+                self._put(lane, lane.place)
+                break
             room = min(want, lane.counts[READY], self.held.room(lane, now, reserved))
             chosen.append(Chosen(lane, room))  # 0: what others are to have leaves it no room
             self.held.reserve(lane, room, reserved)
-            giving += room > 0
-            if giving == want or len(chosen) == LANES_MAX:
+            giving, lanes = giving + room, lanes + (room > 0)
+            if lanes == want or len(chosen) >= LANES_MAX or (rank is not None and giving >= want):
                 break
-        return chosen
+        return giving
+
+    def _by_turns(self, lines: list[Line], bases: Sequence[Route], want: int, now: int) -> NextLanes:
+        """The same, by the turns of tenants. What has none is a tenant's, too: that without a name."""
+        of_tenant: dict[str, list[Line]] = {}
+        places: dict[str, LanePlace] = {}
+        for line in lines:
+            if (place := self._first_place(line, now)) is not None:
+                of_tenant.setdefault(line.tenant, []).append(line)
+                places[line.tenant] = min(place, places.get(line.tenant, place))
+        first = [(self._first_of(base.number), base) for base in bases[:BASES_MAX]]
+        plain = sorted((LanePlace(-found[0], found[1]), base.number, base) for found, base in first if found)
+        if plain:
+            places[""] = min(plain[0][0], places.get("", plain[0][0]))
+        chosen: list[Chosen] = []
+        if not places:
+            return NextLanes(chosen)
+        rank, reserved = min(place.rank for place in places.values()), Reserved()
+        shares = self._turns.shares((one for one, place in places.items() if place.rank == rank), want)
+        for tenant, share in shares.items():
+            if len(chosen) >= LANES_MAX:
+                break
+            left = share
+            for place, _, base in plain if tenant == "" else ():
+                if left and place.rank == rank:
+                    chosen.append(Chosen(base, min(left, base.counts[READY])))
+                    left -= chosen[-1].room
+            if left and tenant in of_tenant:
+                left -= self._take(chosen, of_tenant[tenant], left, now, reserved, rank)
+            if left < share:
+                self._turns.served(tenant)
+        return NextLanes(chosen, -rank)
+
+    def _first_place(self, line: Line, now: int) -> LanePlace | None:
+        """Of the first lane of a line that has work and room."""
+        for lane in self._in_order([line], now):
+            if lane.place is not None:
+                self._put(lane, lane.place)
+            return lane.place
+        return None
 
     def put_back(self, chosen: Iterable[Chosen], leased: Container[int]) -> None:
         """``leased``: the numbers of lanes from which something was leased."""
         for lane, _ in chosen:
+            if lane.is_base:
+                continue
             if lane.counts[READY] > 0 and lane.place is not None:
                 self._put(lane, UNKNOWN if lane.number in leased else lane.place)
             else:
                 lane.place = None
 
-    def _in_order(self, capability: Capability, now: int) -> Iterator[Route]:
-        """Lanes with work and room, taken out of the line, by the place of their first task."""
+    def _in_order(self, lines: Iterable[Line], now: int) -> Iterator[Route]:
+        """Lanes with work and room, taken out of their lines, by the place of their first task."""
         left = HELD_MAX
-        bases = [base for base in self._lines if _serves(capability, base)]
-        while bases and left:
-            base = min(bases, key=lambda one: self._lines[one][0])
-            line = self._lines[base]
+        names = [line for line in lines if line in self._lines]
+        while names and left:
+            name = min(names, key=lambda one: self._lines[one][0])
+            line = self._lines[name]
             lane = self._next(line, now)
             left -= lane is None
             if not line:
-                del self._lines[base]
-                bases.remove(base)
+                del self._lines[name]
+                names.remove(name)
             if lane is not None:
                 yield lane
 

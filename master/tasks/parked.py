@@ -86,9 +86,9 @@ class ParkedCalls:
     def _serve_lanes(self, capability: Capability, routes: list[Route], now: Now) -> None:
         """Lease to the next call what comes first in the lanes that have room, and in those that wait for workers alone."""
         parked = next(iter(capability.parked.values()))
-        chosen = self._routes.lanes.choose(capability, parked.want, now.steady)
+        chosen, least = self._routes.lanes.choose(capability, routes, parked.want, now.steady)
         leased = set[int]()
-        lanes = [*routes, *(one.lane for one in chosen if one.room)]
+        lanes = [one.lane for one in chosen if one.room]
         if not lanes:  # what came to the front was held back
             self._work.looked(HELD_MAX // GLANCES)
         else:
@@ -101,6 +101,7 @@ class ParkedCalls:
                 parked.worker,
                 now.steady,
                 {one.lane.number: one.room for one in chosen},
+                least,
             )
             if not rows:
                 raise Inconsistent(NONE_READY)

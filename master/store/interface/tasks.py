@@ -139,9 +139,10 @@ class TaskStore(Protocol):
         worker: int,
         now: int,
         rooms: Mapping[int, int] = {},
+        least: int | None = None,
     ) -> list[Leased | LeasedSlice]:
         """Up to ``limit`` ready tasks of these lanes, highest priority first, then oldest; now RUNNING. ``rooms``: of these lanes at
-        most so many. Together
+        most so many. ``least``: with ``rooms``, none of a lower priority. Together
         their payloads have at most ``bytes_max``, unless it is one alone; None: they are known to be small.
         """
 

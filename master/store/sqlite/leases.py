@@ -54,10 +54,11 @@ class SqliteLeases(SqliteNamedLeases):
         worker: int,
         now: int,
         rooms: Mapping[int, int] = {},
+        least: int | None = None,
     ) -> list[Leased | LeasedSlice]:
         want = Want(limit, lease, worker)
         if rooms:
-            return self._lease_within(routes, rooms, want, bytes_max, now)
+            return self._lease_within(routes, rooms, want, bytes_max, now, least)
         if bytes_max is None:
             return self.lease_each(routes, [want], now)[0]
         self.settle()
@@ -84,7 +85,13 @@ class SqliteLeases(SqliteNamedLeases):
         return sorted([*slices, *rows], key=place_of)
 
     def _lease_within(
-        self, lanes: Sequence[int], rooms: Mapping[int, int], want: Want, bytes_max: int | None, now: int
+        self,
+        lanes: Sequence[int],
+        rooms: Mapping[int, int],
+        want: Want,
+        bytes_max: int | None,
+        now: int,
+        least: int | None,
     ) -> list[Leased | LeasedSlice]:
         """Of each lane at most as many as it has room for."""
         self.settle()
@@ -92,7 +99,7 @@ class SqliteLeases(SqliteNamedLeases):
         for lane in lanes:
             room = min(want.tasks, rooms.get(lane, want.tasks))
             first = sorted([*self._ready_slices(lane, room), *self._ready_rows(lane, room)], key=place_of)
-            heads += _first_tasks(first, room)
+            heads += _first_tasks((one for one in first if least is None or -one.rank >= least), room)
         heads.sort(key=place_of)
         if bytes_max is None:
             return self._lease_heads(heads, [want], now)[0]

@@ -58,13 +58,16 @@ def test_many_lanes_without_room_are_looked_at_once_and_not_again(bench: Bench) 
     assert len(leased(worker, 9)) == 1
     for number in range(300):
         submit(bench, under("host", tenant=f"t{number}"))
-    held = bench.engine.part(Routes).lanes.held
+    routes = bench.engine.part(Routes)
+    held = routes.lanes.held
     looks: list[int] = []
     first_of = held._first_of
-    held._first_of = bench.engine.part(Routes).lanes._first_of = lambda number: (
+    held._first_of = routes.lanes._first_of = lambda number: (
         looks.append(number) or first_of(number)  # type: ignore[func-returns-value]
     )
     for _ in range(20):
         plain = submit(bench, LaneKey(), 2)
         assert leased(worker, 9) == plain
-    assert looks == []
+    assert set(looks) <= {
+        routes.route("q", "m:f").number
+    }  # beside tenants, the tasks without one are looked at, too

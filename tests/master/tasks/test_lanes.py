@@ -5,7 +5,9 @@ from __future__ import annotations
 from tq.master.tasks.route import LaneKey
 
 from ..conftest import Bench
-from ..in_lanes import A, B, leased, submit
+from ..in_lanes import leased, submit
+
+A, B = (LaneKey(limits=(("lifted", key, 1),)) for key in "ab")
 
 
 def test_tasks_of_all_lanes_are_given_by_priority_and_then_by_age(bench: Bench) -> None:
@@ -16,7 +18,7 @@ def test_tasks_of_all_lanes_are_given_by_priority_and_then_by_age(bench: Bench) 
 
 
 def test_no_more_lanes_are_looked_at_than_tasks_are_wanted(bench: Bench) -> None:
-    ids = [submit(bench, LaneKey(str(number)))[0] for number in range(40)]
+    ids = [submit(bench, LaneKey(limits=(("lifted", str(number), 1),)))[0] for number in range(40)]
     worker = bench.worker("m:f", slots=9)
     assert leased(worker, 2) == ids[:2]
     assert leased(worker, 3) == ids[2:5]

@@ -1,0 +1,87 @@
+"""Tenants take turns."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tq.master.tasks.route import LaneKey
+from tq.master.tasks.routes import Routes
+from tq.master.tasks.turns import TENANTS_MAX, TenantTurns
+
+from ..conftest import Bench
+from ..in_lanes import A, B, submit
+from ..in_limits import leased
+
+C = LaneKey("c")
+
+
+def test_with_many_tasks_of_one_tenant_waiting_another_one_is_served_at_once(bench: Bench) -> None:
+    many = submit(bench, A, 200)
+    worker = bench.worker("m:f", slots=9)
+    assert leased(worker, 3) == many[:3]
+    [one] = submit(bench, B)
+    assert one in leased(worker, 2)
+
+
+def test_tenants_get_equal_shares_however_much_each_has_waiting(bench: Bench) -> None:
+    owner = dict.fromkeys(submit(bench, A, 90), "a")
+    owner |= dict.fromkeys(submit(bench, B, 30), "b")
+    owner |= dict.fromkeys(submit(bench, LaneKey(), 30), "")
+    worker = bench.worker("m:f", slots=9)
+    order = [owner[id] for _ in range(90) for id in leased(worker, 1)]
+    assert Counter(order[:90]) == {"a": 30, "b": 30, "": 30}
+    assert all(set(order[at : at + 3]) == {"a", "b", ""} for at in range(0, 90, 3))
+    together = leased(worker, 40)
+    assert {owner[id] for id in together} == {"a"}
+
+
+def test_an_answer_of_many_tasks_is_shared_by_those_that_have_some(bench: Bench) -> None:
+    owner = dict.fromkeys(submit(bench, A, 60), "a") | dict.fromkeys(submit(bench, B, 60), "b")
+    given = leased(bench.worker("m:f", slots=9), 20)
+    assert Counter(owner[id] for id in given) == {"a": 10, "b": 10}
+
+
+def test_turns_are_taken_within_a_priority_and_not_across(bench: Bench) -> None:
+    urgent = submit(bench, A, 4, priority=5)
+    later = submit(bench, A, 2), submit(bench, B, 2, priority=1)
+    worker = bench.worker("m:f", slots=9)
+    assert leased(worker, 9) == urgent
+    assert leased(worker, 9) == later[1]
+    assert leased(worker, 9) == later[0]
+
+
+def test_tasks_of_lower_priority_in_the_lane_of_an_urgent_one_do_not_go_with_it(bench: Bench) -> None:
+    low, high = submit(bench, A, 5), submit(bench, A, 1, priority=9)
+    other = submit(bench, B, 2, priority=3)
+    worker = bench.worker("m:f", slots=9)
+    assert [leased(worker, 9) for _ in range(3)] == [high, other, low]
+
+
+def test_no_tenant_waits_longer_than_one_task_of_each_other_tenant(bench: Bench) -> None:
+    worker = bench.worker("m:f", slots=9)
+    for number in range(12):
+        submit(bench, LaneKey(f"t{number}"), 20)
+    last_served: dict[str, int] = {}
+    for turn in range(200):
+        [id] = leased(worker, 1)
+        routes = bench.engine.part(Routes)
+        tenant = routes.by_number[bench.engine.store.find([id])[0].route].key.tenant
+        assert turn - last_served.get(tenant, turn - 12) == 12
+        last_served[tenant] = turn
+
+
+def test_a_new_name_is_no_way_to_the_front() -> None:
+    turns = TenantTurns()
+    assert turns.shares(["a"], 5) == {"a": 5}
+    for number in range(50):
+        [first] = turns.shares(["a", f"new{number}"], 1)
+        turns.served(first)
+        assert number or first == "a"
+    assert turns.shares(["a", "fresh"], 1) == {"a": 1}
+
+
+def test_what_is_remembered_of_tenants_is_bounded() -> None:
+    turns = TenantTurns()
+    for number in range(TENANTS_MAX + 10):
+        turns.shares([f"t{number}"], 1)
+    assert len(turns._last) == TENANTS_MAX
