@@ -8,6 +8,7 @@
 # make proof   the simulator: 500 seeds, then every planted bug: some minutes
 # make bench   measure everything beside floors and peers, and write docs/performance.md
 # make soak    twenty minutes of load and kills: does anything grow? Writes its table into docs/performance.md
+# make crawl   fetch two million URLs from a server of this machine: is each there once, does anything grow? URLS=50000 is a look
 # make docs    the documents as a site, into site/; a warning fails
 # make clean   forget what was built and installed here
 #
@@ -16,6 +17,7 @@
 SHELL := /bin/sh
 VENV ?= .venv
 CORES := $(shell getconf _NPROCESSORS_ONLN)
+URLS ?= 2000000
 JOBS ?= $(shell expr 2 '*' $(CORES))
 # Compiled tests are kept, whatever the environment says: else each process of the suite compiles all of them again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -32,7 +34,7 @@ DOCS := $(VENV)/installed-docs
 # Only these are collected for the tests that run alone: one core waits for them.
 ALONE = $(shell grep -rl 'mark\.alone' tests --include='test_*.py' | sort)
 
-.PHONY: demo test quick pure lint types compiled suite thorough other-pythons faults fuzz proof bench soak docs clean
+.PHONY: demo test quick pure lint types compiled suite thorough other-pythons faults fuzz proof bench soak crawl docs clean
 
 demo: $(DEMO)
 	$(BIN)/tq demo
@@ -88,6 +90,9 @@ bench: $(BENCH)
 
 soak: $(BENCH)
 	$(BIN)/python -m benchmarks.soak
+
+crawl: $(BENCH)
+	$(BIN)/python -m benchmarks.crawl_long --urls $(URLS)
 
 docs: $(DOCS)
 	$(BIN)/sphinx-build -q -W --keep-going -d site/.doctrees docs site

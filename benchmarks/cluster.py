@@ -56,6 +56,19 @@ class Measured:
         )
         self.app.named("bench_tasks:nothing").map([None] * slots).wait(START_SECONDS_MAX)
 
+    def start_fetching_worker(self, pool: str) -> None:
+        """One that fetches URLs of this host, too, in the queue ``fetch``."""
+        self.worker = self._start(
+            "tq.worker.cli",
+            f"--connect=127.0.0.1:{self.port}",
+            f"--authkey-file={self.key('worker')}",
+            f"--pool={pool}",
+            "--queue=fetch",
+            "--allow-http",
+            "--http-private",
+            keeps=("TQ_HTTP_PER_HOST",),
+        )
+
     def kill_worker(self) -> None:
         """As the kernel does, and its children with it."""
         assert self.worker is not None  # noqa: S101 - it was started
@@ -91,8 +104,11 @@ class Measured:
         await_true(lambda: self.key("worker").exists() and accepts(self.port))
         return master
 
-    def _start(self, module: str, *arguments: str) -> psutil.Process:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("TQ_")}
+    def _start(self, module: str, *arguments: str, keeps: Sequence[str] = ()) -> psutil.Process:
+        """``keeps``: variables of tq that it is given as they are here."""
+        environment = {
+            key: value for key, value in os.environ.items() if not key.startswith("TQ_") or key in keeps
+        }
         command = [sys.executable, "-m", module, *arguments]
         process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=environment)  # noqa: S603 - ours
         self._started.append(process)

@@ -39,6 +39,7 @@ class Scale:
     joined_peer_tasks: int
     chained_tasks: int
     paired_tasks: int  # leaves of a tree, a power of two
+    crawled_urls: int
 
 
 FULL: Final = Scale(
@@ -71,6 +72,7 @@ FULL: Final = Scale(
     joined_peer_tasks=10_000,
     chained_tasks=1_000,
     paired_tasks=4_096,
+    crawled_urls=50_000,
 )
 
 QUICK: Final = Scale(
@@ -103,4 +105,5 @@ QUICK: Final = Scale(
     joined_peer_tasks=500,
     chained_tasks=100,
     paired_tasks=256,
+    crawled_urls=2_000,
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from .backlog import backlog
+from .crawl import crawl
 from .crowd import crowd
 from .ended import ended
 from .floor import floor
@@ -42,6 +43,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "purge": purge,
     "transactions": transactions,
     "graphs": graphs,
+    "crawl": crawl,
     "peers": peers,
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from .array_rows import array_rows
+from .crawl_rows import crawl_rows
 from .figures import Row
 from .graph_rows import graph_rows
 from .readings import Gathered
@@ -23,7 +24,8 @@ def report(gathered: Gathered, *, machine: str, command: str, runs: int, picture
     parts = [f"`{command}`, medians of {runs} {'runs' if runs > 1 else 'run'}, on {machine}."]
     if picture:
         parts.append(f"![Tasks per second of tq, the floor and its peers, and the goals]({picture})")
-    if made := rows(numbers, notes) + array_rows(numbers) + graph_rows(numbers, notes):
+    made = rows(numbers, notes) + array_rows(numbers) + graph_rows(numbers, notes) + crawl_rows(numbers)
+    if made:
         head = "measured", "tq", "beside it, in the same run", "goal", "met"
         parts.append(markdown(head, map(_cells, made)))
     if limits := _limits(gathered):

@@ -282,3 +282,36 @@ def test_no_words_of_the_picture_run_into_others(suite: Benchmarks) -> None:
     assert len(inside) > 20
     assert not [(one, two) for (one, a), (two, b) in itertools.combinations(inside, 2) if a.overlaps(b)]
     assert not [text for text, box in inside if box.x0 < 0 or box.x1 > figure.bbox.x1]
+
+
+def test_the_crawl_stands_beside_the_script_of_the_same_run(suite: Benchmarks) -> None:
+    assert suite.crawl_rows.crawl_rows({}) == []
+    names = ("urls", "busy_seconds", "server_seconds")
+    tq, bare = (900.0, 400e-6, 150e-6), (1_000.0, 320e-6, 160e-6)
+    numbers = {
+        f"crawl.{who}.{name}": value
+        for who, side in (("tq", tq), ("bare", bare))
+        for name, value in zip(names, side, strict=True)
+    }
+    rate, busy, server = suite.crawl_rows.crawl_rows(numbers)
+    assert (rate.figure, rate.goal.met, busy.goal.met) == ("900 /s, 0.90 ×", True, True)
+    assert (busy.figure, busy.beside, server.figure) == ("400.00 µs", "the script: 320.00 µs", "150.00 µs")
+
+
+def test_a_long_crawl_says_which_line_is_missing_and_which_program_has_grown(suite: Benchmarks) -> None:
+    long = suite.crawl_long
+    ticks = long.Ticks(4, "http://127.0.0.1:1/")
+    for number in (0, 2, 2):
+        ticks.take(
+            b'{"url": "http://127.0.0.1:1/x", "requested": "http://127.0.0.1:1/%d", "body": ""}' % number
+        )
+    assert (ticks.lines, ticks.missing) == (3, 2)
+
+    def looks(last: float, seconds: float) -> list[Any]:
+        sizes = [50.0] * 8 + [last] * 2
+        return [long.Look(index, seconds * (index + 1), {"master": size}) for index, size in enumerate(sizes)]
+
+    assert long.grown(looks(55.0, 60.0)) == []
+    assert long.grown(looks(56.0, 60.0)) == ["master: 50 MB in the second fifth, 56 MB in the last"]
+    assert long.grown(looks(90.0, 6.0)) == []
+    assert not long.is_judged(looks(90.0, 6.0))

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import tq.worker.pools.process
 
-MODULE: Final = "tq.worker.child.loop"
+MODULES: Final = ("tq.worker.child.loop", "tq.worker.child.concurrent")  # what a child may run
 NAME: Final = "tq-template"
 NUMBER: Final = struct.Struct("!i")  # a process id, or the number of an error below zero
 REQUEST_BYTES_MAX: Final = 1 << 17
@@ -59,10 +59,11 @@ class ForkedChild:
         stderr: int,
         pass_fds: Sequence[int],
     ) -> None:
-        assert list(words[:3]) == [sys.executable, "-m", MODULE]
+        assert list(words[:2]) == [sys.executable, "-m"]
+        assert words[2] in MODULES
         assert stdin == subprocess.DEVNULL
         self.returncode: int | None = None
-        request = json.dumps([words[3:], os.getcwd(), dict(os.environ), list(pass_fds)]).encode()
+        request = json.dumps([words[2], words[3:], os.getcwd(), dict(os.environ), list(pass_fds)]).encode()
         _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # while it asks: what tasks leave behind is not for it
         try:
             socket.send_fds(connection, [request], [stdout, stderr, *pass_fds])
@@ -127,6 +128,7 @@ def _fork_orphan() -> int:
 
 
 def _become_child(
+    module: str,
     arguments: list[str],
     folder: str,
     environment: dict[str, str],
@@ -150,9 +152,9 @@ def _become_child(
     _prctl(PR_SET_NAME, os.path.basename(sys.executable).encode(), 0, 0, 0)
     sys.path.insert(0, folder)
     sys.argv[:] = ["-m", *arguments]
-    sys.modules.pop(MODULE)  # which is to be `__main__`, and nothing else
-    return _run_child
+    sys.modules.pop(module, None)  # which is to be `__main__`, and nothing else
+    return lambda: _run_child(module)
 
 
-def _run_child() -> None:
-    runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
+def _run_child(module: str) -> None:
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -20,15 +20,15 @@ from .conftest import Cluster
 from .programs import Worker, eventually
 from .test_map import Shell
 
-URLS = 400
-AT_ONCE = 2
-LATENCY_SECONDS = 0.005
+URLS = 5_000
+AT_ONCE = 200
+LATENCY_SECONDS = 0.05
 SUMMARY = Path(tq.__file__).with_name("examples") / "fetch" / "summary.py"
 SECONDS = 50.0
 
 
 class SlowServer:
-    """Answers each path after a pause, on a loop of its own: 404 for some, a redirect for some, 503 the first time for some."""
+    """Answers each path after 50 ms, on a loop of its own: 404 for some, a redirect for some, 503 the first time for some."""
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
@@ -79,7 +79,7 @@ def server() -> Iterator[SlowServer]:
 @pytest.fixture
 def fetching(cluster: Cluster, xprocess: XProcess, home: Path) -> Iterator[None]:
     """A worker that fetches, beside the one that does not."""
-    options = ("--queue", "fetch", "--allow-http", "--http-private", "--slots", AT_ONCE)
+    options = ("--queue", "fetch", "--allow-http", "--http-private", "--pool", f"async:{AT_ONCE}")
     worker = Worker(xprocess, home, cluster.master.address, cluster.master.authkey, *options)
     worker.environment["TQ_HTTP_PER_HOST"] = str(AT_ONCE)
     try:
@@ -96,7 +96,7 @@ def shell(cluster: Cluster, home: Path) -> Iterator[Shell]:
     shell.end()
 
 
-def test_hundreds_of_urls_become_a_line_each_and_the_server_is_asked_once_for_each(
+def test_thousands_of_urls_become_a_line_each_and_the_server_is_asked_once_for_each(
     fetching: None, server: SlowServer, shell: Shell
 ) -> None:
     kinds = ["gone", "moved", "busy", *["page"] * 97]
@@ -124,7 +124,7 @@ def test_hundreds_of_urls_become_a_line_each_and_the_server_is_asked_once_for_ea
     shown = subprocess.run(
         [sys.executable, SUMMARY, file], capture_output=True, text=True, timeout=SECONDS, check=True
     )
-    assert shown.stdout.splitlines()[:3] == ["200: 396", "404: 4", f"127.0.0.1:{server.port}: 400"]
+    assert shown.stdout.splitlines()[:3] == ["200: 4,950", "404: 50", f"127.0.0.1:{server.port}: 5,000"]
 
 
 def test_without_such_a_worker_it_waits_and_says_which_one_to_start(cluster: Cluster, shell: Shell) -> None:
