@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .common.domain.directives import Snooze as Snooze
     from .common.domain.directives import Suspended as Suspended
     from .common.domain.hooks import Ended as Ended
+    from .common.domain.limits import Limit as Limit
     from .common.domain.model import State as State
     from .common.domain.on_error import at_least as at_least
     from .common.domain.resources import resource as resource
@@ -104,6 +105,7 @@ _HOMES = {
     "FlowProgress": "client.flows.progress",
     "Handle": "client.tasks.handle",
     "Handles": "client.tasks.handles",
+    "Limit": "common.domain.limits",
     "Occurrence": "client.schedules.schedule",
     "Pool": "client.stdlib.pool",
     "Progress": "client.tasks.answers",

@@ -168,6 +168,8 @@ class App(HookingApp, SchedulingApp, FlowingApp):
                 has the result None; ``"none"``: neither, a failure says only that it is one.
             result_ttl: Seconds from its end until the task is deleted with all that is kept of it, up to 366 days; by default
                 the master's ``result_ttl_seconds``.
+            limits: Bounds on how many of such tasks run at once and start in a time, shared by name: a list of ``tq.Limit``, at
+                most 8; by default none.
             tags: Names with a text each, such as ``{"order": "4711"}``, by which ``tq ls --where 'tag.order=4711'`` finds the
                 task; at most 16, each text of up to 256 bytes.
             on_full: What a submit does when the queue has a bound and is full: ``"wait"`` for room (the default), or ``"raise"``

@@ -27,6 +27,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "show": ("show:show", "Everything about one task"),
         "why": ("why:why", "Why it waits, how it ended"),
         "queues": ("queues:queues", "List queues; delete one"),
+        "limits": ("limits:limits", "Limits of tasks; set them"),
         "locks": ("locks:locks", "Who holds a lock; free it"),
         "workers": ("workers:workers", "List workers"),
         "top": ("top.command:top", "The cluster, live"),

@@ -26,6 +26,7 @@ from ..core.blocking import warn_on_loop
 from ..tasks.handle import Handle
 from ..tasks.handles import Handles
 from ..tasks.lent_slot import wait_lending
+from ..tasks.options import check_made_by_master
 from ..tasks.task import Submitter
 from .async_flow import AsyncFlow, Members
 from .block import FLOWS
@@ -103,6 +104,7 @@ class Flow(AsyncFlow):
                 f"{brief(task, 80)} is not a task: a callback is made by a worker; give what @app.task has made"
             )
         _, choice = task.parts
+        check_made_by_master(choice, "a callback of a flow")
         return os.urandom(TOKEN_BYTES), kind, choice.queue, task.name, choice.wire
 
     def result(self, timeout: float | None = None) -> list[Any]:

@@ -289,7 +289,7 @@ class Executor(StandardExecutor):
             NotSerializable: An argument cannot be sent.
         """
         self._submissions.check_open()
-        remote = self._functions.of(fn)
+        remote = self._functions.of(fn).for_call(args, kwargs)
         blobs: list[Blob] = []
         return cast("Future[T]", self._send(remote, (remote.payload(args, kwargs, blobs), blobs)))
 
@@ -322,30 +322,33 @@ class Executor(StandardExecutor):
         self._submissions.check_not_broken()
         deadline = None if timeout is None else time.monotonic() + timeout
         remote = self._functions.of(fn)
+        if chunksize > 1 and remote.is_of_each_call:
+            raise InvalidArgument(
+                f"chunksize={chunksize} makes one task of several calls, and its limits count for each call; leave it out"
+            )
         works = _works(remote, iterables, chunksize)
         futures: deque[TaskFuture[Any]] = deque()
         try:
             futures.extend(
-                self._send(remote, work, chunked=chunksize > 1) for work in islice(works, buffersize)
+                self._send(one, work, chunked=chunksize > 1) for one, work in islice(works, buffersize)
             )
         except BaseException:
             # From an iterable or an unsendable value: the caller never gets the other results.
             self._cancel(futures)
             raise
-        return self._results(remote, futures, works, deadline, chunksize > 1)
+        return self._results(futures, works, deadline, chunksize > 1)
 
     def _results(
         self,
-        remote: RemoteFunction,
         futures: deque[TaskFuture[Any]],
-        works: Iterator[Work],
+        works: Iterator[tuple[RemoteFunction, Work]],
         deadline: float | None,
         chunked: bool,
     ) -> Iterator[Any]:
         try:
             while futures:
                 futures.extend(
-                    self._send(remote, work, chunked=chunked) for work in islice(works, 1)
+                    self._send(one, work, chunked=chunked) for one, work in islice(works, 1)
                 )  # replaces the one that is about to finish
                 rest = None if deadline is None else deadline - time.monotonic()
                 value = [futures[0].result(rest)]
@@ -401,18 +404,20 @@ def _work(remote: RemoteFunction, args: tuple[Any, ...], kwargs: Mapping[str, An
     return remote.payload(args, kwargs, blobs), blobs
 
 
-def _works(remote: RemoteFunction, iterables: tuple[Iterable[Any], ...], size: int) -> Iterator[Work]:
+def _works(
+    remote: RemoteFunction, iterables: tuple[Iterable[Any], ...], size: int
+) -> Iterator[tuple[RemoteFunction, Work]]:
     """The calls of a map, ``size`` at a time."""
     if size == 1:
         for call in zip(*iterables, strict=False):
-            yield _work(remote, call, {})
+            yield remote.for_call(call, {}), _work(remote, call, {})
         return
     star = len(iterables) != 1
     calls: Iterator[Any] = zip(*iterables, strict=False) if star else iter(iterables[0])
     first = 0
     while chunk := list(islice(calls, size)):
         blobs: list[Blob] = []
-        yield remote.chunk(chunk, blobs, star=star, first=first), blobs
+        yield remote, (remote.chunk(chunk, blobs, star=star, first=first), blobs)
         first += len(chunk)
 
 

@@ -108,7 +108,7 @@ class Pool:
         if cluster is not None:
             cluster.on_end.append(self._submissions.mark_broken)
             self._submissions.on_end.append(cluster.stop)
-        self._functions = RemoteFunctions(self._app.session, options)
+        self._functions = RemoteFunctions(self._app.session, options, joins_calls=True)
         self._processes, self._has_processes = processes, processes is not None
         self._feeder = Feeder(self._app.session, self._submissions)
         self._state = RUN  # guarded by the feeder's lock

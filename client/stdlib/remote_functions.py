@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from ...common.contract.rows import from_wire
@@ -14,6 +15,7 @@ from ...common.errors import Forbidden, InvalidArgument, NotNamed, TqError
 from ...common.values.codec import encode_call, encode_chunk
 from ..tasks.definition import Definition
 from ..tasks.kinds import TaskKind, TaskKinds
+from ..tasks.lane_keys import LaneKeys
 from ..tasks.options import Choice, choose
 from .exceptions import as_broken_cluster, no_worker_runs
 
@@ -25,7 +27,15 @@ if TYPE_CHECKING:
 class RemoteFunction:
     """One callable with the options of its tasks. ``number``: by which threads of this process find it, if it has no name."""
 
-    def __init__(self, definition: Definition, kind: TaskKind, number: int | None = None) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        kind: TaskKind,
+        number: int | None = None,
+        kind_of: Callable[[tuple[Any, ...], Mapping[str, Any]], TaskKind] | None = None,
+    ) -> None:
+        """``kind_of``: of a call, if the keys of its limits depend on its arguments."""
+        self._kind_of = kind_of
         self.kind, self.function, self.number = kind, definition.function, number
         self.received: Callable[[Any], Any] | None = None  # makes a result of plain data
         try:
@@ -42,6 +52,19 @@ class RemoteFunction:
         if one is None or not chunked:
             return one
         return lambda results: list(map(one, results))
+
+    @property
+    def is_of_each_call(self) -> bool:
+        """Whether each call is a task that waits by its own arguments: several cannot be one task."""
+        return self._kind_of is not None or bool(self.kind.choice.terms.limits)
+
+    def for_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> RemoteFunction:
+        """The function as this call of it is submitted. Raises InvalidArgument for arguments that give no key."""
+        if self._kind_of is None:
+            return self
+        found = copy(self)
+        found.kind, found._kind_of = self._kind_of(args, kwargs), None
+        return found
 
     def payload(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], blobs: list[Blob]) -> bytes:
         """The encoded call. Raises TypeError for arguments that do not fit, NotSerializable for a value that cannot be sent.
@@ -70,9 +93,13 @@ class RemoteFunction:
 class RemoteFunctions:
     """The functions of an Executor or Pool, each validated at its first use."""
 
-    def __init__(self, session: ClientSession, options: Mapping[str, Any]) -> None:
-        self._session, self._options = session, options
+    def __init__(
+        self, session: ClientSession, options: Mapping[str, Any], *, joins_calls: bool = False
+    ) -> None:
+        """``joins_calls``: several calls may become one task."""
+        self._session, self._options, self._joins_calls = session, options, joins_calls
         self._choice = choose(options)
+        self._check_joined(self._choice)
         self._known: dict[Callable[..., Any], RemoteFunction] = {}
         self.are_here = (
             False  # the workers are threads of this process, and no other will run what is unfinished
@@ -98,17 +125,20 @@ class RemoteFunctions:
             raise TypeError(f"{function!r:.80} is not callable")
         offer = getattr(function, "__tq_task__", None)
         if isinstance(offer, NamedCallable):
-            base = Choice(offer.queue, offer.options, offer.options.to_wire())
+            base = Choice(offer.queue, offer.options, offer.options.to_wire(), terms=offer.terms)
             definition, choice = Definition(offer.function, offer.name), choose(self._options, base)
         else:
             definition, choice = Definition(function, None), self._choice
+        self._check_joined(choice)
         try:
             name, queue = definition.name, choice.queue
         except NotNamed as error:
             if not self.are_here:
                 raise NotNamed(f"{error}{self.why_names}") from None
             kind = self._session.part(TaskKinds).of(nameless.name_for(function), choice)
-            return RemoteFunction(definition, kind, next(nameless.numbers))
+            return RemoteFunction(
+                definition, kind, next(nameless.numbers), self._kind_of(kind.name, definition, choice)
+            )
         if is_importing():
             raise RuntimeError(
                 "a worker imports this module to run its functions, and the import submits work; "
@@ -120,4 +150,21 @@ class RemoteFunctions:
             raise as_broken_cluster(error) from error
         if serving.connected and not serving.able:
             raise Forbidden(no_worker_runs(name, queue, serving.connected))
-        return RemoteFunction(definition, self._session.part(TaskKinds).of(name, choice))
+        kind = self._session.part(TaskKinds).of(name, choice)
+        return RemoteFunction(definition, kind, kind_of=self._kind_of(name, definition, choice))
+
+    def _kind_of(
+        self, name: str, definition: Definition, choice: Choice
+    ) -> Callable[[tuple[Any, ...], Mapping[str, Any]], TaskKind] | None:
+        """What finds the kind of each call; None: all are of one."""
+        if choice.columns is not None:
+            return None
+        keys, kinds = LaneKeys(choice.terms, definition), self._session.part(TaskKinds)
+        return lambda args, kwargs: kinds.of(name, choice._replace(columns=keys.of_call(args, kwargs)))
+
+    def _check_joined(self, choice: Choice) -> None:
+        if self._joins_calls and (choice.terms.limits or choice.columns is None):
+            raise InvalidArgument(
+                "a Pool makes one task of many calls, and limits= count for each call; use "
+                "task.map, or tq.Executor"
+            )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ...common.domain.ids import IdSource
 
 if TYPE_CHECKING:
+    from ...common.domain.columns import LaneColumns
     from ...common.domain.model import TaskOptions
     from ..core.session import ClientSession
     from .open_flow import OpenFlow
@@ -34,10 +35,12 @@ class TaskKinds:
     def __init__(self, session: ClientSession) -> None:
         # Guards what follows; a forked child has a registry of its own. Reentrant: the garbage collector may run code that submits.
         self._lock = threading.RLock()
-        self._known: dict[tuple[str, str, TaskOptions, OpenFlow | None, str], TaskKind] = {}
+        self._known: dict[
+            tuple[str, str, TaskOptions, OpenFlow | None, str, LaneColumns | None], TaskKind
+        ] = {}
 
     def of(self, name: str, choice: Choice) -> TaskKind:
-        key = (name, choice.queue, choice.options, choice.flow, choice.on_full)
+        key = (name, choice.queue, choice.options, choice.flow, choice.on_full, choice.columns)
         with self._lock:
             kind = self._known.pop(key, None) or TaskKind(name, choice)
             self._known[key] = kind  # at the end: the kind that was used least lately is forgotten first

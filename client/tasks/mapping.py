@@ -16,6 +16,7 @@ from ...common.domain.model import TASK_ID_BYTES
 from ..blobs.blobs import Named, SessionBlobs
 from .definition import Definition
 from .handles import Handles
+from .lane_keys import LaneKeys
 from .needs import GatheredNeeds, TaskNeeds
 from .options import Choice
 from .outcomes import OutcomeBox
@@ -72,11 +73,12 @@ async def submit_all_async(
 
 class MapChunk(NamedTuple):
     """The tasks of one submit call, in runs of consecutive ids. ``named``: the blobs that they name. ``needs``: the tasks whose
-    results they need."""
+    results they need. ``choice``: with the keys of their limits."""
 
     runs: list[PayloadRun]
     named: Named
     needs: TaskNeeds
+    choice: Choice
 
 
 class _MapSubmission:
@@ -85,6 +87,8 @@ class _MapSubmission:
     def __init__(self, session: ClientSession, definition: Definition, choice: Choice) -> None:
         self._session, self._link = session, session.link
         self._definition, self._choice = definition, choice
+        self._lane_keys = None if choice.columns is not None else LaneKeys(choice.terms, definition)
+        self._keys: deque[tuple[str, ...]] = deque()  # of calls that were read and are not in a chunk yet
         self._ids = IdSource(
             seconds=math.inf
         )  # its own, and one block as long as it lasts: a map is one array to people
@@ -98,11 +102,17 @@ class _MapSubmission:
 
     def chunks(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[MapChunk]:
         """Tasks with new ids, grouped into calls of a good size, and the blobs that they name."""
+        if self._lane_keys is not None:
+            calls = self._lane_keys.noted(calls, self._keys.append)
         for payloads, blobs, needs in CallEncoder(self._definition, calls, self._needs).chunks():
             runs = self._runs(payloads)
             ids = [id for run in runs for id in run.run.ids()] if blobs or needs else []
             named = {ids[place]: some for place, some in blobs.items()}
-            yield MapChunk(runs, named, {ids[place]: some for place, some in needs.items()})
+            choice = self._choice
+            if self._lane_keys is not None:
+                keys = [self._keys.popleft() for _ in payloads]
+                choice = choice._replace(columns=self._lane_keys.columns(keys))
+            yield MapChunk(runs, named, {ids[place]: some for place, some in needs.items()}, choice)
 
     def _runs(self, payloads: list[bytes]) -> list[PayloadRun]:
         flow = self._choice.flow
@@ -120,7 +130,7 @@ class _MapSubmission:
             submit_many(
                 self._session,
                 self._definition.name,
-                self._choice,
+                chunk.choice,
                 chunk.runs,
                 self._box if watched else None,
                 self._link,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
+from ...common.domain.columns import NO_COLUMNS, LaneColumns
 from ...common.domain.durations import check_delay
+from ...common.domain.lane_terms import NO_TERMS, TERMS, LaneTerms
+from ...common.domain.limits import Limit
 from ...common.domain.model import TaskOptions, check_name
 from ...common.domain.on_error import AtLeast
 from ...common.errors import InvalidArgument
@@ -39,29 +42,34 @@ class Options(TypedDict, total=False):
     on_error: str | AtLeast
     tags: Mapping[str, str]
     on_full: str
+    limits: Sequence[Limit]
 
 
 class Choice(NamedTuple):
-    """Where and how, decided. ``wire``: the options as they travel. ``flow``: that the tasks become part of."""
+    """Where and how, decided. ``wire``: the options as they travel. ``flow``: that the tasks become part of. ``columns``: what the
+    terms come to; None: that depends on the arguments of each task, see lane_keys.py."""
 
     queue: str
     options: TaskOptions
     wire: dict[str, Any]
     flow: OpenFlow | None = None
     on_full: str = WAIT
+    terms: LaneTerms = NO_TERMS
+    columns: LaneColumns | None = NO_COLUMNS
 
 
 _BESIDE: Final = frozenset({"queue", "on_full"})  # options of a submit, which are not kept with its tasks
 _NAMES: Final = frozenset(field.name for field in fields(TaskOptions))
+_ALL_NAMES: Final = _NAMES | _BESIDE | TERMS
 
 
 def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
     """A choice from options over those of ``base``; raises InvalidArgument naming the bad one."""
-    unknown = given.keys() - _NAMES - _BESIDE
+    unknown = given.keys() - _ALL_NAMES
     if unknown:
-        known = ", ".join(sorted(_NAMES | _BESIDE))
+        known = ", ".join(sorted(_ALL_NAMES))
         raise InvalidArgument(f"unknown option {min(unknown)!r}; one of: {known}")
-    values = {name: _plain(name, value) for name, value in given.items() if name not in _BESIDE}
+    values = {name: _plain(name, value) for name, value in given.items() if name in _NAMES}
     if "at" in values and "delay" not in values:
         values["delay"] = 0.0  # the nearer word counts: using(at=…) replaces a delay given before
     elif values.get("delay") and "at" not in values:
@@ -71,7 +79,19 @@ def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
     on_full = given.get("on_full", base.on_full if base else WAIT)
     if on_full not in (WAIT, RAISE):
         raise InvalidArgument(f"on_full={on_full!r:.80} is unknown; use 'wait' or 'raise'")
-    return Choice(check_name("queue", queue), options, options.to_wire(), on_full=on_full)
+    terms = (base.terms if base else NO_TERMS).using(given)
+    columns = terms.fixed() if terms.are_fixed else None
+    return Choice(
+        check_name("queue", queue), options, options.to_wire(), on_full=on_full, terms=terms, columns=columns
+    )
+
+
+def check_made_by_master(choice: Choice, maker: str) -> None:
+    """Raises InvalidArgument for tasks with limits, which the master does not give to those that it makes itself."""
+    if choice.terms != NO_TERMS:
+        raise InvalidArgument(
+            f"the task has limits=, which {maker} does not know; let it make a task without them that submits this one"
+        )
 
 
 def _plain(name: str, value: Any) -> Any:

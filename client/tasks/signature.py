@@ -60,6 +60,13 @@ class Arguments:
         if is_named or self._is_typed:
             self._accepted = -1
 
+    def names_and_defaults(self) -> dict[str, Any]:
+        """The parameters that have one value each, by name, with their defaults; ``inspect.Parameter.empty``: it has none."""
+        collecting = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        return {
+            one.name: one.default for one in self._signature.parameters.values() if one.kind not in collecting
+        }
+
     def fit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """The call in the form in which it is sent; raises TypeError as calling the function would, and InvalidArgument for a value that
         does not fit its annotation.

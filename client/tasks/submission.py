@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from ...common.domain.columns import NO_COLUMNS, LaneColumns
 from ...common.domain.context import current, is_of_task
 from ...common.domain.id_runs import IdRun, is_run, runs_of
 from ...common.domain.ids import COMPUTED, parse_id, proofs
+from ...common.errors import InvalidArgument
 from .options import WAIT, Choice
 
 if TYPE_CHECKING:
@@ -91,6 +93,15 @@ def parent_here() -> list[bytes] | None:
     return None if own is None else [parse_id(own.id), bytes.fromhex(own.token)]
 
 
+def lane_columns(choice: Choice) -> LaneColumns:
+    """What the tasks of a call say of limits and tenants. A choice whose terms were not evaluated is never sent without them."""
+    if choice.columns is None:
+        raise InvalidArgument(
+            "by= names arguments here, and these tasks are not submitted one by one; use task.submit, task.map or tq.Executor"
+        )
+    return choice.columns
+
+
 def submit_many(
     session: ClientSession,
     name: str,
@@ -125,6 +136,8 @@ def submit_many(
     if choice.flow is not None or parent is not None:
         flow = None if choice.flow is None else choice.flow.flow_id
         args = (*args, *[None] * (6 - len(args)), flow, *(() if parent is None else (parent,)))
+    if choice.columns is not NO_COLUMNS:
+        args = (*args, *[None] * (8 - len(args)), lane_columns(choice).to_wire())
     if choice.on_full != WAIT:
         args = (*args, *[None] * (9 - len(args)), choice.on_full)
     future = link.call(

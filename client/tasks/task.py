@@ -22,9 +22,10 @@ from ..core.blocking import warn_on_loop
 from .definition import Definition
 from .handle import Handle, submit_one
 from .kinds import TaskKind, TaskKinds
+from .lane_keys import LaneKeys
 from .needs import GatheredNeeds, as_needed
 from .open_flow import open_flow
-from .options import Choice, Options, choose
+from .options import Choice, Options, check_made_by_master, choose
 from .signature import check_function
 from .submission import open_batch
 
@@ -58,6 +59,7 @@ class Submitter(Generic[P, R]):
         self._session, self._definition, self._choice, self._key = session, definition, choice, key
         self._after = after
         self._known_kind: TaskKind | None = None
+        self._lane_keys = None if choice.columns is not None else LaneKeys(choice.terms, definition)
 
     def __repr__(self) -> str:
         function = self._definition.function
@@ -96,17 +98,17 @@ class Submitter(Generic[P, R]):
             TaskConflict: A task with this key exists, with other arguments.
             Unreachable: No master answers.
         """
-        session = self._session
-        id, payload, blobs, needs = self._encoded(args, kwargs)
+        session, kind = self._session, self._kind_of(args, kwargs)
+        id, payload, blobs, needs = self._encoded(kind, args, kwargs)
         if blobs:
             self._send(blobs)
         batch = open_batch(session)
         received = self._definition.received
         if batch is not None:
-            batch.add(self._kind, id, payload, blobs, needs)
+            batch.add(kind, id, payload, blobs, needs)
             return Handle(session, id, received=received)
         warn_on_loop("await task.asubmit(…)")
-        handle, stored = submit_one(session, self._kind, id, payload, blobs, needs, received)
+        handle, stored = submit_one(session, kind, id, payload, blobs, needs, received)
         stored.result()
         return cast(Handle[R], handle)
 
@@ -122,11 +124,12 @@ class Submitter(Generic[P, R]):
         """
         import asyncio
 
-        id, payload, blobs, needs = self._encoded(args, kwargs)
+        kind = self._kind_of(args, kwargs)
+        id, payload, blobs, needs = self._encoded(kind, args, kwargs)
         if blobs:
             await asyncio.to_thread(self._send, blobs)
         received = self._definition.received
-        handle, stored = submit_one(self._session, self._kind, id, payload, blobs, needs, received)
+        handle, stored = submit_one(self._session, kind, id, payload, blobs, needs, received)
         await asyncio.wrap_future(stored)
         return cast(Handle[R], handle)
 
@@ -265,7 +268,7 @@ class Submitter(Generic[P, R]):
         return Signature(self, args, kwargs, is_immutable=True)
 
     def _encoded(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, kind: TaskKind, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[bytes, bytes, list[Blob], list[IdRun]]:
         """The id and payload of a task, the blobs that it names, and the tasks whose results it needs."""
         encode, arguments = _encoder(), self._definition.arguments
@@ -279,11 +282,10 @@ class Submitter(Generic[P, R]):
         else:
             args, kwargs = arguments.fit(args, kwargs)
             payload = encode(args, kwargs, arguments.names, blobs, needs)
-        return self._new_id(), payload, blobs, needs.take()
+        return self._new_id(kind), payload, blobs, needs.take()
 
-    def _new_id(self) -> bytes:
+    def _new_id(self, kind: TaskKind) -> bytes:
         if self._key is None:
-            kind = self._kind
             flow = kind.choice.flow
             if flow is None or not flow.has_key:
                 return kind.ids.take_one()
@@ -300,6 +302,7 @@ class Submitter(Generic[P, R]):
             raise InvalidArgument(
                 f"key={self._key!r} names one task, and a schedule makes many; leave it out"
             )
+        check_made_by_master(self._choice, "a schedule")
         arguments = self._definition.arguments
         blobs: list[Blob] = []
         names: tuple[str, ...] = ()
@@ -312,12 +315,14 @@ class Submitter(Generic[P, R]):
             )
         return self._choice, payload
 
-    @property
-    def _kind(self) -> TaskKind:
-        """Looked up at the first submit: before that, the function may have no name."""
+    def _kind_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TaskKind:
+        """Looked up at the first submit: before that, the function may have no name. By the arguments, if keys of limits and the
+        tenant depend on them."""
         flow = open_flow(self._session)
-        if flow is not None:
+        if flow is not None or self._lane_keys is not None:
             choice = self._choice._replace(flow=flow)
+            if self._lane_keys is not None:
+                choice = choice._replace(columns=self._lane_keys.of_call(args, kwargs))
             return self._session.part(TaskKinds).of(self._definition.name, choice)
         kind = self._known_kind
         if kind is None:
@@ -386,6 +391,7 @@ class Task(Submitter[P, R], Generic[P, R, C]):
             options=self._choice.options,
             schedules=tuple(make() for _, make in self.schedules),
             hooks=self._hooks,
+            terms=self._choice.terms,
         )
 
 

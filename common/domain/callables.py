@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .context import Context
 from .hooks import Hooks
+from .lane_terms import NO_TERMS, LaneTerms
 from .model import TaskOptions
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class NamedCallable:
     options: TaskOptions = field(default_factory=TaskOptions)
     schedules: tuple[DeclaredSchedule, ...] = ()  # what a worker that serves it declares
     hooks: Hooks | None = None  # of its App
+    terms: LaneTerms = NO_TERMS
 
 
 def named(name: str, function: Callable[..., Any]) -> NamedCallable:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from ..errors import InvalidArgument
 from ..values.brief import brief
 from .expressions import check_key
-from .limits import LIMITS_OF_TASK_MAX, Limit
+from .limits import LIMITS_OF_TASK_MAX, Limit, limit_from_wire
 
 NO_KEY: Final = ""  # of a limit that all tasks have together
 
@@ -105,7 +105,7 @@ class LaneColumns(NamedTuple):
                 raise InvalidArgument(
                     f"a limit of a submit is [limit, column] or [limit, column, units], not {brief(one, 80)}"
                 )
-            limit = Limit.from_wire(one[0], *one[2:])
+            limit = limit_from_wire(one[0], *one[2:])
             if limit.name in named:
                 raise InvalidArgument(f"limits has {limit.name!r} twice")
             named[limit.name] = (limit, TextColumn.from_wire(f"limit {limit.name!r}", one[1], tasks))

@@ -121,24 +121,20 @@ class Limit:
         """Without ``by`` and ``units``, which are of a task: what is shared under the name."""
         return Limit(self.name, self.max_running, self.rate, self.burst)
 
-    def counted(self, units: int) -> int:
-        """What a task of so many units counts for: an operator may have lowered the limit below that since, and then it runs alone."""
-        return min(units, self.most_units)
-
     def to_wire(self) -> dict[str, Any]:
         """What is shared under the name."""
         given = {"name": self.name, "max_running": self.max_running, "rate": self.rate, "burst": self.burst}
         return {name: value for name, value in given.items() if value is not None}
 
-    @classmethod
-    def from_wire(cls, given: Any, units: Any = 1) -> Limit:
-        """``units``: of the tasks of a submit. Raises InvalidArgument with the field that is wrong."""
-        if not isinstance(given, Mapping) or "name" not in given:
-            raise InvalidArgument(f"a limit is a map of its fields, with a name, not {brief(given, 80)}")
-        for name in given:
-            if name not in _TRAVELS:
-                raise InvalidArgument(f"a limit has no {brief(name, 80)}; it has {', '.join(_TRAVELS)}")
-        return cls(**given, units=units)
+
+def limit_from_wire(given: Any, units: Any = 1) -> Limit:
+    """``units``: of the tasks of a submit. Raises InvalidArgument with the field that is wrong."""
+    if not isinstance(given, Mapping) or "name" not in given:
+        raise InvalidArgument(f"a limit is a map of its fields, with a name, not {brief(given, 80)}")
+    for name in given:
+        if name not in _TRAVELS:
+            raise InvalidArgument(f"a limit has no {brief(name, 80)}; it has {', '.join(_TRAVELS)}")
+    return Limit(**given, units=units)
 
 
 def laid_over(declared: Limit, edits: Mapping[str, Any]) -> Limit | None:

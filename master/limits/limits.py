@@ -22,7 +22,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
 from ...common.domain.likely_names import likely_name
-from ...common.domain.limits import Limit, laid_over
+from ...common.domain.limits import Limit, laid_over, limit_from_wire
 from ...common.errors import InvalidArgument, QuotaExceeded
 from ...common.runtime.limited_log import LimitedLog
 from ...common.wire.frames import pack, unpack
@@ -238,5 +238,5 @@ def _edits(row: LimitRow) -> dict[str, Any]:
 
 
 def _named(row: LimitRow) -> NamedLimit:
-    declared = Limit.from_wire(unpack(row.declared))
+    declared = limit_from_wire(unpack(row.declared))
     return NamedLimit(row, declared, laid_over(declared, _edits(row)))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import tq
+from tq.common.domain.columns import LaneColumns
 from tq.common.domain.id_runs import IdRun, ids_named, runs_of
 from tq.common.domain.ids import COMPUTED, id_of_proof
 from tq.common.domain.model import StateNumber
@@ -49,6 +50,7 @@ class MasterInMemory:
         self._lock = threading.RLock()
         self.tasks: dict[bytes, dict[str, Any]] = {}
         self.functions: dict[str, Callable[..., Any]] = {}
+        self.lanes: list[tuple[str | None, tuple[tuple[str, str, int], ...]]] = []  # of tasks as they came
         self.calls: list[tuple[tuple[Any, ...], str, tuple[Any, ...]]] = []
         self.runs_at_once = True
         self.workers = 0  # connected ones that serve nothing
@@ -104,9 +106,14 @@ class MasterInMemory:
         stream: str | None,
         blobs: list[Any] | None = None,
         proofs: list[Any] | None = None,
+        flow: bytes | None = None,
+        parent: list[Any] | None = None,
+        columns: dict[str, Any] | None = None,
     ) -> int:
         shown, new = dict(proofs or []), 0
         tasks = each(tasks)
+        spans = LaneColumns.from_wire(columns, len(tasks)).spans(len(tasks))
+        self.lanes += [(span.tenant, span.limits) for span in spans for _ in range(span.tasks)]
         for id in (id for id, _ in tasks if id >= COMPUTED):
             assert id_of_proof(queue, name, shown[id]) == id
         for id, payload in tasks:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import tq
 from tq import managers
+from tq.common.domain.lane_terms import TERMS
 from tq.common.domain.model import TaskOptions
 from tq.tasks import mail, shell
 
@@ -58,7 +59,8 @@ def test_every_argument_is_explained_and_no_other() -> None:
     for name in [*functions, "App", "BaseManager", "Executor", "Pool"]:
         arguments = [one for one in inspect.signature(CALLED[name]).parameters if one not in ("self", "cls")]
         if name == "App.task":
-            arguments[-1:] = ["queue", "on_full", *(field.name for field in dataclasses.fields(TaskOptions))]
+            options = [*TERMS, *(field.name for field in dataclasses.fields(TaskOptions))]
+            arguments[-1:] = ["queue", "on_full", *options]
         assert sorted(explained(CALLED[name])) == sorted(arguments), name
 
 

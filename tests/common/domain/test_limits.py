@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tq.common.domain.limits import Limit, LimitRate, check_limits, rate_of
+from tq.common.domain.limits import Limit, LimitRate, check_limits, limit_from_wire, rate_of
 from tq.common.errors import InvalidArgument
 
 
@@ -67,7 +67,7 @@ def test_what_is_shared_under_the_name_travels() -> None:
     limit = Limit("smtp", max_running=3, rate="100/min", burst=10, by="{domain}", units=2)
     wire = {"name": "smtp", "max_running": 3, "rate": "100/min", "burst": 10}
     assert limit.to_wire() == wire
-    assert Limit.from_wire(wire) == limit.terms()
+    assert limit_from_wire(wire) == limit.terms()
     assert Limit("a", max_running=1).to_wire() == {"name": "a", "max_running": 1}
 
 
@@ -76,7 +76,7 @@ def test_what_is_shared_under_the_name_travels() -> None:
 )
 def test_what_is_no_limit_on_the_wire_is_refused(wire: Any) -> None:
     with pytest.raises(InvalidArgument):
-        Limit.from_wire(wire)
+        limit_from_wire(wire)
 
 
 def test_the_limits_of_a_task_are_a_list_without_repetition() -> None:

@@ -1,0 +1,85 @@
+"""Evaluates the limits and the tenant of tasks for the arguments of each call, in the program that submits it. Pure.
+
+What they name is judged when a task is defined or varied, so that a mistyped parameter never waits for its first call.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...common.domain.columns import NO_KEY, LaneColumns, TextColumn
+from ...common.domain.expressions import expression
+from ...common.errors import InvalidArgument
+from .signature import Arguments
+
+if TYPE_CHECKING:
+    from ...common.domain.expressions import Expression
+    from ...common.domain.lane_terms import LaneTerms
+    from .definition import Definition
+
+
+class _Keyed(NamedTuple):
+    """``what``: the option, for messages. ``expression`` None: all tasks have one key."""
+
+    what: str
+    expression: Expression | None
+
+    def key(self, values: Mapping[str, Any]) -> str:
+        return NO_KEY if self.expression is None else self.expression.key(self.what, values)
+
+
+class LaneKeys:
+    """Of one callable and its terms. Raises InvalidArgument for a parameter that it does not have."""
+
+    def __init__(self, terms: LaneTerms, definition: Definition) -> None:
+        self._terms = terms
+        self._keyed = [
+            _Keyed("by", None if limit.by is None else expression("by", limit.by)) for limit in terms.limits
+        ]
+        if terms.tenant is not None:
+            self._keyed.append(_Keyed("tenant", terms.tenant))
+        self._arguments = _arguments(definition)
+        self._defaults: dict[str, Any] = {}
+        if self._arguments is not None:
+            known = self._arguments.names_and_defaults()
+            self._defaults = {
+                name: value for name, value in known.items() if value is not inspect.Parameter.empty
+            }
+            for what, one in self._keyed:
+                if one is not None:
+                    one.check(what, known, self._arguments.function_name)
+
+    def of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> LaneColumns:
+        """The columns of one task."""
+        return self.columns([self._keys(args, kwargs)])
+
+    def noted(
+        self, calls: Iterable[tuple[Any, ...]], note: Callable[[tuple[str, ...]], None]
+    ) -> Iterator[tuple[Any, ...]]:
+        """The calls as they are read, after their keys were noted."""
+        for args in calls:
+            note(self._keys(args, {}))
+            yield args
+
+    def columns(self, keys: Sequence[tuple[str, ...]]) -> LaneColumns:
+        """Of tasks with these keys, in their order."""
+        made = [TextColumn.of(texts) for texts in zip(*keys, strict=True)]
+        limits = tuple(zip(self._terms.limits, made, strict=False))
+        return LaneColumns(limits, None if self._terms.tenant is None else made[-1])
+
+    def _keys(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+        names = () if self._arguments is None else self._arguments.names
+        values = {**self._defaults, **dict(zip(names, args, strict=False)), **kwargs}
+        return tuple(one.key(values) for one in self._keyed)
+
+
+def _arguments(definition: Definition) -> Arguments | None:
+    """None: the parameters are not known here."""
+    try:
+        return definition.arguments
+    except ValueError as error:  # a builtin without a signature
+        raise InvalidArgument(
+            f"{definition.name} does not say its parameters, so by= cannot name one; wrap it in a function"
+        ) from error

@@ -1,0 +1,42 @@
+"""What a program says of its tasks besides options: the limits that they count for, and whose turn they take. Pure.
+
+Terms are evaluated for each task into columns (columns.py) by the program that submits it. Terms without a parameter are the same for
+all tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from .columns import NO_COLUMNS, NO_KEY, LaneColumns, TextColumn
+from .expressions import Expression
+from .limits import Limit, check_limits
+
+
+class LaneTerms(NamedTuple):
+    """``tenant`` None: that of the submitter's key."""
+
+    limits: tuple[Limit, ...] = ()
+    tenant: Expression | None = None
+
+    def using(self, given: Mapping[str, Any]) -> LaneTerms:
+        """With the option ``limits``, if it is given. Raises InvalidArgument."""
+        return self._replace(limits=check_limits(given["limits"])) if "limits" in given else self
+
+    @property
+    def are_fixed(self) -> bool:
+        """Whether they are the same for all tasks, whatever their arguments."""
+        is_fixed = self.tenant is None or not self.tenant.parameters
+        return is_fixed and all(limit.by is None for limit in self.limits)
+
+    def fixed(self) -> LaneColumns:
+        """The columns of any tasks, if they are fixed."""
+        if self == NO_TERMS:
+            return NO_COLUMNS
+        tenant = None if self.tenant is None else TextColumn((self.tenant.key("tenant", {}),))
+        return LaneColumns(tuple((limit, TextColumn((NO_KEY,))) for limit in self.limits), tenant)
+
+
+NO_TERMS: Final = LaneTerms()
+TERMS: Final = frozenset({"limits"})  # the options that they are given by
