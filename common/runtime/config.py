@@ -121,8 +121,6 @@ class WorkerSettings:
         if self.http_private and not self.allow_http:
             remedy = "says from where URLs are fetched, and needs allow_http: --allow-http --http-private"
             found.append((("http_private",), remedy))
-        if len(self.pools) > 1:
-            found.append((("pools",), "must be one pool: start a worker for each"))
         return found
 
 

@@ -180,7 +180,7 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
         return _no_worker(task, workers, able, likely)
     if (held := why_held(engine, task.id)) is not None:
         return held
-    if any(worker.capability and worker.capability.parked for worker in working):
+    if any(worker.waits_for_tasks for worker in working):
         return "it is about to be handed out: a worker that serves it has a free slot"
     slots = sum(worker.info.slots for worker in working if worker.info)
     busy = f"all {slots} slots that serve it are busy" if slots > 1 else "the one slot that serves it is busy"

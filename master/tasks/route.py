@@ -160,6 +160,7 @@ class CapabilityKey(NamedTuple):
     allow: tuple[str, ...]  # patterns of other callables it would import
     queues: tuple[str, ...]  # patterns the worker asked for; empty: all
     allowed: tuple[str, ...]  # patterns its key allows
+    but: tuple[str, ...] = ()  # patterns of queues that are left to other pools of the worker
 
 
 class Capability:
@@ -179,9 +180,10 @@ class Capability:
 
     def takes_from(self, queue: str) -> bool:
         """Whether its patterns of queues, and those of its key, have this one."""
-        return all(
-            not patterns or fits_any(queue, patterns) for patterns in (self.key.queues, self.key.allowed)
-        )
+        key = self.key
+        if key.but and fits_any(queue, key.but):
+            return False
+        return all(not patterns or fits_any(queue, patterns) for patterns in (key.queues, key.allowed))
 
     def unpark(self, call: Call) -> None:
         """Remove a parked call."""
@@ -191,5 +193,5 @@ class Capability:
         """The cost of comparing it with a route: see ``GLANCES``."""
         key = self.key
         names = [glob(one).steps(route.task) for one in key.allow]
-        queues = [glob(one).steps(route.queue.name) for one in (*key.queues, *key.allowed)]
+        queues = [glob(one).steps(route.queue.name) for one in (*key.queues, *key.allowed, *key.but)]
         return 1 + len(names) + len(queues) + (sum(names) + sum(queues)) * GLANCES // STEPS_OF_ROW

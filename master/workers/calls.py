@@ -45,12 +45,13 @@ class Dispatcher(EngineObject):
         return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": named(dropped)}
 
     @exposed(Role.WORKER)
-    def lease(self, call: Call, want: int) -> object:
-        """Lease up to ``want`` tasks, at least one; waits until there is one."""
+    def lease(self, call: Call, want: int, pool: int = 0) -> object:
+        """Lease up to ``want`` tasks, at least one; waits until there is one. ``pool``: which of those that were announced."""
         worker = self.engine.part(Membership).of(call.session)
-        capability = worker.capability
-        if capability is None:
+        leasing = worker.leasing
+        if not leasing:
             raise ProtocolError("announce must be a worker's first call on every connection")
+        capability = leasing[validate_whole("pool", pool, 0, len(leasing) - 1)]
         want = min(validate_whole("want", want, 1, 2**31), LEASE_TASKS_MAX)
         return self.engine.part(Dispatch).park(ParkedLease(call, want, worker.number), capability)
 

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -65,7 +65,10 @@ class Worker:
     info: WorkerInfo | None = None  # None: known from the store, and not announced since this master started
     cost: Cost | None = None
     session: Session | None = None
-    capability: Capability | None = None
+    capability: Capability | None = None  # of all its pools together
+    pools: list[Capability] = field(
+        default_factory=list
+    )  # of each, if it has several: these are what is leased for
     since: int = 0  # steady ms
     started: frozenset[bytes] = frozenset()  # the tasks it runs, as of its last beat
     memory_bytes: int | None = None  # of the worker and its children, as of its last beat
@@ -77,6 +80,15 @@ class Worker:
     orders: dict[bytes, list[Any]] = field(default_factory=dict)  # by the id of the task
     orders_max: int = ORDERS_MIN  # with so many, obsolete ones are removed
     orders_call: Call | None = None
+
+    @property
+    def waits_for_tasks(self) -> bool:
+        return any(one.parked for one in self.leasing)
+
+    @property
+    def leasing(self) -> list[Capability]:
+        """What its lease calls are parked at, by the number of the pool."""
+        return self.pools or ([] if self.capability is None else [self.capability])
 
     @property
     def state(self) -> str:
@@ -150,7 +162,8 @@ class Membership(Part):
         if (
             worker is None or worker.capability is None
         ):  # a known worker may change what it serves, even on a full account: it may become less
-            self._routes.served.check_room(_capability_key(info, session), session.account)
+            for key in (_capability_key(info, session), *_pool_keys(info, session)):
+                self._routes.served.check_room(key, session.account)
         cost = Cost(session.account, WORKER_BYTES + info.size_bytes)
         self._pay(cost)  # before any change: a refusal leaves everything as it was
         worker = self.by_node.get(
@@ -322,14 +335,20 @@ class Membership(Part):
         return dropped
 
     def _set_capability(self, worker: Worker, info: WorkerInfo, session: Session) -> None:
-        capability = self._routes.served.capability(_capability_key(info, session), session.account)
-        before, worker.capability = worker.capability, capability
-        if before is not None and before is not worker.capability:
-            self._retire(before)
+        served = self._routes.served
+        before = [worker.capability, *worker.pools]
+        worker.capability = served.capability(_capability_key(info, session), session.account)
+        worker.pools = [served.capability(key, session.account) for key in _pool_keys(info, session)]
+        self._retire(before)
 
-    def _retire(self, capability: Capability) -> None:
-        if all(worker.capability is not capability for worker in self.by_node.values()):
-            self._routes.served.forget_capability(capability)
+    def _retire(self, capabilities: Iterable[Capability | None]) -> None:
+        """Forget those that no worker has any more."""
+        for capability in dict.fromkeys(capabilities):
+            if capability is not None and not any(
+                capability is worker.capability or capability in worker.pools
+                for worker in self.by_node.values()
+            ):
+                self._routes.served.forget_capability(capability)
 
     def _add(self, worker: Worker) -> Worker:
         self.by_node[worker.node] = self.by_number[worker.number] = worker
@@ -341,9 +360,9 @@ class Membership(Part):
         self._agenda.set(self, worker.node, None)
         if worker.session is not None:
             self._presence.leave(worker.presence)
-        capability, worker.capability = worker.capability, None
-        if capability is not None:
-            self._retire(capability)
+        before = [worker.capability, *worker.pools]
+        worker.capability, worker.pools = None, []
+        self._retire(before)
         if worker.cost is not None:
             worker.cost.give_back()
             worker.cost = None
@@ -351,10 +370,10 @@ class Membership(Part):
 
 def _unpark_leases(worker: Worker) -> None:
     """Remove a worker's parked lease calls, although their connection is still open."""
-    if worker.capability is not None:
-        mine = [one for one in worker.capability.parked.values() if one.worker == worker.number]
+    for capability in worker.leasing:
+        mine = [one for one in capability.parked.values() if one.worker == worker.number]
         for parked in mine:
-            del worker.capability.parked[parked.call]
+            del capability.parked[parked.call]
             parked.call.abandon = None
 
 
@@ -366,3 +385,17 @@ def _capability_key(info: WorkerInfo, session: Session) -> CapabilityKey:
         tuple(sorted(info.queues or ())),
         tuple(session.verifier.queues),
     )
+
+
+def _pool_keys(info: WorkerInfo, session: Session) -> list[CapabilityKey]:
+    return [
+        CapabilityKey(
+            session.verifier.key_id,
+            frozenset(tasks),
+            tuple(sorted(allow)),
+            tuple(sorted(queues)),
+            tuple(session.verifier.queues),
+            tuple(sorted(but)),
+        )
+        for tasks, allow, queues, but in info.pools
+    ]

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
+from ..api.validation import validate_list
 
 TASKS_MAX: Final = 10_000
 TASK_CHARS_MAX: Final = 1_000
@@ -22,6 +24,7 @@ VERSION_CHARS_MAX: Final = 64
 SLOTS_MAX: Final = 65_536
 LENT_MAX: Final = 1_000 * SLOTS_MAX
 PID_MAX: Final = 2**63 - 1  # the largest integer that the store can keep
+POOLS_MAX: Final = 16
 TEXT_BYTES: Final = 64  # of memory for a text, besides its characters
 
 
@@ -37,6 +40,9 @@ class WorkerInfo:
     allow: list[str] = field(default_factory=list)
     lent: int = 0  # children besides the slots, for what waiting tasks wait for
     apply: list[Any] = field(default_factory=list)  # consumers;  see consumers.Consumer
+    pools: list[Any] = field(
+        default_factory=list
+    )  # of several: [tasks, allow, queues, queues of other pools]
 
     @classmethod
     def from_wire(cls, info: Any) -> WorkerInfo:
@@ -49,6 +55,7 @@ class WorkerInfo:
                 f"announce: host, version, tasks, allow, queues and labels are text, slots 1 to {SLOTS_MAX}, pid a number"
             )
         given._check_lengths()
+        given._check_pools()
         return given
 
     @property
@@ -57,6 +64,7 @@ class WorkerInfo:
         texts = [self.host, self.version, *self.tasks, *self.allow, *(self.queues or [])]
         texts += [*self.labels, *self.labels.values()]
         consumers = sum(len(one) for consumer in self.apply for one in consumer if one is not None)
+        texts += [text for pool in self.pools for some in pool for text in some]
         return sum(map(len, texts)) + TEXT_BYTES * len(texts) + consumers + 4 * TEXT_BYTES * len(self.apply)
 
     def _is_well_formed(self) -> bool:
@@ -80,6 +88,32 @@ class WorkerInfo:
                     and 0 <= pid <= PID_MAX
                 )
         return False
+
+    def _check_pools(self) -> None:
+        """Each has only what the worker has."""
+        _at_most("pools", len(validate_list("pools", self.pools)), POOLS_MAX)
+        tasks = set(self.tasks)
+        for pool in self.pools:
+            match pool:
+                case [list(names), list(allow), list(queues), list(but)]:
+                    texts = [*names, *allow, *queues, *but]
+                    if not all(isinstance(text, str) for text in texts):
+                        raise InvalidArgument("announce: what a pool serves is text")
+                    if not (tasks.issuperset(names) and len(names) == len(set(names))):
+                        raise InvalidArgument("announce: a pool has tasks that its worker does not have")
+                    _at_most("patterns of a pool", len(allow) + len(queues) + len(but), PATTERNS_MAX)
+                    if unknown := {*allow} - {*self.allow} | (
+                        {*queues} - {*self.queues} if self.queues else set()
+                    ):
+                        raise InvalidArgument(
+                            f"announce: a pool has patterns that its worker does not have: {brief(min(unknown), 80)}"
+                        )
+                    if max(map(len, but), default=0) > PATTERN_CHARS_MAX:
+                        raise InvalidArgument(
+                            f"announce: a pattern of a pool; at most {PATTERN_CHARS_MAX} characters"
+                        )
+                case _:
+                    raise InvalidArgument("announce: a pool is [tasks, allow, queues, queues of other pools]")
 
     def _check_lengths(self) -> None:
         patterns = [*self.allow, *(self.queues or [])]

@@ -160,6 +160,7 @@ class Bench:
         slots: int = 2,
         allow: tuple[str, ...] = (),
         queues: tuple[str, ...] = (),
+        pools: tuple[list[list[str]], ...] = (),
     ) -> Peer:
         """A worker that has announced itself. ``queues``: of its key."""
         peer = Peer(self, Role.WORKER, node or new_ids(), queues)
@@ -172,6 +173,7 @@ class Bench:
             "queues": None,
             "version": "test",
             "allow": list(allow),
+            "pools": list(pools),
         }
         peer.announced = peer.call("get_dispatcher", "announce", info, held or [])
         return peer

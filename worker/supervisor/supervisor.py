@@ -25,6 +25,7 @@ from typing import Any
 
 from ...common.auth.keys import Credential
 from ...common.domain.id_runs import ids_named
+from ...common.domain.probe import PROBE
 from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ...common.runtime.config import WorkerSettings
 from ...common.runtime.pool_spec import ASYNC
@@ -111,8 +112,8 @@ class Supervisor:
 
     def _shares(self) -> list[Share]:
         settings = self._settings
-        described = self.pools[0].runners.coroutines
-        return shares([pool.spec for pool in self.pools], described.items(), settings.allow, settings.queues)
+        described = [*self.pools[0].runners.coroutines.items(), (PROBE, False)]
+        return shares([pool.spec for pool in self.pools], described, settings.allow, settings.queues)
 
     async def run(self) -> int:
         """Serve until drained; the exit status. Raises Rejected when the master refuses the key."""

@@ -68,7 +68,7 @@ class WorkerPool:
 
     def functions_of(self, names: list[str]) -> list[str]:
         """Those of these tasks that are no coroutine functions."""
-        return [name for name in names if not self.runners.coroutines[name]]
+        return [name for name in names if not self.runners.coroutines.get(name, True)]
 
     def start_rest(self) -> None:
         """The first child is ready: start the others."""

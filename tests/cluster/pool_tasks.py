@@ -1,0 +1,37 @@
+"""Tasks of tests of pools: they say in which process and thread they ran."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+import tq
+
+app = tq.App()
+_here = 0
+_all_here = asyncio.Event()
+
+
+@app.task
+async def meet(others: int) -> int:
+    """Until as many run in this process at a time."""
+    global _here
+    _here += 1
+    if _here == others:
+        _all_here.set()
+    await _all_here.wait()
+    return os.getpid()
+
+
+@app.task
+def where() -> tuple[int, bool]:
+    return os.getpid(), threading.current_thread() is threading.main_thread()
+
+
+@app.task
+async def nap(seconds: float) -> int:
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, over.set)
+    await over.wait()
+    return os.getpid()

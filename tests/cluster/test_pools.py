@@ -1,0 +1,52 @@
+"""Pools of a worker, with real programs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tq
+
+WAIT_SECONDS = 60.0
+
+
+@pytest.fixture
+def tasks(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module as a user's program finds it: by its own name."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    return importlib.import_module("pool_tasks")
+
+
+def test_hundreds_of_coroutines_run_at_once_in_one_child_and_its_death_loses_none(
+    tasks: Any,
+) -> None:
+    with tq.throwaway_cluster(tasks.app, pools=["async:500"]):
+        handles = [tasks.meet.submit(500) for _ in range(500)]
+        [pid] = {handle.result(WAIT_SECONDS) for handle in handles}
+        handles = [tasks.nap.submit(0.5) for _ in range(40)]
+        tasks.where.submit().result(WAIT_SECONDS)  # they have begun
+        os.kill(pid, signal.SIGKILL)
+        assert pid not in {handle.result(WAIT_SECONDS) for handle in handles}
+
+
+def test_each_pool_of_a_worker_runs_its_own_and_one_that_is_full_holds_up_no_other(
+    tasks: Any,
+) -> None:
+    with tq.throwaway_cluster(tasks.app, pools=["process:1", "async:2", "thread:3@threads"]):
+        held = [tasks.nap.submit(60) for _ in range(3)]  # one more than there is room for
+        began = time.monotonic()
+        process, is_main = tasks.where.submit().result(WAIT_SECONDS)
+        thread, is_main_of_threads = tasks.where.using(queue="threads").submit().result(WAIT_SECONDS)
+        assert time.monotonic() - began < 50
+        assert (is_main, is_main_of_threads) == (True, False)
+        assert process != thread
+        assert tasks.nap.using(queue="threads").submit(0).result(WAIT_SECONDS) == thread
+        for handle in held:
+            handle.cancel()
+        ended = {tasks.nap.submit(0).result(WAIT_SECONDS)}
+        assert not ended & {process, thread}
