@@ -50,9 +50,12 @@ class JobRuns:
         on_bug: Callable[[Exception], NoReturn],
     ) -> None:
         self._loop, self._tasks, self._line, self._fork_guard = loop, tasks, line, fork_guard
-        self._end, self.broke = end, on_bug
+        self._end, self._on_bug = end, on_bug
         self._threads = TaskThreads()
         get_needed_from(_not_on_the_loop, failed)
+
+    def broke(self, error: Exception) -> None:
+        self._on_bug(error)
 
     def begin(self, job: ConcurrentJob) -> None:
         served = self._tasks.get(job.block.name)
@@ -129,9 +132,13 @@ class JobRuns:
             except (TimeLimit, CancelRequested) as late:
                 ended = ended or _verdict(job, late)
         if ended is not None:
-            self._loop.call_soon_threadsafe(self._end, job, ended)
+            self._loop.call_soon_threadsafe(self._ended, job, ended)
         elif served is not None:
             self._loop.call_soon_threadsafe(self._found, job, served)
+
+    @contained
+    def _ended(self, job: ConcurrentJob, ended: Verdict) -> None:
+        self._end(job, ended)
 
     @contained
     def _found(self, job: ConcurrentJob, served: ServedTask) -> None:
