@@ -88,6 +88,7 @@ class WorkerSettings:
     labels: dict[str, str] = field(default_factory=dict)
     kill_grace_seconds: float = 5.0
     max_tasks_per_child: int = 0
+    max_seconds_per_child: float = 0.0
     max_memory_per_child: int = 0
     lent_children: int = 4
     nice: int = 0
@@ -269,6 +270,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "labels": _table,
     "kill_grace_seconds": _seconds(0.1),
     "max_tasks_per_child": _whole(0, 10**12),
+    "max_seconds_per_child": _seconds(0),
     "max_memory_per_child": _bytes,
     "lent_children": _whole(0, 1_000),
     "nice": _whole(-20, 19),

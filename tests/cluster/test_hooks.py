@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import tq
 
+from .conftest import AppFactory, WorkerFactory
+from .programs import Master, eventually
+
 WAIT_SECONDS = 30.0
 AROUND = [
     *["before double", "after double: success 8"],
@@ -114,3 +117,17 @@ def test_functions_run_around_each_of_many_tasks(notes: Path, hooked_tasks: Any)
         assert hooked_tasks.double_later.submit(4).result(WAIT_SECONDS) == 8
         assert hooked_tasks.fail.submit().exception(WAIT_SECONDS) is not None
     assert notes.read_text("utf-8").splitlines() == ["starts", *AROUND[2:], "stops"]
+
+
+def test_a_child_is_replaced_by_age_and_closes_what_it_has_made(
+    notes: Path, master: Master, worker_factory: WorkerFactory, app_factory: AppFactory
+) -> None:
+    notes.with_name("notes.up").touch()
+    tasks = Path(__file__).with_name("resource_tasks.py")
+    worker = worker_factory(1, tasks=tasks, options=("--max-seconds-per-child", 0.5))
+    app = app_factory(master.url, master.authkey)
+    assert app.submit("resource_tasks:query", "t").result(WAIT_SECONDS) == "t db 5"
+    eventually(lambda: "db closes" in notes.read_text("utf-8"), WAIT_SECONDS)
+    assert app.submit("resource_tasks:query", "t").result(WAIT_SECONDS) == "t db 5"
+    worker.end()
+    assert notes.read_text("utf-8").count("db opens") == 2

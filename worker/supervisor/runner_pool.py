@@ -27,6 +27,7 @@ from ..agent.runs import JobRun
 from ..child.loading import BrokenCode, import_failure
 from ..pools.interface import MakeRunner, Runner
 from .last_children import LastChildren
+from .lifetimes import Lifetimes
 from .master_connection import MasterConnection
 from .memory import DeathExaminer, resident_bytes
 from .observer import Observer
@@ -43,6 +44,7 @@ class RunnerPool:
     agent: Agent  # set by the supervisor: each of both needs the other
     tick_soon: Callable[[], None]  # and these
     look_soon: Callable[[], None]
+    lifetimes: Lifetimes
 
     def __init__(
         self,
@@ -126,7 +128,10 @@ class RunnerPool:
         self._report("child.started", level="debug", pid=child.pid)
         if not self._first_ready.done():
             self._first_ready.set_result(None)
-        self.agent.child_ready(child.number, self._now(), is_lent=child.number in self.waits.lent)
+        is_lent = child.number in self.waits.lent
+        if not is_lent:
+            self.lifetimes.begin(child.number)
+        self.agent.child_ready(child.number, self._now(), is_lent=is_lent)
 
     def child_failed(self, child: Runner, known: bool, text: str) -> None:
         error = import_failure(known, text)

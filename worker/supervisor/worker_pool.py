@@ -17,6 +17,7 @@ from ..pools.concurrent import ConcurrentHandle
 from ..pools.interface import MakeRunner
 from ..pools.process import ChildHandle
 from .attempt_log import WorkerAttemptLog
+from .lifetimes import Lifetimes
 from .master_calls import MasterCalls
 from .master_connection import MasterConnection
 from .observer import Observer
@@ -45,6 +46,7 @@ class WorkerPool:
         make = make_runner or (ConcurrentHandle if spec.is_concurrent else ChildHandle)
         self.runners = RunnerPool(settings, make, master, observer, report, ended, after)
         self.calls = MasterCalls(master, observer, report, after, place)
+        replacing = Replacing(self.runners, report)
         self.agent = agent = Agent(
             self.runners,
             self.calls,
@@ -55,10 +57,10 @@ class WorkerPool:
             max_tasks_per_child=settings.max_tasks_per_child,
             max_memory_per_child=settings.max_memory_per_child,
             lent_children=settings.lent_children,
-            concurrent=Concurrency(spec.places, Replacing(self.runners, report))
-            if spec.is_concurrent
-            else None,
+            concurrent=Concurrency(spec.places, replacing) if spec.is_concurrent else None,
         )
+        replace = replacing.replace if spec.is_concurrent else None
+        self.runners.lifetimes = Lifetimes(settings.max_seconds_per_child, agent, replace, report)
         limits_memory = settings.max_memory_per_child > 0
         self.ticker = Ticker(agent, self.runners, report, ended, after, limits_memory=limits_memory)
         self.runners.agent = self.calls.agent = agent
