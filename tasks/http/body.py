@@ -18,6 +18,10 @@ import tq
 from .ends import Refused
 
 STEP_BYTES: Final = 256 * 1024  # unpacked at once: between two steps the event loop serves others
+MEMBERS_MAX: Final = (
+    100  # of a packed body, besides one for each MEMBER_BYTES that came out: empty ones would never end
+)
+MEMBER_BYTES: Final = 1_024
 INLINE_BYTES_MAX: Final = 256 * 1024  # a larger body is a tq.Blob: results travel together in messages
 WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 KINDS_MAX: Final = 1_024  # Content-Types that are remembered
@@ -52,12 +56,13 @@ class Unpacking:
     def __init__(self, coding: str) -> None:
         self._bits = WINDOW_BITS[coding]
         self._stream = zlib.decompressobj(self._bits)
+        self._members = self._size = 0  # begun behind the first one; bytes that came out
         self._head: bytes | None = (
             b"" if coding == "deflate" else None
         )  # until it is known which deflate it is
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What comes out, at most STEP_BYTES at once; raises zlib.error."""
+        """What comes out, at most STEP_BYTES at once; raises zlib.error, Refused."""
         if self._head is not None:
             self._head = data = self._head + data
             if len(data) < 2:
@@ -71,9 +76,15 @@ class Unpacking:
             if self._stream.eof:
                 if self._bits < 16 or data[:1] != b"\x1f":
                     return  # behind the end: browsers take no notice either
+                self._members += 1
+                if self._members > MEMBERS_MAX + self._size // MEMBER_BYTES:
+                    raise Refused(
+                        f"the packed body has more than {MEMBERS_MAX} parts with next to nothing in them"
+                    )
                 self._stream = zlib.decompressobj(self._bits)
             out = self._stream.decompress(data, STEP_BYTES)
             data = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+            self._size += len(out)
             if out:
                 yield out
             elif not data:
@@ -89,7 +100,7 @@ class Body:
 
     def __init__(self, bytes_max: int) -> None:
         self.bytes_max, self.size = bytes_max, 0
-        self._parts: list[bytes] = []
+        self._held = bytearray()  # not the parts as they come: a page may send them two bytes at a time
         self._file: IO[bytes] | None = None
 
     def put(self, data: bytes) -> None:
@@ -98,10 +109,10 @@ class Body:
             raise too_large(self.bytes_max)
         if self._file is None and self.size > INLINE_BYTES_MAX:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-            self._file.writelines(self._parts)
-            self._parts.clear()
+            self._file.write(self._held)
+            self._held.clear()
         if self._file is None:
-            self._parts.append(data)
+            self._held += data
         else:
             self._file.write(data)
 
@@ -117,7 +128,7 @@ class Body:
         return tq.Blob.of(self._file)  # type: ignore[arg-type]  # a TemporaryFile is one
 
     def content(self) -> bytes:
-        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        return bytes(self._held)
 
     def close(self) -> None:
         if self._file is not None:

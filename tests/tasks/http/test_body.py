@@ -33,6 +33,12 @@ def test_members_of_a_gzip_file_follow_one_another_and_what_is_no_member_is_left
     assert b"".join(Unpacking("gzip").feed(packed)) == b"ab"
 
 
+def test_a_file_of_many_members_is_unpacked_if_there_is_something_in_them() -> None:
+    assert sum(map(len, Unpacking("gzip").feed(gzip.compress(bytes(2_000)) * 1_000))) == 2_000_000
+    with pytest.raises(Refused, match="more than 100 parts"):
+        list(Unpacking("gzip").feed(gzip.compress(b"") * 1_000))
+
+
 def test_a_bomb_comes_out_in_steps_and_ends_at_the_bound() -> None:
     bomb = gzip.compress(bytes(20_000_000))
     body, largest = Body(1_000_000), 0

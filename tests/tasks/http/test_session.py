@@ -166,6 +166,9 @@ TOO_LARGE = {
     "a bomb in a thousand members": endless(
         HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(bytes(10 * KIB))
     ),
+    "empty members without end": endless(
+        HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"") * 1_000
+    ),
     "a redirect to itself": answer(b"", "Location: /", status="302 Found"),
     "many headers in all": answer(b"", *(f"X-{number}: {'y' * 1000}" for number in range(100))),
 }
