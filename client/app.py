@@ -170,6 +170,8 @@ class App(HookingApp, SchedulingApp, FlowingApp):
                 the master's ``result_ttl_seconds``.
             limits: Bounds on how many of such tasks run at once and start in a time, shared by name: a list of ``tq.Limit``, at
                 most 8; by default none.
+            tenant: Whose task it is: a text, or an expression such as ``"{customer}"``. Tenants take turns, so that many tasks of
+                one do not keep those of another waiting; by default all tasks without a tenant are one.
             tags: Names with a text each, such as ``{"order": "4711"}``, by which ``tq ls --where 'tag.order=4711'`` finds the
                 task; at most 16, each text of up to 256 bytes.
             on_full: What a submit does when the queue has a bound and is full: ``"wait"`` for room (the default), or ``"raise"``

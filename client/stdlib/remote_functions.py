@@ -165,6 +165,6 @@ class RemoteFunctions:
     def _check_joined(self, choice: Choice) -> None:
         if self._joins_calls and (choice.terms.limits or choice.columns is None):
             raise InvalidArgument(
-                "a Pool makes one task of many calls, and limits= count for each call; use "
+                "a Pool makes one task of many calls, and limits= or an expression in tenant= are of each call; use "
                 "task.map, or tq.Executor"
             )

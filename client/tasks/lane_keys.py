@@ -81,5 +81,5 @@ def _arguments(definition: Definition) -> Arguments | None:
         return definition.arguments
     except ValueError as error:  # a builtin without a signature
         raise InvalidArgument(
-            f"{definition.name} does not say its parameters, so by= cannot name one; wrap it in a function"
+            f"{definition.name} does not say its parameters, so by= and tenant= cannot name one; wrap it in a function"
         ) from error

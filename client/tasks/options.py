@@ -43,6 +43,7 @@ class Options(TypedDict, total=False):
     tags: Mapping[str, str]
     on_full: str
     limits: Sequence[Limit]
+    tenant: str | None
 
 
 class Choice(NamedTuple):
@@ -87,10 +88,10 @@ def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
 
 
 def check_made_by_master(choice: Choice, maker: str) -> None:
-    """Raises InvalidArgument for tasks with limits, which the master does not give to those that it makes itself."""
+    """Raises InvalidArgument for tasks with limits or a tenant, which the master does not give to those that it makes itself."""
     if choice.terms != NO_TERMS:
         raise InvalidArgument(
-            f"the task has limits=, which {maker} does not know; let it make a task without them that submits this one"
+            f"the task has limits= or tenant=, which {maker} does not know; let it make a task without them that submits this one"
         )
 
 

@@ -97,7 +97,7 @@ def lane_columns(choice: Choice) -> LaneColumns:
     """What the tasks of a call say of limits and tenants. A choice whose terms were not evaluated is never sent without them."""
     if choice.columns is None:
         raise InvalidArgument(
-            "by= names arguments here, and these tasks are not submitted one by one; use task.submit, task.map or tq.Executor"
+            "by= and tenant= name arguments here, and these tasks are not submitted one by one; use task.submit, task.map or tq.Executor"
         )
     return choice.columns
 

@@ -71,7 +71,7 @@ class LaneSpan(NamedTuple):
 
 
 class LaneColumns(NamedTuple):
-    """The limits of the tasks of one submit, with their keys, and their tenants. ``tenant`` None: that of the submitter's key."""
+    """The limits of the tasks of one submit, with their keys, and their tenants. ``tenant`` None: they have none."""
 
     limits: tuple[tuple[Limit, TextColumn], ...] = ()
     tenant: TextColumn | None = None

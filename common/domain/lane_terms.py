@@ -10,19 +10,24 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from .columns import NO_COLUMNS, NO_KEY, LaneColumns, TextColumn
-from .expressions import Expression
+from .expressions import Expression, expression
 from .limits import Limit, check_limits
 
 
 class LaneTerms(NamedTuple):
-    """``tenant`` None: that of the submitter's key."""
+    """``tenant`` None: the task takes its turn with all those that have none."""
 
     limits: tuple[Limit, ...] = ()
     tenant: Expression | None = None
 
     def using(self, given: Mapping[str, Any]) -> LaneTerms:
-        """With the option ``limits``, if it is given. Raises InvalidArgument."""
-        return self._replace(limits=check_limits(given["limits"])) if "limits" in given else self
+        """With those of the options ``limits`` and ``tenant`` that are given. Raises InvalidArgument."""
+        limits, tenant = self
+        if "limits" in given:
+            limits = check_limits(given["limits"])
+        if "tenant" in given:
+            tenant = None if given["tenant"] is None else expression("tenant", given["tenant"])
+        return LaneTerms(limits, tenant)
 
     @property
     def are_fixed(self) -> bool:
@@ -39,4 +44,4 @@ class LaneTerms(NamedTuple):
 
 
 NO_TERMS: Final = LaneTerms()
-TERMS: Final = frozenset({"limits"})  # the options that they are given by
+TERMS: Final = frozenset({"limits", "tenant"})  # the options that they are given by

@@ -198,6 +198,29 @@ def test_a_pool_refuses_limits_since_it_makes_one_task_of_many_calls(task: Any) 
         pool.map(limited, [1, 2])
 
 
+def test_a_tenant_travels_with_each_submit_and_may_be_left_out_again(
+    task: Any, master: MasterInMemory
+) -> None:
+    owned = task(limits=[ALL], tenant="t{plus}")
+    owned.submit(1, plus=7)
+    owned.map([1, 2])
+    owned.using(tenant="acme", limits=[]).submit(1)
+    owned.using(tenant=None).submit(1)
+    assert [tenant for tenant, _ in master.lanes] == ["t7", "t0", "t0", "acme", None]
+    assert columns(master)[2:] == [
+        {"tenant": "acme"},
+        {"limits": [[{"name": "all", "rate": "100/min"}, ""]]},
+    ]
+    for wrong, why in (
+        ("{plu}", "did you mean {plus}"),
+        ("{x.y}", "names no parameter"),
+        ("", "text"),
+        (5, "text"),
+    ):
+        with pytest.raises(tq.InvalidArgument, match=why):
+            task(tenant=wrong)
+
+
 def test_terms_that_depend_on_arguments_are_never_sent_unevaluated() -> None:
     assert choose({"limits": [PER_X]}).columns is None
     assert choose({"limits": [ALL]}).columns is not None

@@ -24,7 +24,7 @@ def test_terms_without_a_parameter_are_the_same_for_all_tasks() -> None:
 def test_limits_that_are_given_take_the_place_of_those_before() -> None:
     terms = NO_TERMS.using({"limits": [ALL]})
     assert terms.limits == (ALL,)
-    assert terms.using({"priority": 5}) is terms
+    assert terms.using({"priority": 5}) == terms
     assert terms.using({"limits": [PER_X]}).limits == (PER_X,)
     assert terms.using({"limits": []}) == NO_TERMS
     with pytest.raises(InvalidArgument, match=r"limits=\[tq.Limit"):
