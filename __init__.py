@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .common.domain.on_error import at_least as at_least
     from .common.domain.resources import resource as resource
     from .common.domain.steps import Signal as Signal
+    from .common.domain.unique import Unique as Unique
     from .common.errors import CancelRequested as CancelRequested
     from .common.errors import ConfigError as ConfigError
     from .common.errors import DecodeError as DecodeError
@@ -113,6 +114,7 @@ _HOMES = {
     "Schedules": "client.schedules.schedules",
     "Signal": "common.domain.steps",
     "State": "common.domain.model",
+    "Unique": "common.domain.unique",
     "Task": "client.tasks.task",
     "at_least": "common.domain.on_error",
     "as_completed": "client.tasks.handles",

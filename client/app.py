@@ -176,6 +176,7 @@ class App(HookingApp, SchedulingApp, FlowingApp):
                 task; at most 16, each text of up to 256 bytes.
             on_full: What a submit does when the queue has a bound and is full: ``"wait"`` for room (the default), or ``"raise"``
                 tq.Full.
+            unique: A ``tq.Unique``: what becomes of the task when there is one with the same key already.
 
         Returns:
             The task. Calling it runs the function here; ``submit`` runs it on a worker.

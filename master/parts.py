@@ -71,6 +71,7 @@ from .tasks.parents import Parents
 from .tasks.routes import Routes
 from .tasks.scheduled import ScheduledTasks
 from .tasks.subscriptions import Subscriptions
+from .tasks.uniques import Uniques
 from .workers.calls import Dispatcher
 from .workers.membership import Membership
 from .workers.membership_log import MembershipLog
@@ -157,6 +158,8 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     consulted.needs, consulted.becomings = dependencies, becomings
     consulted.flows, consulted.signals, consulted.limits = flows, signals, limits
     consulted.workers, consulted.attempts, consulted.parents = membership, attempt_log, parents
+    uniques = Uniques(store, completion, core.timeline)
+    consulted.uniques = uniques
     consulted.bounds, subscriptions.is_coming = full_queues, full_queues.is_coming
     for listener in (
         routes.ended,
@@ -186,6 +189,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         becomings,
         dependencies,  # before what hands out tasks: those that are unblocked go out at once
         dispatch,
+        uniques,
         full_queues,  # after what takes tasks out of queues
         parents,
         LentSlots(store, routes, dispatch, leases.running),  # after what serves free slots

@@ -12,6 +12,7 @@ from ...common.domain.ids import IdSource
 if TYPE_CHECKING:
     from ...common.domain.columns import LaneColumns
     from ...common.domain.model import TaskOptions
+    from ...common.domain.unique import Unique
     from ..core.session import ClientSession
     from .open_flow import OpenFlow
     from .options import Choice
@@ -36,11 +37,11 @@ class TaskKinds:
         # Guards what follows; a forked child has a registry of its own. Reentrant: the garbage collector may run code that submits.
         self._lock = threading.RLock()
         self._known: dict[
-            tuple[str, str, TaskOptions, OpenFlow | None, str, LaneColumns | None], TaskKind
+            tuple[str, str, TaskOptions, OpenFlow | None, str, LaneColumns | None, Unique | None], TaskKind
         ] = {}
 
     def of(self, name: str, choice: Choice) -> TaskKind:
-        key = (name, choice.queue, choice.options, choice.flow, choice.on_full, choice.columns)
+        key = (name, choice.queue, choice.options, choice.flow, choice.on_full, choice.columns, choice.unique)
         with self._lock:
             kind = self._known.pop(key, None) or TaskKind(name, choice)
             self._known[key] = kind  # at the end: the kind that was used least lately is forgotten first

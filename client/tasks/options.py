@@ -13,6 +13,7 @@ from ...common.domain.lane_terms import NO_TERMS, TERMS, LaneTerms
 from ...common.domain.limits import Limit
 from ...common.domain.model import TaskOptions, check_name
 from ...common.domain.on_error import AtLeast
+from ...common.domain.unique import Unique
 from ...common.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Options(TypedDict, total=False):
     on_full: str
     limits: Sequence[Limit]
     tenant: str | None
+    unique: Unique | None
 
 
 class Choice(NamedTuple):
@@ -57,9 +59,12 @@ class Choice(NamedTuple):
     on_full: str = WAIT
     terms: LaneTerms = NO_TERMS
     columns: LaneColumns | None = NO_COLUMNS
+    unique: Unique | None = None
 
 
-_BESIDE: Final = frozenset({"queue", "on_full"})  # options of a submit, which are not kept with its tasks
+_BESIDE: Final = frozenset(
+    {"queue", "on_full", "unique"}
+)  # options of a submit, which are not kept with its tasks
 _NAMES: Final = frozenset(field.name for field in fields(TaskOptions))
 _ALL_NAMES: Final = _NAMES | _BESIDE | TERMS
 
@@ -80,11 +85,15 @@ def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
     on_full = given.get("on_full", base.on_full if base else WAIT)
     if on_full not in (WAIT, RAISE):
         raise InvalidArgument(f"on_full={on_full!r:.80} is unknown; use 'wait' or 'raise'")
+    unique = given.get("unique", base.unique if base else None)
+    if not isinstance(unique, Unique | None):
+        raise InvalidArgument(
+            f"unique={unique!r:.80} is no tq.Unique; write unique=tq.Unique(by='{{order}}')"
+        )
     terms = (base.terms if base else NO_TERMS).using(given)
     columns = terms.fixed() if terms.are_fixed else None
-    return Choice(
-        check_name("queue", queue), options, options.to_wire(), on_full=on_full, terms=terms, columns=columns
-    )
+    checked = check_name("queue", queue), options, options.to_wire()
+    return Choice(*checked, on_full=on_full, terms=terms, columns=columns, unique=unique)
 
 
 def check_made_by_master(choice: Choice, maker: str) -> None:

@@ -89,6 +89,17 @@ class Arguments:
             why = f"{min(sent)} is a resource, which the worker makes; leave it out" if sent else str(error)
             raise TypeError(f"{self.function_name}{signature}: {why}") from None
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """All that a call may give."""
+        return tuple(self._signature.parameters)
+
+    def values(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """By parameter what a call that fits gives it, defaults included."""
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return bound.arguments
+
     def fits_plainly(self, count: int) -> bool:
         """Whether this number of positional arguments fits without ``bind``."""
         return self._needed <= count <= self._accepted

@@ -112,9 +112,11 @@ def submit_many(
     named: Named | None = None,
     boxes: Sequence[Listener] = (),
     needs: TaskNeeds | None = None,
+    unique: list[Any] | None = None,
 ) -> Future[Any]:
     """Send tasks; the future completes when they are stored. ``box`` receives their outcomes, or one of ``boxes`` the outcome
-    of each. ``named``: their blobs, uploaded before. ``needs``: what each of the tasks needs; None: they need nothing."""
+    of each. ``named``: their blobs, uploaded before. ``needs``: what each of the tasks needs; None: they need nothing.
+    ``unique``: by what the one task is the same as others."""
     stream = None if box is None and not boxes else link.stream
     target = ("get_task_queue", choice.queue)
     rows: list[Any] = [run.to_wire() for run in runs]
@@ -138,8 +140,8 @@ def submit_many(
         args = (*args, *[None] * (6 - len(args)), flow, *(() if parent is None else (parent,)))
     if choice.columns is not NO_COLUMNS:
         args = (*args, *[None] * (8 - len(args)), lane_columns(choice).to_wire())
-    if choice.on_full != WAIT:
-        args = (*args, *[None] * (9 - len(args)), choice.on_full)
+    if choice.on_full != WAIT or unique is not None:
+        args = (*args, *[None] * (9 - len(args)), choice.on_full, *(() if unique is None else (unique,)))
     future = link.call(
         target, "submit", args, repeatable=True, runs=[run.run for run in runs], box=box, boxes=boxes
     )

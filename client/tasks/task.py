@@ -28,6 +28,7 @@ from .open_flow import open_flow
 from .options import Choice, Options, check_made_by_master, choose
 from .signature import check_function
 from .submission import open_batch
+from .unique_submits import check_unique, submit_unique
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -88,14 +89,15 @@ class Submitter(Generic[P, R]):
             kwargs: Keyword arguments of the function.
 
         Returns:
-            The handle of the task.
+            The handle of the task; with ``unique`` of the one that is there, or None with ``on_conflict="skip"``.
 
         Raises:
             TypeError: The arguments do not fit the function. Nothing was sent.
             InvalidArgument: A value does not fit its annotation, a dataclass, TypedDict, NamedTuple, enum or model of pydantic; the message
                 has its path. Nothing was sent.
             NotSerializable: A value cannot be sent; the message has its place. Nothing was sent.
-            TaskConflict: A task with this key exists, with other arguments.
+            TaskConflict: A task with this key exists, with other arguments; or one that is the same by ``unique``, with
+                ``on_conflict="raise"``.
             Unreachable: No master answers.
         """
         session, kind = self._session, self._kind_of(args, kwargs)
@@ -103,6 +105,12 @@ class Submitter(Generic[P, R]):
         if blobs:
             self._send(blobs)
         batch = open_batch(session)
+        if self._choice.unique is not None:
+            if batch is not None:
+                batch.flush()
+            warn_on_loop("await task.asubmit(…)")
+            sent = submit_unique(session, kind, self._definition, id, payload, blobs, needs, (args, kwargs))
+            return cast(Handle[R], sent.handle(sent.stored.result()))
         received = self._definition.received
         if batch is not None:
             batch.add(kind, id, payload, blobs, needs)
@@ -128,6 +136,10 @@ class Submitter(Generic[P, R]):
         id, payload, blobs, needs = self._encoded(kind, args, kwargs)
         if blobs:
             await asyncio.to_thread(self._send, blobs)
+        if self._choice.unique is not None:
+            session, call = self._session, (args, kwargs)
+            sent = submit_unique(session, kind, self._definition, id, payload, blobs, needs, call)
+            return cast(Handle[R], sent.handle(await asyncio.wrap_future(sent.stored)))
         received = self._definition.received
         handle, stored = submit_one(self._session, kind, id, payload, blobs, needs, received)
         await asyncio.wrap_future(stored)
@@ -233,6 +245,8 @@ class Submitter(Generic[P, R]):
             raise InvalidArgument(f"key must be a non-empty str, not {key!r:.80}")
         before = self._after if after is None else as_needed(after)
         choice = choose(options, self._choice)
+        if options.get("unique") is not None:
+            check_unique(choice.unique, self._definition)
         return Submitter(self._session, self._definition, choice, key or self._key, before)
 
     def s(self, *args: Any, **kwargs: Any) -> Signature:
@@ -303,6 +317,10 @@ class Submitter(Generic[P, R]):
                 f"key={self._key!r} names one task, and a schedule makes many; leave it out"
             )
         check_made_by_master(self._choice, "a schedule")
+        if self._choice.unique is not None:
+            raise InvalidArgument(
+                "unique=… is of submits; a schedule has overlap='skip' for this, or write using(unique=None)"
+            )
         arguments = self._definition.arguments
         blobs: list[Blob] = []
         names: tuple[str, ...] = ()
@@ -336,6 +354,10 @@ class Submitter(Generic[P, R]):
             raise InvalidArgument(
                 f"key={self._key!r} names one task, and here many may be made; leave it out, or submit one by one"
             )
+        if self._choice.unique is not None:
+            raise InvalidArgument(
+                "unique=… is judged task by task, and here many may be made; submit them one by one, or write using(unique=None)"
+            )
         if self._after:
             raise InvalidArgument("after=… is of one task, and here many may be made; submit them one by one")
         return self._definition, self._choice._replace(flow=open_flow(self._session))
@@ -356,6 +378,8 @@ class Task(Submitter[P, R], Generic[P, R, C]):
         hooks: Hooks | None = None,
     ) -> None:
         super().__init__(session, Definition(function, name), choice)
+        if choice.unique is not None:
+            check_unique(choice.unique, self._definition)
         self.function: Callable[P, C] = function
         check_function(function)
         self._hooks = hooks

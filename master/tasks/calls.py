@@ -18,6 +18,7 @@ from ...common.contract.tasks import StateRow
 from ...common.domain.id_runs import IdRun
 from ...common.domain.id_text import check_prefix, check_tail
 from ...common.domain.model import Role, StateNumber, TaskOptions, check_name
+from ...common.domain.unique import UniqueTerms
 from ...common.errors import InvalidArgument
 from ..api.validation import (
     EngineObject,
@@ -92,6 +93,7 @@ class TaskQueue(ItemQueueObject):
         parent: list[Any] | None = None,
         columns: dict[str, Any] | None = None,
         on_full: str = WAIT,
+        unique: list[Any] | None = None,
     ) -> object:
         """Accept tasks of one callable, ``[id, payload]`` each, or ``[first id, [payload, …]]`` where ids are consecutive;
         answers how many were new. ``blobs``: the content
@@ -99,7 +101,8 @@ class TaskQueue(ItemQueueObject):
         ``[[id, proof], …]``. ``flow``: the id of the flow that they become part of. ``parent``: ``[id, lease]`` of
         the task that submits them. ``columns``: their limits, with the key of each task in each, and their tenants.
         ``on_full``: ``wait``, the call is answered when the queue has had room for all of them; or ``raise``, it is refused if the
-        queue has none."""
+        queue has none. ``unique``: ``[key, states, milliseconds or nil, on_conflict]`` of one task; answers the id of the other one if it is
+        not stored because of that."""
         allow_queue(call, self.name)
         self.engine.core.room.check()
         if not isinstance(options, dict):
@@ -109,6 +112,7 @@ class TaskQueue(ItemQueueObject):
         route = self.engine.part(Routes).route(self.name, validate_text("task", task), call.session.account)
         named = partial(_numbered, self.engine, check_named(blobs)) if blobs else None
         chosen = TaskOptions.from_wire(options)
+        terms = None if unique is None else UniqueTerms.from_wire(unique)
         said = SubmitCall(
             call,
             self.name,
@@ -121,6 +125,7 @@ class TaskQueue(ItemQueueObject):
             parent,
             columns,
             check_on_full(on_full),
+            terms,
         )
         return self.engine.part(Dispatch).submit(said, route, tasks)
 

@@ -13,6 +13,7 @@ from ...common.domain.id_runs import IdRun
 from ...common.domain.lifecycle import NextStep
 from ...common.domain.limits import Limit
 from ...common.domain.model import OutcomeNumber, StateNumber, TaskOptions
+from ...common.domain.unique import UniqueTerms
 from ..engine.clock import Now
 from ..engine.session import Session
 from ..store.interface.queries import Found
@@ -99,6 +100,13 @@ class BoundKeeper(Protocol):
         """A submit to such a queue, which may wait. Raises Full and WouldDeadlock."""
 
 
+class UniqueKeeper(Protocol):
+    """Tasks that are the same by a key: ``uniques.py``."""
+
+    def admits(self, submission: Submission, terms: UniqueTerms) -> bool:
+        """Whether a task is to be stored. If not, its call is answered."""
+
+
 class KnownWorkers(Protocol):
     """Which workers are here or expected: ``master/workers``."""
 
@@ -124,6 +132,7 @@ class Consulted:
         "needs",
         "parents",
         "signals",
+        "uniques",
         "workers",
     )
 
@@ -136,3 +145,4 @@ class Consulted:
     workers: KnownWorkers
     attempts: AttemptListener
     bounds: BoundKeeper
+    uniques: UniqueKeeper

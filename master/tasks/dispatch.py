@@ -92,7 +92,9 @@ class Dispatch(Part):
         return self.accept(self.judge.submission(said, route, runs))
 
     def accept(self, submission: Submission) -> object:
-        """Tasks that were judged are written by ``settle``."""
+        """Tasks that were judged are written by ``settle``, but for one of which there is another that is the same."""
+        if submission.unique is not None and not self.consulted.uniques.admits(submission, submission.unique):
+            return LATER
         queue = submission.route.queue
         if queue.maxsize:
             self._unwritten[queue] += submission.tasks

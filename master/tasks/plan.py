@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from ...common.domain.ids import id_behind
 from ...common.domain.model import ResultPolicy, StateNumber, TaskOptions
+from ...common.domain.unique import UniqueTerms
 from ..engine.clock import Now
 from ..engine.session import Call, Session
 from ..store.interface.tasks import NewArray, NewTasks
@@ -44,6 +45,7 @@ class SubmitCall(NamedTuple):
     parent: Any
     columns: Any = None
     on_full: str = WAIT
+    unique: UniqueTerms | None = None
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class Submission:
     blobs: dict[bytes, list[int]] | None = None  # named by these tasks
     origin: int | None = None
     parent: bytes | None = None  # the task that submitted them: see parents.py
+    unique: UniqueTerms | None = None  # of one task
     session: Session | None = None  # that watches them, by ``stream``
     stored_before: int = 0  # tasks of the same call that were new
     first_seq: int = 0  # the number before that of its first task

@@ -43,6 +43,7 @@ from .slices import RunningSlice, SliceStore
 from .space import SpaceStore
 from .steps import StepStore
 from .tasks import TaskStore
+from .uniques import UniqueStore
 from .workers import WorkerStore
 
 LOOKS: Final = frozenset(
@@ -201,6 +202,10 @@ class Store(
     @property
     def limits(self) -> LimitStore:
         """Its part for limits and what an operator has changed of them."""
+
+    @property
+    def uniques(self) -> UniqueStore:
+        """Its part for tasks that are the same by a key."""
 
     # the master's own notes
     def get_meta(self, name: str) -> bytes | None: ...

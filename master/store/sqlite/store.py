@@ -44,6 +44,7 @@ from .space import INCREMENTAL, SqliteSpace
 from .statements import load_statements
 from .steps import SqliteSteps
 from .tasks import SqliteTasks
+from .uniques import SqliteUniques
 from .workers import SqliteWorkers
 
 SQLITE_VERSION_MIN: Final = (3, 35, 0)  # RETURNING
@@ -103,6 +104,7 @@ class SqliteStore(
         self.schedules = SqliteSchedules(self._all, self._many, self._exactly)
         self.limits = SqliteLimits(self._all, self._many, self._exactly)
         self.flows = SqliteFlows(self._all, self._many, self._exactly)
+        self.uniques = SqliteUniques(self._all, self._many, self._exactly)
 
     def _open(self) -> sqlite3.Connection:
         try:

@@ -249,6 +249,7 @@ GOOD: dict[str, list[Any]] = {
     "get_task_queue.submit": [
         *("m:f", OPTIONS, [[TASK, b"payload"]], "stream", *BLOBS_AND_PROOFS, b"f" * 16, [TASK, b"l" * 16]),
         {"limits": [[{"name": "smtp", "rate": "1/s"}, [["a"], [0]], 1]], "tenant": "acme"},
+        *("wait", ["key", 15, 1_000, "return"]),
     ],
     **{f"get_blobs.{name}": [b"h" * 32, 9, 0, b"x"][:n] for name, n in (("ask", 2), ("put", 4), ("get", 3))},
     **{f"{name}.{method}": args for name, calls in GOOD_LOCK_CALLS.items() for method, args in calls.items()},
