@@ -41,8 +41,6 @@ class RemoteFunction:
         try:
             self._arguments = definition.arguments
             self.received = definition.received
-        except InvalidArgument:  # an ambiguous annotation
-            raise
         except ValueError:  # a builtin without a signature: the worker checks the arguments
             self._arguments = None
 

@@ -21,7 +21,7 @@ def check_function(function: Callable[..., Any]) -> None:
     classes may stand below it."""
     check_resources(function)
     if may_be_typed(function):
-        typed_call(function, filled_parameters(function))
+        typed_call(function, filled_parameters(function), refuse_ambiguous=True)
 
 
 def filled_parameters(function: Callable[..., Any]) -> set[str]:

@@ -121,10 +121,13 @@ def may_be_typed(function: Callable[..., Any]) -> bool:
     return not all(map(_is_plain, notes.values()))
 
 
-def typed_call(function: Callable[..., Any], filled: typing.Container[str] = ()) -> TypedCall | None:
-    """None: nothing of it is typed. ``filled``: parameters that a worker fills in. Raises InvalidArgument for an ambiguous annotation.
+def typed_call(
+    function: Callable[..., Any], filled: typing.Container[str] = (), *, refuse_ambiguous: bool = False
+) -> TypedCall | None:
+    """None: nothing of it is typed. ``filled``: parameters that a worker fills in. ``refuse_ambiguous``: raise InvalidArgument for an
+    ambiguous annotation, of a function that is to be a task; of any other, which its author did not write for us, it is none.
 
-    An annotation that cannot be evaluated here, such as a class that is imported for type checkers only, is none.
+    An annotation that cannot be evaluated here, such as a class that is imported for type checkers only, is none, too.
     """
     inner = inspect.unwrap(function)
     notes: dict[str, Any] = getattr(inner, "__annotations__", {})
@@ -132,7 +135,17 @@ def typed_call(function: Callable[..., Any], filled: typing.Container[str] = ())
         return None
     name = getattr(inner, "__qualname__", "the function")
     space = getattr(inner, "__globals__", {})
-    shapes = {one: _typed(name, one, note, space) for one, note in notes.items() if one not in filled}
+    shapes: dict[str, Shape | None] = {}
+    for one, note in notes.items():
+        if one in filled:
+            continue
+        try:
+            shapes[one] = _typed(note, space)
+        except _Ambiguous as ambiguous:
+            shapes[one] = None
+            if refuse_ambiguous:
+                what = "the result" if one == "return" else one
+                raise InvalidArgument(f"{name}: the annotation of {what} is ambiguous: {ambiguous}") from None
     if not any(shapes.values()):
         return None
     result = shapes.pop("return", None)
@@ -166,18 +179,14 @@ def _is_plain(note: Any) -> bool:
     return note is None or (isinstance(note, type) and note.__name__ in PLAIN_WORDS)
 
 
-def _typed(function: str, parameter: str, note: Any, space: dict[str, Any]) -> Shape | None:
+def _typed(note: Any, space: dict[str, Any]) -> Shape | None:
     if _is_plain(note):
         return None
     try:
-        evaluated = _evaluated({parameter: note}, space)[parameter]
+        evaluated = _evaluated({"it": note}, space)["it"]
     except Exception:  # names that only a checker knows, or what is no type at all
         return None
-    try:
-        shape = _Shapes().of(evaluated)
-    except _Ambiguous as ambiguous:
-        what = "the result" if parameter == "return" else parameter
-        raise InvalidArgument(f"{function}: the annotation of {what} is ambiguous: {ambiguous}") from None
+    shape = _Shapes().of(evaluated)
     return shape if shape.is_typed else None
 
 
