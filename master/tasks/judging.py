@@ -52,10 +52,10 @@ class SubmitJudge:
             origin = self._consulted.flows.origin(call.session, said.flow, ids)
         parent = self._consulted.parents.of(said.parent)
         if said.columns is not None and runs:  # last: a submit that is refused makes no lanes
-            columns = columns_of(said.columns, runs)
+            columns, spans = columns_of(said.columns, runs)
             for limit, _ in columns.limits:
                 self._consulted.limits.declare(limit, call.session)
-            route, runs = with_lanes(self._routes, route, runs, columns, call.session)
+            route, runs = with_lanes(self._routes, route, runs, spans, call.session)
         submission = Submission(call, route, options, packed, runs, stream, size > LARGE_BYTES, named, origin)
         submission.session, submission.unique = call.session, said.unique
         submission.parent = parent

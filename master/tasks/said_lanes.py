@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from ...common.domain.columns import LaneColumns
+from ...common.domain.columns import LaneColumns, LaneSpan
+from ...common.errors import InvalidArgument
 from ..engine.session import Session
 from .route import LaneKey, Route
 from .routes import Routes
 from .submitted import NewRun, in_lanes
 
+SPANS_MAX: Final = 1_000  # of one call: each may make a lane, in some 65 µs
 
-def columns_of(given: Any, runs: Sequence[NewRun]) -> LaneColumns:
-    """Raises InvalidArgument."""
-    return LaneColumns.from_wire(given, sum(len(new.payloads) for new in runs))
+
+def columns_of(given: Any, runs: Sequence[NewRun]) -> tuple[LaneColumns, list[LaneSpan]]:
+    """What a submit says of its tasks, and in which spans. Raises InvalidArgument."""
+    tasks = sum(len(new.payloads) for new in runs)
+    columns = LaneColumns.from_wire(given, tasks)
+    spans = columns.spans(tasks)
+    if len(spans) > SPANS_MAX:
+        raise InvalidArgument(
+            f"the keys or tenants of neighbours differ {len(spans) - 1:,} times in one call; at most {SPANS_MAX - 1:,}: send the "
+            "tasks in portions, or those with one key one after the other"
+        )
+    return columns, spans
 
 
 def with_lanes(
-    routes: Routes, route: Route, runs: list[NewRun], columns: LaneColumns, session: Session
+    routes: Routes, route: Route, runs: list[NewRun], spans: Sequence[LaneSpan], session: Session
 ) -> tuple[Route, list[NewRun]]:
     """The lane of all the tasks, and them; or their route, and them in runs that have each a lane. Raises QuotaExceeded."""
-    spans = columns.spans(sum(len(new.payloads) for new in runs))
     lanes: dict[LaneKey, Route] = {}
     for span in spans:
         key = LaneKey(span.tenant or "", span.limits)

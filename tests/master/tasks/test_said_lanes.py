@@ -79,6 +79,17 @@ def test_a_master_that_starts_again_has_the_lanes(bench: Bench) -> None:
     assert after.engine.part(NamedLimits).in_force("smtp") == Limit("smtp", max_running=3)
 
 
+def test_one_call_makes_a_bounded_number_of_lanes(bench: Bench) -> None:
+    some = ids(1_001)
+    column = [[str(number) for number in range(1_001)], list(range(1_001))]
+    with pytest.raises(InvalidArgument, match="differ 1,000 times in one call; at most 999"):
+        submit(bench, [[some[0], [PAYLOAD] * 1_001]], {"limits": [[SMTP, column]]})
+    assert bench.engine.part(NamedLimits).in_force("smtp") is None
+    column = [column[0][1:], list(range(1_000))]
+    assert submit(bench, [[some[0], [PAYLOAD] * 1_000]], {"limits": [[SMTP, column]]}) == 1_000
+    assert len(lanes(bench)) == 1_000
+
+
 @pytest.mark.parametrize(
     "columns",
     [
