@@ -118,7 +118,9 @@ def crawling(
 def busy(processes: list[psutil.Process]) -> float:
     """Processor seconds of these and of all that they have started."""
     every = [one for process in processes for one in (process, *process.children(recursive=True))]
-    return float(sum(sum(one.cpu_times()[:2]) for one in every))
+    return float(
+        sum(sum(one.cpu_times()[:4]) for one in every)
+    )  # with what it has waited for: a child may be replaced
 
 
 def _children_seconds() -> float:
@@ -127,18 +129,16 @@ def _children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def pairs(crawl: Crawl, urls: int, number: int) -> list[tuple[Side, Side]]:
+def pairs(crawl: Crawl, urls: int, number: int) -> Iterator[tuple[Side, Side]]:
     """tq and the script, in turns; who begins changes, because the second finds a warm machine."""
     crawl.tq(min(urls, WARM_UP_URLS))
     crawl.bare(min(urls, WARM_UP_URLS))
-    made = []
     for index in range(number):
         if index % 2:
             bare, tq = crawl.bare(urls), crawl.tq(urls)
         else:
             tq, bare = crawl.tq(urls), crawl.bare(urls)
-        made.append((tq, bare))
-    return made
+        yield tq, bare
 
 
 def crawl(scale: Scale) -> Readings:
@@ -165,13 +165,14 @@ def main(urls: int, concurrency: int, number: int, latency: float, pool: str | N
     """The rate of tq beside a bare script, and what a URL costs more."""
     click.echo(f"{urls:,} URLs, {concurrency} at once, {latency * 1e3:g} ms of the server; {machine()}")
     with crawling(concurrency, latency, pool or f"async:{concurrency}") as (one, _):
-        made = pairs(one, urls, number)
-    for tq, bare in made:
-        click.echo(
-            f"tq {tq.rate:,.0f} /s, {tq.busy * 1e6:,.0f} µs a URL (server {tq.server * 1e6:,.0f}); script {bare.rate:,.0f} /s, "
-            f"{bare.busy * 1e6:,.0f} µs (server {bare.server * 1e6:,.0f}); {tq.rate / bare.rate:.2f} ×, "
-            f"{(tq.busy - bare.busy) * 1e6:+,.0f} µs"
-        )
+        made = []
+        for tq, bare in pairs(one, urls, number):
+            made.append((tq, bare))
+            click.echo(
+                f"tq {tq.rate:,.0f} /s, {tq.busy * 1e6:,.0f} µs a URL (server {tq.server * 1e6:,.0f}); "
+                f"script {bare.rate:,.0f} /s, {bare.busy * 1e6:,.0f} µs (server {bare.server * 1e6:,.0f}); "
+                f"{tq.rate / bare.rate:.2f} ×, {(tq.busy - bare.busy) * 1e6:+,.0f} µs"
+            )
     ratio = sorted(tq.rate / bare.rate for tq, bare in made)
     more = sorted(tq.busy - bare.busy for tq, bare in made)
     click.echo(
