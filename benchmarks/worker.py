@@ -91,17 +91,18 @@ async def _measure(tasks: int, slots: int, rounds: int) -> list[tuple[float, flo
     supervisor._master.request = answers.request  # type: ignore[method-assign]
     supervisor._master.notify = answers.notify  # type: ignore[method-assign]
     await supervisor.load()
+    [pool] = supervisor.pools
     for _ in range(slots - 1):
-        supervisor.runners.start_one()
-    while supervisor.agent.children.ready_count < slots:  # noqa: ASYNC110 - it has no event to wait for
+        pool.runners.start_one()
+    while pool.agent.children.ready_count < slots:  # noqa: ASYNC110 - it has no event to wait for
         await asyncio.sleep(0.01)
-    supervisor.agent.connect([], loop.time())
+    pool.agent.connect([], loop.time())
     answers.start(WARM_UP)
     await answers.done
     freeze_started()  # as the program does
     figures = []
     for _ in range(rounds):
-        children = [psutil.Process(pid) for pid in supervisor.runners.pids]
+        children = [psutil.Process(pid) for pid in pool.runners.pids]
         own, theirs, began = _own_seconds(answers), _busy(children), time.perf_counter()
         answers.start(tasks)
         await answers.done
@@ -112,7 +113,7 @@ async def _measure(tasks: int, slots: int, rounds: int) -> list[tuple[float, flo
                 tasks / (time.perf_counter() - began),
             )
         )
-    supervisor.runners.kill_all()
+    pool.runners.kill_all()
     return figures
 
 

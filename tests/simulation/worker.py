@@ -449,8 +449,8 @@ class Worker(Reconnecting):
 
         self._ask("finish", finished, *call.arguments)
 
-    def release(self, held: list[list[Any]]) -> None:
-        self._ask("release", lambda _: None, held)
+    def release(self, held: list[list[Any]], *, begun: bool = False) -> None:
+        self._ask("release", lambda _: None, held, *([True] if begun else []))
         if not (self._confused or self._reports_on_others):
             return
         success = int(OutcomeNumber.SUCCESS)
