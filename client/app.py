@@ -177,6 +177,10 @@ class App(HookingApp, SchedulingApp, FlowingApp):
             on_full: What a submit does when the queue has a bound and is full: ``"wait"`` for room (the default), or ``"raise"``
                 tq.Full.
             unique: A ``tq.Unique``: what becomes of the task when there is one with the same key already.
+            needs: What a worker must have free to run the task, as ``tq-worker --resource`` gives it, and what the task holds while
+                a worker has it: ``{"gpu": 0.5, "mem": "4G"}``; by default nothing.
+            where: Condition on the labels of the worker: ``"zone=eu"``, ``"arch in (x86_64, arm64) and not has slow"``; by default
+                every worker that serves the task may run it.
 
         Returns:
             The task. Calling it runs the function here; ``submit`` runs it on a worker.

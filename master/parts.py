@@ -68,6 +68,7 @@ from .tasks.lent_slots import LentSlots
 from .tasks.limiter import Limiter
 from .tasks.origins import Origins
 from .tasks.parents import Parents
+from .tasks.placements import Placements
 from .tasks.routes import Routes
 from .tasks.scheduled import ScheduledTasks
 from .tasks.subscriptions import Subscriptions
@@ -119,8 +120,10 @@ def make_registry(
 
 def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     store, presence, agenda = core.store, core.presence, core.agenda
+    placements = Placements()
     limits = NamedLimits(store, core.timeline, core.report)
-    routes, origins, leases = Routes(store, limits.in_force), Origins(store), Leases()
+    routes, origins = Routes(store, limits.in_force, placements), Origins(store)
+    leases = Leases(placements)
     scheduled, consulted = ScheduledTasks(store, routes, agenda), Consulted()
     blobs = Blobs(store, core.timeline, agenda, core.report)
     completion = Completion(store, routes, leases, scheduled, core.endings, blobs, consulted, core.random)

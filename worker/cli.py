@@ -64,7 +64,15 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 @click.option("--apply", metavar="MODULE:FUNC", hidden=True, help="Call it for every item of --queue.")
 @click.option("--results", metavar="QUEUE", hidden=True, help="Where what --apply returns is put.")
 @click.option(
-    "--label", "labels", multiple=True, metavar="NAME=VALUE", hidden=True, help="Shown by `tq workers`."
+    "--label", "labels", multiple=True, metavar="NAME=VALUE", hidden=True, help="For where= of tasks."
+)
+@click.option(
+    "--resource",
+    "resources",
+    multiple=True,
+    metavar="NAME=AMOUNT",
+    hidden=True,
+    help="For needs=: gpu=2, mem=16G.",
 )
 @click.option("--authkey", metavar="KEY", help="The key or join token. Prefer --authkey-file.")
 @click.option("--authkey-file", metavar="FILE", help="A file with it; TQ_AUTHKEY works as well.")
@@ -88,7 +96,8 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     SIGTERM or Ctrl-C: finish what runs, hand back the rest; twice: at once; thrice: without the master.
     `tq-worker check …` starts nothing.
     """
-    options["labels"] = ",".join(options["labels"])
+    for name in ("labels", "resources"):
+        options[name] = ",".join(options[name])
     slots_and_pools = options["slots"] is not None and bool(options["pools"])
     if (results := options.pop("results")) is not None:
         options["apply"] = f"{options['apply'] or ''} > {results}"

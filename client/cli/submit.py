@@ -30,6 +30,8 @@ from .output import plain, print_json
 @click.option("--priority", type=int, metavar="N", help="Higher first, -100 to 100.  [0]")
 @click.option("--retries", type=int, metavar="N", help="Further attempts after a failure.  [0]")
 @click.option("--timeout", type=float, metavar="SECONDS", help="Limit of one attempt.")
+@click.option("--needs", multiple=True, metavar="NAME=AMOUNT", help="Of its worker: gpu=0.5, mem=4G.")
+@click.option("--where", metavar="CONDITION", help="On its worker's labels: 'zone=eu'.")
 @click.option("--key", metavar="TEXT", help="Unique: submitting the key again returns the same task.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=TEXT", help="A tag, for --where; repeatable.")
 @click.option("--wait", is_flag=True, help="Wait for the result and print it.")
@@ -43,6 +45,7 @@ def submit(
     wait: bool,
     key: str | None,
     tags: tuple[str, ...],
+    needs: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Submit a task by name. Arguments are JSON: 7, '"text"', '[1, 2]'; a bare word is taken as text.
@@ -55,6 +58,8 @@ def submit(
     given = {name: value for name, value in options.items() if value is not None}
     if tags:
         given["tags"] = _as_tags(tags)
+    if needs:
+        given["needs"] = as_amounts(needs)
     submitter = app.named(task).using(**given) if given else app.named(task)
     if key is not None:
         submitter = submitter.using(key=key)
@@ -126,6 +131,16 @@ def _as_tags(given: Iterable[str]) -> dict[str, str]:
             raise InvalidArgument(f"--tag {one!r:.80}: write --tag NAME=TEXT, each name once")
         tags[name] = text
     return tags
+
+
+def as_amounts(needs: Iterable[str]) -> dict[str, str]:
+    """What ``--needs`` names."""
+    pairs = [text.partition("=") for text in needs]
+    if not all(equals for _, equals, _ in pairs):
+        raise InvalidArgument(
+            f"--needs {' '.join(needs)!r:.80}: write --needs NAME=AMOUNT, as in --needs gpu=1"
+        )
+    return {name: amount for name, _, amount in pairs}
 
 
 def as_argument(text: str) -> Any:

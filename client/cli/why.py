@@ -30,8 +30,7 @@ def why(app: App, as_json: bool, task_id: str) -> None:
     task = app.call(("get_tasks",), "show", meant.ids.first)
     sentence = explanation(task)
     if as_json:
-        print_json(
-            {"id": show_id(meant.ids.first), "state": State.from_number(task["state"]), "why": sentence}
-        )
+        shown = {"id": show_id(meant.ids.first), "state": State.from_number(task["state"]), "why": sentence}
+        print_json({**shown, **{name: task[name] for name in ("placing",) if name in task}})
     else:
         write(sentence + "\n")

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from ...common.domain.amounts import THOUSANDTHS, show_amount, units
 from ...common.domain.model import Role
 from ...common.domain.probe import PROBE
 from ...common.runtime.terminal import console, say, write
@@ -16,7 +17,8 @@ from .fleet import fleet
 from .options import connected
 from .output import ago, memory, print_json, print_table, rate
 
-COLUMNS: Final = ("node", "host", "state", "#busy", "#rate", "#memory", "version", "#seen", "labels")
+OF_ALL: Final = ("node", "host", "state", "#busy", "#rate", "#memory", "version", "#seen")
+OF_SOME: Final = {"labels": "labels", "free": "resources"}  # and the field of a row
 POLL_SECONDS: Final = 0.5
 
 
@@ -25,7 +27,7 @@ POLL_SECONDS: Final = 0.5
 @connected(Role.VIEWER)
 def workers(app: App, as_json: bool, tasks: bool) -> None:
     """List workers: state, busy slots, tasks per second, memory, last contact."""
-    living, absent = found = fleet(app.call(("get_workers",), "list"))
+    living, absent = found = fleet([_with_units(row) for row in app.call(("get_workers",), "list")])
     if as_json:
         print_json([*living, *absent])
         return
@@ -41,14 +43,16 @@ def workers(app: App, as_json: bool, tasks: bool) -> None:
             row["version"],
             ago(row["last_seen"]),
             " ".join(f"{name}={value}" for name, value in row["labels"].items()),
+            " ".join(_free(name, **amounts) for name, amounts in row["resources"].items()),
         )
         for row in rows
     ]
-    if not any(row["labels"] for row in rows):  # 80 columns are few
-        shown = [row[:-1] for row in shown]
+    # 80 columns are few: of these only what some worker has.
+    columns = [*OF_ALL, *(name for name in OF_SOME if any(row[OF_SOME[name]] for row in rows))]
+    places = [place for place, name in enumerate((*OF_ALL, *OF_SOME)) if name in columns]
     print_table(
-        COLUMNS[: len(shown[0])] if shown else COLUMNS,
-        shown,
+        columns,
+        [tuple(row[place] for place in places) for row in shown],
         empty="no workers; start one with tq-worker --connect … MODULE",
     )
     if absent:
@@ -79,6 +83,20 @@ def drain(app: App, as_json: bool, worker: str, wait: bool) -> None:
     else:
         done = "is gone" if wait else "is draining"
         write(f"{found['host']} ({found['node'][:8]}) {done}\n")
+
+
+def _with_units(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of which people and programs read amounts in units, and not in thousandths."""
+    resources = {
+        name: {"all": units(there), "free": units(free)}
+        for name, (there, free) in row.get("resources", {}).items()
+    }
+    return {**row, "resources": resources}
+
+
+def _free(name: str, *, all: float, free: float) -> str:
+    there, left = (show_amount(round(amount * THOUSANDTHS)) for amount in (all, free))
+    return f"{name}={left}/{there}"
 
 
 def _until_gone(app: App, found: dict[str, Any]) -> None:

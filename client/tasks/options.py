@@ -46,6 +46,8 @@ class Options(TypedDict, total=False):
     limits: Sequence[Limit]
     tenant: str | None
     unique: Unique | None
+    needs: Mapping[str, float | str]
+    where: str
 
 
 class Choice(NamedTuple):
@@ -114,6 +116,10 @@ def _plain(name: str, value: Any) -> Any:
                 f"on_error={value!r} is a bare number; write on_error=tq.at_least({value!r})"
             )
         return int(value)
+    if name == "needs":
+        from ...common.domain.placing import read_needs  # a program that uses none loads nothing of it
+
+        return read_needs(value)
     if isinstance(value, timedelta) and name != "at":
         return value.total_seconds()
     if isinstance(value, datetime) and name == "at":

@@ -7,7 +7,6 @@ finer than a thousandth is refused and not rounded: a program that writes 1/3 sh
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Final
 
 from ..errors import InvalidArgument
@@ -30,7 +29,11 @@ def read_amount(what: str, value: object) -> int:
     1,000, with an ``i`` behind them of 1,024. ``what`` names it in the error. Raises InvalidArgument."""
     text = value.strip() if isinstance(value, str) else ""
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= AMOUNT_MAX:
-        text = format(Decimal(repr(value)), "f")  # as it is written, and not its nearest binary fraction
+        text = str(value) if isinstance(value, int) else f"{value:.3f}"
+        if (
+            float(text) != value
+        ):  # what is finer is refused below: 0.1 is not, although its nearest float is no tenth
+            text = f"{value:.{DIGITS_MAX}f}"
     match = _WRITTEN.fullmatch(text)
     if match is None:
         raise InvalidArgument(
@@ -77,3 +80,8 @@ def show_amount(amount: int) -> str:
     power = max(power for power in range(1, len(_SUFFIXES) + 1) if units >= 1_000**power)
     tenths = units * 10 // 1_000**power
     return f"{tenths // 10}.{tenths % 10}{_SUFFIXES[power - 1]}"
+
+
+def units(amount: int) -> int | float:
+    """The number of units, for programs that read JSON."""
+    return amount / THOUSANDTHS if amount % THOUSANDTHS else amount // THOUSANDTHS

@@ -199,6 +199,9 @@ class TaskOptions:
     )
     on_error: str | int = FAIL  # what becomes of it when a task that it needs does not succeed
     tags: Tags = ()  # by which people find it; given as a map
+    # What its worker must have: pairs of a resource and thousandths of it, sorted, and a condition on labels, see placing.py.
+    needs: tuple[tuple[str, int], ...] = ()
+    where: str = ""
 
     def __post_init__(self) -> None:
         check_number("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX, whole=True)
@@ -213,6 +216,8 @@ class TaskOptions:
         check_on_error(self.on_error)
         if self.tags != ():
             object.__setattr__(self, "tags", tags_of(self.tags))
+        if self.needs != () or self.where != "":
+            self._check_placing()
         if self.delivery not in tuple(Delivery):
             raise InvalidArgument(
                 f"delivery={brief(self.delivery)} is unknown; use 'at_least_once' or 'at_most_once'"
@@ -226,6 +231,16 @@ class TaskOptions:
             raise InvalidArgument(
                 "retries need delivery='at_least_once': an at_most_once task is never started twice"
             )
+
+    def _check_placing(self) -> None:
+        from .placing import (
+            check_needs,
+            check_where,
+        )  # few programs use it, and the others load nothing of it
+
+        needs = dict(self.needs) if isinstance(self.needs, tuple) else self.needs
+        object.__setattr__(self, "needs", check_needs(needs))
+        object.__setattr__(self, "where", check_where(self.where))
 
     def to_wire(self) -> dict[str, Any]:
         if self is DEFAULT_OPTIONS:

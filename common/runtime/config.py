@@ -86,6 +86,7 @@ class WorkerSettings:
     http_private: bool = False
     apply: Application | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    resources: dict[str, int] = field(default_factory=dict)  # in thousandths, see domain/amounts.py
     kill_grace_seconds: float = 5.0
     max_tasks_per_child: int = 0
     max_seconds_per_child: float = 0.0
@@ -222,6 +223,39 @@ def _table(value: Any) -> dict[str, str]:
     return dict(value)
 
 
+def _labels(value: Any) -> dict[str, str]:
+    from ..domain.where import check_label_name  # few programs have labels
+
+    labels = _table(_pairs(value))
+    for name in labels:
+        check_label_name("a label", name)
+    return labels
+
+
+def _resources(value: Any) -> dict[str, int]:
+    """``gpu=2,mem=16G``, or a table of amounts."""
+    from ..domain.amounts import read_amount
+    from ..domain.placing import RESOURCES_MAX
+    from ..domain.where import check_label_name
+
+    if isinstance(value, str):
+        value = _table(_pairs(value))
+    if not isinstance(value, Mapping) or len(value) > RESOURCES_MAX:
+        raise ValueError(f"a table of at most {RESOURCES_MAX} amounts, name = 2 or name = '16G'")
+    return {check_label_name("a resource", name): read_amount(name, amount) for name, amount in value.items()}
+
+
+def _pairs(value: Any) -> Any:
+    """What stands in an option or a variable, with an equals sign in each part and no name twice."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in _texts(value)]
+    names = [name.strip() for name, _, _ in pairs]
+    if not all(equals for _, equals, _ in pairs) or len(set(names)) < len(names):
+        raise ValueError("NAME=VALUE, each name once")
+    return {name: text.strip() for name, (_, _, text) in zip(names, pairs, strict=True)}
+
+
 def _addresses(value: Any) -> tuple[Address, ...]:
     addresses = tuple(parse_address(one) for one in _texts(value))
     if not addresses:
@@ -267,7 +301,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "allow_http": _switch,
     "http_private": _switch,
     "apply": _application,
-    "labels": _table,
+    "labels": _labels,
+    "resources": _resources,
     "kill_grace_seconds": _seconds(0.1),
     "max_tasks_per_child": _whole(0, 10**12),
     "max_seconds_per_child": _seconds(0),

@@ -21,6 +21,7 @@ from ..items.deliveries import Deliveries
 from ..items.items import Items
 from ..items.queue import ItemQueueState
 from ..tasks.attempt_output import AttemptOutput
+from ..tasks.explain_placing import place_of
 from ..tasks.full_queues import FullQueues
 from ..tasks.leases import Leases
 from ..tasks.route import Capability, Queue
@@ -44,6 +45,7 @@ LONG: Final = (
     "tasks",
     "allow",
     "labels",
+    "resources",
     "queues",
 )  # fields of a worker's row that may be long, and are not needed every second
 
@@ -146,7 +148,13 @@ def worker_rows(engine: Engine, key: Verifier) -> list[dict[str, Any]]:
         details_left -= long[one]
         if details_left < 0:
             asked_for = rows[one]["queues"]
-            rows[one] |= {"tasks": [], "allow": [], "labels": {}, "queues": asked_for and [LEFT_OUT]}
+            rows[one] |= {
+                "tasks": [],
+                "allow": [],
+                "labels": {},
+                "resources": {},
+                "queues": asked_for and [LEFT_OUT],
+            }
     return [row for one, row in rows.items() if one in shown]
 
 
@@ -178,6 +186,7 @@ def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -
         "pid": info.pid,
         "slots": info.slots,
         "labels": info.labels,
+        "resources": _resources(engine, worker),
         "tasks": [name for name in info.tasks if name != PROBE],
         "allow": info.allow,
         "queues": info.queues,
@@ -191,6 +200,12 @@ def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -
         "since": engine.now.shown(worker.since),
         "last_seen": worker.presence.last_seen_wall / 1000,
     }
+
+
+def _resources(engine: Engine, worker: Worker) -> dict[str, list[int]]:
+    """What there is of each, and what is free of it, in thousandths."""
+    place = place_of(engine, worker)
+    return {name: [there, max(0, place.free[name])] for name, there in place.resources.items()}
 
 
 def snapshot(engine: Engine, key: Verifier) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from .meter import TaskMeter
 from .origins import is_of_flow
 from .parked import ParkedCalls, answer
 from .plan import Plan, Submission, SubmitCall
-from .route import Capability, ParkedLease, Queue, Route
+from .route import Capability, ParkedLease, Queue, Route, packed_placing
 from .routes import Routes
 from .scheduled import ScheduledTasks
 from .submitted import NewRun, new_runs, only
@@ -117,6 +117,8 @@ class Dispatch(Part):
         large = largest(runs) > LARGE_BYTES
         chosen = options.to_wire()
         packed = pack(chosen) if chosen else None
+        if placing := packed_placing(options):
+            route = self._routes.lane(route, route.key._replace(needs=placing))
         self._fresh.append(Submission(None, route, options, packed, runs, None, large, origin=origin))
 
     def park(self, parked: ParkedLease, capability: Capability) -> object:

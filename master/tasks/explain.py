@@ -23,6 +23,7 @@ from ..store.interface.steps import StepRow
 from ..workers.membership import Membership, Worker
 from .dispatch import Dispatch
 from .explain_limits import why_held
+from .explain_placing import lane_of, placing_of, suiting, why_not_placed
 from .lent_slots import LentSlots
 from .route import Route
 from .routes import Routes
@@ -114,12 +115,13 @@ def is_stuck(engine: Engine, task: FullTask) -> bool:
     if task.state != StateNumber.READY:
         return False
     route = engine.part(Routes).route(task.queue, task.task)
-    takers = (
+    takers = [
         one
         for one in engine.part(Membership).by_node.values()
-        if one.session is not None and not one.draining
-    )
-    return route.queue.paused or all(one.capability not in route.capabilities for one in takers)
+        if one.session is not None and not one.draining and one.capability in route.capabilities
+    ]
+    placing = placing_of(engine, lane_of(engine, task))
+    return route.queue.paused or not (takers if placing is None else suiting(engine, placing, takers))
 
 
 def _why_leased(engine: Engine, task: FullTask) -> str:
@@ -180,6 +182,11 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
         return _no_worker(task, workers, able, likely)
     if (held := why_held(engine, task.id)) is not None:
         return held
+    lane = lane_of(engine, task)
+    if (placing := placing_of(engine, lane)) is not None:
+        if (text := why_not_placed(engine, lane, placing, working)) is not None:
+            return text
+        working = suiting(engine, placing, working)
     if any(worker.waits_for_tasks for worker in working):
         return "it is about to be handed out: a worker that serves it has a free slot"
     slots = sum(worker.info.slots for worker in working if worker.info)

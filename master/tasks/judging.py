@@ -13,7 +13,7 @@ from ...common.errors import InvalidArgument
 from ...common.wire.frames import pack, too_large
 from .consulted import Consulted
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, Submission, SubmitCall
-from .route import Route
+from .route import LaneKey, Route, packed_placing
 from .routes import Routes
 from .said_lanes import columns_of, with_lanes
 from .submitted import NewRun, check_computed
@@ -51,11 +51,14 @@ class SubmitJudge:
             ids = (id for new in runs for id in new.run.ids())
             origin = self._consulted.flows.origin(call.session, said.flow, ids)
         parent = self._consulted.parents.of(said.parent)
+        needs = packed_placing(options)
         if said.columns is not None and runs:  # last: a submit that is refused makes no lanes
             columns, spans = columns_of(said.columns, runs)
             for limit, _ in columns.limits:
                 self._consulted.limits.declare(limit, call.session)
-            route, runs = with_lanes(self._routes, route, runs, spans, call.session)
+            route, runs = with_lanes(self._routes, route, runs, spans, needs, call.session)
+        elif needs:
+            route = self._routes.lane(route, LaneKey(needs=needs), call.session.account)
         submission = Submission(call, route, options, packed, runs, stream, size > LARGE_BYTES, named, origin)
         submission.session, submission.unique = call.session, said.unique
         submission.parent = parent

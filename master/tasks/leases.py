@@ -11,6 +11,7 @@ from ...common.domain.id_runs import PLACE_BYTES
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..store.interface.store import Picture
+from .placements import Placements
 from .results import drops_results
 from .route import ParkedLease
 
@@ -151,13 +152,25 @@ class _Neighbours:
 
 
 class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
-    """All leased tasks by id: each by itself, or in the slice of an array that it was leased with."""
+    """All leased tasks by id: each by itself, or in the slice of an array that it was leased with. What they hold of their workers is
+    counted in ``placements``."""
 
-    def __init__(self) -> None:
-        self.alone: dict[bytes, LeasedAttempt] = {}
+    def __init__(self, placements: Placements | None = None) -> None:
+        self.alone: dict[bytes, LeasedAttempt] = {}  # those of plain lanes may be put here directly
         self._slices: dict[bytes, _Neighbours] = {}  # by what their ids have in common
+        self._placements = placements or Placements()
+        self._placed = self._placements.lanes
+
+    def _hold(self, held: LeasedAttempt | SliceLease, tasks: int) -> None:
+        if held.route in self._placed:
+            self._placements.hold(held.worker, held.route, tasks)
 
     def add(self, slice: SliceLease) -> None:
+        if self._placed:
+            self._hold(slice, slice.stop - slice.seq)
+        self._put(slice)
+
+    def _put(self, slice: SliceLease) -> None:
         neighbours = self._slices.get(slice.prefix)
         if neighbours is None:
             neighbours = self._slices[slice.prefix] = _Neighbours()
@@ -176,6 +189,8 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
         """So many tasks of a slice, from this one on, are leased no longer. In the midst of it, those behind become a slice of
         their own."""
         stop = seq + count
+        if self._placed:
+            self._hold(slice, -count)
         if slice.begun:
             for one in range(seq, stop):
                 slice.begun.pop(one, None)
@@ -190,13 +205,15 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
             slice.stop = seq
         else:
             tail, slice.stop = slice.behind(stop), seq
-            self.add(tail)
+            self._put(tail)
 
     def take_out(self, id: bytes) -> None:
         """A task of a slice has a row of its own from now on."""
         place = self.place(id)
         if place is not None:
             slice, seq = place
+            if self._placed:
+                self._hold(slice, 1)  # what ``let`` gives back
             self.alone[id] = slice.one(seq)
             self.let(slice, seq)
 
@@ -217,6 +234,7 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
     def clear(self) -> None:
         self.alone.clear()
         self._slices.clear()
+        self._placements.clear_held()
 
     # a mapping of tasks
 
@@ -240,16 +258,24 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
     def __setitem__(self, id: bytes, held: LeasedAttempt) -> None:
         place = self.place(id)
         if place is None:
+            if self._placed:
+                before = self.alone.get(id)
+                if before is not None:
+                    self._hold(before, -1)
+                self._hold(held, 1)
             self.alone[id] = held
         elif held.begun is not None:
             place[0].begun[held.seq] = held.begun
 
     def __delitem__(self, id: bytes) -> None:
-        if self.alone.pop(id, None) is None:
+        held = self.alone.pop(id, None)
+        if held is None:
             place = self.place(id)
             if place is None:
                 raise KeyError(id)
             self.let(*place)
+        elif self._placed:
+            self._hold(held, -1)
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self.alone
@@ -270,8 +296,8 @@ class Leases(Part):
     """All leased tasks. Code that grants, ends or takes back a lease changes ``running`` directly, because this happens
     for every task."""
 
-    def __init__(self) -> None:
-        self.running = LeasedTasks()
+    def __init__(self, placements: Placements | None = None) -> None:
+        self.running = LeasedTasks(placements)
         self.cancelling: set[bytes] = set()  # ids of those with a requested cancel; their rows record it too
         self._cancel_listeners: list[Callable[[bytes], None]] = []
 

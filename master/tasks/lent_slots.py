@@ -58,6 +58,7 @@ class ParkedWait:
         None  # by route of what it waits for: how often something was ready; None: to be looked at
     )
     seen_of_all: int | None = None  # the same of all routes; None: what it waits for is known to be there
+    seen_placed: int | None = None  # ``Placements.version`` when its worker had no room for some of it
 
 
 class LentSlots(Part):
@@ -150,6 +151,7 @@ class LentSlots(Part):
             if (
                 seen is None
                 or (wait.seen_of_all is not None and wait.seen_of_all != self._routes.readied)
+                or (wait.seen_placed is not None and wait.seen_placed != self._routes.placements.version)
                 or any(route not in routes or routes[route].readied != times for route, times in seen.items())
             ):
                 yield wait
@@ -175,8 +177,12 @@ class LentSlots(Part):
         """What is ready of what it waits for; notes of what this depends on."""
         self._store.settle()
         ready: list[IdRun] = []
-        wait.seen, wait.seen_of_all = {}, None
+        wait.seen, wait.seen_of_all, wait.seen_placed = {}, None, None
         seen, held, reserved, is_held = wait.seen, self._routes.lanes.held, Reserved(), False
+        placements = self._routes.placements
+        if placements.lanes:
+            self._routes.lanes.keep(now)
+        free = placements.scratch(wait.worker)
         named, there = sum(run.length for run in wait.runs), 0
         for place, span in enumerate(self._spans(wait)):
             there += span.length
@@ -188,8 +194,13 @@ class LentSlots(Part):
             seen[span.route] = route.readied
             if span.state == READY and capability in route.capabilities and not route.queue.paused:
                 room = min(span.length, held.room(route, now, reserved))
-                held.reserve(route, room, reserved)
                 is_held |= room < span.length
+                if route.key.needs:
+                    placing = placements.placing(route.number)
+                    if free.room(placing) < room:
+                        room, wait.seen_placed = free.room(placing), placements.version
+                    free.take(placing, room)
+                held.reserve(route, room, reserved)
                 if room:
                     ready.append(IdRun(span.first, room))
         if there < named:  # some are not there yet

@@ -60,14 +60,14 @@ class ParkedCalls:
             while capability.parked:
                 routes = self._routes.with_work(capability)
                 lanes.wake(now.steady)
-                has_lanes = lanes.have_work(capability)
-                if not routes and not has_lanes:
+                call = lanes.next_call(capability, now.steady)
+                if not routes and call is None:
                     break
                 if not self._work.is_left:
                     self.has_more = True
                     return
-                if has_lanes:
-                    self._serve_lanes(capability, routes, now)
+                if call is not None:
+                    self._serve_lanes(call, capability, routes, now)
                 elif any(route.has_large for route in routes):
                     self._serve_measured(next(iter(capability.parked.values())), routes, now)
                 else:
@@ -83,10 +83,11 @@ class ParkedCalls:
             raise Inconsistent(NONE_READY)
         self._work.gave(0, self._give(rows, parked, lease, now))
 
-    def _serve_lanes(self, capability: Capability, routes: list[Route], now: Now) -> None:
-        """Lease to the next call what comes first in the lanes that have room, and in those that wait for workers alone."""
-        parked = next(iter(capability.parked.values()))
-        chosen, least = self._routes.lanes.choose(capability, routes, parked.want, now.steady)
+    def _serve_lanes(
+        self, parked: ParkedLease, capability: Capability, routes: list[Route], now: Now
+    ) -> None:
+        """Lease to a call what comes first in the lanes that have room, and in those that wait for workers alone."""
+        chosen, least = self._routes.lanes.choose(capability, routes, parked, now.steady)
         leased = set[int]()
         lanes = [one.lane for one in chosen if one.room]
         if not lanes:  # what came to the front was held back

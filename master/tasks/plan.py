@@ -196,7 +196,7 @@ class Plan:
             if written is None:
                 written = lanes[lane] = _Written(submission, lane, state, due, expires)
             # What a lane may hold back is stored first.
-            taken = self._fill_parked(written, new) if may_run and lane.is_base else 0
+            taken = self._fill_parked(written, new) if may_run and not lane.is_in_line else 0
             self._write(written, new, taken, len(new.payloads))
             self._seq += len(new.payloads)
         for written in lanes.values():

@@ -20,6 +20,7 @@ from ..store.interface.steps import SignalRow, StepRow
 from ..workers.membership import Membership
 from .attempt_output import AttemptOutput
 from .explain import is_stuck, why
+from .explain_placing import lane_of, shown_placing
 from .leases import Leases
 from .shown import attempts_of, began_at, shown_state
 
@@ -34,8 +35,8 @@ ERRORS_BYTES_MAX: Final = 4 * 1024 * 1024  # of failures, read for one listing
 ERROR_CHARS_MAX: Final = 200  # of one error in a listing
 FAILED: Final = frozenset({StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST})  # states with a failure
 LOOKS_MAX: Final = 20_000  # workers examined for one listing: each reason needs a look at all workers
-Reasons = dict[tuple[str, str], str]
-"""By queue and name: why ready tasks of them wait, determined once for a listing."""
+Reasons = dict[int, str]
+"""By lane: why ready tasks of them wait, determined once for a listing."""
 
 
 def summary(
@@ -151,6 +152,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         "returned": task.returned,
         "on_error": unpack(task.options).get("on_error", FAIL) if task.options else FAIL,
         "stuck": is_stuck(engine, task),
+        **_placing(engine, task),
         "progress": engine.part(AttemptOutput).progress(task),
         "payload": task.payload,
         "result": task.result,
@@ -181,7 +183,14 @@ def reason(engine: Engine, task: FullTask) -> dict[str, Any]:
         "name": task.task,
         "why": why(engine, task, position=True),
         "stuck": is_stuck(engine, task),
+        **_placing(engine, task),
     }
+
+
+def _placing(engine: Engine, task: FullTask) -> dict[str, Any]:
+    """What it asks of its worker, if it does and waits for one."""
+    shown = shown_placing(engine, task) if task.state == StateNumber.READY else None
+    return {} if shown is None else {"placing": shown}
 
 
 def _latest_attempts(engine: Engine, seq: int) -> list[AttemptRow]:
@@ -232,7 +241,7 @@ def reported_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]
 def _reason(engine: Engine, task: FullTask, position: bool, reasons: Reasons | None) -> str:
     if reasons is None or task.state != StateNumber.READY:
         return why(engine, task, position=position)
-    key = (task.queue, task.task)
+    key = lane_of(engine, task).number
     if key not in reasons:
         if len(reasons) * len(engine.part(Membership).by_node) >= LOOKS_MAX:
             return "`tq why` says why it waits"

@@ -18,8 +18,9 @@ from collections import OrderedDict
 from typing import Final, NamedTuple
 
 from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
-from ...common.domain.model import StateNumber
+from ...common.domain.model import StateNumber, TaskOptions
 from ...common.domain.naming import is_allowed
+from ...common.domain.placing import Placing
 from ...common.wire.frames import pack, unpack
 from ..engine.accounts import Account
 from ..engine.rates import Rate
@@ -58,6 +59,16 @@ class LaneKey(NamedTuple):
 
 
 PLAIN: Final = LaneKey()
+
+
+def packed_placing(options: TaskOptions) -> bytes:
+    """What the tasks of a submit ask of their worker; empty: nothing."""
+    return pack([options.needs, options.where]) if options.needs or options.where else b""
+
+
+def unpacked_placing(kept: bytes) -> Placing:
+    needs, where = unpack(kept)
+    return Placing(tuple((name, amount) for name, amount in needs), where)
 
 
 class Queue:
@@ -138,6 +149,11 @@ class Route:
     def is_base(self) -> bool:
         """Whether its tasks wait for nothing but a worker."""
         return self.base is self
+
+    @property
+    def is_in_line(self) -> bool:
+        """Whether its tasks are not for every worker that serves them, or not at any time: see lanes.py."""
+        return self.base is not self or bool(self.key.needs)
 
 
 class LanePlace(NamedTuple):

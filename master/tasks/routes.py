@@ -23,7 +23,8 @@ from ..engine.rates import RECENT_MS, Rate
 from ..engine.session import Session
 from ..store.interface.store import Picture, Store
 from .lanes import Lanes
-from .route import PLAIN, READY, Capability, LaneKey, Queue, Route
+from .placements import Placements
+from .route import PLAIN, READY, Capability, LaneKey, Queue, Route, unpacked_placing
 from .served import ServedRoutes
 
 ROUTES_MAX = 100_000  # callables × queues; a bound on what a client can make the master remember
@@ -34,7 +35,12 @@ RUNNING: Final = int(StateNumber.RUNNING)
 class Routes(Part):
     """All routes and queues, and the capabilities that serve them."""
 
-    def __init__(self, store: Store, in_force: Callable[[str], Limit | None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        in_force: Callable[[str], Limit | None],
+        placements: Placements | None = None,
+    ) -> None:
         """``in_force``: what holds under the name of a limit."""
         self._store = store
         self.by_number: dict[int, Route] = {}
@@ -45,7 +51,8 @@ class Routes(Part):
             Route, None
         ] = {}  # all routes with ready tasks, and some that had: see ``forget_idle``
         self.readied = 0  # how often something became ready, or another task instead of itself
-        self.lanes = Lanes(store.first_ready, in_force)
+        self.placements = placements or Placements()
+        self.lanes = Lanes(store.first_ready, in_force, self.placements)
         self.of_limit: dict[str, dict[Route, None]] = {}  # lanes, by the name of a limit that they have
         self._wanted: dict[Route, None] = {}  # lanes without a task that were asked for in this transaction,
         self._unused: dict[Route, None] = {}  # or before it
@@ -71,6 +78,7 @@ class Routes(Part):
         self.lanes.clear()
         self.of_limit.clear()
         self.served.clear()
+        self.placements.clear()
         for name, paused, reason, since, maxsize in picture.queues:
             queue = self.queue(name)
             queue.maxsize = maxsize
@@ -167,10 +175,10 @@ class Routes(Part):
 
     def _is_ready(self, route: Route) -> None:
         """Something of it became ready, or may be given to some worker from now on."""
-        if route.is_base:
-            self._ready[route] = None
-        else:
+        if route.is_in_line:
             self.lanes.ready(route)
+        else:
+            self._ready[route] = None
         route.readied += 1
         self.readied += 1
 
@@ -178,7 +186,7 @@ class Routes(Part):
         """The base lanes that it serves and that have work. Iterates over the smaller of the two sets: most have no work."""
         if len(self._ready) < len(capability.routes):
             return [route for route in self._ready if route.has_work and capability in route.capabilities]
-        return [route for route in capability.routes if route.has_work]
+        return [route for route in capability.routes if route.has_work and not route.is_in_line]
 
     def have_work(self, capability: Capability) -> bool:
         """Whether something may wait for a worker of this kind."""
@@ -226,6 +234,8 @@ class Routes(Part):
         self.by_number[number] = names[queue_name, task, key] = route
         for name, _, _ in key.limits:
             self.of_limit.setdefault(name, {})[route] = None
+        if key.needs:
+            self.placements.lanes[number] = unpacked_placing(key.needs)
         if route.is_base:
             self.served.add(route)
         return route
@@ -251,6 +261,7 @@ class Routes(Part):
                 del self.of_limit[name][lane]
                 if not self.of_limit[name]:
                     del self.of_limit[name]
+            self.placements.lanes.pop(lane.number, None)
             give_back(lane.account, Resource.LANES)
         self._unused, self._wanted = self._wanted, {}
 

@@ -29,12 +29,18 @@ def columns_of(given: Any, runs: Sequence[NewRun]) -> tuple[LaneColumns, list[La
 
 
 def with_lanes(
-    routes: Routes, route: Route, runs: list[NewRun], spans: Sequence[LaneSpan], session: Session
+    routes: Routes,
+    route: Route,
+    runs: list[NewRun],
+    spans: Sequence[LaneSpan],
+    needs: bytes,
+    session: Session,
 ) -> tuple[Route, list[NewRun]]:
-    """The lane of all the tasks, and them; or their route, and them in runs that have each a lane. Raises QuotaExceeded."""
+    """The lane of all the tasks, and them; or their route, and them in runs that have each a lane. ``needs``: what all ask of their
+    worker. Raises QuotaExceeded."""
     lanes: dict[LaneKey, Route] = {}
     for span in spans:
-        key = LaneKey(span.tenant or "", span.limits)
+        key = LaneKey(span.tenant or "", span.limits, needs)
         if key not in lanes:
             lanes[key] = routes.lane(route, key, session.account)
     if len(lanes) == 1:
@@ -42,5 +48,5 @@ def with_lanes(
     numbers = {key: number for number, key in enumerate(lanes)}
     codes: list[int] = []
     for span in spans:
-        codes += [numbers[LaneKey(span.tenant or "", span.limits)]] * span.tasks
+        codes += [numbers[LaneKey(span.tenant or "", span.limits, needs)]] * span.tasks
     return route, in_lanes(runs, codes, list(lanes.values()))

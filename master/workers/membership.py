@@ -31,6 +31,7 @@ from ..engine.session import Call, Session
 from ..store.interface.store import Picture, Store
 from ..tasks.completion import Completion
 from ..tasks.leases import Leases
+from ..tasks.placements import Seat
 from ..tasks.reports import held_rows
 from ..tasks.route import Capability, CapabilityKey
 from ..tasks.routes import Routes
@@ -136,6 +137,7 @@ class Membership(Part):
             else:
                 worker.number = number
                 self.by_number[number] = worker
+                _seat(self._routes, worker)
         for node, number in numbers.items():
             if node not in self.by_node and number in holders:
                 expected = self._presence.expect(node, now, serves=True)
@@ -186,6 +188,7 @@ class Membership(Part):
         worker.orders.clear()
         worker.orders_call = None
         self._set_capability(worker, info, session)
+        _seat(self._routes, worker)
         return self._reconcile(worker, held, now)
 
     def _pay(self, cost: Cost) -> None:
@@ -215,6 +218,7 @@ class Membership(Part):
         ):  # its parked lease calls are not answered: it would only return the tasks
             worker.draining = True
             _unpark_leases(worker)
+            _seat(self._routes, worker)
         worker.starting &= self._running.keys()
 
     def starting(self, session: Session, ids: list[bytes]) -> None:
@@ -240,6 +244,7 @@ class Membership(Part):
         _unpark_leases(worker)
         worker.session = worker.orders_call = None
         worker.has_left = True
+        _seat(self._routes, worker)
         self._log.left(worker.node, worker.info)
         self._presence.leave(worker.presence)
         self._forget_later(worker)
@@ -262,6 +267,7 @@ class Membership(Part):
         if worker is not None and worker.session is session:
             worker.session = worker.orders_call = None
             worker.orders.clear()
+            _seat(self._routes, worker)
 
     def begin(self) -> None:
         self._left = ENDED_MAX
@@ -274,6 +280,7 @@ class Membership(Part):
         if worker.session is not None:  # it is connected and was silent for too long
             _unpark_leases(worker)
             worker.session = worker.orders_call = None
+            _seat(self._routes, worker)
         self._forget_later(worker)
         return self._lose(worker, now)
 
@@ -366,6 +373,15 @@ class Membership(Part):
         if worker.cost is not None:
             worker.cost.give_back()
             worker.cost = None
+
+
+def _seat(routes: Routes, worker: Worker) -> None:
+    """Whether it may be given what only some workers are given."""
+    if worker.session is None or worker.draining or worker.info is None or worker.capability is None:
+        routes.placements.gone(worker.number)
+    else:
+        seat = Seat(worker.capability, worker.info.labels, worker.info.resources)
+        routes.placements.announced(worker.number, seat)
 
 
 def _unpark_leases(worker: Worker) -> None:

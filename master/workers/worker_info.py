@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ...common.domain.amounts import check_amount
+from ...common.domain.placing import RESOURCES_MAX
+from ...common.domain.where import NAME_CHARS_MAX
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ..api.validation import validate_list
@@ -43,6 +46,7 @@ class WorkerInfo:
     pools: list[Any] = field(
         default_factory=list
     )  # of several: [tasks, allow, queues, queues of other pools]
+    resources: dict[str, int] = field(default_factory=dict)  # in thousandths
 
     @classmethod
     def from_wire(cls, info: Any) -> WorkerInfo:
@@ -52,7 +56,7 @@ class WorkerInfo:
             raise InvalidArgument(f"announce: {error!s:.200}") from None
         if not given._is_well_formed():
             raise InvalidArgument(
-                f"announce: host, version, tasks, allow, queues and labels are text, slots 1 to {SLOTS_MAX}, pid a number"
+                f"announce: host, version, tasks, allow, queues, labels and names of resources are text, slots 1 to {SLOTS_MAX}, pid a number"
             )
         given._check_lengths()
         given._check_pools()
@@ -62,7 +66,7 @@ class WorkerInfo:
     def size_bytes(self) -> int:
         """The memory it takes, about."""
         texts = [self.host, self.version, *self.tasks, *self.allow, *(self.queues or [])]
-        texts += [*self.labels, *self.labels.values()]
+        texts += [*self.labels, *self.labels.values(), *self.resources]
         consumers = sum(len(one) for consumer in self.apply for one in consumer if one is not None)
         texts += [text for pool in self.pools for some in pool for text in some]
         return sum(map(len, texts)) + TEXT_BYTES * len(texts) + consumers + 4 * TEXT_BYTES * len(self.apply)
@@ -79,8 +83,9 @@ class WorkerInfo:
                 tasks=list(tasks),
                 allow=list(allow),
                 queues=list() | None as queues,
+                resources=dict(resources),
             ):
-                texts = [*tasks, *allow, *(queues or []), *labels.values()]
+                texts = [*tasks, *allow, *(queues or []), *labels, *labels.values(), *resources]
                 return (
                     all(isinstance(text, str) for text in texts)
                     and 1 <= slots <= SLOTS_MAX
@@ -120,12 +125,16 @@ class WorkerInfo:
         _at_most("tasks", len(self.tasks), TASKS_MAX)
         _at_most("patterns of --allow and --queue", len(patterns), PATTERNS_MAX)
         _at_most("labels", len(self.labels), LABELS_MAX)
+        _at_most("resources", len(self.resources), RESOURCES_MAX)
+        for name, amount in self.resources.items():
+            check_amount(f"announce: resource {brief(name)}", amount)
         for what, texts, most in (
             ("the host", [self.host], HOST_CHARS_MAX),
             ("the version", [self.version], VERSION_CHARS_MAX),
             ("a task's name", self.tasks, TASK_CHARS_MAX),
             ("a pattern", patterns, PATTERN_CHARS_MAX),
             ("a label", [*self.labels, *self.labels.values()], LABEL_CHARS_MAX),
+            ("a resource's name", list(self.resources), NAME_CHARS_MAX),
         ):
             longest = max(map(len, texts), default=0)
             if longest > most:

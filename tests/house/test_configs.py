@@ -17,7 +17,7 @@ from tq.worker.cli import main as tq_worker
 CONFIGS = Path(__file__).parents[2] / "configs"
 KINDS = [("master.toml", MasterSettings), ("worker.toml", WorkerSettings)]
 PROGRAMS = [(tq_master, MasterSettings), (tq_worker, WorkerSettings)]
-SETTINGS_MAX = 36  # of both together: an operator has to understand each
+SETTINGS_MAX = 37  # of both together: an operator has to understand each
 # where the settings are, a secret, questions, and the half of a setting
 NO_SETTINGS = {"config", "authkey", "version", "help", "results"}
 NO_SETTINGS |= {"gateway", "gateway_authkey_file", "gateway_public"}  # one thing, off, opened by hand only
@@ -35,6 +35,7 @@ WITHOUT_A_FIXED_DEFAULT = {
     "expose",
     "http",
     "labels",
+    "resources",
     "task_log_dir",
     "apply",
 }
@@ -98,7 +99,14 @@ def test_every_setting_is_an_option_of_its_name_and_every_option_a_setting(progr
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_every_setting_is_a_variable_of_its_name(name: str, kind: Any) -> None:
     addresses = dict.fromkeys(("bind", "connect", "gateway", "http"), "127.0.0.1:1")
-    values = {**addresses, "slots": "7", "expose": "a=b:c", "labels": "a=b", "durability": "os"}
+    values = {
+        **addresses,
+        "slots": "7",
+        "expose": "a=b:c",
+        "labels": "a=b",
+        "resources": "a=1",
+        "durability": "os",
+    }
     words = {
         "max_memory_per_child": "1GiB",
         "results_bytes_max": "1GiB",

@@ -35,8 +35,8 @@ def settings_of(command: list[str], environment: dict[str, str]) -> Any:
     program, kind = PROGRAMS[Path(command[0]).name]
     context = program.make_context(command[0], command[1:])
     options = {name: value for name, value in context.params.items() if name not in ("config", "authkey")}
-    if "labels" in options:
-        options["labels"] = ",".join(options["labels"])
+    for name in {"labels", "resources"} & options.keys():
+        options[name] = ",".join(options[name])
     return load_settings(kind, None, environment, {name: value or None for name, value in options.items()})
 
 

@@ -81,6 +81,7 @@ MASTER_EXCEPTIONS = {
     ("tasks.calls", "blobs.blobs"): "a task may name content",
     ("tasks.completion", "blobs.blobs"): "so may a result",
     ("tasks.explain", "workers.membership"): "why a task waits is a question about workers",
+    ("tasks.explain_placing", "workers.membership"): "which worker comes nearest is one, too",
     (
         "tasks.queries",
         "workers.membership",

@@ -161,6 +161,8 @@ class Bench:
         allow: tuple[str, ...] = (),
         queues: tuple[str, ...] = (),
         pools: tuple[list[list[str]], ...] = (),
+        labels: dict[str, str] | None = None,
+        resources: dict[str, int] | None = None,
     ) -> Peer:
         """A worker that has announced itself. ``queues``: of its key."""
         peer = Peer(self, Role.WORKER, node or new_ids(), queues)
@@ -168,7 +170,8 @@ class Bench:
             "host": "host",
             "pid": 1,
             "slots": slots,
-            "labels": {},
+            "labels": labels or {},
+            "resources": resources or {},
             "tasks": list(tasks),
             "queues": None,
             "version": "test",

@@ -360,4 +360,16 @@ BUGS = (
         "            self._store.steps.take(wait.seq, found.token, wait.number)\n",
         "",
     ),
+    Bug(
+        "lease more than a worker has",
+        "tq.master.tasks.lanes",
+        "room = min(want, self._placements.room(worker, lane.number)) if not others else 1\n",
+        "room = want\n",
+    ),
+    Bug(
+        "count what is left of a slice twice",
+        "tq.master.tasks.leases",
+        "            self._put(tail)\n",
+        "            self.add(tail)\n",
+    ),
 )

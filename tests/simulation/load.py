@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, NamedTuple
 
 from tq.common.domain.ids import id_behind
 from tq.common.domain.model import OutcomeNumber
 
+from .placed import NEEDS
 from .world import MS, SECOND, World
 
 TASKS = ("jobs:short", "jobs:long", "jobs:rare")  # rare: not every worker serves it
@@ -70,8 +72,10 @@ class Spec:
 class Load:
     """Makes tasks up, and remembers them."""
 
-    def __init__(self, world: World, *, uneven: float = 0.0) -> None:
-        """``uneven``: how many of the batches are arrays of which a few tasks take long."""
+    def __init__(self, world: World, *, uneven: float = 0.0, placed: Random | None = None) -> None:
+        """``uneven``: how many of the batches are arrays of which a few tasks take long. ``placed``: tasks ask for something of
+        their workers, by this source of chance."""
+        self._placed = placed
         self._world, self._uneven, self.is_uneven = world, uneven, uneven > 0
         self.specs: dict[bytes, Spec] = {}
 
@@ -109,6 +113,8 @@ class Load:
         if not options.get("retries") and world.chance(0.2):
             options["delivery"] = "at_most_once"
         options.setdefault("max_crashes", 4)
+        if self._placed is not None:
+            options |= self._placed.choice(NEEDS)
         longest = {"jobs:short": 5 * MS, "jobs:long": 900 * MS, "jobs:rare": 60 * MS}[task]
         specs: list[Spec] = []
         first = self.new_id()

@@ -19,6 +19,7 @@ from tq.master.workers.membership import Membership
 from ..history.checker import Final, check
 from .composition import Composition
 from .instants import Instants, Wrong
+from .placed import HOSTS, what_is_wrong
 from .stepped import RecordedSteps
 from .tables import LeaseRow, Torn, check_arrays, counts, leases, read
 from .world import SECOND, World
@@ -259,6 +260,26 @@ class Oracle:
         }
         if held != leases(rows) or len(held) != len(running):
             raise Broken("I5", "the master's leases are not the store's")
+        if any(self.workers[node].has is not HOSTS[-1] for node in self.workers):
+            self._check_resources(engine, held)
+
+    def _check_resources(self, engine: Engine, held: dict[bytes, LeaseRow]) -> None:
+        """P1: what is leased to a worker needs no more than the worker has, and the master counts it so."""
+        by_worker: dict[int, list[Mapping[str, Any]]] = {}
+        counted: dict[int, Counter[int]] = {}
+        running, placements = engine.part(Leases).running, engine.part(Routes).placements
+        for id, row in held.items():
+            spec = self._load.specs.get(id)
+            by_worker.setdefault(row.worker, []).append({} if spec is None else spec.options)
+            if (route := running[id].route) in placements.lanes:
+                counted.setdefault(row.worker, Counter())[route] += 1
+        if counted != placements.held:
+            raise Broken("P1", f"the master counts {placements.held} as held, and leases {counted}")
+        numbers = engine.part(Membership).by_number
+        for number, asked in by_worker.items():
+            node = numbers[number].node if number in numbers else None
+            if node in self.workers and (wrong := what_is_wrong(self.workers[node].has, asked)):
+                raise Broken("P1", wrong)
 
     def _check_numbers(self, store: SimulatedStore) -> None:
         """I11: each worker's number in memory is its own in the store."""

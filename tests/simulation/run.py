@@ -15,10 +15,11 @@ from tq.common.errors import StoreError
 from .client import Client
 from .composer import Composer
 from .disk import Disk, SimulatedStore
-from .load import Load
+from .load import TASKS, Load
 from .master import NARROW, Master
 from .network import Network
 from .oracle import Broken, Confused, Oracle
+from .placed import HOSTS, chance_of
 from .planner import Planner
 from .situations import UNEVEN, Situations, is_directed, keeps_few_results
 from .worker import Worker
@@ -72,7 +73,8 @@ class Cluster:
     def __init__(self, seed: int) -> None:
         self.world = world = World(seed)
         self.is_directed = is_directed(seed)
-        self.load = Load(world, uneven=UNEVEN if self.is_directed else 0.0)
+        self._placed = chance_of(seed)
+        self.load = Load(world, uneven=UNEVEN if self.is_directed else 0.0, placed=self._placed)
         self.oracle = Oracle(world, self.load)
         self.disk = Disk(world)
         self.disk.begun, self.disk.took_effect = self.oracle.begun, self.oracle.took_effect
@@ -151,7 +153,8 @@ class Cluster:
     def new_worker(self, slots: int = 0) -> Worker:
         self._lives += 1
         slots = slots or self.world.between(1, 3)
-        return Worker(self.world, self.network, self.oracle, self.load, f"worker-{self._lives}", slots)
+        has = HOSTS[-1] if self._placed is None else self._placed.choice(HOSTS)
+        return Worker(self.world, self.network, self.oracle, self.load, f"worker-{self._lives}", slots, has)
 
     def _new_client(self) -> Client:
         self._lives += 1
@@ -401,13 +404,14 @@ class Cluster:
 
     def _have_all(self) -> None:
         self._replace_workers()
-        rare = next(
-            (worker for worker in self.workers if len(worker.tasks) == 3 and not worker.agent.draining), None
-        )
-        while rare is None:  # one worker must know every task
+        rare = next((one for one in self.workers if self._runs_all(one) and not one.agent.draining), None)
+        while rare is None:  # one worker must know every task, and have what any of them needs
             self.workers.append(self.new_worker())
-            rare = self.workers[-1] if len(self.workers[-1].tasks) == 3 else None
+            rare = self.workers[-1] if self._runs_all(self.workers[-1]) else None
         self.clients[0].resume_all()
+
+    def _runs_all(self, worker: Worker) -> bool:
+        return len(worker.tasks) == len(TASKS) and (self._placed is None or worker.has is HOSTS[0])
 
     def work_left(self) -> int:
         """How long one slot would need for all that is waiting, with the attempts that fail."""

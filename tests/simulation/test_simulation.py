@@ -40,6 +40,7 @@ QUICK = {
     "write the last instant one transaction late": 1,
     "accept a stale slice in part": 26,
     "lose a decrement of what ends together": 44,
+    "lease more than a worker has": 2,
 }
 MOVES = (
     (StateNumber.READY, StateNumber.EXPIRED),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,7 @@ from .load import TASKS, Load
 from .master import HEARTBEAT_SECONDS, Greeting
 from .network import Network
 from .oracle import Oracle
+from .placed import HOSTS
 from .world import MS, SECOND, Handle, Process, World
 
 DISPATCHER = ["get_dispatcher"]
@@ -209,8 +210,17 @@ class Worker(Reconnecting):
     """One life of a worker process and its children."""
 
     def __init__(
-        self, world: World, network: Network, oracle: Oracle, load: Load, name: str, slots: int
+        self,
+        world: World,
+        network: Network,
+        oracle: Oracle,
+        load: Load,
+        name: str,
+        slots: int,
+        has: Mapping[str, Any] = HOSTS[-1],
     ) -> None:
+        """``has``: its labels and resources."""
+        self.has = has
         self.world, self.oracle, self.load, self.slots = world, oracle, load, slots
         self.node = world.random_bytes(16)
         super().__init__(Process(world, name), network, Greeting(Role.WORKER, self.node))
@@ -265,7 +275,7 @@ class Worker(Reconnecting):
             "host": self.process.name,
             "pid": 1,
             "slots": self.slots,
-            "labels": {},
+            **self.has,
             "tasks": self.tasks,
             "queues": None,
             "version": "simulated",

@@ -24,6 +24,7 @@ def announcement(settings: WorkerSettings, tasks: Iterable[str], shares: Sequenc
         "slots": slots,
         "lent": slots * settings.lent_children,
         "labels": settings.labels,
+        **({"resources": settings.resources} if settings.resources else {}),  # no older master knows it
         "tasks": sorted([*tasks, PROBE]),
         "queues": served_queues(settings) or None,
         "allow": list(settings.allow),

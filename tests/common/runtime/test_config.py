@@ -64,6 +64,37 @@ def test_lists_and_tables_fit_into_a_variable() -> None:
     assert settings.queues == ("img", "mail")
 
 
+def test_resources_are_amounts_in_a_variable_an_option_and_a_file(file: Path) -> None:
+    file.write_text("[resources]\ngpu = 2\nmem = '16G'\n[labels]\nzone = 'eu 1'\n", "utf-8")
+    settings = worker(file)
+    assert settings.resources == {"gpu": 2_000, "mem": 16 * 10**12}
+    assert settings.labels == {"zone": "eu 1"}
+    assert worker(None, {"TQ_RESOURCES": "gpu=0.5, mem=4Gi"}).resources == {
+        "gpu": 500,
+        "mem": 4 * 2**30 * 1000,
+    }
+    assert worker(None, resources="gpu=1").resources == {"gpu": 1_000}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("resources", "gpu", "must be NAME=VALUE, each name once"),
+        ("resources", "gpu=1,gpu=2", "must be NAME=VALUE, each name once"),
+        ("resources", "gpu=many", "gpu is an amount such as 1, 0.5 or 16G"),
+        ("resources", "gpu=0", "gpu is out of range: an amount is at least 0.001"),
+        ("resources", "my gpu=1", "a resource has a name of up to 63 letters"),
+        ("resources", ",".join(f"r{number}=1" for number in range(17)), "a table of at most 16 amounts"),
+        ("labels", "zone", "must be NAME=VALUE, each name once"),
+        ("labels", "has=1", "a label has a name of up to 63 letters"),
+        ("labels", "a=1,a=2", "must be NAME=VALUE, each name once"),
+    ],
+)
+def test_what_is_no_label_or_resource_is_refused_at_the_start(name: str, text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        worker(None, {f"TQ_{name.upper()}": text})
+
+
 def test_variables_of_other_programs_are_let_be() -> None:
     assert master(None, {"TQ_MASTER_PORT": "tcp://10.0.0.1:5000", "TQ_AUTHKEY": "x"}) == MasterSettings()
 
@@ -158,7 +189,7 @@ def test_settings_cannot_be_changed_once_in_force(kind: type) -> None:
 
 def test_there_are_few_settings_in_all() -> None:
     names = {one.name for kind in (MasterSettings, WorkerSettings) for one in dataclasses.fields(kind)}
-    assert len(names) <= 36
+    assert len(names) <= 37
 
 
 @pytest.mark.parametrize(("given", "meant"), [("true", True), ("True", True), ("false", False)])
