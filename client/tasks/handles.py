@@ -16,6 +16,8 @@ from ...common.contract.rows import all_from_wire
 from ...common.contract.tasks import OutcomeSlice, StateRow
 from ...common.domain.id_runs import IdRun, runs_of
 from ...common.domain.model import State, StateNumber
+from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 from .answers import TASKS
 from .handle import Handle
 from .id_runs import IdRuns
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+ALL_COMPLETED: Final = "ALL_COMPLETED"  # as of concurrent.futures, which is not loaded for them
+FIRST_COMPLETED: Final = "FIRST_COMPLETED"
+FIRST_EXCEPTION: Final = "FIRST_EXCEPTION"
 CALL_TASKS_MAX: Final = 10_000  # ids in one call to the master
 ITERATED_TASKS: Final = 1_000  # whose ids a loop over handles makes at once
 
@@ -223,27 +228,46 @@ def as_completed(handles: Iterable[Handle[T]], timeout: float | None = None) -> 
     return Completed(session, _reading_of(by_id), timeout, seen)
 
 
-def wait(handles: Iterable[Handle[T]], timeout: float | None = None) -> Waited:
-    """Wait until all tasks have ended. Raises neither the errors of tasks nor TimeoutError.
+def wait(
+    handles: Iterable[Handle[T]], timeout: float | None = None, return_when: str = ALL_COMPLETED
+) -> Waited:
+    """Wait until all tasks have ended, or as the standard library's ``wait`` until one has. Raises neither the errors of tasks nor
+    TimeoutError.
 
     Args:
         handles: Those of a map or any others, also of several apps.
         timeout: Seconds to wait; by default there is no limit.
+        return_when: ``"ALL_COMPLETED"``, ``"FIRST_COMPLETED"``, or ``"FIRST_EXCEPTION"``: when one has ended without success that was
+            not cancelled, or all have. The constants of ``concurrent.futures`` have these values.
 
     Returns:
         Two lists, ``done`` and ``not_done``, with handles in the order given.
+
+    Raises:
+        InvalidArgument: ``return_when`` is none of these.
     """
+    if return_when not in (ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION):
+        raise InvalidArgument(
+            f"return_when={brief(return_when)} is unknown; use {ALL_COMPLETED!r}, {FIRST_COMPLETED!r} or {FIRST_EXCEPTION!r}"
+        )
     given = list(handles)
     done: set[bytes] = set()
     try:
         for handle in as_completed(handles if isinstance(handles, Handles) else given, timeout):
             done.add(handle._id)
+            if return_when == FIRST_COMPLETED or (return_when == FIRST_EXCEPTION and _has_failed(handle)):
+                break
     except TimeoutError:
         pass  # ``not_done`` of the result shows it
     return Waited(
         [handle for handle in given if handle._id in done],
         [handle for handle in given if handle._id not in done],
     )
+
+
+def _has_failed(handle: Handle[Any]) -> bool:
+    outcome = handle._outcome
+    return outcome is not None and outcome.state not in (StateNumber.SUCCEEDED, StateNumber.CANCELLED)
 
 
 def _reading_of(by_id: dict[bytes, list[Handle[T]]]) -> OutcomeReading:

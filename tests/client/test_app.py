@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import gc
 import json
 import os
@@ -16,7 +17,7 @@ import tq
 from tq.client.tasks.submission import WatchPrediction
 from tq.common.domain.callables import NamedCallable, offered
 from tq.common.domain.id_runs import ids_named
-from tq.common.domain.model import Outcome, State
+from tq.common.domain.model import Outcome, State, StateNumber
 from tq.common.errors import InvalidArgument
 
 from . import jobs
@@ -344,6 +345,9 @@ def test_waiting_separates_done_from_not_done(double: Any, master: MasterInMemor
     one, two = double.submit(1), double.submit(2)
     master.run(next(iter(master.tasks)))
     assert tq.wait([one, two], timeout=0.05) == ([one], [two])
+    assert tq.wait([two, one], return_when=concurrent.futures.FIRST_COMPLETED) == ([one], [two])
+    with pytest.raises(tq.InvalidArgument, match="return_when='FIRST' is unknown; use 'ALL_COMPLETED'"):
+        tq.wait([one], return_when="FIRST")
     handles = double.map(range(3))
     assert not handles.wait(timeout=0.01)
     master.run_all()
@@ -351,6 +355,20 @@ def test_waiting_separates_done_from_not_done(double: Any, master: MasterInMemor
     assert handles.wait(5)
     assert list(handles.results(5)) == [0, 2, 4]
     assert handles.wait(5)
+
+
+def test_a_wait_may_end_with_the_first_error(double: Any, master: MasterInMemory) -> None:
+    master.runs_at_once = False
+    good, cancelled, bad, waiting = (double.submit(number) for number in range(4))
+    ends = {good: StateNumber.SUCCEEDED, cancelled: StateNumber.CANCELLED, bad: StateNumber.FAILED}
+    first = "FIRST_EXCEPTION"
+    for handle in (good, cancelled):
+        master.end(handle._id, ends[handle], None)
+    assert tq.wait([good, cancelled], return_when=first) == ([good, cancelled], [])
+    assert tq.wait([good, cancelled, bad, waiting], 0.05, first) == ([good, cancelled], [bad, waiting])
+    master.end(bad._id, ends[bad], None)
+    done, left = tq.wait([good, cancelled, bad, waiting], return_when=first)
+    assert (bad in done, waiting in left) == (True, True)
 
 
 def test_a_map_can_be_cancelled_as_a_whole(double: Any, master: MasterInMemory) -> None:
