@@ -20,6 +20,7 @@ from .became import became
 from .verdict import verdict
 
 ENDS_TASKS: Final = (TimeLimit, CancelRequested, LeaseLost, GeneratorExit)
+Why = Callable[[], type[BaseException] | None]
 Encode = Callable[[Any, str | None, list[Blob]], bytes]
 
 
@@ -58,8 +59,15 @@ class Around:
         return _outcome(sent, raised)
 
     async def run_coroutine(
-        self, call: Callable[[], Coroutine[Any, Any, Any]], style: str | None, context: Context | None
+        self,
+        call: Callable[[], Coroutine[Any, Any, Any]],
+        style: str | None,
+        context: Context | None,
+        why: Why | None = None,
     ) -> Any:
+        """``why``: what a cancelled coroutine was asked to end by; None: it was not asked."""
+        from asyncio import CancelledError  # loaded already: this runs in a loop
+
         started, raised, sent = self._clock(), None, None
         try:
             for hook in self._before:
@@ -70,7 +78,8 @@ class Around:
         except GeneratorExit:  # its loop is gone: nothing can be awaited any more
             raise
         except BaseException as error:
-            raised, ended = error, self._ended_by(error, started)
+            asked = why() if why is not None and isinstance(error, CancelledError) else None
+            raised, ended = error, self._ended_by(error if asked is None else asked(), started)
         for hook in self._after:
             await _call_either(hook, context, context, ended)
         return _outcome(sent, raised)

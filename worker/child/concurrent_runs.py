@@ -167,7 +167,7 @@ def _called(served: ServedTask, work: Any, job: ConcurrentJob) -> tuple[Any, str
     args, kwargs, style = work
     if style is None and served.plain is not None:
         return served.plain(*args, **kwargs), None
-    return served.perform(args, kwargs, style, job.context), style
+    return served.perform(args, kwargs, style, job.context, lambda: job.why), style
 
 
 def _result(value: Any, style: str | None) -> tuple[Verdict, list[Blob]]:

@@ -19,7 +19,7 @@ from ...common.values.annotations import TypedCall, typed_call
 from ...common.values.blob import Blob
 from ...common.values.codec import EACH, NotSerializable, encode
 from ...common.values.failure import Failure
-from .around import Around, Encoded, call_hooks
+from .around import Around, Encoded, Why, call_hooks
 
 
 class ServedTask(NamedTuple):
@@ -57,15 +57,21 @@ class ServedTask(NamedTuple):
         kwargs: Mapping[str, Any],
         style: str | None,
         make_context: Callable[[], Context | None],
+        why: Why | None = None,
     ) -> Any:
         """Run one job, with all that belongs around it. ``style``: of many calls, see ``run_chunk``. What is to be sent, or a
-        coroutine of that; see ``is_coroutine``."""
+        coroutine of that; see ``is_coroutine``. ``why``: what the coroutine was asked to end by, when it was cancelled."""
         has_none = self.context_name is None and self.around is None
         context = None if has_none else make_context()
         if self.around is None:
             return self._call(args, kwargs, style, context)
-        run = self.around.run_coroutine if self.is_coroutine else self.around.run
-        return run(lambda: self._call(args, kwargs, style, context), style, context)
+
+        def call() -> Any:
+            return self._call(args, kwargs, style, context)
+
+        if self.is_coroutine:
+            return self.around.run_coroutine(call, style, context, why)
+        return self.around.run(call, style, context)
 
     def _call(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], style: str | None, context: Context | None

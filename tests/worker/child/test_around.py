@@ -178,3 +178,27 @@ def test_those_of_a_child_run_once_for_each_app() -> None:
     assert one.calls == other.calls == ["on_child_start 1", "on_child_start 2"]
     tasks.stop(asyncio.run)
     assert one.calls[2:] == ["on_child_stop 2", "on_child_stop 1"]
+
+
+@pytest.mark.parametrize(
+    ("why", "outcome"),
+    [(tq.TimeLimit, Outcome.TIMEOUT), (tq.CancelRequested, Outcome.CANCELLED), (None, Outcome.ERROR)],
+)
+def test_a_coroutine_that_was_cancelled_ended_as_it_was_asked_to(
+    why: type[BaseException] | None, outcome: Outcome
+) -> None:
+    async def waits() -> None:
+        await asyncio.Event().wait()
+
+    async def test() -> None:
+        coroutine = notes.served(waits).perform([], {}, None, lambda: CONTEXT, lambda: why)
+        task = asyncio.ensure_future(coroutine)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    notes = Notes()
+    asyncio.run(test())
+    assert notes.calls == AROUND
+    assert notes.ended[0].outcome == outcome
