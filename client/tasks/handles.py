@@ -231,8 +231,9 @@ def as_completed(handles: Iterable[Handle[T]], timeout: float | None = None) -> 
 def wait(
     handles: Iterable[Handle[T]], timeout: float | None = None, return_when: str = ALL_COMPLETED
 ) -> Waited:
-    """Wait until all tasks have ended, or as the standard library's ``wait`` until one has. Raises neither the errors of tasks nor
-    TimeoutError.
+    """Wait until all tasks have ended, or as the standard library's ``wait`` until one has.
+
+    Neither the errors of tasks nor TimeoutError are raised.
 
     Args:
         handles: Those of a map or any others, also of several apps.
