@@ -167,7 +167,7 @@ class Dispatch(Part):
     def _apply(self, plan: Plan, now: Now) -> None:
         self.last_seq += plan.tasks
         for submission in self._fresh:
-            for route in submission.lanes():
+            for route in submission.lanes() if submission.has_lanes else (submission.route,):
                 # Stored payloads are not measured again: once large, a lane stays so until it is empty.
                 route.has_large = submission.has_large or (route.has_large and not route.is_empty)
         for route, state, tasks in plan.counts:

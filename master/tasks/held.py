@@ -79,11 +79,15 @@ class HeldLanes:
             place = lane.place or UNKNOWN
             lane.place, lane.held = place, (name, key)
             heapq.heappush(self._waiting.setdefault((name, key), []), (place, lane.number, lane))
-            moment = self.permits.ready_at([(name, key, units)], now)
-            if moment is not None:
-                self.timers[name, key] = max(moment, now + 1)
+            self._expect((name, key, units), now)
             return True
         return False
+
+    def _expect(self, term: tuple[str, str, int], now: int) -> None:
+        """Have the key looked at when tokens come for so many units. Of permits it is looked at when some are given back."""
+        moment = self.permits.ready_at([term], now)
+        if moment is not None:
+            self.timers[term[:2]] = max(moment, now + 1)
 
     def ready(self, lane: Route) -> None:
         """Something of a lane that is held back became ready: its place may be a better one."""
@@ -107,19 +111,27 @@ class HeldLanes:
         left = LOOKS_MAX
         for key in list(self._freed):
             waiting = self._waiting[key]
-            room = free = self.permits.room([(*key, 1)], now)
-            while waiting and room > 0 and left:
+            room, units = self.permits.room([(*key, 1)], now), 1
+            is_full = not room
+            while waiting and room > 0 and left and not is_full:
                 lane = self._first(key, waiting)
                 left -= 1
-                if lane is not None and lane.place is not None:
-                    heapq.heappop(waiting)
-                    lane.held = None
+                if lane is None or lane.place is None:
+                    continue
+                units = _units(lane, key)
+                if not self.permits.room([(*key, units)], now):
+                    is_full = True  # those behind it wait, too, so that it comes to its turn
+                    break
+                heapq.heappop(waiting)
+                lane.held = None
+                if not self.hold(lane, now):
                     woken.append((lane, lane.place))
-                    room -= sum(units for name, text, units in lane.key.limits if (name, text) == key)
+                    room -= units
             if not waiting:
                 del self._waiting[key], self._freed[key]
-            elif not free:
+            elif is_full:
                 del self._freed[key]
+                self._expect((*key, units), now)
         return woken
 
     def _first(self, key: LimitKey, waiting: list[Entry]) -> Route | None:
@@ -138,3 +150,7 @@ class HeldLanes:
             lane.place = LanePlace(-first[0], first[1])
             heapq.heappush(waiting, (lane.place, number, lane))
         return None
+
+
+def _units(lane: Route, key: LimitKey) -> int:
+    return next(units for name, text, units in lane.key.limits if (name, text) == key)

@@ -45,6 +45,8 @@ class Limiter(Part):
             self._held.freed(key)
 
     def settle(self, now: Now) -> None:
+        if not self._routes.of_limit:
+            return
         if self._held.timers:
             for key, moment in self._held.timers.items():
                 self._agenda.set(self, key, moment, Clock.STEADY)

@@ -101,7 +101,7 @@ class Submission:
         return bool(self.runs) and self.runs[0].lane is not None
 
     def lanes(self) -> Collection[Route]:
-        return {new.lane or self.route for new in self.runs} if self.has_lanes else (self.route,)
+        return {new.lane or self.route for new in self.runs}
 
     def ids(self) -> Iterator[bytes]:
         return (id for new in self.runs for id in new.run.ids())

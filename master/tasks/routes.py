@@ -247,7 +247,8 @@ class Routes(Part):
     def give_out(self, now: Now) -> None:
         self.served.match()
         self.forget_idle()
-        self._forget_unused()
+        if self._unused or self._wanted:
+            self._forget_unused()
 
     def _forget_unused(self) -> None:
         """Forget lanes that have no task. Those of the submits of this transaction are counted in the next one."""

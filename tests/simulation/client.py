@@ -106,6 +106,8 @@ class Client(Program):
             list(runs_with(ids, [spec.payload for spec in specs])),
             self.pending.stream,
         ]
+        if first.columns is not None:
+            args += [None, None, None, None, first.columns]
         self._oracle.submitting(ids)
         self.waits_for.update(dict.fromkeys(ids))
         for _ in range(2 if self._echoes and self.world.chance(0.3) else 1):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tq.common.domain.ids import id_behind
 from tq.common.domain.model import OutcomeNumber
 
+from .limited import columns
 from .placed import NEEDS
 from .world import MS, SECOND, World
 
@@ -44,6 +45,7 @@ class Spec:
     flow: bytes | None = None
     steps: tuple[tuple[str, float], ...] = ()  # ``attempts.py`` has the kinds
     result_bytes: int = 0  # besides what it says
+    columns: dict[str, Any] | None = None  # of the batch: limits and tenants
 
     def attempt(self, number: int) -> Attempt:
         short = self.duration
@@ -78,6 +80,7 @@ class Load:
         self._placed = placed
         self._world, self._uneven, self.is_uneven = world, uneven, uneven > 0
         self.specs: dict[bytes, Spec] = {}
+        self.limited: Random | None = None  # decides which tasks have limits; None: none have
 
     def batch(self) -> list[Spec]:
         """Some tasks of one callable, queue and character: what one submit carries."""
@@ -128,6 +131,10 @@ class Load:
             spec = Spec(id, queue, task, character, options, length, payload, specs)
             self.specs[id] = spec
             specs.append(spec)
+        if self.limited is not None and task == "jobs:short":
+            said = columns(self.limited, len(specs))
+            for spec in specs:
+                spec.columns = said
         return specs
 
     def _uneven_array(self) -> list[Spec]:

@@ -19,6 +19,7 @@ from tq.master.workers.membership import Membership
 from ..history.checker import Final, check
 from .composition import Composition
 from .instants import Instants, Wrong
+from .limited import LimitLaws
 from .placed import HOSTS, what_is_wrong
 from .stepped import RecordedSteps
 from .tables import LeaseRow, Torn, check_arrays, counts, leases, read
@@ -93,6 +94,7 @@ class Oracle:
         self._once_leased: dict[bytes, Callable[[], object]] = {}
         self.composition = Composition(load.specs)
         self.steps = RecordedSteps()
+        self.limits: LimitLaws | None = None
         self._gained_ms = 0  # time that passed for masters only: the wall's clock jumped while none ran
 
     # the store's side
@@ -172,6 +174,10 @@ class Oracle:
                 self._look_at_flows(store, pending)
         if self.has_schedules:
             self._look_at_schedules(store, [id for id in by_master if id not in by_flows])
+        if self.limits is not None and self.master is not None:
+            engine = self.master.engine
+            with objections():
+                self.limits.look(store.ask, engine.part(Routes).lanes.held.permits, engine.now.steady)
         self._check_numbers(store)
         if self._world.chance(0.05):
             self._look(store)
@@ -457,6 +463,8 @@ class Oracle:
         with objections():
             self.instants.check_ends({id: row.state for id, row in final.items()})
             self.composition.check_callbacks()
+            if self.limits is not None:
+                self.limits.judge()
         report = check(self.events, final)
         for violation in report.violations:
             raise Broken(violation.rule, violation.text, violation.id)

@@ -15,6 +15,7 @@ from tq.common.errors import StoreError
 from .client import Client
 from .composer import Composer
 from .disk import Disk, SimulatedStore
+from .limited import LimitLaws
 from .load import TASKS, Load
 from .master import NARROW, Master
 from .network import Network
@@ -43,6 +44,7 @@ DAMAGED = (
 )
 WITH_SCHEDULES = 3  # every third seed
 WITH_FLOWS = 5  # every fifth seed
+WITH_LIMITS, LIMITED = 11, 9  # seeds that leave this rest
 COMPOSED = 60 * SECOND  # what tasks that need each other may take longer
 DECIDED = 20 * SECOND  # a master that stood still when the faults ended has had its time
 SHORT_TTL_MS = 8_000  # results are purged while others of their array still run
@@ -76,6 +78,8 @@ class Cluster:
         self._placed = chance_of(seed)
         self.load = Load(world, uneven=UNEVEN if self.is_directed else 0.0, placed=self._placed)
         self.oracle = Oracle(world, self.load)
+        if seed % WITH_LIMITS == LIMITED and not self.is_directed:
+            self.load.limited, self.oracle.limits = Random(~seed), LimitLaws()
         self.disk = Disk(world)
         self.disk.begun, self.disk.took_effect = self.oracle.begun, self.oracle.took_effect
         self.disk.purged = self.oracle.purged

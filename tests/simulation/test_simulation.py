@@ -26,8 +26,9 @@ PORTIONS = 2  # of the seeds: as many processes may share them
 # 1397 a worker given up in the transaction that fed its parked call; 340 one of the harness itself; 127 a leased task that was
 # not found behind a slice of which the first were given back; 398 a submit repeated in the transaction of the first; 110 one of
 # tasks that were purged from an array; 134 a submit that a full disk cut in two while a reader waited for it.
-# 4 is the first with tasks that need others, flows, steps and signals, and was one of the harness.
-ONCE_BROKEN = (4, 5, 40, 65, 103, 110, 127, 134, 139, 150, 159, 183, 340, 398, 483, 1397, 1420, 1557)
+# 4 is the first with tasks that need others, flows, steps and signals, and was one of the harness. 86 is of those with limits: a
+# lane waited for a token that another one took.
+ONCE_BROKEN = (4, 5, 40, 65, 86, 103, 110, 127, 134, 139, 150, 159, 183, 340, 398, 483, 1397, 1420, 1557)
 ONE_OF_EACH = (4, 5, 103)
 
 # By a seed that shows it soon; `make proof` looks for them all, from the first seed on.

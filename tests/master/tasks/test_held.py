@@ -9,7 +9,7 @@ from tq.master.tasks.routes import Routes
 
 from ..conftest import Bench
 from ..in_lanes import DISPATCHER, submit
-from ..in_limits import declare, finish, granted, leased, running, under
+from ..in_limits import PARKED, declare, finish, granted, leased, running, under
 
 
 def test_what_is_held_back_is_out_of_the_way_of_others(bench: Bench) -> None:
@@ -71,3 +71,40 @@ def test_many_lanes_without_room_are_looked_at_once_and_not_again(bench: Bench) 
     assert set(looks) <= {
         routes.route("q", "m:f").number
     }  # beside tenants, the tasks without one are looked at, too
+
+
+def test_when_another_lane_took_the_token_those_that_wait_get_the_next_one(bench: Bench) -> None:
+    """The moment of a token comes while no worker waits, and a lane that is not held back takes it."""
+    declare(bench, Limit("mail", rate="60/min", burst=1))
+    waiting = submit(bench, under("mail", tenant="a"), 2)
+    worker = bench.worker("m:f", slots=9)
+    assert leased(worker, 1) == waiting[:1]
+    late = bench.worker("m:f", slots=9)
+    assert leased(late, 1) == []
+    late.close()
+    PARKED.pop(late)
+    bench.advance(2.0)
+    [urgent] = submit(bench, under("mail", tenant="b"), priority=9)
+    assert leased(worker, 1) == [urgent]
+    assert leased(worker, 1) == []
+    bench.advance(2.0)
+    assert leased(worker, 1) == waiting[1:]
+
+
+def test_a_task_of_many_units_is_not_passed_over_without_end_and_costs_no_loop(bench: Bench) -> None:
+    declare(bench, Limit("memory", max_running=4))
+    worker = bench.worker("m:f", slots=9)
+    small = submit(bench, under("memory"), 4)
+    lease, ids = granted(worker, 9)
+    [large] = submit(bench, under("memory", units=4, tenant="a"))
+    later = submit(bench, under("memory", tenant="b"), 4)
+    assert leased(worker, 9) == []
+    for id in small[:3]:
+        finish(worker, lease, [id])
+        assert not bench.engine.has_work
+        assert running(bench, "memory") <= 4
+    finish(worker, lease, small[3:])
+    assert leased(worker, 9) == [large]
+    assert running(bench, "memory") == 1
+    assert later
+    assert ids == small

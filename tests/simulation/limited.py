@@ -1,0 +1,89 @@
+"""Tasks under limits in the simulator, and the laws that hold of them at every commit.
+
+L1: of no key more units run than its limit allows. L2: in no time more start than its burst and its rate allow, across restarts and
+clocks that are set. L3: what the master counts as running under a key is what the rows say.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from random import Random
+from typing import Any, Final, NamedTuple
+
+from tq.common.domain.columns import LaneColumns, TextColumn
+from tq.common.domain.limits import Limit
+from tq.common.wire.frames import unpack
+from tq.master.limits.permits import Permits
+
+from .instants import Wrong
+from .tables import Ask
+
+LIMITS: Final = (
+    Limit("few", max_running=2),
+    Limit("host", max_running=3),
+    Limit("mail", rate="40/s", burst=4),
+)
+KEYS: Final = ("", "a.example", "b.example")
+LEASED: Final = (
+    "SELECT lane, seq, seq + 1, attempt, started FROM tasks JOIN routes USING (route) WHERE state = 3 AND lane <> x''",
+    "SELECT lane, seq, stop, attempt, started FROM slices JOIN routes USING (route) WHERE state = 3 AND lane <> x''",
+)
+
+
+def columns(random: Random, tasks: int) -> dict[str, Any] | None:
+    """What a submit of so many tasks says beside them."""
+    limits = random.sample(LIMITS, random.choice((0, 1, 1, 2)))
+    keys = [TextColumn.of([random.choice(KEYS) for _ in range(tasks)]) for _ in limits]
+    tenant = random.choice(
+        (None, TextColumn(("acme",)), TextColumn.of([random.choice("xy") for _ in range(tasks)]))
+    )
+    said = LaneColumns(tuple(zip(limits, keys, strict=True)), tenant).to_wire()
+    return said or None
+
+
+class Start(NamedTuple):
+    moment: int  # steady
+    units: int
+
+
+class LimitLaws:
+    def __init__(self) -> None:
+        self._starts: defaultdict[tuple[str, str], dict[tuple[int, int], Start]] = defaultdict(dict)
+
+    def look(self, ask: Ask, permits: Permits, now: int) -> None:
+        """What runs in the store now."""
+        running: Counter[tuple[str, str]] = Counter()
+        for lane, seq, stop, attempt, moment in (row for statement in LEASED for row in ask(statement)):
+            _, limits, _ = unpack(lane)
+            for name, key, units in limits:
+                running[name, key] += units * (stop - seq)
+                for one in range(seq, stop):
+                    self._starts[name, key].setdefault((one, attempt), Start(moment, units))
+        for limit in LIMITS:
+            for key in KEYS:
+                units = running[limit.name, key]
+                if limit.max_running is not None and units > limit.max_running:
+                    raise Wrong("L1", f"{units} run under {limit.name}, key {key!r}", None)
+                counted = permits.state(limit.name, key, now).running
+                if counted != units:
+                    raise Wrong(
+                        "L3", f"{counted} are counted under {limit.name}, key {key!r}: {units} run", None
+                    )
+
+    def judge(self) -> int:
+        """Of the whole history; how many starts there were under limits."""
+        for limit in LIMITS:
+            for key in KEYS if limit.tokens is not None else ():
+                self._judge_rate(limit, sorted(self._starts[limit.name, key].values()))
+        return sum(map(len, self._starts.values()))
+
+    def _judge_rate(self, limit: Limit, starts: list[Start]) -> None:
+        rate, burst = limit.tokens, limit.most_together
+        assert rate is not None
+        assert burst is not None
+        for first, (since, _) in enumerate(starts):
+            units = 0
+            for moment, more in starts[first:]:
+                units += more
+                if (units - burst) * rate.ms > (moment - since) * rate.tasks:
+                    raise Wrong("L2", f"{units} started under {limit.name} within {moment - since} ms", None)
