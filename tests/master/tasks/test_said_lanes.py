@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from tq.common.domain.ids import new_ids
 from tq.common.domain.limits import Limit
-from tq.common.errors import InvalidArgument
+from tq.common.errors import InvalidArgument, QuotaExceeded
 from tq.master.limits.limits import NamedLimits
+from tq.master.tasks import said_lanes
 from tq.master.tasks.route import LaneKey, Route
 from tq.master.tasks.routes import Routes
 
@@ -88,6 +89,17 @@ def test_one_call_makes_a_bounded_number_of_lanes(bench: Bench) -> None:
     column = [column[0][1:], list(range(1_000))]
     assert submit(bench, [[some[0], [PAYLOAD] * 1_000]], {"limits": [[SMTP, column]]}) == 1_000
     assert len(lanes(bench)) == 1_000
+
+
+def test_how_many_keys_are_remembered_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(said_lanes, "KEYS_MAX", 2)
+    worker = bench.worker("m:f", slots=9)
+    for key in ("a", "b"):
+        submit(bench, [[ids(1)[0], PAYLOAD]], {"limits": [[SMTP, key]]})
+    assert len(leased(worker, 9)) == 2
+    with pytest.raises(QuotaExceeded, match="2 keys of limits have tasks that run"):
+        submit(bench, [[ids(1)[0], PAYLOAD]], {"limits": [[SMTP, "c"]]})
+    assert submit(bench, [[ids(1)[0], PAYLOAD]], {"tenant": "acme"}) == 1
 
 
 @pytest.mark.parametrize(
