@@ -64,8 +64,8 @@ BUGS = (
     Bug(
         "count twice",
         "tq.master.tasks.routes",
-        "            counts[state] += run.length\n",
-        "            counts[state] += run.length + (state == StateNumber.FAILED)\n",
+        "            lane.counts[state] += run.length\n",
+        "            lane.counts[state] += run.length + (state == StateNumber.FAILED)\n",
     ),
     Bug(
         "renew after expiry",
@@ -82,7 +82,7 @@ BUGS = (
     Bug(
         "dedupe by id only",
         "tq.master.tasks.known_tasks",
-        "if route != submission.route.number or payload != (",
+        "if route != submission.route.plain.number or payload != (",
         "if False and payload != (",
     ),
     Bug(
@@ -163,7 +163,7 @@ BUGS = (
     Bug(
         "forget the leases behind a task that has ended",
         "tq.master.tasks.leases",
-        "            self.add(tail)\n",
+        "            self._put(tail)\n",
         "            pass\n",
     ),
     Bug(
@@ -175,7 +175,7 @@ BUGS = (
     Bug(
         "know a repeated array by its first task",
         "tq.master.tasks.known_tasks",
-        "if route != submission.route.number or payload != (",
+        "if route != submission.route.plain.number or payload != (",
         "if id == next(iter(submission.ids())) and payload != (",
     ),
     Bug(
@@ -243,8 +243,8 @@ BUGS = (
     Bug(
         "watch a repeated submit before the first one is stored",
         "tq.master.tasks.dispatch",
-        "self._repeated.append((submission.call.session, submission.stream, old))",
-        "self._subscriptions.watch_known(submission.call.session, submission.stream, old)",
+        "self._repeated.append((submission.session, submission.stream, old))",
+        "self._subscriptions.watch_known(submission.session, submission.stream, old)",
     ),
     Bug(
         "read on from the earlier connection of a node",
@@ -363,8 +363,8 @@ BUGS = (
     Bug(
         "lease more than a worker has",
         "tq.master.tasks.lanes",
-        "room = min(want, self._placements.room(worker, lane.number)) if not others else 1\n",
-        "room = want\n",
+        "                room = 1 if self._fit.has_others else min(room, fits)\n",
+        "                pass\n",
     ),
     Bug(
         "count what is left of a slice twice",
