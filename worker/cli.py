@@ -91,10 +91,9 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [info]")
 @click.version_option(VERSION, prog_name="tq-worker")
 def main(config: Path | None, authkey: str | None, **options: Any) -> None:
-    """Run the tasks of the named modules, as many at a time as there are slots.
+    """Run the tasks of the named modules. `tq-worker check …` starts nothing.
 
-    SIGTERM or Ctrl-C: finish what runs, hand back the rest; twice: at once; thrice: without the master.
-    `tq-worker check …` starts nothing.
+    SIGTERM or Ctrl-C: finish what runs, hand back the rest. Twice: at once.
     """
     for name in ("labels", "resources"):
         options[name] = ",".join(options[name])

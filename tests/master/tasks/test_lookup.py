@@ -34,7 +34,7 @@ ID_PARAMETERS = {"id", "ids", "before", "started", "held", "rows", "tasks"}
 OTHERS = {
     "blobs", "proofs", "payload", "putter", "token", "tokens", "rank", "hash", "data", "caller", "slices", "queues",
     "key_id", "node", "lease", "value", "body", "first", "flow", "key",
-    "waiter", "runs", "parent",
+    "waiter", "runs", "parent", "unique",
 }  # fmt: skip
 NOT_BY_ID = {
     *("get_lock.wait", "get_lock.notify"),  # held: a token
