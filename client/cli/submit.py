@@ -48,10 +48,9 @@ def submit(
     needs: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Submit a task by name. Arguments are JSON: 7, '"text"', '[1, 2]'; a bare word is taken as text.
+    """Submit a task by name. Arguments are JSON, or a bare word as text.
 
-    Options of @app.task (queue, retries, timeout, …) are known only to the program that
-    defines the task: give them here.
+    The options of @app.task stand in its program: give them here as well.
     """
     positional = [as_argument(text) for text in arguments]
     named = as_keywords(keywords)
