@@ -54,6 +54,7 @@ class Resource(enum.IntEnum):
     NEEDS = 23
     DECLARED_LIMITS = 24
     LANES = 25
+    LIMIT_KEYS = 26
 
 
 class AccountLimit(NamedTuple):
@@ -107,6 +108,14 @@ LIMITS: Final[dict[Resource, AccountLimit]] = {
         KIB,
         "tenants and keys of limits that tasks here have",
         "use fewer of them, or wait until results are deleted",
+    ),
+    # Of lanes that are here, and of those that were while their tokens are not back: a rate of '1/d' keeps each key for a day.
+    Resource.LIMIT_KEYS: AccountLimit(
+        200_000,
+        800_000,
+        512,
+        "keys of limits of tasks that are here, or whose tokens are not back yet",
+        "use fewer keys, or a rate whose tokens come back sooner",
     ),
     # Named things that programs keep here. What was here when the master started is on no key's account.
     Resource.QUEUES: AccountLimit(

@@ -19,9 +19,11 @@ bucket; 3. the units that run exceed ``max_running`` only by a task alone, or af
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final, NamedTuple
 
 from ...common.domain.limits import Limit
+from ..engine.accounts import Account, Resource, give_back
 from ..store.interface.limits import BucketRow
 
 LOOKED_AT: Final = (
@@ -38,10 +40,11 @@ Terms = Iterable[tuple[str, str, int]]
 class _Use:
     """Of one key of one limit. ``level``: parts of tokens, below zero after a task of more units than the burst."""
 
-    __slots__ = ("at", "level", "limit", "running")
+    __slots__ = ("account", "at", "level", "limit", "running")
 
     def __init__(self, limit: Limit | None, now: int) -> None:
         self.running, self.level, self.at = 0, 0, now
+        self.account: Account | None = None  # that it is charged to since the lane that was is forgotten
         self.limit: Limit | None = None
         self.follow(limit, now)
         self.level = self.full
@@ -118,6 +121,8 @@ class Permits:
 
     def load(self, rows: Iterable[BucketRow], now: int) -> None:
         """Take the store's buckets. What runs is taken next, without tokens: see ``runs``."""
+        for use in self._uses.values():
+            give_back(use.account, Resource.LIMIT_KEYS)
         self._uses.clear()
         self._unwritten.clear()
         for row in rows:
@@ -146,7 +151,7 @@ class Permits:
             use.take(units * tasks)
             if use.limit is not None and use.limit.tokens is not None:
                 self._unwritten[(name, key)] = None
-            self._forget_idle(now)
+            self.forget_idle(now, LOOKED_AT)
 
     def give_back(self, terms: Terms, tasks: int) -> None:
         """So many run no more. The tokens of what was handed back before it began are spent all the same: a start that was
@@ -195,11 +200,23 @@ class Permits:
         self._uses[key] = use  # at the end
         return use
 
-    def _forget_idle(self, now: int) -> None:
-        for key in [key for _, key in zip(range(LOOKED_AT), self._uses, strict=False)]:
+    def left(self, terms: Terms, account: Account) -> None:
+        """A lane with these keys is forgotten, which was charged for each of them: what is remembered of a key is charged from now on."""
+        for name, key, _ in terms:
+            use = self._uses.get((name, key))
+            if use is None or use.account is not None:
+                account.give(Resource.LIMIT_KEYS)
+            else:
+                use.account = account
+
+    def forget_idle(self, now: int, looks: int) -> None:
+        """Look at so many keys, whether there is anything to remember of them."""
+        for key in list(islice(self._uses, looks)):
             use = self._uses.pop(key)
             use.follow(self._in_force(key[0]), now)
-            if not use.is_idle:
+            if use.is_idle:
+                give_back(use.account, Resource.LIMIT_KEYS)
+            else:
                 self._uses[key] = use
 
     @property

@@ -7,7 +7,7 @@ them: before it leaves the master.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from ...common.domain.model import StateNumber
 from ..engine.agenda import Agenda, Clock
@@ -17,6 +17,8 @@ from ..limits.limits import KeyUsage, LimitTotals
 from ..store.interface.store import Picture, Store
 from .route import READY, Route
 from .routes import Routes
+
+LOOKS: Final = 16  # keys that each transaction looks at, whether they have nothing to remember: some 10 µs
 
 
 class ChangedLimits(Protocol):
@@ -45,6 +47,7 @@ class Limiter(Part):
             self._held.freed(key)
 
     def settle(self, now: Now) -> None:
+        self._held.permits.forget_idle(now.steady, LOOKS)  # also while nothing starts: an account may be full
         if not self._routes.of_limit:
             return
         if self._held.timers:

@@ -15,12 +15,13 @@ from typing import Final
 from ...common.domain.limits import Limit
 from ...common.domain.model import StateNumber, check_name
 from ...common.errors import InvalidArgument
-from ..engine.accounts import Account, Resource, give_back
+from ..engine.accounts import Account, Resource
 from ..engine.clock import Now
 from ..engine.endings import Ended
 from ..engine.part import Part
 from ..engine.rates import RECENT_MS, Rate
 from ..engine.session import Session
+from ..limits.permits import Permits
 from ..store.interface.store import Picture, Store
 from .lanes import Lanes
 from .placements import Placements
@@ -71,6 +72,7 @@ class Routes(Part):
 
     def load(self, picture: Picture, now: Now) -> None:
         """Take the store's picture. Capabilities and their parked calls stay: their sessions are still open."""
+        charged = {(lane.queue.name, lane.task, lane.key): lane for lane in self if lane.account is not None}
         self.by_number.clear()
         self.queues.clear()
         self._by_name.clear()
@@ -88,6 +90,7 @@ class Routes(Part):
         ]
         for lane in sorted(lanes, key=_bases_first):
             self._add(*lane)
+        _keep_charged(charged, self._by_name, self.lanes.held.permits)
         self._wanted = {one: None for one in self.by_number.values() if not one.is_base}
         self._unused.clear()
         for number, state, tasks in picture.counts:
@@ -128,7 +131,7 @@ class Routes(Part):
             if key != key.base:
                 self.lane(route, key.base, account)
             if account is not None:
-                account.take(Resource.NAMES if key == key.base else Resource.LANES)
+                _charge(account, key)
             number = self._store.add_route(route.queue.name, route.task, key.packed())
             lane = self._add(number, route.queue.name, route.task, key)
             lane.account = account
@@ -263,8 +266,40 @@ class Routes(Part):
                 if not self.of_limit[name]:
                     del self.of_limit[name]
             self.placements.lanes.pop(lane.number, None)
-            give_back(lane.account, Resource.LANES)
+            _give_back(lane, self.lanes.held.permits)
         self._unused, self._wanted = self._wanted, {}
+
+
+def _charge(account: Account, key: LaneKey) -> None:
+    """For a lane that is made. Raises QuotaExceeded, with nothing charged."""
+    if key == key.base:
+        account.take(Resource.NAMES)
+        return
+    if key.limits:
+        account.check(Resource.LIMIT_KEYS, len(key.limits))
+    account.take(Resource.LANES)
+    account.note(Resource.LIMIT_KEYS, len(key.limits))
+
+
+def _keep_charged(
+    charged: Mapping[tuple[str, str, LaneKey], Route],
+    by_name: Mapping[tuple[str, str, LaneKey], Route],
+    permits: Permits,
+) -> None:
+    """After a failed transaction: lanes that are here still stay on their accounts, and those that are not are given back."""
+    for name, before in charged.items():
+        lane = by_name.get(name)
+        if lane is None:
+            _give_back(before, permits)
+        else:
+            lane.account = before.account
+
+
+def _give_back(lane: Route, permits: Permits) -> None:
+    """It is forgotten. A base lane stays charged: its name was used."""
+    if lane.account is not None and not lane.is_base:
+        lane.account.give(Resource.LANES)
+        permits.left(lane.key.limits, lane.account)
 
 
 def _bases_first(row: tuple[int, str, str, LaneKey]) -> tuple[bool, bool]:

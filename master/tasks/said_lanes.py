@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...common.domain.columns import LaneColumns, LaneSpan
-from ...common.errors import InvalidArgument, QuotaExceeded
+from ...common.errors import InvalidArgument
 from ..engine.session import Session
 from .route import LaneKey, Route
 from .routes import Routes
 from .submitted import NewRun, in_lanes
 
-KEYS_MAX: Final = 400_000  # of limits, that run or have spent tokens: some 500 bytes each, for as long as a rate takes to refill
 SPANS_MAX: Final = 1_000  # of one call: each may make a lane, in some 65 µs
 
 
@@ -39,7 +38,6 @@ def with_lanes(
 ) -> tuple[Route, list[NewRun]]:
     """The lane of all the tasks, and them; or their route, and them in runs that have each a lane. ``needs``: what all ask of their
     worker. Raises QuotaExceeded."""
-    _check_keys(routes, spans)
     lanes: dict[LaneKey, Route] = {}
     for span in spans:
         key = LaneKey(span.tenant or "", span.limits, needs)
@@ -52,12 +50,3 @@ def with_lanes(
     for span in spans:
         codes += [numbers[LaneKey(span.tenant or "", span.limits, needs)]] * span.tasks
     return route, in_lanes(runs, codes, list(lanes.values()))
-
-
-def _check_keys(routes: Routes, spans: Sequence[LaneSpan]) -> None:
-    """Raises QuotaExceeded for tasks with limits while too many keys of limits are remembered."""
-    if routes.lanes.held.permits.keys >= KEYS_MAX and any(span.limits for span in spans):
-        raise QuotaExceeded(
-            f"{KEYS_MAX:,} keys of limits have tasks that run, or tokens that are not back yet; wait for some, or use fewer keys: "
-            "a rate of '1/d' remembers each key for a day"
-        )

@@ -7,22 +7,25 @@ from typing import Any
 import pytest
 from tq.common.domain.ids import new_ids
 from tq.common.domain.limits import Limit
+from tq.common.domain.model import Role, StateNumber
 from tq.common.errors import InvalidArgument, QuotaExceeded
+from tq.master.engine.accounts import LIMITS, Accounts, Resource
 from tq.master.limits.limits import NamedLimits
-from tq.master.tasks import said_lanes
 from tq.master.tasks.route import LaneKey, Route
 from tq.master.tasks.routes import Routes
 
-from ..conftest import Bench
+from ..conftest import Bench, Peer
 from ..in_lanes import leased
+from ..in_limits import finish, granted
 
 SMTP: Any = {"name": "smtp", "max_running": 3}
 PAYLOAD = b"\x92\x90\x80"
 
 
-def submit(bench: Bench, tasks: list[Any], columns: Any) -> int:
+def submit(bench: Bench, tasks: list[Any], columns: Any, client: Peer | None = None) -> int:
     nothing = (None, None, None, None, None)
-    return int(bench.client().call("get_task_queue/q", "submit", "m:f", {}, tasks, *nothing, columns))
+    client = client or bench.client()
+    return int(client.call("get_task_queue/q", "submit", "m:f", {}, tasks, *nothing, columns))
 
 
 def ids(count: int) -> list[bytes]:
@@ -91,15 +94,44 @@ def test_one_call_makes_a_bounded_number_of_lanes(bench: Bench) -> None:
     assert len(lanes(bench)) == 1_000
 
 
-def test_how_many_keys_are_remembered_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(said_lanes, "KEYS_MAX", 2)
-    worker = bench.worker("m:f", slots=9)
+def test_how_many_keys_of_limits_a_key_has_is_bounded_and_costs_no_other_key(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIMITS, Resource.LIMIT_KEYS, LIMITS[Resource.LIMIT_KEYS]._replace(key=2))
+    mine, other = bench.client(), bench.client(role=Role.ADMIN)
+    account = mine.session.account = Accounts().of("mine")
+    worker, rate = bench.worker("m:f", slots=9), {"name": "api", "rate": "1/s", "burst": 1}
     for key in ("a", "b"):
-        submit(bench, [[ids(1)[0], PAYLOAD]], {"limits": [[SMTP, key]]})
-    assert len(leased(worker, 9)) == 2
-    with pytest.raises(QuotaExceeded, match="2 keys of limits have tasks that run"):
-        submit(bench, [[ids(1)[0], PAYLOAD]], {"limits": [[SMTP, "c"]]})
-    assert submit(bench, [[ids(1)[0], PAYLOAD]], {"tenant": "acme"}) == 1
+        submit(bench, [[ids(1)[0], PAYLOAD]], {"limits": [[rate, key]]}, mine)
+    lease, done = granted(worker, 9)
+    with pytest.raises(QuotaExceeded, match="this key has 2 keys of limits of tasks"):
+        submit(bench, [[ids(1)[0], PAYLOAD]], {"limits": [[rate, "c"]]}, mine)
+    assert submit(bench, [[ids(1)[0], PAYLOAD]], {"tenant": "acme"}, mine) == 1
+    assert submit(bench, [[ids(1)[0], PAYLOAD]], {"limits": [[rate, "c"]]}, other) == 1
+    finish(worker, lease, done)
+    bench.client(role=Role.ADMIN).call("get_tasks", "purge", {"states": [int(StateNumber.SUCCEEDED)]})
+    bench.step()
+    bench.step()
+    assert len(done) == 2
+    assert not [one for one in bench.engine.part(Routes) if one.account is account and one.key.limits]
+    assert account.held[Resource.LIMIT_KEYS] == 2  # the lanes are forgotten, the tokens are not back
+    bench.advance(3)  # without anything that starts
+    bench.step()
+    assert account.held[Resource.LIMIT_KEYS] == 0
+    assert submit(bench, [[ids(1)[0], PAYLOAD]], {"limits": [[rate, "d"]]}, mine) == 1
+
+
+def test_lanes_stay_on_their_accounts_when_a_transaction_fails(bench: Bench) -> None:
+    mine = bench.client()
+    submit(bench, [[ids(1)[0], PAYLOAD]], {"limits": [[SMTP, "a"]]}, mine)
+    held = mine.session.account.held
+    assert (held[Resource.LANES], held[Resource.LIMIT_KEYS]) == (1, 1)
+    bench.engine.part(Routes).load(bench.engine.store.load(), bench.engine.now)
+    assert (held[Resource.LANES], held[Resource.LIMIT_KEYS]) == (1, 1)
+    bench.client(role=Role.ADMIN).call("get_tasks", "purge", {"states": [int(StateNumber.READY)]})
+    bench.step()
+    bench.step()
+    assert (held[Resource.LANES], held[Resource.LIMIT_KEYS]) == (0, 0)
 
 
 @pytest.mark.parametrize(
