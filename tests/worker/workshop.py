@@ -112,6 +112,7 @@ class Workshop:
         self.retired: list[int] = []
         self.replaced: list[int] = []
         self.beats: dict[int, tuple[int, int]] = {}  # of loops that stand still
+        self.starved_share = 0.0  # of the time that loops have no processor
         self._beats = itertools.count()
         self.lends: deque[tuple[int, bytes, list[IdRun], int]] = (
             deque()
@@ -179,6 +180,9 @@ class Workshop:
 
     def beat(self, child: int) -> tuple[int, int]:
         return self.beats.get(child, (next(self._beats), 0))
+
+    def starved(self, child: int, now: float) -> float:
+        return now * self.starved_share
 
     def stack(self, child: int, ordinal: int) -> str:
         return f"the stack of job {ordinal}"

@@ -3,7 +3,7 @@
 ::
 
     timeout, cancel, lost ─► notice: task.cancel(), or an exception in the thread ─(1 s)─► where does it stand? ─(kill grace)─► given up
-    the loop stands still ─(5 s)─► found, named with its stack ─(kill grace)─► SIGKILL, if others are in it
+    the loop stands still ─(5 s with a processor)─► found, named with its stack ─(kill grace)─► SIGKILL, if others are in it
     memory ─► it gets no more jobs ─(twice the limit)─► SIGKILL
 
 A coroutine or a thread cannot be killed: a job that does not end is *given up*. Its attempt has ended and its lease is no longer
@@ -24,7 +24,9 @@ from .runs import Key
 from .task_durations import LONG_SECONDS, TaskDurations
 from .watchdog import DUMP_SECONDS, log_ending
 
-BLOCK_SECONDS: Final = 5.0  # so long a loop may stand still before its child is drained and replaced
+BLOCK_SECONDS: Final = (
+    5.0  # so long a loop that has a processor may stand still before its child is drained and replaced
+)
 STUCK_SECONDS: Final = (
     0.5  # a loop that has stood still so long is in the code of one job: that is struck there
 )
@@ -129,8 +131,11 @@ class ConcurrentWatchdog:
         beats, holder = self._concurrent.beat(child.number)
         if beats != child.beats:
             child.beats, child.beat_at, child.is_blocked, child.is_blocking_logged = beats, now, False, False
+            child.starved = self._concurrent.starved(child.number, now)
             return
         still = now - child.beat_at
+        if still >= STUCK_SECONDS:  # a loop that has no processor is not blocked
+            still -= max(0.0, self._concurrent.starved(child.number, now) - child.starved)
         about = child.under_way.get(holder)
         if about is not None and about.ending and still >= STUCK_SECONDS:
             self._effects.notify(child.number, holder, "strike")  # again at each tick: code may catch it

@@ -12,6 +12,7 @@ from ...common.errors import ProtocolError
 from ...common.wire.frames import Kind, unpack
 from ..agent.reports import Report
 from ..child.loop import CANCEL_NOTICE, NOTICE, STRIKE_NOTICE, TIMEOUT_NOTICE, WHERE_NOTICE
+from ..supervisor.starvation import Starvation
 from .interface import RunnerOwner
 from .process import ChildHandle
 
@@ -33,6 +34,7 @@ class ConcurrentHandle(ChildHandle):
     ) -> None:
         self._stands: dict[int, str] = {}  # where jobs that do not end stand, by ordinal
         super().__init__(owner, number, sources, allow)
+        self.starvation = Starvation(self.pid)
 
     def notify(self, ordinal: int, kind: str) -> None:
         """It is read by the child's loop; the signal is for code that does not give the loop back."""

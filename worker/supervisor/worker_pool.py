@@ -93,6 +93,9 @@ class Replacing:
     def beat(self, child: int) -> tuple[int, int]:
         return self._handle(child).beat()
 
+    def starved(self, child: int, now: float) -> float:
+        return self._handle(child).starvation.seconds(now)
+
     def stack(self, child: int, ordinal: int) -> str:
         return self._handle(child).stack(ordinal)
 

@@ -75,6 +75,21 @@ def test_a_blocked_loop_is_found_and_named_and_its_child_drained_around_it() -> 
     assert shop.retired == [1]
 
 
+def test_a_loop_that_has_no_processor_is_not_taken_for_a_blocked_one() -> None:
+    shop = shop_of(places=3)
+    shop.grant(3)
+    ordinals = shop.begin_all(1)
+    shop.starved_share = 0.9
+    shop.wait(0.2)
+    shop.stand_still(1, ordinals[1])
+    shop.wait(9 * BLOCK_SECONDS)
+    assert not shop.has("loop.blocked")
+    assert shop.replaced == shop.signals == []
+    shop.wait(2 * BLOCK_SECONDS)  # it has had a processor for five seconds by now
+    assert shop.has("loop.blocked")
+    assert shop.replaced == [1]
+
+
 def test_a_job_that_blocks_its_loop_alone_is_not_killed_for_that() -> None:
     shop = shop_of(places=3)
     shop.grant(1)
