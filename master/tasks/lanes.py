@@ -90,6 +90,11 @@ class Lanes:
             self._put(lane, UNKNOWN)
         self._readied += bool(lane.key.needs)
 
+    def left(self, lane: Route) -> None:
+        """Something of it is ready no longer, and was not leased in its turn: if that came first, it has another place now."""
+        if lane.place is not None:
+            self.ready(lane)
+
     def _put(self, lane: Route, place: LanePlace) -> None:
         lane.place = place
         line = self._lines.setdefault(Line(lane.base, lane.key.tenant), [])

@@ -127,7 +127,10 @@ class ParkedCalls:
         rows = self._store.lease_these(runs, want, LEASE_BYTES_MAX, now.steady)
         if not rows:
             raise Inconsistent(NONE_READY)
+        lanes = {row.route for row in rows}
         self._work.gave(0, self._give(rows, parked, want.lease, now))
+        for number in lanes:
+            self._routes.lanes.left(self._routes.by_number[number])
 
     def _give(self, rows: list[Leased | LeasedSlice], parked: ParkedLease, lease: bytes, now: Now) -> int:
         """Answer a call with what was leased for it; the bytes of the payloads."""

@@ -164,6 +164,8 @@ class Routes(Part):
         counts[after] += tasks
         if before == RUNNING and lane.key.limits:
             self.lanes.held.give_back(lane, tasks)
+        if before == READY and after != RUNNING:
+            self.lanes.left(lane)
         if after == READY:
             self._is_ready(lane)
         elif after == BLOCKED:  # who waits for it waits for what it became, which may have been ready before
@@ -209,11 +211,15 @@ class Routes(Part):
             lane.counts[state] += run.length
             if before == RUNNING and lane.key.limits:
                 self.lanes.held.give_back(lane, run.length)
+            elif before == READY:
+                self.lanes.left(lane)
 
     def purged(self, number: int, state: int, tasks: int) -> None:
-        """So many tasks that had ended are deleted."""
+        """So many tasks that did not run are deleted."""
         lane = self.by_number[number]
         lane.counts[state] -= tasks
+        if state == READY:
+            self.lanes.left(lane)
         if not lane.is_base and not any(lane.counts):
             self._unused[lane] = None
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+from tq.common.domain.id_runs import IdRun
+from tq.common.domain.model import Role, StateNumber
 from tq.master.tasks.route import LaneKey
 from tq.master.tasks.routes import Routes
 from tq.master.tasks.turns import TENANTS_MAX, TenantTurns
 
 from ..conftest import Bench
-from ..in_lanes import A, B, submit
+from ..in_lanes import DISPATCHER, A, B, submit
 from ..in_limits import leased
+from ..leased import each
 
 C = LaneKey("c")
 
@@ -33,6 +37,27 @@ def test_tenants_get_equal_shares_however_much_each_has_waiting(bench: Bench) ->
     assert all(set(order[at : at + 3]) == {"a", "b", ""} for at in range(0, 90, 3))
     together = leased(worker, 40)
     assert {owner[id] for id in together} == {"a"}
+
+
+@pytest.mark.parametrize("how", ["cancel", "purge", "lend", "expire"])
+def test_a_tenant_whose_first_task_is_there_no_longer_stands_by_its_next_one(bench: Bench, how: str) -> None:
+    high = {key: submit(bench, key, priority=5, expires=5.0) for key in (A, B)}
+    low = {key: submit(bench, key) for key in (A, B)}
+    worker, admin = bench.worker("m:f", slots=9), bench.client(role=Role.ADMIN)
+    [first] = leased(worker, 1)
+    [other] = [key for key in (A, B) if high[key] != [first]]  # looked up, and not leased
+    match how:
+        case "cancel":
+            admin.call("get_tasks", "cancel", high[other])
+        case "purge":
+            admin.call("get_tasks", "purge", {"states": [int(StateNumber.READY)], "ids": [high[other][0], 1]})
+        case "lend":
+            call = worker.ask(DISPATCHER, "lend", first, [IdRun(high[other][0], 1).to_wire()], 1)
+            bench.step()
+            assert [id for id, *_ in each(worker.answer(call)[1])] == high[other]
+        case "expire":
+            bench.advance(6)
+    assert sorted(leased(worker, 1) + leased(worker, 1)) == sorted(low[A] + low[B])
 
 
 def test_an_answer_of_many_tasks_is_shared_by_those_that_have_some(bench: Bench) -> None:
