@@ -13,15 +13,12 @@ from ...common.domain.lane_terms import NO_TERMS, TERMS, LaneTerms
 from ...common.domain.limits import Limit
 from ...common.domain.model import TaskOptions, check_name
 from ...common.domain.on_error import AtLeast
+from ...common.domain.on_full import WAIT, check_on_full
 from ...common.domain.unique import Unique
 from ...common.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from .open_flow import OpenFlow
-
-
-WAIT: Final = "wait"  # what a submit does when its queue is full
-RAISE: Final = "raise"
 
 
 class Options(TypedDict, total=False):
@@ -84,9 +81,7 @@ def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
         values["at"] = None
     options = replace(base.options if base else TaskOptions(), **values)
     queue = given.get("queue", base.queue if base else "default")
-    on_full = given.get("on_full", base.on_full if base else WAIT)
-    if on_full not in (WAIT, RAISE):
-        raise InvalidArgument(f"on_full={on_full!r:.80} is unknown; use 'wait' or 'raise'")
+    on_full = check_on_full(given.get("on_full", base.on_full if base else WAIT))
     unique = given.get("unique", base.unique if base else None)
     if not isinstance(unique, Unique | None):
         raise InvalidArgument(

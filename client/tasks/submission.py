@@ -10,8 +10,9 @@ from ...common.domain.columns import NO_COLUMNS, LaneColumns
 from ...common.domain.context import current, is_of_task
 from ...common.domain.id_runs import IdRun, is_run, runs_of
 from ...common.domain.ids import COMPUTED, parse_id, proofs
+from ...common.domain.on_full import WAIT
 from ...common.errors import InvalidArgument
-from .options import WAIT, Choice
+from .options import Choice
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -18,6 +18,7 @@ from ...common.contract.tasks import StateRow
 from ...common.domain.id_runs import IdRun
 from ...common.domain.id_text import check_prefix, check_tail
 from ...common.domain.model import Role, StateNumber, TaskOptions, check_name
+from ...common.domain.on_full import WAIT, check_on_full
 from ...common.domain.unique import UniqueTerms
 from ...common.errors import InvalidArgument
 from ..api.validation import (
@@ -41,12 +42,11 @@ from .abbreviations import Meanings
 from .attempt_output import AttemptOutput
 from .completion import Completion
 from .dispatch import Dispatch
-from .full_queues import check_on_full
 from .lines import LINES_MAX, LineListing
 from .lookup import check_ids, check_runs
 from .named_blobs import check_named
 from .parents import cancel_tree, parent_of
-from .plan import WAIT, SubmitCall
+from .plan import SubmitCall
 from .queries import details, last_run, reason, reported_progress, summaries
 from .routes import Routes
 from .selection import (

@@ -26,8 +26,8 @@ from typing import Final
 
 from ...common.domain.id_runs import runs_of
 from ...common.domain.ids import show_id
-from ...common.errors import Full, InvalidArgument, TqError, WouldDeadlock
-from ...common.values.brief import brief
+from ...common.domain.on_full import RAISE
+from ...common.errors import Full, TqError, WouldDeadlock
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..engine.session import LATER, Session
@@ -35,13 +35,12 @@ from ..store.interface.store import Picture, Store
 from .dispatch import Dispatch
 from .known_tasks import new_tasks
 from .leases import LeasedTasks
-from .plan import WAIT, Submission, SubmitCall
+from .plan import Submission, SubmitCall
 from .route import Queue
 from .routes import Routes
 from .submitted import NewRun, only, split
 from .subscriptions import Subscriptions
 
-RAISE: Final = "raise"
 MAXSIZE_MAX: Final = 1_000_000_000  # a bound beyond it is none
 PORTION_TASKS: Final = 10_000  # accepted by one transaction of what waits, of all queues together
 TASK_BYTES: Final = 160  # of memory for each task of a submit that waits, besides its arguments
@@ -144,7 +143,7 @@ class FullQueues(Part):
         if parent is not None and held is not None and self._routes.by_number[held.route].queue is queue:
             raise WouldDeadlock(
                 f"task {show_id(parent)} submits to its own queue {queue.name}, which is full ({queue.waiting:,} of {queue.maxsize:,} "
-                "tasks wait): waiting for room it would hold the slot that makes some. Submit to another queue, write "
+                "tasks wait): if it waited for room, it would keep the slot that makes room. Submit to another queue, write "
                 f"using(on_full='raise') and do something else at tq.Full, or raise the bound: tq queues set {queue.name} --maxsize N"
             )
 
@@ -213,12 +212,6 @@ class FullQueues(Part):
 
     def has_more(self) -> bool:
         return any(self._dispatch.room_in(line.queue) > 0 for line in self._lines.values())
-
-
-def check_on_full(on_full: object) -> str:
-    if on_full in (WAIT, RAISE):
-        return str(on_full)
-    raise InvalidArgument(f"on_full={brief(on_full)} is unknown; use 'wait' or 'raise'")
 
 
 def _words(queue: Queue, room: int, tasks: int, others_wait: bool) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from ...common.domain.ids import id_behind
 from ...common.domain.model import ResultPolicy, StateNumber, TaskOptions
+from ...common.domain.on_full import WAIT
 from ...common.domain.unique import UniqueTerms
 from ..engine.clock import Now
 from ..engine.session import Call, Session
@@ -26,9 +27,6 @@ AT_ONCE: Final = None, None
 RUNNING_STATE, READY_STATE, SCHEDULED_STATE, BLOCKED_STATE = map(
     int, (StateNumber.RUNNING, StateNumber.READY, StateNumber.SCHEDULED, StateNumber.BLOCKED)
 )
-
-
-WAIT: Final = "wait"  # what a submit does when its queue is full
 
 
 class SubmitCall(NamedTuple):
