@@ -17,7 +17,7 @@ import click
 from ..common.auth.key_files import take_masters_authkey
 from ..common.domain.model import Role
 from ..common.errors import ConfigError, TqError, see
-from ..common.runtime.command_line import CHECK, OneScreen, first_word, show
+from ..common.runtime.command_line import CHECK, OneScreen, first_word, flags, show
 from ..common.runtime.config import HERE, MasterSettings, load_settings
 from ..common.runtime.end_signals import on_end_signals
 from ..common.runtime.event_loop import run_loop
@@ -102,7 +102,7 @@ def main(
     hide_process()
     notifier = Notifier()
     try:
-        settings = load_settings(MasterSettings, config, os.environ, options)
+        settings = load_settings(MasterSettings, config, os.environ, options, flags())
         arguments = GatewayArguments(gateway, gateway_authkey_file, gateway_public)
         start = StartOptions(new_store, new_certificate)
         if first_word() == CHECK:

@@ -15,7 +15,7 @@ from ..common.auth.key_files import take_authkey
 from ..common.auth.keys import Credential
 from ..common.domain.model import Role
 from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError, see
-from ..common.runtime.command_line import CHECK, OneScreen, first_word, show
+from ..common.runtime.command_line import CHECK, OneScreen, first_word, flags, show
 from ..common.runtime.config import HERE, WorkerSettings, load_settings
 from ..common.runtime.discovery import find_dev
 from ..common.runtime.end_signals import on_end_signals
@@ -104,7 +104,7 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     hide_process()
     notifier = Notifier()
     try:
-        settings = load_settings(WorkerSettings, config, os.environ, given)
+        settings = load_settings(WorkerSettings, config, os.environ, given, flags())
         if first_word() == CHECK:
             show(run_loop(check(settings, authkey)))
         if slots_and_pools:

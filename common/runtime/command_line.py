@@ -56,6 +56,11 @@ def first_word() -> str:
     return str(click.get_current_context().meta[WORD])
 
 
+def flags() -> dict[str, str]:
+    """How each option of the program is written, by the name of its setting."""
+    return {str(one.name): one.opts[0] for one in click.get_current_context().command.params}
+
+
 def print_finding(one: Finding) -> None:
     colour = {OK: "green", WARNING: "yellow", ERROR: "red"}[one.level]
     line = str(one)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ..domain.naming import ALLOW_HTTP, ALLOW_SHELL, APPLY, HTTP_PRIVATE
@@ -323,9 +324,15 @@ class _Given(NamedTuple):
 
 
 def load_settings(
-    kind: type[_S], file: Path | None, environment: Mapping[str, str], options: Mapping[str, Any]
+    kind: type[_S],
+    file: Path | None,
+    environment: Mapping[str, str],
+    options: Mapping[str, Any],
+    flags: Mapping[str, str] = MappingProxyType({}),
 ) -> _S:
     """The settings in force; ``options`` that are None were not given. Raises ConfigError naming all faults.
+
+    ``flags``: how the options are written, where that is not their setting's name.
 
     Variables of other names that begin with TQ_ are not a fault: a container platform sets some for a service that is
     called tq.
@@ -340,7 +347,8 @@ def load_settings(
             given.append(_Given(variable, one.name, _typed(one, text)))
         value = options.get(one.name)
         if value is not None and value != ():
-            given.append(_Given(f"--{one.name.replace('_', '-')}", one.name, _typed(one, value)))
+            flag = flags.get(one.name, f"--{one.name.replace('_', '-')}")
+            given.append(_Given(flag, one.name, _typed(one, value)))
     values, sources = _read(given, faults)
     faulty = {one.name for one in given} - set(values)
     settings = kind(**values)

@@ -186,11 +186,12 @@ def test_a_master_that_is_away_is_an_error_and_one_of_several_a_warning(
 
 def test_no_slots_and_a_pattern_that_matches_nothing_are_refused(check: Check, master: Master) -> None:
     done = check(
-        "tq-worker", "--connect", master.address, "--slots", 0, "--allow", "math:*", TASKS_FILE,
+        "tq-worker", "--connect", master.address, "--slots", 0, "--allow", "math:*", "--label", "1=2", TASKS_FILE,
         status=2, TQ_AUTHKEY=master.authkey,
     )  # fmt: skip
     assert "--slots: must be a whole number from 1 to 65,536, not 0" in done.stderr
     assert "--allow: 'math:*' matches nothing; write 'math.*'" in done.stderr
+    assert "--label: a label has a name of" in done.stderr
 
 
 def test_a_module_called_check_is_named_as_a_file(check: Check, home: Path) -> None:
