@@ -23,7 +23,7 @@ def check_number(
     if isinstance(value, bool) or not isinstance(value, kinds) or not _is_finite(value):
         raise InvalidArgument(f"{name} must be a {'whole ' if whole else ''}number, not {_shown(value)}")
     if not low <= value <= high:
-        raise InvalidArgument(f"{name}={_shown(value)} is out of range; {low:g} to {high:g}")
+        raise InvalidArgument(f"{name}={_shown(value)} is out of range; {low:g} to {high:,.10g}")
 
 
 def check_delay(name: str, value: object) -> float:

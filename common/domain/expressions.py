@@ -24,6 +24,7 @@ EXPRESSION_CHARS_MAX: Final = 255  # as of a name: it stands in tables
 KEY_BYTES_MAX: Final = (
     256  # of what an expression gives, in UTF-8: the master keeps one for each group of tasks
 )
+SHOWN_CHARS: Final = 40  # of a key that is too long, in its error
 _DIGIT_BITS: Final = 3  # a decimal digit has more: what cannot fit is not written out
 _PIECES: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
 
@@ -103,7 +104,7 @@ def check_key(what: str, key: object) -> str:
         ) from None
     if size > KEY_BYTES_MAX:
         raise InvalidArgument(
-            f"{what}: the key {brief(key, 60)} has {size:,} bytes, and may have {KEY_BYTES_MAX}; use a shorter parameter, for "
+            f"{what}: the key {key[:SHOWN_CHARS]!r}… has {size:,} bytes; at most {KEY_BYTES_MAX}: use a shorter parameter, for "
             "instance a domain and not a URL"
         )
     return key

@@ -85,7 +85,7 @@ class Limit:
         if self.burst is not None:
             if self.rate is None:
                 raise InvalidArgument(
-                    f"{what}: burst={brief(self.burst)} is of a rate; write rate='100/min' too"
+                    f"{what}: burst={brief(self.burst)} takes a rate; write rate='100/min' too"
                 )
             _check_count(what, "burst", self.burst, BURST_MAX)
         if self.by is not None and not expression("by", self.by).parameters:

@@ -97,7 +97,7 @@ def check_label_name(what: str, name: object) -> str:
     """The name of a label or a resource. Raises InvalidArgument."""
     if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _WORDS:
         raise InvalidArgument(
-            f"{what} has a name of up to {NAME_CHARS_MAX} letters, digits and _ . -, which begins with a letter and is none of "
+            f"{what} has a name of up to {NAME_CHARS_MAX} letters, digits and _ . -, which begins with a letter or _ and is none of "
             f"{', '.join(sorted(_WORDS))}; not {brief(name, 80)}"
         )
     return name

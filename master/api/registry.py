@@ -193,7 +193,9 @@ def _refusal(name: str, kind: type, method: str, role: Role) -> TqError:
             ", ".join(sorted(exposed_methods(kind))) or "no methods; mark them with @tq.exposed('client')"
         )
         return UnknownObject(f"{name} has no method {brief(method, 80)}; it has {served}")
-    return Forbidden(f"{name}.{method} needs the role {needed}, this key has {role}; ask for a {needed} key")
+    return Forbidden(
+        f"{name}.{method} needs the role {needed}, this key has {role}; ask for a key with the role {needed}"
+    )
 
 
 def _construct(kind: type[EngineObject], engine: Engine, arguments: list[Any]) -> EngineObject:

@@ -182,8 +182,8 @@ class NamedLimits(Part):
         named, programs = self.get(name), len(self._declaring.get(name, ()))
         if tasks or programs:
             raise InvalidArgument(
-                f"{tasks:,} tasks run or wait under {name!r}, and {programs:,} connected programs declare it; to lift it, "
-                f"tq limits set {name} --max-running none --rate none"
+                f"limit {name!r} is in use: tasks that run or wait under it: {tasks:,}, connected programs that declare it: "
+                f"{programs:,}; remove it later, or lift it now: tq limits set {name} --max-running none --rate none"
             )
         self._store.drop(name)
         del self._limits[name]

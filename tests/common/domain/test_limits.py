@@ -43,7 +43,7 @@ def test_what_is_no_rate_is_refused_with_the_line_to_write(text: Any) -> None:
         ({"max_running": 1.0}, "not 1.0"),
         ({"max_running": 1_000_001}, "from 1 to 1,000,000"),
         ({"rate": "5/s", "burst": 0}, "burst is a whole number from 1"),
-        ({"max_running": 1, "burst": 5}, "burst=5 is of a rate; write rate='100/min' too"),
+        ({"max_running": 1, "burst": 5}, "burst=5 takes a rate; write rate='100/min' too"),
         ({"max_running": 1, "by": "{a.b}"}, "names no parameter"),
         ({"max_running": 1, "by": "all"}, "has no parameter"),
         ({"max_running": 1, "units": 0}, "units is a whole number from 1"),

@@ -136,7 +136,7 @@ def test_a_method_is_for_the_roles_of_the_table_and_refused_to_all_others(bench:
         needed = bench.registry.methods()[name][method]
         assert (
             str(refused)
-            == f"{name}.{method} needs the role {needed}, this key has {role}; ask for a {needed} key"
+            == f"{name}.{method} needs the role {needed}, this key has {role}; ask for a key with the role {needed}"
         )
         with pytest.raises(Forbidden):  # and nothing of it reaches the engine
             peer.call(name, method)

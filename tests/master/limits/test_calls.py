@@ -18,7 +18,7 @@ from .conftest import LIMITS, THREE, Declaring
         ({"max_running": 0}, "tq pause QUEUE"),
         ({"rate": "fast"}, "is no rate"),
         ({"colour": 5}, "not 'colour'"),
-        ({"rate": None, "burst": 5}, "burst=5 is of a rate"),
+        ({"rate": None, "burst": 5}, "burst=5 takes a rate"),
     ],
 )
 def test_a_change_that_means_nothing_is_refused_and_changes_nothing(
@@ -55,7 +55,9 @@ def test_a_key_of_some_queues_sees_and_changes_nothing_of_other_keys(declaring: 
 def test_a_limit_is_removed_when_no_program_declares_it(declaring: Declaring) -> None:
     program = declaring.bench.client()
     declaring.declare(program, THREE)
-    with pytest.raises(InvalidArgument, match="1 connected programs declare it; to lift it, tq limits set"):
+    with pytest.raises(
+        InvalidArgument, match="programs that declare it: 1; remove it later, or lift it now: tq limits set"
+    ):
         declaring.call("remove", "smtp")
     program.close()
     declaring.call("remove", "smtp")
