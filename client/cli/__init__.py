@@ -26,7 +26,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "ls": ("tasks:ls", "List tasks, newest first"),
         "show": ("show:show", "Everything about one task"),
         "why": ("why:why", "Why it waits, how it ended"),
-        "queues": ("queues:queues", "List queues; delete one"),
+        "queues": ("queues:queues", "List, bound, delete queues"),
         "limits": ("limits:limits", "Limits of tasks; set them"),
         "locks": ("locks:locks", "Who holds a lock; free it"),
         "workers": ("workers:workers", "List workers"),

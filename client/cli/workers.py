@@ -26,7 +26,7 @@ POLL_SECONDS: Final = 0.5
 @click.option("--tasks", is_flag=True, help="Also the tasks and queues that each serves.")
 @connected(Role.VIEWER)
 def workers(app: App, as_json: bool, tasks: bool) -> None:
-    """List workers: state, busy slots, tasks per second, memory, last contact."""
+    """List workers: state, busy slots, rate, memory, last contact, labels, free resources."""
     living, absent = found = fleet([_with_units(row) for row in app.call(("get_workers",), "list")])
     if as_json:
         print_json([*living, *absent])
