@@ -150,6 +150,13 @@ def laid_over(declared: Limit, edits: Mapping[str, Any]) -> Limit | None:
     return Limit(declared.name, **fields)
 
 
+def still_laid_over(declared: Limit, edits: Mapping[str, Any]) -> Limit | None:
+    """The same of edits that were made when something else was declared: a burst means nothing where there is no rate any more."""
+    if edits.get("rate", declared.rate) is None:
+        edits = {name: value for name, value in edits.items() if name != "burst"}
+    return laid_over(declared, edits)
+
+
 CHANGEABLE: Final = ("max_running", "rate", "burst")
 _TRAVELS: Final = ("name", *CHANGEABLE)
 

@@ -67,8 +67,7 @@ class LimitsObject(EngineObject):
     def remove(self, call: Call, name: str) -> None:
         """Forget a limit that no task and no connected program has any more."""
         _check_covers(call)
-        totals = self._part.usage.totals(_name(name))
-        self._part.remove(name, totals.waiting + totals.running)
+        self._part.remove(name, self._part.usage.unfinished(_name(name)))
 
     @property
     def _part(self) -> NamedLimits:

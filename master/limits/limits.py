@@ -22,7 +22,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
 from ...common.domain.likely_names import likely_name
-from ...common.domain.limits import Limit, laid_over, limit_from_wire
+from ...common.domain.limits import Limit, laid_over, limit_from_wire, still_laid_over
 from ...common.errors import InvalidArgument, QuotaExceeded
 from ...common.runtime.limited_log import LimitedLog
 from ...common.wire.frames import pack, unpack
@@ -66,6 +66,9 @@ class LimitUsage(Protocol):
     """Who counts what runs and waits under each limit: ``master/tasks``."""
 
     def totals(self, name: str) -> LimitTotals: ...
+    def unfinished(self, name: str) -> int:
+        """How many tasks it is a limit of that have not ended: also those that are not ready yet."""
+
     def keys(self, name: str, most: int, now: Now) -> list[KeyUsage]:
         """So many of its keys that have tasks which run or wait, those with the most waiting ones first."""
 
@@ -75,6 +78,9 @@ class NothingCounted:
 
     def totals(self, name: str) -> LimitTotals:
         return LimitTotals()
+
+    def unfinished(self, name: str) -> int:
+        return 0
 
     def keys(self, name: str, most: int, now: Now) -> list[KeyUsage]:
         return []
@@ -169,7 +175,7 @@ class NamedLimits(Part):
         """Lay something over what is declared."""
         named = self.get(name)
         merged = {**_edits(named.row), **edits}
-        laid_over(named.declared, merged)
+        (laid_over if "burst" in edits else still_laid_over)(named.declared, merged)
         return self._put(named.row._replace(edits=pack(merged) if merged else None, since=now.steady))
 
     def reset(self, name: str, now: Now) -> NamedLimit:
@@ -178,7 +184,7 @@ class NamedLimits(Part):
         return self._put(row._replace(edits=None, since=now.steady))
 
     def remove(self, name: str, tasks: int) -> None:
-        """``tasks``: that run or wait under it."""
+        """``tasks``: that have not ended and are under it."""
         named, programs = self.get(name), len(self._declaring.get(name, ()))
         if tasks or programs:
             raise InvalidArgument(
@@ -219,8 +225,9 @@ class NamedLimits(Part):
         return len(said), sum(one != named.row.declared for one in said)
 
     def _put(self, row: LimitRow) -> NamedLimit:
+        named = _named(row)
         self._store.put(row)
-        named = self._limits[row.name] = _named(row)
+        self._limits[row.name] = named
         self._tell(row.name)
         return named
 
@@ -239,4 +246,4 @@ def _edits(row: LimitRow) -> dict[str, Any]:
 
 def _named(row: LimitRow) -> NamedLimit:
     declared = limit_from_wire(unpack(row.declared))
-    return NamedLimit(row, declared, laid_over(declared, _edits(row)))
+    return NamedLimit(row, declared, still_laid_over(declared, _edits(row)))

@@ -69,6 +69,10 @@ class Limiter(Part):
             waiting += sum(lane.counts[READY] for lane in lanes)
         return LimitTotals(keys, units, waiting)
 
+    def unfinished(self, name: str) -> int:
+        lanes = self._routes.of_limit.get(name, ())
+        return sum(sum(lane.counts[: StateNumber.RUNNING + 1]) for lane in lanes)
+
     def keys(self, name: str, most: int, now: Now) -> list[KeyUsage]:
         found = []
         for key, lanes in self._by_key(name).items():

@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tq.common.domain.limits import Limit
 from tq.common.domain.model import Role
 from tq.common.errors import Forbidden, InvalidArgument
+from tq.master.limits.limits import NamedLimits
 
-from .conftest import LIMITS, THREE, Declaring
+from ..conftest import Bench
+from ..in_lanes import submit
+from ..in_limits import under
+from .conftest import FIVE, LIMITS, THREE, Declaring
 
 
 @pytest.mark.parametrize(
@@ -50,6 +55,31 @@ def test_a_key_of_some_queues_sees_and_changes_nothing_of_other_keys(declaring: 
             admin.call(LIMITS, method, "smtp", *args)
     owner = declaring.bench.client(("q",))
     assert [row["name"] for row in owner.call(LIMITS, "list")] == ["smtp"]
+
+
+def test_a_limit_of_a_task_that_is_to_run_later_is_not_removed(declaring: Declaring) -> None:
+    program = declaring.bench.client()
+    declaring.declare(program, THREE)
+    submit(declaring.bench, under("smtp"), delay=3_600.0)
+    program.close()
+    with pytest.raises(InvalidArgument, match="1 tasks run or wait under 'smtp'"):
+        declaring.call("remove", "smtp")
+    assert declaring.holds() == THREE
+
+
+def test_a_burst_that_was_set_goes_with_the_rate_that_the_code_has_no_more(declaring: Declaring) -> None:
+    program = declaring.bench.client()
+    declaring.declare(program, THREE)
+    declaring.call("set", "smtp", {"burst": 7})
+    program.close()
+    declaring.declare(declaring.bench.client(), FIVE)
+    assert declaring.holds() == FIVE
+    after = Bench(declaring.bench.engine.store)  # type: ignore[arg-type]
+    assert after.engine.part(NamedLimits).in_force("smtp") == FIVE
+    declaring.call("set", "smtp", {"max_running": 6})
+    assert declaring.holds() == Limit("smtp", max_running=6)
+    declaring.call("set", "smtp", {"rate": "1/s"})
+    assert declaring.holds() == Limit("smtp", max_running=6, rate="1/s", burst=7)
 
 
 def test_a_limit_is_removed_when_no_program_declares_it(declaring: Declaring) -> None:
