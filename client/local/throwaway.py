@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 from ..app import App
 from .cluster import EmbeddedCluster
 
@@ -28,13 +29,15 @@ def throwaway_cluster(app: App, *, slots: int = 2, pools: Sequence[str] = ()) ->
 
     Raises:
         ConfigError: The worker cannot load your code; the message is the worker's.
-        InvalidArgument: The app has no tasks.
+        InvalidArgument: The app has no tasks, or ``pools`` is no list.
 
     Example::
 
         with tq.throwaway_cluster(app):
             assert square.submit(7).result(timeout=10) == 49
     """
+    if isinstance(pools, str):  # its letters would be taken for pools
+        raise InvalidArgument(f"pools={brief(pools, 80)}: write a list, pools=[{brief(pools, 80)}]")
     modules = _modules(app)
     with EmbeddedCluster(None, durability="memory") as cluster:
         cluster.start_master()

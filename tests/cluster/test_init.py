@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -74,6 +75,12 @@ def test_a_throwaway_cluster_says_what_is_wrong_with_the_code(
 
 def test_an_app_without_tasks_needs_no_cluster() -> None:
     with pytest.raises(tq.InvalidArgument, match="has no tasks"), tq.throwaway_cluster(tq.App()):
+        pytest.fail("it started")
+
+
+def test_pools_that_are_no_list_are_refused_before_anything_starts() -> None:
+    wanted = re.escape("pools='async:5': write a list, pools=['async:5']")
+    with pytest.raises(tq.InvalidArgument, match=wanted), tq.throwaway_cluster(tq.App(), pools="async:5"):
         pytest.fail("it started")
 
 
