@@ -77,7 +77,13 @@ def check_where(value: object) -> str:
     """A condition, in the one form in which it is kept; empty: none. Raises InvalidArgument."""
     if not isinstance(value, str):
         raise InvalidArgument(f'where is a condition such as "zone=eu", not {brief(value, 80)}')
-    return str(parse_where(value)) if value.strip() else ""
+    if not value.strip():
+        return ""
+    kept = str(
+        parse_where(value)
+    )  # it may be longer than what was written, and is read again for each look at a worker
+    parse_where(kept)
+    return kept
 
 
 class Reason(enum.StrEnum):

@@ -28,6 +28,15 @@ def place(resources: dict[str, int], free: dict[str, int] | None = None, **label
     return Place(labels, resources, dict(resources if free is None else free))
 
 
+def test_a_condition_that_is_too_long_as_it_is_kept_is_refused_when_it_comes() -> None:
+    values = [f"v{number}" for number in range(215)]
+    with pytest.raises(InvalidArgument, match=r"where has 1,\d+ characters; at most 1,000"):
+        check_where(f"zone in({','.join(values)})")  # 983 characters
+    kept = check_where(f"zone in({','.join(values[:100])})")
+    assert check_where(kept) == kept
+    assert place({}, zone="v7").suits(Placing((), kept))
+
+
 def test_needs_are_read_exactly_and_in_one_order() -> None:
     assert read_needs({"mem": "4G", "gpu": 0.5}) == (("gpu", 500), ("mem", 4 * 10**12))
     assert check_needs({"mem": 4 * 10**12, "gpu": 500}) == read_needs({"gpu": "0.5", "mem": "4G"})
