@@ -66,7 +66,7 @@ def show(app: App, as_json: bool, name: str, keys: int) -> None:
         write(f"declared as: {_words(row['declared'])}; changed {ago(row['since'])} ago\n")
     if row["differing"]:
         write(
-            f"{count(row['differing'])} of {count(row['programs'])} connected programs declare it otherwise\n"
+            f"connected programs that declare it otherwise: {count(row['differing'])} of {count(row['programs'])}\n"
         )
     if row["used"]:
         write("\n")
@@ -114,7 +114,9 @@ def change(
         return
     write(f"{name}: {_words(row)}\n")
     if row["differing"] and reset:
-        say(f"({count(row['differing'])} connected programs declare it otherwise: tq limits show {name})")
+        say(
+            f"(connected programs that declare it otherwise: {count(row['differing'])}; tq limits show {name})"
+        )
 
 
 @limits.command("rm", epilog="Example: tq limits rm smtp")
@@ -152,7 +154,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     if row["set"]:
         notes.append(f"set {span(max(0.0, time.time() - row['since']))} ago")
     if row["differing"]:
-        notes.append(f"declared otherwise by {count(row['differing'])}")
+        notes.append(f"programs that declare it otherwise: {count(row['differing'])}")
     return (
         row["name"],
         _optional(row["max_running"]),

@@ -34,7 +34,7 @@ def test_a_limit_is_one_line_with_what_it_holds_back() -> None:
         "3",
         "1,200",
         "2",
-        "set 5 min ago, declared otherwise by 1",
+        "set 5 min ago, programs that declare it otherwise: 1",
     )
 
 
