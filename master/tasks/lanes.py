@@ -223,6 +223,9 @@ class Lanes:
 
     def _first_place(self, line: Line, now: int) -> LanePlace | None:
         """Of the first lane of a line that has work and room."""
+        place, _, first = self._lines[line][0]
+        if place.is_known and first.place is place and first.counts[READY] > 0 and not first.key.limits:
+            return place  # mostly: there may be thousands of lines, and each is looked at for each choice
         for lane in self._in_order([line], now):
             if lane.place is not None:
                 self._put(lane, lane.place)

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.model import Role, StateNumber
+from tq.master.tasks import turns as module
 from tq.master.tasks.route import LaneKey
 from tq.master.tasks.routes import Routes
 from tq.master.tasks.turns import TENANTS_MAX, TenantTurns
@@ -107,6 +108,16 @@ def test_a_new_name_is_no_way_to_the_front() -> None:
 
 def test_what_is_remembered_of_tenants_is_bounded() -> None:
     turns = TenantTurns()
-    for number in range(TENANTS_MAX + 10):
+    for number in range(2 * TENANTS_MAX + 10):
         turns.shares([f"t{number}"], 1)
-    assert len(turns._last) == TENANTS_MAX
+    assert TENANTS_MAX <= len(turns._last) <= 2 * TENANTS_MAX + 1
+
+
+def test_tenants_that_wait_keep_their_turns_however_many_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TENANTS_MAX", 5)
+    turns, names = TenantTurns(), [f"t{number}" for number in range(25)]
+    served: list[str] = []
+    for _ in range(50):
+        served += turns.shares(names, 1)
+        turns.served(served[-1])
+    assert served == names * 2
