@@ -67,7 +67,7 @@ class LimitsObject(EngineObject):
     def remove(self, call: Call, name: str) -> None:
         """Forget a limit that no task and no connected program has any more."""
         _check_covers(call)
-        self._part.remove(name, self._part.usage.unfinished(_name(name)))
+        self._part.drop(name, self._part.usage.unfinished(_name(name)))
 
     @property
     def _part(self) -> NamedLimits:

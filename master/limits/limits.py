@@ -183,7 +183,7 @@ class NamedLimits(Part):
         row = self.get(name).row
         return self._put(row._replace(edits=None, since=now.steady))
 
-    def remove(self, name: str, tasks: int) -> None:
+    def drop(self, name: str, tasks: int) -> None:
         """``tasks``: that have not ended and are under it."""
         named, programs = self.get(name), len(self._declaring.get(name, ()))
         if tasks or programs:

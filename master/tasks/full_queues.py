@@ -20,7 +20,6 @@ submit is answered, or its session is gone.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -68,7 +67,7 @@ class _WaitingLine:
     """The submits that wait for room in a queue."""
 
     queue: Queue
-    submits: deque[WaitingSubmit] = field(default_factory=deque)
+    submits: dict[WaitingSubmit, None] = field(default_factory=dict)  # in the order of their calls
 
 
 class FullQueues(Part):
@@ -102,7 +101,7 @@ class FullQueues(Part):
         call = said.call
         call.hold(sum(len(payload) + TASK_BYTES for one in runs for payload in one.payloads))
         waiting = WaitingSubmit(said, runs, new, len(new))
-        self._lines.setdefault(queue.name, _WaitingLine(queue)).submits.append(waiting)
+        self._lines.setdefault(queue.name, _WaitingLine(queue)).submits[waiting] = None
         call.abandon = lambda: self._forget(queue.name, waiting)
         return LATER
 
@@ -150,7 +149,7 @@ class FullQueues(Part):
     def _forget(self, name: str, waiting: WaitingSubmit) -> None:
         line = self._lines.get(name)
         if line is not None and waiting in line.submits:
-            line.submits.remove(waiting)
+            del line.submits[waiting]
             if not line.submits:
                 del self._lines[name]
 
@@ -174,7 +173,7 @@ class FullQueues(Part):
         for name, line in list(self._lines.items()):
             self._lines[name] = self._lines.pop(name)  # in turn
             while line.submits and left > 0 and (room := self._dispatch.room_in(line.queue)) > 0:
-                left -= self._accept(line.submits[0], min(room, left), name)
+                left -= self._accept(next(iter(line.submits)), min(room, left), name)
             if left <= 0:
                 break
         if left < PORTION_TASKS:

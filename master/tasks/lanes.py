@@ -245,10 +245,10 @@ class Lanes:
     def _in_order(self, lines: Iterable[Line], now: int, fit: _Fit | None = None) -> Iterator[Route]:
         """Lanes with work and room, taken out of their lines, by the place of their first task. ``fit``: one placed lane is enough."""
         left = HELD_MAX
-        names = [line for line in lines if line in self._lines]
+        names = {line: None for line in lines if line in self._lines}
         while left:
             if fit is not None and fit.is_taken:
-                names = [line for line in names if not line.base.key.needs]
+                names = {line: None for line in names if not line.base.key.needs}
             if not names:
                 break
             name = min(names, key=lambda one: self._lines[one][0])
@@ -257,7 +257,7 @@ class Lanes:
             left -= lane is None
             if not line:
                 del self._lines[name]
-                names.remove(name)
+                del names[name]
             if lane is not None:
                 yield lane
 

@@ -142,8 +142,10 @@ CASES: dict[type[BaseException], Raising] = {
     tq.Discard: directive(tq.Discard("no such customer")),
 }
 NOT_HERE = {
+    tq.Full,
     tq.QuotaExceeded,
     tq.RemoteError,
+    tq.ResourceFailed,
     tq.StoreFull,
     tq.TqError,
     tq.TimeLimit,

@@ -47,7 +47,7 @@ def harness(bench: Any, tmp_path: Path, registry: Registry) -> Iterator[ServerHa
     ("target", "method", "args", "words"),
     [
         (["get_master"], "info", 1, "argument"),
-        (["get_task_queue", "q"], "submit", 9, "argument"),
+        (["get_task_queue", "q"], "submit", 12, "argument"),
         (["get_task_queue", "q"], "pause", 1, "needs the role admin"),
         (["get_nothing"], "at_all", 1, "exposes no"),
         (["get_task_queue", "q"], "no_such_method", 1, "has no method"),

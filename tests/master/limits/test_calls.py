@@ -62,7 +62,7 @@ def test_a_limit_of_a_task_that_is_to_run_later_is_not_removed(declaring: Declar
     declaring.declare(program, THREE)
     submit(declaring.bench, under("smtp"), delay=3_600.0)
     program.close()
-    with pytest.raises(InvalidArgument, match="1 tasks run or wait under 'smtp'"):
+    with pytest.raises(InvalidArgument, match="tasks that run or wait under it: 1"):
         declaring.call("remove", "smtp")
     assert declaring.holds() == THREE
 

@@ -35,6 +35,7 @@ class Killed(BaseException):
 class Life(TaskLife, BenchLink):
     def __init__(self, program: list[int], faults: list[str | None]) -> None:
         super().__init__(NewStore(), retries=10_000, max_crashes=10_000, backoff=0.0)
+        BenchLink.__init__(self, self)
         self.link = self
         self.program, self.faults = program, faults
         self.recorded: dict[int, str] = {}  # the oracle

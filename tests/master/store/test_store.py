@@ -106,7 +106,7 @@ OTHERS: Final = {
         "delete",
     ),
     *("payload", "facts", "attempts", "attempts_before", "outcome_of_lease", "created", "brief"),
-    *("add_route", "drop_lane", "add_origin", "orphan_origins"),
+    *("add_route", "bound_queue", "drop_lane", "add_origin", "orphan_origins"),
 }
 
 
