@@ -20,7 +20,7 @@ submit is answered, or its session is gone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ...common.domain.id_runs import runs_of
@@ -35,7 +35,7 @@ from .dispatch import Dispatch
 from .known_tasks import new_tasks
 from .leases import LeasedTasks
 from .plan import Submission, SubmitCall
-from .route import Queue
+from .route import Queue, Route
 from .routes import Routes
 from .submitted import NewRun, only, split
 from .subscriptions import Subscriptions
@@ -48,7 +48,8 @@ TASK_BYTES: Final = 160  # of memory for each task of a submit that waits, besid
 @dataclass(slots=True, eq=False)
 class WaitingSubmit:
     """``all``: its tasks. ``new``: those of them that were not stored when they were looked up, of which the first ``done`` are by now.
-    What it says is judged once more for each portion: what was right when the call came may not be by then."""
+    ``judged``: all of it, as it was judged last; ``rest``: what of that is not stored yet. If it names what may be gone, it is judged
+    once more for each portion: what was right when the call came may not be by then."""
 
     said: SubmitCall
     all: list[NewRun]
@@ -56,6 +57,14 @@ class WaitingSubmit:
     counted: int  # how many were new when the call came
     done: int = 0
     is_sure: bool = True  # False: a transaction failed, so that what is new has to be looked up
+    judged: Submission | None = None
+    rest: list[NewRun] = field(default_factory=list)
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it names nothing that may be gone by the next portion: judging ten thousand tasks takes milliseconds."""
+        said = self.said
+        return said.blobs is None and said.flow is None and not (self.all and self.all[0].needs)
 
     @property
     def left(self) -> int:
@@ -183,27 +192,48 @@ class FullQueues(Part):
         """Accept so many tasks of a submit; how many it were. The last portion answers the call."""
         call = waiting.said.call
         try:
-            submission = self._judged(waiting.said, waiting.all)
-            if not waiting.is_sure:
-                waiting.new, waiting.done, waiting.is_sure = self._new(submission), 0, True
+            submission = self._portion(waiting, most)
         except TqError as error:
             self._leave(waiting, name)
             call.refuse(error)
             self._subscriptions.never_come(call.session, list(runs_of(sorted(waiting.new))))
             return 1
-        new = submission.runs
-        if len(waiting.new) < submission.tasks:
-            new = only(new, waiting.new)
-        _, left = split(new, waiting.done)
-        submission.runs, rest = split(left, most)
         submission.stored_before = waiting.counted - waiting.left
         waiting.done += submission.tasks
-        if rest:
+        if waiting.rest:
             submission.call = None
         else:
             self._leave(waiting, name)
         self._dispatch.accept(submission)
         return max(1, submission.tasks)
+
+    def _portion(self, waiting: WaitingSubmit, most: int) -> Submission:
+        """The next so many of its tasks; what is left is noted. Raises what judging it raises."""
+        judged = waiting.judged
+        if judged is None or not waiting.is_sure or not waiting.is_lasting:
+            judged = waiting.judged = self._judged(waiting.said, waiting.all)
+            if not waiting.is_sure:
+                waiting.new, waiting.done, waiting.is_sure = self._new(judged), 0, True
+            is_whole = len(waiting.new) == judged.tasks
+            _, waiting.rest = split(judged.runs if is_whole else only(judged.runs, waiting.new), waiting.done)
+        runs, waiting.rest = split(waiting.rest, most)
+        return self._in_lanes(waiting.said, judged, runs)
+
+    def _in_lanes(self, said: SubmitCall, judged: Submission, runs: list[NewRun]) -> Submission:
+        """Some tasks of a judged submit. A lane that has had no task was forgotten meanwhile, and is made once more."""
+        session, route = said.call.session, self._routes.route(said.queue, said.task)
+
+        def lane(before: Route) -> Route:
+            return self._routes.lane(route, before.key, session.account)
+
+        if judged.stream is not None:
+            self._subscriptions.check_room(session, judged.stream, (new.run for new in runs))
+        return replace(
+            judged,
+            route=lane(judged.route),
+            runs=[new if new.lane is None else new._replace(lane=lane(new.lane)) for new in runs],
+            parent=self._dispatch.consulted.parents.of(said.parent),
+        )
 
     def _leave(self, waiting: WaitingSubmit, name: str) -> None:
         waiting.said.call.abandon = None

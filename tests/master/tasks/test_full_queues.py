@@ -10,6 +10,7 @@ import pytest
 from tq.common.domain.ids import IdSource, consecutive_ids, new_ids
 from tq.common.domain.model import Role
 from tq.common.errors import Full, InvalidArgument, StoreError, TaskConflict, WouldDeadlock
+from tq.master.tasks.judging import SubmitJudge
 from tq.master.tasks.routes import Routes
 
 from tests.master.leased import each
@@ -52,6 +53,36 @@ def waiting(bench: Bench) -> int:
 def shown(client: Peer) -> dict[str, Any]:
     [row] = client.call("get_queues", "list")
     return dict(row)
+
+
+def test_a_submit_that_waits_is_judged_once_and_each_portion_stands_in_its_lanes(
+    bench: Bench, client: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounded(client, 1)
+    judged: list[int] = []
+    judge = SubmitJudge.submission
+
+    def counting(self: SubmitJudge, said: Any, route: Any, runs: Any) -> Any:
+        judged.append(1)
+        return judge(self, said, route, runs)
+
+    monkeypatch.setattr(SubmitJudge, "submission", counting)
+    limit = {"name": "api", "max_running": 100}
+    columns = {"limits": [[limit, [["a", "b"], [0] * 4 + [1] * 4]]]}
+    tasks = rows(8)
+    call = client.ask(QUEUE, "submit", "m:f", {}, tasks, *[None] * 5, columns, "wait")
+    bench.step()
+    worker, keys = bench.worker("m:f", slots=9), list[str]()
+    for _ in range(8):
+        assert waiting(bench) == 1
+        [[id, *_]] = lease(worker, 1)
+        [found] = bench.engine.store.find([id])
+        keys += [key for _, key, _ in bench.engine.part(Routes).by_number[found.route].key.limits]
+        bench.step()
+        bench.step()
+    assert client.answer(call) == 8
+    assert keys == ["a"] * 4 + ["b"] * 4
+    assert sum(judged) == 2  # when it came, and for the first portion
 
 
 def test_a_submit_waits_for_room_and_is_answered_when_all_of_it_is_stored(bench: Bench, client: Peer) -> None:
