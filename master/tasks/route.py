@@ -72,12 +72,13 @@ def unpacked_placing(kept: bytes) -> Placing:
 
 
 class Queue:
-    __slots__ = ("maxsize", "name", "paused", "rate", "reason", "routes", "since")
+    __slots__ = ("filled", "maxsize", "name", "paused", "rate", "reason", "routes", "since")
 
     def __init__(self, name: str) -> None:
         self.name, self.paused, self.reason = name, False, ""
         self.since: int | None = None  # steady ms; while paused
         self.maxsize = 0  # how many tasks may wait in it; 0: any number
+        self.filled = 0  # as ``waiting``, while it has a bound: it may have very many lanes
         self.rate: Rate | None = None  # of attempts that end; None until one has
         self.routes: dict[Route, None] = {}  # their lanes, too
 

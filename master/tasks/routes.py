@@ -162,6 +162,8 @@ class Routes(Part):
         counts = lane.counts
         counts[before] -= tasks
         counts[after] += tasks
+        if lane.queue.maxsize:
+            lane.queue.filled += tasks * ((after < RUNNING) - (before < RUNNING))
         if before == RUNNING and lane.key.limits:
             self.lanes.held.give_back(lane, tasks)
         if before == READY and after != RUNNING:
@@ -175,6 +177,8 @@ class Routes(Part):
     def count(self, route: Route, state: int, tasks: int) -> None:
         """Add so many tasks in this state."""
         route.counts[state] += tasks
+        if state < RUNNING:
+            route.queue.filled += tasks
         if state == READY:
             self._is_ready(route)
 
@@ -209,6 +213,8 @@ class Routes(Part):
             lane = routes[route]
             lane.counts[before] -= run.length
             lane.counts[state] += run.length
+            if before < RUNNING:
+                lane.queue.filled -= run.length
             if before == RUNNING and lane.key.limits:
                 self.lanes.held.give_back(lane, run.length)
             elif before == READY:
@@ -218,6 +224,8 @@ class Routes(Part):
         """So many tasks that did not run are deleted."""
         lane = self.by_number[number]
         lane.counts[state] -= tasks
+        if state < RUNNING:
+            lane.queue.filled -= tasks
         if state == READY:
             self.lanes.left(lane)
         if not lane.is_base and not any(lane.counts):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tq.common.domain.ids import IdSource, consecutive_ids, new_ids
+from tq.common.domain.ids import IdSource, consecutive_ids, id_behind, new_ids
 from tq.common.domain.model import Role
 from tq.common.errors import Full, InvalidArgument, StoreError, TaskConflict, WouldDeadlock
 from tq.master.tasks.judging import SubmitJudge
@@ -47,7 +47,10 @@ def submit(peer: Peer, tasks: list[Any], on_full: str = "wait", **options: Any) 
 
 
 def waiting(bench: Bench) -> int:
-    return bench.engine.part(Routes).queue("q").waiting
+    """By its lanes, and as it is counted without looking at each."""
+    queue = bench.engine.part(Routes).queue("q")
+    assert queue.filled == queue.waiting
+    return queue.waiting
 
 
 def shown(client: Peer) -> dict[str, Any]:
@@ -83,6 +86,28 @@ def test_a_submit_that_waits_is_judged_once_and_each_portion_stands_in_its_lanes
     assert client.answer(call) == 8
     assert keys == ["a"] * 4 + ["b"] * 4
     assert sum(judged) == 2  # when it came, and for the first portion
+
+
+def test_what_waits_in_a_full_queue_is_counted_through_cancels_deletes_and_failed_transactions(
+    bench: Bench, client: Peer
+) -> None:
+    tasks = rows(6)
+    submit(client, tasks)
+    bounded(client, 9)
+    worker = bench.worker("m:f")
+    held = lease(worker, 2)
+    assert waiting(bench) == 4
+    worker.call("get_dispatcher", "release", held[:1])
+    assert waiting(bench) == 5
+    first = id_behind(tasks[0][0], 4)
+    client.call("get_tasks", "cancel", [first])
+    assert waiting(bench) == 4
+    client.call("get_tasks", "retry", [first])
+    assert waiting(bench) == 5
+    bench.engine.part(Routes).load(bench.engine.store.load(), bench.engine.now)
+    assert waiting(bench) == 5
+    client.call("get_tasks", "purge", {"states": [0]})
+    assert waiting(bench) == 0
 
 
 def test_a_submit_waits_for_room_and_is_answered_when_all_of_it_is_stored(bench: Bench, client: Peer) -> None:
