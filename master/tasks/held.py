@@ -37,6 +37,7 @@ class HeldLanes:
         self._first_of = first_of
         self._waiting: dict[LimitKey, list[Entry]] = {}
         self._freed: dict[LimitKey, None] = {}  # may have room for some that wait
+        self.is_behind = False  # the last ``wake`` has not looked at all that it was to look at
         self.timers: dict[
             LimitKey, int
         ] = {}  # the steady moments at which tokens come, not yet in the agenda
@@ -132,6 +133,7 @@ class HeldLanes:
             elif is_full:
                 del self._freed[key]
                 self._expect((*key, units), now)
+        self.is_behind = not left
         return woken
 
     def _first(self, key: LimitKey, waiting: list[Entry]) -> Route | None:

@@ -62,6 +62,7 @@ class ParkedCalls:
                 lanes.wake(now.steady)
                 call = lanes.next_call(capability, now.steady)
                 if not routes and call is None:
+                    self.has_more |= lanes.held.is_behind
                     break
                 if not self._work.is_left:
                     self.has_more = True

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from tq.common.domain.limits import Limit
 from tq.common.domain.model import Role
+from tq.master.tasks import held
+from tq.master.tasks.dispatch import Dispatch
 from tq.master.tasks.route import LaneKey
 from tq.master.tasks.routes import Routes
 
@@ -49,6 +52,29 @@ def test_a_limit_that_is_raised_lets_more_start_at_once(bench: Bench) -> None:
     bench.step()
     bench.client(role=Role.ADMIN).call("get_limits", "set", "smtp", {"max_running": 3})
     assert [one[0] for one in worker.answer(call)[1][0][3]] == ids[1:3]
+
+
+def test_one_that_waits_behind_many_that_were_cancelled_starts_without_another_call(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "LOOKS_MAX", 5)
+    declare(bench, Limit("smtp", max_running=1))
+    submit(bench, under("smtp"))
+    worker = bench.worker("m:f", slots=9)
+    lease, ids = granted(worker, 1)
+    gone = [submit(bench, under("smtp", tenant=f"t{number}"))[0] for number in range(12)]
+    [last] = submit(bench, under("smtp", tenant="last"), priority=-5)
+    assert leased(worker, 1) == []
+    bench.client(role=Role.ADMIN).call("get_tasks", "cancel", gone)
+    dispatch, steps = bench.engine.part(Dispatch), 0
+    finish(worker, lease, ids)
+    while PARKED[worker] not in worker.answers:
+        assert dispatch.has_more()
+        assert steps < 20
+        bench.step()
+        steps += 1
+    assert leased(worker, 1) == [last]
+    assert not dispatch.has_more()
 
 
 def test_many_lanes_without_room_are_looked_at_once_and_not_again(bench: Bench) -> None:
