@@ -163,7 +163,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     consulted.workers, consulted.attempts, consulted.parents = membership, attempt_log, parents
     uniques = Uniques(store, completion, core.timeline)
     consulted.uniques = uniques
-    consulted.bounds, subscriptions.is_coming = full_queues, full_queues.is_coming
+    consulted.bounds, subscriptions.coming = full_queues, full_queues.coming
     for listener in (
         routes.ended,
         subscriptions.ended,

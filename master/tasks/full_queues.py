@@ -119,13 +119,10 @@ class FullQueues(Part):
         line = self._lines.get(queue)
         return (len(line.submits), sum(one.left for one in line.submits)) if line else (0, 0)
 
-    def is_coming(self, session: Session, id: bytes) -> bool:
-        """Whether a submit of this session waits that has this task."""
-        return any(
-            waiting.said.call.session is session and id in waiting.new
-            for line in self._lines.values()
-            for waiting in line.submits
-        )
+    def coming(self, session: Session) -> set[bytes]:
+        """The tasks of submits of this session that wait."""
+        every = (waiting for line in self._lines.values() for waiting in line.submits)
+        return set[bytes]().union(*(one.new for one in every if one.said.call.session is session))
 
     def bound(self, name: str, maxsize: int) -> None:
         """Change the bound of a queue; 0: none. What waits there stays."""

@@ -9,7 +9,7 @@ reply, hence after its commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -47,8 +47,8 @@ class Subscriptions(Part):
         self._store, self._routes = store, routes
         self._work = Work()  # a share of the transaction for outcomes alone
         self._watchers: IdRanges[Watchers] = IdRanges()
-        # Whether a submit of this session waits that has this task: it is not unknown.
-        self.is_coming: Callable[[Session, bytes], bool] = lambda session, task: False
+        # The tasks of submits of this session that wait: they are not unknown.
+        self.coming: Callable[[Session], Set[bytes]] = lambda session: frozenset()
         self._collectable: dict[
             Stream, None
         ] = {}  # streams with outcomes to collect, in order; a dict keeps the order
@@ -93,11 +93,11 @@ class Subscriptions(Part):
         ids = [id for run in runs for id in run.ids()]
         found = self._store.find(dict.fromkeys(ids))
         states = {one.id: one.state for one in found if is_within(one.route)}
+        coming = self.coming(session) if len(states) < len(ids) else ()
         over = [
             id
             for id in ids
-            if (state := states.get(id, UNKNOWN)) >= 10
-            or (state == UNKNOWN and not self.is_coming(session, id))
+            if (state := states.get(id, UNKNOWN)) >= 10 or (state == UNKNOWN and id not in coming)
         ]
         for run in runs_of(over):
             for part, _ in stream.watched.take(run):

@@ -10,8 +10,11 @@ import pytest
 from tq.common.domain.ids import IdSource, consecutive_ids, id_behind, new_ids
 from tq.common.domain.model import Role
 from tq.common.errors import Full, InvalidArgument, StoreError, TaskConflict, WouldDeadlock
+from tq.master.engine.session import Session
+from tq.master.tasks.full_queues import FullQueues
 from tq.master.tasks.judging import SubmitJudge
 from tq.master.tasks.routes import Routes
+from tq.master.tasks.subscriptions import Subscriptions
 
 from tests.master.leased import each
 
@@ -278,6 +281,28 @@ def test_a_retry_and_a_scheduled_task_count_and_are_never_refused(bench: Bench, 
     submit(client, rows(1))
     worker.call("get_dispatcher", "release", [held])
     assert waiting(bench) == 2
+
+
+def test_a_watch_of_many_unknown_tasks_looks_at_the_submits_that_wait_once(
+    bench: Bench, client: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounded(client, 1)
+    submit(client, rows(1))
+    for _ in range(5):
+        ask(client, rows(2))
+    bench.step()
+    asked: list[int] = []
+    coming = FullQueues.coming
+    subscriptions, queues = bench.engine.part(Subscriptions), bench.engine.part(FullQueues)
+
+    def counting(session: Session) -> set[bytes]:
+        asked.append(1)
+        return coming(queues, session)
+
+    monkeypatch.setattr(subscriptions, "coming", counting)
+    client.call("get_result_queue", "watch", [new_ids() for _ in range(100)])
+    assert sum(asked) == 1
+    assert len(coming(queues, client.session)) == 10
 
 
 def test_what_waits_for_room_may_be_watched(bench: Bench, client: Peer) -> None:
