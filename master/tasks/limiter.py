@@ -6,16 +6,16 @@ them: before it leaves the master.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
+from heapq import nsmallest
 from typing import Final, Protocol
 
-from ...common.domain.model import StateNumber
 from ..engine.agenda import Agenda, Clock
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..limits.limits import KeyUsage, LimitTotals
 from ..store.interface.store import Picture, Store
-from .route import READY, Route
+from .route import READY, RUNNING
 from .routes import Routes
 
 LOOKS: Final = 16  # keys that each transaction looks at, whether they have nothing to remember: some 10 µs
@@ -38,7 +38,7 @@ class Limiter(Part):
     def load(self, picture: Picture, now: Now) -> None:
         self._held.permits.load(self._store.limits.buckets(), now.steady)
         for lane in self._routes:
-            if lane.key.limits and (running := lane.counts[StateNumber.RUNNING]):
+            if lane.key.limits and (running := lane.counts[RUNNING]):
                 self._held.permits.runs(lane.key.limits, running, now.steady)
 
     def due(self, key: Hashable, now: Now) -> None:
@@ -62,42 +62,32 @@ class Limiter(Part):
     # what is shown
 
     def totals(self, name: str) -> LimitTotals:
-        units = keys = waiting = 0
-        for lanes in self._by_key(name).values():
-            keys += 1
-            units += _units(name, lanes)
-            waiting += sum(lane.counts[READY] for lane in lanes)
-        return LimitTotals(keys, units, waiting)
+        used = self._by_key(name)
+        return LimitTotals(
+            len(used), sum(running for running, _ in used.values()), sum(ready for _, ready in used.values())
+        )
 
     def unfinished(self, name: str) -> int:
         lanes = self._routes.of_limit.get(name, ())
-        return sum(sum(lane.counts[: StateNumber.RUNNING + 1]) for lane in lanes)
+        return sum(sum(lane.counts[: RUNNING + 1]) for lane in lanes)
 
     def keys(self, name: str, most: int, now: Now) -> list[KeyUsage]:
-        found = []
-        for key, lanes in self._by_key(name).items():
-            tokens = self._held.permits.state(name, key, now.steady).tokens
-            found.append(
-                KeyUsage(key, _units(name, lanes), sum(lane.counts[READY] for lane in lanes), tokens)
-            )
-        return sorted(found, key=lambda one: (-one.waiting, -one.running, one.key))[:most]
+        used = ((-ready, -running, key) for key, (running, ready) in self._by_key(name).items())
+        state = self._held.permits.state
+        return [
+            KeyUsage(key, -running, -ready, state(name, key, now.steady).tokens)
+            for ready, running, key in nsmallest(most, used)
+        ]
 
-    def _by_key(self, name: str) -> dict[str, list[Route]]:
-        """The lanes of each key that has something which runs or is ready."""
-        found: dict[str, list[Route]] = {}
+    def _by_key(self, name: str) -> dict[str, tuple[int, int]]:
+        """Of each key that has something which runs or is ready: the units that run, and the ready tasks. One look at each lane: there
+        may be very many."""
+        found: dict[str, tuple[int, int]] = {}
         for lane in self._routes.of_limit.get(name, ()):
-            if lane.counts[READY] or lane.counts[StateNumber.RUNNING]:
-                for limit, key, _ in lane.key.limits:
+            ready, running = lane.counts[READY], lane.counts[RUNNING]
+            if ready or running:
+                for limit, key, units in lane.key.limits:
                     if limit == name:
-                        found.setdefault(key, []).append(lane)
+                        before = found.get(key, (0, 0))
+                        found[key] = before[0] + units * running, before[1] + ready
         return found
-
-
-def _units(name: str, lanes: Iterable[Route]) -> int:
-    """Of the tasks that run."""
-    return sum(
-        units * lane.counts[StateNumber.RUNNING]
-        for lane in lanes
-        for limit, _, units in lane.key.limits
-        if limit == name
-    )
