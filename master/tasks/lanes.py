@@ -70,6 +70,7 @@ class Lanes:
     ) -> None:
         """``first_of``: priority and number of the first ready task of a lane."""
         self._first_of, self._placements = first_of, placements
+        self.looks = 0  # how often the store was asked for the first task of a lane
         self._readied = 0  # how often something of a placed lane became ready
         self._kept: tuple[int, int, int] | None = None  # of which state it is that workers are kept
         self.held = HeldLanes(in_force, first_of)
@@ -272,6 +273,7 @@ class Lanes:
                 return None
             if place.is_known:
                 return lane
+            self.looks += 1
             first = self._first_of(number)
         lane.place = None
         if first is not None:

@@ -88,7 +88,9 @@ class ParkedCalls:
         self, parked: ParkedLease, capability: Capability, routes: list[Route], now: Now
     ) -> None:
         """Lease to a call what comes first in the lanes that have room, and in those that wait for workers alone."""
+        before = self._routes.lanes.looks
         chosen, least = self._routes.lanes.choose(capability, routes, parked, now.steady)
+        self._work.looked(self._routes.lanes.looks - before)  # each takes as long as a row
         leased = set[int]()
         lanes = [one.lane for one in chosen if one.room]
         if not lanes:  # what came to the front was held back

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from tq.common.domain.limits import Limit
 from tq.common.domain.model import Role
-from tq.master.tasks import held
+from tq.master.engine import work
+from tq.master.tasks import held, lanes
 from tq.master.tasks.dispatch import Dispatch
 from tq.master.tasks.route import LaneKey
 from tq.master.tasks.routes import Routes
@@ -13,6 +16,7 @@ from tq.master.tasks.routes import Routes
 from ..conftest import Bench
 from ..in_lanes import DISPATCHER, submit
 from ..in_limits import PARKED, declare, finish, granted, leased, running, under
+from ..leased import each
 
 
 def test_what_is_held_back_is_out_of_the_way_of_others(bench: Bench) -> None:
@@ -75,6 +79,23 @@ def test_one_that_waits_behind_many_that_were_cancelled_starts_without_another_c
         steps += 1
     assert leased(worker, 1) == [last]
     assert not dispatch.has_more()
+
+
+def test_to_look_many_lanes_up_is_work_of_several_transactions(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "HELD_MAX", 20)
+    monkeypatch.setattr(work, "ROWS_MAX", 100)
+    declare(bench, Limit("page", max_running=1))
+    ids = [submit(bench, under("page", f"p{number}"))[0] for number in range(300)]
+    worker, line = bench.worker("m:f", slots=9), bench.engine.part(Routes).lanes
+    call, looks = worker.ask(DISPATCHER, "lease", 1), [line.looks]
+    while call not in worker.answers:
+        bench.step()
+        looks.append(line.looks)
+    assert [id for id, *_ in each(worker.answer(call)[1])] == ids[:1]
+    assert len(looks) > 3
+    assert max(later - earlier for earlier, later in pairwise(looks)) <= 120
 
 
 def test_many_lanes_without_room_are_looked_at_once_and_not_again(bench: Bench) -> None:
