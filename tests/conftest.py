@@ -7,6 +7,7 @@ place of what was installed, with any other name a second copy. Hence the root i
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -26,6 +27,15 @@ class RootIsNoPackageOfTests:
 
     def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         return pytest.Dir.from_parent(parent, path=path) if path == self._root else None
+
+
+@pytest.fixture
+def frozen() -> Iterator[None]:
+    """For tests that bound processor time. As in a master, a collection of garbage does not look through what was there before: here
+    all that the other tests of the process have left, which takes a second or two."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

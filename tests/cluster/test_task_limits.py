@@ -71,7 +71,7 @@ def test_an_operator_sees_what_a_limit_holds_back_and_changes_it_at_once(
     refused = run_program(
         "tq", "limits", "rm", "gate", "--url", master.url, home=tmp_path, environment=admin(master)
     )
-    assert "3 tasks run or wait under 'gate'" in refused.stderr
+    assert "tasks that run or wait under it: 3" in refused.stderr
     gate.open()
     assert len(list(handles.results(timeout=20))) == 3
 

@@ -75,7 +75,7 @@ def test_a_wait_for_what_workers_run_warns_of_nothing(
     assert caplog.records == []
 
 
-# The task ends soon after the wait: the next one finds its slot free.
+# The task ends soon after the wait, for the next one waits for its slot.
 TIMED: dict[str, Callable[[tq.App, Callable[..., object]], object]] = {
     "a future": lambda app, f: tq.Executor(app=app).submit(f, 2.4).result(2),
     "the exception of a future": lambda app, f: tq.Executor(app=app).submit(f, 2.4).exception(2),
@@ -95,6 +95,9 @@ def test_a_timed_wait_through_the_standard_librarys_types_has_the_reason(
     wait: Callable[[tq.App, Callable[..., object]], object],
 ) -> None:
     sleep = cluster.app.task(name="cluster_tasks:sleep")(lambda seconds: None)
+    cluster.app.submit("cluster_tasks:add", 1, 2).result(
+        SECONDS
+    )  # then a slot is free of what other tests have left
     with pytest.raises((TimeoutError, multiprocessing.TimeoutError)) as raised:
         wait(cluster.app, sleep)
     kind = multiprocessing.TimeoutError if "pool" in str(wait.__code__.co_names).lower() else TimeoutError

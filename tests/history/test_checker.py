@@ -10,6 +10,8 @@ from tq.common.domain.model import OutcomeNumber, StateNumber
 
 from .checker import Event, Final, check
 
+pytestmark = pytest.mark.usefixtures("frozen")  # processor time is bounded here
+
 ID = "task"
 SECONDS_MAX = 10.0  # of the processor for a hundred thousand events; a square of them would take minutes
 

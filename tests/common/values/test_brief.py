@@ -15,6 +15,8 @@ from tq.common.values.unmade import Unmade
 
 from ...properties import examples
 
+pytestmark = pytest.mark.usefixtures("frozen")  # processor time is bounded here
+
 
 def nested(kind: Callable[[list[Any]], Any], depth: int) -> Any:
     value: Any = None

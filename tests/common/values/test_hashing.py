@@ -19,6 +19,8 @@ from tq.common.values.unmade import Unmade
 from .alike import alike
 from .chained import chained
 
+pytestmark = pytest.mark.usefixtures("frozen")  # processor time is bounded here
+
 
 def packed(value: Any) -> bytes:
     return bytes(msgpack.packb(value))

@@ -15,6 +15,8 @@ from tq.master.store.sqlite.store import SqliteStore
 
 from .test_named_values import Named
 
+pytestmark = pytest.mark.usefixtures("frozen")  # processor time is bounded here
+
 LOOPS_MAX = 40  # what is accepted takes five, or more while others compute; what is refused took a hundred
 SMALL = {
     "tuples": b"\xd4\x01\x90",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import enum
-import gc
 import http
 import itertools
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,14 +115,6 @@ def test_as_many_numbers_as_may_be_in_one_dict_may_be_in_a_named_one(
         counts("update", [("text", 3), (-1, 2)])
     counts.peer = make_bench(SqliteStore(path)).client()
     assert counts.value == {**dict.fromkeys(range(99), 1), 1.5: 1, 2: 2, "text": 2, b"bytes": 2}
-
-
-@pytest.fixture
-def frozen() -> Iterator[None]:
-    """As in a master, a collection of garbage does not look through what was there before: here all that other tests have left."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("frozen")

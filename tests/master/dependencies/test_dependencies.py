@@ -17,6 +17,8 @@ from tq.master.engine.accounts import LIMITS, Accounts, Resource
 from ..conftest import Bench
 from .conftest import ERROR, TASK, Graph, one
 
+pytestmark = pytest.mark.usefixtures("frozen")  # processor time is bounded here
+
 
 def test_a_task_waits_until_what_it_needs_has_succeeded(graph: Graph) -> None:
     page = graph.submit()

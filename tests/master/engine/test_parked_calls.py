@@ -16,6 +16,8 @@ from tq.master.locks.primitives import Primitives
 
 from ..conftest import GRACE_MS, Bench, Peer
 
+pytestmark = pytest.mark.usefixtures("frozen")  # processor time is bounded here
+
 CALLS = 6_000  # of each of two; a walk past the other's takes two seconds of the processor for them
 SECONDS_MAX = 0.6
 

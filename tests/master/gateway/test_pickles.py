@@ -45,6 +45,8 @@ from tq.master.gateway.writer import dumps, raising, returning
 from ...common.values.alike import alike
 from ...fuzz.mutation import damage
 
+pytestmark = pytest.mark.usefixtures("frozen")  # processor time is bounded here
+
 KEYS = st.integers(-(2**63), 2**63) | st.text(max_size=5) | st.binary(max_size=5)
 ATOMS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
 VALUES = st.recursive(

@@ -16,6 +16,8 @@ from tq.master.tasks.routes import Routes
 
 from ..conftest import Bench, Peer
 
+pytestmark = pytest.mark.usefixtures("frozen")  # processor time is bounded here
+
 DISPATCHER = "get_dispatcher"
 
 
