@@ -96,10 +96,12 @@ class Retention(Part):
             self._look_later(now)
 
     def _keep_up(self) -> None:
-        """Tasks must not end faster than they are deleted: while there are more after each portion, portions follow sooner."""
+        """Tasks must not end faster than they are deleted: whenever there are more than after the portion before, portions follow
+        sooner, until nothing is left that is too old. If they went back to their pace before that, what a slow hour has left would
+        never be deleted."""
         before, self._finished = self._finished, self._routes.finished()
-        share = self._pace.share * (2 if before is not None and self._finished > before else 0.5)
-        self._pace.share = min(PURGE_SHARE_MAX, max(PURGE_SHARE, share))
+        if before is not None and self._finished > before:
+            self._pace.share = min(PURGE_SHARE_MAX, 2 * self._pace.share)
 
     def _purge_step(self, now: Now) -> Callable[[], bool]:
         """What deletes a little; it returns whether there may be more."""

@@ -167,4 +167,6 @@ def test_tasks_that_end_faster_than_they_are_deleted_are_deleted_faster(bench: B
     assert shares == [0.2, 0.4, 0.5, 0.5, 0.5]
     for _ in range(5):
         retention._keep_up()
+    assert retention._pace.share == 0.5, "what is left is deleted before the pace is as it was"
+    bench.advance(PURGE_EVERY_MS / 1_000)  # a portion after which nothing is left that is too old
     assert retention._pace.share == PURGE_SHARE
