@@ -44,7 +44,7 @@ class Connector:
 
     async def open(self, on_result: Callable[[CallResult], None]) -> Transport:
         """A transport. Raises Rejected, which is final; the first time also any other error once ``connect_seconds`` have
-        passed, and ProtocolError at once: then the server is no tq-master."""
+        passed, and ProtocolError at once: then the server is not a tq-master."""
         now = asyncio.get_running_loop().time
         deadline = None if self.was_connected else now() + self._connect_seconds
         reason: Exception | None = None

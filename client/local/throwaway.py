@@ -29,7 +29,7 @@ def throwaway_cluster(app: App, *, slots: int = 2, pools: Sequence[str] = ()) ->
 
     Raises:
         ConfigError: The worker cannot load your code; the message is the worker's.
-        InvalidArgument: The app has no tasks, or ``pools`` is no list.
+        InvalidArgument: The app has no tasks, or ``pools`` is not a list.
 
     Example::
 

@@ -161,7 +161,7 @@ class BaseManager:
         Raises:
             ConnectionRefusedError: No server listens there.
             multiprocessing.AuthenticationError: The server has another authkey.
-            ProtocolError: The server is no tq-master but, for example, a manager of the standard library.
+            ProtocolError: The server is not a tq-master but, for example, a manager of the standard library.
         """
         if self._address is None:
             raise InvalidArgument("connect() needs an address: Manager(address=(host, port), authkey=…)")

@@ -85,7 +85,7 @@ def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
     unique = given.get("unique", base.unique if base else None)
     if not isinstance(unique, Unique | None):
         raise InvalidArgument(
-            f"unique={unique!r:.80} is no tq.Unique; write unique=tq.Unique(by='{{order}}')"
+            f"unique={unique!r:.80} is not a tq.Unique; write unique=tq.Unique(by='{{order}}')"
         )
     terms = (base.terms if base else NO_TERMS).using(given)
     columns = terms.fixed() if terms.are_fixed else None

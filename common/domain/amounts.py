@@ -32,7 +32,7 @@ def read_amount(what: str, value: object) -> int:
         text = str(value) if isinstance(value, int) else f"{value:.3f}"
         if (
             float(text) != value
-        ):  # what is finer is refused below: 0.1 is not, although its nearest float is no tenth
+        ):  # what is finer is refused below: 0.1 is not, although its nearest float is not a tenth
             text = f"{value:.{DIGITS_MAX}f}"
     match = _WRITTEN.fullmatch(text)
     if match is None:

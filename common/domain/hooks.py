@@ -76,7 +76,7 @@ def _hook(kind: str, function: Callable[..., Any]) -> Hook:
     name = getattr(function, "__qualname__", "<lambda>") if inspect.isroutine(function) else "<lambda>"
     if name.endswith("<lambda>"):
         raise InvalidArgument(
-            f"@app.{kind}: {brief(function, 80)} is no function with a name, by which the log could show it; {example}"
+            f"@app.{kind}: {brief(function, 80)} is not a function with a name by which the log could show it; {example}"
         )
     try:
         inspect.signature(function).bind(*[None] * ARGUMENTS[kind])

@@ -43,7 +43,7 @@ def rate_of(text: object) -> LimitRate:
     found = _RATE.fullmatch(text) if isinstance(text, str) else None
     if found is None or found[2] not in _UNITS_MS or not 1 <= int(found[1]) <= RATE_TASKS_MAX:
         raise InvalidArgument(
-            f"rate={brief(text)} is no rate; write a whole number from 1 to {RATE_TASKS_MAX:,}, and per what: "
+            f"rate={brief(text)} is not a rate; write a whole number from 1 to {RATE_TASKS_MAX:,}, and per what: "
             f"rate='100/min', one of {', '.join('/' + unit for unit in _UNITS_MS)}"
         )
     return LimitRate(int(found[1]), _UNITS_MS[found[2]])

@@ -60,7 +60,7 @@ def resource(of: SharedResource[T], /) -> T:
         For a type checker what the resource yields; at run time a mark, in whose place the worker puts that.
 
     Raises:
-        InvalidArgument: It is no resource.
+        InvalidArgument: It is not a resource.
 
     Example::
 
@@ -69,7 +69,7 @@ def resource(of: SharedResource[T], /) -> T:
     """
     if not isinstance(of, SharedResource):
         raise InvalidArgument(
-            f"tq.resource: {brief(of, 80)} is no resource; write @app.resource over the function that yields it"
+            f"tq.resource: {brief(of, 80)} is not a resource; write @app.resource over the function that yields it"
         )
     return cast(T, Asked(of))
 
@@ -116,7 +116,7 @@ def _checked(function: Callable[..., Any]) -> tuple[str, bool]:
     is_coroutine = inspect.isasyncgenfunction(function)
     if not is_coroutine and not inspect.isgeneratorfunction(function):
         raise InvalidArgument(
-            f"@app.resource: {brief(function, 80)} is no function that yields; write def db(): conn = connect(); yield conn; conn.close()"
+            f"@app.resource: {brief(function, 80)} is not a function that yields; write def db(): conn = connect(); yield conn; conn.close()"
         )
     return f"{function.__module__}:{function.__qualname__}", is_coroutine
 

@@ -52,7 +52,7 @@ def parse_pool(text: str) -> PoolSpec:
     """Raises ValueError, whose text says what would be right."""
     match = _SPEC.fullmatch(text.strip())
     if match is None or match[1] not in KINDS:
-        raise ValueError(f"{brief(text, 80)} is no pool: {HOW}")
+        raise ValueError(f"{brief(text, 80)} is not a pool: {HOW}")
     kind, size, times = match[1], int(match[2]), int(match[3] or 1)
     queues = tuple(one.strip() for one in (match[4] or "").split(",") if one.strip())
     if kind == PROCESS and match[3] is not None:

@@ -21,7 +21,7 @@ def test_an_unknown_parameter_is_refused_where_the_task_is_defined() -> None:
 
     with pytest.raises(InvalidArgument, match="has no parameter 'oder'"):
         other.using(unique=tq.Unique(by="{oder}"))
-    with pytest.raises(InvalidArgument, match=r"unique='order' is no tq\.Unique; write unique=tq\.Unique"):
+    with pytest.raises(InvalidArgument, match=r"unique='order' is not a tq\.Unique; write unique=tq\.Unique"):
         other.using(unique="order")  # type: ignore[typeddict-item]
     with pytest.raises(InvalidArgument, match="judged task by task"):
         other.using(unique=tq.Unique()).map([1, 2])

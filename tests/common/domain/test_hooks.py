@@ -56,9 +56,9 @@ def test_a_coroutine_runs_around_coroutines_only() -> None:
 @pytest.mark.parametrize(
     ("kind", "function", "words"),
     [
-        (BEFORE, lambda ctx: None, "no function with a name.*write @app.before over def note_start"),
-        (AFTER, functools.partial(first), "no function with a name.*write @app.after over def note_end"),
-        (BEFORE, 5, "5 is no function with a name"),
+        (BEFORE, lambda ctx: None, "not a function with a name.*write @app.before over def note_start"),
+        (AFTER, functools.partial(first), "not a function with a name.*write @app.after over def note_end"),
+        (BEFORE, 5, "5 is not a function with a name"),
         (
             BEFORE,
             without_arguments,

@@ -55,7 +55,9 @@ def test_what_is_no_function_that_yields_is_refused() -> None:
         return 1
 
     for wrong in (returns, lambda: 1, 5, tq.App().task(takes_none)):
-        with pytest.raises(tq.InvalidArgument, match=r"is no function that yields; write def db\(\): conn"):
+        with pytest.raises(
+            tq.InvalidArgument, match=r"is not a function that yields; write def db\(\): conn"
+        ):
             SharedResource[Any](wrong)  # type: ignore[arg-type]
 
 
@@ -88,7 +90,7 @@ def test_only_a_coroutine_may_ask_for_an_async_resource() -> None:
 
 @pytest.mark.parametrize("wrong", [db, 5, None, "db"])
 def test_what_is_no_resource_cannot_be_asked_for(wrong: Any) -> None:
-    with pytest.raises(tq.InvalidArgument, match=r"is no resource; write @app\.resource over"):
+    with pytest.raises(tq.InvalidArgument, match=r"is not a resource; write @app\.resource over"):
         tq.resource(wrong)
 
 

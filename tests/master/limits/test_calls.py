@@ -21,7 +21,7 @@ from .conftest import FIVE, LIMITS, THREE, Declaring
     [
         ({}, "a map of max_running, rate or burst"),
         ({"max_running": 0}, "tq pause QUEUE"),
-        ({"rate": "fast"}, "is no rate"),
+        ({"rate": "fast"}, "is not a rate"),
         ({"colour": 5}, "not 'colour'"),
         ({"rate": None, "burst": 5}, "burst=5 takes a rate"),
     ],
