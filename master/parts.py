@@ -180,7 +180,9 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         core.endings.listen(listener)
     for revived in (consumers.revived, made_by_time[0].revived, flows.revived):
         core.endings.listen_to_revivals(revived)
+    lent_slots = LentSlots(store, routes, dispatch, leases.running)
     routes.listen_to_resumes(items.resumed)
+    routes.listen_to_resumes(lent_slots.resumed)
     leases.listen_to_cancels(orders.order_cancel)
     given_out = [
         routes,
@@ -195,7 +197,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         uniques,
         full_queues,  # after what takes tasks out of queues
         parents,
-        LentSlots(store, routes, dispatch, leases.running),  # after what serves free slots
+        lent_slots,  # after what serves free slots
         completion,
         scheduled,
         expiry,

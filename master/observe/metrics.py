@@ -59,10 +59,12 @@ class MasterMetrics:
     def _tasks(self) -> list[Metric]:
         meters = self._meters
         now: Counter[tuple[Pair, str]] = Counter()
-        running = running_by_route(self._server.engine)
-        for route in self._server.engine.part(Routes):
+        routes, running = self._server.engine.part(Routes), Counter[int]()
+        for lane, tasks in running_by_route(self._server.engine).items():
+            running[routes.plain_number(lane)] += tasks
+        for route in routes.plain.values():
             pair = meters.pair(route)
-            counts = shown_counts(route, running[route.number])
+            counts = shown_counts(route.total, running[route.number])
             for state in StateNumber:
                 if tasks := counts[state]:
                     now[pair, str(state)] += tasks
@@ -170,7 +172,7 @@ class MasterMetrics:
         left = ROUTES_MAX
         with contextlib.suppress(StoreError):
             for queue in list(engine.part(Routes).queues.values())[:QUEUES_MAX]:
-                left -= len(queue.routes)
+                left -= len(queue.ready)
                 if left < 0:
                     break
                 seconds = oldest_ready_seconds(engine, queue)

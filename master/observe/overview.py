@@ -6,7 +6,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final
 
 from ...common.auth.keys import Verifier
@@ -58,7 +58,9 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
         name: one for name in names if (one := engine.part(Items).by_name.get(name)) and one.owner is None
     }
     queues = {name: engine.part(Routes).queues.get(name) or Queue(name) for name in names}
-    running = running_by_route(engine)
+    running = Counter[Queue]()
+    for lane, tasks in running_by_route(engine).items():
+        running[engine.part(Routes).by_number[lane].queue] += tasks
     routes_max = max(1, min(ROUTES_MAX, ROUTES_OF_ALL // max(1, len(names))))
     return [
         {
@@ -72,7 +74,7 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
             "submits_waiting": engine.part(FullQueues).waiting_in(name)[0],
             "items": items[name].waiting if name in items else 0,
             "item_queue": _item_row(engine, items[name]) if name in items else None,
-            **_states(queue, running),
+            **_states(queue, running[queue]),
         }
         for name, queue in queues.items()
     ]
@@ -81,7 +83,7 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
 def _seen(engine: Engine, allows: Callable[[str], bool]) -> list[str]:
     """The names of the queues in a list, sorted: as many as fit, those that are not empty first."""
     items, routes = engine.part(Items).by_name, engine.part(Routes).queues
-    engine.work.glanced(len(items) + len(routes) + len(engine.part(Routes).by_number))
+    engine.work.glanced(len(items) + len(routes))
     public = (one.name for one in items.values() if one.owner is None and one.name not in routes)
     seen = [name for name in chain(routes, public) if allows(name)]
     if len(seen) <= QUEUES_SHOWN_MAX:
@@ -93,14 +95,11 @@ def _seen(engine: Engine, allows: Callable[[str], bool]) -> list[str]:
     return sorted(heapq.nsmallest(QUEUES_SHOWN_MAX, seen, key=lambda name: (is_empty(name), name)))
 
 
-def _states(queue: Queue, running: Counter[int]) -> dict[str, int]:
+def _states(queue: Queue, running: int) -> dict[str, int]:
     """How many tasks are in each state, as shown; ``assigned``: how many of the ready ones wait at a worker."""
-    sums = [0] * (max(StateNumber) + 1)
-    for route in queue.routes:
-        for state, tasks in enumerate(shown_counts(route, running[route.number])):
-            sums[state] += tasks
-    assigned = queue.count(StateNumber.RUNNING) - sums[StateNumber.RUNNING]
-    return {**{str(state): sums[state] for state in StateNumber}, "assigned": assigned}
+    counts = shown_counts(queue.counts, running)
+    assigned = queue.counts[StateNumber.RUNNING] - running
+    return {**{str(state): counts[state] for state in StateNumber}, "assigned": assigned}
 
 
 def _item_row(engine: Engine, queue: ItemQueueState) -> dict[str, Any]:
@@ -119,8 +118,8 @@ def _item_row(engine: Engine, queue: ItemQueueState) -> dict[str, Any]:
 
 
 def oldest_ready_seconds(engine: Engine, queue: Queue, routes_max: int = ROUTES_MAX) -> float | None:
-    """How long ago the oldest ready task was submitted, among the first ``routes_max`` routes of the queue."""
-    routes = [route.number for route in queue.routes if route.counts[StateNumber.READY]][:routes_max]
+    """How long ago the oldest ready task was submitted, among those ``routes_max`` lanes of the queue that have had some the longest."""
+    routes = [route.number for route in islice(queue.ready, routes_max)]
     engine.work.looked(len(routes))
     created = [one for one in map(engine.store.oldest_ready, routes) if one is not None]
     return max(0, engine.now.steady - min(created)) / 1000 if created else None

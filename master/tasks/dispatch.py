@@ -103,7 +103,7 @@ class Dispatch(Part):
 
     def room_in(self, queue: Queue) -> int:
         """How many tasks may be submitted to a queue with a bound in this moment; SUBMIT_TASKS_MAX if it has none any more."""
-        return queue.maxsize - queue.filled - self._unwritten[queue] if queue.maxsize else SUBMIT_TASKS_MAX
+        return queue.maxsize - queue.waiting - self._unwritten[queue] if queue.maxsize else SUBMIT_TASKS_MAX
 
     def submit_own(
         self,

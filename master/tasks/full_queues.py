@@ -128,7 +128,7 @@ class FullQueues(Part):
         """Change the bound of a queue; 0: none. What waits there stays."""
         queue = self._routes.queue(name)
         self._store.bound_queue(name, maxsize)
-        queue.maxsize, queue.filled = maxsize, queue.waiting
+        queue.maxsize = maxsize
 
     def _judged(self, said: SubmitCall, runs: list[NewRun]) -> Submission:
         return self._dispatch.judge.submission(said, self._routes.route(said.queue, said.task), runs)

@@ -13,7 +13,8 @@ no room for it leaves the line (see held.py).
 A lane whose tasks ask for something of their worker (a *placed* lane, with ``key.needs``) stands in line, too, and is passed over where the
 worker has no room for it. Of several that wait for the same worker the first one is given one task, so that their order is kept.
 
-When there are several tenants, what is given is what has the highest priority, in the turns of the tenants (see turns.py).
+When there are several tenants, what is given is what has the highest priority, in the turns of the tenants (see turns.py). A choice costs
+as many looks as it gives tasks, and one for each base lane with something in line, but none for each tenant that waits (tenant_lines.py).
 
 Invariant: a lane with ready tasks is in line, was chosen and not yet put back, or is held back.
 """
@@ -21,26 +22,22 @@ Invariant: a lane with ready tasks is in line, was chosen and not yet put back, 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Final, NamedTuple
 
 from ...common.domain.limits import Limit
-from .held import UNKNOWN, Entry, FirstOf, HeldLanes, Reserved
+from .held import UNKNOWN, FirstOf, HeldLanes, Reserved
 from .placements import Placements
-from .route import READY, Capability, LanePlace, ParkedLease, Route
-from .turns import TenantTurns
+from .route import READY, Capability, LanePlace, ParkedLease, Route, Tenant
+from .tenant_lines import BaseLines, Line
+from .turns import TenantTurns, shares
 
 LANES_MAX: Final = 32  # that are leased from together: of more the store is asked again
-HELD_MAX: Final = 1_000  # lanes that one choice finds without room
+HELD_MAX: Final = 1_000  # lanes that one choice looks up, or finds without room
 BASES_MAX: Final = 50  # base lanes that are looked at beside tenants
-
-
-class Line(NamedTuple):
-    """Lanes that the same workers serve, of one tenant."""
-
-    base: Route
-    tenant: str
 
 
 class Chosen(NamedTuple):
@@ -66,16 +63,20 @@ class NextLanes(NamedTuple):
 
 class Lanes:
     def __init__(
-        self, first_of: FirstOf, in_force: Callable[[str], Limit | None], placements: Placements
+        self,
+        first_of: FirstOf,
+        in_force: Callable[[str], Limit | None],
+        placements: Placements,
+        tenants: TenantTurns,
     ) -> None:
         """``first_of``: priority and number of the first ready task of a lane."""
-        self._first_of, self._placements = first_of, placements
+        self._first_of, self._placements, self._tenants = first_of, placements, tenants
         self.looks = 0  # how often the store was asked for the first task of a lane
         self._readied = 0  # how often something of a placed lane became ready
         self._kept: tuple[int, int, int] | None = None  # of which state it is that workers are kept
         self.held = HeldLanes(in_force, first_of)
-        self._lines: dict[Line, list[Entry]] = {}
-        self._turns = TenantTurns()
+        self._lines: dict[Route, BaseLines] = {}
+        self._left = 0  # lanes that the choice under way may still look up, or find without room
         self._fit = _Fit(0)
 
     def clear(self) -> None:
@@ -98,44 +99,53 @@ class Lanes:
 
     def _put(self, lane: Route, place: LanePlace) -> None:
         lane.place = place
-        line = self._lines.setdefault(Line(lane.base, lane.key.tenant), [])
-        heapq.heappush(line, (place, lane.number, lane))
+        lines = self._lines.get(lane.base)
+        if lines is None:
+            lines = self._lines[lane.base] = BaseLines(lane.base)
+        lines.put(lane, place)
 
     def have_work(self, capability: Capability) -> bool:
         """Whether some lane may have work for a call of these workers. Looks nothing up."""
-        lines = self._served(capability)
-        return not all(line.base.key.needs for line in lines) or bool(self._fitting(lines, capability))
+        served = self._served(capability)
+        return not all(one.base.key.needs for one in served) or bool(self._fitting(served, capability))
 
-    def _served(self, capability: Capability) -> list[Line]:
-        return [line for line in self._lines if _serves(capability, line.base)]
+    def _served(self, capability: Capability) -> list[BaseLines]:
+        """What is in line that these workers serve. Iterates over the smaller of the two sets."""
+        lines: Iterable[BaseLines] = self._lines.values()
+        if len(capability.routes) < len(self._lines):
+            lines = [self._lines[base] for base in capability.routes if base in self._lines]
+        return [one for one in lines if _serves(capability, one.base) and one.first() is not None]
 
-    def _fitting(self, lines: Iterable[Line], capability: Capability) -> list[ParkedLease]:
+    def _fitting(self, served: Iterable[BaseLines], capability: Capability) -> list[ParkedLease]:
         """The parked calls of workers that have room for something of these placed lanes, but for what is kept."""
-        placed = tuple(dict.fromkeys(line.base.number for line in lines))
+        placed = tuple(one.base.number for one in served if one.base.key.needs)
         workers = self._placements.fitting(placed) if placed else ()
         return [one for one in capability.parked.values() if one.worker in workers] if workers else []
 
     def next_call(self, capability: Capability, now: int) -> ParkedLease | None:
         """The call of these workers that is served next, if some lane may have work for one. Those with room for what only some have room
         for come first."""
-        lines = self._served(capability)
-        placed = [line for line in lines if line.base.key.needs]
-        for parked in self._fitting(placed, capability):
+        served = self._served(capability)
+        placed = [one.base.number for one in served if one.base.key.needs]
+        for parked in self._fitting(served, capability):
             self.keep(now)
-            if any(self._placements.room(parked.worker, line.base.number) for line in placed):
+            if any(self._placements.room(parked.worker, base) for base in placed):
                 return parked
-        return next(iter(capability.parked.values()), None) if len(placed) < len(lines) else None
+        return next(iter(capability.parked.values()), None) if len(placed) < len(served) else None
 
     def keep(self, now: int) -> None:
         """Keep workers for those that fit nowhere, in the order of their first tasks."""
-        paused = sum(line.base.queue.paused for line in self._lines)
+        paused = sum(base.queue.paused for base in self._lines)
         state = self._placements.version, self._readied, paused
         if self._kept == state:
             return
+        self._left = HELD_MAX
         places: dict[Route, LanePlace] = {}
-        for line in [one for one in self._lines if one.base.key.needs and not one.base.queue.paused]:
-            if (place := self._first_place(line, now)) is not None:
-                places[line.base] = min(place, places.get(line.base, place))
+        for lines in [
+            one for one in self._lines.values() if one.base.key.needs and not one.base.queue.paused
+        ]:
+            if (line := self._first_line(lines, now)) is not None:
+                places[lines.base] = line.heap[0][0]
         waiting = sorted(places, key=lambda base: places[base])
         self._placements.keep_for((base.number, base.capabilities) for base in waiting)
         self._kept = state
@@ -152,22 +162,26 @@ class Lanes:
         """The lanes with the first tasks for this worker, as many as it wants, as far as limits and it have room. They are out of the line
         until ``put_back``. ``bases``: the base lanes with work."""
         self.keep(now)
+        self._left = HELD_MAX
         want, room = parked.want, self._placements.room
-        lines = self._served(capability)
-        lines = [one for one in lines if not one.base.key.needs or room(parked.worker, one.base.number)]
-        waiting = sum(len(self._lines[one]) for one in lines if one.base.key.needs)
-        self._fit = _Fit(parked.worker, has_others=waiting > 1)
-        tenants = {line.tenant for line in lines}
-        if len(tenants) > 1 or (bases and tenants != {""}):
-            return self._by_turns(lines, bases, want, now)
+        served = [
+            one
+            for one in self._served(capability)
+            if not one.base.key.needs or room(parked.worker, one.base.number)
+        ]
+        placed = (line for one in served if one.base.key.needs for line in one.by_tenant.values())
+        self._fit = _Fit(parked.worker, has_others=sum(len(line.heap) for line in islice(placed, 2)) > 1)
+        tenants = {tenant for one in served for tenant in islice(one.by_tenant, 2)}
+        if len(tenants) > 1 or (bases and any(tenant.name for tenant in tenants)):
+            return self._by_turns(served, bases, want, now)
         chosen: list[Chosen] = []
-        self._take(chosen, lines, want, now, Reserved())
+        self._take(chosen, [line for one in served for line in one.by_tenant.values()], want, now, Reserved())
         return NextLanes([*(Chosen(base, want) for base in bases), *chosen])
 
     def _take(
         self,
         chosen: list[Chosen],
-        lines: list[Line],
+        lines: Sequence[Line],
         want: int,
         now: int,
         reserved: Reserved,
@@ -191,80 +205,75 @@ class Lanes:
                 break
         return giving
 
-    def _by_turns(self, lines: list[Line], bases: Sequence[Route], want: int, now: int) -> NextLanes:
+    def _by_turns(
+        self, served: Iterable[BaseLines], bases: Sequence[Route], want: int, now: int
+    ) -> NextLanes:
         """The same, by the turns of tenants. What has none is a tenant's, too: that without a name."""
-        of_tenant: dict[str, list[Line]] = {}
-        places: dict[str, LanePlace] = {}
-        for line in lines:
-            if (place := self._first_place(line, now)) is not None:
-                of_tenant.setdefault(line.tenant, []).append(line)
-                places[line.tenant] = min(place, places.get(line.tenant, place))
         first = [(self._first_of(base.number), base) for base in bases[:BASES_MAX]]
         plain = sorted((LanePlace(-found[0], found[1]), base.number, base) for found, base in first if found)
+        lines = _InTurn(partial(self._first_line, now=now), served)
         if plain:
-            places[""] = min(plain[0][0], places.get("", plain[0][0]))
+            lines.add(plain[0][0].rank, plain[0][2].tenant)
         chosen: list[Chosen] = []
-        if not places:
+        if (rank := lines.rank) is None or self._left <= 0:
             return NextLanes(chosen)
-        rank, reserved = min(place.rank for place in places.values()), Reserved()
-        shares = self._turns.shares((one for one, place in places.items() if place.rank == rank), want)
-        for tenant, share in shares.items():
-            if len(chosen) >= LANES_MAX:
-                break
+        of_tenant = lines.of_rank(rank, min(want, LANES_MAX))
+        reserved = Reserved()
+        for tenant, share in zip(of_tenant, shares(list(of_tenant), want), strict=True):
             left = share
-            for place, _, base in plain if tenant == "" else ():
+            for place, _, base in plain if not tenant.name else ():
                 if left and place.rank == rank:
                     chosen.append(Chosen(base, min(left, base.counts[READY])))
                     left -= chosen[-1].room
-            if left and tenant in of_tenant:
-                left -= self._take(chosen, of_tenant[tenant], left, now, reserved, rank)
-            if left < share:
-                self._turns.served(tenant)
+            if left and len(chosen) < LANES_MAX:
+                self._take(chosen, of_tenant[tenant], left, now, reserved, rank)
+        lines.put_back()
         return NextLanes(chosen, -rank)
 
-    def _first_place(self, line: Line, now: int) -> LanePlace | None:
-        """Of the first lane of a line that has work and room."""
-        place, _, first = self._lines[line][0]
-        if place.is_known and first.place is place and first.counts[READY] > 0 and not first.key.limits:
-            return place  # mostly: there may be thousands of lines, and each is looked at for each choice
-        for lane in self._in_order([line], now):
-            if lane.place is not None:
-                self._put(lane, lane.place)
-            return lane.place
+    def _first_line(self, lines: BaseLines, now: int) -> Line | None:
+        """The line whose turn it is, when its first lane has work and room and its place is known. None: nothing is in line, or the choice
+        has looked at enough."""
+        while self._left > 0 and (line := lines.first()) is not None:
+            place, _, lane = line.heap[0]
+            if place.is_known and lane.place is place and lane.counts[READY] > 0 and not lane.key.limits:
+                return line  # mostly
+            if (found := self._next(line, now)) is not None and found.place is not None:
+                self._put(found, found.place)
+                return line
+            self._left -= 1
         return None
 
-    def put_back(self, chosen: Iterable[Chosen], leased: Container[int]) -> None:
-        """``leased``: the numbers of lanes from which something was leased."""
+    def put_back(self, chosen: Iterable[Chosen], leased: Mapping[int, int]) -> None:
+        """``leased``: how many tasks were leased, by the number of their lane."""
         for lane, _ in chosen:
+            tasks = leased.get(lane.number, 0)
+            if tasks:
+                self._tenants.took(lane.tenant, tasks)
             if not lane.is_in_line:
                 continue
             if lane.counts[READY] > 0 and lane.place is not None:
-                self._put(lane, UNKNOWN if lane.number in leased else lane.place)
+                self._put(lane, UNKNOWN if tasks else lane.place)
             else:
                 lane.place = None
 
-    def _in_order(self, lines: Iterable[Line], now: int, fit: _Fit | None = None) -> Iterator[Route]:
+    def _in_order(self, lines: Sequence[Line], now: int, fit: _Fit) -> Iterator[Route]:
         """Lanes with work and room, taken out of their lines, by the place of their first task. ``fit``: one placed lane is enough."""
-        left = HELD_MAX
-        names = {line: None for line in lines if line in self._lines}
-        while left:
-            if fit is not None and fit.is_taken:
-                names = {line: None for line in names if not line.base.key.needs}
-            if not names:
-                break
-            name = min(names, key=lambda one: self._lines[one][0])
-            line = self._lines[name]
+        left = [line for line in lines if line.heap]
+        while left and self._left > 0:
+            if fit.is_taken and any(line.base.key.needs for line in left):
+                left = [line for line in left if not line.base.key.needs]
+                continue
+            line = min(left, key=_place)
             lane = self._next(line, now)
-            left -= lane is None
-            if not line:
-                del self._lines[name]
-                del names[name]
+            self._left -= lane is None
+            if not line.heap:
+                left.remove(line)
             if lane is not None:
                 yield lane
 
-    def _next(self, line: list[Entry], now: int) -> Route | None:
+    def _next(self, line: Line, now: int) -> Route | None:
         """The first lane of a line; None: what stood there has moved, has no work, or is held back."""
-        place, number, lane = heapq.heappop(line)
+        place, number, lane = heapq.heappop(line.heap)
         if lane.place is not place:
             return None  # it stands elsewhere in line
         first = None
@@ -279,6 +288,61 @@ class Lanes:
         if first is not None:
             self._put(lane, LanePlace(-first[0], first[1]))
         return None
+
+
+class _InTurn:
+    """The first lines of several base lanes, by priority and turn: those of one tenant are neighbours."""
+
+    def __init__(self, first: Callable[[BaseLines], Line | None], served: Iterable[BaseLines]) -> None:
+        """``first``: the first line of a base lane, with a known place."""
+        self._first = first
+        self._heap: list[tuple[tuple[int, int], int, Tenant, BaseLines | None]] = []
+        self._taken: list[tuple[BaseLines, Line]] = []
+        self._count = 0
+        for one in served:
+            self._add(one)
+
+    def _add(self, lines: BaseLines) -> None:
+        line = self._first(lines)
+        if line is not None:
+            self._push(line.turn, line.tenant, lines)
+
+    def add(self, rank: int, tenant: Tenant) -> None:
+        """A tenant that has something besides what is in line."""
+        self._push((rank, tenant.last), tenant, None)
+
+    def _push(self, turn: tuple[int, int], tenant: Tenant, lines: BaseLines | None) -> None:
+        self._count += 1
+        heapq.heappush(self._heap, (turn, self._count, tenant, lines))
+
+    @property
+    def rank(self) -> int | None:
+        """The priority that goes first."""
+        return self._heap[0][0][0] if self._heap else None
+
+    def of_rank(self, rank: int, most: int) -> dict[Tenant, list[Line]]:
+        """So many tenants in their turns with what they have of this priority; they are out of turn until ``put_back``."""
+        found: dict[Tenant, list[Line]] = {}
+        while self._heap and self._heap[0][0][0] == rank:
+            _, _, tenant, lines = self._heap[0]
+            if tenant not in found and len(found) == most:
+                break
+            heapq.heappop(self._heap)
+            mine = found.setdefault(tenant, [])
+            if lines is not None and (line := lines.first()) is not None:
+                lines.take(line)
+                mine.append(line)
+                self._taken.append((lines, line))
+                self._add(lines)
+        return found
+
+    def put_back(self) -> None:
+        for lines, line in self._taken:
+            lines.put_back(line)
+
+
+def _place(line: Line) -> LanePlace:
+    return line.heap[0][0]
 
 
 def _serves(capability: Capability, base: Route) -> bool:

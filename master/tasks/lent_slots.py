@@ -121,6 +121,11 @@ class LentSlots(Part):
             None,
         )
 
+    def resumed(self, queue: str) -> None:
+        """What is ready in a queue that was paused may be lent from now on."""
+        for wait in self._waits.values():
+            wait.seen = None
+
     # one transaction
 
     def load(self, picture: Picture, now: Now) -> None:

@@ -12,6 +12,7 @@ at all base lanes; when there are others, one call at a time by those lanes that
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -91,7 +92,7 @@ class ParkedCalls:
         before = self._routes.lanes.looks
         chosen, least = self._routes.lanes.choose(capability, routes, parked, now.steady)
         self._work.looked(self._routes.lanes.looks - before)  # each takes as long as a row
-        leased = set[int]()
+        leased = Counter[int]()
         lanes = [one.lane for one in chosen if one.room]
         if not lanes:  # what came to the front was held back
             self._work.looked(HELD_MAX // GLANCES)
@@ -109,7 +110,8 @@ class ParkedCalls:
             )
             if not rows:
                 raise Inconsistent(NONE_READY)
-            leased.update(row.route for row in rows)
+            for row in rows:
+                leased[row.route] += len(row.payloads) if isinstance(row, LeasedSlice) else 1
             size = self._give(rows, parked, lease, now)
             self._work.gave(0, size if large else 0)
         self._routes.lanes.put_back(chosen, leased)

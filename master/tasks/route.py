@@ -72,28 +72,38 @@ def unpacked_placing(kept: bytes) -> Placing:
 
 
 class Queue:
-    __slots__ = ("filled", "maxsize", "name", "paused", "rate", "reason", "routes", "since")
+    __slots__ = ("counts", "maxsize", "name", "paused", "rate", "ready", "reason", "since")
 
     def __init__(self, name: str) -> None:
         self.name, self.paused, self.reason = name, False, ""
         self.since: int | None = None  # steady ms; while paused
         self.maxsize = 0  # how many tasks may wait in it; 0: any number
-        self.filled = 0  # as ``waiting``, while it has a bound: it may have very many lanes
         self.rate: Rate | None = None  # of attempts that end; None until one has
-        self.routes: dict[Route, None] = {}  # their lanes, too
+        self.counts = [0] * _STATES  # of all its lanes: there may be very many
+        self.ready: dict[Route, None] = {}  # its lanes with ready tasks
 
     @property
     def is_used(self) -> bool:
         """Whether anything waits or runs in it, or it is paused or has a bound."""
-        return self.paused or self.maxsize > 0 or not all(route.is_empty for route in self.routes)
-
-    def count(self, state: StateNumber) -> int:
-        return sum(route.counts[state] for route in self.routes)
+        return self.paused or self.maxsize > 0 or any(self.counts[: RUNNING + 1])
 
     @property
     def waiting(self) -> int:
         """How many tasks of it no worker has."""
-        return sum(sum(route.counts[:RUNNING]) for route in self.routes)
+        return sum(self.counts[:RUNNING])
+
+
+class Tenant:
+    """Whose tasks take turns with those of others. That without a name has all tasks without a tenant."""
+
+    __slots__ = ("counts", "lanes", "last", "left", "name", "weight")
+
+    def __init__(self, name: str, last: int) -> None:
+        self.name, self.last = name, last  # the number of its last turn: see turns.py
+        self.weight = 1  # how many tasks a turn has
+        self.left = 1  # of this turn
+        self.lanes = 0
+        self.counts = [0] * _STATES  # of all its lanes
 
 
 class Route:
@@ -113,6 +123,8 @@ class Route:
         "queue",
         "readied",
         "task",
+        "tenant",
+        "total",
     )
 
     def __init__(
@@ -120,14 +132,16 @@ class Route:
         number: int,
         queue: Queue,
         task: str,
+        tenant: Tenant,
         key: LaneKey = PLAIN,
         base: Route | None = None,
         plain: Route | None = None,
     ) -> None:
         """``base``: of a lane that is held back by something else than workers, the one that the same workers serve."""
         self.number, self.queue, self.task, self.key = number, queue, task, key
-        self.base, self.plain = base or self, plain or self
+        self.tenant, self.base, self.plain = tenant, base or self, plain or self
         self.counts = [0] * _STATES
+        self.total: list[int] = [0] * _STATES if plain is None else plain.total  # of all lanes of the route
         self.readied = 0  # how often something of it became ready, or another task instead of itself
         self.has_large = False  # its payloads must be measured when they are leased
         self.capabilities: dict[Capability, None] = {} if base is None else base.capabilities
@@ -137,6 +151,19 @@ class Route:
         )
         self.account: Account | None = None  # that it is charged to
 
+    def add(self, state: int, tasks: int) -> None:
+        """So many more of its tasks are in this state, or fewer: what is counted of it is counted of all that it belongs to."""
+        queue = self.queue
+        self.counts[state] += tasks
+        self.total[state] += tasks
+        queue.counts[state] += tasks
+        self.tenant.counts[state] += tasks
+        if state == READY:
+            if self.counts[READY] > 0:
+                queue.ready[self] = None
+            else:
+                queue.ready.pop(self, None)
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits or runs."""
@@ -144,7 +171,7 @@ class Route:
 
     @property
     def has_work(self) -> bool:
-        return self.counts[0] > 0 and not self.queue.paused
+        return self.counts[READY] > 0 and not self.queue.paused
 
     @property
     def is_base(self) -> bool:

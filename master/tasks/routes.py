@@ -27,6 +27,7 @@ from .lanes import Lanes
 from .placements import Placements
 from .route import PLAIN, READY, Capability, LaneKey, Queue, Route, unpacked_placing
 from .served import ServedRoutes
+from .turns import TenantTurns
 
 ROUTES_MAX = 100_000  # callables × queues; a bound on what a client can make the master remember
 BLOCKED: Final = int(StateNumber.BLOCKED)
@@ -45,6 +46,7 @@ class Routes(Part):
         """``in_force``: what holds under the name of a limit."""
         self._store = store
         self.by_number: dict[int, Route] = {}
+        self.plain: dict[int, Route] = {}  # those of them that are no lanes of another
         self.queues: dict[str, Queue] = {}
         self.served = ServedRoutes(self._is_ready)
         self.capabilities = self.served.capabilities
@@ -53,7 +55,8 @@ class Routes(Part):
         ] = {}  # all routes with ready tasks, and some that had: see ``forget_idle``
         self.readied = 0  # how often something became ready, or another task instead of itself
         self.placements = placements or Placements()
-        self.lanes = Lanes(store.first_ready, in_force, self.placements)
+        self.tenants = TenantTurns()
+        self.lanes = Lanes(store.first_ready, in_force, self.placements, self.tenants)
         self.of_limit: dict[str, dict[Route, None]] = {}  # lanes, by the name of a limit that they have
         self._wanted: dict[Route, None] = {}  # lanes without a task that were asked for in this transaction,
         self._unused: dict[Route, None] = {}  # or before it
@@ -64,9 +67,7 @@ class Routes(Part):
         self._resume_listeners.append(listener)
 
     def resumed(self, queue: str) -> None:
-        """A queue is no longer paused: call the listeners."""
-        for route in self.queue(queue).routes:
-            self._is_ready(route)
+        """A queue is no longer paused: call the listeners. Its lanes have kept their places."""
         for listener in self._resume_listeners:
             listener(queue)
 
@@ -74,7 +75,9 @@ class Routes(Part):
         """Take the store's picture. Capabilities and their parked calls stay: their sessions are still open."""
         charged = {(lane.queue.name, lane.task, lane.key): lane for lane in self if lane.account is not None}
         self.by_number.clear()
+        self.plain.clear()
         self.queues.clear()
+        self.tenants.clear()
         self._by_name.clear()
         self._ready.clear()
         self.lanes.clear()
@@ -99,11 +102,11 @@ class Routes(Part):
             route.has_large |= state < StateNumber.RUNNING  # the size of stored payloads is unknown
         for row in picture.running:
             route = self.by_number[row.route]
-            route.counts[StateNumber.RUNNING] += 1
+            route.add(RUNNING, 1)
             route.has_large = True  # and of leased ones, which may return
         for slice in picture.slices:
             route = self.by_number[slice.route]
-            route.counts[StateNumber.RUNNING] += slice.stop - slice.seq
+            route.add(RUNNING, slice.stop - slice.seq)
             route.has_large = True
         self.served.match()
 
@@ -113,7 +116,7 @@ class Routes(Part):
         if route is None:
             check_name("queue", queue)
             check_name("task", task)
-            if len(self.by_number) >= ROUTES_MAX:
+            if len(self.plain) >= ROUTES_MAX:
                 raise InvalidArgument(
                     f"there are {ROUTES_MAX:,} task names in queues already; use fewer names"
                 )
@@ -155,15 +158,12 @@ class Routes(Part):
 
     def finished(self) -> int:
         """How many terminal tasks the store keeps."""
-        return sum(sum(route.counts[StateNumber.SUCCEEDED :]) for route in self.by_number.values())
+        return sum(sum(queue.counts[StateNumber.SUCCEEDED :]) for queue in self.queues.values())
 
     def move(self, route: int, before: int, after: int, tasks: int = 1) -> None:
         lane = self.by_number[route]
-        counts = lane.counts
-        counts[before] -= tasks
-        counts[after] += tasks
-        if lane.queue.maxsize:
-            lane.queue.filled += tasks * ((after < RUNNING) - (before < RUNNING))
+        lane.add(before, -tasks)
+        lane.add(after, tasks)
         if before == RUNNING and lane.key.limits:
             self.lanes.held.give_back(lane, tasks)
         if before == READY and after != RUNNING:
@@ -176,9 +176,7 @@ class Routes(Part):
 
     def count(self, route: Route, state: int, tasks: int) -> None:
         """Add so many tasks in this state."""
-        route.counts[state] += tasks
-        if state < RUNNING:
-            route.queue.filled += tasks
+        route.add(state, tasks)
         if state == READY:
             self._is_ready(route)
 
@@ -211,10 +209,8 @@ class Routes(Part):
         routes = self.by_number
         for run, route, before, state, _, _ in tasks:
             lane = routes[route]
-            lane.counts[before] -= run.length
-            lane.counts[state] += run.length
-            if before < RUNNING:
-                lane.queue.filled -= run.length
+            lane.add(before, -run.length)
+            lane.add(state, run.length)
             if before == RUNNING and lane.key.limits:
                 self.lanes.held.give_back(lane, run.length)
             elif before == READY:
@@ -223,9 +219,7 @@ class Routes(Part):
     def purged(self, number: int, state: int, tasks: int) -> None:
         """So many tasks that did not run are deleted."""
         lane = self.by_number[number]
-        lane.counts[state] -= tasks
-        if state < RUNNING:
-            lane.queue.filled -= tasks
+        lane.add(state, -tasks)
         if state == READY:
             self.lanes.left(lane)
         if not lane.is_base and not any(lane.counts):
@@ -246,8 +240,11 @@ class Routes(Part):
         queue, names = self.queue(queue_name), self._by_name
         plain = None if key == PLAIN else names[queue_name, task, PLAIN]
         base = None if key == key.base else names[queue_name, task, key.base]
-        route = Route(number, queue, task, key, base, plain)
-        queue.routes[route] = None
+        tenant = self.tenants.of(key.tenant)
+        tenant.lanes += 1
+        route = Route(number, queue, task, tenant, key, base, plain)
+        if plain is None:
+            self.plain[number] = route
         self.by_number[number] = names[queue_name, task, key] = route
         for name, _, _ in key.limits:
             self.of_limit.setdefault(name, {})[route] = None
@@ -274,7 +271,7 @@ class Routes(Part):
                 continue
             self._store.drop_lane(lane.number)
             del self.by_number[lane.number], self._by_name[lane.queue.name, lane.task, lane.key]
-            del lane.queue.routes[lane]
+            self.tenants.left(lane.tenant)
             for name, _, _ in lane.key.limits:
                 del self.of_limit[name][lane]
                 if not self.of_limit[name]:

@@ -249,19 +249,20 @@ def portion(
 
 def counted(engine: Engine, allows: Callable[[str], bool], given: Any) -> Counter[int] | None:
     """How many tasks match a filter, by the state that is shown, if that can be said without looking at one."""
-    wanted, routes = Selection.from_wire(given, engine.now.shift), engine.part(Routes).by_number
+    wanted, routes = Selection.from_wire(given, engine.now.shift), engine.part(Routes)
     some = (wanted.since, wanted.until, wanted.ids, wanted.flow)
     chooses = some != (None, None, None, None) or wanted.asks_for_failure or wanted.tags
-    if chooses or len(routes) > GLANCED_MAX:
+    if chooses or len(routes.plain) > GLANCED_MAX:
         return None
-    look, running = Look(engine, wanted, allows), Counter(held.route for held in begun(engine))
+    look = Look(engine, wanted, allows)
+    running = Counter(routes.plain_number(held.route) for held in begun(engine))
     states = Counter[int]()
-    for number, route in routes.items():
+    for number, route in routes.plain.items():
         if look.cost >= VISITED_MAX:  # patterns that take long: counted in portions
             engine.work.looked(look.cost)
             return None
         if look.fits_route(number):
-            for state, tasks in enumerate(shown_counts(route, running[number])):
+            for state, tasks in enumerate(shown_counts(route.total, running[number])):
                 if tasks and look.wanted.fits_state(state):
                     states[state] += tasks
     engine.work.looked(look.cost)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ...common.domain.model import StateNumber
@@ -19,7 +19,6 @@ from .leases import LeasedAttempt, Leases
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
-    from .route import Route
 
 READY: Final = int(StateNumber.READY)
 RUNNING: Final = int(StateNumber.RUNNING)
@@ -105,9 +104,9 @@ def running_by_route(engine: Engine) -> Counter[int]:
     return routes
 
 
-def shown_counts(route: Route, running: int) -> list[int]:
-    """A route's tasks by state, as shown. ``running``: how many of the leased ones run."""
-    counts = list(route.counts)
+def shown_counts(kept: Sequence[int], running: int) -> list[int]:
+    """Tasks by state, as shown. ``running``: how many of the leased ones run."""
+    counts = list(kept)
     counts[READY] += counts[RUNNING] - running
     counts[RUNNING] = running
     return counts

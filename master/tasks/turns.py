@@ -1,44 +1,61 @@
-"""Whose turn it is among tenants: one task each, those first that were served longest ago. Pure.
+"""Whose turn it is among tenants: those first whose last turn is the longest ago. Pure.
 
-Tenants take turns among those whose first task has the same priority, whichever queues their tasks are in. So before a tenant with something
-ready is served, each other one is served once at most, however much it has. One that was not here before comes after those that were:
-a new name is no way to the front.
+A turn is so many tasks as the tenant's weight says (deficit round robin: a task is the unit, and what is left of a turn is kept for the next
+choice). Tenants take turns among those whose first task has the same priority, whichever queues their tasks are in. So before a tenant with
+something ready is served, each other one has one turn at most, however much it has. One that was not here before comes after those that
+were: a new name is no way to the front.
+
+Nothing here looks at all tenants: who is next is found by the numbers of their last turns (see tenant_lines.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
-from typing import Final
+from collections.abc import Sequence
 
-TENANTS_MAX: Final = 10_000  # whose last turn is remembered, besides those that wait
+from .route import Tenant
 
 
 class TenantTurns:
+    """The tenants of the lanes that there are; one whose last lane is forgotten is forgotten, too."""
+
     def __init__(self) -> None:
-        # When each was served last, or came: a number that grows. In that order.
-        self._last: dict[str, int] = {}
+        self._of: dict[str, Tenant] = {}
         self._count = 0
 
-    def shares(self, tenants: Iterable[str], want: int) -> dict[str, int]:
-        """How many of so many tasks each of these tenants gets, in the order of their turns."""
-        waiting = list(tenants)
-        for one in waiting:
-            if one not in self._last:
-                self.served(one)
-        if len(self._last) > 2 * TENANTS_MAX + len(waiting):
-            self._forget(set(waiting))
-        order = sorted(waiting, key=self._last.__getitem__)
-        each, rest = divmod(want, len(order))
-        shares = {tenant: each + (place < rest) for place, tenant in enumerate(order)}
-        return {tenant: share for tenant, share in shares.items() if share}
+    def clear(self) -> None:
+        self._of.clear()
 
-    def served(self, tenant: str) -> None:
-        self._count += 1
-        self._last.pop(tenant, None)
-        self._last[tenant] = self._count
+    def of(self, name: str) -> Tenant:
+        tenant = self._of.get(name)
+        if tenant is None:
+            self._count += 1
+            tenant = self._of[name] = Tenant(name, self._count)
+        return tenant
 
-    def _forget(self, waiting: Container[str]) -> None:
-        """Those that were served longest ago. One that waits is not forgotten: it would come after all others again, each time."""
-        idle = [one for one in self._last if one not in waiting]
-        for one in idle[: len(self._last) - TENANTS_MAX]:
-            del self._last[one]
+    def left(self, tenant: Tenant) -> None:
+        """One of its lanes is forgotten."""
+        tenant.lanes -= 1
+        if not tenant.lanes:
+            del self._of[tenant.name]
+
+    def took(self, tenant: Tenant, tasks: int) -> None:
+        """So many of its tasks were given to workers."""
+        tenant.left -= tasks
+        if tenant.left <= 0:
+            self._count += 1
+            tenant.last, tenant.left = self._count, tenant.weight - -tenant.left % tenant.weight
+
+
+def shares(tenants: Sequence[Tenant], want: int) -> list[int]:
+    """How many of so many tasks each of these tenants gets, in the order of their turns: what is left of their turns, and then whole
+    ones."""
+    given = []
+    for one in tenants:
+        given.append(min(one.left, want))
+        want -= given[-1]
+    rounds, want = divmod(want, sum(one.weight for one in tenants))
+    for place, one in enumerate(tenants):
+        more = min(one.weight, want)
+        given[place] += rounds * one.weight + more
+        want -= more
+    return given

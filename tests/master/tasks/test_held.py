@@ -23,9 +23,9 @@ def test_what_is_held_back_is_out_of_the_way_of_others(bench: Bench) -> None:
     declare(bench, Limit("smtp", max_running=1))
     for number in range(50):
         submit(bench, under("smtp", tenant=f"t{number}"))
-    plain = submit(bench, LaneKey(), 3)
     worker = bench.worker("m:f", slots=9)
     first = leased(worker, 1)
+    plain = submit(bench, LaneKey(), 3)
     assert leased(worker, 9) == plain
     routes = bench.engine.part(Routes)
     [capability] = routes.capabilities.values()

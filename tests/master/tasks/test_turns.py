@@ -7,10 +7,9 @@ from collections import Counter
 import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.model import Role, StateNumber
-from tq.master.tasks import turns as module
 from tq.master.tasks.route import LaneKey
 from tq.master.tasks.routes import Routes
-from tq.master.tasks.turns import TENANTS_MAX, TenantTurns
+from tq.master.tasks.turns import TenantTurns, shares
 
 from ..conftest import Bench
 from ..in_lanes import DISPATCHER, A, B, submit
@@ -98,26 +97,42 @@ def test_no_tenant_waits_longer_than_one_task_of_each_other_tenant(bench: Bench)
 
 def test_a_new_name_is_no_way_to_the_front() -> None:
     turns = TenantTurns()
-    assert turns.shares(["a"], 5) == {"a": 5}
+    a = turns.of("a")
     for number in range(50):
-        [first] = turns.shares(["a", f"new{number}"], 1)
-        turns.served(first)
-        assert number or first == "a"
-    assert turns.shares(["a", "fresh"], 1) == {"a": 1}
+        new = turns.of(f"new{number}")
+        assert number or a.last < new.last
+        turns.took(a, 1)
+        assert a.last < turns.of(f"fresh{number}").last
 
 
-def test_what_is_remembered_of_tenants_is_bounded() -> None:
+def test_a_turn_has_as_many_tasks_as_the_weight_says_and_goes_on_where_it_was_left() -> None:
     turns = TenantTurns()
-    for number in range(2 * TENANTS_MAX + 10):
-        turns.shares([f"t{number}"], 1)
-    assert TENANTS_MAX <= len(turns._last) <= 2 * TENANTS_MAX + 1
+    heavy, light = turns.of("heavy"), turns.of("light")
+    heavy.weight, heavy.left = 3, 3
+    order = []
+    for _ in range(12):
+        first = min((heavy, light), key=lambda one: one.last)
+        turns.took(first, 1)
+        order.append(first.name[0])
+    assert "".join(order) == "hhhlhhhlhhhl"
 
 
-def test_tenants_that_wait_keep_their_turns_however_many_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TENANTS_MAX", 5)
-    turns, names = TenantTurns(), [f"t{number}" for number in range(25)]
-    served: list[str] = []
-    for _ in range(50):
-        served += turns.shares(names, 1)
-        turns.served(served[-1])
-    assert served == names * 2
+@pytest.mark.parametrize(
+    ("want", "expected"), [(1, [1, 0, 0]), (4, [1, 2, 1]), (5, [2, 2, 1]), (12, [3, 6, 3]), (14, [4, 7, 3])]
+)
+def test_an_answer_is_shared_turn_by_turn(want: int, expected: list[int]) -> None:
+    turns = TenantTurns()
+    three = [turns.of(name) for name in "abc"]
+    three[1].weight = three[1].left = 2
+    assert shares(three, want) == expected
+    assert sum(expected) == want
+
+
+def test_a_tenant_is_forgotten_with_the_last_of_its_lanes() -> None:
+    turns = TenantTurns()
+    a = turns.of("a")
+    a.lanes += 2
+    turns.left(a)
+    assert turns.of("a") is a
+    turns.left(a)
+    assert turns.of("a") is not a
