@@ -177,6 +177,8 @@ class App(HookingApp, SchedulingApp, FlowingApp):
             on_full: What a submit does when the queue has a bound and is full: ``"wait"`` for room (the default), or ``"raise"``
                 tq.Full.
             unique: A ``tq.Unique``: what becomes of the task when there is one with the same key already.
+            on_failure: A task that is made when this one has ended failed, dead, lost or expired, with a dict that says how; by
+                default none.
             needs: What a worker must have free to run the task, as ``tq-worker --resource`` gives it, and what the task holds while
                 a worker has it: ``{"gpu": 0.5, "mem": "4G"}``; by default nothing.
             where: Condition on the labels of the worker: ``"zone=eu"``, ``"arch in (x86_64, arm64) and not has slow"``; by default

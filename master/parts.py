@@ -62,6 +62,7 @@ from .tasks.completion import Completion
 from .tasks.consulted import Consulted
 from .tasks.dispatch import Dispatch
 from .tasks.expiry import Expiry, Retention
+from .tasks.failure_handlers import FailureHandlers
 from .tasks.full_queues import FullQueues
 from .tasks.leases import Leases
 from .tasks.lent_slots import LentSlots
@@ -162,7 +163,8 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     consulted.flows, consulted.signals, consulted.limits = flows, signals, limits
     consulted.workers, consulted.attempts, consulted.parents = membership, attempt_log, parents
     uniques = Uniques(store, completion, core.timeline)
-    consulted.uniques = uniques
+    handlers = FailureHandlers(store, routes, dispatch, agenda, core.report, keyring.find)
+    consulted.uniques, consulted.handlers = uniques, handlers
     consulted.bounds, subscriptions.coming = full_queues, full_queues.coming
     for listener in (
         routes.ended,
@@ -176,6 +178,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         steps.ended,
         parents.ended,
         flows.ended,
+        handlers.ended,
     ):
         core.endings.listen(listener)
     for revived in (consumers.revived, made_by_time[0].revived, flows.revived):
@@ -193,6 +196,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         consumers,
         becomings,
         dependencies,  # before what hands out tasks: those that are unblocked go out at once
+        handlers,  # for the same reason
         dispatch,
         uniques,
         full_queues,  # after what takes tasks out of queues

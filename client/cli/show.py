@@ -81,6 +81,8 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
     if flow is not None:
         write(f"  {flow_in_words(flow)}\n")
     print_needs(needs)
+    if task.get("on_failure"):
+        write(f"  {_handler(task)}\n")
     if task["returned"]:
         times = "once" if task["returned"] == 1 else f"{task['returned']:,} times"
         write(f"  {times} a worker returned it before it started\n")
@@ -108,6 +110,15 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
             write(f"\n{failure.traceback.rstrip()}\n")
     if any(attempt["log"] for attempt in task["attempts"]):
         write(f"\n  what it printed: tq show {show_id(task['id'])} --logs\n")
+
+
+def _handler(task: dict[str, Any]) -> str:
+    """What is made of it, or was."""
+    handler = task["on_failure"]
+    name = clean_line(handler["task"])
+    if handler["id"] is not None:
+        return f"{name} handles its failure: {handler['id']}"
+    return f"if it fails, {name} handles it, in the queue {clean_line(handler['queue'])}"
 
 
 def _print_attempts(attempts: list[dict[str, Any]]) -> None:

@@ -18,6 +18,7 @@ import time
 from concurrent.futures import wait as futures_wait
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from ...common.domain.columns import NO_COLUMNS
 from ...common.domain.flow import COLLECT, FlowState
 from ...common.domain.ids import parse_id
 from ...common.errors import FlowFailed, InvalidArgument
@@ -26,7 +27,7 @@ from ..core.blocking import warn_on_loop
 from ..tasks.handle import Handle
 from ..tasks.handles import Handles
 from ..tasks.lent_slot import wait_lending
-from ..tasks.options import check_made_by_master
+from ..tasks.made_by_master import A_CALLBACK, called_back
 from ..tasks.task import Submitter
 from .async_flow import AsyncFlow, Members
 from .block import FLOWS
@@ -103,9 +104,10 @@ class Flow(AsyncFlow):
             raise InvalidArgument(
                 f"{brief(task, 80)} is not a task: a callback is made by a worker; give what @app.task has made"
             )
-        _, choice = task.parts
-        check_made_by_master(choice, "a callback of a flow")
-        return os.urandom(TOKEN_BYTES), kind, choice.queue, task.name, choice.wire
+        made = task.made_by(A_CALLBACK)
+        columns, choice = called_back(made), made.choice
+        said = os.urandom(TOKEN_BYTES), kind, choice.queue, task.name, choice.wire
+        return said if columns == NO_COLUMNS else (*said, columns.to_wire())
 
     def result(self, timeout: float | None = None) -> list[Any]:
         """Wait until the flow has ended and return the results of its tasks.

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from ...common.domain.columns import NO_COLUMNS
 from ...common.domain.schedule import ScheduleDefinition
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ..core.blocking import warn_on_loop
+from ..tasks import made_by_master
 from ..tasks.definition import Definition
 from ..tasks.handle import Handle
 from ..tasks.options import choose
@@ -227,8 +229,10 @@ def scheduled(
     task: Submitter[..., Any], rule: Mapping[str, Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """The fields of such a definition, but for the name of the task: that may not be known yet."""
-    choice, payload = task.scheduled(tuple(args), dict(kwargs or {}))
-    return {"queue": choice.queue, "options": choice.wire, "payload": payload, **plain(rule)}
+    made = task.made_by(made_by_master.A_SCHEDULE)
+    columns, payload = made_by_master.scheduled(made, tuple(args), dict(kwargs or {}))
+    said = {"queue": made.choice.queue, "options": made.choice.wire, "payload": payload, **plain(rule)}
+    return {**said, "columns": columns.to_wire()} if columns != NO_COLUMNS else said
 
 
 def _changes(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,6 +54,13 @@ class Progress:
     note: str
 
 
+def arguments_of(shown: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Of what ``show`` answers."""
+    from ...common.values.codec import decode_call
+
+    return decode_call(shown["payload"])
+
+
 def attempts_of(shown: dict[str, Any]) -> list[Attempt]:
     """Of what ``show`` answers."""
     from ...common.values.failure import Failure

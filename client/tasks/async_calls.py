@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...common.domain.model import State
-from .answers import NO_TEXT, TASKS, Attempt, Progress, attempts_of, progress_of, state_of
+from .answers import NO_TEXT, TASKS, Attempt, Progress, arguments_of, attempts_of, progress_of, state_of
 from .outcomes import UNKNOWN, TaskOutcome
 
 if TYPE_CHECKING:
@@ -59,6 +59,14 @@ class AsyncCalls:
             The progress, at most a second old; None when it reported nothing.
         """
         return progress_of(await self._ask("log", self._id, None, NO_TEXT))
+
+    async def aarguments(self) -> tuple[list[Any], dict[str, Any]]:
+        """``arguments``, for an event loop.
+
+        Returns:
+            The positional and the keyword arguments that the task was submitted with.
+        """
+        return arguments_of(await self._ask("show", self._id))
 
     async def aattempts(self) -> list[Attempt]:
         """Ask for all attempts so far, for an event loop.

@@ -15,8 +15,9 @@ from ...common.domain.id_runs import IdRun
 from ...common.domain.model import State
 from ...common.errors import TaskError
 from ..core.blocking import warn_on_loop
-from .answers import NO_TEXT, TASKS, Attempt, Progress, attempts_of, progress_of, state_of
+from .answers import TASKS, state_of
 from .async_calls import AsyncCalls
+from .looks import TaskLooks
 from .outcomes import UNKNOWN, OutcomeBox, TaskOutcome
 from .stalls import Stall
 from .submission import WatchPrediction
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Handle(AsyncCalls, Generic[T]):
+class Handle(AsyncCalls, TaskLooks, Generic[T]):
     """The future of one task; ``T`` is what its function returns.
 
     ``await handle`` gives the result in an event loop. A handle works in any thread and survives reconnects; ``app.get``
@@ -200,24 +201,6 @@ class Handle(AsyncCalls, Generic[T]):
             True when its state is final.
         """
         return self.state.is_terminal
-
-    @property
-    def progress(self) -> Progress | None:
-        """What the latest attempt reported by ``ctx.progress``, at most a second old.
-
-        None when it reported nothing. One call to the master.
-        """
-        warn_on_loop("await handle.aprogress()")
-        return progress_of(self._session.call(TASKS, "log", self._id, None, NO_TEXT))
-
-    @property
-    def attempts(self) -> list[Attempt]:
-        """All attempts so far, with worker, times, error and output.
-
-        A task that a worker returned before it began adds no attempt. One call to the master.
-        """
-        warn_on_loop("await handle.aattempts()")
-        return attempts_of(self._session.call(TASKS, "show", self._id))
 
     def why(self) -> str:
         """Say why the task waits, or how it ended, and what would change that. One call to the master.

@@ -55,6 +55,20 @@ class LaneKeys:
         """The columns of one task."""
         return self.columns([self._keys(args, kwargs)])
 
+    def of_unknown(self, maker: str) -> LaneColumns:
+        """The columns of a task whose first argument is not known yet, and that has no other. Raises InvalidArgument for an expression that
+        names it."""
+        first = () if self._arguments is None else self._arguments.names[:1]
+        named = [(what, one) for what, one in self._keyed if one is not None]
+        for what, one in named:
+            for name in one.parameters:
+                if name in first or name not in self._defaults:
+                    raise InvalidArgument(
+                        f"{what}={one.text!r}: {{{name}}} of {maker} is not known before it is made; name a parameter with a default, or "
+                        f"none: using({'tenant=None' if what == 'tenant' else 'limits=[…]'})"
+                    )
+        return self.of_call((), {})
+
     def noted(
         self, calls: Iterable[tuple[Any, ...]], note: Callable[[tuple[str, ...]], None]
     ) -> Iterator[tuple[Any, ...]]:
@@ -67,7 +81,7 @@ class LaneKeys:
         """Of tasks with these keys, in their order."""
         made = [TextColumn.of(texts) for texts in zip(*keys, strict=True)]
         limits = tuple(zip(self._terms.limits, made, strict=False))
-        return LaneColumns(limits, None if self._terms.tenant is None else made[-1])
+        return LaneColumns(limits, None if self._terms.tenant is None else made[-1], self._terms.on_failure)
 
     def _keys(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
         names = () if self._arguments is None else self._arguments.names

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypedDict, runtime_checkable
 
-from ...common.domain.columns import NO_COLUMNS, LaneColumns
+from ...common.domain.columns import NO_COLUMNS, FailureHandler, LaneColumns
 from ...common.domain.durations import check_delay
 from ...common.domain.lane_terms import NO_TERMS, TERMS, LaneTerms
 from ...common.domain.limits import Limit
@@ -16,9 +16,18 @@ from ...common.domain.on_error import AtLeast
 from ...common.domain.on_full import WAIT, check_on_full
 from ...common.domain.unique import Unique
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 
 if TYPE_CHECKING:
     from .open_flow import OpenFlow
+
+
+@runtime_checkable
+class CanHandle(Protocol):
+    """A task that can be made of another one that ended without success."""
+
+    def failure_handler(self) -> FailureHandler:
+        """What travels of it."""
 
 
 class Options(TypedDict, total=False):
@@ -43,6 +52,7 @@ class Options(TypedDict, total=False):
     limits: Sequence[Limit]
     tenant: str | None
     unique: Unique | None
+    on_failure: CanHandle | None
     needs: Mapping[str, float | str]
     where: str
 
@@ -87,18 +97,22 @@ def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
         raise InvalidArgument(
             f"unique={unique!r:.80} is not a tq.Unique; write unique=tq.Unique(by='{{order}}')"
         )
-    terms = (base.terms if base else NO_TERMS).using(given)
+    terms = (base.terms if base else NO_TERMS).using(_handled(given))
     columns = terms.fixed() if terms.are_fixed else None
     checked = check_name("queue", queue), options, options.to_wire()
     return Choice(*checked, on_full=on_full, terms=terms, columns=columns, unique=unique)
 
 
-def check_made_by_master(choice: Choice, maker: str) -> None:
-    """Raises InvalidArgument for tasks with limits or a tenant, which the master does not give to those that it makes itself."""
-    if choice.terms != NO_TERMS:
+def _handled(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With what travels of the task in ``on_failure``."""
+    task = given.get("on_failure")
+    if task is None:
+        return given
+    if not isinstance(task, CanHandle):
         raise InvalidArgument(
-            f"the task has limits= or tenant=, which {maker} does not know; let it make a task without them that submits this one"
+            f"on_failure={brief(task, 80)} is not a task: a worker runs it; give what @app.task has made, on_failure=complain"
         )
+    return {**given, "on_failure": task.failure_handler()}
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -23,9 +23,10 @@ from .definition import Definition
 from .handle import Handle, submit_one
 from .kinds import TaskKind, TaskKinds
 from .lane_keys import LaneKeys
+from .made_by_master import A_HANDLER, A_SCHEDULE, MadeTask, failure_handler
 from .needs import GatheredNeeds, as_needed
 from .open_flow import open_flow
-from .options import Choice, Options, check_made_by_master, choose
+from .options import Choice, Options, choose
 from .signature import check_function
 from .submission import open_batch
 from .unique_submits import check_unique, submit_unique
@@ -33,6 +34,7 @@ from .unique_submits import check_unique, submit_unique
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from ...common.domain.columns import FailureHandler
     from ...common.domain.hooks import Hooks
     from ...common.domain.id_runs import IdRun
     from ...common.domain.schedule import DeclaredSchedule
@@ -308,30 +310,23 @@ class Submitter(Generic[P, R]):
 
         return key_id(self._choice.queue, self._definition.name, self._key)
 
-    def scheduled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Choice, bytes]:
-        """The choice and the encoded arguments of the tasks that a schedule makes of this."""
-        from ...common.values.codec import encode_call
+    def made_by(self, maker: str) -> MadeTask:
+        """As the master makes it by itself; raises InvalidArgument for what is of a submit alone. ``maker``: for what it is made."""
+        alone = {
+            "key": self._key is not None,
+            "unique": self._choice.unique is not None,
+            "after": self._after,
+        }
+        for name in [name for name, is_given in alone.items() if is_given]:
+            instead = " (it has overlap='skip')" if (name, maker) == ("unique", A_SCHEDULE) else ""
+            raise InvalidArgument(
+                f"{name}=… is of a submit, and {maker} is made by the master{instead}; leave it out for {maker}"
+            )
+        return MadeTask(self._definition, self._choice, maker)
 
-        if self._key is not None:
-            raise InvalidArgument(
-                f"key={self._key!r} names one task, and a schedule makes many; leave it out"
-            )
-        check_made_by_master(self._choice, "a schedule")
-        if self._choice.unique is not None:
-            raise InvalidArgument(
-                "unique=… is of submits; a schedule has overlap='skip' for this, or write using(unique=None)"
-            )
-        arguments = self._definition.arguments
-        blobs: list[Blob] = []
-        names: tuple[str, ...] = ()
-        if arguments is not None:
-            (args, kwargs), names = arguments.fit(args, kwargs), arguments.names
-        payload = encode_call(args, kwargs, names, blobs)
-        if blobs:
-            raise InvalidArgument(
-                "a tq.Blob is kept as long as a task that names it, and a schedule has none yet: give it where the content is found"
-            )
-        return self._choice, payload
+    def failure_handler(self) -> FailureHandler:
+        """What travels of it with the tasks that have it as ``on_failure``."""
+        return failure_handler(self.made_by(A_HANDLER))
 
     def _kind_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TaskKind:
         """Looked up at the first submit: before that, the function may have no name. By the arguments, if keys of limits and the

@@ -16,6 +16,7 @@ from ..errors import InvalidArgument
 from ..values.brief import brief
 from .expressions import check_key
 from .limits import LIMITS_OF_TASK_MAX, Limit, limit_from_wire
+from .model import TaskOptions, check_name
 
 NO_KEY: Final = ""  # of a limit that all tasks have together
 
@@ -70,11 +71,36 @@ class LaneSpan(NamedTuple):
     limits: tuple[tuple[str, str, int], ...]
 
 
+class FailureHandler(NamedTuple):
+    """The task that the master makes when one with ``on_failure`` has ended without success. It has no handler itself."""
+
+    queue: str
+    task: str
+    options: TaskOptions
+    columns: LaneColumns
+
+    def to_wire(self) -> list[Any]:
+        return [self.queue, self.task, self.options.to_wire(), self.columns.to_wire()]
+
+    @classmethod
+    def from_wire(cls, given: Any) -> FailureHandler:
+        """Raises InvalidArgument."""
+        match given:
+            case [queue, task, dict() as options, dict() as columns] if "on_failure" not in columns:
+                names = check_name("queue", queue), check_name("task", task)
+                return cls(*names, TaskOptions.from_wire(options), LaneColumns.from_wire(columns, 1))
+        raise InvalidArgument(
+            f"on_failure is [queue, task, options, columns], and its columns have no on_failure, not {brief(given, 80)}"
+        )
+
+
 class LaneColumns(NamedTuple):
-    """The limits of the tasks of one submit, with their keys, and their tenants. ``tenant`` None: they have none."""
+    """The limits of the tasks of one submit, with their keys, their tenants, and what is made of each that ends without success.
+    ``tenant`` None: they have none."""
 
     limits: tuple[tuple[Limit, TextColumn], ...] = ()
     tenant: TextColumn | None = None
+    on_failure: FailureHandler | None = None
 
     def to_wire(self) -> dict[str, Any]:
         said: dict[str, Any] = {}
@@ -85,6 +111,8 @@ class LaneColumns(NamedTuple):
             ]
         if self.tenant is not None:
             said["tenant"] = self.tenant.to_wire()
+        if self.on_failure is not None:
+            said["on_failure"] = self.on_failure.to_wire()
         return said
 
     @classmethod
@@ -94,9 +122,9 @@ class LaneColumns(NamedTuple):
             return NO_COLUMNS
         if type(given) is not dict or given.keys() - _NAMES:
             raise InvalidArgument(
-                f"columns are a map that may have {' and '.join(sorted(_NAMES))}, not {brief(given, 80)}"
+                f"columns are a map that may have {', '.join(sorted(_NAMES))}, not {brief(given, 80)}"
             )
-        limits, tenant = given.get("limits", []), given.get("tenant")
+        limits, tenant, handler = given.get("limits", []), given.get("tenant"), given.get("on_failure")
         if type(limits) is not list or len(limits) > LIMITS_OF_TASK_MAX:
             raise InvalidArgument(f"limits are a list of at most {LIMITS_OF_TASK_MAX} [limit, column]")
         named: dict[str, tuple[Limit, TextColumn]] = {}
@@ -110,7 +138,9 @@ class LaneColumns(NamedTuple):
                 raise InvalidArgument(f"limits has {limit.name!r} twice")
             named[limit.name] = (limit, TextColumn.from_wire(f"limit {limit.name!r}", one[1], tasks))
         return cls(
-            tuple(named.values()), None if tenant is None else TextColumn.from_wire("tenant", tenant, tasks)
+            tuple(named.values()),
+            None if tenant is None else TextColumn.from_wire("tenant", tenant, tasks),
+            None if handler is None else FailureHandler.from_wire(handler),
         )
 
     def spans(self, tasks: int) -> list[LaneSpan]:
@@ -129,4 +159,4 @@ class LaneColumns(NamedTuple):
 
 
 NO_COLUMNS: Final = LaneColumns()
-_NAMES: Final = frozenset({"limits", "tenant"})
+_NAMES: Final = frozenset({"limits", "tenant", "on_failure"})

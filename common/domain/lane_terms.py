@@ -1,4 +1,5 @@
-"""What a program says of its tasks besides options: the limits that they count for, and whose turn they take. Pure.
+"""What a program says of its tasks besides options: the limits that they count for, whose turn they take, and what is made of those
+that end without success. Pure.
 
 Terms are evaluated for each task into columns (columns.py) by the program that submits it. Terms without a parameter are the same for
 all tasks.
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from .columns import NO_COLUMNS, NO_KEY, LaneColumns, TextColumn
+from .columns import NO_COLUMNS, NO_KEY, FailureHandler, LaneColumns, TextColumn
 from .expressions import Expression, expression
 from .limits import Limit, check_limits
 
@@ -19,15 +20,16 @@ class LaneTerms(NamedTuple):
 
     limits: tuple[Limit, ...] = ()
     tenant: Expression | None = None
+    on_failure: FailureHandler | None = None
 
     def using(self, given: Mapping[str, Any]) -> LaneTerms:
-        """With those of the options ``limits`` and ``tenant`` that are given. Raises InvalidArgument."""
-        limits, tenant = self
+        """With those of the options in ``TERMS`` that are given. Raises InvalidArgument."""
+        limits, tenant, on_failure = self
         if "limits" in given:
             limits = check_limits(given["limits"])
         if "tenant" in given:
             tenant = None if given["tenant"] is None else expression("tenant", given["tenant"])
-        return LaneTerms(limits, tenant)
+        return LaneTerms(limits, tenant, given.get("on_failure", on_failure))
 
     @property
     def are_fixed(self) -> bool:
@@ -40,8 +42,9 @@ class LaneTerms(NamedTuple):
         if self == NO_TERMS:
             return NO_COLUMNS
         tenant = None if self.tenant is None else TextColumn((self.tenant.key("tenant", {}),))
-        return LaneColumns(tuple((limit, TextColumn((NO_KEY,))) for limit in self.limits), tenant)
+        limits = tuple((limit, TextColumn((NO_KEY,))) for limit in self.limits)
+        return LaneColumns(limits, tenant, self.on_failure)
 
 
 NO_TERMS: Final = LaneTerms()
-TERMS: Final = frozenset({"limits", "tenant"})  # the options that they are given by
+TERMS: Final = frozenset({"limits", "tenant", "on_failure"})  # the options that they are given by

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
+from .columns import LaneColumns
 from .durations import check_number
 from .model import TaskOptions, check_name
 from .recurrence import Cron, Interval, Recurrence, cron, interval
@@ -34,7 +35,7 @@ OVERLAP: Final = {
 @dataclass(frozen=True, kw_only=True)
 class ScheduleDefinition:
     """``cron`` or ``every`` (seconds). ``options``: of each task, as they travel with a submit. ``payload``: its arguments,
-    encoded. ``jitter``: each task starts up to so many seconds late, another number for each."""
+    encoded. ``columns``: the keys of their limits, their tenant and what is made of each that fails, as they travel. ``jitter``: each task starts up to so many seconds late, another number for each."""
 
     task: str
     queue: str = "default"
@@ -46,6 +47,7 @@ class ScheduleDefinition:
     jitter: float = 0.0
     options: Mapping[str, Any] = field(default_factory=dict)
     payload: bytes = b""
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name("task", self.task)
@@ -71,6 +73,11 @@ class ScheduleDefinition:
                 f"the arguments of a schedule may have {PAYLOAD_BYTES_MAX // 1024} KiB; keep more where the task can read it"
             )
 
+        if not isinstance(self.columns, dict):
+            raise InvalidArgument("columns must be a map")
+        if self.columns:
+            LaneColumns.from_wire(self.columns, 1)
+
     @functools.cached_property
     def recurrence(self) -> Recurrence:
         """When it is due."""
@@ -81,6 +88,10 @@ class ScheduleDefinition:
     @functools.cached_property
     def task_options(self) -> TaskOptions:
         return TaskOptions.from_wire(self.options)
+
+    @functools.cached_property
+    def lane_columns(self) -> LaneColumns:
+        return LaneColumns.from_wire(self.columns or None, 1)
 
     def to_wire(self) -> dict[str, Any]:
         """The fields that differ from their defaults."""
@@ -118,6 +129,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "overlap": "allow",
     "jitter": 0.0,
     "options": {},
+    "columns": {},
     "payload": b"",
 }
 

@@ -54,6 +54,7 @@ SENTENCES: Final[dict[str, str]] = {
     "schedule.changed": "a schedule was changed in the code of the workers that declare it",
     "limit.changed": "a limit was changed in the code of the programs that declare it",
     "limit.differs": "a program declares a limit otherwise than it holds; `tq limits ls` shows what holds",
+    "task.handler_refused": "handlers of failed tasks were not made: the key that submitted these was revoked, or does not cover the queue of the handler",
     "flow.callback_refused": "a callback of a flow was not made: the key that opened the flow was revoked, or does not cover its queue",
     "schedule.stopped": "a schedule stopped: no worker has had it in its code for an hour; it goes on when one has",
     "certificate.changed": "the certificate has changed; join tokens made for the old one are no longer accepted",

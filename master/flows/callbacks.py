@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from ...common.auth.keys import Verifier
+from ...common.domain.columns import LaneColumns
 from ...common.domain.flow import FlowState, callback_id
 from ...common.domain.ids import show_id
 from ...common.domain.model import TaskOptions
@@ -106,7 +107,8 @@ class FlowCallbacks(Part):
         options = TaskOptions.from_wire({} if callback.options is None else unpack(callback.options))
         payload = pack([[self._summary(row, now)], {}])
         id = callback_id(row.id, row.run, callback.token)
-        self._dispatch.submit_own(route, options, [(id, [payload])])
+        said = LaneColumns.from_wire(None if callback.columns is None else unpack(callback.columns), 1)
+        self._dispatch.submit_own(route, options, [(id, [payload])], said=said, key=row.key)
 
 
 def fits(kind: str, state: str) -> bool:

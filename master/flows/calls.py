@@ -12,6 +12,7 @@ from typing import Any, Final
 from ...common.contract.exposed import exposed
 from ...common.contract.flows import MemberRow
 from ...common.contract.rows import to_wire
+from ...common.domain.columns import LaneColumns
 from ...common.domain.flow import CALLBACKS, FLOW_KEY_BYTES_MAX, FLOW_NAME_CHARS_MAX, ON_ERROR, keyed_flow_id
 from ...common.domain.id_text import (
     SHORT_DIGITS,
@@ -84,10 +85,18 @@ class FlowsObject(EngineObject):
 
     @exposed(Role.CLIENT)
     def call_back(
-        self, call: Call, flow: bytes, token: bytes, kind: str, queue: str, task: str, options: dict[str, Any]
+        self,
+        call: Call,
+        flow: bytes,
+        token: bytes,
+        kind: str,
+        queue: str,
+        task: str,
+        options: dict[str, Any],
+        columns: dict[str, Any] | None = None,
     ) -> None:
         """Have a task made when the flow ends: ``then`` if it succeeded, ``catch`` if not, ``finally`` in either case. ``token``: 16 bytes
-        that name the callback."""
+        that name the callback. ``columns``: its limits, its tenant, and what is made of it if it fails."""
         row = self._table.find(call.session, _id(flow))
         allow_queue(call, check_name("queue", queue))
         if kind not in CALLBACKS:
@@ -97,7 +106,9 @@ class FlowsObject(EngineObject):
         chosen = TaskOptions.from_wire(options).to_wire()
         task = check_name("task", validate_text("task", task))
         packed = pack(chosen) if chosen else None
-        callback = FlowCallback(row.number, validate_token("callback", token), kind, queue, task, packed)
+        said = pack(LaneColumns.from_wire(columns, 1).to_wire()) if columns else None
+        token = validate_token("callback", token)
+        callback = FlowCallback(row.number, token, kind, queue, task, packed, columns=said)
         self.engine.part(FlowCallbacks).add(call.session, row, callback, self.engine.now)
 
     @exposed(Role.CLIENT)

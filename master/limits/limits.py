@@ -150,6 +150,13 @@ class NamedLimits(Part):
         elif not is_known and before != said:
             self._differs.write(now.mono / 1000, limit=limit.name, key=session.verifier.key_id)
 
+    def declare_again(self, limit: Limit, key: str) -> None:
+        """The master makes a task that was declared with a limit: it holds from now on, if nothing does under its name."""
+        if limit.name not in self._limits:
+            said = pack(limit.to_wire())
+            self._put(LimitRow(limit.name, key, said, None, self._timeline.now.steady))
+            self._of_key[key] += 1
+
     def _may_change(self, row: LimitRow, session: Session) -> bool:
         """Only its key may, and only what no other connected program declares."""
         others = self._declaring[row.name].items()

@@ -15,8 +15,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
+from ...common.domain.columns import LaneColumns
 from ...common.domain.ids import occurrence_id
 from ...common.domain.model import TaskOptions
 from ...common.domain.schedule import ScheduleDefinition
@@ -48,6 +49,15 @@ RELEASE: Final = "release"
 STILL_RUNS: Final = "an earlier one has not ended"
 
 
+class _SubmittedTogether(NamedTuple):
+    """Tasks of schedules that are submitted together."""
+
+    route: Route
+    options: TaskOptions
+    said: LaneColumns
+    runs: list[tuple[bytes, list[bytes]]]
+
+
 class Occurrences(Part):
     """``may_run``: why a schedule may not make tasks; empty: it may."""
 
@@ -70,7 +80,7 @@ class Occurrences(Part):
         self._are_unfinished = False
         self._just_ended: list[tuple[bytes, int]] = []
         self._records: list[OccurrenceRecord] = []
-        self._groups: dict[tuple[int, bytes], tuple[Route, TaskOptions, list[tuple[bytes, list[bytes]]]]] = {}
+        self._groups: dict[tuple[int, bytes, str], _SubmittedTogether] = {}  # the last: by whose key
 
     def load(self, picture: Picture, now: Now) -> None:
         self._forget_transaction()
@@ -189,11 +199,11 @@ class Occurrences(Part):
         if definition.jitter and kind == BY_TIME:
             start = instant / 1000 + options.delay + definition.jitter * _share(id)
             options = replace(options, delay=0.0, at=start)
-        key = route.number, pack(options.to_wire())
+        key = route.number, pack([options.to_wire(), definition.columns]), row.key
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = route, options, []
-        group[2].append((id, [definition.payload]))
+            group = self._groups[key] = _SubmittedTogether(route, options, definition.lane_columns, [])
+        group.runs.append((id, [definition.payload]))
 
     def _record(
         self, row: ScheduleRow, instant: int, kind: int, task: bytes, now: Now, *, held: int = 0
@@ -211,8 +221,8 @@ class Occurrences(Part):
         """Write what was decided, and submit the tasks."""
         self._write()
         groups, self._groups = self._groups, {}
-        for route, options, runs in groups.values():
-            self._dispatch.submit_own(route, options, runs, OF_SCHEDULES)
+        for (*_, key), (route, options, said, runs) in groups.items():
+            self._dispatch.submit_own(route, options, runs, OF_SCHEDULES, said=said, key=key)
 
     def _write(self) -> None:
         records, self._records = self._records, []

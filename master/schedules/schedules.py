@@ -161,6 +161,12 @@ class Timetable(Part):
     ) -> ScheduleRow:
         """What is changed outlives what workers declare; with ``reset`` they are asked again first."""
         check_fields(changes)
+        said = definition_of(row).lane_columns
+        if "payload" in changes and (said.tenant or any(column.texts != ("",) for _, column in said.limits)):
+            raise InvalidArgument(
+                "its limits or its tenant were computed from its arguments when it was declared; to have other arguments, change them "
+                "there, or add another schedule"
+            )
         if reset:
             row = row._replace(edits=None)
         definition = definition_of(row).changed(changes)

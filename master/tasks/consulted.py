@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
+from ...common.domain.columns import FailureHandler
 from ...common.domain.id_runs import IdRun
 from ...common.domain.lifecycle import NextStep
 from ...common.domain.limits import Limit
 from ...common.domain.model import OutcomeNumber, StateNumber, TaskOptions
 from ...common.domain.unique import UniqueTerms
 from ..engine.clock import Now
-from ..engine.session import Session
+from ..engine.session import Call, Session
 from ..store.interface.queries import Found
 from ..store.interface.slices import LeasedSlice
 from ..store.interface.tasks import Leased
@@ -92,12 +93,22 @@ class DeclaredLimits(Protocol):
     def declare(self, limit: Limit, session: Session) -> None:
         """A submit names a limit. Raises InvalidArgument or QuotaExceeded when there is no room for another one."""
 
+    def declare_again(self, limit: Limit, key: str) -> None:
+        """The master makes a task that was declared with a limit: it holds from now on, if nothing does under its name."""
+
 
 class BoundKeeper(Protocol):
     """Queues with a bound: ``full_queues.py``."""
 
     def submit(self, said: SubmitCall, runs: list[NewRun]) -> object:
         """A submit to such a queue, which may wait. Raises Full and WouldDeadlock."""
+
+
+class HandlerKeeper(Protocol):
+    """What is made of tasks that end without success: ``failure_handlers.py``."""
+
+    def packed(self, handler: FailureHandler | None, call: Call) -> bytes:
+        """Of the tasks of a submit. Raises InvalidArgument, Forbidden and QuotaExceeded."""
 
 
 class UniqueKeeper(Protocol):
@@ -128,6 +139,7 @@ class Consulted:
         "becomings",
         "bounds",
         "flows",
+        "handlers",
         "limits",
         "needs",
         "parents",
@@ -146,3 +158,4 @@ class Consulted:
     attempts: AttemptListener
     bounds: BoundKeeper
     uniques: UniqueKeeper
+    handlers: HandlerKeeper

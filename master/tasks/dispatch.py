@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from itertools import starmap
 from typing import Any, Final
 
+from ...common.domain.columns import NO_COLUMNS, LaneColumns
 from ...common.domain.id_runs import IdRun, runs_of
 from ...common.domain.model import TaskOptions
 from ...common.errors import InvalidArgument, TqError
@@ -33,14 +34,16 @@ from ..store.interface.store import Inconsistent, Picture, Store
 from .consulted import Consulted
 from .expiry import Expiry
 from .judging import LARGE_BYTES, SubmitJudge, largest
+from .kept_handler import KeptHandler
 from .known_tasks import new_tasks
 from .leases import LeasedTasks, LeaseReply
 from .meter import TaskMeter
 from .origins import is_of_flow
 from .parked import ParkedCalls, answer
 from .plan import Plan, Submission, SubmitCall
-from .route import Capability, ParkedLease, Queue, Route, packed_placing
+from .route import Capability, LaneKey, ParkedLease, Queue, Route, packed_placing
 from .routes import Routes
+from .said_lanes import with_lanes
 from .scheduled import ScheduledTasks
 from .submitted import NewRun, new_runs, only
 from .subscriptions import Subscriptions
@@ -111,14 +114,24 @@ class Dispatch(Part):
         options: TaskOptions,
         made: Iterable[tuple[bytes, list[bytes]]],
         origin: int | None = None,
+        said: LaneColumns = NO_COLUMNS,
+        key: str = "",
     ) -> None:
-        """Submit tasks that the master makes itself, with new ids: the first id of consecutive ones, and their payloads."""
+        """Submit tasks that the master makes itself, with new ids: the first id of consecutive ones, and their payloads. ``said``: their
+        limits, tenant and handler, as they were declared, with one key for all. ``key``: by whose rights they are made."""
         runs = list(starmap(NewRun, made))
         large = largest(runs) > LARGE_BYTES
         chosen = options.to_wire()
         packed = pack(chosen) if chosen else None
-        if placing := packed_placing(options):
-            route = self._routes.lane(route, route.key._replace(needs=placing))
+        lane = LaneKey(needs=packed_placing(options))
+        if said != NO_COLUMNS:
+            if said.on_failure is not None:
+                lane = lane._replace(handler=KeptHandler(key, said.on_failure).packed())
+            for limit, _ in said.limits:
+                self.consulted.limits.declare_again(limit, key)
+            route, runs = with_lanes(self._routes, route, runs, said.spans(1), lane, None)
+        elif lane.needs:
+            route = self._routes.lane(route, lane)
         self._fresh.append(Submission(None, route, options, packed, runs, None, large, origin=origin))
 
     def park(self, parked: ParkedLease, capability: Capability) -> object:

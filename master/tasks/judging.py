@@ -51,14 +51,15 @@ class SubmitJudge:
             ids = (id for new in runs for id in new.run.ids())
             origin = self._consulted.flows.origin(call.session, said.flow, ids)
         parent = self._consulted.parents.of(said.parent)
-        needs = packed_placing(options)
+        base = LaneKey(needs=packed_placing(options))
         if said.columns is not None and runs:  # last: a submit that is refused makes no lanes
             columns, spans = columns_of(said.columns, runs)
+            base = base._replace(handler=self._consulted.handlers.packed(columns.on_failure, call))
             for limit, _ in columns.limits:
                 self._consulted.limits.declare(limit, call.session)
-            route, runs = with_lanes(self._routes, route, runs, spans, needs, call.session)
-        elif needs:
-            route = self._routes.lane(route, LaneKey(needs=needs), call.session.account)
+            route, runs = with_lanes(self._routes, route, runs, spans, base, call.session.account)
+        else:
+            route = self._routes.lane(route, base, call.session.account)
         submission = Submission(call, route, options, packed, runs, stream, size > LARGE_BYTES, named, origin)
         submission.session, submission.unique = call.session, said.unique
         submission.parent = parent

@@ -20,6 +20,7 @@ from ..store.interface.steps import SignalRow, StepRow
 from ..workers.membership import Membership
 from .attempt_output import AttemptOutput
 from .explain import is_stuck, why
+from .explain_handlers import shown_handler
 from .explain_placing import lane_of, shown_placing
 from .leases import Leases
 from .shown import attempts_of, began_at, shown_state
@@ -151,6 +152,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         **summary(engine, task, position=True),
         "returned": task.returned,
         "on_error": unpack(task.options).get("on_error", FAIL) if task.options else FAIL,
+        "on_failure": shown_handler(engine, task),
         "stuck": is_stuck(engine, task),
         **_placing(engine, task),
         "progress": engine.part(AttemptOutput).progress(task),

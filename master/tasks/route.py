@@ -40,22 +40,25 @@ class LaneKey(NamedTuple):
         tuple[str, str, int], ...
     ] = ()  # name of a limit, the key in it, units that a task counts for
     needs: bytes = b""  # what a worker must have to run them, packed
+    handler: bytes = b""  # what is made of each that ends without success, packed: see failure_handlers.py
 
     @property
     def base(self) -> LaneKey:
         """Of the lane with the same workers, and nothing to wait for but them."""
-        return LaneKey(needs=self.needs)
+        return LaneKey(needs=self.needs, handler=self.handler)
 
     def packed(self) -> bytes:
         """As the store keeps it: empty for the plain lane."""
-        return b"" if self == PLAIN else pack([self.tenant, self.limits, self.needs])
+        if self == PLAIN:
+            return b""
+        return pack([self.tenant, self.limits, self.needs, *([self.handler] if self.handler else [])])
 
     @classmethod
     def unpacked(cls, kept: bytes) -> LaneKey:
         if not kept:
             return PLAIN
-        tenant, limits, needs = unpack(kept)
-        return cls(tenant, tuple((name, key, units) for name, key, units in limits), needs)
+        tenant, limits, *others = unpack(kept)
+        return cls(tenant, tuple((name, key, units) for name, key, units in limits), *others)
 
 
 PLAIN: Final = LaneKey()

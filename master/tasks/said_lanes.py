@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ...common.domain.columns import LaneColumns, LaneSpan
 from ...common.errors import InvalidArgument
-from ..engine.session import Session
+from ..engine.accounts import Account
 from .route import LaneKey, Route
 from .routes import Routes
 from .submitted import NewRun, in_lanes
@@ -33,20 +33,20 @@ def with_lanes(
     route: Route,
     runs: list[NewRun],
     spans: Sequence[LaneSpan],
-    needs: bytes,
-    session: Session,
+    base: LaneKey,
+    account: Account | None,
 ) -> tuple[Route, list[NewRun]]:
-    """The lane of all the tasks, and them; or their route, and them in runs that have each a lane. ``needs``: what all ask of their
-    worker. Raises QuotaExceeded."""
+    """The lane of all the tasks, and them; or their route, and them in runs that have each a lane. ``base``: what all have
+    in common. ``account``: that new lanes are charged to; None: the master makes the tasks itself. Raises QuotaExceeded."""
     lanes: dict[LaneKey, Route] = {}
     for span in spans:
-        key = LaneKey(span.tenant or "", span.limits, needs)
+        key = base._replace(tenant=span.tenant or "", limits=span.limits)
         if key not in lanes:
-            lanes[key] = routes.lane(route, key, session.account)
+            lanes[key] = routes.lane(route, key, account)
     if len(lanes) == 1:
         return next(iter(lanes.values())), runs
     numbers = {key: number for number, key in enumerate(lanes)}
     codes: list[int] = []
     for span in spans:
-        codes += [numbers[LaneKey(span.tenant or "", span.limits, needs)]] * span.tasks
+        codes += [numbers[base._replace(tenant=span.tenant or "", limits=span.limits)]] * span.tasks
     return route, in_lanes(runs, codes, list(lanes.values()))

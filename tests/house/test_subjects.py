@@ -38,6 +38,7 @@ ELSEWHERE: Final = {
     "routes": "tasks/routes.py",
     "slices": "tasks/leases.py",
     "space": "engine/unused_space.py",
+    "unhandled": "tasks/failure_handlers.py",
     "uniques": "tasks/uniques.py",
 }
 # Folders of master/ that keep nothing in the store.

@@ -55,6 +55,7 @@ class FlowCallback(NamedTuple):
     task: str
     options: bytes | None
     run: int = 0  # the last run that it was decided for
+    columns: bytes | None = None  # its limits, tenant and handler, packed
 
 
 class FlowStore(Protocol):

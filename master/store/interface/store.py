@@ -43,6 +43,7 @@ from .slices import RunningSlice, SliceStore
 from .space import SpaceStore
 from .steps import StepStore
 from .tasks import TaskStore
+from .unhandled import UnhandledStore
 from .uniques import UniqueStore
 from .workers import WorkerStore
 
@@ -206,6 +207,10 @@ class Store(
     @property
     def uniques(self) -> UniqueStore:
         """Its part for tasks that are the same by a key."""
+
+    @property
+    def unhandled(self) -> UnhandledStore:
+        """Its part for ends of tasks whose handlers are not made yet."""
 
     # the master's own notes
     def get_meta(self, name: str) -> bytes | None: ...

@@ -44,6 +44,7 @@ from .space import INCREMENTAL, SqliteSpace
 from .statements import load_statements
 from .steps import SqliteSteps
 from .tasks import SqliteTasks
+from .unhandled import SqliteUnhandled
 from .uniques import SqliteUniques
 from .workers import SqliteWorkers
 
@@ -104,6 +105,7 @@ class SqliteStore(
         self.schedules = SqliteSchedules(self._all, self._many, self._exactly)
         self.limits = SqliteLimits(self._all, self._many, self._exactly)
         self.flows = SqliteFlows(self._all, self._many, self._exactly)
+        self.unhandled = SqliteUnhandled(self._all, self._many, self._exactly)
         self.uniques = SqliteUniques(self._all, self._many, self._exactly)
 
     def _open(self) -> sqlite3.Connection:

@@ -20,7 +20,9 @@ def app() -> tq.App:
 def test_a_callback_is_a_task_without_a_key(app: tq.App) -> None:
     with pytest.raises(tq.InvalidArgument, match="is not a task: a callback is made by a worker"):
         app.flow().then(print)  # type: ignore[arg-type]
-    with pytest.raises(tq.InvalidArgument, match="names one task"):
+    with pytest.raises(
+        tq.InvalidArgument, match="key=… is of a submit, and a callback of a flow is made by the master"
+    ):
         app.flow().catch(app.named("m:f").using(key="k"))
 
 

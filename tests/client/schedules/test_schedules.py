@@ -29,7 +29,10 @@ def test_a_moment_without_a_zone_is_refused() -> None:
 
 def test_a_task_with_a_key_is_refused() -> None:
     app = tq.App("tq://127.0.0.1:1", "secret")
-    with pytest.raises(tq.InvalidArgument, match="names one task, and a schedule makes many"):
+    with pytest.raises(
+        tq.InvalidArgument,
+        match="key=… is of a submit, and a schedule is made by the master; leave it out for a schedule",
+    ):
         app.schedules.add("s", app.named("m:f").using(key="k"), every=5)
 
 

@@ -167,12 +167,6 @@ def test_a_chain_and_a_key_have_the_limits_of_their_tasks(task: Any, master: Mas
         limited.submit(limited.submit(1))
 
 
-def test_what_the_master_makes_by_itself_may_not_have_them(app: tq.App, task: Any) -> None:
-    limited = task(limits=[ALL])
-    with pytest.raises(tq.InvalidArgument, match="which a schedule does not know"):
-        app.schedules.add("s", limited, every=60, args=(1,))
-
-
 def test_an_executor_has_the_limits_of_tasks_and_its_own(task: Any, master: MasterInMemory) -> None:
     limited = task(limits=[PER_X])
     master.functions["math:sqrt"] = math.sqrt

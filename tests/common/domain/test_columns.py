@@ -82,7 +82,7 @@ def test_tasks_with_one_key_are_one_span_however_many() -> None:
     ("wire", "why"),
     [
         ([], "columns are a map"),
-        ({"colour": "red"}, "may have limits and tenant"),
+        ({"colour": "red"}, "may have limits, on_failure, tenant"),
         ({"limits": "smtp"}, "a list of at most 8"),
         ({"limits": ["smtp"]}, "is [limit, column] or [limit, column, units]"),
         ({"limits": [[SMTP.to_wire(), "", 0]]}, "units is a whole number from 1"),
@@ -91,6 +91,7 @@ def test_tasks_with_one_key_are_one_span_however_many() -> None:
         ({"limits": [[SMTP.to_wire(), ""]] * 2}, "'smtp' twice"),
         ({"limits": [[SMTP.to_wire(), ""]] * 9}, "at most 8"),
         ({"limits": [[SMTP.to_wire(), None]]}, "limit 'smtp': a column is a text"),
+        ({"on_failure": ["q", "m:f", {}]}, "on_failure is [queue, task, options, columns]"),
         ({"tenant": 5}, "tenant: a column is a text"),
     ],
 )

@@ -133,3 +133,23 @@ def test_finally_fits_each_end_and_one_of_then_and_catch(state: str) -> None:
     assert fits("finally", state)
     assert fits("then", state) == (state == "succeeded")
     assert fits("catch", state) == (state != "succeeded")
+
+
+def test_a_callback_has_its_limits_and_its_tenant(flowing: Flowing) -> None:
+    flowing.open()
+    columns = {"limits": [[{"name": "pager", "max_running": 1}, "night"]], "tenant": "ops"}
+    for number in range(2):
+        token = f"callback {number}".encode().ljust(16, b"-")
+        flowing.client.call(
+            FLOWS, "call_back", FLOW, token, "then", "default", "jobs:then", {"priority": 7}, columns
+        )
+    flowing.client.call(FLOWS, "seal", FLOW)
+    flowing.settle()
+    assert sorted(made(flowing)) == ["then", "then"]
+    worker = flowing.worker("jobs:then")
+    assert flowing.finish(worker, want=10) == 1, "one at a time"
+    assert flowing.finish(worker, want=10) == 1
+    with pytest.raises(InvalidArgument, match="columns are a map"):
+        flowing.client.call(
+            FLOWS, "call_back", FLOW, b"c" * 16, "then", "default", "jobs:then", {}, {"colour": 1}
+        )

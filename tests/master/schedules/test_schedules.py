@@ -479,3 +479,25 @@ def test_a_zone_that_the_host_no_longer_knows_pauses_the_schedule(
     scheduling.pass_time(60)
     assert scheduling.tasks() == []
     assert "no such time zone" in scheduling.show()["why"]
+
+
+def test_its_tasks_stand_under_the_limits_with_the_keys_of_their_arguments(scheduling: Scheduling) -> None:
+    columns = {"limits": [[{"name": "hosts", "max_running": 1}, "a.example"]], "tenant": "acme"}
+    scheduling.add(columns=columns)
+    for _ in range(3):
+        scheduling.pass_time(60)
+    worker = scheduling.worker()
+    assert [len(scheduling.run(worker)) for _ in range(3)] == [1, 1, 1], "one at a time"
+    with pytest.raises(InvalidArgument, match="computed from its arguments when it was declared"):
+        scheduling.client.call(SCHEDULES, "edit", "s", {"payload": b"other"})
+    scheduling.client.call(SCHEDULES, "edit", "s", {"every": 120.0})
+
+
+def test_a_limit_that_was_removed_meanwhile_holds_again(scheduling: Scheduling) -> None:
+    scheduling.add(columns={"limits": [[{"name": "hosts", "max_running": 1}, ""]]})
+    scheduling.pass_time(60)
+    assert len(scheduling.run(scheduling.worker())) == 1
+    admin = scheduling.peer(Role.ADMIN)
+    admin.call("get_limits", "remove", "hosts")
+    scheduling.pass_time(60)
+    assert [row["name"] for row in admin.call("get_limits", "list")] == ["hosts"]

@@ -54,13 +54,15 @@ INSERT OR IGNORE INTO flow_queues (flow, queue) VALUES (?, ?)
 SELECT queue FROM flow_queues WHERE flow = ?
 
 -- name: add_flow_callback
-INSERT OR IGNORE INTO flow_callbacks (flow, token, kind, queue, task, options, run) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT OR IGNORE INTO flow_callbacks (flow, token, kind, queue, task, options, run, columns)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: count_flow_callbacks
 SELECT count(*) FROM flow_callbacks WHERE flow = ? AND token <> ?
 
 -- name: flow_callbacks_left
-SELECT flow, token, kind, queue, task, options, run FROM flow_callbacks WHERE flow = ? AND run < ? ORDER BY run, token LIMIT ?
+SELECT flow, token, kind, queue, task, options, run, columns
+FROM flow_callbacks WHERE flow = ? AND run < ? ORDER BY run, token LIMIT ?
 
 -- name: flow_callback_decided
 UPDATE flow_callbacks SET run = ? WHERE flow = ? AND token = ?
