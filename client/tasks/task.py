@@ -311,7 +311,14 @@ class Submitter(Generic[P, R]):
         return key_id(self._choice.queue, self._definition.name, self._key)
 
     def made_by(self, maker: str) -> MadeTask:
-        """As the master makes it by itself; raises InvalidArgument for what is of a submit alone. ``maker``: for what it is made."""
+        """As the master makes it by itself; raises InvalidArgument for what is of a submit alone.
+
+        Args:
+            maker: For what it is made.
+
+        Returns:
+            The definition and the options, with what it is made for.
+        """
         alone = {
             "key": self._key is not None,
             "unique": self._choice.unique is not None,
