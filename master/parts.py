@@ -56,6 +56,8 @@ from .schedules.schedules import Timetable
 from .steps.calls import StepsObject
 from .steps.signals import Signals
 from .steps.steps import Steps
+from .strikes.calls import StrikesObject
+from .strikes.strikes import Strikes
 from .tasks.attempt_output import AttemptOutput
 from .tasks.calls import ResultQueue, TaskQueue, Tasks
 from .tasks.completion import Completion
@@ -69,9 +71,11 @@ from .tasks.lent_slots import LentSlots
 from .tasks.limiter import Limiter
 from .tasks.origins import Origins
 from .tasks.parents import Parents
+from .tasks.pauses import Pauses
 from .tasks.placements import Placements
 from .tasks.routes import Routes
 from .tasks.scheduled import ScheduledTasks
+from .tasks.struck import StruckLanes
 from .tasks.subscriptions import Subscriptions
 from .tasks.uniques import Uniques
 from .workers.calls import Dispatcher
@@ -98,6 +102,7 @@ EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
     "get_keys": Keys,
     "get_schedules": SchedulesObject,
     "get_limits": LimitsObject,
+    "get_strikes": StrikesObject,
     "get_steps": StepsObject,
     "get_flows": FlowsObject,
     "get_master": Master,
@@ -128,6 +133,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     scheduled, consulted = ScheduledTasks(store, routes, agenda), Consulted()
     blobs = Blobs(store, core.timeline, agenda, core.report)
     completion = Completion(store, routes, leases, scheduled, core.endings, blobs, consulted, core.random)
+    strikes, pauses = Strikes(store, agenda, core.report), Pauses(store, routes, agenda, core.report)
     limiter = limits.usage = Limiter(store, routes, agenda, limits)
     attempt_output = AttemptOutput(store, leases.running, completion.began)
     steps = Steps(store, leases.running, completion.began)
@@ -189,6 +195,9 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     leases.listen_to_cancels(orders.order_cancel)
     given_out = [
         routes,
+        pauses,
+        strikes,
+        StruckLanes(routes, strikes, long_calls),
         limits,
         limiter,
         origins,

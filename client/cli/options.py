@@ -12,6 +12,7 @@ import click
 from ...common.auth.key_files import read_key_file
 from ...common.domain.model import Role
 from ..app import App
+from .where import age
 
 CONNECT_SECONDS = (
     5.0  # short, as a person waits; longer than a master delays the answer to the sixth wrong key
@@ -43,6 +44,17 @@ def connected(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return command
 
     return decorate
+
+
+def lasting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--for``: the function gets it as ``seconds``, None without it."""
+
+    @click.option("--for", "time", metavar="TIME", help="For 30s, 10min, 2h or 7d; else until it is undone.")
+    @functools.wraps(function)
+    def command(time: str | None, **given: Any) -> Any:
+        return function(seconds=None if time is None else age(time, "for"), **given)
+
+    return command
 
 
 def with_role(app: App, role: Role) -> App:

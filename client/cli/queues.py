@@ -12,8 +12,8 @@ from ...common.domain.model import Role, State
 from ...common.runtime.terminal import say, write
 from ..app import App
 from .group import ListingGroup
-from .options import connected
-from .output import count, print_json, print_table, rate
+from .options import connected, lasting
+from .output import count, iso, print_json, print_table, rate
 
 COLUMNS: Final = (
     *("queue", "#ready", "#running", "#scheduled", "#blocked", "#succeeded", "#failed", "#rate", "#oldest"),
@@ -100,23 +100,27 @@ def delete(app: App, as_json: bool, queue: str, items: bool) -> None:
     write(f"{queue} is deleted{with_items}\n")
 
 
-@click.command(epilog="Example: tq pause mail --reason 'the mail server moves'")
+@click.command(epilog="Example: tq pause mail --for 1h --reason 'the mail server moves'")
 @click.argument("queue")
 @click.option("--reason", default="", metavar="TEXT", help="Shown as the reason.")
+@lasting
 @connected(Role.ADMIN)
-def pause(app: App, as_json: bool, queue: str, reason: str) -> None:
+def pause(app: App, as_json: bool, queue: str, reason: str, seconds: float | None) -> None:
     """Pause a queue: no task of it starts and no item is handed out.
 
     Running tasks continue. New tasks and items wait, and so do consumers of items.
     """
-    app.call(("get_task_queue", queue), "pause", reason)
+    # A master of an earlier version knows no time, and is not asked for one that is not given.
+    app.call(("get_task_queue", queue), "pause", reason, *(() if seconds is None else (seconds,)))
     row = _row(app, queue)
     if as_json:
-        print_json({"queue": queue, "paused": True, "running": row["running"], "assigned": row["assigned"]})
+        given = {"running": row["running"], "assigned": row["assigned"]}
+        print_json({"queue": queue, "paused": True, "until": iso(row.get("until")), **given})
         return
     given = row["running"] + row["assigned"]
     goes_on = f"; {count(given)} already with workers will still run" if given else ""
-    write(f"{queue} is paused{goes_on}\n")
+    lasts = "" if seconds is None else f" for {span(seconds)}"
+    write(f"{queue} is paused{lasts}{goes_on}\n")
     if not has_tasks(row) and row["item_queue"] is None:
         say(f"(there has been nothing in {queue} yet: is the name right?)")
 
@@ -143,7 +147,9 @@ def failed(row: dict[str, Any]) -> int:
 def paused_words(row: dict[str, Any]) -> str:
     """``paused for 3 min: the disk is full``"""
     since = "" if row["since"] is None else f" for {span(max(0.0, time.time() - row['since']))}"
-    return f"paused{since}" + (f": {row['reason']}" if row["reason"] else "")
+    until = row.get("until")  # a master of an earlier version does not say
+    more = "" if until is None else f", for {span(max(0.0, until - time.time()))} more"
+    return f"paused{since}{more}" + (f": {row['reason']}" if row["reason"] else "")
 
 
 def _row(app: App, queue: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from . import (
     queues,
     schedules,
     steps,
+    strikes,
     tasks,
     workers,
 )
@@ -46,6 +47,7 @@ BUILT_IN: Final[Mapping[str, Contract]] = {
         keys.KEYS,
         schedules.SCHEDULES,
         limits.LIMITS,
+        strikes.STRIKES,
         steps.STEPS,
         flows.FLOWS,
         observe.MASTER,

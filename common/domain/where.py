@@ -18,7 +18,7 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
@@ -31,7 +31,25 @@ PARSED_MAX: Final = 1_024  # conditions that are remembered taken apart
 _NAME: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_.-]{{0,{NAME_CHARS_MAX - 1}}}", re.ASCII)
 _BARE: Final = re.compile(r"[A-Za-z0-9_.:/+-]+", re.ASCII)
 _TOKEN: Final = re.compile(r"""\s*(?:(!=|=|[(),])|([A-Za-z0-9_.:/+-]+)|'([^'\\]*)'|"([^"\\]*)")""", re.ASCII)
+_GLOB_TOKEN: Final = re.compile(_TOKEN.pattern.replace("+-]+)", "+*?@-]+)"), re.ASCII)
 _WORDS: Final = frozenset(("and", "or", "not", "in", "has"))
+
+
+class Dialect(NamedTuple):
+    """Who uses the language. ``what``: the word for a condition, ``name``: for the left side of a comparison. ``has_globs``: a value may
+    have ``*``, ``?`` and ``@`` without quotes, and comparisons that follow one another must all hold, as with ``and``."""
+
+    what: str
+    name: str
+    example: str
+    has_globs: bool = False
+
+
+LABELS: Final = Dialect(
+    "where",
+    "the name of a label",
+    "zone=eu, zone!=us, arch in (x86_64, arm64) or has gpu, with and, or, not",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +122,13 @@ def check_label_name(what: str, name: object) -> str:
 
 
 @lru_cache(PARSED_MAX)
-def parse_where(text: str) -> Condition:
+def parse_where(text: str, dialect: Dialect = LABELS) -> Condition:
     """Read a condition. Raises InvalidArgument, which says where it stopped and what would be right."""
     if len(text) > WHERE_CHARS_MAX:
-        raise InvalidArgument(f"where has {len(text):,} characters; at most {WHERE_CHARS_MAX:,}")
+        raise InvalidArgument(f"{dialect.what} has {len(text):,} characters; at most {WHERE_CHARS_MAX:,}")
     if not text.isprintable():
-        raise InvalidArgument(f"where={brief(text, 80)} has unprintable characters")
-    return _Parser(text).whole()
+        raise InvalidArgument(f"{dialect.what}={brief(text, 80)} has unprintable characters")
+    return _Parser(text, dialect).whole()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +142,8 @@ class _Token:
 class _Parser:
     """Recursive descent. ``not`` is moved down to the comparisons while it reads, so that no condition has any."""
 
-    def __init__(self, text: str) -> None:
-        self._text, self._tokens = text, _tokens(text)
+    def __init__(self, text: str, dialect: Dialect) -> None:
+        self._text, self._tokens, self._dialect = text, _tokens(text, dialect), dialect
         self._at = self._terms = 0
 
     def whole(self) -> Condition:
@@ -142,13 +160,13 @@ class _Parser:
 
     def _both(self, *, negated: bool, depth: int) -> Condition:
         parts = [self._one(negated=negated, depth=depth)]
-        while self._take("and"):
+        while self._take("and") or self._follows():
             parts.append(self._one(negated=negated, depth=depth))
         return _several(parts, is_all=not negated)
 
     def _one(self, *, negated: bool, depth: int) -> Condition:
         if depth > DEPTH_MAX:
-            raise InvalidArgument(f"where goes more than {DEPTH_MAX} brackets deep")
+            raise InvalidArgument(f"{self._dialect.what} goes more than {DEPTH_MAX} brackets deep")
         if self._take("not"):
             return self._one(negated=not negated, depth=depth + 1)
         if self._take("("):
@@ -157,7 +175,7 @@ class _Parser:
             return found
         self._terms += 1
         if self._terms > TERMS_MAX:
-            raise InvalidArgument(f"where has more than {TERMS_MAX} comparisons")
+            raise InvalidArgument(f"{self._dialect.what} has more than {TERMS_MAX} comparisons")
         if self._take("has"):
             return Term(self._name(), (), negated)
         return self._compared(self._name(), negated=negated)
@@ -179,6 +197,13 @@ class _Parser:
 
     # tokens
 
+    def _follows(self) -> bool:
+        """Whether another comparison stands here, without a word between."""
+        if not self._dialect.has_globs or self._at >= len(self._tokens):
+            return False
+        token = self._tokens[self._at]
+        return not token.is_sign and not token.is_quoted and token.text not in ("or", "in")
+
     def _take(self, text: str) -> bool:
         if self._at < len(self._tokens):
             token = self._tokens[self._at]
@@ -192,10 +217,10 @@ class _Parser:
             raise self._refusal(text)
 
     def _name(self) -> str:
-        token = self._next("the name of a label")
+        token = self._next(self._dialect.name)
         if token.is_quoted or token.text in _WORDS or not _NAME.fullmatch(token.text):
             self._at -= 1
-            raise self._refusal("the name of a label")
+            raise self._refusal(self._dialect.name)
         return token.text
 
     def _value(self) -> str:
@@ -213,26 +238,27 @@ class _Parser:
 
     def _refusal(self, wanted: str) -> InvalidArgument:
         place = self._tokens[self._at].place if self._at < len(self._tokens) else len(self._text)
-        return _refused(self._text, place, wanted)
+        return _refused(self._text, place, wanted, self._dialect)
 
 
-def _refused(text: str, place: int, wanted: str) -> InvalidArgument:
+def _refused(text: str, place: int, wanted: str, dialect: Dialect) -> InvalidArgument:
     found = brief(text[place : place + 20]) if text[place:].strip() else "the end"
     return InvalidArgument(
-        f"where={brief(text, 80)}: {wanted} is missing at character {place + 1}, where there is {found}; "
-        "write zone=eu, zone!=us, arch in (x86_64, arm64) or has gpu, with and, or, not"
+        f"{dialect.what}={brief(text, 80)}: {wanted} is missing at character {place + 1}, where there is {found}; "
+        f"write {dialect.example}"
     )
 
 
-def _tokens(text: str) -> list[_Token]:
+def _tokens(text: str, dialect: Dialect) -> list[_Token]:
     found: list[_Token] = []
+    pattern = _GLOB_TOKEN if dialect.has_globs else _TOKEN
     end = len(text.rstrip())
     place = 0
     while place < end:
-        match = _TOKEN.match(text, place)
+        match = pattern.match(text, place)
         if match is None:
             place += len(text[place:]) - len(text[place:].lstrip())
-            raise _refused(text, place, "a name, a sign or a value in quotes")
+            raise _refused(text, place, "a name, a sign or a value in quotes", dialect)
         sign, bare, *quoted = match.groups()
         start = match.start() + len(match[0]) - len(match[0].lstrip())
         if sign is not None:

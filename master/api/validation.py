@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ...common.domain.durations import DELAY_SECONDS_MAX, check_number
 from ...common.errors import Forbidden, InvalidArgument
 from ...common.values.brief import brief, few
+from ..engine.clock import Now
 from ..engine.engine import Engine
 from ..engine.session import Call
 
@@ -39,6 +41,14 @@ def validate_seconds(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= UNIX_SECONDS_MAX:
         raise InvalidArgument(f"{name} must be a moment in Unix seconds, not {brief(value)}")
     return float(value)
+
+
+def moment_after(now: Now, seconds: Any) -> int | None:
+    """Of a time that a caller gives for how long something holds: when it ends, steady. None: no end."""
+    if seconds is None:
+        return None
+    check_number("seconds", seconds, 0.001, DELAY_SECONDS_MAX)
+    return now.steady + max(1, int(seconds * 1000))
 
 
 def validate_flag(name: str, value: Any) -> bool:

@@ -19,6 +19,7 @@ from ...common.errors import StoreError
 from ...common.runtime.exposition import Label, counter, gauge, histogram
 from ...common.version import VERSION
 from ..store.cluster_files import STORE_FILE
+from ..strikes.strikes import Strikes
 from ..tasks.routes import Routes
 from ..tasks.shown import running_by_route, shown_counts
 from ..workers.membership import Membership
@@ -110,6 +111,12 @@ class MasterMetrics:
         queues = list(self._server.engine.part(Routes).queues.values())[:QUEUES_MAX]
         return [
             gauge("tq_queue_paused", "1: paused.", ("queue",), [((one.name,), one.paused) for one in queues]),
+            gauge(
+                "tq_strikes",
+                "That hold tasks back.",
+                (),
+                [((), len(self._server.engine.part(Strikes).by_number))],
+            ),
             gauge(
                 "tq_queue_oldest_ready_seconds",
                 "Since the oldest ready task was submitted.",

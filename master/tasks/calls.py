@@ -24,6 +24,7 @@ from ...common.errors import InvalidArgument
 from ..api.validation import (
     EngineObject,
     allow_queue,
+    moment_after,
     validate_flag,
     validate_list,
     validate_seconds,
@@ -46,6 +47,7 @@ from .lines import LINES_MAX, LineListing
 from .lookup import check_ids, check_runs
 from .named_blobs import check_named
 from .parents import cancel_tree, parent_of
+from .pauses import Pauses
 from .plan import SubmitCall
 from .queries import details, last_run, reason, reported_progress, summaries
 from .routes import Routes
@@ -130,24 +132,19 @@ class TaskQueue(ItemQueueObject):
         return self.engine.part(Dispatch).submit(said, route, tasks)
 
     @exposed(Role.ADMIN)
-    def pause(self, call: Call, reason: str = "") -> None:
-        """Pause the queue: none of its tasks or items is handed out until ``resume``; running tasks continue."""
-        self._set(call, True, validate_text("reason", reason))
+    def pause(self, call: Call, reason: str = "", seconds: float | None = None) -> None:
+        """Pause the queue: none of its tasks or items is handed out until ``resume``, or for so long; running tasks continue."""
+        allow_queue(call, self.name)
+        until = moment_after(self.engine.now, seconds)
+        key = call.session.verifier.key_id
+        self.engine.part(Pauses).pause(
+            self.name, validate_text("reason", reason), until, key, self.engine.now
+        )
 
     @exposed(Role.ADMIN)
     def resume(self, call: Call) -> None:
-        self._set(call, False, "")
-
-    def _set(self, call: Call, paused: bool, reason: str) -> None:
         allow_queue(call, self.name)
-        queue = self.engine.part(Routes).queue(self.name)
-        since = self.engine.now.steady if paused else None
-        if paused and queue.paused:
-            since = queue.since  # paused again, for another reason
-        self.engine.store.put_queue(self.name, paused, reason, since)
-        queue.paused, queue.reason, queue.since = paused, reason, since
-        if not paused:
-            self.engine.part(Routes).resumed(self.name)
+        self.engine.part(Pauses).resume(self.name)
 
 
 class ResultQueue(ItemQueueObject):

@@ -24,6 +24,8 @@ from ..workers.membership import Membership, Worker
 from .dispatch import Dispatch
 from .explain_limits import why_held
 from .explain_placing import lane_of, placing_of, suiting, why_not_placed
+from .explain_stopped import holds_for_good, why_stopped
+from .in_words import about, in_words
 from .lent_slots import LentSlots
 from .route import Route
 from .routes import Routes
@@ -50,7 +52,8 @@ def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
         reason = "before the next attempt" if attempts_of(engine, task) else "as its submit requested"
         now = engine.now
         left = max(0, task.at - now.wall if task.at is not None else (task.due or 0) - now.steady)
-        paused = f"; besides, {_paused(engine, task)}" if engine.part(Routes).queue(task.queue).paused else ""
+        stopped = why_stopped(engine, task)
+        paused = f"; besides, {stopped}" if stopped else ""
         wait = _awaited(engine, task)
         if wait is not None:
             sender = f" of a key with the role {wait.role}" if wait.role else ""
@@ -121,7 +124,11 @@ def is_stuck(engine: Engine, task: FullTask) -> bool:
         if one.session is not None and not one.draining and one.capability in route.capabilities
     ]
     placing = placing_of(engine, lane_of(engine, task))
-    return route.queue.paused or not (takers if placing is None else suiting(engine, placing, takers))
+    if route.queue.paused:
+        return route.queue.until is None
+    return holds_for_good(engine, task) or not (
+        takers if placing is None else suiting(engine, placing, takers)
+    )
 
 
 def _why_leased(engine: Engine, task: FullTask) -> str:
@@ -172,8 +179,8 @@ def _is_beside(engine: Engine, id: bytes, task: FullTask) -> bool:
 
 def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
     route = engine.part(Routes).route(task.queue, task.task)
-    if route.queue.paused:
-        return _paused(engine, task)
+    if stopped := why_stopped(engine, task):
+        return stopped
     workers = [one for one in engine.part(Membership).by_node.values() if one.info is not None]
     able = [one for one in workers if one.session is not None and one.capability in route.capabilities]
     working = [one for one in able if not one.draining]
@@ -201,13 +208,6 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
         return f"{busy}; `tq why` counts the tasks before it"
     ahead, is_all = _ahead(engine, route, task, slots)
     return f"{busy}; {_in_line(engine, ahead, working, slots, is_all=is_all)}; more workers or slots would start it sooner"
-
-
-def _paused(engine: Engine, task: FullTask) -> str:
-    queue = engine.part(Routes).queue(task.queue)
-    since = "" if queue.since is None else f", for {in_words((engine.now.steady - queue.since) / 1000)} now"
-    reason = f" ({queue.reason})" if queue.reason else ""
-    return f"queue {task.queue} is paused{reason}{since}; `tq resume {task.queue}` lets it run"
 
 
 def _none_serves(connected: int, task: FullTask) -> str:
@@ -302,21 +302,3 @@ def _list(workers: Iterable[Worker]) -> str:
     named = [f"{one.info.host} (version {one.info.version})" for one in workers if one.info]
     more = len(named) - NAMED_MAX
     return ", ".join(named[:NAMED_MAX]) + (f" and {more:,} others" if more > 0 else "")
-
-
-def about(seconds: float) -> str:
-    """``in about 40 s``: rounded, because an estimate is not exact."""
-    if seconds < 1:
-        return "within a second"
-    if seconds < 10:
-        return f"in about {seconds:.0f} s"
-    if seconds < 120:
-        return f"in about {round(seconds, -1):.0f} s"
-    return f"in about {in_words(seconds)}"
-
-
-def in_words(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.1f} s"

@@ -9,6 +9,7 @@ from ...common.domain.amounts import show_amount, units
 from ...common.domain.placing import Obstacle, Place, Placing, Reason, nearest
 from ..engine.engine import Engine
 from ..store.interface.queries import FullTask
+from ..strikes.strikes import Strikes
 from ..workers.membership import Membership, Worker
 from .route import Route
 from .routes import Routes
@@ -31,7 +32,8 @@ class NearestWorker(NamedTuple):
 
 def lane_of(engine: Engine, task: FullTask) -> Route:
     routes = engine.part(Routes)
-    found = engine.store.find([task.id]) if routes.placements.lanes else []
+    may_differ = routes.placements.lanes or engine.part(Strikes).by_number
+    found = engine.store.find([task.id]) if may_differ else []
     return routes.by_number[found[0].route] if found else routes.route(task.queue, task.task)
 
 

@@ -92,6 +92,11 @@ class Lanes:
             self._put(lane, UNKNOWN)
         self._readied += bool(lane.key.needs)
 
+    def struck(self, lane: Route) -> None:
+        """An operator holds it back: it is out of the line, whatever it waits for besides."""
+        lane.place = lane.held = None
+        self._readied += bool(lane.key.needs)
+
     def left(self, lane: Route) -> None:
         """Something of it is ready no longer, and was not leased in its turn: if that came first, it has another place now."""
         if lane.place is not None:

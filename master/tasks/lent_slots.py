@@ -197,7 +197,7 @@ class LentSlots(Part):
                 continue
             route = self._routes.by_number[span.route]
             seen[span.route] = route.readied
-            if span.state == READY and capability in route.capabilities and not route.queue.paused:
+            if span.state == READY and capability in route.capabilities and not route.is_stopped:
                 room = min(span.length, held.room(route, now, reserved))
                 is_held |= room < span.length
                 if route.key.needs:

@@ -194,7 +194,9 @@ class Plan:
             if written is None:
                 written = lanes[lane] = _Written(submission, lane, state, due, expires)
             # What a lane may hold back is stored first.
-            taken = self._fill_parked(written, new) if may_run and not lane.is_in_line else 0
+            taken = (
+                self._fill_parked(written, new) if may_run and not lane.is_in_line and not lane.struck else 0
+            )
             self._write(written, new, taken, len(new.payloads))
             self._seq += len(new.payloads)
         for written in lanes.values():

@@ -26,6 +26,7 @@ from ..engine.accounts import Account
 from ..engine.rates import Rate
 from ..engine.session import Call
 from ..engine.work import GLANCES
+from ..store.interface.routes import QueueRow
 
 READY: Final = int(StateNumber.READY)
 RUNNING: Final = int(StateNumber.RUNNING)
@@ -75,15 +76,32 @@ def unpacked_placing(kept: bytes) -> Placing:
 
 
 class Queue:
-    __slots__ = ("counts", "maxsize", "name", "paused", "rate", "ready", "reason", "since")
+    __slots__ = (
+        "counts",
+        "key",
+        "maxsize",
+        "name",
+        "paused",
+        "rate",
+        "ready",
+        "reason",
+        "since",
+        "until",
+    )
 
     def __init__(self, name: str) -> None:
         self.name, self.paused, self.reason = name, False, ""
-        self.since: int | None = None  # steady ms; while paused
+        self.since: int | None = None  # steady ms, as the next one; while paused
+        self.until: int | None = None  # when it goes on by itself
+        self.key = ""  # the id of the key that paused it
         self.maxsize = 0  # how many tasks may wait in it; 0: any number
         self.rate: Rate | None = None  # of attempts that end; None until one has
         self.counts = [0] * _STATES  # of all its lanes: there may be very many
         self.ready: dict[Route, None] = {}  # its lanes with ready tasks
+
+    def take(self, row: QueueRow) -> None:
+        self.paused, self.reason, self.since = bool(row.paused), row.reason, row.since
+        self.until, self.key, self.maxsize = row.until, row.key, row.maxsize
 
     @property
     def is_used(self) -> bool:
@@ -125,6 +143,7 @@ class Route:
         "plain",
         "queue",
         "readied",
+        "struck",
         "task",
         "tenant",
         "total",
@@ -152,6 +171,7 @@ class Route:
         self.held: tuple[str, str] | None = (
             None  # the limit and the key in it that hold it back, out of the line
         )
+        self.struck: tuple[int, ...] = ()  # the numbers of the strikes that hold it: see struck.py
         self.account: Account | None = None  # that it is charged to
 
     def add(self, state: int, tasks: int) -> None:
@@ -174,7 +194,12 @@ class Route:
 
     @property
     def has_work(self) -> bool:
-        return self.counts[READY] > 0 and not self.queue.paused
+        return self.counts[READY] > 0 and not self.queue.paused and not self.struck
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether an operator holds it back."""
+        return self.queue.paused or bool(self.struck)
 
     @property
     def is_base(self) -> bool:

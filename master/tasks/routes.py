@@ -48,7 +48,7 @@ class Routes(Part):
         self.by_number: dict[int, Route] = {}
         self.plain: dict[int, Route] = {}  # those of them that are no lanes of another
         self.queues: dict[str, Queue] = {}
-        self.served = ServedRoutes(self._is_ready)
+        self.served = ServedRoutes(self.is_ready)
         self.capabilities = self.served.capabilities
         self._ready: dict[
             Route, None
@@ -62,6 +62,7 @@ class Routes(Part):
         self._unused: dict[Route, None] = {}  # or before it
         self._by_name: dict[tuple[str, str, LaneKey], Route] = {}
         self._resume_listeners: list[Callable[[str], None]] = []
+        self.lane_listeners: list[Callable[[Route], None]] = []  # called with each lane that is made
 
     def listen_to_resumes(self, listener: Callable[[str], None]) -> None:
         self._resume_listeners.append(listener)
@@ -84,10 +85,8 @@ class Routes(Part):
         self.of_limit.clear()
         self.served.clear()
         self.placements.clear()
-        for name, paused, reason, since, maxsize in picture.queues:
-            queue = self.queue(name)
-            queue.maxsize = maxsize
-            queue.paused, queue.reason, queue.since = bool(paused), reason, since
+        for kept in picture.queues:
+            self.queue(kept.name).take(kept)
         lanes = [
             (number, queue, task, LaneKey.unpacked(lane)) for number, queue, task, lane in picture.routes
         ]
@@ -169,7 +168,7 @@ class Routes(Part):
         if before == READY and after != RUNNING:
             self.lanes.left(lane)
         if after == READY:
-            self._is_ready(lane)
+            self.is_ready(lane)
         elif after == BLOCKED:  # who waits for it waits for what it became, which may have been ready before
             self.by_number[route].readied += 1
             self.readied += 1
@@ -178,11 +177,13 @@ class Routes(Part):
         """Add so many tasks in this state."""
         route.add(state, tasks)
         if state == READY:
-            self._is_ready(route)
+            self.is_ready(route)
 
-    def _is_ready(self, route: Route) -> None:
+    def is_ready(self, route: Route) -> None:
         """Something of it became ready, or may be given to some worker from now on."""
-        if route.is_in_line:
+        if route.struck:
+            pass  # it stands in line again when no strike holds it
+        elif route.is_in_line:
             self.lanes.ready(route)
         else:
             self._ready[route] = None
@@ -201,7 +202,7 @@ class Routes(Part):
 
     def forget_idle(self) -> None:
         """Drop routes without ready tasks from ``_ready``."""
-        for route in [route for route in self._ready if route.counts[READY] <= 0]:
+        for route in [route for route in self._ready if route.counts[READY] <= 0 or route.struck]:
             del self._ready[route]
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
@@ -252,6 +253,8 @@ class Routes(Part):
             self.placements.lanes[number] = unpacked_placing(key.needs)
         if route.is_base:
             self.served.add(route)
+        for listener in self.lane_listeners:
+            listener(route)
         return route
 
     def has_more(self) -> bool:

@@ -58,13 +58,13 @@ MASTER_MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"store"},
     "api": {"engine", "store"},
     "objects": {*LOWER, "data"},  # a manager's dict is the same dict with and without a name
-    "tasks": {*LOWER, "limits"},  # they start as limits allow
+    "tasks": {*LOWER, "limits", "strikes"},  # they start as limits and strikes allow
     "workers": {*LOWER, "tasks"},  # they are given tasks, and end them
     "schedules": {*LOWER, "tasks"},  # they make tasks
     "flows": {*LOWER, "tasks"},  # they are of tasks
     "steps": {*LOWER, "tasks"},  # they are of tasks
     "dependencies": {*LOWER, "tasks"},  # they unblock tasks, and end them
-    "observe": {*LOWER, "tasks", "items", "workers"},  # what people see of all of them
+    "observe": {*LOWER, "tasks", "items", "workers", "strikes"},  # what people see of all of them
     "net": {*LOWER, "blobs", "keys"},
     "gateway": {*LOWER, "items", "keys", "net"},  # stock clients speak to item queues
 }

@@ -22,13 +22,13 @@ def lane(bench: Bench, key: LaneKey, task: str = "m:f") -> Route:
     return routes.lane(routes.route("q", task), key)
 
 
-def submit(bench: Bench, key: LaneKey, count: int = 1, **options: Any) -> list[bytes]:
+def submit(bench: Bench, key: LaneKey, count: int = 1, task: str = "m:f", **options: Any) -> list[bytes]:
     """Tasks with ids of their own."""
     ids = [new_ids() for _ in range(count)]
     made = [(id, [b"\x92\x90\x80"]) for id in ids]
     within(
         bench,
-        lambda: bench.engine.part(Dispatch).submit_own(lane(bench, key), TaskOptions(**options), made),
+        lambda: bench.engine.part(Dispatch).submit_own(lane(bench, key, task), TaskOptions(**options), made),
     )
     return ids
 

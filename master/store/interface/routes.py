@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class QueueRow(NamedTuple):
+    name: str
+    paused: int = 0
+    reason: str = ""
+    since: int | None = None  # steady, as the next one; while it is paused
+    until: int | None = None  # None: until it is resumed
+    key: str = ""  # the id of the key that paused it
+    maxsize: int = 0  # how many tasks may wait in it; 0: any number
 
 
 class RouteStore(Protocol):
@@ -12,7 +22,9 @@ class RouteStore(Protocol):
     def drop_lane(self, route: int) -> None:
         """Forget a lane that has no task."""
 
-    def put_queue(self, name: str, paused: bool, reason: str, since: int | None) -> None: ...
+    def put_queue(
+        self, name: str, paused: bool, reason: str, since: int | None, until: int | None = None, key: str = ""
+    ) -> None: ...
     def bound_queue(self, name: str, maxsize: int) -> None:
         """How many tasks may wait in it; 0: any number."""
 

@@ -37,11 +37,12 @@ from .lines import LineStore
 from .locks import LockStore
 from .queries import QueryStore
 from .retention import RetentionStore
-from .routes import RouteStore
+from .routes import QueueRow, RouteStore
 from .schedules import ScheduleStore
 from .slices import RunningSlice, SliceStore
 from .space import SpaceStore
 from .steps import StepStore
+from .strikes import StrikeStore
 from .tasks import TaskStore
 from .unhandled import UnhandledStore
 from .uniques import UniqueStore
@@ -101,9 +102,7 @@ class Picture:
     routes: list[tuple[int, str, str, bytes]] = field(
         default_factory=list
     )  # number, queue, task, what the lane is
-    queues: list[tuple[str, int, str, int | None, int]] = field(
-        default_factory=list
-    )  # name, paused, reason, since, maxsize
+    queues: list[QueueRow] = field(default_factory=list)
     counts: list[tuple[int, int, int]] = field(
         default_factory=list
     )  # route, state, tasks that are not leased
@@ -125,6 +124,7 @@ class Store(
     RouteStore,
     WorkerStore,
     KeyStore,
+    StrikeStore,
     SpaceStore,
     Protocol,
 ):

@@ -17,9 +17,11 @@ class SqliteRoutes(StatementExecutor):
         self._all("drop_counts", (route,))
         self._exactly("drop_lane", [(route,)])
 
-    def put_queue(self, name: str, paused: bool, reason: str, since: int | None) -> None:
+    def put_queue(
+        self, name: str, paused: bool, reason: str, since: int | None, until: int | None = None, key: str = ""
+    ) -> None:
         self.settle()
-        self._all("put_queue", (name, int(paused), reason, since))
+        self._all("put_queue", (name, int(paused), reason, since, until, key))
 
     def bound_queue(self, name: str, maxsize: int) -> None:
         self._all("bound_queue", (name, maxsize))

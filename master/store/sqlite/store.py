@@ -20,6 +20,7 @@ from typing import Final
 
 from ....common.domain.lifecycle import may_begin
 from ....common.errors import ConfigError, StoreError
+from ..interface.routes import QueueRow
 from ..interface.store import Picture, RunningRow
 from .attempt_output import SqliteOutput
 from .blobs import SqliteBlobs
@@ -43,6 +44,7 @@ from .slices import SqliteSlices
 from .space import INCREMENTAL, SqliteSpace
 from .statements import load_statements
 from .steps import SqliteSteps
+from .strikes import SqliteStrikes
 from .tasks import SqliteTasks
 from .unhandled import SqliteUnhandled
 from .uniques import SqliteUniques
@@ -75,6 +77,7 @@ class SqliteStore(
     SqliteRoutes,
     SqliteWorkers,
     SqliteKeys,
+    SqliteStrikes,
     SqliteSpace,
 ):
     """See ``interface.Store``. ``path`` None: in memory, gone with the process."""
@@ -202,7 +205,7 @@ class SqliteStore(
                 count[route, state] += tasks
         return Picture(
             routes=self._all("routes"),
-            queues=self._all("queues"),
+            queues=list(map(QueueRow._make, self._all("queues"))),
             counts=[(*key, tasks) for key, tasks in count.items()],
             running=[RunningRow(*row) for row in self._all("running")],
             slices=self.slices.running(),

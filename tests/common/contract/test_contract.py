@@ -83,6 +83,7 @@ def test_what_would_be_done_twice_is_not_repeated_after_a_lost_connection() -> N
         ("get_data", "delete"),
         ("get_keys", "add"),
         ("get_limits", "remove"),
+        ("get_strikes", "remove"),
         ("get_locks", "delete"),
         ("get_locks", "take_away"),
         ("get_queues", "delete"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tq.common.domain.model import StateNumber
+from tq.master.store.interface.routes import QueueRow
 from tq.master.store.interface.store import Store
 
 from .tasks import NOW, QUEUE, TASK, ended, insert, task, within
@@ -31,18 +32,18 @@ def test_a_lane_of_a_route_has_a_number_of_its_own_until_it_is_dropped(store: St
 
 
 def test_a_queue_is_paused_until_it_is_resumed(store: Store) -> None:
-    within(store, lambda: store.put_queue("q", True, "why", NOW))
-    assert store.load().queues == [("q", 1, "why", NOW, 0)]
+    within(store, lambda: store.put_queue("q", True, "why", NOW, NOW + 5, "key"))
+    assert store.load().queues == [QueueRow("q", 1, "why", NOW, NOW + 5, "key")]
     within(store, lambda: store.put_queue("q", False, "", None))
-    assert store.load().queues == [("q", 0, "", None, 0)]
+    assert store.load().queues == [QueueRow("q")]
 
 
 def test_the_bound_of_a_queue_stays_when_it_is_paused(store: Store) -> None:
     within(store, lambda: store.bound_queue("q", 100))
     within(store, lambda: store.put_queue("q", True, "why", NOW))
-    assert store.load().queues == [("q", 1, "why", NOW, 100)]
+    assert store.load().queues == [QueueRow("q", 1, "why", NOW, maxsize=100)]
     within(store, lambda: store.bound_queue("q", 0))
-    assert store.load().queues == [("q", 1, "why", NOW, 0)]
+    assert store.load().queues == [QueueRow("q", 1, "why", NOW)]
 
 
 def test_what_came_from_a_deleted_queue_came_from_none(store: Store) -> None:

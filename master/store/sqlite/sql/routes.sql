@@ -1,10 +1,11 @@
 -- name: queues
-SELECT name, paused, reason, since, maxsize FROM queues
+SELECT name, paused, reason, since, until, key, maxsize FROM queues
 
 -- name: put_queue
-INSERT INTO queues (name, paused, reason, since) VALUES (?, ?, ?, ?)
+INSERT INTO queues (name, paused, reason, since, until, key) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET
-    paused = excluded.paused, reason = excluded.reason, since = excluded.since
+    paused = excluded.paused, reason = excluded.reason, since = excluded.since,
+    until = excluded.until, key = excluded.key
 
 -- name: bound_queue
 INSERT INTO queues (name, paused, reason, maxsize) VALUES (?, 0, '', ?)
