@@ -12,6 +12,7 @@ from typing import Any
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import id_behind
+from ...common.domain.model import StateNumber
 from ...common.runtime.history import Note, digest
 from .interface.dependencies import Fallen
 from .interface.queries import Found
@@ -163,6 +164,14 @@ class RecordingStore:
         for row in rows:
             for place in range(row.stop - row.seq):
                 self._say("fell", id_behind(row.id, place))
+        return rows
+
+    def end_as_other(self, seq: int, state: int, body: bytes | None, now: int) -> list[Fallen]:
+        rows = self._store.end_as_other(seq, state, body, now)
+        for row in rows:
+            self._say(
+                "followed", row.id, state=state, digest=digest(body) if state == StateNumber.SUCCEEDED else ""
+            )
         return rows
 
     def _leased(self, seq: int, id: bytes, attempt: int, lease: bytes, worker: int | None) -> None:

@@ -24,7 +24,7 @@ from ..blobs.blobs import Blobs
 from ..engine.clock import Now
 from ..engine.endings import Ended, Endings, joined
 from ..engine.part import Part
-from ..store.interface.queries import Found
+from ..store.interface.queries import Facts, Found
 from ..store.interface.store import Store
 from ..store.interface.tasks import EndedAttempt, Returned, Success
 from .consulted import Consulted, NeedsKeeper
@@ -48,7 +48,8 @@ SUCCESS: Final = int(OutcomeNumber.SUCCESS)
 REVIVABLE: Final = TERMINAL_STATES - {StateNumber.SUCCEEDED}
 OUTCOMES_REPORTED: Final = OUTCOMES_OF_WORKERS - {
     OutcomeNumber.RELEASED
-}  # an attempt that ended LOST or RELEASED was not reported
+}  # an attempt that ended LOST or RELEASED was not reported as another end
+OUTCOMES_HANDED_BACK: Final = frozenset({OutcomeNumber.RELEASED, OutcomeNumber.LOST})
 READY, BLOCKED, RUNNING, SUCCEEDED, FAILED, CANCELLED, EXPIRED = map(
     int,
     (
@@ -61,11 +62,6 @@ READY, BLOCKED, RUNNING, SUCCEEDED, FAILED, CANCELLED, EXPIRED = map(
         StateNumber.EXPIRED,
     ),
 )
-INTERRUPTED: Final = Failure(
-    type="WorkerLost",
-    message="its worker was stopped while it ran, and it may not be started twice",
-    detail={"outcome": "lost"},
-).encode()
 HANDED_BACK: Final = Failure(type="Interrupted", message="its worker was stopped while it ran").encode()
 
 
@@ -131,13 +127,15 @@ class Completion(Part):
                 continue
             held = running.get(id)
             if held is None or held.attempt != attempt or held.lease != lease:
-                if not self._was_accepted(id, attempt, lease):
+                if not self._was_accepted(id, attempt, lease, outcome):
                     stale.append(index)
                 continue
             attempts[held.route] += 1
             number, recorded = OutcomeNumber(outcome), body
             if number == OutcomeNumber.BECAME:
                 number, recorded = self._consulted.becomings.judged(id, body, may_see)
+            elif number == OutcomeNumber.RELEASED:
+                number, recorded = _handed_back(facts[held.seq], body)
             others.append(
                 self.unsuccessful.end(id, held, facts[held.seq], number, recorded, seconds, after, now, ended)
             )
@@ -240,11 +238,7 @@ class Completion(Part):
                 continue
             held = held._replace(begun=moment)
             known = facts[held.seq]
-            outcome, body = (
-                (OutcomeNumber.LOST, INTERRUPTED)
-                if is_at_most_once(known)
-                else (OutcomeNumber.RELEASED, HANDED_BACK)
-            )
+            outcome, body = _handed_back(known)
             interrupted.append(self.unsuccessful.end(id, held, known, outcome, body, None, None, now, ended))
         if returned:
             self._store.return_unstarted(returned)
@@ -333,14 +327,24 @@ class Completion(Part):
             self.cancelling.difference_update(id for task in tasks for id in task[0].ids())
         self._endings.ended(joined(tasks), now)
 
-    def _was_accepted(self, id: bytes, attempt: int, lease: bytes) -> bool:
+    def _was_accepted(self, id: bytes, attempt: int, lease: bytes, outcome: int = SUCCESS) -> bool:
         """Whether this is a repeated report, whatever became of the task since. A report of a lease that was revoked is not:
-        that attempt ended without a report."""
+        that attempt ended without a report, or with the one that it is handed back."""
         for found in self._store.find([id]):
             if found.state == SUCCEEDED and found.attempt == attempt and found.lease == lease:
                 return True
-            return self._store.outcome_of_lease(found.seq, lease) in OUTCOMES_REPORTED
+            said = OUTCOMES_HANDED_BACK if outcome == OutcomeNumber.RELEASED else OUTCOMES_REPORTED
+            return self._store.outcome_of_lease(found.seq, lease) in said
         return False
+
+
+def _handed_back(facts: Facts, body: bytes | None = None) -> tuple[OutcomeNumber, bytes]:
+    """How an attempt ends that had begun, and ends through no fault of its own. ``body``: what its worker says of that."""
+    body = body or HANDED_BACK
+    if not is_at_most_once(facts):
+        return OutcomeNumber.RELEASED, body
+    words = Failure.heading(body).message + ", and it may not be started twice"
+    return OutcomeNumber.LOST, Failure("WorkerLost", words, detail={"outcome": "lost"}).encode()
 
 
 def _references(

@@ -4,7 +4,7 @@ Events are dicts with ``t``, ``who``, ``what`` and mostly ``id``. Who says what:
 
     client   submitting (once?) · acknowledged · cancel-confirmed · received (state, digest) · read (before, state)
     master   submitted · leased · ended (outcome, state) · returned (state) · accepted (digest) · cancelled · expired ·
-             revived · purged (only where every process is simulated)
+             revived · followed (state, digest: it ended as what it became) · purged (only where every process is simulated)
     worker   started (number) · computed (outcome, digest)
 
 An attempt is numbered twice: ``attempt`` counts leases and is the fence, ``number`` is what the task sees and leaves out
@@ -81,6 +81,7 @@ class _Judge:
         self._leased = False
         self._state: int | None = None  # terminal state of this life, as the master wrote it
         self._accepted: tuple[int, str] | None = None
+        self._followed: tuple[int, str] | None = None  # state and digest of the task whose handle it returned
         self._started: set[int] = set()
         self._starts_of_life = 0
         self._returned: set[int] = set()  # attempts that were handed back as unstarted
@@ -106,6 +107,8 @@ class _Judge:
             self._fail("H6", f"{self._attempt} attempts were leased, the store counts {final.attempt}")
         if self._accepted is not None and final.digest != self._accepted[1]:
             self._fail("H4", "the stored result is not the accepted one")
+        if self._followed is not None and (final.state, final.digest) != self._followed:
+            self._fail("H4", "the stored result is not that of the task which it became")
         if self._accepted is not None:
             attempt, digest = self._accepted
             if self._computed.get(attempt, digest) != digest:
@@ -189,8 +192,15 @@ class _Judge:
     def _on_fell(self, event: Event) -> None:
         self._end(11)
 
+    def _on_followed(self, event: Event) -> None:
+        if self._leased:
+            self._fail("H5", f"it ended as what it became, and attempt {self._attempt} is leased")
+        self._followed = event["state"], event["digest"]
+        self._end(event["state"])
+
     def _on_revived(self, event: Event) -> None:
         self.lives += 1
+        self._followed = None
         self._state, self._cancel_confirmed, self._starts_of_life = None, False, 0
         self._received.clear()
 
@@ -201,6 +211,7 @@ class _Judge:
         self._purged = True
         self.lives += 1
         self._state, self._accepted, self._attempt, self._cancel_confirmed = None, None, 0, False
+        self._followed = None
         self._starts_of_life = 0
         for known in (self._started, self._returned, self._computed, self._received):
             known.clear()

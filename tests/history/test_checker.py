@@ -77,6 +77,9 @@ class Case(NamedTuple):
     why: str
 
 
+BECAME = ended(1, OutcomeNumber.BECAME, StateNumber.BLOCKED)
+FOLLOWED = said("followed", state=int(StateNumber.SUCCEEDED), digest="d")
+
 KEEPING = [
     Case("H1", GOOD, DONE, "acknowledged, and there"),
     Case("H1", [SUBMITTING], None, "never acknowledged, and not there"),
@@ -91,6 +94,7 @@ KEEPING = [
     ),
     Case("H4", GOOD, DONE, "accepted what was computed"),
     Case("H4", [*BEGIN, leased(1), started(1), accepted(1)], DONE, "killed before it could say what it was"),
+    Case("H4", [*BEGIN, leased(1), BECAME, FOLLOWED], DONE, "it ended as the task that it became"),
     Case("H5", [*BEGIN, *LOST_ONCE, *SECOND, computed(1, "late")], DONE_AT_TWO, "the late one was refused"),
     Case("H6", [*BEGIN, *LOST_ONCE, *SECOND], DONE_AT_TWO, "one, two"),
     Case("H7", [*BEGIN, *LOST_ONCE, *SECOND], DONE_AT_TWO, "one lease ended before the next began"),
@@ -130,6 +134,13 @@ BREAKING = [
     Case("H3", [*BEGIN, CANCELLED, leased(1)], GONE._replace(attempt=1), "leased after its end"),
     Case("H4", [*GOOD[:5], computed(1, "other"), *GOOD[6:]], DONE, "accepted what was not computed"),
     Case("H4", GOOD, DONE._replace(digest="other"), "the store keeps another result"),
+    Case(
+        "H4",
+        [*BEGIN, leased(1), BECAME, FOLLOWED],
+        DONE._replace(digest="other"),
+        "another result than that of the task which it became",
+    ),
+    Case("H5", [*BEGIN, leased(1), FOLLOWED], DONE, "it ended as what it became, and still ran"),
     Case("H5", [*BEGIN, *LOST_ONCE, leased(2), accepted(1)], DONE_AT_TWO, "a late result was accepted"),
     Case(
         "H5",

@@ -1,21 +1,23 @@
-"""An attempt that asks the master while it runs: for the results that it is given, and for its steps.
+"""An attempt that asks the master while it runs: for the results that it is given, for its steps, and for tasks that it submits itself.
 
 The steps are the shipped generators of ``worker/child/steps.py``; what they wait for comes as events. The results are read as
 ``common/values/needed.py`` reads them.
 
 Kinds of steps: ``call`` (how long it takes, ms), ``sleep`` (seconds), ``wait`` (for a signal, seconds at most); and no steps of the
-master: ``fail`` and ``die``, in the first so many attempts.
+master: ``fail`` and ``die``, in the first so many attempts; ``work`` (ms); ``spawn`` (submit this one of ``Spec.made``), ``await`` (the ends
+of all that were submitted, in so many threads), ``become`` (return the handle of this one of ``Spec.others``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgpack
 from tq.common.domain.directives import Suspended
-from tq.common.domain.id_runs import IdRun
-from tq.common.domain.model import OutcomeNumber
+from tq.common.domain.id_runs import IdRun, runs_with
+from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.common.errors import LeaseLost, StepChanged, StoreError, TqError, Unreachable
 from tq.common.values.needed import CARRIED_CODE, Carried
 from tq.worker.agent.jobs import Job
@@ -27,10 +29,10 @@ from .world import MS, SECOND
 
 if TYPE_CHECKING:
     from .caller import Then
+    from .children import Child
     from .oracle import Oracle
-    from .worker import Child
 
-DEPENDENCIES = ["get_dependencies"]
+DEPENDENCIES, TASKS = ["get_dependencies"], ["get_tasks"]
 PAUSE = 200 * MS  # before a call is made again
 SIGNAL = "approved"
 
@@ -84,6 +86,8 @@ class AskingAttempt:
         self._at = 0  # the step
         self._number = 0  # of it, as the master counts
         self._is_over = False
+        self._submitted: list[bytes] = []  # by this attempt
+        self._waits: dict[int, list[bytes]] = {}  # for the ends of these
 
     def begin(self) -> None:
         carried = msgpack.unpackb(self._job.payload, ext_hook=_opened) if self._spec.needs else None
@@ -95,6 +99,10 @@ class AskingAttempt:
 
     def cancel(self) -> None:
         self._is_over = True
+        if self._waits and self._child.world.chance(
+            0.7
+        ):  # else its process learns of it when its end is reported
+            self._wake(list(self._waits))
 
     # what it needs
 
@@ -134,6 +142,9 @@ class AskingAttempt:
                 self._next_step()
             else:
                 self._ends(OutcomeNumber.ERROR, -9 if kind == "die" else 0)
+            return
+        if kind in ("work", "spawn", "await", "become"):
+            self._do(kind, int(value))
             return
         self._number += 1
         number = self._number
@@ -185,6 +196,74 @@ class AskingAttempt:
         except Wrong as wrong:
             self._oracle.object(wrong.rule, str(wrong), wrong.id)
 
+    # what it submits itself, and waits for
+
+    def _do(self, kind: str, value: int) -> None:
+        if kind == "work":
+            self._child.later(value * MS, self._next_step)
+        elif kind == "spawn":
+            self._spawn(self._spec.made[value])
+        elif kind == "await":
+            self._await(value)
+        else:
+            self._becomes(self._spec.others[value])
+
+    def _spawn(self, made: Spec) -> None:
+        """The same task in each attempt, as a key makes it."""
+
+        def accepted(_: Any) -> None:
+            self._oracle.acknowledged(made.id)
+            self._submitted.append(made.id)
+            self._next_step()
+
+        self._oracle.submitting([made.id])
+        parent = [self._job.id, self._job.lease]
+        rows = list(runs_with([made.id], [made.payload]))
+        args = (made.task, made.options, rows, None, None, None, None, parent)
+        self._call(["get_task_queue", made.queue], "submit", args, accepted, self._fails)
+
+    def _await(self, threads: int) -> None:
+        """Each thread waits for a part of them; while one does, its slot is lent."""
+        parts = [self._submitted[place::threads] for place in range(threads)]
+        for part in filter(None, parts):
+            self._waits[self._child.worker.waits.begin(self._child, self._job, part)] = part
+        if self._waits:
+            self._ask_states()
+        else:
+            self._next_step()
+
+    def _ask_states(self) -> None:
+        """As far as lending is concerned, it is all the same how it learns of their ends."""
+        ids = list(dict.fromkeys(id for part in self._waits.values() for id in part))
+
+        def answered(states: list[Any]) -> None:
+            ended = {id for id, state in states if state < 0 or StateNumber(state).is_terminal}
+            self._wake([wait for wait, part in self._waits.items() if ended.issuperset(part)])
+            if self._waits:
+                self._child.later(PAUSE // 2, self._ask_states)
+            else:
+                self._next_step()
+
+        self._call(TASKS, "states", (ids,), answered, self._fails)
+
+    def _wake(self, waits: list[int]) -> None:
+        for wait in waits:
+            del self._waits[wait]
+            self._child.worker.waits.end(self._child, wait)
+
+    def refused(self, wait: int) -> None:
+        """WouldDeadlock is raised where it waits, and is not retried."""
+        if wait in self._waits and not self._is_over:
+            del self._waits[wait]
+            self._wake(list(self._waits))
+            self._ends(OutcomeNumber.DISCARD)
+
+    def _becomes(self, other: Spec) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._oracle.became.returned(self._job.id, self._job.attempt, other.id)
+            self._child.over(self._job, OutcomeNumber.BECAME, became=other.id)
+
     # what they have in common
 
     def _ask(
@@ -195,30 +274,49 @@ class AskingAttempt:
         then: Callable[[Any], None],
         otherwise: Callable[[TqError], None],
     ) -> None:
+        """As the attempt that has the lease."""
+
+        def served(value: Any, sent: int) -> None:
+            if value is not None:
+                self._oracle.served(self._job.id, self._job.attempt, sent, method)
+
+        self._call(target, method, (*self._token, *args), then, otherwise, served)
+
+    def _call(
+        self,
+        target: Any,
+        method: str,
+        args: tuple[Any, ...],
+        then: Callable[[Any], None],
+        otherwise: Callable[[TqError], None],
+        served: Callable[[Any, int], None] = lambda value, sent: None,
+    ) -> None:
         sent = self._child.world.now
 
         def answered(value: Any, error: TqError | None) -> None:
-            if error is None and value is not None:
-                self._oracle.served(self._job.id, self._job.attempt, sent, method)
+            if error is None:
+                served(value, sent)
             if self._is_over:
                 return
             if isinstance(error, (Unreachable, StoreError)):
-                self._child.later(PAUSE, lambda: self._ask(target, method, args, then, otherwise))
+                again = partial(self._call, target, method, args, then, otherwise, served)
+                self._child.later(PAUSE, again)
             elif error is not None:
                 self._child.log(f"refused: {method}: {type(error).__name__}", self._job.id)
                 otherwise(error)
             else:
                 then(value)
 
-        self._relay(self._child, list(target), method, (*self._token, *args), answered)
+        self._relay(self._child, list(target), method, args, answered)
 
     def _fails(self, error: TqError | None = None) -> None:
+        self._wake(list(self._waits))
         self._ends(OutcomeNumber.ERROR)
 
     def _ends(self, outcome: OutcomeNumber, dies: int = 0, after: float | None = None) -> None:
         if not self._is_over:
             self._is_over = True
-            self._child.over(outcome, dies, after)
+            self._child.over(self._job, outcome, dies, after)
 
 
 def _opened(code: int, body: bytes) -> Any:

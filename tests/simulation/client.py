@@ -68,7 +68,9 @@ class Client(Program):
         roll = self.world.random.random()
         some = self.world.random.sample(list(self.accepted), min(3, len(self.accepted)))
         if roll < 0.62 or not some:
-            self._submit(self._load.batch())
+            specs = self._load.batch()
+            self._load.nest(specs)
+            self._submit(specs)
         elif roll < 0.72:
             self._call(TASKS, "cancel", [some], ("cancel", some), repeatable=True)
         elif roll < 0.77:

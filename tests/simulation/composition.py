@@ -115,6 +115,9 @@ class Composition:
             self._move(event["id"], OPEN)
         elif what in ENDS:
             self._end(event, ENDS[what])
+        elif what == "followed":
+            self._digests[event["id"]] = event["digest"]
+            self._end(event, event["state"])
         elif what in ("ended", "returned") and event["state"] >= SUCCEEDED:
             self._end(event, event["state"])
 

@@ -15,6 +15,7 @@ from .world import MS, SECOND, World
 
 TASKS = ("jobs:short", "jobs:long", "jobs:rare")  # rare: not every worker serves it
 QUEUES = ("default", "bulk")
+DEPTH_MAX, RECENT = 3, 60  # of tasks that submit others; from so many of the last ones one is chosen
 
 
 class Attempt(NamedTuple):
@@ -24,6 +25,7 @@ class Attempt(NamedTuple):
     outcome: OutcomeNumber = OutcomeNumber.SUCCESS
     dies: int = 0  # the code its process ends with
     listens: bool = True  # to a request to end
+    blocks: bool = False  # the loop that it shares with others, if there is one
     after: float | None = None
 
 
@@ -46,6 +48,8 @@ class Spec:
     steps: tuple[tuple[str, float], ...] = ()  # ``attempts.py`` has the kinds
     result_bytes: int = 0  # besides what it says
     columns: dict[str, Any] | None = None  # of the batch: limits and tenants
+    made: list[Spec] = field(default_factory=list)  # by it, in each attempt
+    others: list[Spec] = field(default_factory=list)  # whose handles it may return
 
     def attempt(self, number: int) -> Attempt:
         short = self.duration
@@ -68,6 +72,10 @@ class Spec:
                 return Attempt(3600 * SECOND)
             case "deaf" if number <= 1:
                 return Attempt(3600 * SECOND, listens=False)
+            case "blocks" if number <= 2:
+                return Attempt(short, blocks=True)
+            case "blocks, deaf" if number <= 1:
+                return Attempt(short, blocks=True, listens=False)
         return Attempt(short)
 
 
@@ -81,6 +89,10 @@ class Load:
         self._world, self._uneven, self.is_uneven = world, uneven, uneven > 0
         self.specs: dict[bytes, Spec] = {}
         self.limited: Random | None = None  # decides which tasks have limits; None: none have
+        self.blocking: Random | None = None  # the same of those that block the loop that they share
+        self.nested: Random | None = (
+            None  # the same of those that submit tasks, wait for them, and become them
+        )
 
     def batch(self) -> list[Spec]:
         """Some tasks of one callable, queue and character: what one submit carries."""
@@ -131,11 +143,69 @@ class Load:
             spec = Spec(id, queue, task, character, options, length, payload, specs)
             self.specs[id] = spec
             specs.append(spec)
+        if self.blocking is not None and character in ("hangs", "deaf", "retries"):
+            self._block(specs, self.blocking)
         if self.limited is not None and task == "jobs:short":
             said = columns(self.limited, len(specs))
             for spec in specs:
                 spec.columns = said
         return specs
+
+    def _block(self, specs: list[Spec], random: Random) -> None:
+        """One of them, for longer or shorter than a loop may stand still."""
+        spec = random.choice(specs)
+        spec.character = "blocks, deaf" if spec.character == "deaf" else "blocks"
+        spec.duration = random.randint(300 * MS, 9 * SECOND)
+
+    def nest(self, specs: list[Spec]) -> None:
+        """Some of these submit tasks themselves, wait for them inside themselves, or return their handles."""
+        random = self.nested
+        if (
+            random is None
+            or specs[0].task == "jobs:rare"
+            or specs[0].character not in ("plain", "fails", "crashes")
+        ):
+            return
+        # None that waits inside itself: a task that becomes what waits for it waits without end.
+        before = [one for one in list(self.specs.values())[-RECENT:] if not one.steps and one not in specs]
+        for spec in specs[: random.randint(0, 3)]:
+            self._nest(spec, random, 1, before)
+
+    def _nest(self, spec: Spec, random: Random, depth: int, before: list[Spec]) -> None:
+        """``before``: what it may become besides what it submits."""
+        count = random.randint(1, 3)
+        for _ in range(count):
+            made = self._made(random)
+            spec.made.append(made)
+            if depth < DEPTH_MAX and random.random() < 0.4:
+                self._nest(made, random, depth + 1, before)
+        if count > 1 and random.random() < 0.15:  # a circle, which is refused
+            for one, other in ((0, 1), (1, 0)):
+                spec.made[one].steps, spec.made[one].others = (("become", 0),), [spec.made[other]]
+        spec.others = [random.choice(spec.made), random.choice(before or spec.made)]
+        spawns, waits = [("spawn", place) for place in range(count)], ("await", random.randint(1, 2))
+        become = ("become", int(random.random() < 0.2))
+        spec.steps = random.choice(
+            (
+                (*spawns, waits),
+                (*spawns, waits, ("fail", 1), ("work", 50)),
+                (("work", 100), *spawns, ("work", 300), waits),
+                (spawns[0], waits, *spawns[1:], waits),
+                (*spawns, become),
+                (*spawns, waits, become),
+            )
+        )
+
+    def _made(self, random: Random) -> Spec:
+        queue, task = random.choice(QUEUES), random.choice(TASKS[:2])
+        character = random.choice(("plain", "plain", "plain", "fails", "hopeless", "crashes"))
+        options: dict[str, Any] = {"max_crashes": 4}
+        if character == "fails":
+            options |= {"retries": 3, "backoff": 0.2}
+        id, payload = self.new_id(), random.randbytes(8)
+        length = random.randint(100, 5 * MS if task == "jobs:short" else 700 * MS)
+        spec = self.specs[id] = Spec(id, queue, task, character, options, length, payload)
+        return spec
 
     def _uneven_array(self) -> list[Spec]:
         """Short tasks, of which a few take long or have to be tried again: it ends piece by piece."""

@@ -7,7 +7,7 @@ here can only be seen where time and faults are known exactly.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from tq.master.tasks.routes import Routes
 from tq.master.workers.membership import Membership
 
 from ..history.checker import Final, check
+from .becoming import Becomings
 from .composition import Composition
 from .instants import Instants, Wrong
 from .limited import LimitLaws
@@ -27,6 +28,7 @@ from .world import SECOND, World
 
 if TYPE_CHECKING:
     from tq.master.engine.engine import Engine
+    from tq.worker.agent.jobs import Job
 
     from .client import Client
     from .disk import SimulatedStore
@@ -94,7 +96,9 @@ class Oracle:
         self._once_leased: dict[bytes, Callable[[], object]] = {}
         self.composition = Composition(load.specs)
         self.steps = RecordedSteps()
+        self.became = Becomings(load.specs)
         self.limits: LimitLaws | None = None
+        self._spared: set[tuple[bytes, int]] = set()  # attempts whose process died by another one
         self._gained_ms = 0  # time that passed for masters only: the wall's clock jumped while none ran
 
     # the store's side
@@ -152,6 +156,13 @@ class Oracle:
             self._note_end(event)
             if event["what"] == "ended":
                 self._charge(event)
+                if (
+                    event["outcome"] == OutcomeNumber.CRASH
+                    and (event["id"], event["attempt"]) in self._spared
+                ):
+                    raise Broken(
+                        "W1", "it is charged a crash that another task in its process has caused", event["id"]
+                    )
                 if event["outcome"] == OutcomeNumber.LOST:
                     self._lost(event)
             elif event["what"] == "expired":
@@ -167,6 +178,9 @@ class Oracle:
             elif event["what"] == "purged":
                 self._failures.pop(event["id"], None)
                 self._purge(event)
+        with objections():
+            for event in pending:
+                self.became.take(event)
         if self.master is not None:
             self._time(store, self.master.engine)
         if self.has_flows:
@@ -204,7 +218,7 @@ class Oracle:
         if what == "accepted" or (what == "ended" and event["outcome"] in REPORTED):
             self._reported_at[event["id"], event["attempt"]] = now
         ends = what in ("ended", "returned") and event["state"] >= StateNumber.SUCCEEDED
-        if ends or what in ("accepted", "cancelled", "expired", "fell"):
+        if ends or what in ("accepted", "cancelled", "expired", "fell", "followed"):
             self._over_at[event["id"]] = self._transaction_at  # its commit may come much later
 
     def _purge(self, event: dict[str, Any]) -> None:
@@ -367,6 +381,8 @@ class Oracle:
 
     def _lost(self, event: dict[str, Any]) -> None:
         assert self.master is not None
+        if (event["id"], event["attempt"]) in self._spared:
+            return  # handed back by its worker, after it had begun
         leased = next(
             other
             for other in reversed(self.events)
@@ -396,6 +412,14 @@ class Oracle:
                 "I7", f"attempt {attempt} was started by a worker that had been ordered to drop it", id
             )
 
+    def spared(self, jobs: list[Job]) -> None:
+        """Their process dies, by the code of another job in it."""
+        self._spared.update(job.key for job in jobs)
+
+    def awaited(self, ids: Iterable[bytes]) -> set[bytes]:
+        """What has to end before these can."""
+        return self.became.awaited(ids)
+
     def object(self, rule: str, text: str, id: bytes | None) -> None:
         raise Broken(rule, text, id)
 
@@ -420,9 +444,9 @@ class Oracle:
 
     def answered(self, sent: int, rows: list[Any], stale: Container[int]) -> None:
         """R2: a report is stale if, and only if, the attempt had not ended by such a report before. ``sent``: when it was."""
-        for index, (id, attempt, *_) in enumerate(rows):
+        for index, (id, attempt, _, outcome, *_) in enumerate(rows):
             reported = self._reported_at.get((id, attempt))
-            if id in self.forgotten:
+            if id in self.forgotten or outcome == OutcomeNumber.RELEASED:
                 continue
             if index in stale and reported is not None and reported < sent:
                 raise Broken(

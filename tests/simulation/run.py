@@ -12,6 +12,7 @@ from typing import Any
 from tq.common.auth.keys import Verifier
 from tq.common.errors import StoreError
 
+from .children import ConcurrentChild
 from .client import Client
 from .composer import Composer
 from .disk import Disk, SimulatedStore
@@ -23,7 +24,7 @@ from .oracle import Broken, Confused, Oracle
 from .placed import HOSTS, chance_of
 from .planner import Planner
 from .situations import UNEVEN, Situations, is_directed, keeps_few_results
-from .worker import Worker
+from .worker import LENT_CHILDREN, Worker
 from .world import MS, SECOND, Process, World
 
 CHAOS = 25 * SECOND  # of faults and submits
@@ -45,6 +46,12 @@ DAMAGED = (
 WITH_SCHEDULES = 3  # every third seed
 WITH_FLOWS = 5  # every fifth seed
 WITH_LIMITS, LIMITED = 11, 9  # seeds that leave this rest
+WITH_POOLS, POOLS = 11, 3  # children run many jobs at a time
+WITH_NESTED, NESTED = (
+    11,
+    8,
+)  # tasks wait for others inside themselves, or become them; every other one has limits, too
+PLACES = (2, 5, 30)
 COMPOSED = 60 * SECOND  # what tasks that need each other may take longer
 DECIDED = 20 * SECOND  # a master that stood still when the faults ended has had its time
 SHORT_TTL_MS = 8_000  # results are purged while others of their array still run
@@ -78,8 +85,14 @@ class Cluster:
         self._placed = chance_of(seed)
         self.load = Load(world, uneven=UNEVEN if self.is_directed else 0.0, placed=self._placed)
         self.oracle = Oracle(world, self.load)
-        if seed % WITH_LIMITS == LIMITED and not self.is_directed:
+        is_nested, turn = seed % WITH_NESTED == NESTED, seed // WITH_NESTED
+        if (seed % WITH_LIMITS == LIMITED or (is_nested and turn % 2)) and not self.is_directed:
             self.load.limited, self.oracle.limits = Random(~seed), LimitLaws()
+        if is_nested:
+            self.load.nested = Random(~seed)
+        self._pools: Random | None = None  # decides which workers run many jobs in a process
+        if seed % WITH_POOLS == POOLS or (is_nested and turn % 3 == 0):
+            self._pools = self.load.blocking = Random(~seed)
         self.disk = Disk(world)
         self.disk.begun, self.disk.took_effect = self.oracle.begun, self.oracle.took_effect
         self.disk.purged = self.oracle.purged
@@ -130,6 +143,8 @@ class Cluster:
             self._kinds += Situations(self).kinds
         self.planner = self._planner(seed) if seed % WITH_SCHEDULES == 1 else None
         self.composers = self._composers(seed) if seed % WITH_FLOWS == 4 else []
+        if self._pools is not None:
+            self._kinds += [self.kill_child, self.stand_still_in_a_process]
         if self.composers and seed % 2:
             self._kinds.append(Situations(self).stand_still_amid_steps)
         self._rate = world.random.choice([300 * MS, 1 * SECOND, 4 * SECOND])
@@ -158,7 +173,10 @@ class Cluster:
         self._lives += 1
         slots = slots or self.world.between(1, 3)
         has = HOSTS[-1] if self._placed is None else self._placed.choice(HOSTS)
-        return Worker(self.world, self.network, self.oracle, self.load, f"worker-{self._lives}", slots, has)
+        places = 0 if self._pools is None or self._pools.random() < 0.2 else self._pools.choice(PLACES)
+        lent = LENT_CHILDREN if self.load.nested is None else self.load.nested.randint(1, LENT_CHILDREN)
+        name = f"worker-{self._lives}"
+        return Worker(self.world, self.network, self.oracle, self.load, name, slots, has, places, lent)
 
     def _new_client(self) -> Client:
         self._lives += 1
@@ -276,6 +294,15 @@ class Cluster:
         worker = self._worker()
         if worker is not None and worker.children:
             worker.children[self.world.random.choice(sorted(worker.children))].die(-9)
+
+    def stand_still_in_a_process(self) -> None:
+        """One child alone is stopped for a while, as by a debugger: to its supervisor its loop is blocked."""
+        worker = self._worker()
+        if worker is not None and worker.children:
+            child = worker.children[self.world.random.choice(sorted(worker.children))]
+            if isinstance(child, ConcurrentChild) and not child.paused:
+                child.pause()
+                self._later(self.world.between(MS, 8 * SECOND), child.resume)
 
     def drain_worker(self) -> None:
         worker = self._worker()

@@ -1,4 +1,4 @@
-"""A worker: the shipped agent, with effects whose children are made of events. Mirrors ``worker/supervisor/supervisor.py``."""
+"""A worker: the shipped agent, with effects whose children are made of events. Mirrors ``worker/supervisor/``."""
 
 from __future__ import annotations
 
@@ -6,204 +6,35 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from tq.common.contract.workers import ReportRow
 from tq.common.domain.id_runs import PLACE_BYTES, IdRun, ids_named
 from tq.common.domain.model import OutcomeNumber, Role
-from tq.common.errors import TqError
-from tq.common.runtime.history import digest
+from tq.common.errors import InvalidArgument, TqError
 from tq.worker.agent.agent import Agent
+from tq.worker.agent.concurrent_children import Concurrency
 from tq.worker.agent.ended import EndedSlice
 from tq.worker.agent.finish_call import FinishCall
-from tq.worker.agent.jobs import Death, Job
+from tq.worker.agent.jobs import Death
 from tq.worker.agent.outbox import Outbox
-from tq.worker.agent.reports import JobReport, LeftReport, Report, SliceReport
+from tq.worker.agent.reports import Report
 from tq.worker.agent.runs import JobRun
 from tq.worker.agent.watchdog import LOOK_SECONDS, TICK_SECONDS
-from tq.worker.child.start_page import BEGUN, LEFT, RUNS, TAKEN, StartPage
 
-from .attempts import AskingAttempt
 from .caller import Connection, Reconnecting, Then
+from .children import KILL_GRACE_SECONDS, Child, ConcurrentChild
 from .load import TASKS, Load
 from .master import HEARTBEAT_SECONDS, Greeting
 from .network import Network
-from .oracle import Oracle
+from .oracle import Oracle, objections
 from .placed import HOSTS
-from .world import MS, SECOND, Handle, Process, World
+from .waiting import Waits
+from .world import MS, SECOND, Process, World
 
 DISPATCHER = ["get_dispatcher"]
-KILL_GRACE_SECONDS = 0.5
-LONG_MS = 2_000  # of a step
-LATE_SECONDS = 4.0  # half of it is more than the grace
-
-
-class Child(Process):
-    """A process that runs the jobs of its blocks, in order. Its page is the shipped one; between the two looks at it that
-    begin a job, the supervisor may take back."""
-
-    def __init__(self, worker: Worker, number: int) -> None:
-        super().__init__(worker.world, f"{worker.process.name}/{number}")
-        self.number, self.ready, self.is_retired = number, False, False
-        self._worker, self._oracle, self._load = worker, worker.oracle, worker.load
-        self._jobs: deque[tuple[int, Job]] = deque()
-        self._words = [0] * 32
-        self._page = StartPage(self._words)
-        self._sent = 0  # the ordinal of the last job
-        self._is_between = False  # the two steps that begin a job
-        self._current: tuple[Job, Handle | AskingAttempt] | None = None
-        self.node = b""  # for the master, once it has called it
-        self._reports: list[Report] = []
-        self._flushing = False
-        self._channel_at = self._socket_at = 0
-        self.later(worker.world.between(20 * MS, 200 * MS), self._hello)
-
-    # what the supervisor does with it
-
-    def send(self, runs: list[JobRun]) -> None:
-        self._sent = runs[-1].end - 1
-        self._socket_at = max(self._socket_at, self.world.now + self.world.between(20, 300))  # in order
-        block = [(job.ordinal, job) for run in runs for job in run.jobs()]
-        self.later(self._socket_at - self.world.now, partial(self._receive, block))
-
-    def begun(self, *, for_certain: bool = False) -> int:
-        return self._page.runs if for_certain else self._page.begun
-
-    def take_back(self) -> int:
-        return self._page.take_back(self._sent)
-
-    def notify(self, ordinal: int, kind: str) -> None:
-        if kind == "flush":
-            self.later(self.world.between(20, 300), self._flush)
-            return
-        outcome = OutcomeNumber.TIMEOUT if kind == "timeout" else OutcomeNumber.CANCELLED
-        self.later(self.world.between(20, 300), lambda: self._noticed(ordinal, outcome))
-
-    def retire(self) -> None:
-        """No more jobs: it ends by itself."""
-        assert self._current is None
-        self.is_retired = True
-        self.later(self.world.between(10, 300), lambda: self.die(0))
-
-    def die(self, code: int) -> None:
-        if not self.alive:
-            return
-        if self._current is not None:
-            self.log(f"dies with {code}", self._current[0].id)
-        self.kill()
-        self._tell(lambda: self._worker.child_died(self, Death(code)))
-
-    @property
-    def is_amid_steps(self) -> bool:
-        """Whether it runs an attempt with long steps."""
-        current = None if self._current is None else self._load.specs[self._current[0].id]
-        return current is not None and any(value >= LONG_MS for _, value in current.steps)
-
-    # its own life
-
-    def _hello(self) -> None:
-        self.ready = True
-        self._tell(lambda: self._worker.child_ready(self))
-
-    def _receive(self, jobs: list[tuple[int, Job]]) -> None:
-        self._jobs.extend(jobs)
-        self._next()
-
-    def _next(self) -> None:
-        if self._current is not None or self._is_between:
-            return
-        while self._jobs and self._words[TAKEN] >= self._jobs[0][0]:
-            self._jobs.popleft()
-        if not self._jobs:
-            return
-        ordinal, job = self._jobs.popleft()
-        self._words[BEGUN] = ordinal
-        if self.world.chance(0.2):
-            self._is_between = True
-            self.later(self.world.between(1, 100 * MS), partial(self._begin, ordinal, job))
-        else:
-            self._begin(ordinal, job)
-
-    def _begin(self, ordinal: int, job: Job) -> None:
-        self._is_between = False
-        if self._words[TAKEN] >= ordinal:
-            self.log("left", job.id)
-            self._words[LEFT] = ordinal
-            self._reports.append(LeftReport(ordinal))
-            self._flush()
-            self._next()
-            return
-        self._words[RUNS] = ordinal
-        spec = self._load.specs[job.id]
-        self._oracle.started(self._worker, job.id, job.attempt, job.number, self.name)
-        if spec.needs or spec.steps:
-            asking = AskingAttempt(self, self._oracle, job, spec, self._worker.relay)
-            self._current = job, asking
-            asking.begin()
-            return
-        plan = spec.attempt(job.attempt)
-        handle = self.later(plan.duration, lambda: self.over(plan.outcome, plan.dies, plan.after))
-        self._current = job, handle
-
-    def over(self, outcome: OutcomeNumber, dies: int = 0, after: float | None = None) -> None:
-        """The current attempt ends."""
-        if dies:
-            self.die(dies)
-            return
-        assert self._current is not None
-        job, _ = self._current
-        self._current = None
-        spec = self._load.specs[job.id]
-        payload = spec.payload if spec.needs else job.payload
-        result = b"result %b %d" % (payload, job.attempt) + bytes(spec.result_bytes)
-        body = result if outcome == OutcomeNumber.SUCCESS else None
-        self._oracle.note(
-            "computed",
-            id=job.id,
-            attempt=job.attempt,
-            outcome=int(outcome),
-            digest=digest(body),
-            who=self.name,
-        )
-        started = self.world.now / SECOND
-        self._note(job.ordinal, int(outcome), body, started, after)
-        if not self._flushing:
-            self._flushing = True
-            self.later(self.world.between(10, 5 * MS), self._flush)
-        self._next()
-
-    def _note(
-        self, ordinal: int, outcome: int, body: bytes | None, started: float, after: float | None
-    ) -> None:
-        """Results of consecutive ordinals travel together."""
-        last = self._reports[-1] if self._reports else None
-        if outcome or body is None:
-            self._reports.append(JobReport(ordinal, outcome, body, started, 0.001, after))
-        elif isinstance(last, SliceReport) and last.ordinal + len(last.bodies) == ordinal:
-            last.bodies.append(body)
-            last.started.append(started)
-            last.seconds.append(0.001)
-        else:
-            self._reports.append(SliceReport(ordinal, [body], array("d", [started]), array("d", [0.001])))
-
-    def _noticed(self, ordinal: int, outcome: OutcomeNumber) -> None:
-        if self._current is None or self._current[0].ordinal != ordinal:
-            return
-        job, handle = self._current
-        if self._load.specs[job.id].attempt(job.attempt).listens:
-            handle.cancel()
-            self.over(outcome)
-
-    def _flush(self) -> None:
-        self._flushing = False
-        reports, self._reports = self._reports, []
-        if reports:
-            self._tell(lambda: self._worker.child_reported(self, reports))
-
-    def _tell(self, action: Callable[[], None]) -> None:
-        """To the supervisor, in order."""
-        self._channel_at = max(self._channel_at, self.world.now + self.world.between(20, 500))
-        self.world.schedule(self._channel_at - self.world.now, self._worker.process, action)
+LATE_SECONDS: Final = 4.0  # half of it is more than the grace
+LENT_CHILDREN: Final = 4  # of each slot
 
 
 class Worker(Reconnecting):
@@ -218,9 +49,11 @@ class Worker(Reconnecting):
         name: str,
         slots: int,
         has: Mapping[str, Any] = HOSTS[-1],
+        places: int = 0,
+        lent_children: int = LENT_CHILDREN,
     ) -> None:
-        """``has``: its labels and resources."""
-        self.has = has
+        """``has``: its labels and resources. ``places``: how many jobs each child runs at a time; 0: one after the other."""
+        self.has, self._places = has, places
         self.world, self.oracle, self.load, self.slots = world, oracle, load, slots
         self.node = world.random_bytes(16)
         super().__init__(Process(world, name), network, Greeting(Role.WORKER, self.node))
@@ -235,18 +68,22 @@ class Worker(Reconnecting):
         self._reports_on_others = False  # what it has given back, once it is leased again
         self._unsent: list[Callable[[], None]] = []  # calls of children, for the next connection
         self.ended = False
+        self._replaced: set[int] = set()  # children in whose place others were started already
+        self.waits = Waits(self, slots * max(1, places) * lent_children)
         self.agent = Agent(
             self,
             self,
-            slots,
+            slots * max(1, places),
             lent=self,
             kill_grace_seconds=KILL_GRACE_SECONDS,
             report=self._report,
             max_tasks_per_child=world.between(1, 40) if world.chance(0.3) else 0,
+            lent_children=lent_children,
+            concurrent=Concurrency(places, self) if places else None,
         )
         oracle.workers[self.node] = self
         for _ in range(slots):
-            self._start_child()
+            self.start_child()
         self.connect()
         self.process.log("started")
 
@@ -265,7 +102,7 @@ class Worker(Reconnecting):
         """SIGTERM."""
         if self.process.alive and not self.agent.draining:
             self.process.log("drains")
-            self.agent.drain(self._now())
+            self.agent.drain(self.seconds)
             self._after()
 
     # the connection
@@ -274,14 +111,14 @@ class Worker(Reconnecting):
         info = {
             "host": self.process.name,
             "pid": 1,
-            "slots": self.slots,
+            "slots": self.slots * max(1, self._places),
             **self.has,
             "tasks": self.tasks,
             "queues": None,
             "version": "simulated",
         }
         held, sent = one_by_one(self.agent.held), self.world.now
-        held_with_seconds = self.agent.held_with_seconds(self._now())
+        held_with_seconds = self.agent.held_with_seconds(self.seconds)
 
         def announced(answer: Any, error: TqError | None) -> None:
             if error is not None:
@@ -290,7 +127,7 @@ class Worker(Reconnecting):
             self.connection = connection
             dropped = ids_named(answer["dropped"])
             self.oracle.announced(self, sent, held, dropped)
-            self.agent.connect(dropped, self._now())
+            self.agent.connect(dropped, self.seconds)
             self._await_orders(connection)
             self._beat(connection)
             unsent, self._unsent = self._unsent, []
@@ -325,7 +162,13 @@ class Worker(Reconnecting):
     def is_amid_steps(self) -> bool:
         return any(child.is_amid_steps for child in self.children.values())
 
-    def _ask(self, method: str, then: Callable[[Any], None], *args: Any) -> None:
+    def _ask(
+        self,
+        method: str,
+        then: Callable[[Any], None],
+        *args: Any,
+        refused: Callable[[TqError], bool] = lambda error: False,
+    ) -> None:
         connection = self.connection
         if connection is None:
             return
@@ -334,14 +177,14 @@ class Worker(Reconnecting):
             if error is None:
                 if connection is self.connection:
                     then(answer)
-            elif not connection.over:
+            elif not connection.over and not refused(error):
                 connection.end(f"{method}: {error}")
 
         connection.call(DISPATCHER, method, args, done)
 
     def _beat(self, connection: Connection) -> None:
         if connection is self.connection:
-            self._ask("beat", lambda _: None, self.agent.starts.rows(self._now()))
+            self._ask("beat", lambda _: None, self.agent.starts.rows(self.seconds))
             self.process.later(int(HEARTBEAT_SECONDS * SECOND), lambda: self._beat(connection))
 
     def _await_orders(self, connection: Connection) -> None:
@@ -349,7 +192,7 @@ class Worker(Reconnecting):
             self._await_orders(connection)
             for order in orders:
                 if order[0] == "cancel":
-                    self.agent.cancel(order[1], order[2], self._now())
+                    self.agent.cancel(order[1], order[2], self.seconds)
                 else:
                     self.drain()
             self._after()
@@ -359,7 +202,11 @@ class Worker(Reconnecting):
     # the agent's effects
 
     def send(self, child: int, runs: list[JobRun], *, is_swift: bool) -> None:
-        self.children[child].send(runs)
+        one = self.children[child]
+        if one.is_lent:
+            with objections():
+                self.waits.judge_sent(one, runs)
+        one.send(runs)
         self._tick_soon()
         if len(self.agent.children[child].jobs) > 1:
             self._look_soon()
@@ -375,28 +222,64 @@ class Worker(Reconnecting):
 
     def signal(self, child: int, *, kill: bool) -> None:
         one = self.children[child]
-        one.later(self.world.between(10, 300), lambda: one.die(-9 if kill else -15))
+        one.kernel.later(self.world.between(10, 300), lambda: one.die(-9 if kill else -15))
 
     def dump(self, child: int) -> None:
         """Nothing that decides depends on it."""
 
+    def retire(self, child: int) -> None:
+        one = self.children[child]
+        one.retire()
+        if not one.is_lent and child not in self._replaced:
+            self.start_child()
+
+    # and those of children that run many jobs
+
+    def replace(self, child: int) -> None:
+        if child not in self._replaced:
+            self._replaced.add(child)
+            self.start_child()
+
+    def beat(self, child: int) -> tuple[int, int]:
+        one = self.children[child]
+        assert isinstance(one, ConcurrentChild)
+        return one.beat
+
+    def starved(self, child: int, now: float) -> float:
+        return 0.0
+
+    def stack(self, child: int, ordinal: int) -> str:
+        return ""
+
+    # and those of tasks that wait for others
+
     def start_lent(self) -> None:
-        """No task waits inside itself here."""
+        self.waits.start_lent()
 
     def refuse_wait(self, child: int, wait: int, why: str) -> None:
-        """As above."""
+        with objections():
+            self.waits.refuse(self.children[child], wait)
 
     def lend(self, token: int, waiter: bytes, runs: list[IdRun], want: int) -> None:
-        """As above."""
+        def lent(answer: Any) -> None:
+            lease, groups = answer
+            if runs and (groups or not want):
+                self.agent.lending.lent(token, lease, groups, self.seconds)
+            self._after()
 
-    def retire(self, child: int) -> None:
-        self.children[child].retire()
-        self._start_child()
+        def refused(error: TqError) -> bool:
+            if isinstance(error, InvalidArgument):
+                self.agent.lending.refused(token, str(error), self.seconds)
+            return isinstance(error, InvalidArgument)
+
+        self._ask("lend", lent, waiter, [run.to_wire() for run in runs], want, refused=refused)
+
+    # and those of the master
 
     def lease(self, want: int) -> None:
         def granted(answer: Any) -> None:
             lease, groups = answer
-            self.agent.granted(lease, groups, self._now())
+            self.agent.granted(lease, groups, self.seconds)
             self._after()
 
         self._ask("lease", granted, want)
@@ -454,13 +337,13 @@ class Worker(Reconnecting):
         def finished(answer: Any) -> None:
             stale = call.stale(answer)
             self.oracle.answered(sent, rows, stale)
-            self.agent.finished(stale, self._now())
+            self.agent.finished(stale, self.seconds)
             self._after()
 
         self._ask("finish", finished, *call.arguments)
 
-    def release(self, held: list[list[Any]], *, begun: bool = False) -> None:
-        self._ask("release", lambda _: None, held, *([True] if begun else []))
+    def release(self, held: list[list[Any]]) -> None:
+        self._ask("release", lambda _: None, held)
         if not (self._confused or self._reports_on_others):
             return
         success = int(OutcomeNumber.SUCCESS)
@@ -477,30 +360,37 @@ class Worker(Reconnecting):
         self._ask("beat", lambda _: None, rows)
 
     def starting(self, ids: list[bytes]) -> None:
-        self._ask("starting", lambda _: self.agent.may_start(ids, self._now()), ids)
+        self._ask("starting", lambda _: self.agent.may_start(ids, self.seconds), ids)
 
     # children
 
-    def _start_child(self) -> None:
-        if self.process.alive and not self.agent.draining and not self.ended:
-            self.children[self._next_child] = Child(self, self._next_child)
+    def start_child(self, *, is_lent: bool = False) -> None:
+        """``is_lent``: while it drains, too."""
+        if self.process.alive and (is_lent or not self.agent.draining) and not self.ended:
+            make = ConcurrentChild if self._places else Child
+            self.children[self._next_child] = make(self, self._next_child, is_lent=is_lent)
             self._next_child += 1
 
     def child_ready(self, child: Child) -> None:
-        self.agent.child_ready(child.number, self._now())
+        self.agent.child_ready(child.number, self.seconds, is_lent=child.is_lent)
 
     def child_reported(self, child: Child, reports: list[Report]) -> None:
-        self.agent.child_reported(child.number, reports, self._now())
+        self.agent.child_reported(child.number, reports, self.seconds)
+        self.waits.over(child)
         self._after()
 
     def child_died(self, child: Child, death: Death) -> None:
         if child.ready and child.number in self.agent.children:
-            self.agent.child_died(child.number, death, child.begun(), self._now())
+            self.agent.child_died(child.number, death, child.begun(), self.seconds)
+        elif child.is_lent:
+            self.waits.not_started()
         self.children.pop(child.number, None)
+        self.waits.over(child)
         if child.node and self.connection is not None:
             self.connection.child_gone(child.node)
-        if not child.is_retired:
-            self.process.later(10 * MS, self._start_child)
+        if not (child.is_retired or child.is_lent or child.number in self._replaced):
+            self.process.later(10 * MS, self.start_child)
+        self._replaced.discard(child.number)
         self._after()
 
     # time and the end
@@ -517,14 +407,14 @@ class Worker(Reconnecting):
 
     def _look(self) -> None:
         self._looking = False
-        if self.agent.look(self._now()):
+        if self.agent.look(self.seconds):
             self._look_soon()
 
     def _tick(self) -> None:
         self._ticking = False
-        self.agent.tick(self._now())
+        self.agent.tick(self.seconds)
         self._after()
-        if self.agent.children.busy or self.agent.backlog.waiting:
+        if self.agent.children.busy or self.agent.backlog.waiting or self.agent.lending.keeps_children:
             self._tick_soon()
 
     def _after(self) -> None:
@@ -545,7 +435,9 @@ class Worker(Reconnecting):
     def _report(self, action: str, **fields: Any) -> None:
         self.process.log(f"{action} {fields.get('task', '')}")
 
-    def _now(self) -> float:
+    @property
+    def seconds(self) -> float:
+        """The time."""
         return self.world.now / SECOND
 
 

@@ -103,7 +103,6 @@ class Workshop:
         self.leases: deque[int] = deque()  # what unanswered lease calls want
         self.finishing: deque[list[Row]] = deque()  # the rows of unanswered finish calls
         self.released: list[Row] = []
-        self.released_begun: list[Row] = []
         self.starts: deque[list[bytes]] = deque()  # unanswered announcements of suspects
         self.notices: list[tuple[int, int, str]] = []
         self.signals: list[tuple[int, bool]] = []
@@ -206,8 +205,8 @@ class Workshop:
         self.call = call
         self.finishing.append(call.rows())
 
-    def release(self, held: list[Row], *, begun: bool = False) -> None:
-        (self.released_begun if begun else self.released).extend(one_by_one(held))
+    def release(self, held: list[Row]) -> None:
+        self.released.extend(one_by_one(held))
 
     def starting(self, ids: list[bytes]) -> None:
         self.starts.append(ids)

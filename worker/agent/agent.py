@@ -186,7 +186,7 @@ class Agent:
         child.ended = now
         if child.is_asleep:
             self.lending.job_ended(child)
-        if not self.draining:
+        if child.is_lent or not self.draining:  # what is lent runs for those that are waited for
             self.children.retire_if_due(child)
         return self.work(now)
 
@@ -201,13 +201,8 @@ class Agent:
         child = self.children.pop(number)
         self.lending.forget(child)
         self._returns.take_back(child, begun)
-        spared: list[list[Any]] = []
         for job, since, outcome, failure in fates_of(child, death, self.last_lines):
-            if outcome is None or failure is None:
-                spared.append(job.held)
-            else:
-                self.ended.put(job, outcome, failure.encode(), now, max(0.0, now - since), None)
-        self._returns.release_begun(spared)
+            self.ended.put(job, outcome, failure.encode(), now, max(0.0, now - since), None)
         self.work(now)
 
     # orders, time, the end

@@ -149,6 +149,10 @@ class ConcurrentChild(ChildState):
                     del self.waiting[ordinal]
                 return
 
+    def runs_here(self, ordinal: int) -> bool:
+        """Whether this job may be what its loop is busy with: one that was given up may be, too."""
+        return ordinal in self.under_way or ordinal in self.given_up
+
     def has_others(self, ordinal: int) -> bool:
         """Whether it has jobs besides this one."""
         return len(self.jobs) > (ordinal in self.under_way)

@@ -2,13 +2,15 @@
 
 ::
 
-    it was blocked, or code of one job ran when it died ─► that job is charged; the others are handed back, uncharged
+    it was blocked, or code of one job ran when it died ─► that job is charged, if it was not given up before; the others are
+                                                           handed back, uncharged
     which of them it was is unknown ─────────────────────► each is charged one crash, and is a suspect from then on
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from ...common.domain.model import OutcomeNumber
 from ...common.values.failure import Failure, show_bytes
@@ -18,6 +20,7 @@ from .jobs import Death, Job
 from .post_mortem import Fate, fates, post_mortem
 
 LEFT = "It was given up: what it still does is ignored, in a process that gets no more tasks and is killed when the others in it have ended"
+SPARED: Final = Failure("Interrupted", "another task that ran in its process has ended that process")
 LastLines = Callable[[Job], str]
 
 
@@ -32,14 +35,14 @@ def fates_of(child: ChildState, death: Death, last_lines: LastLines) -> Iterator
 
 def concurrent_fates(child: ConcurrentChild, death: Death, last_lines: LastLines) -> Iterator[Fate]:
     culprit = child.blocked_by if child.ending == "blocked" else death.holder
-    is_known = culprit in child.under_way and not child.is_distrusted and child.ending != "memory"
+    is_known = child.runs_here(culprit) and not child.is_distrusted and child.ending != "memory"
     count = len(child.jobs)
     for job, about in list(child.each()):
         own = death._replace(last_lines=last_lines(job))
         if about.ending and not child.is_distrusted:
             yield Fate(job, about.since, *post_mortem(job, own, about.ending, running=True))
         elif is_known and job.ordinal != culprit:
-            yield Fate(job, about.since, None, None)
+            yield Fate(job, about.since, OutcomeNumber.RELEASED, SPARED)
         elif child.ending == "blocked" and is_known:
             yield Fate(job, about.since, OutcomeNumber.ERROR, _blocked(child.blocking_stack))
         elif child.ending == "memory":

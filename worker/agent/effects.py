@@ -72,8 +72,8 @@ class MasterEffects(Protocol):
 
     def lease(self, want: int) -> None: ...
     def finish(self, call: FinishCall) -> None: ...
-    def release(self, held: list[list[Any]], *, begun: bool = False) -> None:
-        """Give leases back. ``begun``: the attempts were started, and did not end through their own fault."""
+    def release(self, held: list[list[Any]]) -> None:
+        """Give leases back whose attempts were not started."""
 
     def starting(self, ids: list[bytes]) -> None: ...
     def lend(self, token: int, waiter: bytes, runs: list[IdRun], want: int) -> None:

@@ -99,7 +99,8 @@ class Lending:
     @property
     def idle(self) -> ChildState | None:
         """A lent child that may be sent something."""
-        return next((one for one in self._lent() if one.ready and not one.jobs and not one.is_retiring), None)
+        used_up = self._children.is_used_up
+        return next((one for one in self._lent() if one.ready and not one.jobs and not used_up(one)), None)
 
     def _lent(self) -> Iterable[ChildState]:
         return (child for child in self._children.values() if child.is_lent)

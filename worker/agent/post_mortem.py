@@ -12,12 +12,12 @@ from .jobs import Death, Job
 
 
 class Fate(NamedTuple):
-    """What becomes of a job whose child died. ``outcome`` None: it is handed back, uncharged."""
+    """What becomes of a job whose child died. RELEASED: it is handed back, uncharged."""
 
     job: Job
     since: float
-    outcome: OutcomeNumber | None
-    failure: Failure | None
+    outcome: OutcomeNumber
+    failure: Failure
 
 
 def fates(child: ChildState, death: Death) -> Iterator[Fate]:

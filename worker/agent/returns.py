@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Any
 
 from .backlog import Backlog
 from .children import Children
@@ -63,11 +62,6 @@ class Returns:
         """Give leases back. Without a connection nothing is to do: the next announcement does not name them."""
         if runs and self.is_connected:
             self._master.release([run.held for run in runs])
-
-    def release_begun(self, held: list[list[Any]]) -> None:
-        """Give back leases of jobs that had begun, and did not end through their own fault."""
-        if held and self.is_connected:
-            self._master.release(held, begun=True)
 
     def _put_back(self, runs: list[JobRun]) -> None:
         if self.is_draining:

@@ -103,8 +103,8 @@ class MasterCalls:
         self.agent.work(self._now())
         return True
 
-    def release(self, held: list[list[Any]], *, begun: bool = False) -> None:
-        self._master.request("release", lambda _: None, held, *([True] if begun else []))
+    def release(self, held: list[list[Any]]) -> None:
+        self._master.request("release", lambda _: None, held)
 
     def starting(self, ids: list[bytes]) -> None:
         def known(_: Any) -> None:

@@ -135,6 +135,35 @@ def test_what_had_begun_and_is_handed_back_says_so_with_its_times(bench: Bench) 
     assert number == 2
 
 
+def test_what_its_worker_reports_as_handed_back_runs_again_uncharged_with_its_words(bench: Bench) -> None:
+    worker, [id] = bench.worker("m:f"), submit(bench)
+    [(held, _)] = lease(worker)
+    body = Failure("Interrupted", "another task has ended its process").encode()
+    report = [*held, int(OutcomeNumber.RELEASED), body, 0.0, 0.1, None]
+    assert worker.call(DISPATCHER, "finish", [report]) == []
+    shown = show(bench, id)
+    assert (shown["state"], shown["failures"], shown["crashes"]) == (READY, 0, 0)
+    assert Failure.decode(shown["attempts"][0]["body"]).message == "another task has ended its process"
+    assert worker.call(DISPATCHER, "finish", [report]) == [], "a repeated one is answered as the first"
+    [(_, number)] = lease(worker)
+    assert number == 2
+
+
+def test_what_may_not_start_twice_and_is_reported_as_handed_back_is_lost(bench: Bench) -> None:
+    worker, [id] = bench.worker("m:f"), submit(bench, delivery="at_most_once")
+    [(held, _)] = lease(worker)
+    body = Failure("Interrupted", "another task has ended its process").encode()
+    report = [*held, int(OutcomeNumber.RELEASED), body, 0.0, 0.1, None]
+    for _ in range(2):
+        assert worker.call(DISPATCHER, "finish", [report]) == []
+    assert show(bench, id)["state"] == StateNumber.LOST
+    [row] = show(bench, id)["attempts"]
+    assert (
+        Failure.decode(row["body"]).message
+        == "another task has ended its process, and it may not be started twice"
+    )
+
+
 def test_a_worker_that_leaves_with_a_task_it_reported_as_running_has_not_returned_it_unstarted(
     bench: Bench,
 ) -> None:

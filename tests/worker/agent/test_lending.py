@@ -159,6 +159,16 @@ def test_a_worker_that_drains_still_runs_what_its_running_task_waits_for() -> No
     assert not shop.agent.children.busy
 
 
+def test_a_lent_child_that_has_run_as_many_tasks_as_it_may_is_replaced_also_while_its_worker_drains() -> None:
+    shop = sleeping(max_tasks_per_child=1)
+    shop.agent.drain(shop.now)
+    first, second = lend(shop, 2)
+    lent = shop.hire(is_lent=True)
+    assert shop.run(lent) == first
+    assert shop.retired == [lent]
+    assert shop.run(shop.hire(is_lent=True)) == second
+
+
 def test_what_came_too_late_for_the_wait_is_as_any_other_task() -> None:
     shop = sleeping()
     token, *_ = shop.lends[0]
