@@ -112,6 +112,8 @@ class FullQueues(Part):
         waiting = WaitingSubmit(said, runs, new, len(new))
         self._lines.setdefault(queue.name, _WaitingLine(queue)).submits[waiting] = None
         call.abandon = lambda: self._forget(queue.name, waiting)
+        if said.stream is not None and (known := [id for id in submission.ids() if id not in new]):
+            self._subscriptions.watch_known(call.session, said.stream, list(runs_of(known)))
         return LATER
 
     def waiting_in(self, queue: str) -> tuple[int, int]:

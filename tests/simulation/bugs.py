@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from .bug import Bug
+from .bugs_of_control import BUGS_OF_CONTROL
 
-
-class Bug(NamedTuple):
-    """Replace ``old`` by ``new`` in a module of tq, or in its SQL."""
-
-    name: str
-    module: str
-    old: str
-    new: str
-    also: tuple[tuple[str, str], ...] = ()  # further changes of the kind, in the same module
-
+__all__ = ["BUGS", "Bug"]
 
 BUGS = (
     Bug(
@@ -63,9 +55,9 @@ BUGS = (
     ),
     Bug(
         "count twice",
-        "tq.master.tasks.routes",
-        "            lane.counts[state] += run.length\n",
-        "            lane.counts[state] += run.length + (state == StateNumber.FAILED)\n",
+        "tq.master.tasks.route",
+        "        self.counts[state] += tasks\n",
+        "        self.counts[state] += tasks + (state == StateNumber.FAILED)\n",
     ),
     Bug(
         "renew after expiry",
@@ -201,7 +193,7 @@ BUGS = (
     Bug(
         "call a repeated failure stale",
         "tq.master.tasks.completion",
-        "            return self._store.outcome_of_lease(found.seq, lease) in OUTCOMES_REPORTED\n",
+        "            return self._store.outcome_of_lease(found.seq, lease) in said\n",
         "            return False\n",
     ),
     Bug(
@@ -372,4 +364,5 @@ BUGS = (
         "            self._put(tail)\n",
         "            self.add(tail)\n",
     ),
+    *BUGS_OF_CONTROL,
 )

@@ -9,9 +9,10 @@ from tq.common.auth.keys import Verifier
 from tq.common.contract.tasks import OutcomeSlice, rows_of
 from tq.common.domain.id_runs import runs_of, runs_with
 from tq.common.domain.model import StateNumber
-from tq.common.errors import TaskConflict, TqError
+from tq.common.errors import Full, TaskConflict, TqError
 from tq.common.runtime.history import digest
 
+from .crowded import MAXSIZE, QUEUE
 from .load import QUEUES, Load, Spec
 from .network import Network
 from .oracle import Broken, Oracle
@@ -44,6 +45,8 @@ class Client(Program):
         self.waits_for: dict[bytes, None] = {}
         oracle.clients.append(self)
         self.connect()
+        if load.bounded is not None:
+            self._call(["get_queues"], "set", [QUEUE, MAXSIZE], ("bound",), repeatable=True)
         self.process.later(world.between(MS, 300 * MS), self._do_something)
 
     def adopt(self, specs: dict[bytes, Spec]) -> None:
@@ -67,8 +70,11 @@ class Client(Program):
             return
         roll = self.world.random.random()
         some = self.world.random.sample(list(self.accepted), min(3, len(self.accepted)))
+        bounded = self._load.bounded
         if roll < 0.62 or not some:
-            specs = self._load.batch()
+            specs = (
+                self._load.crowd() if bounded is not None and bounded.random() < 0.5 else self._load.batch()
+            )
             self._load.nest(specs)
             self._submit(specs)
         elif roll < 0.72:
@@ -110,7 +116,13 @@ class Client(Program):
         ]
         if first.columns is not None:
             args += [None, None, None, None, first.columns]
+        elif first.same is not None or first.on_full != "wait":
+            args += [None, None, None, None, None, first.on_full, first.same and first.same.terms]
         self._oracle.submitting(ids)
+        if first.same is not None:  # it may never be stored: it is watched when it is
+            args[3] = None
+            self._call(["get_task_queue", first.queue], "submit", args, ("submit", specs), repeatable=True)
+            return
         self.waits_for.update(dict.fromkeys(ids))
         for _ in range(2 if self._echoes and self.world.chance(0.3) else 1):
             self.pending.call(
@@ -127,6 +139,8 @@ class Client(Program):
     def _submit_again(self, spec: Spec) -> None:
         """Tasks that were submitted together, or a part of them, once as they were and once with other arguments of one of them: the
         same tasks, and a conflict."""
+        if spec.same is not None:
+            return  # with other terms it would be another submit
         known = [one for one in spec.batch if one.id in self.accepted]
         start = self.world.between(0, len(known) - 1)
         part = known[start : self.world.between(start + 1, len(known))]
@@ -157,6 +171,11 @@ class Client(Program):
                 if ids & self._oracle.forgotten:
                     return
                 raise Broken("H10", "the same content was refused under an id that is taken")
+            case ("submit", specs) if isinstance(error, (Full, TaskConflict)) or isinstance(value, bytes):
+                for spec in specs:  # it is not accepted, and was to be so or not
+                    self.waits_for.pop(spec.id, None)
+                if not isinstance(value, bytes) and specs[0].on_full == "wait" and specs[0].same is None:
+                    raise Broken("Q2", f"a submit that waits for room was refused: {error}", specs[0].id)
             case _ if error is not None:
                 self.process.log(f"refused: {ticket[0]}: {type(error).__name__}")
                 if ticket[0] == "submit":  # the outcome is unknown: ask again with the same ids
@@ -166,6 +185,8 @@ class Client(Program):
                 for spec in specs:
                     self._oracle.acknowledged(spec.id)
                     self.accepted[spec.id] = spec
+                    if spec.same is not None:
+                        self.waits_for[spec.id] = None
                 self._watch([spec.id for spec in specs if spec.id in self.waits_for])
             case ("queue", "pause") if self.world.now >= self._until:
                 self.resume_all()  # it was asked in time, and repeated after others had resumed all queues

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tq.common.domain.ids import id_behind
 from tq.common.domain.model import OutcomeNumber
 
+from .crowded import QUEUE, Same, some_unique, tenants
 from .limited import columns
 from .placed import NEEDS
 from .world import MS, SECOND, World
@@ -48,6 +49,9 @@ class Spec:
     steps: tuple[tuple[str, float], ...] = ()  # ``attempts.py`` has the kinds
     result_bytes: int = 0  # besides what it says
     columns: dict[str, Any] | None = None  # of the batch: limits and tenants
+    tenant: str = ""
+    same: Same | None = None  # by which it is the same as others
+    on_full: str = "wait"
     made: list[Spec] = field(default_factory=list)  # by it, in each attempt
     others: list[Spec] = field(default_factory=list)  # whose handles it may return
 
@@ -90,9 +94,10 @@ class Load:
         self.specs: dict[bytes, Spec] = {}
         self.limited: Random | None = None  # decides which tasks have limits; None: none have
         self.blocking: Random | None = None  # the same of those that block the loop that they share
-        self.nested: Random | None = (
-            None  # the same of those that submit tasks, wait for them, and become them
-        )
+        # The same of those that submit tasks, wait for them and become them; that may not be accepted; that have tenants.
+        self.nested: Random | None = None
+        self.bounded: Random | None = None
+        self.of_tenants: Random | None = None
 
     def batch(self) -> list[Spec]:
         """Some tasks of one callable, queue and character: what one submit carries."""
@@ -149,7 +154,35 @@ class Load:
             said = columns(self.limited, len(specs))
             for spec in specs:
                 spec.columns = said
+        if self.of_tenants is not None and task == "jobs:short" and self.of_tenants.random() < 0.8:
+            said = tenants(self.of_tenants, specs)
+            for spec in specs:
+                spec.columns = said
         return specs
+
+    def crowd(self) -> list[Spec]:
+        """Some that may not be accepted: one that is the same as others by a key, or as many as a queue may not have room for."""
+        random = self.bounded
+        assert random is not None
+        batch: list[Spec] = []
+        options: dict[str, Any] = {"max_crashes": 4}
+        same, queue, count, on_full = (
+            None,
+            QUEUE,
+            random.randint(1, 9),
+            random.choice(("wait", "wait", "raise")),
+        )
+        if random.random() < 0.6:
+            same, options = some_unique(random)
+            queue, count, on_full = QUEUES[0], 1, "wait"
+        first, character = self.new_id(), random.choice(("plain", "plain", "crashes"))
+        for place in range(count):
+            length, payload = random.randint(100, 400 * MS), random.randbytes(8)
+            spec = Spec(id_behind(first, place), queue, TASKS[0], character, options, length, payload, batch)
+            spec.same, spec.on_full = same, on_full
+            self.specs[spec.id] = spec
+            batch.append(spec)
+        return batch
 
     def _block(self, specs: list[Spec], random: Random) -> None:
         """One of them, for longer or shorter than a loop may stand still."""

@@ -19,6 +19,7 @@ from tq.master.workers.membership import Membership
 from ..history.checker import Final, check
 from .becoming import Becomings
 from .composition import Composition
+from .crowded import CrowdLaws
 from .instants import Instants, Wrong
 from .limited import LimitLaws
 from .placed import HOSTS, what_is_wrong
@@ -98,6 +99,8 @@ class Oracle:
         self.steps = RecordedSteps()
         self.became = Becomings(load.specs)
         self.limits: LimitLaws | None = None
+        self.crowd: CrowdLaws | None = None
+        self._is_open = False  # a transaction is
         self._spared: set[tuple[bytes, int]] = set()  # attempts whose process died by another one
         self._gained_ms = 0  # time that passed for masters only: the wall's clock jumped while none ran
 
@@ -114,6 +117,9 @@ class Oracle:
             self._say(event)
 
     def begun(self) -> None:
+        if self._is_open and self.crowd is not None:
+            self.crowd.undone()
+        self._is_open = True
         self._pending.clear()
         self._transaction_at = self._world.now
 
@@ -132,6 +138,7 @@ class Oracle:
 
     def _took_effect(self, store: SimulatedStore) -> None:
         pending, self._pending = self._pending, []
+        self._is_open = False
         by_flows = self.composition.expect(store.ask) if self.has_flows else set[bytes]()
         by_master = dict.fromkeys(
             event["id"]
@@ -192,6 +199,9 @@ class Oracle:
             engine = self.master.engine
             with objections():
                 self.limits.look(store.ask, engine.part(Routes).lanes.held.permits, engine.now.steady)
+        if self.crowd is not None and self.master is not None:
+            with objections():
+                self.crowd.look(store.ask, pending, self.master.engine.now.steady, self.forgotten)
         self._check_numbers(store)
         if self._world.chance(0.05):
             self._look(store)

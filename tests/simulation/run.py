@@ -12,9 +12,11 @@ from typing import Any
 from tq.common.auth.keys import Verifier
 from tq.common.errors import StoreError
 
+from . import crowded
 from .children import ConcurrentChild
 from .client import Client
 from .composer import Composer
+from .crowded import CrowdLaws
 from .disk import Disk, SimulatedStore
 from .limited import LimitLaws
 from .load import TASKS, Load
@@ -88,6 +90,12 @@ class Cluster:
         is_nested, turn = seed % WITH_NESTED == NESTED, seed // WITH_NESTED
         if (seed % WITH_LIMITS == LIMITED or (is_nested and turn % 2)) and not self.is_directed:
             self.load.limited, self.oracle.limits = Random(~seed), LimitLaws()
+        if seed % crowded.EVERY in (crowded.BOUNDED, crowded.TENANTS) and self.oracle.limits is None:
+            self.oracle.crowd = CrowdLaws(self.load.specs)
+            if seed % crowded.EVERY == crowded.BOUNDED:
+                self.load.bounded = Random(~seed)
+            else:
+                self.load.of_tenants = Random(~seed)
         if is_nested:
             self.load.nested = Random(~seed)
         self._pools: Random | None = None  # decides which workers run many jobs in a process

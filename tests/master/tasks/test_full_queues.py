@@ -197,6 +197,27 @@ def test_a_program_that_was_away_sends_its_submit_again_and_nothing_is_stored_tw
     assert sorted(seen) == ids
 
 
+def test_a_submit_that_is_sent_again_is_told_of_the_ends_of_what_was_stored_before(
+    bench: Bench, client: Peer
+) -> None:
+    bounded(client, 1)
+    ids = consecutive_ids(IdSource().take(3), 3)
+    program = bench.client()
+    ask(program, rows(3, ids))
+    bench.step()
+    program.close()
+    again = bench.client()
+    call = again.ask(QUEUE, "submit", "m:f", {}, rows(3, ids), "outcomes", *[None] * 5, "wait")
+    worker, ended = bench.worker("m:f"), list[bytes]()
+    for _ in range(3):
+        collected = again.ask("get_result_queue/outcomes", "collect")
+        finish(worker, lease(worker, 1))
+        bench.step()
+        ended += [id for id, *_ in again.answer(collected)]
+    assert again.answer(call) == 2
+    assert ended == ids
+
+
 def test_a_failed_transaction_loses_and_doubles_nothing(bench: Bench, client: Peer) -> None:
     bounded(client, 2)
     ids = consecutive_ids(IdSource().take(6), 6)

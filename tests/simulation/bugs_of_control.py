@@ -1,0 +1,178 @@
+"""Planted bugs of limits, placing, uniques, bounds and turns; of children of many tasks, lending and becoming."""
+
+from __future__ import annotations
+
+from .bug import Bug
+
+BUGS_OF_CONTROL = (
+    Bug(
+        "start one more than a limit allows",
+        "tq.master.limits.permits",
+        "room = max((limit.max_running - self.running) // units, alone)",
+        "room = max((limit.max_running - self.running + 1) // units, alone)",
+    ),
+    Bug(
+        "take no token for what starts together",
+        "tq.master.limits.permits",
+        "            self.level -= units * self.limit.tokens.ms\n",
+        "            self.level -= min(units, 1) * self.limit.tokens.ms\n",
+    ),
+    Bug(
+        "have all tokens again after a restart",
+        "tq.master.limits.permits",
+        "use.level = min(use.full, row.level * rate.ms // row.ms)",
+        "use.level = use.full",
+    ),
+    Bug(
+        "lose a permit of those that end together",
+        "tq.master.tasks.held",
+        "self.permits.give_back(lane.key.limits, tasks)",
+        "self.permits.give_back(lane.key.limits, 1)",
+    ),
+    Bug(
+        "forget at a restart what runs under a limit",
+        "tq.master.tasks.limiter",
+        "if lane.key.limits and (running := lane.counts[RUNNING]):",
+        "if lane.key.limits and (running := 0):",
+    ),
+    Bug(
+        "never look again at what waits for a token",
+        "tq.master.tasks.held",
+        "            self.timers[term[:2]] = max(moment, now + 1)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "lend beyond a limit",
+        "tq.master.tasks.lent_slots",
+        "room = min(span.length, held.room(route, now, reserved))",
+        "room = span.length",
+    ),
+    Bug(
+        "place where the labels rule it out",
+        "tq.common.domain.placing",
+        "if condition is not None and not condition.holds(self.labels, self.resources):",
+        "if condition is not None and not self.labels:",
+    ),
+    Bug(
+        "accept a second one with a key while the first one runs",
+        "tq.master.tasks.uniques",
+        "return found[0] if found and terms.has(found[0].state) else None",
+        "return found[0] if found and terms.has(found[0].state) and found[0].state != 3 else None",
+    ),
+    Bug(
+        "leave what is replaced",
+        "tq.master.tasks.uniques",
+        "            other = None if reached.state == CANCELLED else other\n",
+        "            other = None\n",
+        (
+            (
+                "[reached] = self._completion.cancel([other], self._timeline.now, running=False)",
+                "[reached] = [other]",
+            ),
+        ),
+    ),
+    Bug(
+        "forget the period when the first one has ended",
+        "tq.master.tasks.uniques",
+        "if row.until is not None and now >= row.until:",
+        "if row.until is not None and now + 500 >= row.until:",
+    ),
+    Bug(
+        "take one more than a queue has room for",
+        "tq.master.tasks.dispatch",
+        "return queue.maxsize - queue.waiting - self._unwritten[queue] if queue.maxsize else SUBMIT_TASKS_MAX",
+        "return queue.maxsize + 1 - queue.waiting - self._unwritten[queue] if queue.maxsize else SUBMIT_TASKS_MAX",
+    ),
+    Bug(
+        "forget what the same transaction has put into a full queue",
+        "tq.master.tasks.dispatch",
+        "return queue.maxsize - queue.waiting - self._unwritten[queue] if",
+        "return queue.maxsize - queue.waiting if",
+    ),
+    Bug(
+        "tell who submits again nothing of what was stored before",
+        "tq.master.tasks.full_queues",
+        "if said.stream is not None and (known",
+        "if False and (known",
+    ),
+    Bug(
+        "serve a tenant again before the others",
+        "tq.master.tasks.turns",
+        "tenant.last, tenant.left = self._count, ",
+        "tenant.last, tenant.left = self._count * (self._count % 4 > 0), ",
+    ),
+    Bug(
+        "charge all tasks of a process for one that killed it",
+        "tq.worker.agent.concurrent_death",
+        "        elif is_known and job.ordinal != culprit:\n",
+        "        elif False and is_known:\n",
+    ),
+    Bug(
+        "charge its neighbours for one that was given up",
+        "tq.worker.agent.concurrent_child",
+        "return ordinal in self.under_way or ordinal in self.given_up",
+        "return ordinal in self.under_way",
+    ),
+    Bug(
+        "hand back what has begun as if it had not",
+        "tq.worker.agent.agent",
+        "            self.ended.put(job, outcome, failure.encode(), now, max(0.0, now - since), None)\n",
+        "            if self.connected or outcome != 8:\n"
+        "                self.ended.put(job, outcome, failure.encode(), now, max(0.0, now - since), None)\n",
+    ),
+    Bug(
+        "take the report of a job that was given up",
+        "tq.worker.agent.concurrent_child",
+        "        if ordinal not in self.given_up:\n            return False\n",
+        "        return False\n",
+    ),
+    Bug(
+        "lend more slots than tasks wait",
+        "tq.worker.agent.lending",
+        "return busy < len(self.sleepers)",
+        "return busy <= len(self.sleepers)",
+    ),
+    Bug(
+        "have lent children run anything",
+        "tq.worker.agent.lending",
+        "self._backlog.waiting.take_within(sleeper.runs)",
+        "self._backlog.waiting.take_all()",
+    ),
+    Bug(
+        "never ask again for what is waited for",
+        "tq.worker.agent.lending",
+        '        """Calls of the connection before this one are not answered."""\n'
+        "        for sleeper in self.sleepers.values():\n            sleeper.token = 0\n",
+        "        pass\n",
+    ),
+    Bug(
+        "refuse a wait before the bound",
+        "tq.worker.agent.lending",
+        "return not self._starting and self.idle is None and lent >= self._most",
+        "return not self._starting and self.idle is None and lent >= 1",
+    ),
+    Bug(
+        "end as another one without its result",
+        "tq.master.dependencies.becomings",
+        'state, body = found.state, found.body or b""',
+        'state, body = found.state, (found.body or b"")[:-1]',
+    ),
+    Bug(
+        "purge what another task became",
+        "tq.master.dependencies.dependencies",
+        "        return self._becomings.is_needed_by_any(run)\n",
+        "        return self._becomings.known.needed.has(run)\n",
+    ),
+    Bug(
+        "forget at a restart what tasks became",
+        "tq.master.dependencies.becomings",
+        "        for row in self._store.dependencies.open_becomings():\n            self._add(row)\n",
+        "        for row in list[BecomingRow]():\n            self._add(row)\n",
+    ),
+    Bug(
+        "become what waits for it",
+        "tq.master.dependencies.becomings",
+        '        return f"{named} waits for this task in turn" if closes else ""\n',
+        '        return ""\n',
+    ),
+)
