@@ -21,6 +21,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=500, help="how many [500]")
     parser.add_argument("--first", type=int, default=0, help="where to begin [0]")
     parser.add_argument("--seed", type=int, help="only this one")
+    parser.add_argument("--step", type=int, default=1, help="only every so many [1]")
+    parser.add_argument("--processes", type=int, help="how many run at the same time [one for each core]")
     parser.add_argument("--story", action="store_true", help="with --seed: tell everything that happened")
     options = parser.parse_args()
     if options.seed is not None:
@@ -28,15 +30,16 @@ def main() -> int:
         print(outcome.story)
         print(outcome.broken or f"seed {outcome.seed}: every invariant held, trace {outcome.trace[:16]}")
         return 1 if outcome.broken else 0
-    return _many(range(options.first, options.first + options.seeds))
+    seeds = range(options.first, options.first + options.seeds * options.step, options.step)
+    return _many(seeds, options.processes)
 
 
-def _many(seeds: range) -> int:
+def _many(seeds: range, processes: int | None) -> int:
     began = time.perf_counter()
     faults: Counter[str] = Counter()
     tasks = extra = 0
     failed: list[Outcome] = []
-    with multiprocessing.get_context("spawn").Pool() as pool:
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for number, outcome in enumerate(pool.imap_unordered(simulate, seeds, chunksize=2), 1):
             faults.update(outcome.faults)
             tasks += outcome.tasks
