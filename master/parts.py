@@ -78,6 +78,8 @@ from .tasks.scheduled import ScheduledTasks
 from .tasks.struck import StruckLanes
 from .tasks.subscriptions import Subscriptions
 from .tasks.uniques import Uniques
+from .tenants.calls import TenantsObject
+from .tenants.tenants import SetTenants
 from .workers.calls import Dispatcher
 from .workers.membership import Membership
 from .workers.membership_log import MembershipLog
@@ -103,6 +105,7 @@ EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
     "get_schedules": SchedulesObject,
     "get_limits": LimitsObject,
     "get_strikes": StrikesObject,
+    "get_tenants": TenantsObject,
     "get_steps": StepsObject,
     "get_flows": FlowsObject,
     "get_master": Master,
@@ -128,7 +131,10 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     store, presence, agenda = core.store, core.presence, core.agenda
     placements = Placements()
     limits = NamedLimits(store, core.timeline, core.report)
-    routes, origins = Routes(store, limits.in_force, placements), Origins(store)
+    tenants = SetTenants(store)
+    routes, origins = Routes(store, limits.in_force, placements, tenants.terms), Origins(store)
+    tenants.usage = routes.tenants
+    tenants.listen(routes.lanes.tenant_changed)
     leases = Leases(placements)
     scheduled, consulted = ScheduledTasks(store, routes, agenda), Consulted()
     blobs = Blobs(store, core.timeline, agenda, core.report)
@@ -167,6 +173,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     flows, *at_their_ends = _flows(core, routes, dispatch, completion, keyring)
     consulted.needs, consulted.becomings = dependencies, becomings
     consulted.flows, consulted.signals, consulted.limits = flows, signals, limits
+    consulted.keys = keyring
     consulted.workers, consulted.attempts, consulted.parents = membership, attempt_log, parents
     uniques = Uniques(store, completion, core.timeline)
     handlers = FailureHandlers(store, routes, dispatch, agenda, core.report, keyring.find)
@@ -194,6 +201,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     routes.listen_to_resumes(lent_slots.resumed)
     leases.listen_to_cancels(orders.order_cancel)
     given_out = [
+        tenants,
         routes,
         pauses,
         strikes,

@@ -45,6 +45,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "init": ("init:init", "An example project"),
         "dev": ("dev:dev", "Run all here, reload code"),
         "demo": ("demo:demo", "See a cluster survive"),
+        "tenants": ("tenants:tenants", "Whose tasks; weights, caps"),
         "keys": ("keys:keys", "Make, list, revoke keys"),
         "drain": ("workers:drain", "Finish and end a worker"),
         "doctor": ("doctor.command:doctor", "What is wrong, what to do"),

@@ -77,6 +77,10 @@ class LazyGroup(GuessingGroup):
         command: click.Command = getattr(import_module(f".{module}", __package__), attribute)
         return command
 
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Right below the usage: the screen is small."""
+        formatter.write(f"  {self.help}\n")
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Only the commands: the two options are in the usage line already, and the screen is small."""
         sections = list(self.sections.items())

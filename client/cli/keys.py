@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any, Final
 
 import click
 
@@ -13,6 +14,9 @@ from ..app import App
 from .group import GuessingGroup
 from .options import connected
 from .output import ago, print_json, print_table
+
+COLUMNS: Final = ("key", "role", "state", "queues", "tenant", "#age", "#used", "note")
+SELDOM: Final = ("tenant",)  # columns that are shown if some key has something in them
 
 
 @click.group(cls=GuessingGroup, epilog="Example: tq keys add --role worker --queue 'gpu.*'")
@@ -28,12 +32,13 @@ def keys() -> None:
     "--queue", "queues", multiple=True, metavar="GLOB", help="Only these queues; repeatable.  [all]"
 )
 @click.option("--note", default="", metavar="TEXT", help="Its owner or purpose.")
+@click.option("--tenant", default="", metavar="NAME", help="Of all tasks that it submits.  [as they say]")
 @connected(Role.ADMIN)
-def add(app: App, as_json: bool, role: str, queues: tuple[str, ...], note: str) -> None:
+def add(app: App, as_json: bool, role: str, queues: tuple[str, ...], note: str, tenant: str) -> None:
     """Make a key and print its join token; it is shown only once. The token is a secret."""
-    token = app.call(("get_keys",), "add", role, list(queues), note)
+    token = app.call(("get_keys",), "add", role, list(queues), note, *([tenant] if tenant else []))
     if as_json:
-        print_json({"token": token, "role": role, "queues": list(queues)})
+        print_json({"token": token, "role": role, "queues": list(queues), "tenant": tenant})
         return
     write(token + "\n")
     if sys.stdout.isatty():
@@ -50,19 +55,23 @@ def list_keys(app: App, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    shown = [
-        (
-            row["id"],
-            row["role"],
-            row["state"],
-            " ".join(row["queues"]) or "all",
-            ago(row["created"]),
-            ago(row["last_used"]) or "never",
-            row["note"],
-        )
-        for row in rows
-    ]
-    print_table(("key", "role", "state", "queues", "#age", "#used", "note"), shown, empty="no keys")
+    shown = [_cells(row) for row in rows]
+    unused = {column for column in SELDOM if not any(cells[column] for cells in shown)}
+    columns = [column for column in COLUMNS if column not in unused]
+    print_table(columns, [[cells[column] for column in columns] for cells in shown], empty="no keys")
+
+
+def _cells(row: dict[str, Any]) -> dict[str, object]:
+    return {
+        "key": row["id"],
+        "role": row["role"],
+        "state": row["state"],
+        "queues": " ".join(row["queues"]) or "all",
+        "tenant": row.get("tenant", ""),
+        "#age": ago(row["created"]),
+        "#used": ago(row["last_used"]) or "never",
+        "note": row["note"],
+    }
 
 
 @keys.command(epilog="Example: tq keys revoke 5f3a9c0be211")

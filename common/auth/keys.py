@@ -147,6 +147,7 @@ class Verifier:
     note: str = ""
     created: int = 0  # Unix ms
     last_used: int | None = None
+    tenant: str = ""  # of all tasks that it submits; empty: they say it themselves
 
     def allows(self, role: Role) -> bool:
         """Whether the key may open a session of this role: its own, or one that may do less."""
@@ -176,6 +177,7 @@ def make_token_verifier(
     queues: tuple[str, ...] = (),
     note: str = "",
     created: int = 0,
+    tenant: str = "",
 ) -> Verifier:
     keys = key_pair(secret, KDF_NONE, b"")
     return Verifier(
@@ -187,6 +189,7 @@ def make_token_verifier(
         queues=queues,
         note=note,
         created=created,
+        tenant=tenant,
     )
 
 

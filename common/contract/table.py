@@ -21,6 +21,7 @@ from . import (
     steps,
     strikes,
     tasks,
+    tenants,
     workers,
 )
 from .method import Contract
@@ -48,6 +49,7 @@ BUILT_IN: Final[Mapping[str, Contract]] = {
         schedules.SCHEDULES,
         limits.LIMITS,
         strikes.STRIKES,
+        tenants.TENANTS,
         steps.STEPS,
         flows.FLOWS,
         observe.MASTER,

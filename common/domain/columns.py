@@ -143,6 +143,10 @@ class LaneColumns(NamedTuple):
             None if handler is None else FailureHandler.from_wire(handler),
         )
 
+    def of_tenant(self, tenant: str) -> LaneColumns:
+        """Of the tenant that the key of their submitter fixes; empty: it fixes none."""
+        return self._replace(tenant=TextColumn((tenant,))) if tenant else self
+
     def spans(self, tasks: int) -> list[LaneSpan]:
         """All tasks in their order."""
         columns = [column for _, column in self.limits]

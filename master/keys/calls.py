@@ -20,8 +20,9 @@ class Keys(EngineObject):
     """``get_keys()``"""
 
     @exposed(Role.ADMIN)
-    def add(self, call: Call, role: str, queues: list[str], note: str = "") -> str:
-        """Create a key; returns its join token, which cannot be shown again."""
+    def add(self, call: Call, role: str, queues: list[str], note: str = "", tenant: str = "") -> str:
+        """Create a key; returns its join token, which cannot be shown again. ``tenant``: of all tasks that it submits; empty: they say it
+        themselves."""
         try:
             wanted = Role(role)
         except ValueError:
@@ -32,6 +33,7 @@ class Keys(EngineObject):
             validate_text("note", note),
             self.engine.now,
             call.session.verifier,
+            validate_text("tenant", tenant),
         )
 
     @exposed(Role.ADMIN)

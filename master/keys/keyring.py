@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ...common.auth.keys import Verifier, make_token_verifier, mint_token, new_key_id
+from ...common.domain.expressions import check_key
 from ...common.domain.model import Role, check_name
 from ...common.errors import Forbidden, InvalidArgument
 from ..engine.clock import Now
@@ -62,6 +63,11 @@ class Keyring(Part):
         """Accept the key of an entrance besides the main port, until this process ends."""
         self._unstored[verifier.key_id] = verifier
 
+    def tenant_of(self, key_id: str) -> str:
+        """Of all tasks that a key submits; empty: they say it themselves."""
+        verifier = self.find(key_id)
+        return "" if verifier is None else verifier.tenant
+
     def has_role(self, role: Role) -> bool:
         return any(key.role == role and key.state != "revoked" for key in self._verifiers.values())
 
@@ -72,10 +78,25 @@ class Keyring(Part):
         self._store.put_key(_row(verifier))
         self._verifiers[verifier.key_id] = verifier
 
-    def add(self, role: Role, queues: list[str], note: str, now: Now, grantor: Verifier | None = None) -> str:
-        """Create a key; returns its join token, which is not stored. ``grantor``: the caller's key; None: the master itself."""
+    def add(
+        self,
+        role: Role,
+        queues: list[str],
+        note: str,
+        now: Now,
+        grantor: Verifier | None = None,
+        tenant: str = "",
+    ) -> str:
+        """Create a key; returns its join token, which is not stored. ``grantor``: the caller's key; None: the master itself. ``tenant``:
+        of all tasks that it submits; empty: they say it themselves."""
         for pattern in queues:
             check_name("queue", pattern)
+        check_key("the tenant of a key", tenant)
+        if grantor is not None and grantor.tenant and tenant != grantor.tenant:
+            raise Forbidden(
+                f"this key is of tenant {grantor.tenant} and makes keys of it alone: add --tenant {grantor.tenant}, or use a key "
+                "without a tenant"
+            )
         if grantor is not None and not grantor.covers(role, queues):
             raise Forbidden(
                 f"this key is {_words(grantor.role, grantor.queues)} and cannot grant {_words(role, queues)}; "
@@ -84,7 +105,13 @@ class Keyring(Part):
         secret, key_id = self._random_bytes(TOKEN_SECRET_BYTES), new_key_id(self._random_bytes)
         self.put(
             make_token_verifier(
-                key_id, secret, role=role, queues=tuple(queues), note=note, created=now.steady
+                key_id,
+                secret,
+                role=role,
+                queues=tuple(queues),
+                note=note,
+                created=now.steady,
+                tenant=tenant,
             )
         )
         return mint_token(key_id, secret, self.pin)
@@ -116,6 +143,7 @@ class Keyring(Part):
                 "role": str(key.role),
                 "queues": list(key.queues),
                 "note": key.note,
+                "tenant": key.tenant,
                 "state": key.state,
                 "created": now.shown(key.created),
                 "last_used": None if key.last_used is None else now.shown(key.last_used),
@@ -126,7 +154,9 @@ class Keyring(Part):
 
 
 def _may_see(grantor: Verifier | None, key: Verifier) -> bool:
-    return grantor is None or grantor.key_id == key.key_id or grantor.covers(key.role, key.queues)
+    if grantor is None or grantor.key_id == key.key_id:
+        return True
+    return grantor.covers(key.role, key.queues) and grantor.tenant in ("", key.tenant)
 
 
 def _words(role: Role, queues: Sequence[str]) -> str:
@@ -145,6 +175,7 @@ def _row(key: Verifier) -> KeyRow:
         key.note,
         key.created,
         key.last_used,
+        key.tenant,
     )
 
 
@@ -160,4 +191,5 @@ def _verifier(row: KeyRow) -> Verifier:
         note=row.note,
         created=row.created,
         last_used=row.last_used,
+        tenant=row.tenant,
     )

@@ -43,6 +43,7 @@ class Master(EngineObject):
                 "key": call.session.verifier.key_id,
                 "role": str(call.session.verifier.role),
                 "queues": list(call.session.verifier.queues),
+                "tenant": call.session.verifier.tenant,
             },
             **engine.shell_facts(),
         }

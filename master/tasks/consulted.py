@@ -87,6 +87,13 @@ class ParentKeeper(Protocol):
         """Tasks that were submitted inside one are stored."""
 
 
+class KnownKeys(Protocol):
+    """The keys of the cluster: ``master/keys``."""
+
+    def tenant_of(self, key_id: str) -> str:
+        """Of all tasks that a key submits; empty: they say it themselves."""
+
+
 class DeclaredLimits(Protocol):
     """What holds under the name of each limit: ``master/limits``."""
 
@@ -140,6 +147,7 @@ class Consulted:
         "bounds",
         "flows",
         "handlers",
+        "keys",
         "limits",
         "needs",
         "parents",
@@ -159,3 +167,4 @@ class Consulted:
     bounds: BoundKeeper
     uniques: UniqueKeeper
     handlers: HandlerKeeper
+    keys: KnownKeys

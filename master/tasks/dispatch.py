@@ -124,6 +124,7 @@ class Dispatch(Part):
         chosen = options.to_wire()
         packed = pack(chosen) if chosen else None
         lane = LaneKey(needs=packed_placing(options))
+        said = said.of_tenant(self.consulted.keys.tenant_of(key))
         if said != NO_COLUMNS:
             if said.on_failure is not None:
                 lane = lane._replace(handler=KeptHandler(key, said.on_failure).packed())

@@ -1,26 +1,32 @@
-"""Why a limit holds a task back, and what would change it. Reads only."""
+"""Why a limit, or the cap of a tenant, holds a task back, and what would change it. Reads only."""
 
 from __future__ import annotations
 
 from ..engine.engine import Engine
 from ..limits.limits import NamedLimits
-from .route import Route
+from .route import RUNNING, Route
 from .routes import Routes
 
 
 def lane_of(engine: Engine, id: bytes) -> Route | None:
-    """None: no task has a limit, or this one is not there."""
+    """None: no task has a limit or a tenant, or this one is not there."""
     routes = engine.part(Routes)
-    if not routes.of_limit:
+    if not routes.of_limit and not routes.tenants.are_several:
         return None
     return next((routes.by_number[found.route] for found in engine.store.find([id])), None)
 
 
 def why_held(engine: Engine, id: bytes) -> str | None:
-    """None: no limit holds it back."""
+    """None: nothing of the kind holds it back."""
     lane = lane_of(engine, id)
-    if lane is None or not lane.key.limits:
+    if lane is None:
         return None
+    tenant = lane.tenant
+    if tenant.is_full:
+        return (
+            f"the cap of tenant {tenant.name} holds it back: {tenant.counts[RUNNING]:,} of at most {tenant.max_running:,} run; it starts "
+            f"when one of them ends, or with a higher cap: `tq tenants set {tenant.name} --max-running N`"
+        )
     permits, now = engine.part(Routes).lanes.held.permits, engine.now.steady
     for name, key, units in lane.key.limits:
         limit = engine.part(NamedLimits).in_force(name)

@@ -24,6 +24,7 @@ from ..limits.permits import ANY_NUMBER, LimitKey, Permits
 from .route import READY, LanePlace, Route
 
 LOOKS_MAX: Final = 500  # lanes that one call looks up: some ten milliseconds
+CAP: Final = ""  # in the place of a limit's name: the cap of the tenant
 UNKNOWN: Final = LanePlace(-(1 << 62), 0, is_known=False)
 Entry = tuple[LanePlace, int, Route]  # numbers are unique, so that routes are never compared
 Reserved = Counter[LimitKey]  # units that others of the same answer are to have
@@ -49,14 +50,17 @@ class HeldLanes:
     # permits
 
     def room(self, lane: Route, now: int, reserved: Reserved) -> int:
-        """How many of its tasks may start now."""
+        """How many of its tasks may start now, under its limits and the cap of its tenant."""
         room = ANY_NUMBER
+        if lane.tenant.max_running is not None:
+            room = lane.tenant.room - reserved[CAP, lane.tenant.name]
         for name, key, units in lane.key.limits:
             free = self.permits.room([(name, key, units)], now)
             room = min(room, free + (-reserved[name, key] // units))
         return max(0, room)
 
     def reserve(self, lane: Route, tasks: int, reserved: Reserved) -> None:
+        reserved[CAP, lane.tenant.name] += tasks
         for name, key, units in lane.key.limits:
             reserved[name, key] += units * tasks
 

@@ -52,8 +52,9 @@ class SubmitJudge:
             origin = self._consulted.flows.origin(call.session, said.flow, ids)
         parent = self._consulted.parents.of(said.parent)
         base = LaneKey(needs=packed_placing(options))
-        if said.columns is not None and runs:  # last: a submit that is refused makes no lanes
-            columns, spans = columns_of(said.columns, runs)
+        tenant = call.session.verifier.tenant
+        if (said.columns is not None or tenant) and runs:  # last: a submit that is refused makes no lanes
+            columns, spans = columns_of(said.columns, runs, tenant)
             base = base._replace(handler=self._consulted.handlers.packed(columns.on_failure, call))
             for limit, _ in columns.limits:
                 self._consulted.limits.declare(limit, call.session)

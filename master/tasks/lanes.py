@@ -76,11 +76,13 @@ class Lanes:
         self._kept: tuple[int, int, int] | None = None  # of which state it is that workers are kept
         self.held = HeldLanes(in_force, first_of)
         self._lines: dict[Route, BaseLines] = {}
+        self._capped: dict[Tenant, list[tuple[BaseLines, Line]]] = {}  # lines that are held until it has room
         self._left = 0  # lanes that the choice under way may still look up, or find without room
         self._fit = _Fit(0)
 
     def clear(self) -> None:
         self._lines.clear()
+        self._capped.clear()
         self._kept = None
         self.held.clear()
 
@@ -155,6 +157,17 @@ class Lanes:
         self._placements.keep_for((base.number, base.capabilities) for base in waiting)
         self._kept = state
 
+    def freed(self, tenant: Tenant) -> None:
+        """A tenant may have room by now, or is forgotten: its lines are not held any more."""
+        for lines, line in self._capped.pop(tenant, ()):
+            lines.free(line)
+
+    def tenant_changed(self, name: str) -> None:
+        """Something else is set for a tenant from now on."""
+        tenant = self._tenants.changed(name)
+        if tenant is not None:
+            self.freed(tenant)
+
     def wake(self, now: int) -> None:
         """Have lanes in line again for which there is room by now."""
         for lane, place in self.held.wake(now):
@@ -174,10 +187,20 @@ class Lanes:
             for one in self._served(capability)
             if not one.base.key.needs or room(parked.worker, one.base.number)
         ]
-        placed = (line for one in served if one.base.key.needs for line in one.by_tenant.values())
+        placed = (
+            line
+            for one in served
+            if one.base.key.needs
+            for line in one.by_tenant.values()
+            if not line.is_held
+        )
         self._fit = _Fit(parked.worker, has_others=sum(len(line.heap) for line in islice(placed, 2)) > 1)
         tenants = {tenant for one in served for tenant in islice(one.by_tenant, 2)}
-        if len(tenants) > 1 or (bases and any(tenant.name for tenant in tenants)):
+        if (
+            len(tenants) > 1
+            or (bases and any(tenant.name for tenant in tenants))
+            or any(tenant.max_running is not None for tenant in tenants)
+        ):
             return self._by_turns(served, bases, want, now)
         chosen: list[Chosen] = []
         self._take(chosen, [line for one in served for line in one.by_tenant.values()], want, now, Reserved())
@@ -239,6 +262,11 @@ class Lanes:
         """The line whose turn it is, when its first lane has work and room and its place is known. None: nothing is in line, or the choice
         has looked at enough."""
         while self._left > 0 and (line := lines.first()) is not None:
+            if line.tenant.is_full:
+                lines.hold(line)
+                self._capped.setdefault(line.tenant, []).append((lines, line))
+                self._left -= 1
+                continue
             place, _, lane = line.heap[0]
             if place.is_known and lane.place is place and lane.counts[READY] > 0 and not lane.key.limits:
                 return line  # mostly

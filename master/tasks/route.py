@@ -21,6 +21,7 @@ from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
 from ...common.domain.model import StateNumber, TaskOptions
 from ...common.domain.naming import is_allowed
 from ...common.domain.placing import Placing
+from ...common.domain.tenants import TenantTerms
 from ...common.wire.frames import pack, unpack
 from ..engine.accounts import Account
 from ..engine.rates import Rate
@@ -117,14 +118,24 @@ class Queue:
 class Tenant:
     """Whose tasks take turns with those of others. That without a name has all tasks without a tenant."""
 
-    __slots__ = ("counts", "lanes", "last", "left", "name", "weight")
+    __slots__ = ("counts", "lanes", "last", "left", "max_running", "name", "weight")
 
-    def __init__(self, name: str, last: int) -> None:
+    def __init__(self, name: str, last: int, terms: TenantTerms) -> None:
         self.name, self.last = name, last  # the number of its last turn: see turns.py
-        self.weight = 1  # how many tasks a turn has
-        self.left = 1  # of this turn
+        self.weight = self.left = terms.weight  # how many tasks a turn has, and how many are left of this one
+        self.max_running = terms.max_running
         self.lanes = 0
         self.counts = [0] * _STATES  # of all its lanes
+
+    @property
+    def room(self) -> int:
+        """How many of its tasks may start, as far as it says itself."""
+        most = self.max_running
+        return self.counts[READY] if most is None else max(0, most - self.counts[RUNNING])
+
+    @property
+    def is_full(self) -> bool:
+        return self.max_running is not None and self.counts[RUNNING] >= self.max_running
 
 
 class Route:

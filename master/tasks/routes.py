@@ -14,6 +14,7 @@ from typing import Final
 
 from ...common.domain.limits import Limit
 from ...common.domain.model import StateNumber, check_name
+from ...common.domain.tenants import NO_TERMS, TenantTerms
 from ...common.errors import InvalidArgument
 from ..engine.accounts import Account, Resource
 from ..engine.clock import Now
@@ -42,8 +43,9 @@ class Routes(Part):
         store: Store,
         in_force: Callable[[str], Limit | None],
         placements: Placements | None = None,
+        terms: Callable[[str], TenantTerms] = lambda name: NO_TERMS,
     ) -> None:
-        """``in_force``: what holds under the name of a limit."""
+        """``in_force``: what holds under the name of a limit; ``terms``: what is set for a tenant."""
         self._store = store
         self.by_number: dict[int, Route] = {}
         self.plain: dict[int, Route] = {}  # those of them that are no lanes of another
@@ -55,7 +57,7 @@ class Routes(Part):
         ] = {}  # all routes with ready tasks, and some that had: see ``forget_idle``
         self.readied = 0  # how often something became ready, or another task instead of itself
         self.placements = placements or Placements()
-        self.tenants = TenantTurns()
+        self.tenants = TenantTurns(terms)
         self.lanes = Lanes(store.first_ready, in_force, self.placements, self.tenants)
         self.of_limit: dict[str, dict[Route, None]] = {}  # lanes, by the name of a limit that they have
         self._wanted: dict[Route, None] = {}  # lanes without a task that were asked for in this transaction,
@@ -163,8 +165,8 @@ class Routes(Part):
         lane = self.by_number[route]
         lane.add(before, -tasks)
         lane.add(after, tasks)
-        if before == RUNNING and lane.key.limits:
-            self.lanes.held.give_back(lane, tasks)
+        if before == RUNNING:
+            self._runs_no_more(lane, tasks)
         if before == READY and after != RUNNING:
             self.lanes.left(lane)
         if after == READY:
@@ -172,6 +174,12 @@ class Routes(Part):
         elif after == BLOCKED:  # who waits for it waits for what it became, which may have been ready before
             self.by_number[route].readied += 1
             self.readied += 1
+
+    def _runs_no_more(self, lane: Route, tasks: int) -> None:
+        if lane.key.limits:
+            self.lanes.held.give_back(lane, tasks)
+        if lane.tenant.max_running is not None:
+            self.lanes.freed(lane.tenant)
 
     def count(self, route: Route, state: int, tasks: int) -> None:
         """Add so many tasks in this state."""
@@ -212,8 +220,8 @@ class Routes(Part):
             lane = routes[route]
             lane.add(before, -run.length)
             lane.add(state, run.length)
-            if before == RUNNING and lane.key.limits:
-                self.lanes.held.give_back(lane, run.length)
+            if before == RUNNING:
+                self._runs_no_more(lane, run.length)
             elif before == READY:
                 self.lanes.left(lane)
 
@@ -274,7 +282,8 @@ class Routes(Part):
                 continue
             self._store.drop_lane(lane.number)
             del self.by_number[lane.number], self._by_name[lane.queue.name, lane.task, lane.key]
-            self.tenants.left(lane.tenant)
+            if self.tenants.left(lane.tenant):
+                self.lanes.freed(lane.tenant)
             for name, _, _ in lane.key.limits:
                 del self.of_limit[name][lane]
                 if not self.of_limit[name]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...common.domain.columns import LaneColumns, LaneSpan
-from ...common.errors import InvalidArgument
+from ...common.errors import Forbidden, InvalidArgument
 from ..engine.accounts import Account
 from .route import LaneKey, Route
 from .routes import Routes
@@ -15,10 +15,19 @@ from .submitted import NewRun, in_lanes
 SPANS_MAX: Final = 1_000  # of one call: each may make a lane, in some 65 µs
 
 
-def columns_of(given: Any, runs: Sequence[NewRun]) -> tuple[LaneColumns, list[LaneSpan]]:
-    """What a submit says of its tasks, and in which spans. Raises InvalidArgument."""
+def columns_of(given: Any, runs: Sequence[NewRun], tenant: str) -> tuple[LaneColumns, list[LaneSpan]]:
+    """What a submit says of its tasks, and in which spans. ``tenant``: that their key fixes; empty: none. Raises InvalidArgument, and
+    Forbidden for another tenant than that."""
     tasks = sum(len(new.payloads) for new in runs)
     columns = LaneColumns.from_wire(given, tasks)
+    if tenant and columns.tenant is not None:
+        others = [one for one in columns.tenant.texts if one != tenant]
+        if others:
+            raise Forbidden(
+                f"this key is of tenant {tenant}, and so are all tasks that it submits; this one says tenant {others[0]!r}: leave tenant= "
+                "out, or use a key without a tenant"
+            )
+    columns = columns.of_tenant(tenant)
     spans = columns.spans(tasks)
     if len(spans) > SPANS_MAX:
         raise InvalidArgument(

@@ -9,7 +9,9 @@
 Priority of a line and last turn of a tenant change without a look at the heaps. A mark is never above what it stands for, so one that is
 renewed when it comes to the front finds its place: that is O(log n) for each change, whatever number of tenants waits.
 
-Invariants: 1. a line with lanes has a mark, or is between ``take`` and ``put_back``; 2. a mark is not above the priority and the turn of its line.
+A line whose tenant has as many running tasks as it may is *held*: it has no mark, and costs nothing, until the tenant has room.
+
+Invariants: 1. a line with lanes has a mark, or is held, or between ``take`` and ``put_back``; 2. a mark is not above the priority and the turn of its line.
 """
 
 from __future__ import annotations
@@ -26,12 +28,13 @@ SPARE: Final = 16  # entries that a heap may have besides twice those that count
 class Line:
     """The lanes of one tenant, in a heap by their places; a lane that has moved is in it more than once."""
 
-    __slots__ = ("base", "heap", "mark", "most", "tenant")
+    __slots__ = ("base", "heap", "is_held", "mark", "most", "tenant")
 
     def __init__(self, base: Route, tenant: Tenant) -> None:
         self.base, self.tenant = base, tenant
         self.heap: list[Entry] = []
         self.mark: Mark | None = None
+        self.is_held = False  # its tenant has no room: it has no mark until there is some
         self.most = SPARE  # entries, after which those of lanes that have moved are dropped
 
     @property
@@ -68,6 +71,8 @@ class BaseLines:
 
     def _note(self, line: Line) -> None:
         turn = line.turn
+        if line.is_held:
+            return
         if line.mark is not None and line.mark[0] <= turn:
             return
         self._count += 1
@@ -94,6 +99,15 @@ class BaseLines:
         """The first line is looked at: it is not the first one until it is put back."""
         heapq.heappop(self._marks)
         line.mark = None
+
+    def hold(self, line: Line) -> None:
+        """The first line is out of the way of the others until it is freed."""
+        self.take(line)
+        line.is_held = True
+
+    def free(self, line: Line) -> None:
+        line.is_held = False
+        self.put_back(line)
 
     def put_back(self, line: Line) -> None:
         if line.heap:

@@ -10,33 +10,62 @@ Nothing here looks at all tenants: who is next is found by the numbers of their 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from .route import Tenant
+from ...common.domain.tenants import NO_TERMS, TenantTerms
+from ..tenants.tenants import NO_USE, TenantUse
+from .route import READY, RUNNING, Tenant
 
 
 class TenantTurns:
     """The tenants of the lanes that there are; one whose last lane is forgotten is forgotten, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, terms: Callable[[str], TenantTerms] = lambda name: NO_TERMS) -> None:
+        """``terms``: what is set for a tenant."""
+        self._terms = terms
         self._of: dict[str, Tenant] = {}
         self._count = 0
 
     def clear(self) -> None:
         self._of.clear()
 
+    @property
+    def are_several(self) -> bool:
+        return len(self._of) > 1
+
     def of(self, name: str) -> Tenant:
         tenant = self._of.get(name)
         if tenant is None:
             self._count += 1
-            tenant = self._of[name] = Tenant(name, self._count)
+            tenant = self._of[name] = Tenant(name, self._count, self._terms(name))
         return tenant
 
-    def left(self, tenant: Tenant) -> None:
-        """One of its lanes is forgotten."""
+    def left(self, tenant: Tenant) -> bool:
+        """One of its lanes is forgotten; whether it is, too."""
         tenant.lanes -= 1
         if not tenant.lanes:
             del self._of[tenant.name]
+        return not tenant.lanes
+
+    def changed(self, name: str) -> Tenant | None:
+        """Something else is set for a tenant from now on. None: it has no tasks here."""
+        tenant = self._of.get(name)
+        if tenant is not None:
+            tenant.weight, tenant.max_running = self._terms(name)
+            tenant.left = min(tenant.left, tenant.weight)
+        return tenant
+
+    # what is shown
+
+    def names(self) -> Iterable[str]:
+        return self._of
+
+    def use(self, name: str) -> TenantUse:
+        tenant = self._of.get(name)
+        if tenant is None:
+            return NO_USE
+        ready = tenant.counts[READY]
+        return TenantUse(ready, tenant.counts[RUNNING], ready if tenant.is_full else 0)
 
     def took(self, tenant: Tenant, tasks: int) -> None:
         """So many of its tasks were given to workers."""
@@ -48,14 +77,16 @@ class TenantTurns:
 
 def shares(tenants: Sequence[Tenant], want: int) -> list[int]:
     """How many of so many tasks each of these tenants gets, in the order of their turns: what is left of their turns, and then whole
-    ones."""
+    ones. None gets more than it has ready, or than its cap lets start."""
+    rooms = [min(one.room, one.counts[READY]) for one in tenants]
     given = []
-    for one in tenants:
-        given.append(min(one.left, want))
+    for one, room in zip(tenants, rooms, strict=True):
+        given.append(min(one.left, room, want))
         want -= given[-1]
-    rounds, want = divmod(want, sum(one.weight for one in tenants))
-    for place, one in enumerate(tenants):
-        more = min(one.weight, want)
-        given[place] += rounds * one.weight + more
-        want -= more
+    while want and (others := [place for place, room in enumerate(rooms) if given[place] < room]):
+        rounds = max(1, want // sum(tenants[place].weight for place in others))
+        for place in others:
+            more = min(rounds * tenants[place].weight, rooms[place] - given[place], want)
+            given[place] += more
+            want -= more
     return given

@@ -58,7 +58,7 @@ MASTER_MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"store"},
     "api": {"engine", "store"},
     "objects": {*LOWER, "data"},  # a manager's dict is the same dict with and without a name
-    "tasks": {*LOWER, "limits", "strikes"},  # they start as limits and strikes allow
+    "tasks": {*LOWER, "limits", "strikes", "tenants"},  # they start as these allow
     "workers": {*LOWER, "tasks"},  # they are given tasks, and end them
     "schedules": {*LOWER, "tasks"},  # they make tasks
     "flows": {*LOWER, "tasks"},  # they are of tasks

@@ -16,6 +16,7 @@ class KeyRow(NamedTuple):
     note: str
     created: int
     last_used: int | None
+    tenant: str  # of all tasks that it submits; empty: they say it themselves
 
 
 class KeyStore(Protocol):

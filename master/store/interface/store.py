@@ -44,6 +44,7 @@ from .space import SpaceStore
 from .steps import StepStore
 from .strikes import StrikeStore
 from .tasks import TaskStore
+from .tenants import TenantStore
 from .unhandled import UnhandledStore
 from .uniques import UniqueStore
 from .workers import WorkerStore
@@ -125,6 +126,7 @@ class Store(
     WorkerStore,
     KeyStore,
     StrikeStore,
+    TenantStore,
     SpaceStore,
     Protocol,
 ):

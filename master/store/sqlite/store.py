@@ -46,6 +46,7 @@ from .statements import load_statements
 from .steps import SqliteSteps
 from .strikes import SqliteStrikes
 from .tasks import SqliteTasks
+from .tenants import SqliteTenants
 from .unhandled import SqliteUnhandled
 from .uniques import SqliteUniques
 from .workers import SqliteWorkers
@@ -78,6 +79,7 @@ class SqliteStore(
     SqliteWorkers,
     SqliteKeys,
     SqliteStrikes,
+    SqliteTenants,
     SqliteSpace,
 ):
     """See ``interface.Store``. ``path`` None: in memory, gone with the process."""

@@ -93,6 +93,7 @@ def test_what_would_be_done_twice_is_not_repeated_after_a_lost_connection() -> N
         ("get_schedules", "remove"),
         ("get_tasks", "retry"),
         ("get_tasks", "retry_where"),
+        ("get_tenants", "remove"),
     }
     assert not is_repeatable("get_counter", "add")  # a user's own
     assert not is_repeatable("get_shared", "call")

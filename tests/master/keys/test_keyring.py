@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,3 +73,35 @@ def test_the_key_of_another_door_is_listed_and_revoked_and_not_stored(bench: Any
     bench.engine._load()
     assert by_id(free)["gateway"]["state"] == "revoked"
     assert "gateway" not in {row.id for row in bench.engine.store.key_rows()}
+
+
+def test_a_key_has_its_tenant_after_a_restart_and_shows_it(bench: Any, keys: Any) -> None:
+    free, _ = keys
+    made = key_id(free.call("get_keys", "add", "client", [], "their web shop", "acme"))
+    plain = key_id(free.call("get_keys", "add", "client", []))
+    bench.engine._load()
+    rows = by_id(free)
+    assert (rows[made]["tenant"], rows[plain]["tenant"]) == ("acme", "")
+    keyring = bench.engine.part(Keyring)
+    assert [keyring.tenant_of(one) for one in (made, plain, "none")] == ["acme", "", ""]
+
+
+def test_an_admin_key_of_a_tenant_makes_and_sees_keys_of_that_alone(bench: Any, keys: Any) -> None:
+    free, _ = keys
+    own = bench.client(role=Role.ADMIN)
+    own.session.verifier = replace(own.session.verifier, key_id="own", tenant="acme")
+    for other in ("", "other"):
+        with pytest.raises(
+            Forbidden, match="this key is of tenant acme and makes keys of it alone: add --tenant acme"
+        ):
+            own.call("get_keys", "add", "client", [], "", other)
+    mine = key_id(own.call("get_keys", "add", "client", [], "", "acme"))
+    free.call("get_keys", "add", "client", [], "", "other")
+    assert set(by_id(own)) == {mine}
+
+
+@pytest.mark.parametrize(("tenant", "why"), [("x" * 257, "257 bytes; at most 256"), (5, "tenant")])
+def test_a_tenant_of_a_key_is_some_text(keys: Any, tenant: Any, why: str) -> None:
+    free, _ = keys
+    with pytest.raises(InvalidArgument, match=why):
+        free.call("get_keys", "add", "client", [], "", tenant)

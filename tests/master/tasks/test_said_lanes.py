@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tq.common.domain.ids import new_ids
 from tq.common.domain.limits import Limit
 from tq.common.domain.model import Role, StateNumber
-from tq.common.errors import InvalidArgument, QuotaExceeded
+from tq.common.errors import Forbidden, InvalidArgument, QuotaExceeded
 from tq.master.engine.accounts import LIMITS, Accounts, Resource
 from tq.master.limits.limits import NamedLimits
 from tq.master.tasks.route import LaneKey, Route
@@ -150,3 +151,31 @@ def test_columns_that_are_wrong_are_refused_and_declare_nothing(bench: Bench, co
         submit(bench, [[some[0], [PAYLOAD] * 2]], columns)
     assert lanes(bench) == {}
     assert bench.engine.part(NamedLimits).in_force("smtp") is None
+
+
+def of_tenant(bench: Bench, name: str) -> Peer:
+    """A program with a key of a tenant."""
+    peer = bench.client()
+    peer.session.verifier = replace(peer.session.verifier, tenant=name)
+    return peer
+
+
+@pytest.mark.parametrize(
+    "columns", [None, {}, {"tenant": "acme"}, {"limits": [[SMTP, "a"]]}, {"tenant": [["acme"], [0, 0]]}]
+)
+def test_the_key_of_its_submitter_fixes_the_tenant_of_a_task(bench: Bench, columns: Any) -> None:
+    acme = of_tenant(bench, "acme")
+    assert submit(bench, [[ids(1)[0], [PAYLOAD] * 2]], columns, acme) == 2
+    assert {key.tenant for key in lanes(bench)} == {"acme"}
+
+
+@pytest.mark.parametrize("stated", ["other", [["acme", "other"], [0, 1]]])
+def test_a_submit_that_says_another_tenant_than_its_key_is_refused_as_a_whole(
+    bench: Bench, stated: Any
+) -> None:
+    acme = of_tenant(bench, "acme")
+    with pytest.raises(Forbidden) as refused:
+        submit(bench, [[ids(1)[0], [PAYLOAD] * 2]], {"tenant": stated}, acme)
+    assert "this key is of tenant acme" in str(refused.value)
+    assert "says tenant 'other': leave tenant= out" in str(refused.value)
+    assert not lanes(bench)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tq.common.domain.ids import consecutive_ids
 from tq.common.domain.model import Role
+from tq.common.domain.tenants import NO_TERMS
 from tq.master.tasks.route import LanePlace, Queue, Route, Tenant
 from tq.master.tasks.routes import Routes
 from tq.master.tasks.tenant_lines import BaseLines
@@ -129,8 +130,8 @@ def test_to_resume_a_queue_looks_at_none_of_its_lanes(bench: Bench) -> None:
 def test_the_first_line_is_that_of_the_highest_priority_and_then_of_the_longest_wait() -> None:
     """By a model that looks at all, over changes by chance."""
     chance = random.Random(5)  # noqa: S311 - the same history every time
-    tenants = [Tenant(str(number), number) for number in range(8)]
-    base = Route(0, Queue("q"), "m:f", Tenant("", 0))
+    tenants = [Tenant(str(number), number, NO_TERMS) for number in range(8)]
+    base = Route(0, Queue("q"), "m:f", Tenant("", 0, NO_TERMS))
     lanes = [
         Route(number + 1, base.queue, "m:f", chance.choice(tenants), base=base, plain=base)
         for number in range(30)

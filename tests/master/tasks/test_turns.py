@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.model import Role, StateNumber
-from tq.master.tasks.route import LaneKey
+from tq.master.tasks.route import READY, RUNNING, LaneKey
 from tq.master.tasks.routes import Routes
 from tq.master.tasks.turns import TenantTurns, shares
 
@@ -124,8 +124,21 @@ def test_an_answer_is_shared_turn_by_turn(want: int, expected: list[int]) -> Non
     turns = TenantTurns()
     three = [turns.of(name) for name in "abc"]
     three[1].weight = three[1].left = 2
+    for one in three:
+        one.counts[READY] = 100
     assert shares(three, want) == expected
     assert sum(expected) == want
+
+
+def test_what_one_cannot_use_others_get() -> None:
+    turns = TenantTurns()
+    three = [turns.of(name) for name in "abc"]
+    for one, ready in zip(three, (2, 100, 100), strict=True):
+        one.counts[READY] = ready
+    three[1].max_running, three[1].counts[RUNNING] = 5, 2
+    assert shares(three, 40) == [2, 3, 35]
+    assert shares(three[:2], 40) == [2, 3]
+    assert shares(three, 2) == [1, 1, 0]
 
 
 def test_a_tenant_is_forgotten_with_the_last_of_its_lanes() -> None:

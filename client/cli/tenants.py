@@ -1,0 +1,108 @@
+"""``tq tenants ls | set | rm``"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from ...common.domain.model import Role
+from ...common.domain.tenants import NO_TERMS, check_tenant
+from ...common.errors import InvalidArgument
+from ...common.runtime.terminal import write
+from ..app import App
+from .group import GuessingGroup
+from .options import connected
+from .output import ago, count, print_json, print_table
+
+TENANTS: Final = ("get_tenants",)
+COLUMNS: Final = ("tenant", "#weight", "#at once", "#running", "#waiting", "#held", "note")
+LISTED: Final = 500  # in one answer
+NONE: Final = "none"  # typed for: any number
+UNNAMED: Final = "(none)"  # shown for: tasks without a tenant
+
+
+@click.group(cls=GuessingGroup, epilog="Example: tq tenants set acme --weight 3 --max-running 20")
+def tenants() -> None:
+    """List tenants of tasks; set their weights and caps. See tenant=."""
+
+
+@tenants.command("ls", epilog="Example: tq tenants ls")
+@connected(Role.VIEWER)
+def list_tenants(app: App, as_json: bool) -> None:
+    """List tenants: what is set, what runs and waits of each.
+
+    Weight: tasks in a turn. At once: how many may run. Waiting: tasks that are
+    ready; held: those of them that wait for tasks of their tenant to end.
+    """
+    rows: list[dict[str, Any]] = []
+    while portion := app.call(TENANTS, "list", rows[-1]["name"] if rows else None, LISTED):
+        rows += portion
+        if len(portion) < LISTED:
+            break
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        COLUMNS, map(_cells, rows), empty="no tenants yet; a task says its: @app.task(tenant='{customer}')"
+    )
+
+
+@tenants.command("set", epilog="Example: tq tenants set acme --weight 3 --max-running 20")
+@click.argument("name", metavar="TENANT")
+@click.option("--weight", type=int, metavar="N", help="Tasks in each of its turns.  [1]")
+@click.option("--max-running", metavar="N", help="So many at once, or none: any.  [none]")
+@connected(Role.ADMIN)
+def change(app: App, as_json: bool, name: str, weight: int | None, max_running: str | None) -> None:
+    """Set what a tenant may have, at once and for good.
+
+    Its tasks count in all queues. It may have none yet.
+    """
+    changes: dict[str, Any] = {}
+    if weight is not None:
+        changes["weight"] = weight
+    if max_running is not None:
+        changes["max_running"] = _number(max_running)
+    if not changes:
+        raise InvalidArgument("say what it may have: --weight 3, --max-running 20, or both")
+    check_tenant(name)
+    NO_TERMS.with_changes(changes)
+    row = app.call(TENANTS, "set", name, changes)
+    if as_json:
+        print_json(row)
+        return
+    cap = "any number" if row["max_running"] is None else f"at most {count(row['max_running'])}"
+    write(f"{name}: weight {row['weight']}, {cap} at once\n")
+
+
+@tenants.command("rm", epilog="Example: tq tenants rm acme")
+@click.argument("name", metavar="TENANT")
+@connected(Role.ADMIN)
+def remove(app: App, as_json: bool, name: str) -> None:
+    """Forget what is set for a tenant: weight 1, any number at once.
+
+    Its tasks stay.
+    """
+    app.call(TENANTS, "remove", name)
+    if as_json:
+        print_json({"tenant": name, "removed": True})
+    else:
+        write(f"{name}: weight 1, any number at once\n")
+
+
+def _number(text: str) -> int | None:
+    if text == NONE:
+        return None
+    if not (text.removeprefix("-").isascii() and text.removeprefix("-").isdigit()):
+        raise InvalidArgument(f"--max-running is a whole number, or none; not {text[:40]!r}")
+    return int(text[:20])
+
+
+def _cells(row: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        row["name"] or UNNAMED,
+        row["weight"],
+        "" if row["max_running"] is None else count(row["max_running"]),
+        *(count(row[name]) for name in ("running", "waiting", "held")),
+        "" if row["since"] is None else f"set {ago(row['since'])} ago",
+    )

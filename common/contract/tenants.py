@@ -1,0 +1,17 @@
+"""Tenants of tasks: what is set for each, and what it has, ``get_tenants``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..domain.model import Role
+from .method import Contract, Method
+
+TENANTS: Final = Contract(
+    "get_tenants",
+    {
+        "list": Method(Role.VIEWER, repeatable=True),
+        "set": Method(Role.ADMIN, repeatable=True),
+        "remove": Method(Role.ADMIN, one_way=True),  # the second time there is nothing to remove
+    },
+)

@@ -1,0 +1,1 @@
+"""Tenants: whose tasks take turns, and what an operator has set for them."""

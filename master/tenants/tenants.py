@@ -1,0 +1,106 @@
+"""What an operator has set for tenants: how many tasks a turn has, and how many run at once.
+
+A tenant is a name that tasks state (or that the key of their submitter fixes). What holds for one for which nothing is set is the default, so
+only what differs is a row. Whose turn it is, and who is held back, is decided where tasks are handed out.
+
+Invariant: what ``terms`` says is what the row says, at every commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from heapq import nsmallest
+from typing import Any, Final, NamedTuple, Protocol
+
+from ...common.domain.likely_names import likely_name
+from ...common.domain.tenants import NO_TERMS, TenantTerms, check_tenant
+from ...common.errors import InvalidArgument
+from ..engine.clock import Now
+from ..engine.part import Part
+from ..store.interface.store import Picture, Store
+from ..store.interface.tenants import TenantRow
+
+TENANTS_MAX: Final = 10_000  # for which something is set
+
+
+class TenantUse(NamedTuple):
+    """What the tasks of a tenant do. ``running``: leased to workers; ``held``: those of the ready ones that its cap holds back."""
+
+    waiting: int = 0
+    running: int = 0
+    held: int = 0
+
+
+NO_USE: Final = TenantUse()
+
+
+class TenantUsage(Protocol):
+    """Who counts the tasks of each tenant: ``master/tasks``."""
+
+    def use(self, name: str) -> TenantUse: ...
+    def names(self) -> Iterable[str]:
+        """Of all tenants of tasks that are here, also ended ones."""
+
+
+class NothingUsed:
+    """Of a master without tasks."""
+
+    def use(self, name: str) -> TenantUse:
+        return NO_USE
+
+    def names(self) -> Iterable[str]:
+        return ()
+
+
+class SetTenants(Part):
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.usage: TenantUsage = NothingUsed()  # the one that counts is made later
+        self._rows: dict[str, TenantRow] = {}
+        self._listeners: list[Callable[[str], None]] = []
+
+    def load(self, picture: Picture, now: Now) -> None:
+        self._rows = {row.name: row for row in self._store.tenant_rows()}
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """``listener`` is called with the name of a tenant for which something else holds from now on."""
+        self._listeners.append(listener)
+
+    def terms(self, name: str) -> TenantTerms:
+        row = self._rows.get(name)
+        return NO_TERMS if row is None else TenantTerms(row.weight, row.max_running)
+
+    def row(self, name: str) -> TenantRow | None:
+        """None: nothing is set for it."""
+        return self._rows.get(name)
+
+    def change(self, name: str, changes: Mapping[str, Any], now: Now) -> None:
+        """Raises InvalidArgument."""
+        terms = self.terms(check_tenant(name)).with_changes(changes)
+        if name not in self._rows and len(self._rows) >= TENANTS_MAX:
+            raise InvalidArgument(
+                f"something is set for {TENANTS_MAX:,} tenants already; let some have the default: tq tenants rm NAME"
+            )
+        row = TenantRow(name, *terms, now.steady)
+        self._store.put_tenant(row)
+        self._rows[name] = row
+        self._tell(name)
+
+    def drop(self, name: str) -> None:
+        """It has weight 1 and no cap. Raises InvalidArgument."""
+        if name not in self._rows:
+            likely = likely_name(name, sorted(self._rows))
+            meant = f"; did you mean {likely!r}?" if likely else "; `tq tenants ls` shows what is"
+            raise InvalidArgument(f"nothing is set for tenant {name!r}{meant}")
+        self._store.drop_tenant(name)
+        del self._rows[name]
+        self._tell(name)
+
+    def names_after(self, after: str | None, most: int) -> list[str]:
+        """In order, those of tasks that are here and those for which something is set. None: from the first one."""
+        known = {*self.usage.names(), *self._rows}
+        return nsmallest(most, (name for name in known if after is None or name > after))
+
+    def _tell(self, name: str) -> None:
+        for listener in self._listeners:
+            listener(name)
