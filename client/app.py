@@ -177,6 +177,9 @@ class App(HookingApp, SchedulingApp, FlowingApp):
             on_full: What a submit does when the queue has a bound and is full: ``"wait"`` for room (the default), or ``"raise"``
                 tq.Full.
             unique: A ``tq.Unique``: what becomes of the task when there is one with the same key already.
+            cache: Seconds for which the result of an equal call is returned, counted from its success; True: as long as it is kept.
+                Equal calls share the task while it waits or runs. By default each call makes a task.
+            cache_by: With ``cache``, an expression such as ``"{url}"`` by which calls are equal; by default all their arguments.
             on_failure: A task that is made when this one has ended failed, dead, lost or expired, with a dict that says how; by
                 default none.
             needs: What a worker must have free to run the task, as ``tq-worker --resource`` gives it, and what the task holds while

@@ -33,6 +33,7 @@ from .redact import redacted
 
 TEXT_CHARS_MAX = 2_000  # of an argument list or a result shown to a person
 BAR_CHARS = 30
+KEY_CHARS = 40
 
 
 @click.command(epilog="Example: tq show 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b --follow")
@@ -81,6 +82,8 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
     if flow is not None:
         write(f"  {flow_in_words(flow)}\n")
     print_needs(needs)
+    if task.get("unique") and task["unique"]["meets"]:
+        write(f"  {_unique(task)}\n")
     if task.get("on_failure"):
         write(f"  {_handler(task)}\n")
     if task["returned"]:
@@ -110,6 +113,18 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
             write(f"\n{failure.traceback.rstrip()}\n")
     if any(attempt["log"] for attempt in task["attempts"]):
         write(f"\n  what it printed: tq show {show_id(task['id'])} --logs\n")
+
+
+def _unique(task: dict[str, Any]) -> str:
+    """Which submits meet it."""
+    unique = task["unique"]
+    key = clean_line(unique["key"])
+    shown = f"{key[:KEY_CHARS]}…" if len(key) > KEY_CHARS else key
+    ended = State.from_number(task["state"]).is_terminal
+    how_long = "as long as it is kept" if ended else "while it waits or runs"
+    if unique["until"] is not None:
+        how_long = f"for {span(max(0.0, unique['until'] - time.time()))} more"
+    return f"submits with the key {shown} meet this task, {how_long}"
 
 
 def _handler(task: dict[str, Any]) -> str:

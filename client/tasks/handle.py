@@ -265,6 +265,16 @@ class Handle(AsyncCalls, TaskLooks, Generic[T]):
         return state
 
 
+class FoundHandle(Handle[T]):
+    """Of a task that was there when one was submitted that is the same."""
+
+    __slots__ = ()
+
+    @property
+    def cached(self) -> bool:
+        return True
+
+
 def submit_one(
     session: ClientSession,
     kind: TaskKind,

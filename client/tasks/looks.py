@@ -19,6 +19,11 @@ class TaskLooks:
     _id: bytes
 
     @property
+    def cached(self) -> bool:
+        """Whether the submit made no task, and this is the one that was there already: by ``cache`` or ``unique``."""
+        return False
+
+    @property
     def progress(self) -> Progress | None:
         """What the latest attempt reported by ``ctx.progress``, at most a second old.
 

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import IdSource
 from ...common.domain.model import TASK_ID_BYTES
+from ...common.domain.unique import SKIP
 from ..blobs.blobs import Named, SessionBlobs
 from .definition import Definition
 from .handles import Handles
@@ -22,6 +24,8 @@ from .options import Choice
 from .outcomes import OutcomeBox
 from .payloads import CallEncoder
 from .submission import PayloadRun, submit_many
+from .unique_handles import UniqueHandles
+from .unique_submits import UniqueKeys, wire_of_many
 
 if TYPE_CHECKING:
     from ...common.values.blob import Blob
@@ -45,9 +49,9 @@ def submit_all(
         if chunk.named:
             session.part(SessionBlobs).send(_all_of(chunk.named))
         for stored in submission.send(chunk):
-            stored.result()
+            submission.answered(stored.result())
     for stored in submission.under_way:
-        stored.result()
+        submission.answered(stored.result())
     return submission.handles
 
 
@@ -65,20 +69,21 @@ async def submit_all_async(
         if chunk.named:
             await asyncio.to_thread(session.part(SessionBlobs).send, _all_of(chunk.named))
         for stored in submission.send(chunk):
-            await asyncio.wrap_future(stored)
+            submission.answered(await asyncio.wrap_future(stored))
     for stored in submission.under_way:
-        await asyncio.wrap_future(stored)
+        submission.answered(await asyncio.wrap_future(stored))
     return submission.handles
 
 
 class MapChunk(NamedTuple):
     """The tasks of one submit call, in runs of consecutive ids. ``named``: the blobs that they name. ``needs``: the tasks whose
-    results they need. ``choice``: with the keys of their limits."""
+    results they need. ``choice``: with the keys of their limits. ``unique``: by what they are the same as others."""
 
     runs: list[PayloadRun]
     named: Named
     needs: TaskNeeds
     choice: Choice
+    unique: list[Any] | None = None
 
 
 class _MapSubmission:
@@ -95,15 +100,24 @@ class _MapSubmission:
         self._needs = GatheredNeeds(session)
         self._box = OutcomeBox()
         self._room = max(0, WATCHED_TASKS_MAX - self._link.watched_tasks)
-        self.handles: Handles[Any] = Handles(
-            session, box=self._box, link=self._link, received=definition.received
-        )
+        self._unique, self._unanswered = choice.unique, deque[list[IdRun]]()  # the tasks of calls under way
+        if self._unique is None:
+            self._unique_keys = None
+            self.handles: Handles[Any] = Handles(
+                session, box=self._box, link=self._link, received=definition.received
+            )
+        else:
+            self._unique_keys = UniqueKeys(session, self._unique, definition)
+            self._same: deque[str] = deque()  # as ``_keys``
+            self.handles = UniqueHandles(session, definition.received)
         self.under_way: deque[Future[Any]] = deque()
 
     def chunks(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[MapChunk]:
         """Tasks with new ids, grouped into calls of a good size, and the blobs that they name."""
         if self._lane_keys is not None:
             calls = self._lane_keys.noted(calls, self._keys.append)
+        if self._unique_keys is not None:
+            calls = self._unique_keys.noted(calls, self._same.append)
         for payloads, blobs, needs in CallEncoder(self._definition, calls, self._needs).chunks():
             runs = self._runs(payloads)
             ids = [id for run in runs for id in run.run.ids()] if blobs or needs else []
@@ -112,7 +126,10 @@ class _MapSubmission:
             if self._lane_keys is not None:
                 keys = [self._keys.popleft() for _ in payloads]
                 choice = choice._replace(columns=self._lane_keys.columns(keys))
-            yield MapChunk(runs, named, {ids[place]: some for place, some in needs.items()}, choice)
+            unique = None
+            if self._unique is not None:
+                unique = wire_of_many(self._unique, [self._same.popleft() for _ in payloads])
+            yield MapChunk(runs, named, {ids[place]: some for place, some in needs.items()}, choice, unique)
 
     def _runs(self, payloads: list[bytes]) -> list[PayloadRun]:
         flow = self._choice.flow
@@ -124,7 +141,7 @@ class _MapSubmission:
     def send(self, chunk: MapChunk) -> Iterator[Future[Any]]:
         """Start a call; yields the earlier calls that must finish before the next may start."""
         count = sum(len(run.payloads) for run in chunk.runs)
-        watched = count <= self._room
+        watched = count <= self._room and chunk.unique is None  # else its answer says which tasks there are
         self._room = self._room - count if watched else 0  # only a prefix is watched, without gaps
         self.under_way.append(
             submit_many(
@@ -136,13 +153,23 @@ class _MapSubmission:
                 self._link,
                 chunk.named,
                 needs=chunk.needs,
+                unique=chunk.unique,
             )
         )
-        for run in chunk.runs:
-            first = int.from_bytes(run.first, "big")
-            self.handles.submitted(first, len(run.payloads), watched=watched)
+        if chunk.unique is not None:
+            self._unanswered.append([run.run for run in chunk.runs])
+        else:
+            for run in chunk.runs:
+                first = int.from_bytes(run.first, "big")
+                self.handles.submitted(first, len(run.payloads), watched=watched)
         while len(self.under_way) >= CALLS_UNDER_WAY:
             yield self.under_way.popleft()
+
+    def answered(self, answer: Any) -> None:
+        """The call that was sent first of those without an answer is stored."""
+        if isinstance(self.handles, UniqueHandles) and self._unique is not None:
+            skips = self._unique.on_conflict == SKIP
+            self.handles.answered(self._unanswered.popleft(), answer, skips=skips)
 
 
 def _id(number: int) -> bytes:

@@ -11,10 +11,10 @@ from ...common.domain.columns import NO_COLUMNS, FailureHandler, LaneColumns
 from ...common.domain.durations import check_delay
 from ...common.domain.lane_terms import NO_TERMS, TERMS, LaneTerms
 from ...common.domain.limits import Limit
-from ...common.domain.model import TaskOptions, check_name
+from ...common.domain.model import ResultPolicy, TaskOptions, check_name
 from ...common.domain.on_error import AtLeast
 from ...common.domain.on_full import WAIT, check_on_full
-from ...common.domain.unique import Unique
+from ...common.domain.unique import Unique, cached
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 
@@ -52,6 +52,8 @@ class Options(TypedDict, total=False):
     limits: Sequence[Limit]
     tenant: str | None
     unique: Unique | None
+    cache: float | timedelta | bool | None
+    cache_by: str | None
     on_failure: CanHandle | None
     needs: Mapping[str, float | str]
     where: str
@@ -69,10 +71,11 @@ class Choice(NamedTuple):
     terms: LaneTerms = NO_TERMS
     columns: LaneColumns | None = NO_COLUMNS
     unique: Unique | None = None
+    is_cached: bool = False  # ``unique`` was given as ``cache``
 
 
 _BESIDE: Final = frozenset(
-    {"queue", "on_full", "unique"}
+    {"queue", "on_full", "unique", "cache", "cache_by"}
 )  # options of a submit, which are not kept with its tasks
 _NAMES: Final = frozenset(field.name for field in fields(TaskOptions))
 _ALL_NAMES: Final = _NAMES | _BESIDE | TERMS
@@ -92,15 +95,45 @@ def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
     options = replace(base.options if base else TaskOptions(), **values)
     queue = given.get("queue", base.queue if base else "default")
     on_full = check_on_full(given.get("on_full", base.on_full if base else WAIT))
-    unique = given.get("unique", base.unique if base else None)
+    unique, is_cached = _unique(given, base)
+    if is_cached:
+        _check_kept(options)
+    terms = (base.terms if base else NO_TERMS).using(_handled(given))
+    columns = terms.fixed() if terms.are_fixed else None
+    checked = check_name("queue", queue), options, options.to_wire()
+    return Choice(*checked, on_full=on_full, terms=terms, columns=columns, unique=unique, is_cached=is_cached)
+
+
+def _unique(given: Mapping[str, Any], base: Choice | None) -> tuple[Unique | None, bool]:
+    """By what tasks are the same, and whether that was given as ``cache``."""
+    unique = given.get("unique", base.unique if base and not base.is_cached else None)
     if not isinstance(unique, Unique | None):
         raise InvalidArgument(
             f"unique={unique!r:.80} is not a tq.Unique; write unique=tq.Unique(by='{{order}}')"
         )
-    terms = (base.terms if base else NO_TERMS).using(_handled(given))
-    columns = terms.fixed() if terms.are_fixed else None
-    checked = check_name("queue", queue), options, options.to_wire()
-    return Choice(*checked, on_full=on_full, terms=terms, columns=columns, unique=unique)
+    before = base.unique if base and base.is_cached else None
+    seconds, by = given.get("cache"), given.get("cache_by", before.by if before else None)
+    if "cache" not in given:
+        if before is None and given.get("cache_by") is not None:
+            raise InvalidArgument(
+                f"cache_by={by!r:.80} goes with cache=; write cache=3600, cache_by={by!r:.80}"
+            )
+        if before is not None:
+            seconds = True if before.fresh is None else before.fresh
+    if seconds is None or seconds is False:
+        return unique, False
+    if unique is not None:
+        raise InvalidArgument(
+            "cache= is a unique= of its own, and a task has one of them; leave one out, or write unique=None, cache=3600"
+        )
+    return cached(seconds, by), True
+
+
+def _check_kept(options: TaskOptions) -> None:
+    if options.result != ResultPolicy.ALL:
+        raise InvalidArgument(
+            f"cache= returns results, and result={str(options.result)!r} keeps none; leave one of them out"
+        )
 
 
 def _handled(given: Mapping[str, Any]) -> Mapping[str, Any]:

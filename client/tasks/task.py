@@ -247,8 +247,8 @@ class Submitter(Generic[P, R]):
             raise InvalidArgument(f"key must be a non-empty str, not {key!r:.80}")
         before = self._after if after is None else as_needed(after)
         choice = choose(options, self._choice)
-        if options.get("unique") is not None:
-            check_unique(choice.unique, self._definition)
+        if choice.unique is not self._choice.unique:
+            check_unique(choice, self._definition)
         return Submitter(self._session, self._definition, choice, key or self._key, before)
 
     def s(self, *args: Any, **kwargs: Any) -> Signature:
@@ -319,9 +319,10 @@ class Submitter(Generic[P, R]):
         Returns:
             The definition and the options, with what it is made for.
         """
+        same = "cache" if self._choice.is_cached else "unique"
         alone = {
             "key": self._key is not None,
-            "unique": self._choice.unique is not None,
+            same: self._choice.unique is not None,
             "after": self._after,
         }
         for name in [name for name, is_given in alone.items() if is_given]:
@@ -356,10 +357,6 @@ class Submitter(Generic[P, R]):
             raise InvalidArgument(
                 f"key={self._key!r} names one task, and here many may be made; leave it out, or submit one by one"
             )
-        if self._choice.unique is not None:
-            raise InvalidArgument(
-                "unique=… is judged task by task, and here many may be made; submit them one by one, or write using(unique=None)"
-            )
         if self._after:
             raise InvalidArgument("after=… is of one task, and here many may be made; submit them one by one")
         return self._definition, self._choice._replace(flow=open_flow(self._session))
@@ -380,8 +377,7 @@ class Task(Submitter[P, R], Generic[P, R, C]):
         hooks: Hooks | None = None,
     ) -> None:
         super().__init__(session, Definition(function, name), choice)
-        if choice.unique is not None:
-            check_unique(choice.unique, self._definition)
+        check_unique(choice, self._definition)
         self.function: Callable[P, C] = function
         check_function(function)
         self._hooks = hooks

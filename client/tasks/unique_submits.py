@@ -1,14 +1,21 @@
-"""Submits of tasks with ``unique=``: the key is computed here, the master decides, and the handle is of the task that is there."""
+"""Submits of tasks with ``unique=`` and ``cache=``: the keys are computed here, the master decides, and the handle is of the task that is
+there."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...common.domain.columns import TextColumn
 from ...common.domain.expressions import expression
 from ...common.domain.unique import SKIP, Unique, terms_of
-from .handle import Handle
+from ...common.errors import NotSerializable
+from ...common.values.canonical import canonical_bytes
+from ...common.values.codec import encode_call
+from ...common.values.plain import ATOMS
+from .handle import FoundHandle, Handle
+from .needs import GatheredNeeds
 from .submission import PayloadRun, submit_many
 
 if TYPE_CHECKING:
@@ -19,25 +26,64 @@ if TYPE_CHECKING:
     from ..core.session import ClientSession
     from .definition import Definition
     from .kinds import TaskKind
+    from .options import Choice
 
 
-def check_unique(unique: Unique | None, definition: Definition) -> None:
+def check_unique(choice: Choice, definition: Definition) -> None:
     """Raises InvalidArgument for an expression with a parameter that the function does not have."""
-    arguments = definition.arguments
+    unique, arguments = choice.unique, definition.arguments
+    what = "cache_by" if choice.is_cached else "unique by"
     if unique is not None and unique.by is not None and arguments is not None:
-        by = expression("by", unique.by)
-        by.check("unique by", arguments.parameters, arguments.function_name)
+        expression("by", unique.by).check(what, arguments.parameters, arguments.function_name)
 
 
-def key_of(
-    unique: Unique, definition: Definition, args: tuple[Any, ...], kwargs: Mapping[str, Any], payload: bytes
-) -> str:
-    """Raises InvalidArgument for an argument that is neither text nor a number."""
-    if unique.by is None:
-        return hashlib.sha256(payload).hexdigest()
-    arguments = definition.arguments
-    values = kwargs if arguments is None else arguments.values(args, dict(kwargs))
-    return expression("by", unique.by).key("unique by", values)
+class UniqueKeys:
+    """Of the calls of one function."""
+
+    def __init__(self, session: ClientSession, unique: Unique, definition: Definition) -> None:
+        self._session, self._definition = session, definition
+        self._by = None if unique.by is None else expression("by", unique.by)
+
+    def of_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        """Raises InvalidArgument for an argument in ``by`` that is neither text nor a number."""
+        arguments = self._definition.arguments
+        if self._by is not None:
+            return self._by.key(
+                "unique by", kwargs if arguments is None else arguments.values(args, dict(kwargs))
+            )
+        given = dict(kwargs)
+        if arguments is not None:
+            args, given = arguments.fit(args, given)
+            known = arguments.names_and_defaults()
+            named = arguments.values(args, given).items()
+            # However they are given, and with the defaults that are left out.
+            args, given = (
+                (),
+                {name: one for name, one in named if type(one) in ATOMS or one is not known.get(name)},
+            )
+        return hashlib.sha256(canonical_bytes([args, given], self._encoded)).hexdigest()
+
+    def _encoded(self, value: Any) -> bytes:
+        return encode_call((value,), {}, (), [], GatheredNeeds(self._session))
+
+    def noted(
+        self, calls: Iterable[tuple[Any, ...]], note: Callable[[str], None]
+    ) -> Iterator[tuple[Any, ...]]:
+        """The calls as they are read, after their keys were noted. One that cannot be sent has none: that is said when it is encoded."""
+        for args in calls:
+            try:
+                key = self.of_call(args, {})
+            except (NotSerializable, TypeError):
+                key = ""
+            note(key)
+            yield args
+
+
+def wire_of_many(unique: Unique, keys: Sequence[str]) -> list[Any]:
+    """What travels with tasks of one call that have these keys, in their order."""
+    column = TextColumn.of(keys)
+    codes = column.codes or (0,) * len(keys)
+    return terms_of(unique, [list(column.texts), list(codes)]).to_wire()
 
 
 class SentUnique(NamedTuple):
@@ -51,10 +97,11 @@ class SentUnique(NamedTuple):
 
     def handle(self, answer: Any) -> Handle[Any] | None:
         """Of the task that is there; None: the new one was skipped."""
-        if isinstance(answer, bytes) and self.unique.on_conflict == SKIP:
+        if not isinstance(answer, bytes):
+            return Handle(self.session, self.id, received=self.definition.received)
+        if self.unique.on_conflict == SKIP:
             return None
-        id = answer if isinstance(answer, bytes) else self.id
-        return Handle(self.session, id, received=self.definition.received)
+        return FoundHandle(self.session, answer, received=self.definition.received)
 
 
 def submit_unique(
@@ -70,7 +117,7 @@ def submit_unique(
     """Send a task in a call of its own, whose answer is about this task alone."""
     unique = kind.choice.unique
     assert unique is not None  # noqa: S101 - by its caller
-    terms = terms_of(unique, key_of(unique, definition, *call, payload))
+    terms = terms_of(unique, UniqueKeys(session, unique, definition).of_call(*call))
     stored = submit_many(
         session,
         kind.name,
@@ -80,6 +127,6 @@ def submit_unique(
         session.link,
         {id: list(blobs)} if blobs else None,
         needs={id: needs} if needs else None,
-        unique=list(terms),
+        unique=terms.to_wire(),
     )
     return SentUnique(session, definition, unique, id, stored)

@@ -6,6 +6,7 @@ within ``period``. The other kinds of holding back repeated submits are this rul
 ===========  ====================================================================================================
 debounce     ``Unique(by=…, states=("scheduled",), on_conflict="replace")`` with ``delay=5``: the last call within 5 s runs
 cooldown     ``Unique(by=…, period=60, states=tq.Unique.ANY)``: no second one within a minute, however the first has ended
+cache=60     ``Unique(by=…, states=(*tq.Unique.OPEN, "succeeded"), fresh=60)``: one that has succeeded counts for a minute more
 ===========  ====================================================================================================
 """
 
@@ -19,7 +20,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 from ..errors import InvalidArgument
 from ..values.brief import brief
 from .durations import DELAY_SECONDS_MAX, check_number
-from .expressions import check_key, expression
+from .expressions import expression
 from .model import State, StateNumber
 
 RETURN: Final = "return"
@@ -41,6 +42,8 @@ class Unique:
         period: Seconds, or a timedelta: one that was submitted longer ago is no conflict. None: however long ago it was.
         states: States in which the other one is a conflict: ``Unique.OPEN`` (the default) while it waits or runs,
             ``Unique.WAITING`` while it waits, ``Unique.ANY`` as long as it is kept, or a list of states.
+        fresh: Seconds, or a timedelta: one that has succeeded is a conflict for so long after its end, if ``succeeded`` is one of
+            ``states``. None: as long as it is kept.
         on_conflict: ``"return"`` the handle of the other one; ``"replace"`` it, if it waits; ``"skip"``: submit returns None;
             ``"raise"`` TaskConflict.
     """
@@ -49,6 +52,7 @@ class Unique:
     period: float | datetime.timedelta | None = None
     states: Collection[str] = ()
     on_conflict: str = RETURN
+    fresh: float | datetime.timedelta | None = None
 
     WAITING: ClassVar[tuple[str, ...]] = WAITING
     OPEN: ClassVar[tuple[str, ...]] = OPEN
@@ -61,16 +65,22 @@ class Unique:
             raise InvalidArgument(
                 f"on_conflict={brief(self.on_conflict)} is unknown; use one of {', '.join(ON_CONFLICT)}"
             )
-        period = self.period
-        seconds = period.total_seconds() if isinstance(period, datetime.timedelta) else period
-        check_number("period", seconds, 0.001, DELAY_SECONDS_MAX, none=True)
-        object.__setattr__(self, "period", seconds)
+        for name in ("period", "fresh"):
+            given = getattr(self, name)
+            seconds = given.total_seconds() if isinstance(given, datetime.timedelta) else given
+            check_number(name, seconds, 0.001, DELAY_SECONDS_MAX, none=True)
+            object.__setattr__(self, name, seconds)
         if isinstance(self.states, str):
             shown = brief(self.states)
             raise InvalidArgument(f"states={shown}: write a list, states=[{shown}]")
         usual = WAITING if self.on_conflict == REPLACE else OPEN
         states = tuple(str(State.parse(one)) for one in self.states) or usual
         object.__setattr__(self, "states", states)
+        if self.fresh is not None and State.SUCCEEDED not in states:
+            raise InvalidArgument(
+                f"fresh={self.fresh:g} says how long a task that has succeeded is a conflict, and states has no 'succeeded'; write "
+                "states=(*tq.Unique.OPEN, 'succeeded')"
+            )
         if self.on_conflict == REPLACE and not set(states) <= set(WAITING):
             raise InvalidArgument(
                 f"on_conflict='replace' cancels a task that waits, and {', '.join(sorted(set(states) - set(WAITING)))} does not wait; "
@@ -79,12 +89,14 @@ class Unique:
 
 
 class UniqueTerms(NamedTuple):
-    """``states``: bit n is set for the state with number n."""
+    """``key``: of one task, or of several as a column (columns.py) travels. ``states``: bit n is set for the state with number n.
+    ``fresh_ms``: how long after its end one that has succeeded is a conflict; None: as long as it is kept."""
 
-    key: str
+    key: Any
     states: int
     period_ms: int | None
     on_conflict: str
+    fresh_ms: int | None = None
 
     def has(self, state: int) -> bool:
         return bool(self.states >> state & 1)
@@ -93,20 +105,45 @@ class UniqueTerms(NamedTuple):
     def from_wire(cls, given: Any) -> UniqueTerms:
         """Raises InvalidArgument."""
         match given:
-            case [key, int() as states, period, str() as on_conflict] if (
-                type(states) is int and 0 < states < MASKS_MAX and on_conflict in ON_CONFLICT
+            case [key, int() as states, period, str() as on_conflict, *fresh] if (
+                type(states) is int
+                and 0 < states < MASKS_MAX
+                and on_conflict in ON_CONFLICT
+                and len(fresh) <= 1
             ):
-                check_key("unique", key)
-                check_number("period", period, 1, DELAY_SECONDS_MAX * 1000, whole=True, none=True)
-                return cls(key, states, period, on_conflict)
+                for name, ms in (("period", period), ("fresh", fresh[0] if fresh else None)):
+                    check_number(name, ms, 1, DELAY_SECONDS_MAX * 1000, whole=True, none=True)
+                return cls(key, states, period, on_conflict, *fresh)
         raise InvalidArgument(
-            f"unique is [key, bits of states, milliseconds or nil, on_conflict], not {brief(given, 80)}"
+            f"unique is [key, bits of states, milliseconds or nil, on_conflict, milliseconds or nil], not {brief(given, 80)}"
         )
 
+    def to_wire(self) -> list[Any]:
+        return list(self if self.fresh_ms is not None else self[:-1])
 
-def terms_of(unique: Unique, key: str) -> UniqueTerms:
-    """What travels with a task that has this key."""
+
+def cached(seconds: float | datetime.timedelta | bool, by: str | None) -> Unique:
+    """``cache=``: a submit that is the same gets the task that waits or runs, or has succeeded so lately. True: as long as it is kept.
+    Raises InvalidArgument."""
+    if seconds is not True and (
+        isinstance(seconds, bool) or not isinstance(seconds, int | float | datetime.timedelta)
+    ):
+        raise InvalidArgument(
+            f"cache={brief(seconds)}: write for how many seconds a result is returned, cache=3600, or cache=True for as long as it is kept"
+        )
+    try:
+        return Unique(by=by, states=(*OPEN, State.SUCCEEDED), fresh=None if seconds is True else seconds)
+    except InvalidArgument as error:
+        said = str(error).partition("\n")[0].replace("fresh", "cache", 1)
+        raise InvalidArgument(said if by is None else said.replace("by=", "cache_by=", 1)) from None
+
+
+def terms_of(unique: Unique, key: Any) -> UniqueTerms:
+    """What travels with a task that has this key, or with several that have these."""
     mask = sum(1 << State(one).number for one in set(unique.states))
-    period = unique.period
-    seconds = period.total_seconds() if isinstance(period, datetime.timedelta) else period
-    return UniqueTerms(key, mask, None if seconds is None else int(seconds * 1000), unique.on_conflict)
+    return UniqueTerms(key, mask, _ms(unique.period), unique.on_conflict, _ms(unique.fresh))
+
+
+def _ms(given: float | datetime.timedelta | None) -> int | None:
+    seconds = given.total_seconds() if isinstance(given, datetime.timedelta) else given
+    return None if seconds is None else int(seconds * 1000)

@@ -103,8 +103,8 @@ class TaskQueue(ItemQueueObject):
         ``[[id, proof], …]``. ``flow``: the id of the flow that they become part of. ``parent``: ``[id, lease]`` of
         the task that submits them. ``columns``: their limits, with the key of each task in each, and their tenants.
         ``on_full``: ``wait``, the call is answered when the queue has had room for all of them; or ``raise``, it is refused if the
-        queue has none. ``unique``: ``[key, states, milliseconds or nil, on_conflict]`` of one task; answers the id of the other one if it is
-        not stored because of that."""
+        queue has none. ``unique``: ``[key, states, milliseconds or nil, on_conflict, milliseconds or nil]``; of one task the answer is the id of the
+        other one if it is not stored because of that; of several, with a column of their keys, ``[[place, id], …]`` of those others."""
         allow_queue(call, self.name)
         self.engine.core.room.check()
         if not isinstance(options, dict):

@@ -14,7 +14,6 @@ from ...common.domain.id_runs import IdRun
 from ...common.domain.lifecycle import NextStep
 from ...common.domain.limits import Limit
 from ...common.domain.model import OutcomeNumber, StateNumber, TaskOptions
-from ...common.domain.unique import UniqueTerms
 from ..engine.clock import Now
 from ..engine.session import Call, Session
 from ..store.interface.queries import Found
@@ -24,6 +23,7 @@ from .leases import LeasedAttempt
 from .origins import FlowOrigins
 from .plan import Submission, SubmitCall
 from .submitted import NewRun
+from .unique_call import UniqueCall
 
 
 class NeedsKeeper(Protocol):
@@ -121,8 +121,8 @@ class HandlerKeeper(Protocol):
 class UniqueKeeper(Protocol):
     """Tasks that are the same by a key: ``uniques.py``."""
 
-    def admits(self, submission: Submission, terms: UniqueTerms) -> bool:
-        """Whether a task is to be stored. If not, its call is answered."""
+    def admits(self, submission: Submission, said: UniqueCall) -> bool:
+        """Whether any of its tasks is to be stored; it has no others any more. If none is, its call is answered."""
 
 
 class KnownWorkers(Protocol):

@@ -47,6 +47,7 @@ from .said_lanes import with_lanes
 from .scheduled import ScheduledTasks
 from .submitted import NewRun, new_runs, only
 from .subscriptions import Subscriptions
+from .unique_call import unique_call
 
 SUBMIT_TASKS_MAX: Final = 10_000  # in one call: bounds the time that its transaction takes
 
@@ -90,13 +91,15 @@ class Dispatch(Part):
         if not isinstance(tasks, list):
             raise InvalidArgument(f"tasks must be a list of [id, payload], not {brief(tasks, 80)}")
         runs = new_runs(tasks, SUBMIT_TASKS_MAX)
+        if said.unique is not None:
+            said = said._replace(same=unique_call(said.unique, runs))
         if route.queue.maxsize:
             return self.consulted.bounds.submit(said, runs)
         return self.accept(self.judge.submission(said, route, runs))
 
     def accept(self, submission: Submission) -> object:
-        """Tasks that were judged are written by ``settle``, but for one of which there is another that is the same."""
-        if submission.unique is not None and not self.consulted.uniques.admits(submission, submission.unique):
+        """Tasks that were judged are written by ``settle``, but for those of which there are others that are the same."""
+        if submission.same is not None and not self.consulted.uniques.admits(submission, submission.same):
             return LATER
         queue = submission.route.queue
         if queue.maxsize:
@@ -200,7 +203,7 @@ class Dispatch(Part):
             if submission.blobs:
                 self._store.blobs.name(submission.references())
             if submission.call is not None:
-                submission.call.answer(submission.stored_before + submission.tasks)
+                submission.call.answer(submission.answer())
             if submission.stream is not None and submission.session is not None:
                 named = [new.run for new in submission.runs]
                 self._subscriptions.expect(submission.session, submission.stream, named)

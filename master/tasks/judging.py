@@ -32,8 +32,6 @@ class SubmitJudge:
     def submission(self, said: SubmitCall, route: Route, runs: list[NewRun]) -> Submission:
         """All tasks of a submit. Raises InvalidArgument, QuotaExceeded and UnknownBlob."""
         call, options, stream = said.call, said.options, said.stream
-        if said.unique is not None and sum(len(new.payloads) for new in runs) != 1:
-            raise InvalidArgument("unique is of one task: submit tasks with it one by one")
         named = None if said.blobs is None else said.blobs()
         if any(new.first >= COMPUTED for new in runs):
             check_computed(route, runs, said.proofs)
@@ -62,7 +60,7 @@ class SubmitJudge:
         else:
             route = self._routes.lane(route, base, call.session.account)
         submission = Submission(call, route, options, packed, runs, stream, size > LARGE_BYTES, named, origin)
-        submission.session, submission.unique = call.session, said.unique
+        submission.session, submission.same = call.session, said.same
         submission.parent = parent
         return submission
 

@@ -18,6 +18,7 @@ from .leases import LeasedAttempt, SliceLease
 from .route import Capability, ParkedLease, Route
 from .routes import Routes
 from .submitted import NewRun
+from .unique_call import UniqueCall
 
 LEASE_TASKS_MAX: Final = 2_000  # in one reply: a worker with more would read too far ahead
 LEASE_BYTES_MAX: Final = 4 * 1024 * 1024  # of payloads in one reply; a larger payload is sent alone
@@ -44,6 +45,7 @@ class SubmitCall(NamedTuple):
     columns: Any = None
     on_full: str = WAIT
     unique: UniqueTerms | None = None
+    same: UniqueCall | None = None  # the same with the key of each task, once these are read
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class Submission:
     blobs: dict[bytes, list[int]] | None = None  # named by these tasks
     origin: int | None = None
     parent: bytes | None = None  # the task that submitted them: see parents.py
-    unique: UniqueTerms | None = None  # of one task
+    same: UniqueCall | None = None  # tasks that are stored unless there are others with their keys
     session: Session | None = None  # that watches them, by ``stream``
     stored_before: int = 0  # tasks of the same call that were new
     first_seq: int = 0  # the number before that of its first task
@@ -83,6 +85,17 @@ class Submission:
             return (now.steady + delay if delay else None), None
         at = int(self.options.at * 1000)
         return None, (at if at > now.wall else None)
+
+    def state(self, now: Now) -> int:
+        """Of its tasks that no worker waits for."""
+        if self.is_blocked:
+            return BLOCKED_STATE
+        return READY_STATE if self.due(now) == AT_ONCE else SCHEDULED_STATE
+
+    def answer(self) -> Any:
+        """Of its call: how many tasks were new, or which others are there instead."""
+        stored = self.stored_before + self.tasks
+        return stored if self.same is None else self.same.answer(stored)
 
     def expires(self, now: Now) -> int | None:
         """When its tasks expire, on the steady clock."""
@@ -183,9 +196,7 @@ class Plan:
         submission.first_seq = self._seq
         due = submission.due(self._now)
         may_run = due == AT_ONCE and not submission.route.queue.paused and not submission.is_blocked
-        state = READY_STATE if due == AT_ONCE else SCHEDULED_STATE
-        if submission.is_blocked:
-            state = BLOCKED_STATE
+        state = submission.state(self._now)
         expires = submission.expires(self._now)
         lanes: dict[Route, _Written] = {}
         for new in submission.runs:

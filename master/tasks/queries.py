@@ -22,6 +22,7 @@ from .attempt_output import AttemptOutput
 from .explain import is_stuck, why
 from .explain_handlers import shown_handler
 from .explain_placing import lane_of, shown_placing
+from .explain_uniques import shown_unique
 from .leases import Leases
 from .shown import attempts_of, began_at, shown_state
 
@@ -153,6 +154,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         "returned": task.returned,
         "on_error": unpack(task.options).get("on_error", FAIL) if task.options else FAIL,
         "on_failure": shown_handler(engine, task),
+        "unique": shown_unique(engine, task),
         "stuck": is_stuck(engine, task),
         **_placing(engine, task),
         "progress": engine.part(AttemptOutput).progress(task),

@@ -11,12 +11,16 @@ It is decided in the transaction that stores the task, and nothing of it is kept
 state is looked up. So it holds across restarts, and what ends a task need not know of it. Each accepted task has two rows looked at
 that may be of no use any more, so the table stays as small as what it is for.
 
+Several tasks of one call are judged in their order, each with its key: with those that were there, and with the earlier ones of the call.
+With ``replace`` it is the later one of a call that is stored.
+
 Invariant: at no commit are there two tasks of a key that were submitted while the other was in a state, and within the period, that the
 later one calls a conflict, unless an operator made one of them run again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from ...common.domain.ids import show_id
@@ -31,9 +35,11 @@ from ..store.interface.store import Store
 from ..store.interface.uniques import UniqueRow
 from .completion import Completion
 from .plan import Submission
+from .submitted import only
+from .unique_call import UniqueCall
 
 SWEPT: Final = 2  # rows that are looked at for each that is added
-CANCELLED: Final = int(StateNumber.CANCELLED)
+CANCELLED, SUCCEEDED = int(StateNumber.CANCELLED), int(StateNumber.SUCCEEDED)
 
 
 class Uniques(Part):
@@ -41,41 +47,127 @@ class Uniques(Part):
         self._store, self._completion, self._timeline = store, completion, timeline
         self._swept = 0  # up to which row
 
-    def admits(self, submission: Submission, terms: UniqueTerms) -> bool:
-        """Whether the task of a submission is to be stored. If not, its call is answered."""
-        [id] = submission.ids()
-        call, route = submission.call, submission.route.plain.number
-        if self._store.find([id]):  # the look has written what was submitted in this transaction before
+    def admits(self, submission: Submission, said: UniqueCall) -> bool:
+        """Whether any task of a submission is to be stored; it has no others any more. If none is, its call is answered."""
+        terms, ids = said.terms, list(submission.ids())
+        route, now = submission.route.plain.number, self._timeline.now.steady
+        stored = {
+            found.id for found in self._store.find(ids)
+        }  # has what came before in this transaction written
+        conflicts = self._conflicts(route, [said.keys[id][1] for id in ids if id not in stored], terms, now)
+        if terms.on_conflict == REPLACE and conflicts:
+            reached = self._completion.cancel(conflicts.values(), self._timeline.now, running=False)
+            gone = {one.id for one in reached if one.state == CANCELLED}
+            conflicts = {key: other for key, other in conflicts.items() if other.id not in gone}
+        if terms.on_conflict == RAISE and (
+            refusal := self._refused(submission, said, ids, stored, conflicts)
+        ):
+            if submission.call is not None:
+                submission.call.refuse(refusal)
+            return False
+        accepted = self._judge(submission, said, ids, stored, conflicts)
+        until = None if terms.period_ms is None else now + terms.period_ms
+        rows = [
+            UniqueRow(route, said.keys[id][1], id, terms.states, until, terms.fresh_ms)
+            for id in accepted
+            if id not in stored
+        ]
+        self._sweep(SWEPT * len(rows), now)
+        self._store.uniques.put(rows)
+        if len(accepted) < len(ids):
+            submission.runs = only(submission.runs, set(accepted))
+        if not accepted and submission.call is not None:
+            submission.call.answer(said.answer(0) if said.is_many else next(iter(said.others.values())))
+        return bool(accepted)
+
+    def _judge(
+        self,
+        submission: Submission,
+        said: UniqueCall,
+        ids: Sequence[bytes],
+        stored: Collection[bytes],
+        conflicts: Mapping[str, Found],
+    ) -> list[bytes]:
+        """The tasks that are accepted. For each other one, which is there instead: an earlier task, or one of the same call."""
+        meets = said.terms.has(submission.state(self._timeline.now))
+        kept: dict[str, bytes] = {}  # by key, of those of this call
+        for id in reversed(ids) if said.terms.on_conflict == REPLACE else ids:
+            place, key = said.keys[id]
+            if id in stored:
+                continue
+            if key in conflicts:
+                said.others[place] = conflicts[key].id
+            elif meets and key in kept:
+                said.others[place] = kept[key]
+            else:
+                kept[key] = id
+        return [id for id in ids if id in stored or said.keys[id][0] not in said.others]
+
+    def _refused(
+        self,
+        submission: Submission,
+        said: UniqueCall,
+        ids: Sequence[bytes],
+        stored: Collection[bytes],
+        conflicts: Mapping[str, Found],
+    ) -> TaskConflict | None:
+        """Of a submit that raises: none of its tasks is stored if one is in conflict."""
+        meets = said.terms.has(submission.state(self._timeline.now))
+        seen: set[str] = set()
+        for key in (said.keys[id][1] for id in ids if id not in stored):
+            if key in conflicts:
+                return _refusal(conflicts[key], key)
+            if meets and key in seen:
+                return TaskConflict(
+                    f"two tasks of this map have the same key {brief(key, 80)} (unique=, on_conflict='raise'); submit one of them, "
+                    "or use on_conflict='return'"
+                )
+            seen.add(key)
+        return None
+
+    def _conflicts(self, route: int, keys: Sequence[str], terms: UniqueTerms, now: int) -> dict[str, Found]:
+        """By key the last task that was accepted with it, if it stands against the next one. What holds is what the last one said of the
+        period, and what the next one says of the states."""
+        rows = [
+            row for key in dict.fromkeys(keys) if (row := self._store.uniques.find(route, key)) is not None
+        ]
+        rows = [row for row in rows if row.until is None or now < row.until]
+        found = {one.id: one for one in self._store.find([row.id for row in rows])}
+        return {
+            row.key: found[row.id]
+            for row in rows
+            if row.id in found
+            and terms.has(found[row.id].state)
+            and self._is_fresh(found[row.id], terms, now)
+        }
+
+    def _is_fresh(self, found: Found, terms: UniqueTerms, now: int) -> bool:
+        if found.state != SUCCEEDED or terms.fresh_ms is None:
             return True
-        now = self._timeline.now.steady
-        row = self._store.uniques.find(route, terms.key)
-        other = None if row is None else self._conflict(row, terms, now)
-        if other is not None and terms.on_conflict == REPLACE:
-            [reached] = self._completion.cancel([other], self._timeline.now, running=False)
-            other = None if reached.state == CANCELLED else other
-        if other is None:
-            until = None if terms.period_ms is None else now + terms.period_ms
-            self._swept = self._store.uniques.sweep(self._swept, SWEPT, now)
-            self._store.uniques.put(UniqueRow(route, terms.key, id, terms.states, until))
-            return True
-        if call is not None and terms.on_conflict == RAISE:
-            call.refuse(_refusal(other, terms))
-        elif call is not None:
-            call.answer(other.id)
-        return False
+        task = self._store.brief(found.seq)
+        return task is not None and task.finished is not None and now < task.finished + terms.fresh_ms
 
-    def _conflict(self, row: UniqueRow, terms: UniqueTerms, now: int) -> Found | None:
-        """The last task with the key, if it stands against the next one. What holds is what the last one said of the period, and
-        what the next one says of the states."""
-        if row.until is not None and now >= row.until:
-            return None
-        found = self._store.find([row.id])
-        return found[0] if found and terms.has(found[0].state) else None
+    def _sweep(self, rows: int, now: int) -> None:
+        """Look at so many rows, and forget those that will never be a conflict again: their time is over, or their task is deleted or has
+        ended in a state that is none."""
+        behind = self._store.uniques.behind(self._swept, rows) if rows else []
+        self._swept = behind[-1][0] if len(behind) == rows and behind else 0
+        found = {one.id: one for one in self._store.find([row.id for _, row in behind])} if behind else {}
+
+        def may_be(row: UniqueRow) -> bool:
+            one = found.get(row.id)
+            if one is None or (row.until is not None and row.until <= now):
+                return False
+            return not StateNumber(one.state).is_terminal or bool(row.states >> one.state & 1)
+
+        over = [number for number, row in behind if not may_be(row)]
+        if over:
+            self._store.uniques.forget(over)
 
 
-def _refusal(other: Found, terms: UniqueTerms) -> TaskConflict:
+def _refusal(other: Found, key: str) -> TaskConflict:
     state = State.from_number(other.state)
     return TaskConflict(
-        f"task {show_id(other.id)}, which is {state}, has the same key {brief(terms.key, 80)} (unique=, on_conflict='raise'); "
+        f"task {show_id(other.id)}, which is {state}, has the same key {brief(key, 80)} (unique=, on_conflict='raise'); "
         "wait for it, or use on_conflict='return'"
     )

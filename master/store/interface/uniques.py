@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -13,12 +14,18 @@ class UniqueRow(NamedTuple):
     id: bytes
     states: int  # bit n: in the state with number n it is a conflict
     until: int | None  # steady ms
+    fresh: int | None = None  # ms after its end for which it is a conflict, if it succeeded
 
 
 class UniqueStore(Protocol):
     def find(self, route: int, key: str) -> UniqueRow | None: ...
-    def put(self, row: UniqueRow) -> None:
-        """In place of one with the same route and key."""
+    def of_task(self, id: bytes) -> UniqueRow | None:
+        """The row of a task that was accepted last with its key."""
 
-    def sweep(self, after: int, limit: int, now: int) -> int:
-        """Of the next so many rows delete those that will never be a conflict again; where to go on, 0 at the end."""
+    def put(self, rows: Sequence[UniqueRow]) -> None:
+        """In place of those with the same route and key."""
+
+    def behind(self, after: int, limit: int) -> list[tuple[int, UniqueRow]]:
+        """The next rows, with their numbers, in order."""
+
+    def forget(self, numbers: Sequence[int]) -> None: ...

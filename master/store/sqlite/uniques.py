@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..interface.uniques import UniqueRow
 from .part import SqlitePart
 
@@ -11,12 +13,15 @@ class SqliteUniques(SqlitePart):
         rows = self._all("unique_of", (route, key))
         return UniqueRow(*rows[0]) if rows else None
 
-    def put(self, row: UniqueRow) -> None:
-        self._exactly("put_unique", [row])
+    def of_task(self, id: bytes) -> UniqueRow | None:
+        rows = self._all("unique_of_task", (id,))
+        return UniqueRow(*rows[0]) if rows else None
 
-    def sweep(self, after: int, limit: int, now: int) -> int:
-        [(upto, looked)] = self._all("uniques_behind", (after, limit))
-        if not looked:
-            return 0
-        self._many("forget_uniques", [{"after": after, "upto": upto, "now": now}])
-        return int(upto) if looked == limit else 0
+    def put(self, rows: Sequence[UniqueRow]) -> None:
+        self._exactly("put_unique", rows)
+
+    def behind(self, after: int, limit: int) -> list[tuple[int, UniqueRow]]:
+        return [(number, UniqueRow(*row)) for number, *row in self._all("uniques_behind", (after, limit))]
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        self._exactly("forget_unique", [(number,) for number in numbers])

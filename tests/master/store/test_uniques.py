@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from tq.common.domain.model import StateNumber
 from tq.master.store.interface.store import Store
 from tq.master.store.interface.uniques import UniqueRow
 
-from .tasks import NOW, id_of, insert, task, within
+from .tasks import NOW, id_of, within
 
 OPEN = 0b1111
-SUCCEEDED = 1 << StateNumber.SUCCEEDED
 
 
 def row(number: int, states: int = OPEN, until: int | None = None) -> UniqueRow:
@@ -17,24 +15,28 @@ def row(number: int, states: int = OPEN, until: int | None = None) -> UniqueRow:
 
 
 def put(store: Store, *rows: UniqueRow) -> None:
-    for one in rows:
-        within(store, lambda one=one: store.uniques.put(one))
+    within(store, lambda: store.uniques.put(rows))
 
 
 def test_a_key_has_one_row(store: Store) -> None:
-    put(store, row(1), row(2), row(1)._replace(id=id_of(3), until=NOW))
-    assert store.uniques.find(1, "key 1") == UniqueRow(1, "key 1", id_of(3), OPEN, NOW)
+    put(store, row(1), row(2), row(1)._replace(id=id_of(3), until=NOW, fresh=1_000))
+    assert store.uniques.find(1, "key 1") == UniqueRow(1, "key 1", id_of(3), OPEN, NOW, 1_000)
     assert store.uniques.find(1, "key 2") == row(2)
     assert store.uniques.find(2, "key 2") is None
 
 
-def test_a_row_stays_while_its_task_may_be_a_conflict(store: Store, route: int) -> None:
-    insert(store, task(1, route), task(2, route), task(3, route), task(4, route))
-    within(store, lambda: store.cancel_waiting([3, 4], NOW))
-    kept = [row(1), row(4, 1 << StateNumber.CANCELLED)]
-    put(store, *kept, row(2, until=NOW), row(3), row(9))
-    assert within(store, lambda: store.uniques.sweep(0, 2, NOW)) == 2
-    assert within(store, lambda: store.uniques.sweep(2, 10, NOW)) == 0
-    found = [store.uniques.find(1, f"key {number}") for number in (1, 4, 2, 3, 9)]
-    assert found == [*kept, None, None, None]
-    assert within(store, lambda: store.uniques.sweep(100, 2, NOW)) == 0
+def test_the_row_of_a_task_is_found_while_it_is_the_last_one(store: Store) -> None:
+    put(store, row(1), row(2))
+    assert store.uniques.of_task(id_of(2)) == row(2)
+    put(store, row(2)._replace(id=id_of(3)))
+    assert store.uniques.of_task(id_of(2)) is None
+
+
+def test_rows_are_looked_at_in_order_and_forgotten_by_their_numbers(store: Store) -> None:
+    put(store, row(1), row(2), row(3))
+    [(first, one), (second, two)] = store.uniques.behind(0, 2)
+    assert (one, two) == (row(1), row(2))
+    [(third, three)] = store.uniques.behind(second, 2)
+    assert three == row(3)
+    within(store, lambda: store.uniques.forget([first, third]))
+    assert store.uniques.behind(0, 10) == [(second, row(2))]

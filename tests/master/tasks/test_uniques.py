@@ -10,7 +10,7 @@ import tq
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import OutcomeNumber, Role, StateNumber
 from tq.common.domain.unique import terms_of
-from tq.common.errors import InvalidArgument, TaskConflict
+from tq.common.errors import TaskConflict
 
 from ..conftest import Bench, Peer
 from ..new_store import NewStore
@@ -33,7 +33,7 @@ def ask(
     payload: bytes = b"x",
     **unique: Any,
 ) -> tuple[bytes, int]:
-    id, terms = id or new_ids(), list(terms_of(tq.Unique(**unique), key))
+    id, terms = id or new_ids(), terms_of(tq.Unique(**unique), key).to_wire()
     return id, peer.ask(QUEUE, "submit", task, options or {}, [[id, payload]], *[None] * 6, "wait", terms)
 
 
@@ -162,14 +162,6 @@ def test_a_full_queue_is_waited_for_and_the_key_is_judged_when_there_is_room(
         bench.step()
     assert (client.answer(one), client.answer(two)) == (1, first)
     assert blocker != first
-
-
-def test_only_one_task_has_a_key(client: Peer) -> None:
-    terms = list(terms_of(tq.Unique(), "k"))
-    with pytest.raises(InvalidArgument, match="submit tasks with it one by one"):
-        client.call(
-            QUEUE, "submit", "m:f", {}, [[new_ids(), b""], [new_ids(), b""]], *[None] * 6, "wait", terms
-        )
 
 
 def test_never_are_two_of_a_key_open(bench: Bench, client: Peer) -> None:
