@@ -20,7 +20,7 @@ class TaskLooks:
 
     @property
     def cached(self) -> bool:
-        """Whether the submit made no task, and this is the one that was there already: by ``cache`` or ``unique``."""
+        """Whether the submit made no task, and this is the one that was there already, by ``cache`` or ``unique``."""
         return False
 
     @property

@@ -42,10 +42,10 @@ class Unique:
         period: Seconds, or a timedelta: one that was submitted longer ago is no conflict. None: however long ago it was.
         states: States in which the other one is a conflict: ``Unique.OPEN`` (the default) while it waits or runs,
             ``Unique.WAITING`` while it waits, ``Unique.ANY`` as long as it is kept, or a list of states.
-        fresh: Seconds, or a timedelta: one that has succeeded is a conflict for so long after its end, if ``succeeded`` is one of
-            ``states``. None: as long as it is kept.
         on_conflict: ``"return"`` the handle of the other one; ``"replace"`` it, if it waits; ``"skip"``: submit returns None;
             ``"raise"`` TaskConflict.
+        fresh: Seconds, or a timedelta: one that has succeeded is a conflict for so long after its end, if ``succeeded`` is one of
+            ``states``. None: as long as it is kept.
     """
 
     by: str | None = None
