@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 from ..errors import InvalidArgument
 from ..values.brief import brief
 from .durations import DELAY_SECONDS_MAX, check_number
-from .expressions import expression
+from .expressions import check_key, expression
 from .model import State, StateNumber
 
 RETURN: Final = "return"
@@ -111,6 +111,8 @@ class UniqueTerms(NamedTuple):
                 and on_conflict in ON_CONFLICT
                 and len(fresh) <= 1
             ):
+                if type(key) is not list:  # a column is judged with its tasks
+                    check_key("unique", key)
                 for name, ms in (("period", period), ("fresh", fresh[0] if fresh else None)):
                     check_number(name, ms, 1, DELAY_SECONDS_MAX * 1000, whole=True, none=True)
                 return cls(key, states, period, on_conflict, *fresh)

@@ -14,8 +14,11 @@ from tq.common.errors import InvalidArgument
 
 def test_the_terms_of_a_task_have_its_key_and_travel() -> None:
     terms = terms_of(tq.Unique(by="{order}", period=timedelta(minutes=1)), "4711")
-    assert terms == ("4711", 0b1111, 60_000, "return")
-    assert UniqueTerms.from_wire(list(terms)) == terms
+    assert terms == ("4711", 0b1111, 60_000, "return", None)
+    assert terms.to_wire() == ["4711", 0b1111, 60_000, "return"]
+    fresh = terms_of(tq.Unique(states=["succeeded"], fresh=5), "4711")
+    assert fresh.to_wire() == ["4711", 1 << StateNumber.SUCCEEDED, None, "return", 5_000]
+    assert all(UniqueTerms.from_wire(one.to_wire()) == one for one in (terms, fresh))
     assert (terms.has(StateNumber.RUNNING), terms.has(StateNumber.SUCCEEDED)) == (True, False)
 
 
@@ -58,6 +61,8 @@ def test_what_cannot_be_meant_is_refused(given: dict[str, Any], words: str) -> N
         ["k", 1, 0, "return"],
         ["k", 1, 1.5, "return"],
         ["k", 1, None, "ignore"],
+        ["k", 1, None, "return", 0],
+        ["k", 1, None, "return", 5, 5],
     ],
 )
 def test_terms_from_the_wire_are_judged(given: Any) -> None:
