@@ -90,6 +90,19 @@ def first_runs(runs: Iterable[IdRun], runs_max: int, tasks_max: int) -> list[IdR
     return some
 
 
+def disjoint(runs: Iterable[IdRun]) -> list[IdRun]:
+    """The same tasks in the order of their ids, each of them named once."""
+    found: list[IdRun] = []
+    behind = 0  # the number of the id behind the last one
+    for run in sorted(runs):
+        first = int.from_bytes(run.first, "big")
+        start = max(0, behind - first)
+        if start < run.length:
+            found.append(run.part(start, run.length) if start else run)
+            behind = first + run.length
+    return found
+
+
 def runs_of(ids: Iterable[bytes]) -> Iterator[IdRun]:
     """Ids, in their order, as runs."""
     first, count, following = b"", 0, -1

@@ -23,7 +23,7 @@ from ...common.domain.id_text import (
     show_short,
 )
 from ...common.domain.ids import show_id
-from ...common.domain.model import TASK_ID_BYTES, Role, TaskOptions, check_name
+from ...common.domain.model import Role, TaskOptions, check_name
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ...common.wire.frames import pack
@@ -44,7 +44,7 @@ from .callbacks import FlowCallbacks
 from .flows import Flows
 from .graph import GraphAnswer
 from .shown import summary
-from .table import FlowTable
+from .table import FlowTable, check_flow_id
 from .waits import FlowWaits
 
 LIST_MAX: Final = 500
@@ -75,13 +75,13 @@ class FlowsObject(EngineObject):
             if type(key) is not bytes or not 0 < len(key) <= FLOW_KEY_BYTES_MAX:
                 raise InvalidArgument(f"a flow's key is text of 1 to {FLOW_KEY_BYTES_MAX:,} bytes")
             flow = keyed_flow_id(call.session.verifier.key_id, key)
-        row = self.engine.part(Flows).open(call.session, _id(flow), name, on_error, self.engine.now)
+        row = self.engine.part(Flows).open(call.session, check_flow_id(flow), name, on_error, self.engine.now)
         return summary(self.engine, row)
 
     @exposed(Role.CLIENT)
     def seal(self, call: Call, flow: bytes) -> None:
         """All is submitted: the flow ends when each of its tasks has."""
-        self.engine.part(Flows).seal(call.session, _id(flow))
+        self.engine.part(Flows).seal(call.session, check_flow_id(flow))
 
     @exposed(Role.CLIENT)
     def call_back(
@@ -97,7 +97,7 @@ class FlowsObject(EngineObject):
     ) -> None:
         """Have a task made when the flow ends: ``then`` if it succeeded, ``catch`` if not, ``finally`` in either case. ``token``: 16 bytes
         that name the callback. ``columns``: its limits, its tenant, and what is made of it if it fails."""
-        row = self._table.find(call.session, _id(flow))
+        row = self._table.find(call.session, flow)
         allow_queue(call, check_name("queue", queue))
         if kind not in CALLBACKS:
             raise InvalidArgument(f"a callback is one of {', '.join(CALLBACKS)}, not {brief(kind, 40)}")
@@ -114,30 +114,32 @@ class FlowsObject(EngineObject):
     @exposed(Role.CLIENT)
     def cancel(self, call: Call, flow: bytes, reason: str = "") -> dict[str, Any]:
         """Cancel all tasks of it that have not ended; answers it."""
-        row = self.engine.part(Flows).cancel(call.session, _id(flow), validate_text("reason", reason))
+        row = self.engine.part(Flows).cancel(
+            call.session, check_flow_id(flow), validate_text("reason", reason)
+        )
         return summary(self.engine, row)
 
     @exposed(Role.CLIENT)
     def retry(self, call: Call, flow: bytes, run: int) -> dict[str, Any]:
         """Retry its tasks that did not succeed; answers it. ``run``: its last run that the caller knows."""
         run = validate_whole("run", run, 1, NUMBER_MAX)
-        return summary(self.engine, self.engine.part(Flows).retry(call.session, _id(flow), run))
+        return summary(self.engine, self.engine.part(Flows).retry(call.session, check_flow_id(flow), run))
 
     @exposed(Role.VIEWER)
     def wait(self, call: Call, flow: bytes) -> object:
         """Answered when the flow has ended."""
-        row = self._table.find(call.session, _id(flow))
+        row = self._table.find(call.session, flow)
         return self.engine.part(FlowWaits).wait(call, row)
 
     @exposed(Role.VIEWER)
     def show(self, call: Call, flow: bytes) -> dict[str, Any]:
         """A flow, and how many of its tasks are in which state."""
-        return summary(self.engine, self._table.find(call.session, _id(flow)))
+        return summary(self.engine, self._table.find(call.session, flow))
 
     @exposed(Role.VIEWER)
     def members(self, call: Call, flow: bytes, place: int = 0) -> Rows:
         """Its tasks from a place on, in the order of submission: ``[[place, first id, how many], …]``; empty at the end."""
-        row = self._table.find(call.session, _id(flow))
+        row = self._table.find(call.session, flow)
         place = validate_whole("place", place, 0, NUMBER_MAX)
         if place >= row.total:
             return []
@@ -150,7 +152,7 @@ class FlowsObject(EngineObject):
     def graph(self, call: Call, flow: bytes, place: int = 0) -> dict[str, Any]:
         """Its tasks from a place on, with their names, states and times, and what they need; ``place`` in the answer: where the next
         portion begins, nil at the end."""
-        row = self._table.find(call.session, _id(flow))
+        row = self._table.find(call.session, flow)
         place = validate_whole("place", place, 0, NUMBER_MAX)
         if place >= row.total:
             return {"rows": [], "place": None}
@@ -212,12 +214,6 @@ class FlowsObject(EngineObject):
     @exposed(Role.VIEWER)
     def of_task(self, call: Call, id: bytes) -> bytes | None:
         """The id of the flow of a task; nil if it is in none."""
-        origin = lookup.task(self.engine, call.session, _id(id)).origin
+        origin = lookup.task(self.engine, call.session, check_flow_id(id)).origin
         row = self.engine.store.flows.get(-origin) if is_of_flow(origin) else None
         return None if row is None else row.id
-
-
-def _id(id: Any) -> bytes:
-    if type(id) is not bytes or len(id) != TASK_ID_BYTES:
-        raise InvalidArgument(f"a flow's id is {TASK_ID_BYTES} bytes, not {brief(id, 60)}")
-    return id

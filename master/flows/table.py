@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...common.domain.ids import show_id
+from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument
+from ...common.values.brief import brief
 from ..engine.accounts import Account, Resource, give_back
 from ..engine.session import Session
 from ..store.interface.flows import FlowRow, FlowStore
@@ -58,9 +62,9 @@ class FlowTable:
         live = self._by_id.get(id)
         return self._store.find(id) if live is None else live.row
 
-    def find(self, session: Session, id: bytes) -> FlowRow:
-        """Raises InvalidArgument, also when this key may not see it."""
-        row = self.row(id)
+    def find(self, session: Session, id: Any) -> FlowRow:
+        """By what a caller has said. Raises InvalidArgument, also when this key may not see it."""
+        row = self.row(check_flow_id(id))
         if row is None or not self.may_see(session, row):
             raise InvalidArgument(
                 f"there is no flow {show_id(id)}: never opened here, or kept no longer; `tq flow ls` shows them"
@@ -110,3 +114,10 @@ class FlowTable:
             mine.pop(flow.row.number, None)
             if not mine:
                 del self.filled[node]
+
+
+def check_flow_id(id: Any) -> bytes:
+    """Raises InvalidArgument."""
+    if type(id) is not bytes or len(id) != TASK_ID_BYTES:
+        raise InvalidArgument(f"a flow's id is {TASK_ID_BYTES} bytes, not {brief(id, 60)}")
+    return id

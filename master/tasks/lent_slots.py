@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from ...common.domain.id_runs import IdRun
+from ...common.domain.id_runs import IdRun, disjoint
 from ...common.domain.model import StateNumber
 from ...common.errors import InvalidArgument
 from ..engine.clock import Now
@@ -212,7 +212,7 @@ class LentSlots(Part):
             wait.seen_of_all = self._routes.readied
         if is_held and not ready:
             wait.seen = None  # looked at again in each transaction: a limit may have room then
-        return ready
+        return disjoint(ready)  # two threads may wait for the same, or for what it needs
 
     def _spans(self, wait: ParkedWait) -> Iterator[StateSpan]:
         """What it waits for, and what this needs in turn."""

@@ -47,6 +47,7 @@ from tq.master.parts import make_engine, make_registry
 from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.routes import Routes
 
+from .good_calls import changed, good_call
 from .mutation import damage, hostile_msgpack
 from .stock_clients import StreamTarget
 
@@ -280,9 +281,11 @@ class TextTarget:
 
 
 class EngineTarget:
-    """Calls of every method with arguments of every kind, by every role, into one engine that lives on."""
+    """Calls of every method with arguments of every kind, by every role, and good calls with a change in one place, into one engine that
+    lives on."""
 
     CHECK_EVERY = 500
+    HELD_MAX = 50  # leases that are reported on
 
     def __init__(self) -> None:
         counter = itertools.count(1)
@@ -306,8 +309,27 @@ class EngineTarget:
             (name, method) for name, table in self._registry.methods().items() for method in table
         ]
         self._answers: dict[int, Any] = {}
+        self._held: list[list[Any]] = []
 
     def __call__(self, random: Random) -> None:
+        if random.random() < 0.5:
+            self._make_good_call(random)
+        else:
+            self._make_any_call(random)
+        self._now = Now(self._now.wall + random.randint(0, 50), self._now.mono + random.randint(0, 50))
+        self._step()
+        self._cases += 1
+        if self._cases % self.CHECK_EVERY == 0:
+            self._check(random)
+
+    def _make_good_call(self, random: Random) -> None:
+        role, target, method, args = good_call(random, self._held)
+        if random.random() < 0.5:
+            args = changed(args, random, lambda: self._argument(random, 2))
+        if isinstance(args, list):
+            self._ask(self._session(role), target, method, args, {})
+
+    def _make_any_call(self, random: Random) -> None:
         role = random.choice(list(Role))
         name, method = random.choice(self._methods)
         target: tuple[Any, ...] = (
@@ -320,11 +342,14 @@ class EngineTarget:
             target, args = self._datum(random, method)
         kwargs = {"begun": True} if random.random() < 0.05 else {}
         self._ask(self._session(role), target, method, args, kwargs)
-        self._now = Now(self._now.wall + random.randint(0, 50), self._now.mono + random.randint(0, 50))
-        self._step()
-        self._cases += 1
-        if self._cases % self.CHECK_EVERY == 0:
-            self._check(random)
+
+    def leased(self, value: Any) -> None:
+        """Note what an answer has leased."""
+        match value:
+            case [bytes(lease), list(groups)] if groups:
+                entries = [entry for *_, some in groups for entry in some]
+                self._held += [[id, attempt, lease] for id, attempt, *_ in entries]
+                del self._held[: -self.HELD_MAX]
 
     def _datum(self, random: Random, method: str) -> tuple[tuple[Any, ...], list[Any]]:
         """A call of a named value that reaches it, as a rule, with something in it that was made to do harm."""
@@ -415,6 +440,8 @@ class EngineTarget:
         have = {(route, state): tasks for route, state, tasks in picture.counts}
         for row in picture.running:
             have[row.route, 3] = have.get((row.route, 3), 0) + 1
+        for slice in picture.slices:
+            have[slice.route, 3] = have.get((slice.route, 3), 0) + slice.stop - slice.seq
         believed = {
             (route.number, state): tasks
             for route in self._engine.part(Routes)
@@ -436,6 +463,7 @@ class _Wire:
     def encode(self, call: Call) -> bytes:
         value, error = call.reply or (None, None)
         self._target._answers[call.call_id] = (value, error)
+        self._target.leased(value)
         return (
             self._answerer.refuse(call.call_id, error)
             if error

@@ -223,8 +223,10 @@ class AskingAttempt:
         self._call(["get_task_queue", made.queue], "submit", args, accepted, self._fails)
 
     def _await(self, threads: int) -> None:
-        """Each thread waits for a part of them; while one does, its slot is lent."""
-        parts = [self._submitted[place::threads] for place in range(threads)]
+        """Each of two threads waits for a part of them, a third one for all; while one does, its slot is lent."""
+        parts = [self._submitted[place::2] for place in range(2)]
+        if threads != len(parts):
+            parts = [*parts[: threads - 1], self._submitted]
         for part in filter(None, parts):
             self._waits[self._child.worker.waits.begin(self._child, self._job, part)] = part
         if self._waits:

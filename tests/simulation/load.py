@@ -216,7 +216,7 @@ class Load:
             for one, other in ((0, 1), (1, 0)):
                 spec.made[one].steps, spec.made[one].others = (("become", 0),), [spec.made[other]]
         spec.others = [random.choice(spec.made), random.choice(before or spec.made)]
-        spawns, waits = [("spawn", place) for place in range(count)], ("await", random.randint(1, 2))
+        spawns, waits = [("spawn", place) for place in range(count)], ("await", random.randint(1, 3))
         become = ("become", int(random.random() < 0.2))
         spec.steps = random.choice(
             (

@@ -94,7 +94,7 @@ class Cluster:
             self.oracle.crowd = CrowdLaws(self.load.specs)
             if seed % crowded.EVERY == crowded.BOUNDED:
                 self.load.bounded = Random(~seed)
-            else:
+            elif not is_nested:  # what is lent takes no turns
                 self.load.of_tenants = Random(~seed)
         if is_nested:
             self.load.nested = Random(~seed)

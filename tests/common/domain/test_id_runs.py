@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tq.common.domain.id_runs import IdRun, ids_named, is_run, named, run_from_wire, runs_of, runs_with
+from tq.common.domain.id_runs import (
+    IdRun,
+    disjoint,
+    ids_named,
+    is_run,
+    named,
+    run_from_wire,
+    runs_of,
+    runs_with,
+)
 from tq.common.errors import ProtocolError
 
 BLOCK = bytes(11) + b"\x07"
@@ -20,6 +29,21 @@ def test_neighbours_are_one_run_and_others_stand_alone() -> None:
     assert list(runs_of(ids)) == [IdRun(id(5), 3), IdRun(id(9), 1), IdRun(id(8), 1), IdRun(id(8), 2)]
     assert [one for run in runs_of(ids) for one in run.ids()] == ids
     assert list(runs_of([])) == []
+
+
+@pytest.mark.parametrize(
+    ("runs", "once"),
+    [
+        ([(5, 3), (5, 3)], [(5, 3)]),
+        ([(6, 1), (5, 3)], [(5, 3)]),
+        ([(5, 3), (7, 3)], [(5, 3), (8, 2)]),
+        ([(5, 1), (5, 4), (9, 1), (6, 2)], [(5, 1), (6, 3), (9, 1)]),
+        ([(9, 1), (5, 2)], [(5, 2), (9, 1)]),
+        ([], []),
+    ],
+)
+def test_runs_that_overlap_are_named_once(runs: list[tuple[int, int]], once: list[tuple[int, int]]) -> None:
+    assert disjoint([IdRun(id(at), length) for at, length in runs]) == [IdRun(id(at), n) for at, n in once]
 
 
 def test_a_run_ends_with_its_block() -> None:

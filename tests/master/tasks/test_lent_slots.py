@@ -56,6 +56,16 @@ def test_a_worker_gets_what_its_task_waits_for_and_nothing_else(bench: Bench) ->
     assert lease(worker, 10) == [*others.ids(), wanted.first]
 
 
+def test_what_is_waited_for_twice_is_leased_once(bench: Bench) -> None:
+    """By two threads of a task, or because what it waits for needs what it waits for as well."""
+    client, worker = bench.client(), bench.worker(TASK)
+    parent, wanted = submit(client), submit(client, 3)
+    needing = submit(client, needs=wanted.part(1, 2))
+    assert lease(worker) == [parent.first]
+    call = lend(worker, parent.first, wanted.part(0, 2), wanted.part(1, 3), needing, wanted.part(0, 1))
+    assert lent(worker.answer(call)) == wanted.ids()
+
+
 def test_what_becomes_ready_later_is_leased_then(bench: Bench) -> None:
     client, worker = bench.client(), bench.worker(TASK)
     parent = submit(client)
