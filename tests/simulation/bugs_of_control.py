@@ -56,26 +56,26 @@ BUGS_OF_CONTROL = (
     Bug(
         "accept a second one with a key while the first one runs",
         "tq.master.tasks.uniques",
-        "return found[0] if found and terms.has(found[0].state) else None",
-        "return found[0] if found and terms.has(found[0].state) and found[0].state != 3 else None",
+        "            and terms.has(found[row.id].state)\n",
+        "            and terms.has(found[row.id].state) and found[row.id].state != 3\n",
     ),
     Bug(
         "leave what is replaced",
         "tq.master.tasks.uniques",
-        "            other = None if reached.state == CANCELLED else other\n",
-        "            other = None\n",
+        "reached = self._completion.cancel(conflicts.values(), self._timeline.now, running=False)",
+        "reached = list(conflicts.values())",
         (
             (
-                "[reached] = self._completion.cancel([other], self._timeline.now, running=False)",
-                "[reached] = [other]",
+                "gone = {one.id for one in reached if one.state == CANCELLED}",
+                "gone = {one.id for one in reached}",
             ),
         ),
     ),
     Bug(
         "forget the period when the first one has ended",
         "tq.master.tasks.uniques",
-        "if row.until is not None and now >= row.until:",
-        "if row.until is not None and now + 500 >= row.until:",
+        "if row.until is None or now < row.until]",
+        "if row.until is None or now + 500 < row.until]",
     ),
     Bug(
         "take one more than a queue has room for",
