@@ -24,8 +24,8 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml README.md LICENSE $(shell find __init__.py py.typed client common configs master tasks worker \
-	-name '*.py' -o -name '*.sql' -o -name '*.toml' -o -path 'configs/*/*' -o -name py.typed) docs/errors.md
+SOURCES := pyproject.toml README.md LICENSE $(shell find __init__.py py.typed client common configs master tasks web worker \
+	-name '*.py' -o -name '*.sql' -o -name '*.toml' -o -path 'configs/*/*' -o -path 'web/templates/*' -o -path 'web/static/*' -o -name py.typed) docs/errors.md
 # One rule for both: what follows the dash is the extra that is installed with the package.
 DEMO := $(VENV)/installed-demo
 DEV := $(VENV)/installed-dev

@@ -31,6 +31,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "locks": ("locks:locks", "Who holds a lock; free it"),
         "workers": ("workers:workers", "List workers"),
         "top": ("top.command:top", "The cluster, live"),
+        "web": ("..web.command:web", "The same in a browser"),
     },
     "Act": {
         "cancel": ("tasks:cancel", "Cancel tasks"),

@@ -37,13 +37,25 @@ class LineReader:
     """Reads the newest arrays and tasks with anything that matches, and counts the answers that it took."""
 
     def __init__(
-        self, app: App, wanted: Filter, timeout: float | None = None, *, is_short: bool = True
+        self,
+        app: App,
+        wanted: Filter,
+        timeout: float | None = None,
+        *,
+        is_short: bool = True,
+        before: list[Any] | None = None,
     ) -> None:
-        """``is_short``: ask for short ids, too, which costs the master some looks for each."""
+        """``is_short``: ask for short ids, too, which costs the master some looks for each. ``before``: go on where another reader
+        has ended."""
         self._app, self._wanted, self._timeout, self._is_short = app, wanted, timeout, is_short
         self._rows: list[Row] = []
-        self._before: list[Any] | None = None
+        self._before = before
         self.answers = 0
+
+    @property
+    def before(self) -> list[Any] | None:
+        """Where what was read ends; None: there is nothing behind it, or nothing was read."""
+        return self._before
 
     def read(self, limit: int, answers_max: int | None = None) -> list[Row]:
         """At most ``limit``; fewer if there are no more, or if it takes more answers."""

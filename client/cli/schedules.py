@@ -115,10 +115,11 @@ def list_schedules(app: App, as_json: bool) -> None:
     """List schedules: state, rule, next instant, how many tasks they have made."""
     rows = app.schedules.list()
     if as_json:
-        print_json([_json(one) for one in rows])
+        print_json([for_programs(one) for one in rows])
         return
     cells = [
-        (one.name, one.state, _rule(one), _at(one.next, one.tz), count(one.fired), one.task) for one in rows
+        (one.name, one.state, rule_in_words(one), _at(one.next, one.tz), count(one.fired), one.task)
+        for one in rows
     ]
     print_table(COLUMNS, cells, empty="no schedules; tq schedule add makes one", spare=("#made", "task"))
 
@@ -131,7 +132,7 @@ def show(app: App, as_json: bool, name: str, history: int) -> None:
     """Show a schedule and what became of its instants, newest first."""
     found = app.schedules.show(name, history)
     if as_json:
-        print_json(_json(found))
+        print_json(for_programs(found))
         return
     for title, text in _facts(found):
         write(f"{title:<10} {text}\n")
@@ -281,7 +282,7 @@ def _print_state(app: App, as_json: bool, name: str) -> None:
 
 def _print_changed(found: Schedule, as_json: bool) -> None:
     if as_json:
-        print_json(_json(found))
+        print_json(for_programs(found))
     else:
         when = "makes no tasks" if found.next is None else f"is due next at {_at(found.next, found.tz)}"
         why = f": {found.why}" if found.why else ""
@@ -295,7 +296,7 @@ def _facts(found: Schedule) -> list[tuple[str, str]]:
         ("schedule", found.name),
         ("state", f"{found.state}: {found.why}" if found.why else found.state),
         ("task", f"{found.task}, queue {found.queue}"),
-        ("rule", f"{_rule(found)}; {policies}{jitter}"),
+        ("rule", f"{rule_in_words(found)}; {policies}{jitter}"),
         ("next", _at(found.next, found.tz)),
         ("made", f"{count(found.fired)} tasks, by the rights of the key {found.key}"),
     ]
@@ -315,7 +316,7 @@ def _history_cells(one: Occurrence, tz: str) -> tuple[object, ...]:
     return instant, one.state, took, one.by, one.why or one.task_id
 
 
-def _rule(found: Schedule) -> str:
+def rule_in_words(found: Schedule) -> str:
     if found.cron is None:
         return f"every {span(found.every or 0.0)}"
     return f"{found.cron} {found.tz}"
@@ -330,7 +331,7 @@ def _at(moment: datetime | None, tz: str) -> str:
         return moment.strftime(FORMAT)
 
 
-def _json(found: Schedule) -> dict[str, Any]:
+def for_programs(found: Schedule) -> dict[str, Any]:
     def plain(value: Any) -> Any:
         if isinstance(value, datetime):
             return value.isoformat()

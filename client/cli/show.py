@@ -64,7 +64,7 @@ def show(app: App, as_json: bool, task_id: str, logs: bool, is_followed: bool, a
         task = app.call(("get_tasks",), "show", id)
         needs, flow = app.call((DEPENDENCIES.name,), "of", id), flow_of(app, id)
         if as_json:
-            print_json({**_for_programs(task), **needs_for_programs(needs), "flow": flow})
+            print_json({**for_programs(task), **needs_for_programs(needs), "flow": flow})
         else:
             _print(task, needs, flow)
 
@@ -92,7 +92,7 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
     if task["progress"] is not None:
         write(f"  {_progress(task['progress'])}\n")
     if task["state"] == StateNumber.SUCCEEDED:
-        write(f"  result: {_value(task['result'])}\n")
+        write(f"  result: {value_in_words(task['result'])}\n")
     if task["attempts"]:
         write("\n")
         _print_attempts(task["attempts"])
@@ -104,7 +104,7 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
         _print_signals(task["signals"])
     if task["attempts_left_out"]:
         write(f"  {task['attempts_left_out']:,} earlier attempts are not shown\n")
-    failure = _last_failure(task)
+    failure = last_failure(task)
     if failure is not None:
         if not task["attempts"]:
             write(f"\n  {clean_line(failure.type)}: {clean_line(failure.message)}\n")
@@ -192,7 +192,7 @@ def _step_row(step: ShownStep) -> dict[str, Any]:
     }
 
 
-def _last_failure(task: dict[str, Any]) -> Failure | None:
+def last_failure(task: dict[str, Any]) -> Failure | None:
     """The error of a task, or of its last attempt while it has not ended."""
     if task["state"] == StateNumber.SUCCEEDED:
         return None
@@ -225,7 +225,7 @@ def _print_post_mortem(failure: Failure) -> None:
             write(f"    {clean_line(line)}\n")
 
 
-def _for_programs(task: dict[str, Any]) -> dict[str, Any]:
+def for_programs(task: dict[str, Any]) -> dict[str, Any]:
     row = task_row(task)
     succeeded = task["state"] == StateNumber.SUCCEEDED
     row["arguments"] = _call(task["payload"])
@@ -297,7 +297,7 @@ def _decoded(body: bytes | None) -> Any:
         return f"<{error}>"
 
 
-def _value(body: bytes | None) -> str:
+def value_in_words(body: bytes | None) -> str:
     try:
         text = "None" if body is None else shown(redacted(decode(body, as_is=True)))
     except DecodeError as error:

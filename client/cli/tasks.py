@@ -24,7 +24,7 @@ from .lines import line_row, newest_lines, print_lines, tasks_of
 from .options import connected
 from .output import for_eyes, print_json, task_row
 from .submit import as_argument
-from .where import Filter, choosing, to_filter, with_flow
+from .where import Filter, choosing, to_filter, with_flow, with_states
 
 Terms = list[tuple[str, str, str]]
 
@@ -214,12 +214,7 @@ def _with_states(
     of: IdRange | None = None,
 ) -> Filter:
     """The filter with the states a command is for; raises InvalidArgument for others."""
-    wanted = _wanted(app, terms)
-    for state in map(State.from_number, wanted.get("states", ())):
-        if state not in possible:
-            words = ", ".join(possible)
-            raise InvalidArgument(f"{state} tasks cannot be {done}; those that are {words} can")
-    wanted.setdefault("states", [int(state.number) for state in usual])
+    wanted = with_states(_wanted(app, terms), usual, possible, done)
     if of is not None:
         wanted["ids"] = list(of)
     return wanted

@@ -131,6 +131,16 @@ def with_flow(wanted: Filter, id_of: Callable[[str], bytes]) -> Filter:
     return {**wanted, "flow": id_of(wanted["flow"])} if "flow" in wanted else wanted
 
 
+def with_states(wanted: Filter, usual: Iterable[State], possible: Iterable[State], done: str) -> Filter:
+    """The filter with the states that an action is for, where it has none. Raises InvalidArgument for a state that cannot be
+    ``done``."""
+    words = list(possible)
+    for state in map(State.from_number, wanted.get("states", ())):
+        if state not in words:
+            raise InvalidArgument(f"{state} tasks cannot be {done}; those that are {', '.join(words)} can")
+    return {"states": [int(state.number) for state in usual], **wanted}
+
+
 def age(text: str, option: str) -> float:
     """Seconds of ``2h``; raises InvalidArgument."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)", text)

@@ -27,7 +27,7 @@ POLL_SECONDS: Final = 0.5
 @connected(Role.VIEWER)
 def workers(app: App, as_json: bool, tasks: bool) -> None:
     """List workers: state, busy slots, rate, memory, last contact, labels, free resources."""
-    living, absent = found = fleet([_with_units(row) for row in app.call(("get_workers",), "list")])
+    living, absent = found = fleet([with_units(row) for row in app.call(("get_workers",), "list")])
     if as_json:
         print_json([*living, *absent])
         return
@@ -85,7 +85,7 @@ def drain(app: App, as_json: bool, worker: str, wait: bool) -> None:
         write(f"{found['host']} ({found['node'][:8]}) {done}\n")
 
 
-def _with_units(row: dict[str, Any]) -> dict[str, Any]:
+def with_units(row: dict[str, Any]) -> dict[str, Any]:
     """A row of which people and programs read amounts in units, and not in thousandths."""
     resources = {
         name: {"all": units(there), "free": units(free)}

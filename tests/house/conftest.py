@@ -11,7 +11,7 @@ import pytest
 
 from .syntax import forget
 
-PACKAGE_FOLDERS = ("client", "common", "master", "tasks", "worker")
+PACKAGE_FOLDERS = ("client", "common", "master", "tasks", "web", "worker")
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".sql", ".txt", ".csv", ".service", ".yml", ".yaml", ".json", ""}
 
 

@@ -29,9 +29,12 @@ KNOWN_BAD = [
     Advisory("cryptography", "46.0.7", "CVE-2026-39892: a buffer with gaps is read beyond its end"),
     Advisory("cryptography", "48.0.1", "CVE-2026-34180: a vulnerable OpenSSL in the wheels"),
     Advisory("cryptography", "50.0.0", "CVE-2026-69247: an oracle in the decryption of PKCS#7"),
+    Advisory("jinja2", "3.1.6", "CVE-2025-27516: a template gets out of its sandbox"),
     Advisory("msgpack", "1.2.1", "CVE-2026-57585: an Unpacker used again after an error reads out of bounds"),
     Advisory("pillow", "12.2.0", "CVE-2026-40192: a FITS image that unpacks to any size"),
     Advisory("psutil", "5.6.6", "CVE-2019-18874: memory that is freed twice"),
+    Advisory("starlette", "0.47.2", "CVE-2025-54121: a large upload blocks the event loop"),
+    Advisory("starlette", "0.49.1", "CVE-2025-62727: a header Range of quadratic cost"),
     Advisory("uvloop", "0.20.0", "CVE-2024-24806: libuv cuts long names of hosts"),
 ]
 FLOOR = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?(?:>=|~=)(?P<floor>[0-9][0-9.]*)(?:\s*;.*)?")

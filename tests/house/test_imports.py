@@ -1,4 +1,4 @@
-"""Who may import whom. master, worker and client never meet; common knows none of them; tasks is user code. Inside a room
+"""Who may import whom. master, worker and client never meet; common knows none of them; the page (web) is a client; tasks is user code. Inside a room
 imports go one way, and nowhere in a circle: what only a type checker reads counts as any other import.
 """
 
@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "master": {"common", "master"},
     "worker": {"common", "worker"},
     "client": {"common", "client"},
+    "web": {"client", "common", "web"},  # a client as any other
     "tasks": {"tasks"},  # and what `import tq` offers to everybody
     "": {"common", "client"},  # the package itself: no server code with `import tq`
 }
@@ -309,6 +310,8 @@ def test_imports_inside_the_package_are_relative(root: Path, sources: list[Path]
         ("from tq.common import codec", ("tasks", "mail")),
         ("from ..common.codec import encode", ("tasks", "mail")),
         ("from .master.engine import Engine", ("",)),
+        ("from ..master.observe.overview import snapshot", ("web", "watching")),
+        ("from ..web.command import web", ("client", "cli")),
     ],
 )
 def test_a_planted_violation_is_found(text: str, module: tuple[str, ...]) -> None:

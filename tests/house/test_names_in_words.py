@@ -23,6 +23,7 @@ ROOMS: Final = (
     "master",
     "worker",
     "tasks",
+    "web",
     "tests",
     "docs",
     "configs",

@@ -25,7 +25,7 @@ PATH_SHOWN: Final = 8  # nodes of the critical path that are named
 def print_graph(app: App, flow: Flow, form: str, *, as_json: bool) -> Any:
     """What is to be printed as JSON, if that is asked for."""
     shown = app.call(FLOWS, "show", flow.flow_id)
-    graph, now = graph_of(_rows(app, flow)), time.time()
+    graph, now = graph_of(graph_rows(app, flow)), time.time()
     if as_json:
         return for_programs(graph, now)
     heading, path = _heading(shown), critical_path(graph, now)
@@ -40,7 +40,8 @@ def print_graph(app: App, flow: Flow, form: str, *, as_json: bool) -> Any:
     return None
 
 
-def _rows(app: App, flow: Flow) -> list[Any]:
+def graph_rows(app: App, flow: Flow) -> list[Any]:
+    """What the master knows of the tasks of a flow. Raises InvalidArgument when they are too many for a drawing."""
     rows: list[Any] = []
     place: int | None = 0
     while place is not None:

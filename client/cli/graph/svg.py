@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
 from ....common.domain.model import State
@@ -25,16 +25,18 @@ STYLE: Final = (
 )
 
 
+class Drawing(NamedTuple):
+    """The elements of a drawing without what is around them. Sizes are in its own units."""
+
+    text: str
+    width: float
+    height: float
+
+
 def svg(graph: FlowGraph, heading: str, below: str, now: float) -> str:
     """``below``: a line below the heading. Raises InvalidArgument for a flow with too many nodes."""
-    if len(graph.nodes) > NODES_MAX:
-        raise InvalidArgument(
-            f"the flow has {len(graph.nodes):,} tasks that differ in what they need, and a drawing shows {NODES_MAX:,} at most: "
-            "--format dot has all of them, for Graphviz"
-        )
-    drawn = layout([node.rank for node in graph.nodes], graph.edges)
+    drawn = drawing(graph, now)
     width, height = max(drawn.width, 480.0), drawn.height + HEAD
-    critical, bold = set(graph.critical), graph.critical_edges
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}">',
         f"<title>{_text(heading)}</title><style>{STYLE}</style>",
@@ -42,11 +44,28 @@ def svg(graph: FlowGraph, heading: str, below: str, now: float) -> str:
         f'<text class="head" x="{MARGIN}" y="30">{_text(heading)}</text>',
         f'<text class="small" x="{MARGIN}" y="48">{_text(below)}</text>',
         f'<g transform="translate(0 {HEAD})">',
+        drawn.text,
     ]
-    parts += [_line(points, (one, two) in bold) for one, two, points in drawn.lines]
-    for place, (node, corner) in enumerate(zip(graph.nodes, drawn.boxes, strict=True)):
-        parts.append(_box(node, corner, now, is_critical=place in critical))
     return "\n".join([*parts, "</g></svg>", ""])
+
+
+def drawing(
+    graph: FlowGraph, now: float, address: Callable[[GraphNode], str | None] = lambda node: None
+) -> Drawing:
+    """The boxes and lines, for a page that has a style of its own. ``address``: where a box leads. Raises InvalidArgument for a flow
+    with too many nodes."""
+    if len(graph.nodes) > NODES_MAX:
+        raise InvalidArgument(
+            f"the flow has {len(graph.nodes):,} tasks that differ in what they need, and a drawing shows {NODES_MAX:,} at most: "
+            "--format dot has all of them, for Graphviz"
+        )
+    drawn = layout([node.rank for node in graph.nodes], graph.edges)
+    critical, bold = set(graph.critical), graph.critical_edges
+    parts = [_line(points, (one, two) in bold) for one, two, points in drawn.lines]
+    for place, (node, corner) in enumerate(zip(graph.nodes, drawn.boxes, strict=True)):
+        box, to = _box(node, corner, now, is_critical=place in critical), address(node)
+        parts.append(box if to is None else f'<a href="{_text(to)}">{box}</a>')
+    return Drawing("\n".join(parts), drawn.width, drawn.height)
 
 
 def _line(points: Sequence[Point], is_long: bool) -> str:

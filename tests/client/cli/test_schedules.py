@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner, Result
 from tq.client.cli import main
-from tq.client.cli.schedules import _facts, _history_cells, _json, _print_changed
+from tq.client.cli.schedules import _facts, _history_cells, _print_changed, for_programs
 from tq.client.schedules.schedule import Occurrence, Schedule
 
 MOMENT = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
@@ -99,7 +99,7 @@ def test_a_row_of_the_history_is_a_task_or_a_reason() -> None:
 
 
 def test_json_has_moments_as_text() -> None:
-    shown = _json(replace(SCHEDULE, history=[RUN]))
+    shown = for_programs(replace(SCHEDULE, history=[RUN]))
     assert (shown["next"], shown["last"]) == ("2026-03-29T01:00:00+00:00", None)
     assert shown["history"][0]["instant"] == "2026-03-29T01:00:00+00:00"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tq.client.cli.show import _decoded, _failure, _value
+from tq.client.cli.show import _decoded, _failure, value_in_words
 from tq.common.values.codec import encode
 from tq.common.values.failure import Failure
 
@@ -17,7 +17,7 @@ LOGIN = {
 }
 
 
-@pytest.mark.parametrize("show", [_value, _decoded])
+@pytest.mark.parametrize("show", [value_in_words, _decoded])
 def test_a_result_hides_what_an_argument_of_that_name_would_hide(show: Any) -> None:
     shown = str(show(encode(LOGIN)))
     assert "hunter2" not in shown

@@ -1,0 +1,334 @@
+"""``tq web`` on a real cluster, without a browser: who gets in, what each role sees and does, what hostile text becomes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import tq
+from tq.web.pacing import TRIES_FREE_MAX
+from tq.web.table import ACTIONS, VIEWS
+from xprocess import XProcess
+
+from .conftest import Cluster, Master, MasterFactory
+from .page_client import Browser, PageProgram
+from .programs import eventually, run_program
+
+HOSTILE = '"><script>alert(1)</script>\x1b[2J\u202egnp.exe'
+WIDE = "y" * 1_048_576
+FORBIDDEN = ("<script>alert", "\x1b", "\u202e", "\x9b")
+
+
+@pytest.fixture(scope="module")
+def page(
+    cluster: Cluster, xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PageProgram]:
+    program = PageProgram(xprocess, tmp_path_factory.mktemp("page"), cluster.master, "--open")
+    try:
+        program.start()
+        yield program
+    finally:
+        program.end()
+
+
+@pytest.fixture(scope="module")
+def admin(page: PageProgram, cluster: Cluster) -> Browser:
+    browser = Browser(page.url)
+    assert browser.log_in(cluster.master.key("admin")).status == 303
+    return browser
+
+
+@pytest.fixture(scope="module")
+def viewer(page: PageProgram, cluster: Cluster) -> Browser:
+    with tq.App(cluster.master.url, cluster.master.authkey, role="admin") as app:
+        token = app.call(("get_keys",), "add", "viewer", [], "a person who looks")
+    browser = Browser(page.url)
+    assert browser.log_in(token).status == 303
+    return browser
+
+
+@pytest.fixture(scope="module")
+def hostile(cluster: Cluster) -> list[str]:
+    """Ids of tasks whose every text tries to be something else."""
+    app = cluster.app
+    named = app.named("cluster_tasks:no_such_callable", queue="hostile", tags={"order": HOSTILE})
+    ids = [named.submit(HOSTILE, password="a secret").id, named.submit(WIDE).id]
+    handle = app.named("cluster_tasks:fail", queue="hostile").submit(HOSTILE + WIDE)
+    assert handle.exception(timeout=20) is not None
+    return [*ids, handle.id]
+
+
+def test_without_a_log_in_every_address_leads_to_the_log_in(page: PageProgram) -> None:
+    stranger = Browser(page.url)
+    for path in VIEWS:
+        answer = stranger.get(path.replace("{", "").replace("}", ""))
+        assert answer.status == 303, path
+        assert answer.where.startswith("/login?next="), path
+    for path in ("/events", "/series"):
+        assert stranger.get(path).status == 401
+    for path in ACTIONS:
+        answer = stranger.post(path.replace("{", "").replace("}", ""), {"queue": "x"})
+        assert answer.where.startswith("/login"), path
+
+
+def test_the_cookie_is_for_this_page_alone_and_for_no_script(page: PageProgram, cluster: Cluster) -> None:
+    answer = Browser(page.url).log_in(cluster.master.key("client"))
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert cluster.master.key("client") not in cookie
+
+
+def test_a_cookie_that_was_stolen_is_worth_nothing_after_the_log_out(
+    page: PageProgram, cluster: Cluster
+) -> None:
+    browser, thief = Browser(page.url), Browser(page.url)
+    browser.log_in(cluster.master.key("client"))
+    thief.cookies = dict(browser.cookies)
+    assert thief.get("/queues").status == 200
+    assert browser.post("/logout", {"csrf": "wrong"}).status == 303
+    assert thief.get("/queues").status == 200, "a foreign page cannot log a person out"
+    browser.cookies = dict(thief.cookies)
+    browser.post("/logout", {"csrf": thief.get("/queues").csrf})
+    assert thief.get("/queues").status == 303
+
+
+def test_wrong_keys_are_refused_in_words_and_after_a_few_only_later(
+    cluster: Cluster, xprocess: XProcess, tmp_path: Path
+) -> None:
+    program = PageProgram(xprocess, tmp_path, cluster.master)
+    try:
+        program.start()
+        browser = Browser(program.url)
+        wrong = cluster.master.key("client")[:-3] + "000"
+        for _ in range(TRIES_FREE_MAX):
+            answer = browser.log_in(wrong)
+            assert answer.status == 403
+            assert "mistyped or cut off" in answer.text
+        answer = browser.log_in(cluster.master.key("client"))
+        assert answer.status == 429
+        assert "Too many wrong keys" in answer.text
+        assert int(answer.headers["retry-after"]) > 0
+        assert wrong not in program.log
+    finally:
+        program.end()
+
+
+def test_the_key_of_a_worker_is_no_key_of_a_person(page: PageProgram, cluster: Cluster) -> None:
+    answer = Browser(page.url).log_in(cluster.master.key("worker"))
+    assert answer.status == 403
+    assert "worker key" in answer.text
+
+
+def test_a_one_time_link_logs_in_once_and_its_word_is_never_in_an_address(page: PageProgram) -> None:
+    _, _, word = page.link.partition("#")
+    browser = Browser(page.url)
+    assert word not in browser.get("/open").text
+    assert browser.post("/open", {"word": word}).status == 303
+    assert browser.get("/keys").status == 200
+    answer = Browser(page.url).post("/open", {"word": word})
+    assert answer.status == 403
+    assert "has been used" in answer.text
+
+
+def test_another_name_another_origin_and_a_change_by_get_are_refused(admin: Browser) -> None:
+    assert admin.get("/", host="evil.example.org").status == 421
+    token = admin.get("/queues").csrf
+    form = {"csrf": token, "queue": "forged"}
+    assert admin.post("/queues/pause", form, origin="https://evil.example.org").status == 403
+    assert admin.get(f"/queues/pause?csrf={token}&queue=forged").status == 405
+    assert admin.post("/queues/pause", {"queue": "forged", "csrf": "guessed"}).status == 403
+    assert "forged" not in admin.get("/queues").text
+
+
+@pytest.mark.parametrize("path", [path for path in VIEWS if "{" not in path and path != "/schedule"])
+def test_every_view_is_there_with_its_command_and_its_files(admin: Browser, path: str) -> None:
+    answer = admin.get(path)
+    assert answer.status == 200
+    assert re.search(r'<code id="command">tq [^<]+</code>', answer.text)
+    rows = json.loads(admin.get(f"{path}?format=json").text)
+    assert len(list(csv.DictReader(io.StringIO(admin.get(f"{path}?format=csv").text)))) == len(rows)
+
+
+def test_a_part_is_sent_only_if_it_has_changed(admin: Browser) -> None:
+    headers = {"hx_request": "true", "hx_target": "live"}
+    first = admin.get("/keys", **headers)
+    assert "<html" not in first.text
+    assert admin.get("/keys", **headers, x_seen=first.headers["x-version"]).status == 204
+
+
+def test_hostile_text_is_text_in_every_view_and_file(admin: Browser, hostile: list[str]) -> None:
+    paths = [
+        "/",
+        "/tasks",
+        "/tasks?where=queue%3Dhostile",
+        "/failures",
+        "/queues",
+        *(f"/tasks/{id}" for id in hostile),
+    ]
+    paths += [
+        f"/tasks?where={quote(HOSTILE)}",
+        f"/tasks/{quote(HOSTILE, safe='')}",
+        f"/schedule?name={quote(HOSTILE)}",
+    ]
+    paths += ["/tasks?where=queue%3Dhostile&format=csv", "/tasks?where=queue%3Dhostile&format=json"]
+    for path in paths:
+        answer = admin.get(path)
+        assert answer.status in (200, 400), path
+        assert not [one for one in FORBIDDEN if one in answer.text], path
+        assert len(answer.text) < 400_000, path
+    assert "a secret" not in admin.get(f"/tasks/{hostile[0]}").text
+    assert "more characters are not shown" in admin.get(f"/tasks/{hostile[1]}").text
+
+
+def test_the_page_the_command_and_the_metrics_say_the_same_numbers(
+    admin: Browser, cluster: Cluster, home: Path
+) -> None:
+    cluster.app.named("no:such", queue="counted").map([1] * 1234)
+    environment = {"TQ_URL": cluster.master.url, "TQ_AUTHKEY": cluster.master.authkey}
+    said = json.loads(run_program("tq", "queues", "--json", home=home, environment=environment).stdout)
+
+    def shown() -> int:
+        rows = json.loads(admin.get("/queues?format=json").text)
+        return next((row["ready"] for row in rows if row["name"] == "counted"), 0)
+
+    assert eventually(lambda: shown() == 1234)
+    assert next(row["ready"] for row in said if row["name"] == "counted") == 1234
+
+
+def test_a_viewer_sees_and_changes_nothing(viewer: Browser, cluster: Cluster) -> None:
+    answer = viewer.get("/queues")
+    assert "/queues/pause" not in answer.text
+    assert viewer.get("/keys").status == 400, "what only an admin may see"
+    id = cluster.app.named("no:such", queue="watched").submit().id
+    for path in (f"/tasks/{id}/cancel", "/queues/pause", "/bulk"):
+        viewer.post(
+            path,
+            {
+                "csrf": answer.csrf,
+                "queue": "watched",
+                "verb": "cancel",
+                "where": "queue=watched",
+                "back": "/queues",
+            },
+        )
+    shown = viewer.get("/queues").text
+    assert shown.count('class="note bad"') == 3
+    assert cluster.app.get(id).state == "ready"
+
+
+def test_a_queue_is_paused_with_a_reason_and_resumed(admin: Browser, cluster: Cluster) -> None:
+    cluster.app.named("no:such", queue="pausable").submit()
+    form = {
+        "csrf": admin.get("/queues").csrf,
+        "queue": "pausable",
+        "reason": "the <disk> is full",
+        "back": "/queues",
+    }
+    assert admin.post("/queues/pause", form).where == "/queues"
+    shown = eventually(lambda: "the &lt;disk&gt; is full" in admin.get("/queues").text)
+    assert shown
+    admin.post("/queues/resume", form)
+    rows = cluster.app.call(("get_queues",), "list")
+    assert not next(row["paused"] for row in rows if row["name"] == "pausable")
+
+
+def test_many_are_counted_first_and_cancelled_when_that_is_confirmed(
+    admin: Browser, cluster: Cluster
+) -> None:
+    handles = cluster.app.named("no:such", queue="many").map([1] * 30)
+    csrf = admin.get("/tasks").csrf
+    form = {"csrf": csrf, "verb": "cancel", "where": "queue=many", "array": "", "back": "/tasks"}
+    job = admin.post("/bulk", form).where
+    asked = eventually(lambda: (text := admin.get(job).text) and "Cancel 30 tasks?" in text and text)
+    assert asked
+    assert handles[0].state == "ready", "nothing is done before it was confirmed"
+    admin.post(f"{job}/act", {"csrf": csrf})
+    assert eventually(lambda: "30 tasks are cancelled" in admin.get(job).text)
+    assert {handle.state for handle in handles} == {"cancelled"}
+
+
+def test_an_array_is_one_line_that_opens_and_pages_go_on_where_the_last_one_ended(
+    admin: Browser, cluster: Cluster
+) -> None:
+    cluster.app.named("no:such", queue="paged").map([1] * 120)
+    listed = admin.get("/tasks?where=queue%3Dpaged").text
+    assert "×120" in listed
+    found = re.search(r'href="(/tasks\?array=[^"]+)"', listed)
+    assert found
+    path, seen = found[1].replace("&amp;", "&"), set[str]()
+    for rows in (50, 50, 20):
+        text = admin.get(path).text
+        ids = set(re.findall(r'<tr data-key="([^"]+)"', text))
+        assert len(ids) == rows
+        assert not ids & seen
+        seen |= ids
+        following = re.search(r'rel="next" href="([^"]+)"', text)
+        path = "" if following is None else following[1].replace("&amp;", "&")
+    assert path == ""
+
+
+def test_the_stream_says_that_something_is_new_and_ends_with_the_log_in(
+    page: PageProgram, cluster: Cluster
+) -> None:
+    browser = Browser(page.url)
+    browser.log_in(cluster.master.key("client"))
+    csrf = browser.get("/queues").csrf
+    stream = browser.events()
+
+    def version() -> str:
+        while not (line := stream.readline()).startswith(b"data: "):
+            assert line, "the stream has ended"
+        return str(json.loads(line.removeprefix(b"data: "))["version"])
+
+    before = version()
+    cluster.app.named("no:such", queue="streamed").submit()
+    assert eventually(lambda: version() != before)
+    browser.post("/logout", {"csrf": csrf})
+    assert eventually(lambda: not stream.readline())
+    stream.close()
+
+
+def test_the_page_survives_the_master_and_says_that_it_is_away(
+    xprocess: XProcess, master_factory: MasterFactory, home: Path
+) -> None:
+    master: Master = master_factory()
+    program = PageProgram(xprocess, home, master)
+    try:
+        program.start()
+        browser = Browser(program.url)
+        browser.log_in(master.key("admin"))
+        master.kill()
+        answer = eventually(lambda: (one := browser.get("/workers")).status == 503 and one)
+        assert "does not answer" in answer.text
+        assert eventually(lambda: "What you see is what it said last" in browser.get("/").text)
+        master.start()
+        assert eventually(lambda: browser.get("/workers").status == 200)
+        assert program.terminate() in (0, -2, -15, 130, 143)
+        assert "Traceback" not in program.log
+    finally:
+        program.end()
+
+
+def test_a_port_that_is_taken_an_unsafe_address_and_no_master_are_said_in_words(
+    page: PageProgram, home: Path
+) -> None:
+    def said(*words: object, **environment: str) -> str:
+        done = run_program("tq", "web", *words, home=home, environment=environment)
+        assert done.returncode != 0
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    port = page.url.rpartition(":")[2]
+    assert f"port {port} of 127.0.0.1 is taken" in said(
+        "--bind", f"127.0.0.1:{port}", "--url", "tq://127.0.0.1:1"
+    )
+    assert "--tls-cert and --tls-key" in said("--bind", "0.0.0.0:0", "--url", "tq://127.0.0.1:1")
+    assert "no master is named" in said()
+    assert "--open needs a key" in said("--open", "--url", "tq://127.0.0.1:1")

@@ -1,0 +1,139 @@
+"""Who has logged in: a random id in a cookie, and behind it the session of a key. Kept in memory only.
+
+The key itself is held by the session, which connects again when the master was restarted, and dies with it. Nothing is written
+down: after a restart of the page a person logs in again.
+
+Invariants: 1. an id is a secret of 256 bits, and no id is used twice; 2. an ended log-in has no session any more; 3. there are
+LOGINS_MAX at most: each costs a connection and a thread.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..client.app import App
+from ..common.contract.exposed import ALLOWED
+from ..common.domain.model import Role
+from ..common.errors import QuotaExceeded
+from .watching import Watcher
+
+LOGINS_MAX: Final = 64
+IDLE_SECONDS: Final = 30 * 60.0  # without a request and without an open page
+ABSOLUTE_SECONDS: Final = 12 * 3600.0  # a working day; then one logs in again, whatever is open
+NOTES_MAX: Final = 20  # sentences to be shown on the next page
+LINK_SECONDS: Final = 60.0  # of a one-time link
+SECRET_BYTES: Final = 32
+
+
+@dataclass(kw_only=True, eq=False)
+class Login:
+    """``token``: what each change must carry besides the cookie, for a foreign page can make a browser send that."""
+
+    id: str = field(repr=False)
+    token: str = field(repr=False)
+    app: App
+    key: str
+    role: Role
+    queues: tuple[str, ...]
+    watcher: Watcher
+    since: float
+    used: float
+    streams: int = 0  # open pages
+    notes: deque[tuple[str, bool]] = field(default_factory=lambda: deque(maxlen=NOTES_MAX))
+    jobs: dict[str, Any] = field(default_factory=dict)
+
+    def may(self, role: Role | str) -> bool:
+        """Whether the master would let this key do what needs a role: only for what is shown; the master itself decides."""
+        return self.role in ALLOWED[Role(role)]
+
+    def note(self, text: str, *, is_error: bool = False) -> None:
+        """Say it on the next page."""
+        self.notes.append((text, is_error))
+
+    def take_notes(self) -> list[tuple[str, bool]]:
+        taken = list(self.notes)
+        self.notes.clear()
+        return taken
+
+
+class Logins:
+    """``now``: monotonic seconds."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._by_id: dict[str, Login] = {}
+        self._links: dict[str, tuple[str, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[Login]:
+        return iter(list(self._by_id.values()))
+
+    def open(self, app: App, info: dict[str, Any]) -> Login:
+        """A new log-in for a session. Raises QuotaExceeded when there are too many."""
+        self.sweep()
+        if len(self._by_id) >= LOGINS_MAX:
+            raise QuotaExceeded(f"{LOGINS_MAX} people are logged in to this page; log out elsewhere, or wait")
+        now, you = self._now(), info["you"]
+        login = Login(
+            id=secrets.token_urlsafe(SECRET_BYTES),
+            token=secrets.token_urlsafe(SECRET_BYTES),
+            app=app,
+            key=str(you["key"]),
+            role=Role(you["role"]),
+            queues=tuple(you["queues"]),
+            watcher=Watcher(app),
+            since=now,
+            used=now,
+        )
+        self._by_id[login.id] = login
+        return login
+
+    def find(self, id: str | None) -> Login | None:
+        """The log-in of a cookie, which is used by that."""
+        login = self._by_id.get(id or "")
+        if login is None:
+            return None
+        if self._is_over(login):
+            self.end(login)
+            return None
+        login.used = self._now()
+        return login
+
+    def end(self, login: Login) -> None:
+        """Its id is worth nothing from now on, and its connection is closed."""
+        if self._by_id.pop(login.id, None) is not None:
+            login.watcher.end()
+            login.app.close()
+
+    def end_all(self) -> None:
+        for login in self:
+            self.end(login)
+
+    def sweep(self) -> None:
+        for login in self:
+            if self._is_over(login):
+                self.end(login)
+
+    def _is_over(self, login: Login) -> bool:
+        now = self._now()
+        idle = not login.streams and now - login.used > IDLE_SECONDS
+        return idle or now - login.since > ABSOLUTE_SECONDS
+
+    # one-time links
+
+    def link_for(self, authkey: str) -> str:
+        """A word that logs in once, within LINK_SECONDS."""
+        word = secrets.token_urlsafe(SECRET_BYTES)
+        self._links[word] = (authkey, self._now() + LINK_SECONDS)
+        return word
+
+    def use_link(self, word: str) -> str | None:
+        """The key of a link, which is used up by that; None if it is unknown, used or too old."""
+        authkey, until = self._links.pop(word, (None, 0.0))
+        return authkey if self._now() <= until else None

@@ -1,0 +1,86 @@
+"""Runs the page: its port, its server, what it prints when it listens."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+
+from ..common.errors import ConfigError
+from .settings import PageSettings
+from .site import Site
+
+BACKLOG: Final = 128
+IDLE_SECONDS: Final = 75  # of a connection without a request
+SHUTDOWN_SECONDS: Final = 3  # for answers under way; streams end at once
+
+
+class PageServer(uvicorn.Server):
+    """Ends its streams first, which would otherwise be waited for."""
+
+    def __init__(self, config: uvicorn.Config, site: Site) -> None:
+        super().__init__(config)
+        self._site = site
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._site.closing.set()
+        super().handle_exit(sig, frame)
+
+
+def listen(settings: PageSettings) -> socket.socket:
+    """The socket of the page. Raises ConfigError that says what to do."""
+    host, port = settings.bind
+    family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
+    made = socket.socket(family)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(host)))
+        made.bind((host, port))
+        made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                f"port {port} of {host or 'this machine'} is taken, perhaps by a `tq web` that runs already; choose another one: "
+                f"--bind {host}:{port + 1}"
+            ) from None
+        raise ConfigError(f"cannot listen at {settings.bind}: {error.strerror or error}") from None
+    made.setblocking(False)
+    return made
+
+
+def server(settings: PageSettings, site: Site, **options: Any) -> PageServer:
+    """A server that has nothing of its own on disk, in its log or in its headers."""
+    return PageServer(
+        uvicorn.Config(
+            site.app,
+            access_log=False,
+            log_config=None,
+            log_level="warning",
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            lifespan="on",
+            ws="none",
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            ssl_certfile=settings.certificate,
+            ssl_keyfile=settings.key,
+            **options,
+        ),
+        site,
+    )
+
+
+def serve(settings: PageSettings, authkey: str | None, say: Callable[[str, str | None], None]) -> None:
+    """Until a signal. ``authkey``: that of a one-time link, if one is wanted; ``say``: gets the address and that link."""
+    site = Site(settings)
+    with listen(settings) as bound:
+        url = settings.url(bound.getsockname()[1])
+        say(url, None if authkey is None else f"{url}/open#{site.logins.link_for(authkey)}")
+        server(settings, site).run(sockets=[bound])

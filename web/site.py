@@ -1,0 +1,205 @@
+"""The page as an ASGI application: which address shows which view, who may see it, and how a change gets through.
+
+::
+
+    GET  ─► log-in of the cookie ─► view, in a thread ─► whole page | the part that changes | CSV | JSON
+    POST ─► log-in of the cookie ─► its token in the form ─► action, in a thread ─► back, with a sentence
+
+A change is made by POST alone, with the token of the log-in besides the cookie.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from ..common.errors import Rejected, TqError, Unreachable
+from .entry import Entry
+from .exporting import as_csv, as_document
+from .forms import BACK_FIELD, TOKEN_FIELD, form_of, local_path
+from .guard import Guard
+from .logins import Login, Logins
+from .page import Action, Asked, Done, Page, View
+from .rendering import render, version_of_static
+from .settings import PageSettings
+from .static_files import Static
+from .streaming import Streams
+from .table import ACTIONS, NAVIGATION, VIEWS
+
+SWEEP_SECONDS: Final = 60.0
+LIVE: Final = "live"  # the id of the part that changes
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Site:
+    """``app`` is what a server runs."""
+
+    def __init__(self, settings: PageSettings, now: Callable[[], float] = time.monotonic) -> None:
+        self.settings, self.logins = settings, Logins(now)
+        self.closing = asyncio.Event()  # open streams end
+        self._entry = Entry(settings, self.logins, now, self._layout)
+        self._streams = Streams(self.logins, self.closing)
+        routes = [
+            *self._entry.routes(),
+            Route("/events", self._logged_in(self._streams.events), methods=["GET"]),
+            Route("/series", self._logged_in(self._streams.series), methods=["GET"]),
+            Route("/static/{path:path}", Static().file, methods=["GET"]),
+            *(Route(path, self._view(view), methods=["GET"]) for path, view in VIEWS.items()),
+            *(Route(path, self._action(action), methods=["POST"]) for path, action in ACTIONS.items()),
+        ]
+        self.app: ASGIApp = Guard(Starlette(routes=routes, lifespan=self._lifespan), settings)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        sweeper = asyncio.create_task(self._sweep())
+        yield
+        sweeper.cancel()
+        self.closing.set()
+        await run_in_threadpool(self.logins.end_all)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await run_in_threadpool(self.logins.sweep)
+
+    def login_of(self, request: Request) -> Login | None:
+        return self.logins.find(request.cookies.get(self._entry.cookie))
+
+    def _logged_in(self, endpoint: Callable[[Request, Login], Awaitable[Response]]) -> Endpoint:
+        async def found(request: Request) -> Response:
+            login = self.login_of(request)
+            return _to_log_in(request) if login is None else await endpoint(request, login)
+
+        return found
+
+    # views
+
+    def _view(self, view: View) -> Endpoint:
+        async def endpoint(request: Request, login: Login) -> Response:
+            asked = Asked(path=request.path_params, query=dict(request.query_params))
+            return await run_in_threadpool(self._shown, view, login, asked, request)
+
+        return self._logged_in(endpoint)
+
+    def _shown(self, view: View, login: Login, asked: Asked, request: Request) -> Response:
+        is_part = request.headers.get("hx-target") == LIVE
+        try:
+            page = view(login, asked)
+            if form := asked.get("format"):
+                return _as_file(page, form)
+        except Rejected as error:
+            self.logins.end(login)
+            return _to_log_in(request, str(error))
+        except (TqError, TimeoutError) as error:
+            if is_part:
+                return PlainTextResponse(str(error), 503 if isinstance(error, Unreachable) else 400)
+            return self._failed(login, request, error)
+        live = render(page.template, self._context(login, request) | dict(page.context))
+        version = hashlib.sha256(live.encode()).hexdigest()[:16]
+        if is_part:
+            if request.headers.get("x-seen") == version:
+                return Response(status_code=204)
+            return Response(live, media_type="text/html", headers={"X-Version": version})
+        return self._whole(login, request, page, live, version)
+
+    def _failed(self, login: Login, request: Request, error: Exception) -> Response:
+        """An error as a page, with what leads on from there."""
+        is_away = isinstance(error, (Unreachable, TimeoutError))
+        context = self._context(login, request) | {"error": str(error), "is_away": is_away}
+        page = Page(
+            title="The master does not answer" if is_away else "That cannot be shown",
+            template="error.html",
+            command="tq doctor",
+        )
+        live = render(page.template, context)
+        return self._whole(login, request, page, live, "", status=503 if is_away else 400)
+
+    def _whole(
+        self, login: Login, request: Request, page: Page, live: str, version: str, status: int = 200
+    ) -> Response:
+        context = self._context(login, request) | dict(page.context)
+        head = None if page.head is None else render(page.head, context)
+        more = {"page": page, "live": live, "head": head, "version": version, "notes": login.take_notes()}
+        return self._layout("base.html", request, context | more, status)
+
+    def _context(self, login: Login, request: Request) -> dict[str, Any]:
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return {
+            "login": login,
+            "may": login.may,
+            "csrf": login.token,
+            "here": here,
+            "path": request.url.path,
+            "navigation": [one for one in NAVIGATION if one.role is None or login.may(one.role)],
+            "master": self.settings.master,
+            "away_since": login.watcher.away_since,
+        }
+
+    def _layout(
+        self, template: str, request: Request, context: Mapping[str, Any], status: int = 200
+    ) -> Response:
+        whole = render(template, {"static": version_of_static(), **context})
+        return Response(whole, status, media_type="text/html")
+
+    # changes
+
+    def _action(self, action: Action) -> Endpoint:
+        async def endpoint(request: Request, login: Login) -> Response:
+            form = await form_of(request)
+            if not secrets.compare_digest(form.get(TOKEN_FIELD, "").encode(), login.token.encode()):
+                return PlainTextResponse("This form is not of your log-in: load the page again.\n", 403)
+            asked = Asked(path=request.path_params, query=form)
+            done = await run_in_threadpool(_perform, action, login, asked)
+            return RedirectResponse(local_path(done.to or form.get(BACK_FIELD, "/")), 303)
+
+        return self._logged_in(endpoint)
+
+
+def _perform(action: Action, login: Login, asked: Asked) -> Done:
+    try:
+        done = action(login, asked)
+    except (TqError, TimeoutError) as error:
+        login.note(str(error), is_error=True)
+        return Done()
+    if done.note:
+        login.note(done.note)
+    return done
+
+
+def _to_log_in(request: Request, why: str = "") -> Response:
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    where = f"/login?next={quote(here if request.method == 'GET' else '/', safe='')}"
+    if why:
+        where += f"&why={quote(why, safe='')}"
+    headers = Headers(scope=request.scope)
+    if "hx-request" in headers or request.url.path in ("/events", "/series"):
+        return Response(status_code=401, headers={"HX-Redirect": where})
+    return RedirectResponse(where, 303)
+
+
+def _as_file(page: Page, form: str) -> Response:
+    if page.rows is None or form not in ("csv", "json"):
+        return PlainTextResponse(
+            "This view has no such file: ?format=csv and ?format=json are of tables.\n", 404
+        )
+    rows = page.rows()
+    name = "".join(one if one.isalnum() else "-" for one in page.title.lower())[:60]
+    headers = {"Content-Disposition": f'attachment; filename="tq-{quote(name)}.{form}"'}
+    if form == "csv":
+        return Response(as_csv(rows), media_type="text/csv", headers=headers)
+    return Response(as_document(rows), media_type="application/json", headers=headers)

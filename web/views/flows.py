@@ -1,0 +1,97 @@
+"""Flows, tasks that are one thing: how far each is, its graph, cancel and retry."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from ...client.cli.graph.command import critical_path, for_programs, graph_rows
+from ...client.cli.graph.svg import drawing
+from ...client.flows.block import FLOWS
+from ...client.flows.graph import OUTSIDE, GraphNode, graph_of
+from ...common.domain.flow import FlowState
+from ...common.domain.model import Role
+from ...common.errors import InvalidArgument
+from ..logins import Login
+from ..page import Asked, Done, Page
+from ..rendering import link
+
+ROWS: Final = 50
+LIVE_SECONDS: Final = 2.0  # of a flow that has not ended
+
+
+def flows(login: Login, asked: Asked) -> Page:
+    place = asked.get("behind")
+    if place and not (place.isascii() and place.isdigit()):
+        raise InvalidArgument("the address names no place in the list; start from its beginning")
+    answer = login.app.call(FLOWS, "list", int(place[:19]) if place else None, ROWS, True)
+    return Page(
+        title="Flows",
+        template="flows.html",
+        command="tq flow ls",
+        rows=lambda: answer["rows"],
+        every=LIVE_SECONDS if any(row["finished"] is None for row in answer["rows"]) else None,
+        context={
+            "rows": [_shown(row) for row in answer["rows"]],
+            "following": answer["behind"],
+            "is_first": not place,
+        },
+    )
+
+
+def flow(login: Login, asked: Asked) -> Page:
+    found = login.app.get_flow(asked.path["id"])
+    row = login.app.call(FLOWS, "show", found.flow_id)
+    now = time.time()
+    graph, drawn, path, error = None, None, "", ""
+    try:
+        graph = graph_of(graph_rows(login.app, found))
+        path = critical_path(graph, now)
+        drawn = drawing(graph, now, _address)
+    except InvalidArgument as problem:  # too large for a drawing, which its counts are not
+        error = str(problem)
+    has_ended = FlowState(row["state"]).has_ended
+    return Page(
+        title=f"Flow {row['name'] or found.id}",
+        template="flow.html",
+        command=f"tq flow graph {found.id}",
+        every=None if has_ended else LIVE_SECONDS,
+        rows=lambda: [] if graph is None else for_programs(graph, now)["nodes"],
+        context={
+            "row": _shown(row),
+            "drawn": drawn,
+            "picture": None if drawn is None else Markup(drawn.text),  # noqa: S704 - its texts are cleaned and escaped there
+            "path_words": path,
+            "error": error,
+            "can_cancel": not has_ended and login.may(Role.CLIENT),
+            "can_retry": has_ended and row["state"] != FlowState.SUCCEEDED and login.may(Role.CLIENT),
+        },
+    )
+
+
+def cancel(login: Login, asked: Asked) -> Done:
+    found = login.app.get_flow(asked.path["id"])
+    found.cancel(asked.get("reason"))
+    return Done(note=f"the tasks of {found.name or found.id} that have not ended are being cancelled")
+
+
+def retry(login: Login, asked: Asked) -> Done:
+    found = login.app.get_flow(asked.path["id"])
+    found.retry()
+    return Done(note=f"the tasks of {found.name or found.id} that did not succeed are ready again")
+
+
+def _address(node: GraphNode) -> str | None:
+    """Where a box leads: a task to its view, several to the list of them."""
+    if node.rank == OUTSIDE:
+        return None
+    if node.tasks == 1:
+        return f"/tasks/{node.id}"
+    return link("/tasks", array=f"{node.id}+0..{node.tasks - 1}")
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    ended = row["succeeded"] + row["failed"] + row["cancelled"]
+    return {**row, "done": ended, "waiting": max(0, row["total"] - ended - row["running"])}

@@ -1,0 +1,24 @@
+"""Keys: what each may do, when it was used last; revoke one."""
+
+from __future__ import annotations
+
+from ...common.contract.keys import KEYS
+from ..logins import Login
+from ..page import Asked, Done, Page
+
+
+def keys(login: Login, asked: Asked) -> Page:
+    rows = login.app.call((KEYS.name,), "list")
+    return Page(
+        title="Keys",
+        template="keys.html",
+        command="tq keys list",
+        rows=lambda: rows,
+        context={"rows": sorted(rows, key=lambda row: (row["state"] == "revoked", row["role"], row["id"]))},
+    )
+
+
+def revoke(login: Login, asked: Asked) -> Done:
+    key = asked.path["id"]
+    login.app.call((KEYS.name,), "revoke", key)
+    return Done(note=f"{key} is revoked: it is refused from now on, and its connections are closed")

@@ -1,0 +1,60 @@
+"""The overview: what goes in and out, what waits, what runs longest, what failed last."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from ...client.cli.fleet import fleet
+from ...client.cli.queues import failed, has_tasks
+from ...common.contract.observe import MASTER
+from ...common.domain.model import State
+from ..logins import Login
+from ..page import Asked, Page
+
+QUEUES_SHOWN: Final = 12
+RUNNING_SHOWN: Final = 8
+FAILING_SHOWN: Final = 8
+
+
+def snapshot_of(login: Login) -> dict[str, Any]:
+    """What the watcher has seen last; asked for if it has seen nothing yet."""
+    found = login.watcher.snapshot
+    return login.app.call((MASTER.name,), "snapshot") if found is None else found
+
+
+def totals(snapshot: dict[str, Any]) -> dict[str, int]:
+    """Tasks by state, over all queues."""
+    return {str(state): sum(row[state] for row in snapshot["queues"]) for state in State}
+
+
+def overview(login: Login, asked: Asked) -> Page:
+    snapshot = snapshot_of(login)
+    queues = [row for row in snapshot["queues"] if has_tasks(row)]
+    waiting = sorted(queues, key=lambda row: (-row["ready"], -row["running"], row["name"]))
+    found = fleet(snapshot["workers"])
+    here = [row for row in found.living if row["connected"]]
+    states = totals(snapshot)
+    return Page(
+        title="Overview",
+        template="overview.html",
+        head="overview.head.html",
+        command="tq top",
+        rows=lambda: snapshot["queues"],
+        context={
+            "snapshot": snapshot,
+            "states": states,
+            "failed_tasks": states["failed"] + states["dead"] + states["lost"],
+            "slots": sum(row["slots"] for row in here),
+            "busy": sum(row["running"] for row in here),
+            "workers": len(here),
+            "absent": found.absent_in_words(time.time()),
+            "queues": waiting[:QUEUES_SHOWN],
+            "queues_left": max(0, len(waiting) - QUEUES_SHOWN),
+            "deepest": max((row["ready"] for row in waiting), default=0),
+            "paused": [row for row in snapshot["queues"] if row["paused"]],
+            "running": snapshot["running"][:RUNNING_SHOWN],
+            "failing": snapshot["failing"][:FAILING_SHOWN],
+            "failed_of": failed,
+        },
+    )

@@ -1,0 +1,74 @@
+"""Schedules: what is due when, and what became of it; pause, resume, run one now."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict
+from typing import Any, Final
+
+from ...client.cli.schedules import for_programs, rule_in_words
+from ...client.schedules.schedule import Schedule
+from ...common.errors import InvalidArgument
+from ..logins import Login
+from ..page import Asked, Done, Page
+
+HISTORY: Final = 20
+PREVIEWED: Final = 10
+
+
+def schedules(login: Login, asked: Asked) -> Page:
+    found = login.app.schedules.list()
+    return Page(
+        title="Schedules",
+        template="schedules.html",
+        command="tq schedule ls",
+        rows=lambda: [for_programs(one) for one in found],
+        context={"schedules": [_shown(one) for one in found]},
+    )
+
+
+def schedule(login: Login, asked: Asked) -> Page:
+    name = _name(asked)
+    found = login.app.schedules.show(name, HISTORY)
+    coming = login.app.schedules.preview(name, PREVIEWED)
+    return Page(
+        title=f"Schedule {name}",
+        template="schedule.html",
+        command=shlex.join(["tq", "schedule", "show", name]),
+        rows=lambda: for_programs(found)["history"],
+        context={
+            "one": _shown(found),
+            "coming": [moment.timestamp() for moment in coming],
+            "history": [{**asdict(one), "instant": one.instant.timestamp()} for one in found.history],
+        },
+    )
+
+
+def pause(login: Login, asked: Asked) -> Done:
+    login.app.schedules.pause(_name(asked), asked.get("reason"))
+    return Done(note=f"{_name(asked)} is paused: it makes no tasks until it is resumed")
+
+
+def resume(login: Login, asked: Asked) -> Done:
+    login.app.schedules.resume(_name(asked))
+    return Done(note=f"{_name(asked)} goes on with its next instant")
+
+
+def run_now(login: Login, asked: Asked) -> Done:
+    handle = login.app.schedules.run_now(_name(asked))
+    return Done(note=f"{_name(asked)} has made the task {handle.id}")
+
+
+def _name(asked: Asked) -> str:
+    if not asked.get("name"):
+        raise InvalidArgument("which schedule? The address names none")
+    return asked.get("name")
+
+
+def _shown(found: Schedule) -> dict[str, Any]:
+    return {
+        **asdict(found),
+        "rule": rule_in_words(found),
+        "next_at": None if found.next is None else found.next.timestamp(),
+        "last_at": None if found.last is None else found.last.timestamp(),
+    }

@@ -1,0 +1,142 @@
+"""Tasks and arrays, newest first: the language of ``--where`` in the address, pages by place and not by number, so that page
+one thousand is read as fast as the first.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Any, Final
+
+from ...client.cli.bulk import TASKS
+from ...client.cli.lines import LineReader, is_array, line_in_words, line_row, short_id, tasks_of
+from ...client.cli.output import task_row
+from ...client.cli.where import WORDS, Filter, split, to_filter, with_flow
+from ...client.tasks.named import Named, named
+from ...common.domain.id_text import IdRange
+from ...common.domain.ids import show_id
+from ...common.domain.model import State
+from ...common.errors import InvalidArgument
+from ..connecting import ANSWER_SECONDS
+from ..logins import Login
+from ..page import Asked, Page
+from .overview import snapshot_of, totals
+
+ROWS: Final = 50  # of a page
+EXPORTED_MAX: Final = 10_000  # rows of a file; `tq ls --json` has no bound
+ANSWERS_MAX: Final = 20  # of the master for one page: a filter that finds little reads much
+SHOWN_STATES: Final = (State.READY, State.RUNNING, State.SCHEDULED, State.BLOCKED, State.SUCCEEDED, State.FAILED, State.DEAD,
+                       State.LOST, State.CANCELLED, State.EXPIRED)  # fmt: skip
+
+
+def wanted_of(login: Login, where: str) -> Filter:
+    """The filter in the words of ``--where``. Raises InvalidArgument."""
+    terms = split(where)
+    return with_flow(to_filter(terms, time.time()), lambda text: login.app.get_flow(text).flow_id)
+
+
+def tasks(login: Login, asked: Asked) -> Page:
+    where, array, place = asked.get("where"), asked.get("array"), asked.get("before")
+    error, rows, following = "", [], None
+    of: Named | None = None
+    try:
+        wanted = wanted_of(login, where)
+        of = named(login.app.session, array) if array else None
+        rows, following = _read(login, wanted, of, _place(place), ROWS)
+    except InvalidArgument as problem:  # what is wrong with the filter is said beside it
+        error = str(problem)
+    counts = totals(snapshot_of(login))
+    words = ["tq", "ls", *([array] if array else []), *(["--where", where] if where else [])]
+
+    def exported() -> list[dict[str, Any]]:
+        found = _read(login, wanted_of(login, where), of, None, EXPORTED_MAX)[0]
+        return [line_row(row) if is_array(row) else _task_for_file(row) for row in found]
+
+    return Page(
+        title=f"Array {array}" if array else "Tasks",
+        template="tasks.html",
+        head="tasks.head.html",
+        command=shlex.join(words),
+        rows=exported,
+        context={
+            "where": where,
+            "array": array,
+            "of": of,
+            "error": error,
+            "rows": [_shown(row) for row in rows],
+            "following": following,
+            "is_first": not place,
+            "chips": [(str(state), counts[str(state)]) for state in SHOWN_STATES if counts[str(state)]],
+            "suggested": _suggested(login),
+        },
+    )
+
+
+def _read(
+    login: Login, wanted: Filter, of: Named | None, before: list[Any] | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Rows, and the place of the next ones. Lines, but for what has no lines: the tasks of an array, and those of a flow."""
+    if of is None and "flow" not in wanted:
+        reader = LineReader(login.app, wanted, ANSWER_SECONDS, before=before)
+        rows = reader.read(limit, ANSWERS_MAX if limit == ROWS else None)
+        return rows, _place_text(reader.before)
+    if of is not None:
+        wanted = {**wanted, "ids": list(of.ids)}
+    rows, seq = [], None if before is None else int(before[0])
+    while len(rows) < limit:
+        answer = login.app.call(TASKS, "select", wanted, min(1_000, limit - len(rows)), seq)
+        rows += answer["rows"]
+        seq = answer["before"]
+        if seq is None:
+            break
+    return rows, None if seq is None else _place_text([seq, None])
+
+
+def _place(text: str) -> list[Any] | None:
+    """``1204`` or ``1204.019300a1…``: behind a row, or inside an array."""
+    if not text:
+        return None
+    seq, _, id = text.partition(".")
+    try:
+        return [int(seq[:20]), bytes.fromhex(id[:32]) if id else None]
+    except ValueError:
+        raise InvalidArgument("the address names no place in the list; start from its beginning") from None
+
+
+def _place_text(before: list[Any] | None) -> str | None:
+    if before is None:
+        return None
+    return f"{before[0]}.{before[1].hex()}" if before[1] else str(before[0])
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    if is_array(row):
+        states = [(str(State.from_number(number)), tasks) for number, tasks in row["states"]]
+        return {
+            **row,
+            "is_array": True,
+            "text": short_id(row),
+            "key": str(IdRange(row["id"], row["tasks"])),
+            "states_shown": states,
+            "words": str(line_in_words(row)),
+            "counted": tasks_of(row),
+        }
+    id = show_id(row["id"])
+    return {
+        **row,
+        "is_array": False,
+        "text": row.get("short") or id,
+        "key": id,
+        "word": str(State.from_number(row["state"])),
+    }
+
+
+def _task_for_file(row: dict[str, Any]) -> dict[str, Any]:
+    return task_row({name: value for name, value in row.items() if name not in ("short", "progress")})
+
+
+def _suggested(login: Login) -> list[str]:
+    """What a filter can begin with."""
+    queues = [f"queue={row['name']}" for row in snapshot_of(login)["queues"][:30]]
+    usual = ["state=failed,dead,lost since=1h", "state=running", "state=ready older=10min"]
+    return [*usual, *(f"{word}=" for word in WORDS if word != "state"), *queues]

@@ -1,0 +1,146 @@
+"""Watches the master for one log-in: what it says now, what it said before, and whether there is anything new.
+
+One look every two seconds while a page is open, whatever the number of pages: they all are shown what the last look has found.
+The master keeps no series of its own, so the page keeps what it has seen since the log-in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import time
+from collections import deque
+from typing import Any, Final, NamedTuple
+
+from ..client.app import App
+from ..common.contract.observe import MASTER
+from ..common.domain.model import State
+from ..common.errors import TqError
+from .connecting import ANSWER_SECONDS, is_final
+
+LOOK_SECONDS: Final = 2.0
+UNSEEN_LOOK_SECONDS: Final = 10.0  # while no page is open
+POINTS_MAX: Final = 1_800  # an hour of looks
+FAILED: Final = (State.FAILED, State.DEAD, State.LOST)
+UNSTEADY: Final = ("now", "wall", "commit_seconds", "rate")  # of a snapshot: they change when nothing does
+
+Snapshot = dict[str, Any]
+
+
+class Point(NamedTuple):
+    """What one look has found. ``at``: Unix seconds."""
+
+    at: float
+    ended_per_second: float
+    ready: int
+    running: int
+    slots: int
+    failed: int
+
+
+class Watcher:
+    """Belongs to one event loop; what it has found may be read in any thread."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.snapshot: Snapshot | None = None
+        self.points: deque[Point] = deque(maxlen=POINTS_MAX)
+        self.version = ""  # of what can be seen; changes when that does
+        self.away_since: float | None = None  # Unix seconds
+        self.refused: str = ""  # why the master takes this key no longer
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._pages = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.create_task(self._run(), name="tq-web watcher")
+
+    def end(self) -> None:
+        """Called in any thread."""
+        if self._loop is not None and self._task is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+    @contextlib.contextmanager
+    def seen(self) -> Any:
+        """A page is open in the block: look more often."""
+        self._pages += 1
+        try:
+            yield self
+        finally:
+            self._pages -= 1
+
+    async def changed(self, seconds: float) -> bool:
+        """Wait until there is something new, at most so long."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _run(self) -> None:
+        while not self.refused:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS if self._pages else UNSEEN_LOOK_SECONDS)
+
+    async def look(self) -> None:
+        try:
+            call = self._app.acall((MASTER.name,), "snapshot")
+            self.looked(await asyncio.wait_for(call, ANSWER_SECONDS), time.time())
+        except (TqError, TimeoutError) as error:
+            self.lost(time.time())
+            if is_final(error):
+                self.refused = str(error)
+                self._wake()
+
+    def looked(self, snapshot: Snapshot, now: float) -> None:
+        version = version_of(snapshot)
+        is_new = version != self.version or self.away_since is not None
+        self.snapshot, self.version, self.away_since = snapshot, version, None
+        self.points.append(point_of(snapshot, now))
+        if is_new:
+            self._wake()
+
+    def lost(self, now: float) -> None:
+        if self.away_since is None:
+            self.away_since = now
+            self._wake()
+
+    def _wake(self) -> None:
+        """Wake all that wait now."""
+        waiting, self._changed = self._changed, asyncio.Event()
+        waiting.set()
+
+
+def point_of(snapshot: Snapshot, now: float) -> Point:
+    queues = snapshot["queues"]
+    return Point(
+        at=now,
+        ended_per_second=float(snapshot["rate"]),
+        ready=sum(row[State.READY] for row in queues),
+        running=sum(row[State.RUNNING] for row in queues),
+        slots=sum(row["slots"] for row in snapshot["workers"] if row["connected"]),
+        failed=sum(row[state] for row in queues for state in FAILED),
+    )
+
+
+def version_of(snapshot: Snapshot) -> str:
+    """The same for two snapshots between which nothing has happened but time."""
+    steady = {name: value for name, value in snapshot.items() if name not in UNSTEADY}
+    steady["queues"] = [
+        {**row, "oldest_ready_seconds": None, "rate": round(row["rate"], 1)} for row in snapshot["queues"]
+    ]
+    steady["workers"] = [
+        {
+            **row,
+            "last_seen": None,
+            "memory_bytes": (row["memory_bytes"] or 0) >> 20,
+            "rate": round(row["rate"], 1),
+        }
+        for row in snapshot["workers"]
+    ]
+    text = json.dumps(steady, default=repr, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
