@@ -11,6 +11,7 @@ from ..common.auth.key_files import read_key_file
 from ..common.domain.model import Role
 from ..common.errors import ConfigError, InvalidArgument
 from ..common.runtime.discovery import discover
+from ..common.runtime.hiding import hide_process
 from ..common.runtime.terminal import say, write_line
 from ..common.wire.address import parse_address
 from .settings import DEFAULT_BIND, page_settings
@@ -46,6 +47,7 @@ def web(
     It has no key: you log in with one, and may do what that key may do.
     Off this machine it needs TLS, its own or a proxy's.
     """
+    hide_process()  # it holds the keys of those who log in
     authkey = None if authkey_file is None else read_key_file(authkey_file)
     found = discover(url, authkey or "of the person who logs in", Role.CLIENT)
     if found.url is None:

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ..common.domain.durations import span
-from ..common.errors import ConfigError, InvalidArgument, ProtocolError, QuotaExceeded, Rejected, TqError
+from ..common.errors import ConfigError, InvalidArgument, QuotaExceeded, Rejected, TqError
 from .connecting import open_session
 from .forms import TOKEN_FIELD, form_of, local_path
 from .guard import address_of
@@ -24,10 +24,15 @@ SECURE_COOKIE: Final = "__Host-tq"  # a browser takes it over TLS only, and from
 KEY_CHARS_MAX: Final = 4_096
 OLD_LINK: Final = "That link has been used, or is older than 60 seconds. Start `tq web --open` again for a new one, or give a key."
 
+# Why a person is asked for a key again, by the word in the address: text in an address could be anyone's.
+WHY: Final = {
+    "refused": "The master takes the key that you were logged in with no longer: it was revoked, or replaced."
+}
+
 Layout = Callable[[str, Request, dict[str, Any], int], Response]
 
 
-class Entry:
+class LoginRoutes:
     def __init__(
         self, settings: PageSettings, logins: Logins, now: Callable[[], float], layout: Layout
     ) -> None:
@@ -45,7 +50,7 @@ class Entry:
         ]
 
     async def _form(self, request: Request) -> Response:
-        return self._page(request, "login.html", error=request.query_params.get("why", "")[:500])
+        return self._page(request, "login.html", error=WHY.get(request.query_params.get("why", ""), ""))
 
     async def _link(self, request: Request) -> Response:
         """The word stands behind the #, which browsers do not send: it is in no log, and no program that fetches addresses in
@@ -62,7 +67,7 @@ class Entry:
             return self._too_fast(request, wait)
         key = self._logins.use_link(form.get("word", ""))
         if key is None:
-            self._failed(request)
+            self._begin(request)
             return self._page(request, "login.html", 403, error=OLD_LINK)
         return await self._admit(request, key, "/")
 
@@ -73,13 +78,15 @@ class Entry:
             return self._page(
                 request, "login.html", 400, error="Give a key: a join token, or the authkey of the master."
             )
+        self._begin(request)
         try:
             app, info = await run_in_threadpool(open_session, self._settings.master, key)
         except (Rejected, InvalidArgument, ConfigError) as error:
-            self._failed(request)
             return self._page(request, "login.html", 403, error=str(error))
-        except (TqError, ProtocolError, TimeoutError) as error:
+        except (TqError, TimeoutError) as error:
+            self._forgive(request)
             return self._page(request, "login.html", 503, error=str(error))
+        self._forgive(request)
         try:
             login = self._logins.open(app, info)
         except QuotaExceeded as error:
@@ -115,8 +122,11 @@ class Entry:
     def _wait(self, request: Request) -> float:
         return self._tries.wait_seconds(self._address(request), self._now())
 
-    def _failed(self, request: Request) -> None:
-        self._tries.failed(self._address(request), self._now())
+    def _begin(self, request: Request) -> None:
+        self._tries.begin(self._address(request), self._now())
+
+    def _forgive(self, request: Request) -> None:
+        self._tries.forgive(self._address(request), self._now())
 
     def _too_fast(self, request: Request, wait: float) -> Response:
         error = f"Too many wrong keys: try again in {span(wait)}."

@@ -15,10 +15,10 @@ ALL: Final = ""
 
 
 class TryLimiter:
-    """Counts failed log-ins; time is passed in."""
+    """Counts tries that are under way or have failed, so that many at once are no way around it; time is passed in."""
 
     def __init__(self) -> None:
-        self._failed: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address: so many, as of
+        self._tries: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address: so many, as of
 
     def wait_seconds(self, address: str, now: float) -> float:
         """How long this address has to wait before its next try; 0: it may try."""
@@ -26,14 +26,20 @@ class TryLimiter:
         every = self._level(ALL, now, RECOVERY_OF_ALL_SECONDS) - (TRIES_OF_ALL_MAX - 1)
         return max(0.0, mine * RECOVERY_SECONDS, every * RECOVERY_OF_ALL_SECONDS)
 
-    def failed(self, address: str, now: float) -> None:
+    def begin(self, address: str, now: float) -> None:
+        """A try counts from its beginning."""
         for name, seconds in ((address, RECOVERY_SECONDS), (ALL, RECOVERY_OF_ALL_SECONDS)):
-            self._failed[name] = (self._level(name, now, seconds) + 1, now)
-            self._failed.move_to_end(name)
-        if len(self._failed) > ADDRESSES_MAX:
-            oldest = next(name for name in self._failed if name != ALL)
-            del self._failed[oldest]
+            self._tries[name] = (self._level(name, now, seconds) + 1, now)
+            self._tries.move_to_end(name)
+        if len(self._tries) > ADDRESSES_MAX:
+            oldest = next(name for name in self._tries if name != ALL)
+            del self._tries[oldest]
+
+    def forgive(self, address: str, now: float) -> None:
+        """It was no wrong key."""
+        for name, seconds in ((address, RECOVERY_SECONDS), (ALL, RECOVERY_OF_ALL_SECONDS)):
+            self._tries[name] = (max(0.0, self._level(name, now, seconds) - 1), now)
 
     def _level(self, name: str, now: float, seconds: float) -> float:
-        level, as_of = self._failed.get(name, (0.0, now))
+        level, as_of = self._tries.get(name, (0.0, now))
         return max(0.0, level - (now - as_of) / seconds)

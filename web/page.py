@@ -12,7 +12,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class ShownPage:
     """``template``: of the part that changes while it is looked at; ``head``: of what stands above it and does not. ``command``: does the
     same in a shell. ``rows``: the table, for a file; made only if a file is asked for. ``every``: seconds until the part is asked for
     again though the watcher has seen nothing new; None: it shows nothing that the watcher does not see."""
@@ -27,7 +27,7 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ViewRequest:
     """``path``: the variable parts of the address; ``query``: what stands behind it, or what a form holds."""
 
     path: Mapping[str, str]
@@ -45,5 +45,5 @@ class Done:
     to: str | None = None
 
 
-View = Callable[[Login, Asked], Page]
-Action = Callable[[Login, Asked], Done]  # or it raises TqError
+View = Callable[[Login, ViewRequest], ShownPage]
+Action = Callable[[Login, ViewRequest], Done]  # or it raises TqError

@@ -24,6 +24,7 @@ from ..common.domain.ids import show_id
 from ..common.domain.model import State
 from ..common.runtime.cleaning import clean
 from ..common.values.failure import show_bytes
+from .colours import coloured
 
 FOLDER: Final = Path(__file__).parent
 TEXT_CHARS_MAX: Final = 64 * 1024  # of one text, as much as is kept of an output
@@ -128,7 +129,8 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.filters.update(
-        ago=moment, clock=clock, since=since, number=number, span=span, rate=rate, bytes=show_bytes, cut=cut,
+        ago=moment,
+        coloured=coloured, clock=clock, since=since, number=number, span=span, rate=rate, bytes=show_bytes, cut=cut,
         first_line=first_line, long_text=long_text, part=part, id=show_id, state=state_of,
     )  # fmt: skip
     made.globals.update(link=link, term=term, static=version_of_static())

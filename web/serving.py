@@ -16,6 +16,7 @@ from .site import Site
 
 BACKLOG: Final = 128
 IDLE_SECONDS: Final = 75  # of a connection without a request
+CONNECTIONS_MAX: Final = 1_000  # open at once; more are answered with 503
 SHUTDOWN_SECONDS: Final = 3  # for answers under way; streams end at once
 
 
@@ -67,6 +68,7 @@ def server(settings: PageSettings, site: Site, **options: Any) -> PageServer:
             date_header=False,
             lifespan="on",
             ws="none",
+            limit_concurrency=CONNECTIONS_MAX,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             ssl_certfile=settings.certificate,

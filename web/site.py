@@ -28,16 +28,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from ..common.errors import Rejected, TqError, Unreachable
-from .entry import Entry
+from .entry import LoginRoutes
 from .exporting import as_csv, as_document
 from .forms import BACK_FIELD, TOKEN_FIELD, form_of, local_path
 from .guard import Guard
 from .logins import Login, Logins
-from .page import Action, Asked, Done, Page, View
+from .page import Action, Done, ShownPage, View, ViewRequest
 from .rendering import render, version_of_static
 from .settings import PageSettings
 from .static_files import Static
-from .streaming import Streams
+from .streaming import EventStreams
 from .table import ACTIONS, NAVIGATION, VIEWS
 
 SWEEP_SECONDS: Final = 60.0
@@ -52,8 +52,8 @@ class Site:
     def __init__(self, settings: PageSettings, now: Callable[[], float] = time.monotonic) -> None:
         self.settings, self.logins = settings, Logins(now)
         self.closing = asyncio.Event()  # open streams end
-        self._entry = Entry(settings, self.logins, now, self._layout)
-        self._streams = Streams(self.logins, self.closing)
+        self._entry = LoginRoutes(settings, self.logins, now, self._layout)
+        self._streams = EventStreams(self.logins, self.closing)
         routes = [
             *self._entry.routes(),
             Route("/events", self._logged_in(self._streams.events), methods=["GET"]),
@@ -91,20 +91,20 @@ class Site:
 
     def _view(self, view: View) -> Endpoint:
         async def endpoint(request: Request, login: Login) -> Response:
-            asked = Asked(path=request.path_params, query=dict(request.query_params))
+            asked = ViewRequest(path=request.path_params, query=dict(request.query_params))
             return await run_in_threadpool(self._shown, view, login, asked, request)
 
         return self._logged_in(endpoint)
 
-    def _shown(self, view: View, login: Login, asked: Asked, request: Request) -> Response:
+    def _shown(self, view: View, login: Login, asked: ViewRequest, request: Request) -> Response:
         is_part = request.headers.get("hx-target") == LIVE
         try:
             page = view(login, asked)
             if form := asked.get("format"):
                 return _as_file(page, form)
-        except Rejected as error:
+        except Rejected:
             self.logins.end(login)
-            return _to_log_in(request, str(error))
+            return _to_log_in(request, "refused")
         except (TqError, TimeoutError) as error:
             if is_part:
                 return PlainTextResponse(str(error), 503 if isinstance(error, Unreachable) else 400)
@@ -121,7 +121,7 @@ class Site:
         """An error as a page, with what leads on from there."""
         is_away = isinstance(error, (Unreachable, TimeoutError))
         context = self._context(login, request) | {"error": str(error), "is_away": is_away}
-        page = Page(
+        page = ShownPage(
             title="The master does not answer" if is_away else "That cannot be shown",
             template="error.html",
             command="tq doctor",
@@ -130,7 +130,7 @@ class Site:
         return self._whole(login, request, page, live, "", status=503 if is_away else 400)
 
     def _whole(
-        self, login: Login, request: Request, page: Page, live: str, version: str, status: int = 200
+        self, login: Login, request: Request, page: ShownPage, live: str, version: str, status: int = 200
     ) -> Response:
         context = self._context(login, request) | dict(page.context)
         head = None if page.head is None else render(page.head, context)
@@ -163,14 +163,14 @@ class Site:
             form = await form_of(request)
             if not secrets.compare_digest(form.get(TOKEN_FIELD, "").encode(), login.token.encode()):
                 return PlainTextResponse("This form is not of your log-in: load the page again.\n", 403)
-            asked = Asked(path=request.path_params, query=form)
+            asked = ViewRequest(path=request.path_params, query=form)
             done = await run_in_threadpool(_perform, action, login, asked)
             return RedirectResponse(local_path(done.to or form.get(BACK_FIELD, "/")), 303)
 
         return self._logged_in(endpoint)
 
 
-def _perform(action: Action, login: Login, asked: Asked) -> Done:
+def _perform(action: Action, login: Login, asked: ViewRequest) -> Done:
     try:
         done = action(login, asked)
     except (TqError, TimeoutError) as error:
@@ -185,14 +185,14 @@ def _to_log_in(request: Request, why: str = "") -> Response:
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     where = f"/login?next={quote(here if request.method == 'GET' else '/', safe='')}"
     if why:
-        where += f"&why={quote(why, safe='')}"
+        where += f"&why={why}"
     headers = Headers(scope=request.scope)
     if "hx-request" in headers or request.url.path in ("/events", "/series"):
         return Response(status_code=401, headers={"HX-Redirect": where})
     return RedirectResponse(where, 303)
 
 
-def _as_file(page: Page, form: str) -> Response:
+def _as_file(page: ShownPage, form: str) -> Response:
     if page.rows is None or form not in ("csv", "json"):
         return PlainTextResponse(
             "This view has no such file: ?format=csv and ?format=json are of tables.\n", 404

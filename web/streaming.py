@@ -21,7 +21,7 @@ BEAT_SECONDS: Final = 10.0  # a page that gets nothing for longer asks by itself
 RETRY_MS: Final = 2_000  # until a browser opens a lost stream again
 
 
-class Streams:
+class EventStreams:
     def __init__(self, logins: Logins, closing: asyncio.Event) -> None:
         self._logins, self._closing = logins, closing
 

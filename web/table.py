@@ -44,7 +44,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
 }
 
 
-class Place(NamedTuple):
+class NavigationEntry(NamedTuple):
     """An entry of the navigation. ``key``: what is pressed after g. ``role``: whose keys may see it; None: all."""
 
     path: str
@@ -53,14 +53,14 @@ class Place(NamedTuple):
     role: Role | None = None
 
 
-NAVIGATION: Final[Sequence[Place]] = (
-    Place("/", "Overview", "o"),
-    Place("/tasks", "Tasks", "t"),
-    Place("/failures", "Failures", "x"),
-    Place("/queues", "Queues", "q"),
-    Place("/workers", "Workers", "w"),
-    Place("/schedules", "Schedules", "s"),
-    Place("/flows", "Flows", "f"),
-    Place("/locks", "Locks", "l"),
-    Place("/keys", "Keys", "k", Role.ADMIN),
+NAVIGATION: Final[Sequence[NavigationEntry]] = (
+    NavigationEntry("/", "Overview", "o"),
+    NavigationEntry("/tasks", "Tasks", "t"),
+    NavigationEntry("/failures", "Failures", "x"),
+    NavigationEntry("/queues", "Queues", "q"),
+    NavigationEntry("/workers", "Workers", "w"),
+    NavigationEntry("/schedules", "Schedules", "s"),
+    NavigationEntry("/flows", "Flows", "f"),
+    NavigationEntry("/locks", "Locks", "l"),
+    NavigationEntry("/keys", "Keys", "k", Role.ADMIN),
 )

@@ -21,7 +21,7 @@ from ..common.errors import TqError
 from .connecting import ANSWER_SECONDS, is_final
 
 LOOK_SECONDS: Final = 2.0
-UNSEEN_LOOK_SECONDS: Final = 10.0  # while no page is open
+UNSEEN_LOOK_SECONDS: Final = 10.0  # while no page is open and the master is there
 POINTS_MAX: Final = 1_800  # an hour of looks
 FAILED: Final = (State.FAILED, State.DEAD, State.LOST)
 UNSTEADY: Final = ("now", "wall", "commit_seconds", "rate")  # of a snapshot: they change when nothing does
@@ -84,7 +84,8 @@ class Watcher:
     async def _run(self) -> None:
         while not self.refused:
             await self.look()
-            await asyncio.sleep(LOOK_SECONDS if self._pages else UNSEEN_LOOK_SECONDS)
+            is_urgent = self._pages or self.away_since is not None
+            await asyncio.sleep(LOOK_SECONDS if is_urgent else UNSEEN_LOOK_SECONDS)
 
     async def look(self) -> None:
         try:

@@ -36,6 +36,8 @@ def test_every_source_and_data_file_is_packed(root: Path, sources: list[Path], p
     wanted = {file.relative_to(root).as_posix() for file in sources} | {"py.typed", HELP_PAGE}
     wanted |= {file.relative_to(root).as_posix() for file in (root / "master").rglob("*.sql")}
     wanted |= {file.relative_to(root).as_posix() for file in (root / "configs").rglob("*") if file.is_file()}
+    page = [*(root / "web/templates").rglob("*"), *(root / "web/static").rglob("*")]
+    wanted |= {file.relative_to(root).as_posix() for file in page if file.is_file()}
     assert wanted - packed == set()
 
 

@@ -162,7 +162,7 @@
     lost = null;
     away(now.away);
     document.dispatchEvent(new CustomEvent("tq:point", { detail: now.point }));
-    if (now.refused) { location.assign("/login?why=" + encodeURIComponent(now.refused)); return; }
+    if (now.refused) { location.assign("/login?why=refused"); return; }
     if (now.version !== version) { version = now.version; look(); }
   }
   const pass = (text) => { said(text); if (channel) channel.postMessage(text); };

@@ -24,7 +24,7 @@ from ...client.tasks.named import named
 from ...common.domain.model import Role, State
 from ...common.errors import Forbidden, InvalidArgument, TqError
 from ..logins import Login
-from ..page import Asked, Done, Page
+from ..page import Done, ShownPage, ViewRequest
 from .tasks import wanted_of
 
 JOBS_MAX: Final = 20  # of one log-in; the oldest that has ended goes first
@@ -88,7 +88,7 @@ class BulkJob:
         self.phase = "done" if before is None else "stopped"
 
 
-def count(login: Login, asked: Asked) -> Done:
+def count(login: Login, asked: ViewRequest) -> Done:
     """Begin to count what would be meant. Raises InvalidArgument for a filter of states that cannot be."""
     word, where, array = asked.get("verb"), asked.get("where"), asked.get("array")
     if word not in VERBS:
@@ -120,7 +120,7 @@ def _keep(login: Login, job: BulkJob) -> None:
     login.jobs[job.id] = job
 
 
-def act(login: Login, asked: Asked) -> Done:
+def act(login: Login, asked: ViewRequest) -> Done:
     """Do it: what was counted has been seen."""
     job = _job(login, asked)
     if job.phase != "asking":
@@ -130,7 +130,7 @@ def act(login: Login, asked: Asked) -> Done:
     return Done(to=f"/bulk/{job.id}")
 
 
-def stop(login: Login, asked: Asked) -> Done:
+def stop(login: Login, asked: ViewRequest) -> Done:
     job = _job(login, asked)
     job.is_stopped = True
     if job.phase == "asking":
@@ -138,10 +138,10 @@ def stop(login: Login, asked: Asked) -> Done:
     return Done(to=f"/bulk/{job.id}")
 
 
-def bulk(login: Login, asked: Asked) -> Page:
+def bulk(login: Login, asked: ViewRequest) -> ShownPage:
     job = _job(login, asked)
     states = [(str(State.from_number(number)), tasks) for number, tasks in sorted(job.states.items())]
-    return Page(
+    return ShownPage(
         title=f"{job.verb.ask.capitalize()} tasks",
         template="bulk.html",
         command=job.command,
@@ -150,7 +150,7 @@ def bulk(login: Login, asked: Asked) -> Page:
     )
 
 
-def _job(login: Login, asked: Asked) -> BulkJob:
+def _job(login: Login, asked: ViewRequest) -> BulkJob:
     job = login.jobs.get(asked.path["job"])
     if job is None:
         raise InvalidArgument("this page has forgotten that action: look at the tasks again")

@@ -14,7 +14,7 @@ from ...client.cli.bulk import matching_tasks
 from ...client.cli.grouping import FAILED
 from ...common.domain.ids import show_id
 from ..logins import Login
-from ..page import Asked, Page
+from ..page import ShownPage, ViewRequest
 from ..rendering import term
 from .tasks import wanted_of
 
@@ -62,11 +62,11 @@ def grouped(tasks: list[dict[str, Any]]) -> list[FailureGroup]:
     return sorted(groups.values(), key=lambda one: (-one.tasks, -one.last))
 
 
-def failures(login: Login, asked: Asked) -> Page:
+def failures(login: Login, asked: ViewRequest) -> ShownPage:
     wanted = {**wanted_of(login, asked.get("where")), "states": [int(state.number) for state in FAILED]}
     read = list(islice(matching_tasks(login.app, wanted, READ_MAX), READ_MAX))
     groups = grouped(read)
-    return Page(
+    return ShownPage(
         title="Failures",
         template="failures.html",
         command="tq ls --group error",

@@ -15,19 +15,19 @@ from ...common.domain.flow import FlowState
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ..logins import Login
-from ..page import Asked, Done, Page
+from ..page import Done, ShownPage, ViewRequest
 from ..rendering import link
 
 ROWS: Final = 50
 LIVE_SECONDS: Final = 2.0  # of a flow that has not ended
 
 
-def flows(login: Login, asked: Asked) -> Page:
+def flows(login: Login, asked: ViewRequest) -> ShownPage:
     place = asked.get("behind")
     if place and not (place.isascii() and place.isdigit()):
         raise InvalidArgument("the address names no place in the list; start from its beginning")
     answer = login.app.call(FLOWS, "list", int(place[:19]) if place else None, ROWS, True)
-    return Page(
+    return ShownPage(
         title="Flows",
         template="flows.html",
         command="tq flow ls",
@@ -41,7 +41,7 @@ def flows(login: Login, asked: Asked) -> Page:
     )
 
 
-def flow(login: Login, asked: Asked) -> Page:
+def flow(login: Login, asked: ViewRequest) -> ShownPage:
     found = login.app.get_flow(asked.path["id"])
     row = login.app.call(FLOWS, "show", found.flow_id)
     now = time.time()
@@ -53,7 +53,7 @@ def flow(login: Login, asked: Asked) -> Page:
     except InvalidArgument as problem:  # too large for a drawing, which its counts are not
         error = str(problem)
     has_ended = FlowState(row["state"]).has_ended
-    return Page(
+    return ShownPage(
         title=f"Flow {row['name'] or found.id}",
         template="flow.html",
         command=f"tq flow graph {found.id}",
@@ -71,13 +71,13 @@ def flow(login: Login, asked: Asked) -> Page:
     )
 
 
-def cancel(login: Login, asked: Asked) -> Done:
+def cancel(login: Login, asked: ViewRequest) -> Done:
     found = login.app.get_flow(asked.path["id"])
     found.cancel(asked.get("reason"))
     return Done(note=f"the tasks of {found.name or found.id} that have not ended are being cancelled")
 
 
-def retry(login: Login, asked: Asked) -> Done:
+def retry(login: Login, asked: ViewRequest) -> Done:
     found = login.app.get_flow(asked.path["id"])
     found.retry()
     return Done(note=f"the tasks of {found.name or found.id} that did not succeed are ready again")

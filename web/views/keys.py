@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ...common.contract.keys import KEYS
 from ..logins import Login
-from ..page import Asked, Done, Page
+from ..page import Done, ShownPage, ViewRequest
 
 
-def keys(login: Login, asked: Asked) -> Page:
+def keys(login: Login, asked: ViewRequest) -> ShownPage:
     rows = login.app.call((KEYS.name,), "list")
-    return Page(
+    return ShownPage(
         title="Keys",
         template="keys.html",
         command="tq keys list",
@@ -18,7 +18,7 @@ def keys(login: Login, asked: Asked) -> Page:
     )
 
 
-def revoke(login: Login, asked: Asked) -> Done:
+def revoke(login: Login, asked: ViewRequest) -> Done:
     key = asked.path["id"]
     login.app.call((KEYS.name,), "revoke", key)
     return Done(note=f"{key} is revoked: it is refused from now on, and its connections are closed")

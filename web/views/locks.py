@@ -7,14 +7,14 @@ from typing import Final
 from ...common.contract.locks import LOCKS
 from ...common.errors import InvalidArgument
 from ..logins import Login
-from ..page import Asked, Done, Page
+from ..page import Done, ShownPage, ViewRequest
 
 LIVE_SECONDS: Final = 3.0  # the watcher does not see locks
 
 
-def locks(login: Login, asked: Asked) -> Page:
+def locks(login: Login, asked: ViewRequest) -> ShownPage:
     answer = login.app.call((LOCKS.name,), "list")
-    return Page(
+    return ShownPage(
         title="Locks",
         template="locks.html",
         command="tq locks",
@@ -24,7 +24,7 @@ def locks(login: Login, asked: Asked) -> Page:
     )
 
 
-def take_away(login: Login, asked: Asked) -> Done:
+def take_away(login: Login, asked: ViewRequest) -> Done:
     name, token = asked.get("name"), asked.get("token")
     if not name or not (token.isascii() and token.isdigit()):
         raise InvalidArgument("which lock, of which holder? The form names none")

@@ -10,7 +10,7 @@ from ...client.cli.queues import failed, has_tasks
 from ...common.contract.observe import MASTER
 from ...common.domain.model import State
 from ..logins import Login
-from ..page import Asked, Page
+from ..page import ShownPage, ViewRequest
 
 QUEUES_SHOWN: Final = 12
 RUNNING_SHOWN: Final = 8
@@ -28,14 +28,14 @@ def totals(snapshot: dict[str, Any]) -> dict[str, int]:
     return {str(state): sum(row[state] for row in snapshot["queues"]) for state in State}
 
 
-def overview(login: Login, asked: Asked) -> Page:
+def overview(login: Login, asked: ViewRequest) -> ShownPage:
     snapshot = snapshot_of(login)
     queues = [row for row in snapshot["queues"] if has_tasks(row)]
     waiting = sorted(queues, key=lambda row: (-row["ready"], -row["running"], row["name"]))
     found = fleet(snapshot["workers"])
     here = [row for row in found.living if row["connected"]]
     states = totals(snapshot)
-    return Page(
+    return ShownPage(
         title="Overview",
         template="overview.html",
         head="overview.head.html",

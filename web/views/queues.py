@@ -6,15 +6,15 @@ from ...client.cli.queues import failed, has_tasks
 from ...common.contract.queues import QUEUES
 from ...common.errors import InvalidArgument
 from ..logins import Login
-from ..page import Asked, Done, Page
+from ..page import Done, ShownPage, ViewRequest
 from .overview import snapshot_of
 
 
-def queues(login: Login, asked: Asked) -> Page:
+def queues(login: Login, asked: ViewRequest) -> ShownPage:
     snapshot = snapshot_of(login)
     rows = snapshot["queues"]
     of_tasks = [row for row in rows if row["item_queue"] is None or has_tasks(row)]
-    return Page(
+    return ShownPage(
         title="Queues",
         template="queues.html",
         command="tq queues",
@@ -30,7 +30,7 @@ def queues(login: Login, asked: Asked) -> Page:
     )
 
 
-def pause(login: Login, asked: Asked) -> Done:
+def pause(login: Login, asked: ViewRequest) -> Done:
     name = _name(asked)
     login.app.call(("get_task_queue", name), "pause", asked.get("reason"))
     row = next((row for row in login.app.call((QUEUES.name,), "list") if row["name"] == name), None)
@@ -39,13 +39,13 @@ def pause(login: Login, asked: Asked) -> Done:
     return Done(note=f"{name} is paused{goes_on}")
 
 
-def resume(login: Login, asked: Asked) -> Done:
+def resume(login: Login, asked: ViewRequest) -> Done:
     name = _name(asked)
     login.app.call(("get_task_queue", name), "resume")
     return Done(note=f"{name} is resumed")
 
 
-def _name(asked: Asked) -> str:
+def _name(asked: ViewRequest) -> str:
     if not asked.get("queue"):
         raise InvalidArgument("which queue? The form names none")
     return asked.get("queue")

@@ -10,15 +10,15 @@ from ...client.cli.schedules import for_programs, rule_in_words
 from ...client.schedules.schedule import Schedule
 from ...common.errors import InvalidArgument
 from ..logins import Login
-from ..page import Asked, Done, Page
+from ..page import Done, ShownPage, ViewRequest
 
 HISTORY: Final = 20
 PREVIEWED: Final = 10
 
 
-def schedules(login: Login, asked: Asked) -> Page:
+def schedules(login: Login, asked: ViewRequest) -> ShownPage:
     found = login.app.schedules.list()
-    return Page(
+    return ShownPage(
         title="Schedules",
         template="schedules.html",
         command="tq schedule ls",
@@ -27,11 +27,11 @@ def schedules(login: Login, asked: Asked) -> Page:
     )
 
 
-def schedule(login: Login, asked: Asked) -> Page:
+def schedule(login: Login, asked: ViewRequest) -> ShownPage:
     name = _name(asked)
     found = login.app.schedules.show(name, HISTORY)
     coming = login.app.schedules.preview(name, PREVIEWED)
-    return Page(
+    return ShownPage(
         title=f"Schedule {name}",
         template="schedule.html",
         command=shlex.join(["tq", "schedule", "show", name]),
@@ -44,22 +44,22 @@ def schedule(login: Login, asked: Asked) -> Page:
     )
 
 
-def pause(login: Login, asked: Asked) -> Done:
+def pause(login: Login, asked: ViewRequest) -> Done:
     login.app.schedules.pause(_name(asked), asked.get("reason"))
     return Done(note=f"{_name(asked)} is paused: it makes no tasks until it is resumed")
 
 
-def resume(login: Login, asked: Asked) -> Done:
+def resume(login: Login, asked: ViewRequest) -> Done:
     login.app.schedules.resume(_name(asked))
     return Done(note=f"{_name(asked)} goes on with its next instant")
 
 
-def run_now(login: Login, asked: Asked) -> Done:
+def run_now(login: Login, asked: ViewRequest) -> Done:
     handle = login.app.schedules.run_now(_name(asked))
     return Done(note=f"{_name(asked)} has made the task {handle.id}")
 
 
-def _name(asked: Asked) -> str:
+def _name(asked: ViewRequest) -> str:
     if not asked.get("name"):
         raise InvalidArgument("which schedule? The address names none")
     return asked.get("name")

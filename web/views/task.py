@@ -24,13 +24,13 @@ from ...common.errors import DecodeError, InvalidArgument
 from ...common.values.codec import decode_work
 from ...common.values.failure import Failure
 from ..logins import Login
-from ..page import Asked, Done, Page
+from ..page import Done, ShownPage, ViewRequest
 
 LIVE_SECONDS = 2.0  # of a task that has not ended: its output is not what the watcher sees
 RETRIED = (State.FAILED, State.DEAD, State.CANCELLED, State.EXPIRED, State.LOST)
 
 
-def task(login: Login, asked: Asked) -> Page:
+def task(login: Login, asked: ViewRequest) -> ShownPage:
     text = asked.path["id"]
     meant = named(login.app.session, text)
     if meant.is_array:
@@ -41,7 +41,7 @@ def task(login: Login, asked: Asked) -> Page:
     state = State.from_number(row["state"])
     failure = last_failure(row)
     attempts = [_attempt(one) for one in row["attempts"]]
-    return Page(
+    return ShownPage(
         title=f"Task {show_id(id)}",
         template="task.html",
         command=f"tq show {show_id(id)}",
@@ -100,15 +100,15 @@ def _span(attempts: list[dict[str, Any]]) -> tuple[float, float] | None:
     return min(starts), max(max(ends) - min(starts), 0.001)
 
 
-def retry(login: Login, asked: Asked) -> Done:
+def retry(login: Login, asked: ViewRequest) -> Done:
     return _change(login, asked, "retry", "ready again")
 
 
-def cancel(login: Login, asked: Asked) -> Done:
+def cancel(login: Login, asked: ViewRequest) -> Done:
     return _change(login, asked, "cancel", "cancelled, or its worker was notified to end it")
 
 
-def _change(login: Login, asked: Asked, method: str, done: str) -> Done:
+def _change(login: Login, asked: ViewRequest, method: str, done: str) -> Done:
     id = named(login.app.session, asked.path["id"]).ids.first
     reached = login.app.call(TASKS, method, [id])
     return Done(

@@ -19,7 +19,7 @@ from ...common.domain.model import State
 from ...common.errors import InvalidArgument
 from ..connecting import ANSWER_SECONDS
 from ..logins import Login
-from ..page import Asked, Page
+from ..page import ShownPage, ViewRequest
 from .overview import snapshot_of, totals
 
 ROWS: Final = 50  # of a page
@@ -35,7 +35,7 @@ def wanted_of(login: Login, where: str) -> Filter:
     return with_flow(to_filter(terms, time.time()), lambda text: login.app.get_flow(text).flow_id)
 
 
-def tasks(login: Login, asked: Asked) -> Page:
+def tasks(login: Login, asked: ViewRequest) -> ShownPage:
     where, array, place = asked.get("where"), asked.get("array"), asked.get("before")
     error, rows, following = "", [], None
     of: Named | None = None
@@ -52,7 +52,7 @@ def tasks(login: Login, asked: Asked) -> Page:
         found = _read(login, wanted_of(login, where), of, None, EXPORTED_MAX)[0]
         return [line_row(row) if is_array(row) else _task_for_file(row) for row in found]
 
-    return Page(
+    return ShownPage(
         title=f"Array {array}" if array else "Tasks",
         template="tasks.html",
         head="tasks.head.html",

@@ -12,14 +12,14 @@ from ...common.contract.workers import WORKERS, HeldTask
 from ...common.domain.ids import show_id
 from ...common.errors import InvalidArgument
 from ..logins import Login
-from ..page import Asked, Done, Page
+from ..page import Done, ShownPage, ViewRequest
 
 LIVE_SECONDS = 2.0  # of one worker: how long its tasks run is not what the watcher sees
 
 
-def workers(login: Login, asked: Asked) -> Page:
+def workers(login: Login, asked: ViewRequest) -> ShownPage:
     found = fleet(_rows(login))
-    return Page(
+    return ShownPage(
         title="Workers",
         template="workers.html",
         command="tq workers --tasks",
@@ -33,7 +33,7 @@ def workers(login: Login, asked: Asked) -> Page:
     )
 
 
-def worker(login: Login, asked: Asked) -> Page:
+def worker(login: Login, asked: ViewRequest) -> ShownPage:
     node = asked.path["node"]
     row = next((row for row in _rows(login) if row["node"] == node), None)
     if row is None:
@@ -41,7 +41,7 @@ def worker(login: Login, asked: Asked) -> Page:
             f"there is no worker {node[:40]}: it has ended, or was absent for more than an hour"
         )
     held = all_from_wire(HeldTask, login.app.call((WORKERS.name,), "running", node))
-    return Page(
+    return ShownPage(
         title=f"Worker {row['host']}",
         template="worker.html",
         command="tq workers --tasks",
@@ -51,7 +51,7 @@ def worker(login: Login, asked: Asked) -> Page:
     )
 
 
-def drain(login: Login, asked: Asked) -> Done:
+def drain(login: Login, asked: ViewRequest) -> Done:
     found = login.app.call((WORKERS.name,), "drain", asked.path["node"])
     return Done(
         note=f"{found['host']} ({found['node'][:8]}) is draining: it finishes what it runs, returns the rest and ends"

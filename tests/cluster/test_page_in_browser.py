@@ -1,0 +1,166 @@
+"""``tq web`` in a real browser: what the scripts and styles of the page do, and what the browser forbids them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tq
+from tq.web.table import NAVIGATION
+from xprocess import XProcess
+
+from .conftest import MasterFactory
+from .page_client import PageProgram
+from .programs import Master
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+WAIT_MS = 15_000
+PHONE = {"width": 390, "height": 844}
+# Widths, as a person would notice: nothing stands out on the right.
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None and not os.environ.get("CI"):
+        pytest.skip("there is no Chromium here: apt-get install chromium; .ci/run insists on it")
+    assert found is not None, "the page is to be tested in a browser: apt-get install chromium"
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    playwright = (
+        pytest.importorskip("playwright.sync_api")
+        if not os.environ.get("CI")
+        else __import__("playwright.sync_api").sync_api
+    )
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def master(master_factory: MasterFactory) -> Master:
+    return master_factory()
+
+
+@pytest.fixture
+def page_program(master: Master, xprocess: XProcess, home: Path) -> Iterator[PageProgram]:
+    program = PageProgram(xprocess, home, master, "--open")
+    try:
+        program.start()
+        yield program
+    finally:
+        program.end()
+
+
+class Tab:
+    """A tab that notes what no page of ours may do: an error, a refused script, a dialog."""
+
+    def __init__(self, context: Any) -> None:
+        self.page = context.new_page()
+        self.page.set_default_timeout(WAIT_MS)
+        self.wrong: list[str] = []
+        self.page.on(
+            "console", lambda message: self.wrong.append(message.text) if message.type == "error" else None
+        )
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.wrong.append(dialog.message), dialog.dismiss()))
+
+    def text(self, selector: str) -> str:
+        return str(self.page.inner_text(selector))
+
+    def until(self, script: str) -> None:
+        self.page.wait_for_function(script)
+
+
+@pytest.mark.timeout(120)  # a browser is started
+def test_a_person_with_a_browser(
+    browser: Any, master: Master, page_program: PageProgram, app: tq.App
+) -> None:
+    for number in range(12):
+        app.named("jobs:held", queue=f"q{number:02}", tags={"order": HOSTILE}).submit(HOSTILE, number)
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    tab = Tab(context)
+
+    # a link logs in, and its word does not stay in the address
+    tab.page.goto(page_program.link)
+    tab.page.wait_for_url(page_program.url + "/")
+    tab.until("document.querySelector('.chart canvas') !== null")
+    cookies = context.cookies()
+    assert [(one["httpOnly"], one["sameSite"]) for one in cookies] == [(True, "Strict")]
+
+    # live: a number changes without a reload, in a tab that leads the stream and in one that follows it
+    tab.page.evaluate("window.kept = true")
+    other = Tab(context)
+    other.page.goto(page_program.url + "/queues")
+    app.named("jobs:held", queue="q00").map(range(30))
+    for one in (tab, other):
+        one.page.bring_to_front()
+        one.until("[...document.querySelectorAll('#live td.n')].some((cell) => cell.textContent === '31')")
+    assert tab.page.evaluate("window.kept") is True
+
+    # nothing moves below a pointer; what came meanwhile is said, and is there when the pointer leaves
+    row = other.page.locator("tr[data-key='q-q05']")
+    row.hover()
+    place = row.bounding_box()
+    app.named("jobs:held", queue="a-first").submit()
+    other.until("!document.getElementById('waiting').hidden")
+    assert row.bounding_box() == place
+    other.page.mouse.move(700, 20)
+    other.until("document.querySelector(\"tr[data-key='q-a-first']\") !== null")
+
+    # a change, by the button that asks
+    row.get_by_role("button", name="Pause").click()
+    other.page.locator(".ask:popover-open input[name='reason']").fill("<b>the disk</b>")
+    other.page.locator(".ask:popover-open button.main").click()
+    other.until("document.querySelector(\"tr[data-key='q-q05']\").textContent.includes('<b>the disk</b>')")
+    assert "q05 is paused" in other.text(".note")
+
+    # by keyboard alone: to the tasks, into the filter, to a row, into it
+    other.page.keyboard.press("g")
+    other.page.keyboard.press("t")
+    other.page.wait_for_url("**/tasks")
+    other.page.keyboard.press("/")
+    other.page.keyboard.type("queue=q03")
+    other.page.keyboard.press("Enter")
+    other.page.wait_for_url("**where=queue*")
+    other.page.keyboard.press("Escape")
+    other.page.keyboard.press("j")
+    other.page.keyboard.press("Enter")
+    other.page.wait_for_url("**/tasks/*-*")
+    assert HOSTILE in other.text(".args"), "it is shown as text"
+    assert "no connected worker" in other.text(".why") or "worker" in other.text(".why")
+
+    # a telephone, in the dark: no view is wider than it
+    phone = browser.new_context(viewport=PHONE, color_scheme="dark", storage_state=context.storage_state())
+    small = Tab(phone)
+    for place_of in NAVIGATION:
+        small.page.goto(page_program.url + place_of.path)
+        assert small.page.evaluate(OVERFLOW) <= 0, place_of.path
+    assert (
+        small.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        != "rgb(251, 251, 249)"
+    )
+    phone.close()
+
+    # the master is killed below an open page, and started again
+    assert [tab.wrong, other.wrong, small.wrong] == [[], [], []]
+    tab.page.bring_to_front()
+    master.kill()
+    tab.until("!document.getElementById('away').hidden")
+    master.start()
+    tab.until("document.getElementById('away').hidden")
+    app.named("jobs:held", queue="after").submit()
+    tab.until("document.getElementById('live').textContent.includes('after')")
+    context.close()
