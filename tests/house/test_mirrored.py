@@ -49,7 +49,7 @@ WITHOUT: Final[dict[str, int]] = {
     "master/store/sqlite": 4,
     "master/tasks": 13,
     "master/workers": 3,
-    "web": 9,
+    "web": 8,
     "web/views": 9,
     "worker": 2,
     "worker/agent": 4,

@@ -1,13 +1,18 @@
-"""Queues, of tasks and of items: what waits, how fast it ends, how old the oldest is; pause and resume."""
+"""Queues, of tasks and of items: what waits, how fast it ends, how old the oldest is; pause and resume. And the limits of tasks."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from ...client.cli.queues import failed, has_tasks
+from ...common.contract.limits import LIMITS
 from ...common.contract.queues import QUEUES
 from ...common.errors import InvalidArgument
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
 from .overview import snapshot_of
+
+LIMITS_SHOWN: Final = 100
 
 
 def queues(login: Login, asked: ViewRequest) -> ShownPage:
@@ -23,6 +28,7 @@ def queues(login: Login, asked: ViewRequest) -> ShownPage:
             "now": snapshot["now"],
             "of_tasks": of_tasks,
             "of_items": [row for row in rows if row["item_queue"] is not None],
+            "limits": login.app.call((LIMITS.name,), "list", "", LIMITS_SHOWN),
             "with_blocked": any(row["blocked"] for row in of_tasks),
             "with_most": any(row["maxsize"] for row in of_tasks),
             "failed_of": failed,
