@@ -1,4 +1,4 @@
-"""A table as a file: CSV for a spreadsheet, JSON for a program. Pure.
+"""A table as a file: CSV for a spreadsheet, JSON for a program.
 
 A cell of a CSV that begins as a formula would be run by a spreadsheet, so an apostrophe stands before it; numbers stay numbers.
 """

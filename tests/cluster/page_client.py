@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -88,9 +89,11 @@ class Browser:
     def log_in(self, key: str) -> Answer:
         return self.post("/login", {"key": key, "next": "/"})
 
-    def events(self) -> http.client.HTTPResponse:
-        """The open stream of this browser; the caller closes it."""
+    @contextlib.contextmanager
+    def events(self) -> Iterator[http.client.HTTPResponse]:
+        """The open stream of this browser."""
         connection = http.client.HTTPConnection(*self._place, timeout=ANSWER_SECONDS)
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         connection.request("GET", "/events", headers={"cookie": cookie})
-        return connection.getresponse()
+        with contextlib.closing(connection), contextlib.closing(connection.getresponse()) as response:
+            yield response

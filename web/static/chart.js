@@ -16,7 +16,7 @@
       width: Math.max(200, node.clientWidth), height: 120, legend: { show: false }, padding: [8, 8, 0, 0],
       cursor: { y: false, points: { size: 6 } },
       scales: { y: { range: (plot, low, high) => [0, Math.max(high * 1.15, 1)] } },
-      axes: [{ ...axis(), grid: { show: false }, space: 80, values: "{HH}:{mm}" }, { ...axis(), size: 44, space: 34, values: (plot, ticks) => ticks.map(short) }],
+      axes: [{ ...axis(), grid: { show: false }, size: 26, space: 90, values: (plot, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)) }, { ...axis(), size: 48, space: 30, values: (plot, ticks) => ticks.map(short) }],
       series: [{}, ...lines.map(([name, width]) => ({ stroke: colour(name), fill: width > 1.4 ? colour(name) + "1f" : undefined, width, points: { show: false } }))],
     };
     return new uPlot(options, [[], ...lines.map(() => [])], node);

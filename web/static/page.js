@@ -257,6 +257,8 @@
     document.dispatchEvent(new CustomEvent("tq:theme"));
   }
 
+  const here = document.querySelector("nav a[aria-current]");
+  if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
   tick();
   setInterval(beat, 1000);
   live.addEventListener("pointerleave", () => setTimeout(settle, 50));

@@ -37,8 +37,9 @@ def wanted_of(login: Login, where: str) -> Filter:
 
 def tasks(login: Login, asked: ViewRequest) -> ShownPage:
     where, array, place = asked.get("where"), asked.get("array"), asked.get("before")
-    error, rows, following = "", [], None
-    of: Named | None = None
+    error, of = "", None
+    rows: list[dict[str, Any]] = []
+    following: str | None = None
     try:
         wanted = wanted_of(login, where)
         of = named(login.app.session, array) if array else None
