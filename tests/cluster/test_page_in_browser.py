@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,19 @@ class Tab:
         self.page.wait_for_function(script)
 
 
+def submit(app: tq.App, queue: str, *args: object, many: int = 0) -> None:
+    """From another thread: playwright has its event loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        task = app.named("jobs:held", queue=queue)
+        thread.submit(lambda: task.map(range(many)) if many else task.submit(*args)).result()
+
+
 @pytest.mark.timeout(120)  # a browser is started
 def test_a_person_with_a_browser(
     browser: Any, master: Master, page_program: PageProgram, app: tq.App
 ) -> None:
     for number in range(12):
-        app.named("jobs:held", queue=f"q{number:02}", tags={"order": HOSTILE}).submit(HOSTILE, number)
+        submit(app, f"q{number:02}", HOSTILE, number)
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     tab = Tab(context)
 
@@ -104,7 +112,7 @@ def test_a_person_with_a_browser(
     tab.page.evaluate("window.kept = true")
     other = Tab(context)
     other.page.goto(page_program.url + "/queues")
-    app.named("jobs:held", queue="q00").map(range(30))
+    submit(app, "q00", many=30)
     for one in (tab, other):
         one.page.bring_to_front()
         one.until("[...document.querySelectorAll('#live td.n')].some((cell) => cell.textContent === '31')")
@@ -114,7 +122,7 @@ def test_a_person_with_a_browser(
     row = other.page.locator("tr[data-key='q-q05']")
     row.hover()
     place = row.bounding_box()
-    app.named("jobs:held", queue="a-first").submit()
+    submit(app, "a-first")
     other.until("!document.getElementById('waiting').hidden")
     assert row.bounding_box() == place
     other.page.mouse.move(700, 20)
@@ -161,6 +169,6 @@ def test_a_person_with_a_browser(
     tab.until("!document.getElementById('away').hidden")
     master.start()
     tab.until("document.getElementById('away').hidden")
-    app.named("jobs:held", queue="after").submit()
+    submit(app, "after")
     tab.until("document.getElementById('live').textContent.includes('after')")
     context.close()
