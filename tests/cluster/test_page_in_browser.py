@@ -16,7 +16,7 @@ from xprocess import XProcess
 
 from .conftest import MasterFactory
 from .page_client import PageProgram
-from .programs import Master
+from .programs import Master, eventually
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script>"
@@ -82,7 +82,8 @@ class Tab:
         return str(self.page.inner_text(selector))
 
     def until(self, script: str) -> None:
-        self.page.wait_for_function(script)
+        """It is asked again and again from here: the page allows no text that is run as a program."""
+        eventually(lambda: self.page.evaluate(script), WAIT_MS / 1000)
 
 
 def submit(app: tq.App, queue: str, *args: object, many: int = 0) -> None:
@@ -92,7 +93,7 @@ def submit(app: tq.App, queue: str, *args: object, many: int = 0) -> None:
         thread.submit(lambda: task.map(range(many)) if many else task.submit(*args)).result()
 
 
-@pytest.mark.timeout(120)  # a browser is started
+@pytest.mark.timeout(180)  # a browser is started, and all that runs beside it waits
 def test_a_person_with_a_browser(
     browser: Any, master: Master, page_program: PageProgram, app: tq.App
 ) -> None:
