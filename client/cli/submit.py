@@ -19,6 +19,7 @@ from ..tasks.stalls import StallQuestions
 from .failing import INTERRUPTED
 from .options import connected
 from .output import plain, print_json
+from .task_options import given_options
 
 
 @click.command(epilog="Example: tq submit jobs:thumb '\"http://…\"' --kw size=256 --wait")
@@ -33,7 +34,13 @@ from .output import plain, print_json
 @click.option("--needs", multiple=True, metavar="NAME=AMOUNT", help="Of its worker: gpu=0.5, mem=4G.")
 @click.option("--where", metavar="CONDITION", help="On its worker's labels: 'zone=eu'.")
 @click.option("--key", metavar="TEXT", help="Unique: submitting the key again returns the same task.")
-@click.option("--tag", "tags", multiple=True, metavar="NAME=TEXT", help="A tag, for --where; repeatable.")
+@click.option(
+    "--tag", "tags", multiple=True, metavar="NAME=TEXT", help="A tag, for tq ls --where; repeatable."
+)
+@click.option("--tenant", hidden=True, metavar="NAME", help="Whose turn it takes, or '{argument}'.")
+@click.option(
+    "--limit", "limits", multiple=True, hidden=True, metavar="TEXT", help="'api max_running=2 by={customer}'."
+)
 @click.option("--wait", is_flag=True, help="Wait for the result and print it.")
 @connected(Role.CLIENT)
 def submit(
@@ -46,19 +53,19 @@ def submit(
     key: str | None,
     tags: tuple[str, ...],
     needs: tuple[str, ...],
+    where: str | None,
+    tenant: str | None,
+    limits: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Submit a task by name. Arguments are JSON, or a bare word as text.
 
-    The options of @app.task stand in its program: give them here as well.
+    What @app.task says is not known here: give it again; also --limit, --tenant.
     """
     positional = [as_argument(text) for text in arguments]
     named = as_keywords(keywords)
     given = {name: value for name, value in options.items() if value is not None}
-    if tags:
-        given["tags"] = _as_tags(tags)
-    if needs:
-        given["needs"] = as_amounts(needs)
+    given |= given_options(needs=needs, where=where, tenant=tenant, limits=limits, tags=tags)
     submitter = app.named(task).using(**given) if given else app.named(task)
     if key is not None:
         submitter = submitter.using(key=key)
@@ -119,27 +126,6 @@ def as_keywords(keywords: Iterable[str]) -> dict[str, Any]:
             raise InvalidArgument(f"--kw {keyword!r}: write --kw name=JSON")
         named[name] = as_argument(text)
     return named
-
-
-def _as_tags(given: Iterable[str]) -> dict[str, str]:
-    """What ``--tag`` names."""
-    tags: dict[str, str] = {}
-    for one in given:
-        name, equals, text = one.partition("=")
-        if not equals or name in tags:
-            raise InvalidArgument(f"--tag {one!r:.80}: write --tag NAME=TEXT, each name once")
-        tags[name] = text
-    return tags
-
-
-def as_amounts(needs: Iterable[str]) -> dict[str, str]:
-    """What ``--needs`` names."""
-    pairs = [text.partition("=") for text in needs]
-    if not all(equals for _, equals, _ in pairs):
-        raise InvalidArgument(
-            f"--needs {' '.join(needs)!r:.80}: write --needs NAME=AMOUNT, as in --needs gpu=1"
-        )
-    return {name: amount for name, _, amount in pairs}
 
 
 def as_argument(text: str) -> Any:

@@ -53,7 +53,7 @@ class LaneKeys:
 
     def of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> LaneColumns:
         """The columns of one task."""
-        return self.columns([self._keys(args, kwargs)])
+        return self.columns([self.keys(args, kwargs)])
 
     def of_unknown(self, maker: str) -> LaneColumns:
         """The columns of a task whose first argument is not known yet, and that has no other. Raises InvalidArgument for an expression that
@@ -74,7 +74,7 @@ class LaneKeys:
     ) -> Iterator[tuple[Any, ...]]:
         """The calls as they are read, after their keys were noted."""
         for args in calls:
-            note(self._keys(args, {}))
+            note(self.keys(args, {}))
             yield args
 
     def columns(self, keys: Sequence[tuple[str, ...]]) -> LaneColumns:
@@ -83,7 +83,13 @@ class LaneKeys:
         limits = tuple(zip(self._terms.limits, made, strict=False))
         return LaneColumns(limits, None if self._terms.tenant is None else made[-1], self._terms.on_failure)
 
-    def _keys(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+    @property
+    def parameters(self) -> list[str]:
+        """What they name."""
+        return [name for one in self._keyed if one.expression for name in one.expression.parameters]
+
+    def keys(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+        """Of one call: the key in each limit, then the tenant."""
         names = () if self._arguments is None else self._arguments.names
         values = {**self._defaults, **dict(zip(names, args, strict=False)), **kwargs}
         return tuple(one.key(values) for one in self._keyed)

@@ -9,7 +9,6 @@ call, or the different texts once and a number for each task, which costs a byte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from ..errors import InvalidArgument
@@ -62,11 +61,9 @@ class TextColumn(NamedTuple):
         return cls(tuple(texts), tuple(codes))
 
 
-class LaneSpan(NamedTuple):
-    """Neighbours that have the same tenant, and in each limit the same key. ``limits``: name, key, and the units that each of the
-    tasks counts for."""
+class LaneTexts(NamedTuple):
+    """What tasks have in common that stand in one lane. ``limits``: name, key, and the units that each of the tasks counts for."""
 
-    tasks: int
     tenant: str | None
     limits: tuple[tuple[str, str, int], ...]
 
@@ -147,16 +144,23 @@ class LaneColumns(NamedTuple):
         """Of the tenant that the key of their submitter fixes; empty: it fixes none."""
         return self._replace(tenant=TextColumn((tenant,))) if tenant else self
 
-    def spans(self, tasks: int) -> list[LaneSpan]:
-        """All tasks in their order."""
+    def lanes(self) -> tuple[list[LaneTexts], tuple[int, ...] | None]:
+        """The different lanes, and for each task which of them; None: all stand in the only one."""
         columns = [column for _, column in self.limits]
-        if all(column.codes is None for column in (*columns, *filter(None, (self.tenant,)))):
-            return [LaneSpan(tasks, *self._terms(0))]
-        terms = map(self._terms, range(tasks))
-        return [LaneSpan(sum(1 for _ in same), *one) for one, same in groupby(terms)]
+        columns += [] if self.tenant is None else [self.tenant]
+        coded = [column.codes for column in columns if column.codes is not None]
+        if not coded:
+            return [self.at(0)], None
+        numbers: dict[tuple[int, ...], int] = {}
+        codes = tuple(numbers.setdefault(one, len(numbers)) for one in zip(*coded, strict=True))
+        if len(numbers) == 1:
+            return [self.at(0)], None
+        first = {code: task for task, code in reversed(list(enumerate(codes)))}
+        return [self.at(first[number]) for number in range(len(numbers))], codes
 
-    def _terms(self, task: int) -> tuple[str | None, tuple[tuple[str, str, int], ...]]:
-        return (
+    def at(self, task: int) -> LaneTexts:
+        """Of one task."""
+        return LaneTexts(
             None if self.tenant is None else self.tenant.at(task),
             tuple((limit.name, column.at(task), limit.units) for limit, column in self.limits),
         )

@@ -203,7 +203,7 @@ class Dependencies(Part):
             due = -dependent.at
         state = StateNumber.READY if due is None else StateNumber.SCHEDULED
         for row in self._store.unblock(seq, stop, state, due):
-            self._routes.move(row.route, BLOCKED, state, row.stop - row.seq)
+            self._routes.move(row.route, BLOCKED, state, row.seq, row.stop - row.seq)
         if due is not None:
             self._scheduled.expect(due=due if due >= 0 else None, at=-due if due < 0 else None)
 

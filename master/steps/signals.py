@@ -39,7 +39,7 @@ READY, SCHEDULED = int(StateNumber.READY), int(StateNumber.SCHEDULED)
 class Signals(Part):
     """``moved``: counts a task that went from one state to another."""
 
-    def __init__(self, store: Store, steps: Steps, moved: Callable[[int, int, int], None]) -> None:
+    def __init__(self, store: Store, steps: Steps, moved: Callable[[int, int, int, int], None]) -> None:
         self._store, self._steps, self._moved = store, steps, moved
 
     def wait(
@@ -83,7 +83,7 @@ class Signals(Part):
             and self._store.outcome_of_lease(task.seq, task.lease) == OutcomeNumber.SNOOZE
         ):  # else it is the pause before a retry, which is not cut short
             self._store.wake(task.seq)
-            self._moved(task.route, SCHEDULED, READY)
+            self._moved(task.route, SCHEDULED, READY, task.seq)
 
     def may_go_on(self, seq: int) -> bool:
         """Whether a task that is about to wait has got meanwhile what it waits for."""

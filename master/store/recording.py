@@ -22,6 +22,7 @@ from .interface.tasks import (
     EndedAttempt,
     Expired,
     Leased,
+    NamedTask,
     NewArray,
     NewTasks,
     Returned,
@@ -83,8 +84,9 @@ class RecordingStore:
         now: int,
         rooms: Mapping[int, int] = {},
         least: int | None = None,
+        named: Sequence[NamedTask] = (),
     ) -> list[Leased | LeasedSlice]:
-        rows = self._store.lease(routes, limit, bytes_max, lease, worker, now, rooms, least)
+        rows = self._store.lease(routes, limit, bytes_max, lease, worker, now, rooms, least, named)
         self._given(rows, Want(limit, lease, worker))
         return rows
 

@@ -254,7 +254,7 @@ class Completion(Part):
         if is_cancelled:
             ended.append((IdRun(id, 1), held.route, RUNNING, CANCELLED, [None], held.origin))
         else:
-            self._routes.move(held.route, RUNNING, READY)
+            self._routes.move(held.route, RUNNING, READY, held.seq)
         if self.meters is not None:
             self.meters.came_back(held.route)
         finished = now.steady if is_cancelled else None
@@ -305,7 +305,7 @@ class Completion(Part):
             if state in REVIVABLE and (target := self._consulted.needs.revived(found)) != state:
                 self._store.revive(found.seq, blocked=target == BLOCKED)
                 self._consulted.becomings.revived(found.seq)
-                self._routes.move(found.route, state, target)
+                self._routes.move(found.route, state, target, found.seq)
                 if found.origin is not None:
                     self._endings.revived(found.origin, state)
             reached.append((found.id, int(target)))

@@ -43,7 +43,7 @@ from .parked import ParkedCalls, answer
 from .plan import Plan, Submission, SubmitCall
 from .route import Capability, LaneKey, ParkedLease, Queue, Route, packed_placing
 from .routes import Routes
-from .said_lanes import with_lanes
+from .said_lanes import SaidLanes, with_lanes
 from .scheduled import ScheduledTasks
 from .submitted import NewRun, new_runs, only
 from .subscriptions import Subscriptions
@@ -133,7 +133,7 @@ class Dispatch(Part):
                 lane = lane._replace(handler=KeptHandler(key, said.on_failure).packed())
             for limit, _ in said.limits:
                 self.consulted.limits.declare_again(limit, key)
-            route, runs = with_lanes(self._routes, route, runs, said.spans(1), lane, None)
+            route, runs = with_lanes(self._routes, route, runs, SaidLanes.of(said), lane, None)
         elif lane.needs:
             route = self._routes.lane(route, lane)
         self._fresh.append(Submission(None, route, options, packed, runs, None, large, origin=origin))
@@ -189,6 +189,8 @@ class Dispatch(Part):
                 route.has_large = submission.has_large or (route.has_large and not route.is_empty)
         for route, state, tasks in plan.counts:
             self._routes.count(route, state, tasks)
+        for one, state in plan.mixed:
+            self._routes.mixed.accepted(one, state)
         if self.meters is not None:
             self.meters.accepted(plan.counts)
         for submission in self._fresh:

@@ -13,7 +13,8 @@ def lane_of(engine: Engine, id: bytes) -> Route | None:
     routes = engine.part(Routes)
     if not routes.of_limit and not routes.tenants.are_several:
         return None
-    return next((routes.by_number[found.route] for found in engine.store.find([id])), None)
+    lane_of, lanes = routes.mixed.lane_of, routes.by_number
+    return next((lane_of(lanes[found.route], found.seq) for found in engine.store.find([id])), None)
 
 
 def why_held(engine: Engine, id: bytes) -> str | None:

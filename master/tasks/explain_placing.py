@@ -34,7 +34,9 @@ def lane_of(engine: Engine, task: FullTask) -> Route:
     routes = engine.part(Routes)
     may_differ = routes.placements.lanes or engine.part(Strikes).by_number
     found = engine.store.find([task.id]) if may_differ else []
-    return routes.by_number[found[0].route] if found else routes.route(task.queue, task.task)
+    if not found:
+        return routes.route(task.queue, task.task)
+    return routes.mixed.lane_of(routes.by_number[found[0].route], found[0].seq)
 
 
 def placing_of(engine: Engine, lane: Route) -> Placing | None:

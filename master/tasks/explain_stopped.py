@@ -27,8 +27,9 @@ def strikes_of(engine: Engine, task: FullTask) -> list[Strike]:
     """The strikes that hold a task."""
     by_number = engine.part(Strikes).by_number
     found = engine.store.find([task.id]) if by_number else []
-    lane = engine.part(Routes).by_number[found[0].route] if found else None
-    return [] if lane is None else [by_number[one] for one in lane.struck if one in by_number]
+    routes = engine.part(Routes)
+    lanes = [routes.mixed.lane_of(routes.by_number[one.route], one.seq) for one in found]
+    return [by_number[one] for lane in lanes for one in lane.struck if one in by_number]
 
 
 def holds_for_good(engine: Engine, task: FullTask) -> bool:

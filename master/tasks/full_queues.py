@@ -225,12 +225,16 @@ class FullQueues(Part):
         def lane(before: Route) -> Route:
             return self._routes.lane(route, before.key, session.account)
 
+        def made(new: NewRun) -> NewRun:
+            mixture = None if new.mixture is None else new.mixture.made_by(lane)
+            return new if new.lane is None else new._replace(lane=lane(new.lane), mixture=mixture)
+
         if judged.stream is not None:
             self._subscriptions.check_room(session, judged.stream, (new.run for new in runs))
         return replace(
             judged,
             route=lane(judged.route),
-            runs=[new if new.lane is None else new._replace(lane=lane(new.lane)) for new in runs],
+            runs=[made(new) for new in runs],
             parent=self._dispatch.consulted.parents.of(said.parent),
         )
 

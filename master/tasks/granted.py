@@ -40,7 +40,7 @@ def granted(
             groups[-1][3].append([row.id, row.attempt, row.payloads, *rest])
             tasks += len(row.payloads)
             size += sum(map(len, row.payloads))
-            routes.move(row.route, READY_STATE, RUNNING_STATE, len(row.payloads))
+            routes.move(row.route, READY_STATE, RUNNING_STATE, row.seq, len(row.payloads))
             continue
         suspect = row.crashes > 0  # a worker or child died while it had this task
         entry = [row.id, row.attempt, row.payload]
@@ -52,5 +52,5 @@ def granted(
         running[row.id] = LeasedAttempt(row.seq, row.route, row.attempt, number, *holder)
         tasks += 1
         size += len(row.payload)
-        routes.move(row.route, READY_STATE, RUNNING_STATE)
+        routes.move(row.route, READY_STATE, RUNNING_STATE, row.seq)
     return groups, tasks, size

@@ -21,7 +21,7 @@ from typing import Final
 
 from ...common.domain.limits import Limit
 from ..limits.permits import ANY_NUMBER, LimitKey, Permits
-from .route import READY, LanePlace, Route
+from .route import LanePlace, Route
 
 LOOKS_MAX: Final = 500  # lanes that one call looks up: some ten milliseconds
 CAP: Final = ""  # in the place of a limit's name: the cap of the tenant
@@ -146,10 +146,10 @@ class HeldLanes:
         if lane.held != key or lane.place is not place:
             heapq.heappop(waiting)
             return None
-        if place.is_known and lane.counts[READY] > 0:
+        if place.is_known and lane.ready > 0:
             return lane
         heapq.heappop(waiting)
-        first = self._first_of(number) if lane.counts[READY] > 0 else None
+        first = self._first_of(number) if lane.ready > 0 else None
         if first is None:
             lane.held = lane.place = None
         else:

@@ -15,7 +15,7 @@ from .consulted import Consulted
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, Submission, SubmitCall
 from .route import LaneKey, Route, packed_placing
 from .routes import Routes
-from .said_lanes import columns_of, with_lanes
+from .said_lanes import said_lanes, with_lanes
 from .submitted import NewRun, check_computed
 from .subscriptions import Subscriptions
 
@@ -52,11 +52,11 @@ class SubmitJudge:
         base = LaneKey(needs=packed_placing(options))
         tenant = call.session.verifier.tenant
         if (said.columns is not None or tenant) and runs:  # last: a submit that is refused makes no lanes
-            columns, spans = columns_of(said.columns, runs, tenant)
-            base = base._replace(handler=self._consulted.handlers.packed(columns.on_failure, call))
-            for limit, _ in columns.limits:
+            lanes = said_lanes(said.columns, runs, tenant)
+            base = base._replace(handler=self._consulted.handlers.packed(lanes.columns.on_failure, call))
+            for limit, _ in lanes.columns.limits:
                 self._consulted.limits.declare(limit, call.session)
-            route, runs = with_lanes(self._routes, route, runs, spans, base, call.session.account)
+            route, runs = with_lanes(self._routes, route, runs, lanes, base, call.session.account)
         else:
             route = self._routes.lane(route, base, call.session.account)
         submission = Submission(call, route, options, packed, runs, stream, size > LARGE_BYTES, named, origin)

@@ -35,7 +35,9 @@ from .route import READY, Capability, LanePlace, ParkedLease, Route, Tenant
 from .tenant_lines import BaseLines, Line
 from .turns import TenantTurns, shares
 
-LANES_MAX: Final = 32  # that are leased from together: of more the store is asked again
+LANES_MAX: Final = (
+    32  # that are leased from together, but for those of mixed arrays: of more the store is asked again
+)
 HELD_MAX: Final = 1_000  # lanes that one choice looks up, or finds without room
 BASES_MAX: Final = 50  # base lanes that are looked at beside tenants
 
@@ -78,6 +80,7 @@ class Lanes:
         self._lines: dict[Route, BaseLines] = {}
         self._capped: dict[Tenant, list[tuple[BaseLines, Line]]] = {}  # lines that are held until it has room
         self._left = 0  # lanes that the choice under way may still look up, or find without room
+        self._stored = 0  # lanes of that choice whose tasks the store has to find
         self._fit = _Fit(0)
 
     def clear(self) -> None:
@@ -180,7 +183,7 @@ class Lanes:
         """The lanes with the first tasks for this worker, as many as it wants, as far as limits and it have room. They are out of the line
         until ``put_back``. ``bases``: the base lanes with work."""
         self.keep(now)
-        self._left = HELD_MAX
+        self._left, self._stored = HELD_MAX, 0
         want, room = parked.want, self._placements.room
         served = [
             one
@@ -221,7 +224,7 @@ class Lanes:
             if rank is not None and lane.place is not None and lane.place.rank != rank:
                 self._put(lane, lane.place)
                 break
-            room = min(want, lane.counts[READY], self.held.room(lane, now, reserved))
+            room = min(want, lane.ready, self.held.room(lane, now, reserved))
             if lane.key.needs and room:
                 fits = self._placements.room(self._fit.worker, lane.number)
                 room = 1 if self._fit.has_others else min(room, fits)
@@ -229,7 +232,8 @@ class Lanes:
             chosen.append(Chosen(lane, room))  # 0: what others are to have leaves it no room
             self.held.reserve(lane, room, reserved)
             giving, lanes = giving + room, lanes + (room > 0)
-            if lanes == want or len(chosen) >= LANES_MAX or (rank is not None and giving >= want):
+            self._stored += lane.is_in_store
+            if lanes == want or self._stored >= LANES_MAX or (rank is not None and giving >= want):
                 break
         return giving
 
@@ -245,7 +249,7 @@ class Lanes:
         chosen: list[Chosen] = []
         if (rank := lines.rank) is None or self._left <= 0:
             return NextLanes(chosen)
-        of_tenant = lines.of_rank(rank, min(want, LANES_MAX))
+        of_tenant = lines.of_rank(rank, want)
         reserved = Reserved()
         for tenant, share in zip(of_tenant, shares(list(of_tenant), want), strict=True):
             left = share
@@ -253,7 +257,8 @@ class Lanes:
                 if left and place.rank == rank:
                     chosen.append(Chosen(base, min(left, base.counts[READY])))
                     left -= chosen[-1].room
-            if left and len(chosen) < LANES_MAX:
+                    self._stored += 1
+            if left and self._stored < LANES_MAX:
                 self._take(chosen, of_tenant[tenant], left, now, reserved, rank)
         lines.put_back()
         return NextLanes(chosen, -rank)
@@ -268,7 +273,7 @@ class Lanes:
                 self._left -= 1
                 continue
             place, _, lane = line.heap[0]
-            if place.is_known and lane.place is place and lane.counts[READY] > 0 and not lane.key.limits:
+            if place.is_known and lane.place is place and lane.ready > 0 and not lane.key.limits:
                 return line  # mostly
             if (found := self._next(line, now)) is not None and found.place is not None:
                 self._put(found, found.place)
@@ -284,7 +289,7 @@ class Lanes:
                 self._tenants.took(lane.tenant, tasks)
             if not lane.is_in_line:
                 continue
-            if lane.counts[READY] > 0 and lane.place is not None:
+            if lane.ready > 0 and lane.place is not None:
                 self._put(lane, UNKNOWN if tasks else lane.place)
             else:
                 lane.place = None
@@ -310,7 +315,7 @@ class Lanes:
         if lane.place is not place:
             return None  # it stands elsewhere in line
         first = None
-        if lane.counts[READY] > 0:
+        if lane.ready > 0:
             if self.held.hold(lane, now):
                 return None
             if place.is_known:
@@ -354,12 +359,16 @@ class _InTurn:
         return self._heap[0][0][0] if self._heap else None
 
     def of_rank(self, rank: int, most: int) -> dict[Tenant, list[Line]]:
-        """So many tenants in their turns with what they have of this priority; they are out of turn until ``put_back``."""
+        """So many tenants, or as many as the store can be asked for, in their turns with what they have of this priority; they are out of turn
+        until ``put_back``."""
         found: dict[Tenant, list[Line]] = {}
+        stored = 0
         while self._heap and self._heap[0][0][0] == rank:
             _, _, tenant, lines = self._heap[0]
-            if tenant not in found and len(found) == most:
-                break
+            if tenant not in found:
+                if len(found) == most or stored == LANES_MAX:
+                    break
+                stored += _is_in_store(lines)
             heapq.heappop(self._heap)
             mine = found.setdefault(tenant, [])
             if lines is not None and (line := lines.first()) is not None:
@@ -372,6 +381,12 @@ class _InTurn:
     def put_back(self) -> None:
         for lines, line in self._taken:
             lines.put_back(line)
+
+
+def _is_in_store(lines: BaseLines | None) -> bool:
+    """Whether it takes a look at the store to lease what is first in line; None: what is in no line."""
+    line = None if lines is None else lines.first()
+    return line is None or line.heap[0][2].is_in_store
 
 
 def _place(line: Line) -> LanePlace:

@@ -197,17 +197,21 @@ class LentSlots(Part):
                 continue
             route = self._routes.by_number[span.route]
             seen[span.route] = route.readied
-            if span.state == READY and capability in route.capabilities and not route.is_stopped:
-                room = min(span.length, held.room(route, now, reserved))
-                is_held |= room < span.length
-                if route.key.needs:
-                    placing = placements.placing(route.number)
+            if span.state != READY or capability not in route.capabilities:
+                continue
+            for lane, run in self._routes.mixed.by_lane(route, IdRun(span.first, span.length)):
+                if lane.is_stopped:
+                    continue
+                room = min(run.length, held.room(lane, now, reserved))
+                is_held |= room < run.length
+                if lane.key.needs:
+                    placing = placements.placing(lane.number)
                     if free.room(placing) < room:
                         room, wait.seen_placed = free.room(placing), placements.version
                     free.take(placing, room)
-                held.reserve(route, room, reserved)
+                held.reserve(lane, room, reserved)
                 if room:
-                    ready.append(IdRun(span.first, room))
+                    ready.append(IdRun(run.first, room))
         if there < named:  # some are not there yet
             wait.seen_of_all = self._routes.readied
         if is_held and not ready:

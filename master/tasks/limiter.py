@@ -15,7 +15,7 @@ from ..engine.clock import Now
 from ..engine.part import Part
 from ..limits.limits import KeyUsage, LimitTotals
 from ..store.interface.store import Picture, Store
-from .route import READY, RUNNING
+from .route import RUNNING
 from .routes import Routes
 
 LOOKS: Final = 16  # keys that each transaction looks at, whether they have nothing to remember: some 10 µs
@@ -38,7 +38,7 @@ class Limiter(Part):
     def load(self, picture: Picture, now: Now) -> None:
         self._held.permits.load(self._store.limits.buckets(), now.steady)
         for lane in self._routes:
-            if lane.key.limits and (running := lane.counts[RUNNING]):
+            if lane.key.limits and (running := lane.running):
                 self._held.permits.runs(lane.key.limits, running, now.steady)
 
     def due(self, key: Hashable, now: Now) -> None:
@@ -69,7 +69,7 @@ class Limiter(Part):
 
     def unfinished(self, name: str) -> int:
         lanes = self._routes.of_limit.get(name, ())
-        return sum(sum(lane.counts[: RUNNING + 1]) for lane in lanes)
+        return sum(sum(lane.counts[: RUNNING + 1]) + (lane.share is not None) for lane in lanes)
 
     def keys(self, name: str, most: int, now: Now) -> list[KeyUsage]:
         used = ((-ready, -running, key) for key, (running, ready) in self._by_key(name).items())
@@ -84,7 +84,7 @@ class Limiter(Part):
         may be very many."""
         found: dict[str, tuple[int, int]] = {}
         for lane in self._routes.of_limit.get(name, ()):
-            ready, running = lane.counts[READY], lane.counts[RUNNING]
+            ready, running = lane.ready, lane.running
             if ready or running:
                 for limit, key, units in lane.key.limits:
                     if limit == name:

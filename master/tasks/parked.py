@@ -13,7 +13,7 @@ at all base lanes; when there are others, one call at a time by those lanes that
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from ...common.domain.id_runs import IdRun
@@ -28,7 +28,7 @@ from .lanes import HELD_MAX
 from .leases import LeasedTasks, LeaseReply
 from .meter import TaskMeter
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX
-from .route import Capability, ParkedLease, Route
+from .route import READY, Capability, ParkedLease, Route
 from .routes import Routes, numbers
 
 CALLS_TOGETHER: Final = 100  # parked calls that are served by one look at what is ready
@@ -99,7 +99,7 @@ class ParkedCalls:
         else:
             lease, large = self._new_lease(), any(lane.has_large for lane in lanes)
             rows = self._store.lease(
-                numbers(lanes),
+                numbers(lane for lane in lanes if lane.counts[READY]),
                 parked.want,
                 LEASE_BYTES_MAX if large else None,
                 lease,
@@ -107,11 +107,12 @@ class ParkedCalls:
                 now.steady,
                 {one.lane.number: one.room for one in chosen},
                 least,
+                self._routes.mixed.named(chosen, parked.want, least),
             )
             if not rows:
                 raise Inconsistent(NONE_READY)
-            for row in rows:
-                leased[row.route] += len(row.payloads) if isinstance(row, LeasedSlice) else 1
+            for lane, tasks in self._lanes_of(rows):
+                leased[lane.number] += tasks
             size = self._give(rows, parked, lease, now)
             self._work.gave(0, size if large else 0)
         self._routes.lanes.put_back(chosen, leased)
@@ -132,10 +133,10 @@ class ParkedCalls:
         rows = self._store.lease_these(runs, want, LEASE_BYTES_MAX, now.steady)
         if not rows:
             raise Inconsistent(NONE_READY)
-        lanes = {row.route for row in rows}
+        lanes = dict(self._lanes_of(rows))
         self._work.gave(0, self._give(rows, parked, want.lease, now))
-        for number in lanes:
-            self._routes.lanes.left(self._routes.by_number[number])
+        for lane in lanes:
+            self._routes.lanes.left(lane)
 
     def _give(self, rows: list[Leased | LeasedSlice], parked: ParkedLease, lease: bytes, now: Now) -> int:
         """Answer a call with what was leased for it; the bytes of the payloads."""
@@ -152,11 +153,15 @@ class ParkedCalls:
         return size
 
     def _take_permits(self, rows: list[Leased | LeasedSlice], now: Now) -> None:
-        for row in rows:
-            lane = self._routes.by_number[row.route]
+        for lane, tasks in self._lanes_of(rows):
             if lane.key.limits:
-                tasks = len(row.payloads) if isinstance(row, LeasedSlice) else 1
                 self._routes.lanes.held.take(lane, tasks, now.steady)
+
+    def _lanes_of(self, rows: Sequence[Leased | LeasedSlice]) -> Iterator[tuple[Route, int]]:
+        """The lanes of what was leased, and how many tasks of each; one may come several times."""
+        for row in rows:
+            stop = row.stop if isinstance(row, LeasedSlice) else row.seq + 1
+            yield from self._routes.mixed.lanes_of(self._routes.by_number[row.route], row.seq, stop)
 
 
 def answer(reply: LeaseReply) -> None:

@@ -15,6 +15,7 @@ from ..engine.clock import Now
 from ..engine.session import Call, Session
 from ..store.interface.tasks import NewArray, NewTasks
 from .leases import LeasedAttempt, SliceLease
+from .mixed import MixedArray, Mixture
 from .route import Capability, ParkedLease, Route
 from .routes import Routes
 from .submitted import NewRun
@@ -112,7 +113,8 @@ class Submission:
         return bool(self.runs) and self.runs[0].lane is not None
 
     def lanes(self) -> Collection[Route]:
-        return {new.lane or self.route for new in self.runs}
+        lanes = {new.lane or self.route for new in self.runs}
+        return lanes.union(*(new.mixture.lanes for new in self.runs if new.mixture is not None))
 
     def ids(self) -> Iterator[bytes]:
         return (id for new in self.runs for id in new.run.ids())
@@ -178,6 +180,19 @@ class _Written:
     counts: Counter[int] = field(default_factory=Counter)  # by state
 
 
+class _WrittenLanes(dict[Route, _Written]):
+    """Of one submission, by lane."""
+
+    def __init__(
+        self, submission: Submission, state: int, due: tuple[int | None, int | None], expires: int | None
+    ) -> None:
+        self.submission, self._shared = submission, (state, due, expires)
+
+    def __missing__(self, lane: Route) -> _Written:
+        written = self[lane] = _Written(self.submission, lane, *self._shared)
+        return written
+
+
 class Plan:
     """The rows to be written for a transaction's submissions, and the parked calls they answer. A plan has no effect by itself."""
 
@@ -190,6 +205,7 @@ class Plan:
         self.tasks = 0
         self.leases: dict[Call, PlannedLease] = {}
         self.counts: list[tuple[Route, int, int]] = []  # route, state, tasks
+        self.mixed: list[tuple[MixedArray, int]] = []  # and the state of their tasks
 
     def add(self, submission: Submission) -> None:
         """Add a submission. Called in the order in which tasks are to be leased."""
@@ -198,12 +214,14 @@ class Plan:
         may_run = due == AT_ONCE and not submission.route.queue.paused and not submission.is_blocked
         state = submission.state(self._now)
         expires = submission.expires(self._now)
-        lanes: dict[Route, _Written] = {}
+        lanes = _WrittenLanes(submission, state, due, expires)
         for new in submission.runs:
+            if new.mixture is not None:
+                self._write_mixed(lanes, new, new.mixture)
+                self._seq += len(new.payloads)
+                continue
             lane = new.lane or submission.route
-            written = lanes.get(lane)
-            if written is None:
-                written = lanes[lane] = _Written(submission, lane, state, due, expires)
+            written = lanes[lane]
             # What a lane may hold back is stored first.
             taken = (
                 self._fill_parked(written, new) if may_run and not lane.is_in_line and not lane.struck else 0
@@ -268,6 +286,26 @@ class Plan:
                 written.singles.setdefault(lease, []).append((seq, id, payloads[0]))
         self.tasks += stop - start
         written.counts[written.state if planned is None else RUNNING_STATE] += stop - start
+
+    def _write_mixed(self, lanes: _WrittenLanes, new: NewRun, mixture: Mixture) -> None:
+        """Add tasks of different lanes: those that are stored together as mixed arrays, and others each in its own lane."""
+        submission = lanes.submission
+        for first, last in cut(submission, new.payloads, 0, len(new.payloads)):
+            part = mixture.part(first, last).own()
+            if last - first == 1 or len(part.lanes) == 1:
+                self._write(lanes[part.lanes[0]], new, first, last)
+                continue
+            written = lanes[new.lane or submission.route]
+            id, seq = id_behind(new.first, first), self._seq + first + 1
+            shared = self._shared(written)
+            packed = part.packed(submission.options.priority)
+            self.groups.append(
+                NewArray(seq=seq, id=id, payloads=new.payloads[first:last], lanes=packed, **shared)
+            )
+            one = MixedArray(seq, id, -submission.options.priority, part)
+            self.mixed.append((one, written.state))
+            self.tasks += last - first
+            written.counts[written.state] += last - first
 
     def _shared(self, written: _Written, planned: PlannedLease | None = None) -> dict[str, Any]:
         """The fields of ``NewShared``."""

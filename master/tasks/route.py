@@ -28,6 +28,7 @@ from ..engine.rates import Rate
 from ..engine.session import Call
 from ..engine.work import GLANCES
 from ..store.interface.routes import QueueRow
+from .lane_share import LaneShare
 
 READY: Final = int(StateNumber.READY)
 RUNNING: Final = int(StateNumber.RUNNING)
@@ -43,6 +44,7 @@ class LaneKey(NamedTuple):
     ] = ()  # name of a limit, the key in it, units that a task counts for
     needs: bytes = b""  # what a worker must have to run them, packed
     handler: bytes = b""  # what is made of each that ends without success, packed: see failure_handlers.py
+    is_mixed: bool = False  # of arrays whose tasks stand in lanes of their own: see mixed.py
 
     @property
     def base(self) -> LaneKey:
@@ -53,7 +55,8 @@ class LaneKey(NamedTuple):
         """As the store keeps it: empty for the plain lane."""
         if self == PLAIN:
             return b""
-        return pack([self.tenant, self.limits, self.needs, *([self.handler] if self.handler else [])])
+        others = [self.handler, True] if self.is_mixed else [self.handler] if self.handler else []
+        return pack([self.tenant, self.limits, self.needs, *others])
 
     @classmethod
     def unpacked(cls, kept: bytes) -> LaneKey:
@@ -154,6 +157,7 @@ class Route:
         "plain",
         "queue",
         "readied",
+        "share",
         "struck",
         "task",
         "tenant",
@@ -175,6 +179,7 @@ class Route:
         self.tenant, self.base, self.plain = tenant, base or self, plain or self
         self.counts = [0] * _STATES
         self.total: list[int] = [0] * _STATES if plain is None else plain.total  # of all lanes of the route
+        self.share: LaneShare | None = None  # of mixed arrays; None: it has nothing in any
         self.readied = 0  # how often something of it became ready, or another task instead of itself
         self.has_large = False  # its payloads must be measured when they are leased
         self.capabilities: dict[Capability, None] = {} if base is None else base.capabilities
@@ -191,7 +196,8 @@ class Route:
         self.counts[state] += tasks
         self.total[state] += tasks
         queue.counts[state] += tasks
-        self.tenant.counts[state] += tasks
+        if not self.key.is_mixed:  # each of its tasks has its own
+            self.tenant.counts[state] += tasks
         if state == READY:
             if self.counts[READY] > 0:
                 queue.ready[self] = None
@@ -201,7 +207,27 @@ class Route:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits or runs."""
-        return not any(self.counts[: StateNumber.RUNNING + 1])
+        return self.share is None and not any(self.counts[: StateNumber.RUNNING + 1])
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the store has a task of it, or an array that is here."""
+        return self.share is not None or any(self.counts)
+
+    @property
+    def is_in_store(self) -> bool:
+        """Whether something is ready that the store finds by the lane."""
+        return self.counts[READY] > 0
+
+    @property
+    def ready(self) -> int:
+        """How many of its tasks are ready, those in mixed arrays, too."""
+        return self.counts[READY] + (0 if self.share is None else self.share.ready)
+
+    @property
+    def running(self) -> int:
+        """The same of those that are leased."""
+        return self.counts[RUNNING] + (0 if self.share is None else self.share.running)
 
     @property
     def has_work(self) -> bool:

@@ -10,6 +10,7 @@ Invariant: a route's counts equal the store's at every commit (``Picture.counts`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from ...common.domain.limits import Limit
@@ -25,6 +26,7 @@ from ..engine.session import Session
 from ..limits.permits import Permits
 from ..store.interface.store import Picture, Store
 from .lanes import Lanes
+from .mixed import MixedArrays
 from .placements import Placements
 from .route import PLAIN, READY, Capability, LaneKey, Queue, Route, unpacked_placing
 from .served import ServedRoutes
@@ -58,7 +60,10 @@ class Routes(Part):
         self.readied = 0  # how often something became ready, or another task instead of itself
         self.placements = placements or Placements()
         self.tenants = TenantTurns(terms)
-        self.lanes = Lanes(store.first_ready, in_force, self.placements, self.tenants)
+        self.lanes = Lanes(
+            partial(_first_ready, store, self.by_number), in_force, self.placements, self.tenants
+        )
+        self.mixed = MixedArrays(store, self.lanes, self.lane, self._is_unused, self._runs_no_more)
         self.of_limit: dict[str, dict[Route, None]] = {}  # lanes, by the name of a limit that they have
         self._wanted: dict[Route, None] = {}  # lanes without a task that were asked for in this transaction,
         self._unused: dict[Route, None] = {}  # or before it
@@ -109,6 +114,7 @@ class Routes(Part):
             route = self.by_number[slice.route]
             route.add(RUNNING, slice.stop - slice.seq)
             route.has_large = True
+        self.mixed.load(picture, [one for one in self.by_number.values() if one.key.is_mixed])
         self.served.match()
 
     def route(self, queue: str, task: str, account: Account | None = None) -> Route:
@@ -139,7 +145,7 @@ class Routes(Part):
             number = self._store.add_route(route.queue.name, route.task, key.packed())
             lane = self._add(number, route.queue.name, route.task, key)
             lane.account = account
-        if not lane.is_base and not any(lane.counts):
+        if not lane.is_base and not lane.is_used:
             self._wanted[lane] = None
         return lane
 
@@ -161,13 +167,16 @@ class Routes(Part):
         """How many terminal tasks the store keeps."""
         return sum(sum(queue.counts[StateNumber.SUCCEEDED :]) for queue in self.queues.values())
 
-    def move(self, route: int, before: int, after: int, tasks: int = 1) -> None:
+    def move(self, route: int, before: int, after: int, seq: int, tasks: int = 1) -> None:
+        """Count tasks that went from one state to another: so many, from this number on."""
         lane = self.by_number[route]
         lane.add(before, -tasks)
         lane.add(after, tasks)
-        if before == RUNNING:
+        if lane.key.is_mixed:
+            self.mixed.moved(lane, seq, seq + tasks, before, after)
+        elif before == RUNNING:
             self._runs_no_more(lane, tasks)
-        if before == READY and after != RUNNING:
+        elif before == READY and after != RUNNING:
             self.lanes.left(lane)
         if after == READY:
             self.is_ready(lane)
@@ -189,8 +198,8 @@ class Routes(Part):
 
     def is_ready(self, route: Route) -> None:
         """Something of it became ready, or may be given to some worker from now on."""
-        if route.struck:
-            pass  # it stands in line again when no strike holds it
+        if route.struck or route.key.is_mixed:
+            pass  # it stands in line again when no strike holds it; tasks of mixed arrays are ready in their own lanes
         elif route.is_in_line:
             self.lanes.ready(route)
         else:
@@ -220,7 +229,9 @@ class Routes(Part):
             lane = routes[route]
             lane.add(before, -run.length)
             lane.add(state, run.length)
-            if before == RUNNING:
+            if lane.key.is_mixed:
+                self.mixed.ended(run, before, state)
+            elif before == RUNNING:
                 self._runs_no_more(lane, run.length)
             elif before == READY:
                 self.lanes.left(lane)
@@ -231,7 +242,10 @@ class Routes(Part):
         lane.add(state, -tasks)
         if state == READY:
             self.lanes.left(lane)
-        if not lane.is_base and not any(lane.counts):
+        self._is_unused(lane)
+
+    def _is_unused(self, lane: Route) -> None:
+        if not lane.is_base and not lane.is_used:
             self._unused[lane] = None
 
     def attempts_ended(self, attempts_of: Mapping[int, int], now: int) -> None:
@@ -278,7 +292,7 @@ class Routes(Part):
     def _forget_unused(self) -> None:
         """Forget lanes that have no task. Those of the submits of this transaction are counted in the next one."""
         for lane in self._unused:
-            if lane in self._wanted or any(lane.counts) or lane.number not in self.by_number:
+            if lane in self._wanted or lane.is_used or lane.number not in self.by_number:
                 continue
             self._store.drop_lane(lane.number)
             del self.by_number[lane.number], self._by_name[lane.queue.name, lane.task, lane.key]
@@ -291,6 +305,16 @@ class Routes(Part):
             self.placements.lanes.pop(lane.number, None)
             _give_back(lane, self.lanes.held.permits)
         self._unused, self._wanted = self._wanted, {}
+
+
+def _first_ready(store: Store, lanes: Mapping[int, Route], number: int) -> tuple[int, int] | None:
+    """Priority and number of the first ready task of a lane, by itself or in a mixed array."""
+    lane = lanes[number]
+    found = store.first_ready(number) if lane.counts[READY] or lane.share is None else None
+    place = None if lane.share is None else next(lane.share.first(), None)
+    if place is None or (found is not None and (-found[0], found[1]) < place):
+        return found
+    return -place.rank, place.seq
 
 
 def _charge(account: Account, key: LaneKey) -> None:

@@ -58,10 +58,10 @@ class ScheduledTasks(Part):
 
     def due(self, key: Hashable, now: Now) -> None:
         if key == DUE:
-            routes = self._store.promote(now.steady, PROMOTED_MAX)
+            promoted = self._store.promote(now.steady, PROMOTED_MAX)
             self._due.set(self._store.next_due())
         else:
-            routes = self._store.promote_at(now.wall, PROMOTED_MAX)
+            promoted = self._store.promote_at(now.wall, PROMOTED_MAX)
             self._at.set(self._store.next_at())
-        for route in routes:
-            self._routes.move(route, SCHEDULED, READY)
+        for route, seq, stop in promoted:
+            self._routes.move(route, SCHEDULED, READY, seq, stop - seq)

@@ -21,7 +21,7 @@ from ..engine.session import Call
 from ..engine.work import GLANCES
 from ..store.interface.store import Picture
 from ..strikes.strikes import Strike, Strikes, StrikeTotals
-from .route import READY, Route
+from .route import Route
 from .routes import Routes
 
 GLANCES_MAX: Final = 40_000  # in one transaction: fifty milliseconds
@@ -40,8 +40,8 @@ class StruckLanes(Part):
             self._made(lane)
 
     def _made(self, lane: Route) -> None:
-        if not self._strikes.by_number:
-            return
+        if not self._strikes.by_number or lane.key.is_mixed:
+            return  # tasks of mixed arrays take the turns of their own lanes
         facts = _facts(lane)
         for number, strike in self._strikes.by_number.items():
             if number not in lane.struck and holds(strike.condition, facts):
@@ -67,7 +67,7 @@ class StruckLanes(Part):
         if strike is None:
             return  # removed meanwhile
         for lane in (lane for portion in portions for lane in portion):
-            if number not in lane.struck and holds(strike.condition, _facts(lane)):
+            if number not in lane.struck and not lane.key.is_mixed and holds(strike.condition, _facts(lane)):
                 self._strike(lane, number)
 
     def _release(self, number: int, portions: Sequence[Sequence[Route]], now: Now) -> None:
@@ -82,7 +82,7 @@ class StruckLanes(Part):
 
     def _lift(self, lane: Route, number: int) -> None:
         lane.struck = tuple(one for one in lane.struck if one != number)
-        if not lane.struck and lane.counts[READY]:
+        if not lane.struck and lane.ready:
             self._routes.is_ready(lane)
 
     def totals(self) -> dict[int, StrikeTotals]:
@@ -90,7 +90,7 @@ class StruckLanes(Part):
         for lane in self._routes:
             for number in lane.struck:
                 before = found.get(number, StrikeTotals(0, 0))
-                found[number] = StrikeTotals(before.lanes + 1, before.waiting + lane.counts[READY])
+                found[number] = StrikeTotals(before.lanes + 1, before.waiting + lane.ready)
         return found
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ...common.domain.id_runs import IdRun, is_run
@@ -11,18 +10,20 @@ from ...common.domain.ids import COMPUTED, PROOF_BYTES, id_behind, id_of_proof, 
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
+from .mixed import Mixture
 from .needs import Needs, named_twice, needs_from_wire
 from .route import Route
 
 
 class NewRun(NamedTuple):
     """Submitted tasks with consecutive ids: the first id, and the payload of each. ``needs``: the tasks that they wait for.
-    ``lane``: None: that of the whole submission."""
+    ``lane``: None: that of the whole submission. ``mixture``: of a mixed lane, in which lane each of them stands."""
 
     first: bytes
     payloads: list[bytes]
     needs: Needs | None = None
     lane: Route | None = None
+    mixture: Mixture | None = None
 
     @property
     def run(self) -> IdRun:
@@ -84,17 +85,14 @@ def new_runs(tasks: list[Any], most: int) -> list[NewRun]:
     return runs
 
 
-def in_lanes(runs: Iterable[NewRun], codes: Sequence[int], lanes: Sequence[Route]) -> list[NewRun]:
-    """Runs so that all tasks of one have the same lane: ``codes`` has a number of ``lanes`` for each task, in their order."""
+def in_mixture(runs: Iterable[NewRun], mixed: Route, mixture: Mixture) -> list[NewRun]:
+    """Runs whose tasks, in their order, stand in the lanes of a mixture."""
     found: list[NewRun] = []
     done = 0
     for new in runs:
-        start, of = 0, codes[done : done + len(new.payloads)]
-        for code, group in groupby(of):
-            stop = start + sum(1 for _ in group)
-            found.append(_part(new, start, stop)._replace(lane=lanes[code]))
-            start = stop
-        done += len(new.payloads)
+        stop = done + len(new.payloads)
+        found.append(new._replace(lane=mixed, mixture=mixture.part(done, stop)))
+        done = stop
     return found
 
 
@@ -150,4 +148,7 @@ def _part(new: NewRun, start: int, stop: int) -> NewRun:
     needs = new.needs
     if needs is not None and needs.each:
         needs = Needs(True, [IdRun(id_behind(needs.runs[0].first, start), stop - start)])
-    return new._replace(first=id_behind(new.first, start), payloads=new.payloads[start:stop], needs=needs)
+    mixture = None if new.mixture is None else new.mixture.part(start, stop)
+    return new._replace(
+        first=id_behind(new.first, start), payloads=new.payloads[start:stop], needs=needs, mixture=mixture
+    )

@@ -96,7 +96,7 @@ class UnsuccessfulAttempts:
             ended.append((IdRun(id, 1), held.route, RUNNING, int(step.state), [final], held.origin))
         else:
             self._cancelling.discard(id)
-            self._routes.move(held.route, RUNNING, step.state)
+            self._routes.move(held.route, RUNNING, step.state, held.seq)
         return EndedAttempt(
             seq=held.seq,
             attempt=held.attempt,

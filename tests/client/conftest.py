@@ -112,8 +112,8 @@ class MasterInMemory:
     ) -> int:
         shown, new = dict(proofs or []), 0
         tasks = each(tasks)
-        spans = LaneColumns.from_wire(columns, len(tasks)).spans(len(tasks))
-        self.lanes += [(span.tenant, span.limits) for span in spans for _ in range(span.tasks)]
+        said = LaneColumns.from_wire(columns, len(tasks))
+        self.lanes += [tuple(said.at(place)) for place in range(len(tasks))]
         for id in (id for id, _ in tasks if id >= COMPUTED):
             assert id_of_proof(queue, name, shown[id]) == id
         for id, payload in tasks:

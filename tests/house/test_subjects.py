@@ -22,6 +22,7 @@ OWN: Final = {
         "named_leases",  # of tasks, how those are leased that are named
         "part",  # what subjects with a part of their own have in common
         "remedies",  # what SQLite's errors mean
+        "slice_leases",  # how parts of ready slices are leased
         "slice_table",  # how slices are read and split
         "slice_views",  # the tasks of slices, for the queries of tasks
         "statements",  # reads sql/

@@ -12,6 +12,7 @@ from tq.master.tasks.route import LaneKey, Route
 from tq.master.tasks.routes import Routes
 
 from .conftest import Bench, Peer
+from .leased import each
 
 DISPATCHER = "get_dispatcher"
 A, B = LaneKey("a"), LaneKey("b")
@@ -46,4 +47,4 @@ def leased(worker: Peer, want: int) -> list[bytes]:
     worker.bench.step()
     if call not in worker.answers:
         return []
-    return [id for _, _, _, entries in worker.answer(call)[1] for id, *_ in entries]
+    return [id for id, *_ in each(worker.answer(call)[1])]

@@ -365,4 +365,16 @@ BUGS = (
         "            self.add(tail)\n",
     ),
     *BUGS_OF_CONTROL,
+    Bug(
+        "keep the permits of tasks in mixed arrays",
+        "tq.master.tasks.mixed",
+        "                self._runs_no_more(lane, tasks)\n",
+        "",
+    ),
+    Bug(
+        "store the lanes of a mixed array the other way round",
+        "tq.master.tasks.mixed",
+        "self.codes.tobytes()",
+        "self.codes[::-1].tobytes()",
+    ),
 )

@@ -32,7 +32,7 @@ BUGS_OF_CONTROL = (
     Bug(
         "forget at a restart what runs under a limit",
         "tq.master.tasks.limiter",
-        "if lane.key.limits and (running := lane.counts[RUNNING]):",
+        "if lane.key.limits and (running := lane.running):",
         "if lane.key.limits and (running := 0):",
     ),
     Bug(
@@ -44,8 +44,8 @@ BUGS_OF_CONTROL = (
     Bug(
         "lend beyond a limit",
         "tq.master.tasks.lent_slots",
-        "room = min(span.length, held.room(route, now, reserved))",
-        "room = span.length",
+        "room = min(run.length, held.room(lane, now, reserved))",
+        "room = run.length",
     ),
     Bug(
         "place where the labels rule it out",

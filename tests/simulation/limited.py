@@ -28,6 +28,8 @@ LEASED: Final = (
     "SELECT lane, seq, seq + 1, attempt, started FROM tasks JOIN routes USING (route) WHERE state = 3 AND lane <> x''",
     "SELECT lane, seq, stop, attempt, started FROM slices JOIN routes USING (route) WHERE state = 3 AND lane <> x''",
 )
+MIXED: Final = "SELECT seq, lanes FROM arrays WHERE lanes IS NOT NULL"
+CODE_BYTES: Final = 2
 
 
 def columns(random: Random, tasks: int) -> dict[str, Any] | None:
@@ -46,6 +48,17 @@ class Start(NamedTuple):
     units: int
 
 
+def _mixed(ask: Ask) -> dict[int, Any]:
+    """The limits of each task that was accepted in a mixed array."""
+    found: dict[int, Any] = {}
+    for seq, lanes in ask(MIXED):
+        _, keys, codes = unpack(lanes)
+        for place in range(0, len(codes), CODE_BYTES):
+            code = int.from_bytes(codes[place : place + CODE_BYTES], "little")
+            found[seq + place // CODE_BYTES] = keys[code][1]
+    return found
+
+
 class LimitLaws:
     def __init__(self) -> None:
         self._starts: defaultdict[tuple[str, str], dict[tuple[int, int], Start]] = defaultdict(dict)
@@ -53,11 +66,13 @@ class LimitLaws:
     def look(self, ask: Ask, permits: Permits, now: int) -> None:
         """What runs in the store now."""
         running: Counter[tuple[str, str]] = Counter()
+        mixed = _mixed(ask)
         for lane, seq, stop, attempt, moment in (row for statement in LEASED for row in ask(statement)):
-            _, limits, _ = unpack(lane)
-            for name, key, units in limits:
-                running[name, key] += units * (stop - seq)
-                for one in range(seq, stop):
+            _, limits, _, *others = unpack(lane)
+            is_mixed = len(others) > 1  # behind the handler
+            for one in range(seq, stop):
+                for name, key, units in mixed[one] if is_mixed else limits:
+                    running[name, key] += units
                     self._starts[name, key].setdefault((one, attempt), Start(moment, units))
         for limit in LIMITS:
             for key in KEYS:

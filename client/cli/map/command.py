@@ -72,6 +72,21 @@ def shared_options(function: _F) -> _F:
             "--priority", type=int, metavar="N", hidden=True, help="Higher first, -100 to 100.  [0]"
         ),
         click.option(
+            "--limit",
+            "limits",
+            multiple=True,
+            hidden=True,
+            metavar="TEXT",
+            help="'api max_running=2 by={host}'.",
+        ),
+        click.option("--tenant", hidden=True, metavar="NAME", help="Whose turn they take, or '{host}'."),
+        click.option(
+            "--needs", multiple=True, hidden=True, metavar="NAME=AMOUNT", help="Of their worker: gpu=1."
+        ),
+        click.option(
+            "--where", hidden=True, metavar="CONDITION", help="On their worker's labels: 'zone=eu'."
+        ),
+        click.option(
             "--max-failures", type=click.IntRange(1), metavar="N", help="Stop at this many failures."
         ),
         click.option("--keep-going", is_flag=True, hidden=True, help="Ignore failures.  [default]"),

@@ -14,6 +14,7 @@ from ....common.errors import InvalidArgument
 from ...app import App
 from ...tasks.options import choose
 from ..options import connected
+from ..task_options import given_options
 from .command import FanoutCommand, MapJob, item_word, run_job, shared_options
 from .items import Item, Texts
 from .printing import AttemptFacts, DecodedOutcome, FailureLines, Printed, as_json, ended, row_of
@@ -111,6 +112,10 @@ def exec_commands(
     priority: int | None,
     retries: int | None,
     timeout: float | None,
+    needs: tuple[str, ...],
+    where: str | None,
+    tenant: str | None,
+    limits: tuple[str, ...],
     **ending: Any,
 ) -> None:
     """Run a program for every item of input, on workers with --allow-shell.
@@ -125,7 +130,8 @@ def exec_commands(
         options["cwd"] = cwd
     if variables:
         options["env"] = _environment(variables)
-    given = {"queue": queue, "priority": priority, "retries": retries, "timeout": timeout}
+    given: dict[str, Any] = {"queue": queue, "priority": priority, "retries": retries, "timeout": timeout}
+    given |= given_options(needs=needs, where=where, tenant=tenant, limits=limits)
     choice = choose({name: value for name, value in given.items() if value is not None})
     form = Texts(b"\0" if null else b"\n", bytes_allowed=True)
     complaints = FailureLines(item_word())

@@ -11,6 +11,7 @@ from ....common.errors import InvalidArgument
 from ...app import App
 from ...tasks.options import choose
 from ..options import connected
+from ..task_options import given_options
 from .command import FanoutCommand, MapJob, item_word, run_job, shared_options
 from .items import CsvRows, InputFormat, JsonLines, Texts
 from .printing import FailureLines, JsonRowPrinter, PlainPrinter
@@ -24,6 +25,7 @@ from .printing import FailureLines, JsonRowPrinter, PlainPrinter
 @click.option("--as-dict", is_flag=True, hidden=True, help="With --csv: one dict a row.")
 @click.option("--jsonl", is_flag=True, hidden=True, help="A JSON value a line.")
 @click.option("--star", is_flag=True, hidden=True, help="With --jsonl: spread the value.")
+@click.option("--tag", "tags", multiple=True, hidden=True, metavar="NAME=TEXT", help="A tag of all tasks.")
 @click.option("--unordered", is_flag=True, help="Print results as they come, not in order of input.")
 @shared_options
 @connected(Role.CLIENT)
@@ -41,6 +43,11 @@ def map_lines(
     priority: int | None,
     retries: int | None,
     timeout: float | None,
+    needs: tuple[str, ...],
+    where: str | None,
+    tenant: str | None,
+    limits: tuple[str, ...],
+    tags: tuple[str, ...],
     **ending: Any,
 ) -> None:
     """Call a function for every line of input; print every result on a line.
@@ -49,9 +56,11 @@ def map_lines(
     Input: stdin, `:::: FILE...` or `::: ITEM...`; each line is the argument.
     --null: items end with \\0. --csv: rows are keywords (--as-dict: one dict).
     --jsonl: a line is a JSON value (--star: [arguments] or {keywords}).
+    --limit, --tenant, --needs, --where, --tag: as of tq submit, for each task.
     """
     form = form_of(is_csv=is_csv, as_dict=as_dict, jsonl=jsonl, star=star, null=null)
-    given = {"queue": queue, "priority": priority, "retries": retries, "timeout": timeout}
+    given: dict[str, Any] = {"queue": queue, "priority": priority, "retries": retries, "timeout": timeout}
+    given |= given_options(needs=needs, where=where, tenant=tenant, limits=limits, tags=tags)
     choice = choose({name: value for name, value in given.items() if value is not None})
     app.named(task)  # is it a name?
     complaints = FailureLines(item_word())

@@ -200,7 +200,8 @@ class Run:
         if not error:
             try:
                 call = self._call_of(item)
-                entry.weight += self._submission.add(entry.id, call.args, call.kwargs)
+                keys = self._submission.lanes.of(item.args, item.kwargs)
+                entry.weight += self._submission.add(entry.id, call.args, call.kwargs, keys)
             except (NotSerializable, ValueError) as cause:
                 error = str(cause)
         self._window.add(entry)

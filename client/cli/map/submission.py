@@ -19,6 +19,7 @@ from ...tasks.options import Choice
 from ...tasks.outcomes import OutcomeBox
 from ...tasks.payloads import CHUNK_BYTES, CHUNK_TASKS
 from ...tasks.submission import Tasks, runs_of_tasks, submit_many
+from .item_lanes import ItemLanes, Keys
 from .printing import AttemptFacts
 from .stopping import Wakeup
 
@@ -48,8 +49,10 @@ class ItemSubmission:
     """Submits any number of tasks of one callable with one set of options."""
 
     def __init__(self, app: App, name: str, choice: Choice, wakeup: Wakeup) -> None:
-        self._app, self._name, self._choice, self._wakeup = app, name, choice, wakeup
+        self._app, self._name, self._wakeup = app, name, wakeup
         self._box = _WakingBox(wakeup)
+        self.lanes = ItemLanes(choice, name)
+        self._keys: dict[bytes, Keys] = {}  # of tasks that may be sent once more, if their keys differ
         self._gathered: Tasks = []
         self._gathered_bytes = 0
         self._under_way: deque[tuple[Tasks, Future[Any]]] = deque()
@@ -60,9 +63,11 @@ class ItemSubmission:
     def calls_under_way(self) -> int:
         return len(self._under_way)
 
-    def add(self, id: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-        """One more task; the bytes of its payload. Raises NotSerializable."""
+    def add(self, id: bytes, args: tuple[Any, ...], kwargs: dict[str, Any], keys: Keys = ()) -> int:
+        """One more task; the bytes of its payload. ``keys``: those of its item. Raises NotSerializable."""
         payload = encode_call(args, kwargs)
+        if keys:
+            self._keys[id] = keys
         self._gathered.append((id, payload))
         self._gathered_bytes += len(payload)
         if len(self._gathered) >= CHUNK_TASKS or self._gathered_bytes >= CHUNK_BYTES:
@@ -87,11 +92,13 @@ class ItemSubmission:
             error = answer.exception()
             if error is None:
                 self.has_stored = True
+                self._forget_keys(tasks)
                 continue
             if not tasks or not isinstance(error, (InvalidArgument, TaskConflict)):
                 raise error
             if len(tasks) == 1:
                 refused.append((tasks[0][0], str(error)))
+                self._forget_keys(tasks)
             for task in tasks if len(tasks) > 1 else ():
                 self._call([task])
         while self._box.errors:
@@ -156,8 +163,13 @@ class ItemSubmission:
         """Everything about one; see ``stall_warning.py``."""
         return self._app.session.link.call(TASKS, "show", [id], repeatable=True)
 
+    def _forget_keys(self, tasks: Tasks) -> None:
+        for id, _ in tasks if self._keys else ():
+            self._keys.pop(id, None)
+
     def _call(self, tasks: Tasks) -> None:
         session = self._app.session
-        stored = submit_many(session, self._name, self._choice, runs_of_tasks(tasks), self._box, session.link)
+        choice = self.lanes.choice([self._keys.get(id, ()) for id, _ in tasks])
+        stored = submit_many(session, self._name, choice, runs_of_tasks(tasks), self._box, session.link)
         stored.add_done_callback(lambda _: self._wakeup.wake())
         self._under_way.append((tasks, stored))

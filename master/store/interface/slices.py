@@ -56,5 +56,16 @@ class RunningSlice(NamedTuple):
     options: bytes | None
 
 
+class ArrayLanes(NamedTuple):
+    seq: int  # of its first task
+    id: bytes
+    lanes: bytes | None  # as ``NewArray.lanes``
+
+
 class SliceStore(Protocol):
     def succeed_slices(self, rows: Sequence[SucceededSlice]) -> None: ...
+    def lanes_of_array(self, seq: int) -> ArrayLanes | None:
+        """Of the array with this task, also if the task has left it."""
+
+    def waiting_in(self, route: int) -> list[tuple[int, int, int]]:
+        """From which task to which, and in which state: all of a lane that have not ended and are not leased."""

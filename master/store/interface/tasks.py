@@ -45,6 +45,7 @@ class NewArray(NewShared):
     seq: int  # of the first one
     id: bytes  # of the first one; the i-th has this plus i
     payloads: Sequence[bytes]
+    lanes: bytes | None = None  # in which lane each of them stands; None: in that of the route
 
     @property
     def tasks(self) -> Sequence[tuple[int, bytes, bytes]]:
@@ -123,6 +124,22 @@ class Want(NamedTuple):
     worker: int
 
 
+class NamedTask(NamedTuple):
+    """A ready task of a lane in which the store does not know it to be."""
+
+    lane: int
+    priority: int
+    seq: int
+
+
+class Promoted(NamedTuple):
+    """A task, or neighbours of an array, that waited for a moment."""
+
+    route: int
+    seq: int
+    stop: int  # behind the last one
+
+
 class TaskStore(Protocol):
     def insert(self, groups: Sequence[NewTasks | NewArray]) -> bool:
         """All of the tasks, or (False) none because some id is already there."""
@@ -140,9 +157,10 @@ class TaskStore(Protocol):
         now: int,
         rooms: Mapping[int, int] = {},
         least: int | None = None,
+        named: Sequence[NamedTask] = (),
     ) -> list[Leased | LeasedSlice]:
         """Up to ``limit`` ready tasks of these lanes, highest priority first, then oldest; now RUNNING. ``rooms``: of these lanes at
-        most so many. ``least``: with ``rooms``, none of a lower priority. Together
+        most so many. ``least``: with ``rooms``, none of a lower priority. ``named``: these, too, as tasks of their lanes. Together
         their payloads have at most ``bytes_max``, unless it is one alone; None: they are known to be small.
         """
 
@@ -167,14 +185,14 @@ class TaskStore(Protocol):
 
     # time
     def next_due(self) -> int | None: ...
-    def promote(self, now: int, limit: int) -> list[int]:
-        """Up to ``limit`` scheduled tasks whose ``due`` has come, now READY; the route of each."""
+    def promote(self, now: int, limit: int) -> list[Promoted]:
+        """Up to ``limit`` scheduled rows and slices whose ``due`` has come, now READY."""
 
     def wake(self, seq: int) -> None:
         """A scheduled task with a row of its own is READY before its time."""
 
     def next_at(self) -> int | None: ...
-    def promote_at(self, wall: int, limit: int) -> list[int]:
+    def promote_at(self, wall: int, limit: int) -> list[Promoted]:
         """The same for those whose ``at`` has come."""
 
     def next_expiry(self) -> int | None: ...

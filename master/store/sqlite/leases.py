@@ -9,10 +9,10 @@ from typing import Final
 
 from ..interface.slices import LeasedSlice
 from ..interface.store import Inconsistent
-from ..interface.tasks import Leased, Want
-from .named_leases import Head, SqliteNamedLeases, place_of
+from ..interface.tasks import Leased, NamedTask, Want
+from .named_leases import Head, NamedHeads, SqliteNamedLeases, place_of
+from .slice_leases import Piece
 from .slice_table import ReadySlice
-from .slices import Piece
 
 SLICES_LOOKED: Final = 8  # the first look for ready slices: mostly one of them has more tasks than are wanted
 
@@ -55,10 +55,11 @@ class SqliteLeases(SqliteNamedLeases):
         now: int,
         rooms: Mapping[int, int] = {},
         least: int | None = None,
+        named: Sequence[NamedTask] = (),
     ) -> list[Leased | LeasedSlice]:
         want = Want(limit, lease, worker)
         if rooms:
-            return self._lease_within(routes, rooms, want, bytes_max, now, least)
+            return self._lease_within(routes, rooms, want, bytes_max, now, least, named)
         if bytes_max is None:
             return self.lease_each(routes, [want], now)[0]
         self.settle()
@@ -92,18 +93,27 @@ class SqliteLeases(SqliteNamedLeases):
         bytes_max: int | None,
         now: int,
         least: int | None,
+        named: Sequence[NamedTask],
     ) -> list[Leased | LeasedSlice]:
-        """Of each lane at most as many as it has room for."""
+        """Of each lane at most as many as it has room for. ``lanes``: those in which something is that is not named."""
         self.settle()
+        found = NamedHeads(self.slices, named)
         heads: list[Head] = []
-        for lane in lanes:
+        for lane in {**dict.fromkeys(lanes), **found.of_lane}:
             room = min(want.tasks, rooms.get(lane, want.tasks))
-            first = sorted([*self._ready_slices(lane, room), *self._ready_rows(lane, room)], key=place_of)
+            first = list(found.of_lane.get(lane, ()))
+            if lane in lanes:
+                first += [*self._ready_slices(lane, room), *self._ready_rows(lane, room)]
+                first.sort(key=place_of)
             heads += _first_tasks((one for one in first if least is None or -one.rank >= least), room)
         heads.sort(key=place_of)
-        if bytes_max is None:
-            return self._lease_heads(heads, [want], now)[0]
-        return self._lease_measured(heads, want, bytes_max, now)
+        cut = _first_tasks(heads, want.tasks)
+        others, runs = found.apart(cut if bytes_max is None else self._fitting(cut, bytes_max))
+        leased = self._lease_heads(others, [want], now)[0]
+        for one, of in runs.items():
+            leased += self.slices.lease_runs(one, of, want, now)
+        leased.sort(key=lambda one: (-one.priority, one.seq))
+        return leased
 
     def _ready_rows(self, lane: int, tasks: int) -> Iterable[Head]:
         rows = self._all("ready_heads", (lane, tasks))
@@ -133,7 +143,7 @@ class SqliteLeases(SqliteNamedLeases):
         return list(map(Leased._make, rows))
 
     def _lease_heads(
-        self, heads: Sequence[Head], wants: Sequence[Want], now: int
+        self, heads: Iterable[Head], wants: Sequence[Want], now: int
     ) -> list[list[Leased | LeasedSlice]]:
         """Fill one call after another."""
         given: list[list[Leased | LeasedSlice]] = [[] for _ in wants]
@@ -161,31 +171,29 @@ class SqliteLeases(SqliteNamedLeases):
         return given
 
     def _lease_measured(
-        self, heads: list[Head], want: Want, bytes_max: int, now: int
+        self, heads: Iterable[Head], want: Want, bytes_max: int, now: int
     ) -> list[Leased | LeasedSlice]:
         """The same for one call, of which the payloads together have at most so many bytes, unless it is one alone."""
-        leased: list[Leased | LeasedSlice] = []
-        room, left = want.tasks, bytes_max
+        return self._lease_heads(self._fitting(_first_tasks(heads, want.tasks), bytes_max), [want], now)[0]
+
+    def _fitting(self, heads: Iterable[Head], left: int) -> Iterator[Head]:
+        """Those whose payloads together have at most so many bytes, unless it is one alone; of the last slice a part."""
+        is_first = True
         for head in heads:
-            if not room:
-                break
             slice = head.slice
-            if slice is None:
-                left -= head.bytes
-                if left < 0 and leased:
-                    break
-                leased += self._lease_rows([head.seq], want, now)
-                room -= 1
-                continue
-            tasks, place = min(room, slice.stop - slice.seq), slice.seq - slice.array
-            sizes = map(len, self.slices.payloads(slice.array)[place : place + tasks])
-            fitting, left = _fitting(sizes, left, alone=not leased)
+            sizes: Iterable[int] = [head.bytes]
+            tasks = 1
+            if slice is not None:
+                tasks, place = slice.stop - slice.seq, slice.seq - slice.array
+                sizes = map(len, self.slices.payloads(slice.array)[place : place + tasks])
+            fitting, left = _fitting(sizes, left, alone=is_first)
+            if fitting and slice is not None:
+                head = head._replace(slice=slice._replace(stop=slice.seq + fitting))
             if fitting:
-                leased += self.slices.lease(slice, [Piece(slice.seq, slice.seq + fitting, want)], now)
+                yield head
             if fitting < tasks:
-                break
-            room -= tasks
-        return leased
+                return
+            is_first = False
 
 
 def _first_tasks(heads: Iterable[Head], tasks: int) -> Iterator[Head]:

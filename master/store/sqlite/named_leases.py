@@ -1,15 +1,18 @@
-"""The embedded store's lease of named tasks: see ``interface.tasks.TaskStore.lease_these``."""
+"""The embedded store's lease of named tasks: by their ids, or those that it does not find by their lane: see ``lease_these`` and
+``NamedTask`` in ``interface.tasks``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ....common.domain.id_runs import IdRun
 from ..interface.slices import LeasedSlice
-from ..interface.tasks import Leased, Want
+from ..interface.store import Inconsistent
+from ..interface.tasks import Leased, NamedTask, Want
 from .executor import StatementExecutor
-from .slice_table import ReadySlice
+from .slice_table import READY, ReadySlice, Slice, SliceTable
 from .slices import SqliteSlices
 
 
@@ -39,7 +42,7 @@ class SqliteNamedLeases(StatementExecutor):
         return self._lease_measured(sorted(heads, key=place_of), want, bytes_max, now)
 
     def _lease_measured(
-        self, heads: list[Head], want: Want, bytes_max: int, now: int
+        self, heads: Iterable[Head], want: Want, bytes_max: int, now: int
     ) -> list[Leased | LeasedSlice]:
         raise NotImplementedError
 
@@ -60,3 +63,48 @@ class SqliteNamedLeases(StatementExecutor):
 
 def place_of(head: Head) -> tuple[int, int]:
     return head.rank, head.seq
+
+
+Runs = list[tuple[int, int]]  # neighbours: from which number to which
+
+
+class NamedHeads:
+    """Of one lease."""
+
+    def __init__(self, slices: SliceTable, named: Sequence[NamedTask]) -> None:
+        self._found = slices.around(sorted(task.seq for task in named)) if named else []
+        self._starts = [one.seq for one in self._found]
+        self.of_lane: dict[int, list[Head]] = {}
+        for lane, priority, seq in named:
+            one = self._slice_of(seq)
+            if one is not None and one.state != READY:
+                raise Inconsistent("lease: a task that is to be leased is not ready")
+            part = None if one is None else ReadySlice(priority, seq, seq + 1, one.array)
+            size = slices.payload_size(seq) if one is None else 0
+            self.of_lane.setdefault(lane, []).append(Head(-priority, seq, size, part))
+
+    def _slice_of(self, seq: int) -> Slice | None:
+        """None: the task has a row of its own."""
+        at = bisect_right(self._starts, seq) - 1
+        return self._found[at] if at >= 0 and seq < self._found[at].stop else None
+
+    def apart(self, heads: Iterable[Head]) -> tuple[list[Head], dict[Slice, Runs]]:
+        """The other heads, and those that are named in slices: what of each slice, as neighbours."""
+        others: list[Head] = []
+        seqs: list[int] = []
+        for head in heads:
+            if head.slice is not None and self._slice_of(head.seq) is not None:
+                seqs.append(head.seq)
+            else:
+                others.append(head)
+        runs: dict[Slice, Runs] = {}
+        for seq in sorted(seqs):
+            one = self._slice_of(seq)
+            if one is None:
+                continue
+            of = runs.setdefault(one, [])
+            if of and of[-1][1] == seq:
+                of[-1] = of[-1][0], seq + 1
+            else:
+                of.append((seq, seq + 1))
+        return others, runs

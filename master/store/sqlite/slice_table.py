@@ -93,6 +93,10 @@ class SliceTable(SqlitePart):
         rows = self._all("slice_upto", (seq,))
         return Slice(*rows[0]) if rows and seq < rows[0][1] else None
 
+    def around(self, seqs: Sequence[int]) -> list[Slice]:
+        """The slices that these tasks are in, in order; one that has left its array may be between or behind them."""
+        return [Slice._make(row) for row in self._all("slices_around", (json.dumps(seqs),))]
+
     def number_of(self, id: bytes) -> int | None:
         """The number of the task that was accepted with this id in an array; it may have left it, or be deleted."""
         rows = self._all("array_upto_id", (id,))
@@ -130,6 +134,11 @@ class SliceTable(SqlitePart):
                 del self._payloads[next(iter(self._payloads))]
             self._payloads[array] = known
         return known
+
+    def payload_size(self, seq: int) -> int:
+        """Of a task that has a row of its own."""
+        rows = self._all("payload_size", (seq,))
+        return int(rows[0][0]) if rows else 0
 
     def results(self, one: Slice) -> SliceResults:
         """Of a slice that succeeded."""

@@ -16,23 +16,22 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import repeat
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ....common.domain.ids import id_behind
 from ....common.wire.frames import pack
-from ..interface.slices import LeasedSlice, RunningSlice, SucceededSlice
+from ..interface.slices import ArrayLanes, RunningSlice, SucceededSlice
 from ..interface.store import Inconsistent
-from ..interface.tasks import EndedAttempt, Expired, NewArray, Returned, Want
+from ..interface.tasks import EndedAttempt, Expired, NewArray, Promoted, Returned
 from .counts import ENDED
+from .slice_leases import SliceLeases
 from .slice_table import (
     CANCELLED,
     EXPIRED,
     READY,
     SUCCEEDED,
     ArrayRow,
-    ReadySlice,
     Slice,
-    SliceTable,
     started,
 )
 
@@ -45,15 +44,7 @@ KEPT_BESIDES: Final = (  # what deletes each, in the order of the columns of "ke
 )
 
 
-class Piece(NamedTuple):
-    """Neighbours of a ready slice that one call gets."""
-
-    seq: int
-    stop: int
-    want: Want
-
-
-class SqliteSlices(SliceTable):
+class SqliteSlices(SliceLeases):
     """See the module's docstring."""
 
     def running(self) -> list[RunningSlice]:
@@ -67,6 +58,10 @@ class SqliteSlices(SliceTable):
             )
         return rows
 
+    def lanes_of_array(self, seq: int) -> ArrayLanes | None:
+        rows = self._all("lanes_of_array", {"seq": seq})
+        return ArrayLanes(*rows[0]) if rows else None
+
     # accepted
 
     def add(self, group: NewArray) -> bool:
@@ -77,7 +72,7 @@ class SqliteSlices(SliceTable):
         seq, stop = group.seq, group.seq + len(group.payloads)
         due = group.due if group.at is None else -group.at
         shared = group.created, group.timeout, group.options, group.origin
-        self._all("add_array", (seq, stop, first, *shared, pack(group.payloads)))
+        self._all("add_array", (seq, stop, first, *shared, pack(group.payloads), group.lanes))
         self._all(
             "add_slice",
             {
@@ -97,46 +92,7 @@ class SqliteSlices(SliceTable):
         )
         return True
 
-    # leased and ended
-
-    def lease(self, head: ReadySlice, pieces: Sequence[Piece], now: int) -> list[LeasedSlice]:
-        """Lease the first tasks of a ready slice in pieces, which follow one another."""
-        end = pieces[-1].stop
-        self._all("split_slice", {"seq": head.seq, "at": end})
-        rows = [
-            {
-                "head": head.seq,
-                "seq": start,
-                "stop": stop,
-                "lease": want.lease,
-                "worker": want.worker,
-                "now": now,
-            }
-            for start, stop, want in pieces
-        ]
-        self._exactly("lease_piece", rows[1:])
-        leased = self._all("lease_slice", rows[0])
-        if not leased:
-            raise Inconsistent("lease_slice: the slice is not ready")
-        [(route, attempt, returned)] = leased
-        number = head.array
-        of, payloads = self.array(number), self.payloads(number)
-        return [
-            LeasedSlice(
-                priority=head.priority,
-                seq=start,
-                stop=stop,
-                id=id_behind(of.id, start - number),
-                route=route,
-                attempt=attempt,
-                returned=returned,
-                timeout=of.timeout,
-                origin=of.origin,
-                options=of.options,
-                payloads=payloads[start - number : stop - number],
-            )
-            for start, stop, _ in pieces
-        ]
+    # ended
 
     def succeed(self, rows: Sequence[SucceededSlice]) -> None:
         for row in rows:
@@ -194,11 +150,10 @@ class SqliteSlices(SliceTable):
                 del by_seq[seq]
         return list(by_seq.values())
 
-    def promote(self, rows: Iterable[tuple[int, int, int]]) -> list[int]:
-        """Scheduled slices are ready: the route of each task."""
-        rows = list(rows)
+    def promote(self, rows: Sequence[tuple[int, int, int]]) -> list[Promoted]:
+        """Scheduled slices are ready."""
         self._exactly("promote_slice", [(seq,) for seq, _, _ in rows])
-        return [route for seq, route, stop in rows for _ in range(seq, stop)]
+        return [Promoted(route, seq, stop) for seq, route, stop in rows]
 
     def expire(self, now: int, limit: int) -> list[Expired]:
         """Slices that have waited too long, whole ones, until about so many tasks are expired."""

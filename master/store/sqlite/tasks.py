@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ....common.domain.model import OutcomeNumber, StateNumber
-from ..interface.slices import SucceededSlice
+from ..interface.slices import ArrayLanes, SucceededSlice
 from ..interface.store import Inconsistent
 from ..interface.tasks import (
     EndedAttempt,
     Expired,
     NewArray,
     NewTasks,
+    Promoted,
     Returned,
     Success,
 )
@@ -103,6 +104,12 @@ class SqliteTasks(SqliteLeases):
     def succeed_slices(self, rows: Sequence[SucceededSlice]) -> None:
         self.slices.succeed(rows)
 
+    def lanes_of_array(self, seq: int) -> ArrayLanes | None:
+        return self.slices.lanes_of_array(seq)
+
+    def waiting_in(self, route: int) -> list[tuple[int, int, int]]:
+        return self._all("waiting_in", {"route": route})
+
     def end_attempts(self, rows: Sequence[EndedAttempt]) -> None:
         self._exactly("end_attempt", list(map(_fields, self.slices.end_attempts(rows))))
         self.counts.measure([row.seq for row in rows if row.state >= ENDED])
@@ -138,7 +145,7 @@ class SqliteTasks(SqliteLeases):
         self.settle()
         return _nearest(self._value("next_due"), self._value("next_due_slice"))
 
-    def promote(self, now: int, limit: int) -> list[int]:
+    def promote(self, now: int, limit: int) -> list[Promoted]:
         self.settle()
         return self._promoted(self._all("due", (now, limit)), self._all("slices_due", (now, limit)))
 
@@ -149,13 +156,13 @@ class SqliteTasks(SqliteLeases):
         self.settle()
         return _nearest(self._value("next_at"), self._value("next_at_slice"))
 
-    def promote_at(self, wall: int, limit: int) -> list[int]:
+    def promote_at(self, wall: int, limit: int) -> list[Promoted]:
         self.settle()
         return self._promoted(self._all("due_at", (wall, limit)), self._all("slices_due_at", (wall, limit)))
 
-    def _promoted(self, rows: list[tuple[int, int]], slices: list[tuple[int, int, int]]) -> list[int]:
+    def _promoted(self, rows: list[tuple[int, int]], slices: list[tuple[int, int, int]]) -> list[Promoted]:
         self._exactly("promote", [(seq,) for seq, _ in rows])
-        return [route for _, route in rows] + self.slices.promote(slices)
+        return [Promoted(route, seq, seq + 1) for seq, route in rows] + self.slices.promote(slices)
 
     def next_expiry(self) -> int | None:
         self.settle()

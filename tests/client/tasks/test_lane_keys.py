@@ -12,7 +12,7 @@ import tq
 from tq.client.tasks.definition import Definition
 from tq.client.tasks.lane_keys import LaneKeys
 from tq.client.tasks.options import choose
-from tq.common.domain.columns import LaneSpan
+from tq.common.domain.columns import LaneTexts
 from tq.common.domain.expressions import expression
 from tq.common.domain.lane_terms import LaneTerms
 from tq.common.domain.limits import Limit
@@ -224,6 +224,6 @@ def test_terms_that_depend_on_arguments_are_never_sent_unevaluated() -> None:
 def test_a_tenant_is_an_expression_as_the_key_of_a_limit_is() -> None:
     terms = LaneTerms((ALL,), expression("tenant", "t{plus}"))
     keys = LaneKeys(terms, Definition(jobs.double, None))
-    assert keys.of_call((1,), {"plus": 5}).spans(1) == [LaneSpan(1, "t5", (("all", "", 1),))]
+    assert keys.of_call((1,), {"plus": 5}).at(0) == LaneTexts("t5", (("all", "", 1),))
     assert not terms.are_fixed
     assert LaneTerms((), expression("tenant", "acme")).fixed().to_wire() == {"tenant": "acme"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tq.common.domain.columns import NO_COLUMNS, LaneColumns, LaneSpan, TextColumn
+from tq.common.domain.columns import NO_COLUMNS, LaneColumns, LaneTexts, TextColumn
 from tq.common.domain.limits import Limit
 from tq.common.errors import InvalidArgument
 from tq.common.wire.frames import pack
@@ -53,15 +53,15 @@ def test_what_is_no_column_of_two_tasks_is_refused(wire: Any) -> None:
         TextColumn.from_wire("tenant", wire, 2)
 
 
-def test_neighbours_of_one_key_are_one_span() -> None:
+def test_the_lanes_of_tasks_are_said_once_and_a_number_for_each_task() -> None:
     columns = LaneColumns(((SMTP, TextColumn.of(["a", "a", "b", "a"])),), TextColumn(("acme",)))
     back = LaneColumns.from_wire(columns.to_wire(), 4)
     assert back == columns
-    assert back.spans(4) == [
-        LaneSpan(2, "acme", (("smtp", "a", 1),)),
-        LaneSpan(1, "acme", (("smtp", "b", 1),)),
-        LaneSpan(1, "acme", (("smtp", "a", 1),)),
-    ]
+    lanes = [LaneTexts("acme", (("smtp", "a", 1),)), LaneTexts("acme", (("smtp", "b", 1),))]
+    assert back.lanes() == (lanes, (0, 0, 1, 0))
+    two = columns._replace(tenant=TextColumn.of(["x", "y", "y", "x"]))
+    lanes = [LaneTexts(tenant, (("smtp", key, 1),)) for tenant, key in ("xa", "ya", "yb")]
+    assert two.lanes() == (lanes, (0, 1, 2, 0))
 
 
 def test_the_units_of_the_tasks_travel_beside_the_limit_that_all_share() -> None:
@@ -70,10 +70,12 @@ def test_the_units_of_the_tasks_travel_beside_the_limit_that_all_share() -> None
     assert LaneColumns.from_wire(columns.to_wire(), 1) == columns
 
 
-def test_tasks_with_one_key_are_one_span_however_many() -> None:
+def test_tasks_with_one_key_have_one_lane_however_many() -> None:
     columns = LaneColumns(((SMTP, TextColumn(("",))),))
-    assert columns.spans(10_000) == [LaneSpan(10_000, None, (("smtp", "", 1),))]
-    assert NO_COLUMNS.spans(7) == [LaneSpan(7, None, ())]
+    assert columns.lanes() == ([LaneTexts(None, (("smtp", "", 1),))], None)
+    assert NO_COLUMNS.lanes() == ([LaneTexts(None, ())], None)
+    unused = LaneColumns(((SMTP, TextColumn(("a", "b"), (1, 1))),))
+    assert unused.lanes() == ([LaneTexts(None, (("smtp", "b", 1),))], None)
     assert LaneColumns.from_wire(None, 7) is NO_COLUMNS
     assert NO_COLUMNS.to_wire() == {}
 

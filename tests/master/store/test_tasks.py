@@ -89,8 +89,8 @@ def test_of_a_task_that_snoozes_without_end_the_last_attempts_are_kept_and_all_t
 
 def test_scheduled_tasks_become_ready_at_their_time_in_bounded_portions(store: Store, route: int) -> None:
     insert(store, *(task(seq, route, StateNumber.SCHEDULED, due=NOW + seq) for seq in range(1, 6)))
-    assert within(store, lambda: store.promote(NOW + 3, 2)) == [route, route]
-    assert within(store, lambda: store.promote(NOW + 3, 10)) == [route]
+    assert within(store, lambda: store.promote(NOW + 3, 2)) == [(route, 1, 2), (route, 2, 3)]
+    assert within(store, lambda: store.promote(NOW + 3, 10)) == [(route, 3, 4)]
     assert store.next_due() == NOW + 4
 
 

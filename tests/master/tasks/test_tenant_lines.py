@@ -17,6 +17,7 @@ from tq.master.tasks.tenant_lines import BaseLines
 
 from ..conftest import Bench
 from ..in_lanes import DISPATCHER, leased
+from ..leased import each
 
 MANY = 20_000
 
@@ -61,7 +62,7 @@ def leased_now(bench: Bench, worker: Any, want: int) -> list[bytes]:
     call = worker.ask(DISPATCHER, "lease", want)
     while call not in worker.answers:
         bench.step()
-    return [id for _, _, _, entries in worker.answer(call)[1] for id, *_ in entries]
+    return [id for id, *_ in each(worker.answer(call)[1])]
 
 
 def cost_of_leases(bench: Bench, worker: Any, leases: int = 20) -> float:

@@ -1,7 +1,7 @@
 -- Arrays of tasks, and their slices. A task that leaves its array gets a row in tasks with the same number.
 
 -- name: add_array
-INSERT INTO arrays (seq, stop, id, created, timeout, options, origin, payloads) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO arrays (seq, stop, id, created, timeout, options, origin, payloads, lanes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: add_slice
 INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started)
@@ -13,6 +13,21 @@ SELECT seq, stop, id FROM arrays WHERE id <= ? ORDER BY id DESC LIMIT 1
 -- name: array_of
 SELECT id, created, timeout, options, origin, stop, length(payloads) FROM arrays WHERE seq = ?
 
+-- name: lanes_of_array
+SELECT seq, id, lanes FROM arrays WHERE seq = (SELECT max(seq) FROM arrays WHERE seq <= :seq) AND stop > :seq
+
+-- name: waiting_in
+-- Each state by its own index.
+SELECT seq, stop, state FROM slices WHERE state = {state.READY} AND route = :route
+UNION ALL SELECT seq, stop, state FROM slices WHERE state = {state.SCHEDULED} AND +route = :route
+UNION ALL SELECT seq, stop, state FROM slices WHERE state = {state.BLOCKED} AND route = :route
+UNION ALL SELECT seq, seq + 1, state FROM tasks WHERE state = {state.READY} AND route = :route
+UNION ALL SELECT seq, seq + 1, state FROM tasks WHERE state = {state.SCHEDULED} AND +route = :route
+UNION ALL SELECT seq, seq + 1, state FROM tasks WHERE state = {state.BLOCKED} AND route = :route
+
+-- name: payload_size
+SELECT length(payload) FROM tasks WHERE seq = ?
+
 -- name: array_payloads
 SELECT payloads FROM arrays WHERE seq = ?
 
@@ -22,6 +37,11 @@ SELECT EXISTS (SELECT 1 FROM tasks WHERE id BETWEEN ? AND ?)
 -- name: slice_upto
 SELECT seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
 FROM slices WHERE seq <= ? ORDER BY seq DESC LIMIT 1
+
+-- name: slices_around
+-- Those that some tasks may be in.
+SELECT seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
+FROM slices WHERE seq IN (SELECT (SELECT max(seq) FROM slices WHERE seq <= value) FROM json_each(?)) ORDER BY seq
 
 -- name: slices_before
 -- Newest first, without their results.
@@ -70,6 +90,12 @@ FROM slices WHERE seq = :seq
 UPDATE slices SET state = {to}, stop = :stop, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
 WHERE seq = :seq AND {from} AND stop >= :stop
 RETURNING route, attempt, returned
+
+-- name: lease_first
+-- moves: READY to RUNNING
+-- The same, when what it was is known.
+UPDATE slices SET state = {to}, stop = :stop, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
+WHERE seq = :seq AND {from} AND stop >= :stop
 
 -- name: lease_piece
 -- moves: READY to RUNNING

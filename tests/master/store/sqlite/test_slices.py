@@ -19,8 +19,10 @@ from tq.master.store.interface.tasks import (
     EndedAttempt,
     Expired,
     Leased,
+    NamedTask,
     NewArray,
     NewTasks,
+    Promoted,
     Returned,
     Want,
 )
@@ -105,6 +107,27 @@ class Both:
 
         for want, tasks in zip(wants, self.each(given), strict=True):
             self.leased.update((task[1], (task[4], want.lease)) for task in tasks)
+
+    def lease_named(self) -> None:
+        """Ready tasks by their numbers, as of two lanes that the stores do not know."""
+        rows = self.stores[1]
+        ready = [seq for route in self.routes for seq, _, state in rows.waiting_in(route) if state == READY]
+        chosen = [seq for seq in sorted(ready) if self.random.random() < 0.7]
+        briefs = [(seq, brief.priority) for seq in chosen if (brief := rows.brief(seq)) is not None]
+        named = [NamedTask(7_000 + seq % 2, priority, seq) for seq, priority in briefs]
+        if not named:
+            return
+        self.leases += 1
+        want = Want(self.random.randrange(1, 30), self.leases.to_bytes(16, "big"), self.worker)
+        rooms = {7_000: self.random.randrange(1, 30), 7_001: 9}
+        named = [task for lane in rooms for task in in_place(named, lane)[: rooms[lane]]]
+        bytes_max = self.random.choice((None, 100, 1_000))
+        shared = want.lease, want.worker, self.now, rooms, None, named
+
+        def given(store: Store) -> list[tuple[Any, ...]]:
+            return as_tasks(store.lease([], want.tasks, bytes_max, *shared))
+
+        self.leased.update((task[1], (task[4], want.lease)) for task in self.each(given))
 
     def some(self) -> list[int]:
         """Some of the leased tasks, mostly neighbours."""
@@ -201,7 +224,7 @@ class Both:
     def pass_time(self) -> None:
         self.now += self.random.randrange(4)
         for verb in ("promote", "promote_at"):
-            self.each(lambda store, verb=verb: sorted(getattr(store, verb)(self.now, 1_000)))
+            self.each(lambda store, verb=verb: promoted(getattr(store, verb)(self.now, 1_000)))
         self.each(lambda store: expired(store.expire(self.now, 1_000)))
 
     def purge(self) -> None:
@@ -292,8 +315,18 @@ def as_tasks(rows: Sequence[Leased | LeasedSlice]) -> list[tuple[Any, ...]]:
     return tasks
 
 
+def in_place(named: Sequence[NamedTask], lane: int) -> list[NamedTask]:
+    """Those of a lane in their order."""
+    return sorted((task for task in named if task.lane == lane), key=lambda task: (-task.priority, task.seq))
+
+
 def random_size(random: Random) -> int:
     return random.choice(SIZES)
+
+
+def promoted(rows: list[Promoted]) -> list[tuple[int, int]]:
+    """A row for each task."""
+    return sorted((seq, row.route) for row in rows for seq in range(row.seq, row.stop))
 
 
 def expired(rows: list[Expired]) -> list[tuple[Any, ...]]:
@@ -338,7 +371,7 @@ def test_tasks_of_arrays_answer_as_tasks_with_rows_do(seed: int) -> None:
     arrays = SqliteStore(None, "memory")
     both = Both(arrays, rows, random)
     acts = [both.submit, both.lease, both.succeed, both.give_back, both.fail, both.cancel, both.revive]
-    acts += [both.pass_time, both.purge, both.lease, both.succeed, both.submit]
+    acts += [both.pass_time, both.purge, both.lease, both.lease_named, both.succeed, both.submit]
     both.submit()
     for step in range(120):
         random.choice(acts)()
