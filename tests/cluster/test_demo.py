@@ -53,6 +53,7 @@ def mailbox(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
 
 
+@pytest.mark.thorough  # the one with deaths does all of it
 def test_a_quiet_demo_holds_and_leaves_nothing_behind(home: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()

@@ -16,6 +16,7 @@ import pytest
 import tq
 from tq.managers import SyncManager
 
+from ..sampling import sampled
 from .conftest import Cluster
 from .programs import eventually
 
@@ -86,7 +87,7 @@ def test_a_connected_manager_has_the_workers_there_are(doors: Cluster, workers: 
     manager.app.close()
 
 
-@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+@pytest.mark.parametrize("method", sampled(["spawn", "forkserver", "fork"], ["spawn"]))
 def test_a_pool_that_is_passed_to_a_child_runs_on_the_same_workers(
     manager: Any, workers: Workers, method: str
 ) -> None:

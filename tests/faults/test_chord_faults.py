@@ -15,6 +15,7 @@ from tq.common.domain.id_runs import IdRun
 
 from ..cluster.programs import eventually
 from ..history.loading import final
+from ..sampling import sampled
 from .conftest import ALL, TrialFactory
 from .killed_master import run_with_a_kill
 from .trial import SECONDS, Trial
@@ -70,7 +71,7 @@ def check_counts(trial: Trial) -> None:
 
 
 @pytest.mark.timeout(3_600)
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", sampled(["before", "after"], ["after"]))
 def test_a_master_killed_at_any_call_of_its_store_resolves_a_chord_with_failures_once(
     new_trial: TrialFactory, scale: float, moment: str
 ) -> None:

@@ -110,7 +110,11 @@ def test_a_program_whose_threads_are_greenlets_is_refused_at_once_with_what_to_w
             "gevent",
             "from gevent import monkey\nmonkey.patch_all(thread=False, queue=False, subprocess=False)\n",
         ),
-        ("eventlet", "import eventlet\neventlet.monkey_patch(thread=False)\n"),
+        pytest.param(
+            "eventlet",
+            "import eventlet\neventlet.monkey_patch(thread=False)\n",
+            marks=pytest.mark.thorough,  # the same way, by another library
+        ),
     ],
 )
 def test_what_the_refusal_says_to_write_works(tmp_path: Path, library: str, patch: str) -> None:
