@@ -49,9 +49,9 @@ BUGS_OF_CONTROL = (
     ),
     Bug(
         "place where the labels rule it out",
-        "tq.common.domain.placing",
-        "if condition is not None and not condition.holds(self.labels, self.resources):",
-        "if condition is not None and not self.labels:",
+        "tq.master.tasks.placements",
+        "Place.of(seat.labels, seat.resources, self.amounts(worker))",
+        "Place.of({**seat.labels, 'zone': 'eu'}, seat.resources, self.amounts(worker))",
     ),
     Bug(
         "accept a second one with a key while the first one runs",

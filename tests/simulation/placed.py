@@ -43,6 +43,7 @@ def what_is_wrong(has: Mapping[str, Any], asked: list[Mapping[str, Any]]) -> str
             continue
         placing = Placing(check_needs(options.get("needs", {})), check_where(options.get("where", "")))
         if not place.room(placing):
-            return f"a worker with {dict(has)} holds what asks for {[one for one in asked if one]}"
+            some = [one for one in asked if "needs" in one or "where" in one]
+            return f"a worker with {dict(has)} holds what asks for {some}"
         place.take(placing, 1)
     return ""

@@ -44,6 +44,12 @@ QUICK = {
     "accept a stale slice in part": 26,
     "lose a decrement of what ends together": 44,
     "lease more than a worker has": 2,
+    "charge all tasks of a process for one that killed it": 3,
+    "end as another one without its result": 8,
+    "start one more than a limit allows": 9,
+    "leave what is replaced": 11,
+    "take one more than a queue has room for": 11,
+    "serve a tenant again before the others": 16,
 }
 MOVES = (
     (StateNumber.READY, StateNumber.EXPIRED),
