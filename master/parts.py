@@ -66,6 +66,7 @@ from .tasks.dispatch import Dispatch
 from .tasks.expiry import Expiry, Retention
 from .tasks.failure_handlers import FailureHandlers
 from .tasks.full_queues import FullQueues
+from .tasks.key_quotas import KeyQuotas
 from .tasks.leases import Leases
 from .tasks.lent_slots import LentSlots
 from .tasks.limiter import Limiter
@@ -160,7 +161,9 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     becomings = Becomings(store, completion)
     dependencies = Dependencies(store, routes, completion, scheduled, becomings)
     parents = Parents(store, routes, leases.running, completion)
-    full_queues = FullQueues(store, routes, dispatch, leases.running, subscriptions)
+    quotas = consulted.quotas = KeyQuotas(store, routes, keyring.quota_of)
+    keyring.use_of = quotas.use
+    full_queues = FullQueues(store, routes, dispatch, leases.running, subscriptions, quotas)
     store.before_looks(lambda: dispatch.settle(core.timeline.now))
     numbers = PutNumbers(store.items, agenda)
     items = Items(store, presence, agenda, numbers, is_paused=routes.is_paused, deleted=origins.queue_deleted)
@@ -180,6 +183,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     consulted.uniques, consulted.handlers = uniques, handlers
     consulted.bounds, subscriptions.coming = full_queues, full_queues.coming
     for listener in (
+        quotas.ended,  # while their lanes are known
         routes.ended,
         subscriptions.ended,
         consumers.ended,
@@ -206,6 +210,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         pauses,
         strikes,
         StruckLanes(routes, strikes, long_calls),
+        quotas,
         limits,
         limiter,
         origins,

@@ -1,22 +1,32 @@
-"""``tq keys add | list | revoke``"""
+"""``tq keys add | set | list | revoke``"""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 import click
 
+from ...common.domain.key_quota import NO_QUOTA
 from ...common.domain.model import Role
+from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import say, write
 from ..app import App
 from .group import GuessingGroup
 from .options import connected
-from .output import ago, print_json, print_table
+from .output import ago, count, memory, print_json, print_table
 
-COLUMNS: Final = ("key", "role", "state", "queues", "tenant", "#age", "#used", "note")
-SELDOM: Final = ("tenant",)  # columns that are shown if some key has something in them
+COLUMNS: Final = ("key", "role", "state", "queues", "tenant", "#queued", "#bytes", "#age", "#used", "note")
+SELDOM: Final = ("tenant", "#queued", "#bytes")  # columns that are shown if some key has something in them
+
+
+NONE: Final = "none"  # typed for: any number
+TASKS_HELP: Final = "Tasks that have not ended, or none.  [none]"
+BYTES_HELP: Final = "Of their arguments: 500M, 1G.  [none]"
+_SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) *([KMGT]?)(i?)B?", re.IGNORECASE)
 
 
 @click.group(cls=GuessingGroup, epilog="Example: tq keys add --role worker --queue 'gpu.*'")
@@ -33,18 +43,80 @@ def keys() -> None:
 )
 @click.option("--note", default="", metavar="TEXT", help="Its owner or purpose.")
 @click.option("--tenant", default="", metavar="NAME", help="Of all tasks that it submits.  [as they say]")
+@click.option("--max-queued", metavar="N", help=TASKS_HELP)
+@click.option("--max-queued-bytes", metavar="SIZE", help=BYTES_HELP)
 @connected(Role.ADMIN)
-def add(app: App, as_json: bool, role: str, queues: tuple[str, ...], note: str, tenant: str) -> None:
+def add(
+    app: App,
+    as_json: bool,
+    role: str,
+    queues: tuple[str, ...],
+    note: str,
+    tenant: str,
+    max_queued: str | None,
+    max_queued_bytes: str | None,
+) -> None:
     """Make a key and print its join token; it is shown only once. The token is a secret."""
-    token = app.call(("get_keys",), "add", role, list(queues), note, *([tenant] if tenant else []))
+    quota = _quota(max_queued, max_queued_bytes)
+    more: list[Any] = [tenant, quota] if quota else [tenant] if tenant else []
+    token = app.call(("get_keys",), "add", role, list(queues), note, *more)
     if as_json:
-        print_json({"token": token, "role": role, "queues": list(queues), "tenant": tenant})
+        print_json({"token": token, "role": role, "queues": list(queues), "tenant": tenant, **quota})
         return
     write(token + "\n")
     if sys.stdout.isatty():
         url = (os.environ.get("TQ_URL") or "HOST:5000").removeprefix("tq://")
         use = f"tq-worker --connect {url} --authkey-file FILE MODULE" if role == Role.WORKER else "tq …"
         say(f"\nPut it into a file only its user can read, or:\n  TQ_AUTHKEY={token} {use}")
+
+
+@keys.command("set", epilog="Example: tq keys set 5f3a9c0be211 --max-queued 100000")
+@click.argument("key_id", metavar="KEY")
+@click.option("--max-queued", metavar="N", help=TASKS_HELP)
+@click.option("--max-queued-bytes", metavar="SIZE", help=BYTES_HELP)
+@connected(Role.ADMIN)
+def change(
+    app: App, as_json: bool, key_id: str, max_queued: str | None, max_queued_bytes: str | None
+) -> None:
+    """Change the quota of a key, at once and for good.
+
+    Its tasks count until they have ended; a submit beyond it waits.
+    """
+    quota = _quota(max_queued, max_queued_bytes)
+    if not quota:
+        raise InvalidArgument("say what it may have: --max-queued 100000, --max-queued-bytes 1G, or none")
+    app.call(("get_keys",), "set", key_id, quota)
+    if as_json:
+        print_json({"key": key_id, **quota})
+    else:
+        write(f"{key_id} is changed\n")
+
+
+def _quota(max_queued: str | None, max_queued_bytes: str | None) -> dict[str, int | None]:
+    """What was given. Raises InvalidArgument."""
+    quota: dict[str, int | None] = {}
+    if max_queued is not None:
+        quota["max_queued"] = None if max_queued == NONE else _number(max_queued)
+    if max_queued_bytes is not None:
+        quota["max_queued_bytes"] = None if max_queued_bytes == NONE else _size(max_queued_bytes)
+    if quota:
+        NO_QUOTA.with_changes(quota)
+    return quota
+
+
+def _number(text: str) -> int:
+    if not (text.removeprefix("-").isascii() and text.removeprefix("-").isdigit()):
+        raise InvalidArgument(f"--max-queued is a whole number, or none; not {text[:40]!r}")
+    return int(text[:20])
+
+
+def _size(text: str) -> int:
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise InvalidArgument(
+            f"--max-queued-bytes is a size such as 500M or 1GiB, or none; not {text[:40]!r}"
+        )
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** " KMGT".index(found[2].upper() or " "))
 
 
 @keys.command("list", epilog="Example: tq keys list")
@@ -68,10 +140,20 @@ def _cells(row: dict[str, Any]) -> dict[str, object]:
         "state": row["state"],
         "queues": " ".join(row["queues"]) or "all",
         "tenant": row.get("tenant", ""),
+        "#queued": _used(row, "queued", count),
+        "#bytes": _used(row, "queued_bytes", memory),
         "#age": ago(row["created"]),
         "#used": ago(row["last_used"]) or "never",
         "note": row["note"],
     }
+
+
+def _used(row: dict[str, Any], what: str, show: Callable[[int], str]) -> str:
+    """``1,200 of 100,000``; empty: it has no quota."""
+    if row.get(what) is None:
+        return ""
+    most = row[f"max_{what}"]
+    return show(row[what]) + ("" if most is None else f" of {show(most)}")
 
 
 @keys.command(epilog="Example: tq keys revoke 5f3a9c0be211")

@@ -26,6 +26,7 @@ from functools import lru_cache
 from typing import Final
 
 from ..domain.globs import fits_any
+from ..domain.key_quota import NO_QUOTA, KeyQuota
 from ..domain.model import NODE_ID_BYTES, Role
 from ..errors import ConfigError, InvalidArgument
 from ..values.brief import brief
@@ -148,6 +149,7 @@ class Verifier:
     created: int = 0  # Unix ms
     last_used: int | None = None
     tenant: str = ""  # of all tasks that it submits; empty: they say it themselves
+    quota: KeyQuota = NO_QUOTA  # of its tasks that have not ended
 
     def allows(self, role: Role) -> bool:
         """Whether the key may open a session of this role: its own, or one that may do less."""
@@ -178,6 +180,7 @@ def make_token_verifier(
     note: str = "",
     created: int = 0,
     tenant: str = "",
+    quota: KeyQuota = NO_QUOTA,
 ) -> Verifier:
     keys = key_pair(secret, KDF_NONE, b"")
     return Verifier(
@@ -190,6 +193,7 @@ def make_token_verifier(
         note=note,
         created=created,
         tenant=tenant,
+        quota=quota,
     )
 
 

@@ -11,6 +11,7 @@ KEYS: Final = Contract(
     "get_keys",
     {
         "add": Method(Role.ADMIN),  # done twice there would be two keys
+        "set": Method(Role.ADMIN, repeatable=True, one_way=True),
         "revoke": Method(Role.ADMIN, repeatable=True, one_way=True),
         "list": Method(Role.ADMIN, repeatable=True),
     },

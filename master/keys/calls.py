@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...common.contract.exposed import exposed
+from ...common.domain.key_quota import NO_QUOTA
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
@@ -20,9 +21,17 @@ class Keys(EngineObject):
     """``get_keys()``"""
 
     @exposed(Role.ADMIN)
-    def add(self, call: Call, role: str, queues: list[str], note: str = "", tenant: str = "") -> str:
+    def add(
+        self,
+        call: Call,
+        role: str,
+        queues: list[str],
+        note: str = "",
+        tenant: str = "",
+        quota: dict[str, Any] | None = None,
+    ) -> str:
         """Create a key; returns its join token, which cannot be shown again. ``tenant``: of all tasks that it submits; empty: they say it
-        themselves."""
+        themselves. ``quota``: of its tasks that have not ended, see ``set``."""
         try:
             wanted = Role(role)
         except ValueError:
@@ -34,7 +43,14 @@ class Keys(EngineObject):
             self.engine.now,
             call.session.verifier,
             validate_text("tenant", tenant),
+            NO_QUOTA if quota is None else NO_QUOTA.with_changes(quota),
         )
+
+    @exposed(Role.ADMIN)
+    def set(self, call: Call, key_id: str, changes: dict[str, Any]) -> None:
+        """Change ``max_queued`` (tasks that have not ended) or ``max_queued_bytes`` (of their arguments) of a key, nil: any number."""
+        keyring = self.engine.part(Keyring)
+        keyring.set_quota(validate_text("key_id", key_id), changes, call.session.verifier)
 
     @exposed(Role.ADMIN)
     def revoke(self, call: Call, key_id: str) -> None:

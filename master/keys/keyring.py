@@ -10,12 +10,13 @@ verifier as it is at that moment, so every session of a revoked key ends, howeve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from ...common.auth.keys import Verifier, make_token_verifier, mint_token, new_key_id
 from ...common.domain.expressions import check_key
+from ...common.domain.key_quota import NO_QUOTA, KeyQuota
 from ...common.domain.model import Role, check_name
 from ...common.errors import Forbidden, InvalidArgument
 from ..engine.clock import Now
@@ -42,6 +43,7 @@ class Keyring(Part):
         self._unstored: dict[
             str, Verifier
         ] = {}  # of keys that are read from a file at each start and not stored
+        self.use_of: Callable[[str], tuple[int, int]] = lambda key_id: (0, 0)  # who counts is made later
         self.pin = b""  # SHA-256 of the master's certificate, part of every token
 
     def load(self, picture: Picture, now: Now) -> None:
@@ -68,6 +70,28 @@ class Keyring(Part):
         verifier = self.find(key_id)
         return "" if verifier is None else verifier.tenant
 
+    def quota_of(self, key_id: str) -> KeyQuota:
+        verifier = self.find(key_id)
+        return NO_QUOTA if verifier is None else verifier.quota
+
+    def set_quota(self, key_id: str, changes: Mapping[str, Any], grantor: Verifier | None = None) -> None:
+        """Change what the tasks of a key may come to, at once. Raises InvalidArgument."""
+        verifier = self.find(key_id)
+        if verifier is None or not _may_see(grantor, verifier):
+            raise InvalidArgument(f"there is no key {key_id!r}; `tq keys list` shows them")
+        if key_id in self._unstored:
+            raise InvalidArgument(
+                f"key {key_id!r} is made anew with each start of the master and has no quota"
+            )
+        self.put(replace(verifier, quota=verifier.quota.with_changes(changes)))
+
+    def _used(self, key: Verifier) -> dict[str, int | None]:
+        """What the tasks of a key with a quota come to; None: it has none, and nothing is counted."""
+        if key.quota == NO_QUOTA:
+            return {"queued": None, "queued_bytes": None}
+        tasks, size = self.use_of(key.key_id)
+        return {"queued": tasks, "queued_bytes": size}
+
     def has_role(self, role: Role) -> bool:
         return any(key.role == role and key.state != "revoked" for key in self._verifiers.values())
 
@@ -86,9 +110,10 @@ class Keyring(Part):
         now: Now,
         grantor: Verifier | None = None,
         tenant: str = "",
+        quota: KeyQuota = NO_QUOTA,
     ) -> str:
         """Create a key; returns its join token, which is not stored. ``grantor``: the caller's key; None: the master itself. ``tenant``:
-        of all tasks that it submits; empty: they say it themselves."""
+        of all tasks that it submits; empty: they say it themselves. ``quota``: of those that have not ended."""
         for pattern in queues:
             check_name("queue", pattern)
         check_key("the tenant of a key", tenant)
@@ -112,6 +137,7 @@ class Keyring(Part):
                 note=note,
                 created=now.steady,
                 tenant=tenant,
+                quota=quota,
             )
         )
         return mint_token(key_id, secret, self.pin)
@@ -144,6 +170,8 @@ class Keyring(Part):
                 "queues": list(key.queues),
                 "note": key.note,
                 "tenant": key.tenant,
+                **key.quota._asdict(),
+                **self._used(key),
                 "state": key.state,
                 "created": now.shown(key.created),
                 "last_used": None if key.last_used is None else now.shown(key.last_used),
@@ -176,6 +204,7 @@ def _row(key: Verifier) -> KeyRow:
         key.created,
         key.last_used,
         key.tenant,
+        *key.quota,
     )
 
 
@@ -192,4 +221,5 @@ def _verifier(row: KeyRow) -> Verifier:
         created=row.created,
         last_used=row.last_used,
         tenant=row.tenant,
+        quota=KeyQuota(row.max_queued, row.max_queued_bytes),
     )

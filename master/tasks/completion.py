@@ -306,6 +306,7 @@ class Completion(Part):
                 self._store.revive(found.seq, blocked=target == BLOCKED)
                 self._consulted.becomings.revived(found.seq)
                 self._routes.move(found.route, state, target, found.seq)
+                self._consulted.quotas.revived(found)
                 if found.origin is not None:
                     self._endings.revived(found.origin, state)
             reached.append((found.id, int(target)))

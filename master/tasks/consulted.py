@@ -87,6 +87,23 @@ class ParentKeeper(Protocol):
         """Tasks that were submitted inside one are stored."""
 
 
+class QuotaKeeper(Protocol):
+    """What the tasks of keys with a quota come to: ``key_quotas.py``."""
+
+    def owner(self, key_id: str) -> str:
+        """The key that tasks are counted for; empty: it has no quota."""
+
+    def noted(self, submission: Submission) -> None:
+        """Tasks of a submit are accepted, and written later in this transaction."""
+
+    def written(self, submission: Submission) -> None: ...
+    def dropped(self) -> None:
+        """What was accepted is written, or never will be."""
+
+    def revived(self, found: Found) -> None:
+        """A task that had ended is to run again."""
+
+
 class KnownKeys(Protocol):
     """The keys of the cluster: ``master/keys``."""
 
@@ -151,6 +168,7 @@ class Consulted:
         "limits",
         "needs",
         "parents",
+        "quotas",
         "signals",
         "uniques",
         "workers",
@@ -168,3 +186,4 @@ class Consulted:
     uniques: UniqueKeeper
     handlers: HandlerKeeper
     keys: KnownKeys
+    quotas: QuotaKeeper

@@ -41,7 +41,7 @@ from .meter import TaskMeter
 from .origins import is_of_flow
 from .parked import ParkedCalls, answer
 from .plan import Plan, Submission, SubmitCall
-from .route import Capability, LaneKey, ParkedLease, Queue, Route, packed_placing
+from .route import PLAIN, Capability, LaneKey, ParkedLease, Queue, Route, packed_placing
 from .routes import Routes
 from .said_lanes import SaidLanes, with_lanes
 from .scheduled import ScheduledTasks
@@ -93,7 +93,7 @@ class Dispatch(Part):
         runs = new_runs(tasks, SUBMIT_TASKS_MAX)
         if said.unique is not None:
             said = said._replace(same=unique_call(said.unique, runs))
-        if route.queue.maxsize:
+        if route.queue.maxsize or self.consulted.quotas.owner(said.call.session.verifier.key_id):
             return self.consulted.bounds.submit(said, runs)
         return self.accept(self.judge.submission(said, route, runs))
 
@@ -101,6 +101,8 @@ class Dispatch(Part):
         """Tasks that were judged are written by ``settle``, but for those of which there are others that are the same."""
         if submission.same is not None and not self.consulted.uniques.admits(submission, submission.same):
             return LATER
+        if submission.owner:
+            self.consulted.quotas.noted(submission)
         queue = submission.route.queue
         if queue.maxsize:
             self._unwritten[queue] += submission.tasks
@@ -126,7 +128,7 @@ class Dispatch(Part):
         large = largest(runs) > LARGE_BYTES
         chosen = options.to_wire()
         packed = pack(chosen) if chosen else None
-        lane = LaneKey(needs=packed_placing(options))
+        lane = LaneKey(needs=packed_placing(options), owner=self.consulted.quotas.owner(key))
         said = said.of_tenant(self.consulted.keys.tenant_of(key))
         if said != NO_COLUMNS:
             if said.on_failure is not None:
@@ -134,7 +136,7 @@ class Dispatch(Part):
             for limit, _ in said.limits:
                 self.consulted.limits.declare_again(limit, key)
             route, runs = with_lanes(self._routes, route, runs, SaidLanes.of(said), lane, None)
-        elif lane.needs:
+        elif lane != PLAIN:
             route = self._routes.lane(route, lane)
         self._fresh.append(Submission(None, route, options, packed, runs, None, large, origin=origin))
 
@@ -178,6 +180,7 @@ class Dispatch(Part):
         """The submits of the failed transaction were refused."""
         self._fresh.clear()
         self._unwritten.clear()
+        self.consulted.quotas.dropped()
         self._repeated.clear()
         return ()
 
@@ -194,6 +197,8 @@ class Dispatch(Part):
         if self.meters is not None:
             self.meters.accepted(plan.counts)
         for submission in self._fresh:
+            if submission.owner:
+                self.consulted.quotas.written(submission)
             if is_of_flow(submission.origin):
                 named = [new.run for new in submission.runs]
                 self.consulted.flows.accepted(submission.origin, submission.route.queue.name, named)
@@ -211,6 +216,7 @@ class Dispatch(Part):
                 self._subscriptions.expect(submission.session, submission.stream, named)
         self._fresh.clear()
         self._unwritten.clear()
+        self.consulted.quotas.dropped()
         for planned in plan.leases.values():
             self._running.alone.update(planned.running)
             for slice in planned.slices:

@@ -1,4 +1,5 @@
-"""Queues of tasks with a bound: which submits are accepted at once, which wait for room, and which are refused. Pure.
+"""Queues of tasks with a bound, and keys with a quota: which submits are accepted at once, which wait for room, and which are refused.
+Pure.
 
 ::
 
@@ -7,6 +8,9 @@
                     ├► by a task of this very queue ───► WouldDeadlock
                     └► waits, behind those that came before ─(tasks were leased, ended)─► accepted, in portions as there is room
 
+A submit with a key that has a quota (key_quotas.py) waits in the same way until there is room in both, in a line of its key: it keeps
+no other key's submits waiting.
+
 What waits in a queue are its tasks that no worker has: ready, scheduled or blocked. A submit of more tasks than there is room for is
 stored in portions, and answered when all of it is; its ids are known, so a program that lost its connection meanwhile sends it again
 and nothing is stored twice. Submits of which all is stored already, as after a lost connection, are answered whatever the bound.
@@ -14,24 +18,27 @@ and nothing is stored twice. Submits of which all is stored already, as after a 
 The bound is of submits: what the master puts into a queue itself (retries, tasks of schedules, callbacks of flows, items that become
 tasks) is never refused, because no caller is there that could wait.
 
-Invariants: 1. a submit brings no queue above its bound; 2. submits to one queue are accepted in the order of their calls; 3. every
+Invariants: 1. a submit brings no queue above its bound; 2. submits to one queue with one quota, or none, are accepted in
+the order of their calls; 3. every
 submit is answered, or its session is gone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from ...common.domain.id_runs import runs_of
 from ...common.domain.ids import show_id
 from ...common.domain.on_full import RAISE
-from ...common.errors import Full, TqError, WouldDeadlock
+from ...common.errors import Full, InvalidArgument, TqError, WouldDeadlock
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..engine.session import LATER, Session
 from ..store.interface.store import Picture, Store
-from .dispatch import Dispatch
+from .dispatch import SUBMIT_TASKS_MAX, Dispatch
+from .key_quotas import KeyQuotas
 from .known_tasks import new_tasks
 from .leases import LeasedTasks
 from .plan import Submission, SubmitCall
@@ -57,6 +64,7 @@ class WaitingSubmit:
     counted: int  # how many were new when the call came
     done: int = 0
     is_sure: bool = True  # False: a transaction failed, so that what is new has to be looked up
+    size: int = 0  # of the arguments of the next one
     judged: Submission | None = None
     rest: list[NewRun] = field(default_factory=list)
 
@@ -71,11 +79,19 @@ class WaitingSubmit:
         return len(self.new) - self.done
 
 
+class _Bounds(NamedTuple):
+    """What a submit must have room in: a queue, and the quota of a key; empty: it has none."""
+
+    queue: str
+    owner: str
+
+
 @dataclass(slots=True)
 class _WaitingLine:
-    """The submits that wait for room in a queue."""
+    """The submits that wait for room within the same bounds."""
 
     queue: Queue
+    owner: str
     submits: dict[WaitingSubmit, None] = field(default_factory=dict)  # in the order of their calls
 
 
@@ -87,39 +103,51 @@ class FullQueues(Part):
         dispatch: Dispatch,
         running: LeasedTasks,
         subscriptions: Subscriptions,
+        quotas: KeyQuotas,
     ) -> None:
         self._store, self._routes, self._dispatch, self._running = store, routes, dispatch, running
-        self._subscriptions = subscriptions
-        self._lines: dict[str, _WaitingLine] = {}
+        self._subscriptions, self._quotas = subscriptions, quotas
+        self._lines: dict[_Bounds, _WaitingLine] = {}
 
     # calls
 
     def submit(self, said: SubmitCall, runs: list[NewRun]) -> object:
-        """A submit to a queue with a bound. Raises Full and WouldDeadlock."""
+        """A submit to a queue with a bound, or with a key that has a quota. Raises Full, WouldDeadlock and InvalidArgument."""
         submission = self._judged(said, runs)
-        queue = submission.route.queue
-        line = self._lines.get(queue.name)
-        if line is None and submission.tasks <= self._dispatch.room_in(queue):
+        queue, owner = submission.route.queue, submission.owner
+        bounds = _Bounds(queue.name, owner)
+        is_first = not any(
+            line.queue is queue and (line.owner == owner or self._quota_room(line) > 0)
+            for line in self._lines.values()
+        )
+        if is_first and self._fits(submission, submission.tasks, submission.size):
             return self._dispatch.accept(submission)
         new = self._new(submission)  # the look has written what was submitted in this transaction before
-        if not new or (line is None and len(new) <= self._dispatch.room_in(queue)):
+        sizes = [
+            len(payload)
+            for one in submission.runs
+            for id, payload in zip(one.run.ids(), one.payloads, strict=True)
+            if id in new
+        ]
+        if not new or (is_first and self._fits(submission, len(new), sum(sizes))):
             return self._dispatch.accept(submission)
+        self._check_size(owner, max(sizes))
         if said.on_full == RAISE:
-            raise Full(_words(queue, self._dispatch.room_in(queue), len(new), line is not None))
+            raise Full(self._words(queue, owner, len(new), sum(sizes), others_wait=not is_first))
         self._check_parent(submission, queue)
         call = said.call
         call.hold(sum(len(payload) + TASK_BYTES for one in runs for payload in one.payloads))
-        waiting = WaitingSubmit(said, runs, new, len(new))
-        self._lines.setdefault(queue.name, _WaitingLine(queue)).submits[waiting] = None
-        call.abandon = lambda: self._forget(queue.name, waiting)
+        waiting = WaitingSubmit(said, runs, new, len(new), size=sizes[0])
+        self._lines.setdefault(bounds, _WaitingLine(queue, owner)).submits[waiting] = None
+        call.abandon = lambda: self._forget(bounds, waiting)
         if said.stream is not None and (known := [id for id in submission.ids() if id not in new]):
             self._subscriptions.watch_known(call.session, said.stream, list(runs_of(known)))
         return LATER
 
     def waiting_in(self, queue: str) -> tuple[int, int]:
         """How many submits wait for room in a queue, and how many tasks they have left."""
-        line = self._lines.get(queue)
-        return (len(line.submits), sum(one.left for one in line.submits)) if line else (0, 0)
+        every = [one for line in self._lines.values() if line.queue.name == queue for one in line.submits]
+        return len(every), sum(one.left for one in every)
 
     def coming(self, session: Session) -> set[bytes]:
         """The tasks of submits of this session that wait."""
@@ -147,53 +175,89 @@ class FullQueues(Part):
         """A task of the queue itself must not wait for room in it: it holds the slot that would make some."""
         parent = submission.parent
         held = None if parent is None else self._running.get(parent)
-        if parent is not None and held is not None and self._routes.by_number[held.route].queue is queue:
+        if parent is None or held is None:
+            return
+        lane = self._routes.by_number[held.route]
+        if submission.owner and lane.key.owner == submission.owner:
+            raise WouldDeadlock(
+                f"task {show_id(parent)} submits with the key that it was submitted with, whose quota is used up: if it waited for room, it "
+                "would not end, and so not make any. Write using(on_full='raise') and do something else at tq.Full, or raise the quota: "
+                f"tq keys set {submission.owner} --max-queued N"
+            )
+        is_full = queue.maxsize and (not submission.owner or self._dispatch.room_in(queue) < submission.tasks)
+        if lane.queue is queue and is_full:
             raise WouldDeadlock(
                 f"task {show_id(parent)} submits to its own queue {queue.name}, which is full ({queue.waiting:,} of {queue.maxsize:,} "
                 "tasks wait): if it waited for room, it would keep the slot that makes room. Submit to another queue, write "
                 f"using(on_full='raise') and do something else at tq.Full, or raise the bound: tq queues set {queue.name} --maxsize N"
             )
 
-    def _forget(self, name: str, waiting: WaitingSubmit) -> None:
-        line = self._lines.get(name)
+    def _check_size(self, owner: str, size: int) -> None:
+        """A task that has no room under its key's quota when nothing else is there would wait without end."""
+        most = self._quotas.quota(owner).max_queued_bytes if owner else None
+        if most is not None and size > most:
+            raise InvalidArgument(
+                f"the arguments of a task have {size:,} bytes, and key {owner} may have {most:,} bytes of all its tasks together; send less, "
+                f"put large content into a tq.Blob, or raise the quota: tq keys set {owner} --max-queued-bytes SIZE"
+            )
+
+    # room
+
+    def _fits(self, submission: Submission, tasks: int, size: int) -> bool:
+        owner = submission.owner
+        if tasks > self._dispatch.room_in(submission.route.queue):
+            return False
+        return not owner or tasks <= self._quotas.room(owner, size)
+
+    def _quota_room(self, line: _WaitingLine) -> int:
+        if not line.owner:
+            return SUBMIT_TASKS_MAX
+        return self._quotas.room(line.owner, next(iter(line.submits)).size)
+
+    def _room(self, line: _WaitingLine) -> int:
+        """How many tasks of the first submit that waits have room."""
+        return min(self._dispatch.room_in(line.queue), self._quota_room(line))
+
+    def _forget(self, bounds: _Bounds, waiting: WaitingSubmit) -> None:
+        line = self._lines.get(bounds)
         if line is not None and waiting in line.submits:
             del line.submits[waiting]
             if not line.submits:
-                del self._lines[name]
+                del self._lines[bounds]
 
     # one transaction
 
     def load(self, picture: Picture, now: Now) -> None:
-        for name, line in self._lines.items():
-            line.queue = self._routes.queue(name)
+        for bounds, line in self._lines.items():
+            line.queue = self._routes.queue(bounds.queue)
             for waiting in line.submits:
                 waiting.is_sure = False
 
     def closed(self, session: Session, now: Now) -> None:
-        for name, line in list(self._lines.items()):
+        for bounds, line in list(self._lines.items()):
             for waiting in [one for one in line.submits if one.said.call.session is session]:
-                self._forget(name, waiting)
+                self._forget(bounds, waiting)
 
     def give_out(self, now: Now) -> None:
         if not self._lines:
             return
         left = PORTION_TASKS
-        for name, line in list(self._lines.items()):
-            self._lines[name] = self._lines.pop(name)  # in turn
-            while line.submits and left > 0 and (room := self._dispatch.room_in(line.queue)) > 0:
-                left -= self._accept(next(iter(line.submits)), min(room, left), name)
+        for bounds, line in list(self._lines.items()):
+            self._lines[bounds] = self._lines.pop(bounds)  # in turn
+            while line.submits and left > 0 and (room := self._room(line)) > 0:
+                left -= self._accept(next(iter(line.submits)), min(room, left), bounds)
             if left <= 0:
                 break
         if left < PORTION_TASKS:
             self._dispatch.give_out(now)
 
-    def _accept(self, waiting: WaitingSubmit, most: int, name: str) -> int:
+    def _accept(self, waiting: WaitingSubmit, most: int, bounds: _Bounds) -> int:
         """Accept so many tasks of a submit; how many it were. The last portion answers the call."""
         call = waiting.said.call
         try:
             submission = self._portion(waiting, most)
         except TqError as error:
-            self._leave(waiting, name)
+            self._leave(waiting, bounds)
             call.refuse(error)
             self._subscriptions.never_come(call.session, list(runs_of(sorted(waiting.new))))
             return 1
@@ -202,7 +266,7 @@ class FullQueues(Part):
         if waiting.rest:
             submission.call = None
         else:
-            self._leave(waiting, name)
+            self._leave(waiting, bounds)
         self._dispatch.accept(submission)
         return max(1, submission.tasks)
 
@@ -215,7 +279,11 @@ class FullQueues(Part):
                 waiting.new, waiting.done, waiting.is_sure = self._new(judged), 0, True
             is_whole = len(waiting.new) == judged.tasks
             _, waiting.rest = split(judged.runs if is_whole else only(judged.runs, waiting.new), waiting.done)
+        if judged.owner and (room := self._quotas.bytes_left(judged.owner)) is not None:
+            most = _within(waiting.rest, most, room)
         runs, waiting.rest = split(waiting.rest, most)
+        if waiting.rest:
+            waiting.size = len(waiting.rest[0].payloads[0])
         return self._in_lanes(waiting.said, judged, runs)
 
     def _in_lanes(self, said: SubmitCall, judged: Submission, runs: list[NewRun]) -> Submission:
@@ -238,12 +306,44 @@ class FullQueues(Part):
             parent=self._dispatch.consulted.parents.of(said.parent),
         )
 
-    def _leave(self, waiting: WaitingSubmit, name: str) -> None:
+    def _leave(self, waiting: WaitingSubmit, bounds: _Bounds) -> None:
         waiting.said.call.abandon = None
-        self._forget(name, waiting)
+        self._forget(bounds, waiting)
 
     def has_more(self) -> bool:
-        return any(self._dispatch.room_in(line.queue) > 0 for line in self._lines.values())
+        return any(self._room(line) > 0 for line in self._lines.values())
+
+    def _words(self, queue: Queue, owner: str, tasks: int, size: int, *, others_wait: bool) -> str:
+        room = self._dispatch.room_in(queue)
+        if owner and (others_wait or tasks <= room):
+            return self._words_of_quota(owner, tasks, size)
+        return _words(queue, room, tasks, others_wait)
+
+    def _words_of_quota(self, owner: str, tasks: int, size: int) -> str:
+        quota, use = self._quotas.quota(owner), self._quotas.use(owner)
+        what, option, bound = (
+            f"{use.tasks:,} of at most {quota.tasks:,} tasks that have not ended",
+            "--max-queued N",
+            tasks,
+        )
+        if quota.max_queued_bytes is not None and use.tasks + tasks <= quota.tasks:
+            what = f"{use.bytes:,} of at most {quota.max_queued_bytes:,} bytes of arguments of tasks that have not ended"
+            option, bound = "--max-queued-bytes SIZE", size
+        return (
+            f"the quota of key {owner} has no room for {bound:,} more: it has {what}; try again later, leave out on_full to wait for "
+            f"room, or raise the quota: tq keys set {owner} {option}"
+        )
+
+
+def _within(runs: Sequence[NewRun], most: int, room: int) -> int:
+    """How many of the first so many tasks have arguments that fit so many bytes, at least one."""
+    fit = 0
+    for payload in (payload for new in runs for payload in new.payloads):
+        room -= len(payload)
+        if fit == most or (room < 0 and fit):
+            break
+        fit += 1
+    return fit
 
 
 def _words(queue: Queue, room: int, tasks: int, others_wait: bool) -> str:

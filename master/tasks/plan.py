@@ -108,6 +108,17 @@ class Submission:
         return sum(len(new.payloads) for new in self.runs)
 
     @property
+    def size(self) -> int:
+        """The bytes of the arguments."""
+        return sum(len(payload) for new in self.runs for payload in new.payloads)
+
+    @property
+    def owner(self) -> str:
+        """The key whose quota its tasks count for; empty: none."""
+        lane = self.runs[0].lane if self.runs else None
+        return (lane or self.route).key.owner
+
+    @property
     def has_lanes(self) -> bool:
         """Whether its tasks say their lane run by run."""
         return bool(self.runs) and self.runs[0].lane is not None

@@ -45,6 +45,7 @@ class LaneKey(NamedTuple):
     needs: bytes = b""  # what a worker must have to run them, packed
     handler: bytes = b""  # what is made of each that ends without success, packed: see failure_handlers.py
     is_mixed: bool = False  # of arrays whose tasks stand in lanes of their own: see mixed.py
+    owner: str = ""  # the key whose quota they count for: see key_quotas.py
 
     @property
     def base(self) -> LaneKey:
@@ -55,7 +56,9 @@ class LaneKey(NamedTuple):
         """As the store keeps it: empty for the plain lane."""
         if self == PLAIN:
             return b""
-        others = [self.handler, True] if self.is_mixed else [self.handler] if self.handler else []
+        others: list[object] = [self.handler, self.is_mixed, self.owner]
+        while others and not others[-1]:
+            others.pop()
         return pack([self.tenant, self.limits, self.needs, *others])
 
     @classmethod

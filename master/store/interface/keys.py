@@ -17,6 +17,8 @@ class KeyRow(NamedTuple):
     created: int
     last_used: int | None
     tenant: str  # of all tasks that it submits; empty: they say it themselves
+    max_queued: int | None  # tasks that have not ended; None: any number
+    max_queued_bytes: int | None  # of their arguments
 
 
 class KeyStore(Protocol):

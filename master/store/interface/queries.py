@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
@@ -103,6 +103,9 @@ class QueryStore(Protocol):
     def find(self, ids: Iterable[bytes]) -> list[Found]: ...
     def payload(self, seq: int) -> bytes:
         """Of a task that is there: read one by one, for they may be large."""
+
+    def unfinished_sizes(self, routes: Sequence[int]) -> Iterator[tuple[int, bytes, int]]:
+        """Of each task of these lanes that has not ended its lane, its id and the bytes of its arguments."""
 
     def outcomes(self, ids: Iterable[bytes]) -> list[StoredOutcome]: ...
     def facts(self, seqs: Sequence[int]) -> dict[int, Facts]:

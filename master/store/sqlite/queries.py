@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -44,6 +44,13 @@ class SqliteQueries(StatementExecutor):
     def payload(self, seq: int) -> bytes:
         rows = self._all("payload", (seq,))
         return bytes(rows[0][0]) if rows else self.views.payload(seq)
+
+    def unfinished_sizes(self, routes: Sequence[int]) -> Iterator[tuple[int, bytes, int]]:
+        given = {"routes": json.dumps(routes)}
+        yield from self._all("unfinished_sizes", given)
+        for route, seq, stop, number in self._all("unfinished_slices", given):
+            for id, payload in self.views.payloads(number, seq, stop):
+                yield route, id, len(payload)
 
     def outcomes(self, ids: Iterable[bytes]) -> list[StoredOutcome]:
         self.settle()

@@ -54,6 +54,12 @@ class SliceViews:
         one = self._of(seq)
         return self._slices.payloads(one.array)[seq - one.array]
 
+    def payloads(self, array: int, seq: int, stop: int) -> Iterator[tuple[bytes, bytes]]:
+        """The ids and payloads of some tasks of an array."""
+        first, payloads = self._slices.array(array).id, self._slices.payloads(array)
+        for place in range(seq - array, stop - array):
+            yield id_behind(first, place), payloads[place]
+
     def facts(self, seqs: Iterable[int]) -> dict[int, Facts]:
         found: dict[int, Facts] = {}
         for one, start, stop in self._slices.runs(seqs):

@@ -105,3 +105,30 @@ def test_a_tenant_of_a_key_is_some_text(keys: Any, tenant: Any, why: str) -> Non
     free, _ = keys
     with pytest.raises(InvalidArgument, match=why):
         free.call("get_keys", "add", "client", [], "", tenant)
+
+
+def test_a_key_is_made_with_a_quota_which_is_changed_and_shown(bench: Any, keys: Any) -> None:
+    free, bound = keys
+    made = key_id(free.call("get_keys", "add", "client", [], "", "", {"max_queued": 5}))
+    free.call("get_keys", "set", made, {"max_queued_bytes": 1_000})
+    bench.engine._load()
+    shown = by_id(free)[made]
+    assert (shown["max_queued"], shown["max_queued_bytes"]) == (5, 1_000)
+    assert (shown["queued"], shown["queued_bytes"]) == (0, 0)
+    free.call("get_keys", "set", made, {"max_queued": None, "max_queued_bytes": None})
+    assert by_id(free)[made]["queued"] is None
+    with pytest.raises(InvalidArgument, match="there is no key 'f"):
+        free.call("get_keys", "set", "f" * 12, {"max_queued": 5})
+    with pytest.raises(InvalidArgument, match="there is no key"):
+        bound.call("get_keys", "set", made, {"max_queued": 5})
+    with pytest.raises(InvalidArgument, match="whole number from 1"):
+        free.call("get_keys", "set", made, {"max_queued": 0})
+
+
+def test_the_key_of_another_door_has_no_quota(bench: Any, keys: Any) -> None:
+    free, _ = keys
+    bench.engine.part(Keyring).add_unstored(
+        Verifier(key_id="gateway", role=Role.CLIENT, kdf="none", stored_key=b"", server_key=b"")
+    )
+    with pytest.raises(InvalidArgument, match="made anew with each start"):
+        free.call("get_keys", "set", "gateway", {"max_queued": 5})

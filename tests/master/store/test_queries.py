@@ -44,6 +44,23 @@ def test_a_slice_that_is_ahead_is_one_row(store: Store, routes: list[int]) -> No
     assert store.count_ahead(1, 0, 110, 1) == (100, 1), "it counts no further than asked"
 
 
+def test_the_sizes_of_what_has_not_ended_are_found_in_arrays_and_alone(
+    store: Store, routes: list[int]
+) -> None:
+    tasks = [(seq, id_of(seq), b"x" * seq) for seq in range(10, 13)]
+    insert(store, as_array(task(10, 1), tasks))
+    add(store, 1)
+    add(store, 2, state=StateNumber.SCHEDULED)
+    add(store, 3, route=2)
+    within(store, lambda: store.lease([1], 2, None, b"lease", 1, NOW))
+    sizes = {id: size for route, id, size in store.unfinished_sizes([1])}
+    alone = len(store.payload(1))
+    assert sizes == {id_of(1): alone, id_of(2): alone, **{id_of(seq): seq for seq in range(10, 13)}}
+    assert [route for route, _, _ in store.unfinished_sizes([2])] == [2]
+    within(store, lambda: store.cancel_waiting([2, 12], NOW))
+    assert len(list(store.unfinished_sizes([1]))) == 3
+
+
 def test_the_oldest_ready_task_is_found_at_any_priority(store: Store, routes: list[int]) -> None:
     assert store.oldest_ready(1) is None
     add(store, 5, priority=100)

@@ -9,6 +9,24 @@ SELECT seq, id, route, state, attempt, returned, lease, cancel, origin FROM task
 -- name: payload
 SELECT payload FROM tasks WHERE seq = ?
 
+-- name: unfinished_sizes
+SELECT route, id, length(payload) FROM tasks WHERE state = {state.READY} AND route IN (SELECT value FROM json_each(:routes))
+UNION ALL
+SELECT route, id, length(payload) FROM tasks WHERE state = {state.SCHEDULED} AND route IN (SELECT value FROM json_each(:routes))
+UNION ALL
+SELECT route, id, length(payload) FROM tasks WHERE state = {state.BLOCKED} AND route IN (SELECT value FROM json_each(:routes))
+UNION ALL
+SELECT route, id, length(payload) FROM tasks WHERE state = {state.RUNNING} AND route IN (SELECT value FROM json_each(:routes))
+
+-- name: unfinished_slices
+SELECT route, seq, stop, array FROM slices WHERE state = {state.READY} AND route IN (SELECT value FROM json_each(:routes))
+UNION ALL
+SELECT route, seq, stop, array FROM slices WHERE state = {state.SCHEDULED} AND route IN (SELECT value FROM json_each(:routes))
+UNION ALL
+SELECT route, seq, stop, array FROM slices WHERE state = {state.BLOCKED} AND route IN (SELECT value FROM json_each(:routes))
+UNION ALL
+SELECT route, seq, stop, array FROM slices WHERE state = {state.RUNNING} AND route IN (SELECT value FROM json_each(:routes))
+
 -- name: outcome
 SELECT id, route, state, result FROM tasks WHERE id = ?
 
