@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .client.tasks.handles import wait as wait
     from .client.tasks.task import Task as Task
     from .common.contract.exposed import exposed as exposed
+    from .common.domain.coalesce import Coalesce as Coalesce
     from .common.domain.context import Context as Context
     from .common.domain.context import current as current
     from .common.domain.directives import Discard as Discard
@@ -115,6 +116,7 @@ _HOMES = {
     "Signal": "common.domain.steps",
     "State": "common.domain.model",
     "Unique": "common.domain.unique",
+    "Coalesce": "common.domain.coalesce",
     "Task": "client.tasks.task",
     "at_least": "common.domain.on_error",
     "as_completed": "client.tasks.handles",

@@ -182,6 +182,8 @@ class App(HookingApp, SchedulingApp, FlowingApp):
             cache_by: With ``cache``, an expression such as ``"{url}"`` by which calls are equal; by default all their arguments.
             on_failure: A task that is made when this one has ended failed, dead, lost or expired, with a dict that says how; by
                 default none.
+            coalesce: A ``tq.Coalesce``: up to so many calls run as one. The function gets a list, with the argument of each call, and
+                returns as many results; by default each call is one of the function.
             needs: What a worker must have free to run the task, as ``tq-worker --resource`` gives it, and what the task holds while
                 a worker has it: ``{"gpu": 0.5, "mem": "4G"}``; by default nothing.
             where: Condition on the labels of the worker: ``"zone=eu"``, ``"arch in (x86_64, arm64) and not has slow"``; by default

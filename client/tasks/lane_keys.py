@@ -81,7 +81,12 @@ class LaneKeys:
         """Of tasks with these keys, in their order."""
         made = [TextColumn.of(texts) for texts in zip(*keys, strict=True)]
         limits = tuple(zip(self._terms.limits, made, strict=False))
-        return LaneColumns(limits, None if self._terms.tenant is None else made[-1], self._terms.on_failure)
+        return LaneColumns(
+            limits,
+            None if self._terms.tenant is None else made[-1],
+            self._terms.on_failure,
+            self._terms.coalesce,
+        )
 
     @property
     def parameters(self) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypedDict, runtime_checkable
 
+from ...common.domain.coalesce import Coalesce
 from ...common.domain.columns import NO_COLUMNS, FailureHandler, LaneColumns
 from ...common.domain.durations import check_delay
 from ...common.domain.lane_terms import NO_TERMS, TERMS, LaneTerms
@@ -55,6 +56,7 @@ class Options(TypedDict, total=False):
     cache: float | timedelta | bool | None
     cache_by: str | None
     on_failure: CanHandle | None
+    coalesce: Coalesce | None
     needs: Mapping[str, float | str]
     where: str
 

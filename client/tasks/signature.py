@@ -11,6 +11,7 @@ from typing import Any
 
 from ...common.domain.callables import context_parameter
 from ...common.domain.resources import SharedResource, asked_by, check_resources
+from ...common.errors import InvalidArgument
 from ...common.values.annotations import may_be_typed, typed_call
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
@@ -22,6 +23,30 @@ def check_function(function: Callable[..., Any]) -> None:
     check_resources(function)
     if may_be_typed(function):
         typed_call(function, filled_parameters(function), refuse_ambiguous=True)
+
+
+def check_gets_list(function: Callable[..., Any]) -> None:
+    """Raises InvalidArgument for a function that cannot be called with a list of many calls' arguments (``coalesce=``)."""
+    arguments = Arguments(function)
+    name, parameters = arguments.function_name, arguments.parameters
+    if inspect.iscoroutinefunction(function):
+        raise InvalidArgument(
+            f"coalesce= is for functions, and {name} is a coroutine: many of those run at once by themselves; write def {name}(…)"
+        )
+    if arguments.context is not None:
+        raise InvalidArgument(
+            f"coalesce=: {name} is called once for many tasks, so it has no {arguments.context}: tq.Context; leave that out"
+        )
+    if len(parameters) != 1 or len(arguments.names) != 1:
+        has = ", ".join(parameters) if parameters else "none"
+        raise InvalidArgument(
+            f"coalesce=: {name} is called with one list, of the argument of each call, and its parameters are {has}; write "
+            f"def {name}(items: list) and submit one tuple or dict for each call"
+        )
+    if arguments.typed is not None:
+        raise InvalidArgument(
+            f"coalesce=: {name} gets plain values, and its annotation makes others of them; write def {name}({arguments.names[0]}: list)"
+        )
 
 
 def filled_parameters(function: Callable[..., Any]) -> set[str]:

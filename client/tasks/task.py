@@ -27,7 +27,7 @@ from .made_by_master import A_HANDLER, A_SCHEDULE, MadeTask, failure_handler
 from .needs import GatheredNeeds, as_needed
 from .open_flow import open_flow
 from .options import Choice, Options, choose
-from .signature import check_function
+from .signature import check_function, check_gets_list
 from .submission import open_batch
 from .unique_submits import check_unique, submit_unique
 
@@ -245,6 +245,10 @@ class Submitter(Generic[P, R]):
         """
         if key is not None and (not isinstance(key, str) or not key):
             raise InvalidArgument(f"key must be a non-empty str, not {key!r:.80}")
+        if "coalesce" in options:
+            raise InvalidArgument(
+                "coalesce= is of the function, which gets a list: write it at @app.task, and not in using()"
+            )
         before = self._after if after is None else as_needed(after)
         choice = choose(options, self._choice)
         if choice.unique is not self._choice.unique:
@@ -378,6 +382,8 @@ class Task(Submitter[P, R], Generic[P, R, C]):
     ) -> None:
         super().__init__(session, Definition(function, name), choice)
         check_unique(choice, self._definition)
+        if choice.terms.coalesce is not None:
+            check_gets_list(function)
         self.function: Callable[P, C] = function
         check_function(function)
         self._hooks = hooks

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
+from .coalesce import Coalesce
 from .expressions import check_key
 from .limits import LIMITS_OF_TASK_MAX, Limit, limit_from_wire
 from .model import TaskOptions, check_name
@@ -92,12 +93,14 @@ class FailureHandler(NamedTuple):
 
 
 class LaneColumns(NamedTuple):
-    """The limits of the tasks of one submit, with their keys, their tenants, and what is made of each that ends without success.
+    """The limits of the tasks of one submit, with their keys, their tenants, what is made of each that ends without success, and how
+    many of them run as one.
     ``tenant`` None: they have none."""
 
     limits: tuple[tuple[Limit, TextColumn], ...] = ()
     tenant: TextColumn | None = None
     on_failure: FailureHandler | None = None
+    coalesce: Coalesce | None = None
 
     def to_wire(self) -> dict[str, Any]:
         said: dict[str, Any] = {}
@@ -110,6 +113,8 @@ class LaneColumns(NamedTuple):
             said["tenant"] = self.tenant.to_wire()
         if self.on_failure is not None:
             said["on_failure"] = self.on_failure.to_wire()
+        if self.coalesce is not None:
+            said["coalesce"] = self.coalesce.to_wire()
         return said
 
     @classmethod
@@ -138,6 +143,7 @@ class LaneColumns(NamedTuple):
             tuple(named.values()),
             None if tenant is None else TextColumn.from_wire("tenant", tenant, tasks),
             None if handler is None else FailureHandler.from_wire(handler),
+            Coalesce.from_wire(given["coalesce"]) if "coalesce" in given else None,
         )
 
     def of_tenant(self, tenant: str) -> LaneColumns:
@@ -167,4 +173,4 @@ class LaneColumns(NamedTuple):
 
 
 NO_COLUMNS: Final = LaneColumns()
-_NAMES: Final = frozenset({"limits", "tenant", "on_failure"})
+_NAMES: Final = frozenset({"limits", "tenant", "on_failure", "coalesce"})

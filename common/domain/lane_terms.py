@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from .coalesce import Coalesce, check_coalesce
 from .columns import NO_COLUMNS, NO_KEY, FailureHandler, LaneColumns, TextColumn
 from .expressions import Expression, expression
 from .limits import Limit, check_limits
@@ -21,15 +22,17 @@ class LaneTerms(NamedTuple):
     limits: tuple[Limit, ...] = ()
     tenant: Expression | None = None
     on_failure: FailureHandler | None = None
+    coalesce: Coalesce | None = None
 
     def using(self, given: Mapping[str, Any]) -> LaneTerms:
         """With those of the options in ``TERMS`` that are given. Raises InvalidArgument."""
-        limits, tenant, on_failure = self
+        limits, tenant, on_failure, coalesce = self
         if "limits" in given:
             limits = check_limits(given["limits"])
         if "tenant" in given:
             tenant = None if given["tenant"] is None else expression("tenant", given["tenant"])
-        return LaneTerms(limits, tenant, given.get("on_failure", on_failure))
+        coalesce = check_coalesce(given.get("coalesce", coalesce))
+        return LaneTerms(limits, tenant, given.get("on_failure", on_failure), coalesce)
 
     @property
     def are_fixed(self) -> bool:
@@ -43,8 +46,8 @@ class LaneTerms(NamedTuple):
             return NO_COLUMNS
         tenant = None if self.tenant is None else TextColumn((self.tenant.key("tenant", {}),))
         limits = tuple((limit, TextColumn((NO_KEY,))) for limit in self.limits)
-        return LaneColumns(limits, tenant, self.on_failure)
+        return LaneColumns(limits, tenant, self.on_failure, self.coalesce)
 
 
 NO_TERMS: Final = LaneTerms()
-TERMS: Final = frozenset({"limits", "tenant", "on_failure"})  # the options that they are given by
+TERMS: Final = frozenset({"limits", "tenant", "on_failure", "coalesce"})  # the options that they are given by

@@ -133,6 +133,9 @@ class Dispatch(Part):
         if said != NO_COLUMNS:
             if said.on_failure is not None:
                 lane = lane._replace(handler=KeptHandler(key, said.on_failure).packed())
+            if said.coalesce is not None:
+                calls, ms = said.coalesce.to_wire()
+                lane = lane._replace(coalesce=(calls, ms))
             for limit, _ in said.limits:
                 self.consulted.limits.declare_again(limit, key)
             route, runs = with_lanes(self._routes, route, runs, SaidLanes.of(said), lane, None)

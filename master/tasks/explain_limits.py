@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from ..engine.engine import Engine
 from ..limits.limits import NamedLimits
+from .held import COMPANY
 from .route import RUNNING, Route
 from .routes import Routes
 
 
 def lane_of(engine: Engine, id: bytes) -> Route | None:
-    """None: no task has a limit or a tenant, or this one is not there."""
+    """None: no task has a limit or a tenant or runs together with others, or this one is not there."""
     routes = engine.part(Routes)
-    if not routes.of_limit and not routes.tenants.are_several:
+    if not routes.of_limit and not routes.tenants.are_several and not routes.has_together:
         return None
     lane_of, lanes = routes.mixed.lane_of, routes.by_number
     return next((lane_of(lanes[found.route], found.seq) for found in engine.store.find([id])), None)
@@ -27,6 +28,12 @@ def why_held(engine: Engine, id: bytes) -> str | None:
         return (
             f"the cap of tenant {tenant.name} holds it back: {tenant.counts[RUNNING]:,} of at most {tenant.max_running:,} run; it starts "
             f"when one of them ends, or with a higher cap: `tq tenants set {tenant.name} --max-running N`"
+        )
+    if lane.held is not None and lane.held[0] == COMPANY and lane.company_until is not None:
+        left = max(0, lane.company_until - engine.now.steady) / 1000
+        return (
+            f"it waits for others to run with, {left:.1f} s more at most: up to {lane.key.coalesce[0]:,} calls of {lane.task} run as one "
+            "(coalesce=)"
         )
     permits, now = engine.part(Routes).lanes.held.permits, engine.now.steady
     for name, key, units in lane.key.limits:

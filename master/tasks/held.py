@@ -1,4 +1,4 @@
-"""Lanes that a limit holds back: they stand outside of the line until there is room in it. Pure.
+"""Lanes that a limit holds back, or that wait for company: they stand outside of the line until there is room, or company. Pure.
 
 ::
 
@@ -8,6 +8,9 @@
 
 A permit is held by a lease: what runs is what the rows say, so nothing about it is remembered. Whatever ends a lease or gives it back moves
 the task out of RUNNING, and by that one move (``Routes.move``, ``Routes.ended``) the permit is there again.
+
+Tasks that run together (``coalesce=``) wait until there are as many as one call takes, at most for the time that their lane says, from the
+moment in which a worker is free for them.
 
 Invariant: a lane that is held back waits for a key that has no room, or for one that is looked at in the next ``wake``.
 """
@@ -25,6 +28,7 @@ from .route import LanePlace, Route
 
 LOOKS_MAX: Final = 500  # lanes that one call looks up: some ten milliseconds
 CAP: Final = ""  # in the place of a limit's name: the cap of the tenant
+COMPANY: Final = " "  # the lane waits for tasks that run together with its own
 UNKNOWN: Final = LanePlace(-(1 << 62), 0, is_known=False)
 Entry = tuple[LanePlace, int, Route]  # numbers are unique, so that routes are never compared
 Reserved = Counter[LimitKey]  # units that others of the same answer are to have
@@ -77,7 +81,9 @@ class HeldLanes:
     # lanes that wait
 
     def hold(self, lane: Route, now: int) -> bool:
-        """Take it out of the line; False: it has room."""
+        """Take it out of the line; False: it has room, and company or no time left to wait for it."""
+        if lane.runs_together and self._lacks_company(lane, now):
+            return True
         for name, key, units in lane.key.limits:
             if self.permits.room([(name, key, units)], now):
                 continue
@@ -88,6 +94,19 @@ class HeldLanes:
             return True
         return False
 
+    def _lacks_company(self, lane: Route, now: int) -> bool:
+        """Have it wait for so many tasks as may run together, or until the first of them have waited long enough for others."""
+        calls, ms = lane.key.coalesce
+        if lane.company_until is None:
+            lane.company_until = now + ms
+        if lane.ready >= calls or now >= lane.company_until:
+            return False
+        lane.held = (COMPANY, str(lane.number))
+        lane.place = lane.place or UNKNOWN
+        self._waiting[lane.held] = [(lane.place, lane.number, lane)]
+        self.timers[lane.held] = lane.company_until
+        return True
+
     def _expect(self, term: tuple[str, str, int], now: int) -> None:
         """Have the key looked at when tokens come for so many units. Of permits it is looked at when some are given back."""
         moment = self.permits.ready_at([term], now)
@@ -96,7 +115,10 @@ class HeldLanes:
 
     def ready(self, lane: Route) -> None:
         """Something of a lane that is held back became ready: its place may be a better one."""
-        if lane.held is not None and lane.place != UNKNOWN:
+        if lane.held is not None and lane.held[0] == COMPANY:
+            if lane.ready >= lane.key.coalesce[0]:
+                self.freed(lane.held)
+        elif lane.held is not None and lane.place != UNKNOWN:
             lane.place = UNKNOWN
             heapq.heappush(self._waiting[lane.held], (UNKNOWN, lane.number, lane))
 
@@ -116,6 +138,10 @@ class HeldLanes:
         left = LOOKS_MAX
         for key in list(self._freed):
             waiting = self._waiting[key]
+            if key[0] == COMPANY:
+                del self._waiting[key], self._freed[key]
+                woken += self._with_company(key, waiting[0][2], now)
+                continue
             room, units = self.permits.room([(*key, 1)], now), 1
             is_full = not room
             while waiting and room > 0 and left and not is_full:
@@ -140,6 +166,17 @@ class HeldLanes:
         self.is_behind = not left
         return woken
 
+    def _with_company(self, key: LimitKey, lane: Route, now: int) -> list[tuple[Route, LanePlace]]:
+        """A lane that is in line again, because there are enough tasks, or the time is over; none: it goes on waiting."""
+        if lane.held != key:
+            return []
+        lane.held = None
+        if lane.ready <= 0:
+            lane.place = lane.company_until = None
+        elif not self.hold(lane, now):
+            return [(lane, UNKNOWN)]
+        return []
+
     def _first(self, key: LimitKey, waiting: list[Entry]) -> Route | None:
         """The lane that comes first; None: what stood there has moved, or has no work."""
         place, number, lane = waiting[0]
@@ -151,7 +188,7 @@ class HeldLanes:
         heapq.heappop(waiting)
         first = self._first_of(number) if lane.ready > 0 else None
         if first is None:
-            lane.held = lane.place = None
+            lane.held = lane.place = lane.company_until = None
         else:
             lane.place = LanePlace(-first[0], first[1])
             heapq.heappush(waiting, (lane.place, number, lane))

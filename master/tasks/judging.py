@@ -54,6 +54,9 @@ class SubmitJudge:
         tenant = call.session.verifier.tenant
         if (said.columns is not None or tenant) and runs:  # last: a submit that is refused makes no lanes
             lanes = said_lanes(said.columns, runs, tenant)
+            if (coalesce := lanes.columns.coalesce) is not None:
+                calls, ms = coalesce.to_wire()
+                base = base._replace(coalesce=(calls, ms))
             base = base._replace(handler=self._consulted.handlers.packed(lanes.columns.on_failure, call))
             for limit, _ in lanes.columns.limits:
                 self._consulted.limits.declare(limit, call.session)

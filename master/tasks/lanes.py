@@ -49,11 +49,13 @@ class Chosen(NamedTuple):
 
 @dataclass(slots=True)
 class _Fit:
-    """Of the choice under way: for which worker, whether several placed lanes wait for it, and whether one of them is chosen."""
+    """Of the choice under way: for which worker, whether several placed lanes wait for it, whether one of them is chosen, and whether a
+    lane whose tasks run together is: it is the last one of an answer."""
 
     worker: int
     has_others: bool = False
     is_taken: bool = False
+    is_together: bool = False
 
 
 class NextLanes(NamedTuple):
@@ -224,15 +226,19 @@ class Lanes:
             if rank is not None and lane.place is not None and lane.place.rank != rank:
                 self._put(lane, lane.place)
                 break
-            room = min(want, lane.ready, self.held.room(lane, now, reserved))
+            most = lane.key.coalesce[0] if lane.runs_together else want
+            room = min(most, lane.ready, self.held.room(lane, now, reserved))
             if lane.key.needs and room:
                 fits = self._placements.room(self._fit.worker, lane.number)
                 room = 1 if self._fit.has_others else min(room, fits)
                 self._fit.is_taken = True
             chosen.append(Chosen(lane, room))  # 0: what others are to have leaves it no room
             self.held.reserve(lane, room, reserved)
-            giving, lanes = giving + room, lanes + (room > 0)
+            giving, lanes = giving + (min(room, 1) if lane.runs_together else room), lanes + (room > 0)
             self._stored += lane.is_in_store
+            if lane.runs_together and room:
+                self._fit.is_together = True
+                break
             if lanes == want or self._stored >= LANES_MAX or (rank is not None and giving >= want):
                 break
         return giving
@@ -258,7 +264,7 @@ class Lanes:
                     chosen.append(Chosen(base, min(left, base.counts[READY])))
                     left -= chosen[-1].room
                     self._stored += 1
-            if left and self._stored < LANES_MAX:
+            if left and self._stored < LANES_MAX and not self._fit.is_together:
                 self._take(chosen, of_tenant[tenant], left, now, reserved, rank)
         lines.put_back()
         return NextLanes(chosen, -rank)
@@ -273,7 +279,7 @@ class Lanes:
                 self._left -= 1
                 continue
             place, _, lane = line.heap[0]
-            if place.is_known and lane.place is place and lane.ready > 0 and not lane.key.limits:
+            if place.is_known and lane.place is place and lane.ready > 0 and not lane.may_be_held:
                 return line  # mostly
             if (found := self._next(line, now)) is not None and found.place is not None:
                 self._put(found, found.place)
@@ -287,6 +293,7 @@ class Lanes:
             tasks = leased.get(lane.number, 0)
             if tasks:
                 self._tenants.took(lane.tenant, tasks)
+                lane.company_until = None
             if not lane.is_in_line:
                 continue
             if lane.ready > 0 and lane.place is not None:

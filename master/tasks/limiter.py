@@ -48,12 +48,12 @@ class Limiter(Part):
 
     def settle(self, now: Now) -> None:
         self._held.permits.forget_idle(now.steady, LOOKS)  # also while nothing starts: an account may be full
-        if not self._routes.of_limit:
-            return
         if self._held.timers:
             for key, moment in self._held.timers.items():
                 self._agenda.set(self, key, moment, Clock.STEADY)
             self._held.timers.clear()
+        if not self._routes.of_limit:
+            return
         rows = self._held.permits.unwritten()
         if rows:
             self._store.limits.put_buckets(rows)

@@ -98,17 +98,23 @@ class ParkedCalls:
             self._work.looked(HELD_MAX // GLANCES)
         else:
             lease, large = self._new_lease(), any(lane.has_large for lane in lanes)
-            rows = self._store.lease(
-                numbers(lane for lane in lanes if lane.counts[READY]),
-                parked.want,
-                LEASE_BYTES_MAX if large else None,
-                lease,
-                parked.worker,
-                now.steady,
-                {one.lane.number: one.room for one in chosen},
-                least,
-                self._routes.mixed.named(chosen, parked.want, least),
-            )
+            together = [one for one in chosen if one.room and one.lane.runs_together]  # one at most
+            rows: list[Leased | LeasedSlice] = []
+            for some in (together, [one for one in chosen if not one.lane.runs_together]):
+                if not any(one.room for one in some):
+                    continue
+                want = max(parked.want, some[0].room) if some is together else parked.want
+                rows += self._store.lease(
+                    numbers(one.lane for one in some if one.room and one.lane.counts[READY]),
+                    want,
+                    LEASE_BYTES_MAX if large else None,
+                    lease,
+                    parked.worker,
+                    now.steady,
+                    {one.lane.number: one.room for one in some},
+                    least,
+                    self._routes.mixed.named(some, want, least),
+                )
             if not rows:
                 raise Inconsistent(NONE_READY)
             for lane, tasks in self._lanes_of(rows):

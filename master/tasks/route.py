@@ -15,7 +15,7 @@ What is held back is a lane that is not looked at, so that it costs the others n
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ...common.domain.globs import STEPS_OF_ROW, fits_any, glob
 from ...common.domain.model import StateNumber, TaskOptions
@@ -35,6 +35,9 @@ RUNNING: Final = int(StateNumber.RUNNING)
 _STATES: Final = max(StateNumber) + 1
 
 
+ALONE: Final = 1, 0
+
+
 class LaneKey(NamedTuple):
     """What sets tasks apart from others of their callable and queue when they are handed out."""
 
@@ -46,6 +49,7 @@ class LaneKey(NamedTuple):
     handler: bytes = b""  # what is made of each that ends without success, packed: see failure_handlers.py
     is_mixed: bool = False  # of arrays whose tasks stand in lanes of their own: see mixed.py
     owner: str = ""  # the key whose quota they count for: see key_quotas.py
+    coalesce: tuple[int, int] = ALONE  # how many run as one, and for how many ms the first one waits
 
     @property
     def base(self) -> LaneKey:
@@ -56,8 +60,8 @@ class LaneKey(NamedTuple):
         """As the store keeps it: empty for the plain lane."""
         if self == PLAIN:
             return b""
-        others: list[object] = [self.handler, self.is_mixed, self.owner]
-        while others and not others[-1]:
+        others: list[object] = [self.handler, self.is_mixed, self.owner, self.coalesce]
+        while others and others[-1] in (b"", False, "", ALONE):
             others.pop()
         return pack([self.tenant, self.limits, self.needs, *others])
 
@@ -65,8 +69,11 @@ class LaneKey(NamedTuple):
     def unpacked(cls, kept: bytes) -> LaneKey:
         if not kept:
             return PLAIN
-        tenant, limits, *others = unpack(kept)
-        return cls(tenant, tuple((name, key, units) for name, key, units in limits), *others)
+        tenant, limits, needs, *others = unpack(kept)
+        named = tuple((name, key, units) for name, key, units in limits)
+        usual: tuple[Any, ...] = (b"", False, "", ALONE)
+        handler, is_mixed, owner, (calls, ms) = [*others, *usual[len(others) :]]
+        return cls(tenant, named, needs, handler, is_mixed, owner, (calls, ms))
 
 
 PLAIN: Final = LaneKey()
@@ -151,6 +158,7 @@ class Route:
         "account",
         "base",
         "capabilities",
+        "company_until",
         "counts",
         "has_large",
         "held",
@@ -192,6 +200,7 @@ class Route:
         )
         self.struck: tuple[int, ...] = ()  # the numbers of the strikes that hold it: see struck.py
         self.account: Account | None = None  # that it is charged to
+        self.company_until: int | None = None  # steady ms: until then its tasks wait for others to run with
 
     def add(self, state: int, tasks: int) -> None:
         """So many more of its tasks are in this state, or fewer: what is counted of it is counted of all that it belongs to."""
@@ -250,6 +259,16 @@ class Route:
     def is_in_line(self) -> bool:
         """Whether its tasks are not for every worker that serves them, or not at any time: see lanes.py."""
         return self.base is not self or bool(self.key.needs)
+
+    @property
+    def runs_together(self) -> bool:
+        """Whether several of its tasks run as one: then they are leased together."""
+        return self.key.coalesce != ALONE
+
+    @property
+    def may_be_held(self) -> bool:
+        """Whether something else than workers may hold it back."""
+        return bool(self.key.limits) or self.runs_together
 
 
 class LanePlace(NamedTuple):

@@ -36,6 +36,17 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+@app.task(coalesce=tq.Coalesce(10, seconds=0.3), retries=1, backoff=0.05, max_crashes=2)
+def together(items: list[Any]) -> list[Any]:
+    """Each with how many came; "bad" fails all but itself, 13 ends the process, "error" fails by itself."""
+    if "bad" in items and len(items) > 1:
+        raise ValueError("one is bad")
+    if 13 in items:
+        os._exit(3)
+    time.sleep(0.05)
+    return [LookupError("no such") if item == "error" else [item, len(items)] for item in items]
+
+
 @app.task
 def echo(value: Any) -> Any:
     return value

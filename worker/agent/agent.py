@@ -62,6 +62,7 @@ class Agent:
     ) -> None:
         """``concurrent``: its children run many jobs at a time; None: one after the other."""
         self._runners, self._master, self._slots, self._report = runners, master, slots, report
+        self.runs_one_by_one = concurrent is None  # only then several calls are one
         self.last_lines: Callable[[Job], str] = lambda _: ""  # of what a job has printed
         self.durations, self.children = children_of(runners, max_tasks_per_child, concurrent)
         self.backlog = Backlog(master, self.durations)
@@ -291,7 +292,8 @@ class Agent:
                 backlog.announce()
             else:
                 most = children.batch_size(child, run.name, len(backlog.waiting))
-                children.send(child, backlog.waiting.take_alike(most), now)
+                together = run.name in self.durations.together
+                children.send(child, backlog.waiting.take_alike(most, together=together), now)
 
     def _drop(self, dropped: Counter[bytes], now: float) -> None:
         """The master has given these tasks to other workers, or has their results already."""

@@ -36,7 +36,7 @@ class Backlog:
 
     # Without what is claimed, which lent children run.
     def __len__(self) -> int:
-        return len(self.waiting) + len(self.announced)
+        return self._durations.calls_of(self.waiting) + len(self.announced)
 
     @property
     def runs(self) -> list[JobRun]:
@@ -107,12 +107,12 @@ class Backlog:
     def take_surplus(self, slots: int, jobs_of_children: int, connected: bool, now: float) -> list[JobRun]:
         """What waits here longer than it should while other workers might be idle: the last ones granted."""
         in_hand = len(self) + jobs_of_children
-        surplus = min(len(self.waiting), in_hand - self._durations.prefetch(slots))
+        surplus = min(self._durations.calls_of(self.waiting), in_hand - self._durations.prefetch(slots))
         if surplus <= 0:
             self._surplus_since = None
         elif self._surplus_since is None:
             self._surplus_since = now
         elif now - self._surplus_since >= LONG_SECONDS and connected:
             self._surplus_since = None
-            return self.waiting.take_last(surplus)
+            return self.waiting.take_last(self._durations.jobs_of(self.waiting, surplus))
         return []

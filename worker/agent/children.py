@@ -42,8 +42,12 @@ class Children(dict[int, ChildState]):
 
     @property
     def jobs_count(self) -> int:
-        """Of those that take any job."""
-        return sum(len(child.jobs) for child in self.values() if child.serves)
+        """Of those that take any job; those that run together count as one."""
+        return sum(
+            min(1, len(child.jobs)) if child.is_together else len(child.jobs)
+            for child in self.values()
+            if child.serves
+        )
 
     def all_run_since(self) -> float | None:
         """When the last one began what it runs; None: not each of them runs something."""
@@ -86,6 +90,8 @@ class Children(dict[int, ChildState]):
         """How many jobs of this name the child is sent at once, where so many wait: of many short ones no more than its share."""
         share = -(-waiting // max(1, self.ready_count))
         size = min(self._durations.batch_size(name), max(SHARED_TASKS_MIN, share))
+        if name in self._durations.together:
+            return self._durations.together[name]
         return min(size, self._max_tasks - child.jobs_given) if self._max_tasks else size
 
     def send(self, child: ChildState, runs: list[JobRun], now: float) -> None:
@@ -94,6 +100,7 @@ class Children(dict[int, ChildState]):
             run.ordinal = self._next_ordinal
             self._next_ordinal += len(run)
         child.take(runs, now)
+        child.is_together = runs[0].name in self._durations.together
         self._effects.send(child.number, runs, is_swift=self._durations.is_swift(runs[0].name))
 
     def send_suspect(self, child: ChildState, run: JobRun, now: float) -> None:

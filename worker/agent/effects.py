@@ -104,6 +104,7 @@ class ChildState:
     is_distrusted: bool = False  # it broke the protocol: it is being killed, and its reports are ignored
     ended: float = 0.0  # when it last reported a job
     is_lent: bool = False  # it runs only what waiting tasks wait for: see lending.py
+    is_together: bool = False  # what it was sent last runs as one call, see Children.send
     is_asleep: bool = False  # its task waits for other tasks
     measured: float = 0.0  # when its memory was measured
     memory_bytes: int = 0

@@ -24,7 +24,8 @@ def fates(child: ChildState, death: Death) -> Iterator[Fate]:
     """Of a child that runs one job after the other, and had begun all that it still has."""
     started = [job for run in child.jobs for job in run.jobs()]
     for job in started:
-        yield Fate(job, child.since, *post_mortem(job, death, child.why_ended, running=job is started[-1]))
+        running = child.is_together or job is started[-1]
+        yield Fate(job, child.since, *post_mortem(job, death, child.why_ended, running=running))
 
 
 def post_mortem(job: Job, death: Death, ending: str, *, running: bool) -> tuple[OutcomeNumber, Failure]:

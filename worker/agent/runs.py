@@ -173,11 +173,16 @@ class JobQueue:
         """The last ones, in their order."""
         return self._take(most, first=False)[::-1]
 
-    def take_alike(self, most: int) -> list[JobRun]:
-        """The first job and those right behind it that may be in one block with it, at most so many in all."""
+    def take_alike(self, most: int, *, together: bool = False) -> list[JobRun]:
+        """The first job and those right behind it that may be in one block with it, at most so many in all. ``together``: they are to run as
+        one call, for which each is at its first attempt: one that is tried again runs by itself."""
+        if together and self._runs[0].number > 1:
+            most = 1
         first, count = self._runs[0], 0
         for run in self._runs:
             if count >= most or not run.goes_with(first) or (run.suspect and count):
+                break
+            if together and run.number != first.number:
                 break
             count += len(run)
         return self.take_first(min(count, most))

@@ -6,8 +6,11 @@ so that none waits behind another while a slot is free on another worker.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
+
+from .runs import JobQueue
 
 READ_AHEAD_SECONDS: Final = 0.1  # of work that is held per slot
 BATCH_SECONDS: Final = 0.005  # of work that a child is sent at once
@@ -18,6 +21,7 @@ AHEAD_TASKS_MAX: Final = 1_000  # per slot
 WEIGHT: Final = 0.2  # of the newest measurement
 SECONDS_MIN: Final = 1e-6
 NAMES_MAX: Final = 10_000
+ROUNDING: Final = 1e-6  # of sums of parts of calls
 
 
 class TaskDurations:
@@ -26,6 +30,7 @@ class TaskDurations:
     def __init__(self) -> None:
         self._by_name: dict[str, float] = {}
         self._overall: float | None = None
+        self.together: dict[str, int] = {}  # by name, of how many tasks a child makes one call
 
     def record(self, name: str, seconds: float) -> None:
         before = self._by_name.get(name)
@@ -58,6 +63,8 @@ class TaskDurations:
 
     def batch_size(self, name: str) -> int:
         """How many tasks of this name to send to a child at once."""
+        if name in self.together:
+            return self.together[name]
         seconds = self._by_name.get(name)
         if seconds is None:
             return 1
@@ -65,13 +72,39 @@ class TaskDurations:
 
     def is_swift(self, name: str) -> bool:
         """Whether the reports of tasks that are over may wait for the end of one of this name."""
+        if name in self.together:
+            return False
         seconds = self._by_name.get(name)
         return seconds is not None and seconds < SWIFT_SECONDS
 
     def queued_max(self, name: str) -> int:
         """How many tasks of this name may wait in a child behind the one that it runs."""
         seconds = self._by_name.get(name)
+        if name in self.together:
+            return 0
         return 0 if seconds is None or seconds >= LONG_SECONDS else self.batch_size(name)
+
+    def calls_of(self, queue: JobQueue) -> int:
+        """How many calls these jobs are: those that run together are one."""
+        if not self.together:
+            return len(queue)
+        calls = 0.0
+        for run in queue:
+            calls += len(run) / self.together.get(run.name, 1)
+        return math.ceil(calls)
+
+    def jobs_of(self, queue: JobQueue, calls: int) -> int:
+        """How many jobs the last so many calls of a queue are."""
+        if not self.together:
+            return calls
+        jobs, left = 0, float(calls)
+        for run in reversed(list(queue)):
+            together = self.together.get(run.name, 1)
+            fitting = min(len(run), math.ceil(left * together - ROUNDING))
+            jobs, left = jobs + fitting, left - fitting / together
+            if left < ROUNDING:
+                break
+        return jobs
 
     def prefetch(self, slots: int) -> int:
         """How many tasks to hold in all, for so many slots."""

@@ -88,7 +88,11 @@ class Watchdog:
             child.set_current(job.ordinal, now)
             child.ending, child.escalation = "", 0
             return None
-        is_held_back = child.jobs.first.ordinal != job.ordinal and now - child.since >= HELD_SECONDS
+        is_held_back = (
+            not child.is_together
+            and child.jobs.first.ordinal != job.ordinal
+            and now - child.since >= HELD_SECONDS
+        )
         if is_held_back and child.flush_requested_for != job.ordinal:
             child.flush_requested_for = job.ordinal
             self._effects.notify(child.number, job.ordinal, "flush")
@@ -108,7 +112,10 @@ class Watchdog:
                 self._effects.notify(child.number, job.ordinal, "cancel" if why == "lost" else why)
 
     def end_if_running(self, child: ChildState, keys: Set[Key], why: str, now: float) -> None:
-        """End what the child runs if it is one of these attempts. An attempt may be over, and its report on the way."""
+        """End what the child runs if it is one of these attempts. An attempt may be over, and its report on the way. Of those that run
+        together none is ended by itself: the others go on, and its result comes with theirs."""
+        if child.is_together:
+            return
         job = child.running(self._effects)
         if job is not None and job.key in keys:
             self.end_job(child, why, now)

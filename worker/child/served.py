@@ -20,6 +20,7 @@ from ...common.values.blob import Blob
 from ...common.values.codec import EACH, NotSerializable, encode
 from ...common.values.failure import Failure
 from .around import Around, Encoded, Why, call_hooks
+from .together import item_of, results_of
 
 
 class ServedTask(NamedTuple):
@@ -34,6 +35,7 @@ class ServedTask(NamedTuple):
     typed: TypedCall | None  # what its annotations make of its arguments and its result
     asked: dict[str, SharedResource[Any]]  # the parameters that receive resources
     made: MadeResources
+    together: int = 1  # how many calls run as one
 
     @classmethod
     def of(cls, task: NamedCallable, made: MadeResources) -> ServedTask:
@@ -47,9 +49,11 @@ class ServedTask(NamedTuple):
         if task.hooks is not None and task.hooks.has_around_tasks:
             around = Around(task.hooks, is_coroutine=is_coroutine, encode=encode_result)
         typed = typed_call(function, filled)
-        is_plain = not filled and not is_coroutine and around is None and typed is None
+        coalesce = task.terms.coalesce
+        is_plain = not filled and not is_coroutine and around is None and typed is None and coalesce is None
         plain = function if is_plain else None
-        return cls(task, filled, name, is_coroutine, plain, around, typed, asked, made)
+        together = 1 if coalesce is None else coalesce.calls
+        return cls(task, filled, name, is_coroutine, plain, around, typed, asked, made, together)
 
     def perform(
         self,
@@ -82,10 +86,30 @@ class ServedTask(NamedTuple):
 
     def run(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Any) -> Any:
         """Call it with arguments as they were sent; what it returns is as it is sent."""
+        if self.together > 1:
+            return self._run_alone(args, kwargs)
         if self.typed is None:
             return self._run(args, kwargs, context)
         value = self._run(*self.typed.received(args, kwargs), context)
         return self._sent_later(value) if self.is_coroutine else self.typed.sent_result(value)
+
+    def _run_alone(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """One call of a function that gets a list, by itself."""
+        [result] = self.run_list([item_of(args, kwargs)])
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def run_list(self, items: list[Any]) -> Sequence[Any]:
+        """What the function returns for many calls at once."""
+        return results_of(self.task.name, lambda given: self._run((given,), {}, None), items)
+
+    def perform_once(self, call: Callable[[], None], make_context: Callable[[], Context | None]) -> None:
+        """``call``, with what belongs around it, once for all calls that run as one."""
+        if self.around is None:
+            call()
+        else:
+            self.around.run(call, None, make_context())
 
     async def _sent_later(self, coroutine: Any) -> Any:
         value = await coroutine
@@ -219,13 +243,14 @@ class ServedTasks(dict[str, ServedTask]):
         return ServedTask.of(task, self.resources)
 
     def described(self) -> list[list[Any]]:
-        """``[name, queue, [[name, definition] of each schedule], is it a coroutine function]`` of each task."""
+        """``[name, queue, [[name, definition] of each schedule], is it a coroutine function, how many calls run as one]`` of each task."""
         return [
             [
                 name,
                 served.task.queue,
                 [[one.name, one.definition.to_wire()] for one in served.task.schedules],
                 served.is_coroutine,
+                served.together,
             ]
             for name, served in self.items()
         ]

@@ -123,7 +123,9 @@ class RunnerPool:
     def child_hello(self, child: Runner, tasks: list[list[Any]]) -> None:
         self._failed_starts, self._import_error = 0, ""
         self.tasks = [[name, queue] for name, queue, *_ in tasks]
-        self.coroutines = {name: is_coroutine for name, _, _, is_coroutine in tasks}
+        self.coroutines = {name: is_coroutine for name, _, _, is_coroutine, *_ in tasks}
+        if self.agent.runs_one_by_one:
+            self.agent.durations.together = {name: calls for name, *_, calls in tasks if calls > 1}
         self.schedules = [one for _, _, schedules, *_ in tasks for one in schedules]
         self._report("child.started", level="debug", pid=child.pid)
         if not self._first_ready.done():

@@ -83,7 +83,7 @@ class Bench:
             raise self.refusals.pop(0)
         child = RecordedChild(number)
         self.children.append(child)
-        asyncio.get_running_loop().call_soon(owner.child_hello, child, [["m:f", "default", [], False]])
+        asyncio.get_running_loop().call_soon(owner.child_hello, child, [["m:f", "default", [], False, 1]])
         return child
 
     async def until(self, condition: Callable[[], object]) -> None:

@@ -1,0 +1,125 @@
+"""Tasks that run together, on the shipped engine: leased at once, when there are enough or the time for company is over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tq.common.domain.id_runs import IdRun
+from tq.common.domain.model import Role
+
+from tests.master.leased import each
+
+from ..conftest import Bench, Peer
+from ..flows.conftest import run_of
+
+QUEUE = "get_task_queue/q"
+
+
+@pytest.fixture
+def client(bench: Bench) -> Peer:
+    return bench.client(role=Role.ADMIN)
+
+
+def submit(
+    peer: Peer, tasks: int, calls: int = 10, ms: int = 500, task: str = "m:f", **columns: Any
+) -> IdRun:
+    run = run_of(tasks)
+    said = {"coalesce": [calls, ms], **columns}
+    peer.call(QUEUE, "submit", task, {}, [[run.first, [b"p"] * tasks]], columns=said)
+    return run
+
+
+def ask(worker: Peer, want: int = 1) -> int:
+    call = worker.ask("get_dispatcher", "lease", want)
+    worker.bench.step()
+    return call
+
+
+def got(worker: Peer, call: int) -> list[bytes] | None:
+    """None: the call waits."""
+    if call not in worker.answers:
+        return None
+    _, groups = worker.answer(call)
+    return [id for id, *_ in each(groups)]
+
+
+def test_as_many_as_run_as_one_are_leased_at_once_however_few_were_asked_for(
+    bench: Bench, client: Peer
+) -> None:
+    run = submit(client, 25)
+    worker = bench.worker("m:f")
+    assert got(worker, ask(worker)) == run.ids()[:10]
+    assert got(worker, ask(worker)) == run.ids()[10:20]
+
+
+def test_fewer_wait_for_company_and_no_longer_than_they_may(bench: Bench, client: Peer) -> None:
+    run = submit(client, 3)
+    worker = bench.worker("m:f")
+    call = ask(worker)
+    assert got(worker, call) is None
+    bench.advance(0.4)
+    assert got(worker, call) is None
+    bench.advance(0.2)
+    assert got(worker, call) == run.ids()
+
+
+def test_company_ends_the_wait(bench: Bench, client: Peer) -> None:
+    first = submit(client, 4)
+    worker = bench.worker("m:f")
+    call = ask(worker)
+    second = submit(client, 5)
+    assert got(worker, call) is None
+    third = submit(client, 3)
+    assert got(worker, call) == [*first.ids(), *second.ids(), *third.ids()[:1]]
+    call = ask(worker)
+    assert got(worker, call) is None, "the two that are left wait anew"
+    bench.advance(0.6)
+    assert got(worker, call) == third.ids()[1:]
+
+
+def test_others_are_leased_meanwhile(bench: Bench, client: Peer) -> None:
+    submit(client, 3)
+    worker = bench.worker("m:f", "m:g")
+    call = ask(worker)
+    plain = run_of(1)
+    client.call(QUEUE, "submit", "m:g", {}, [[plain.first, b"p"]])
+    assert got(worker, call) == plain.ids()
+
+
+def test_a_limit_makes_the_company_smaller(bench: Bench, client: Peer) -> None:
+    limits = [[{"name": "api", "max_running": 4}, ""]]
+    run = submit(client, 20, limits=limits)
+    worker = bench.worker("m:f")
+    assert got(worker, ask(worker)) == run.ids()[:4]
+    assert got(worker, ask(worker)) is None
+
+
+def test_a_paused_or_cancelled_company_waits_for_nothing(bench: Bench, client: Peer) -> None:
+    run = submit(client, 3)
+    worker = bench.worker("m:f")
+    call = ask(worker)
+    client.call("get_tasks", "cancel", run.ids())
+    bench.advance(1)
+    assert got(worker, call) is None
+    later = submit(client, 2)
+    bench.advance(0.6)
+    assert got(worker, call) == later.ids()
+
+
+def test_a_restart_loses_none(make_bench: Any) -> None:
+    bench = make_bench()
+    run = submit(bench.client(), 3)
+    after = Bench(bench.engine.store, now=bench.now)
+    worker = after.worker("m:f")
+    call = ask(worker)
+    after.advance(0.6)
+    assert got(worker, call) == run.ids()
+
+
+def test_why_says_that_it_waits_for_company(bench: Bench, client: Peer) -> None:
+    run = submit(client, 3)
+    ask(bench.worker("m:f"))
+    assert client.call("get_tasks", "why", run.first)["why"] == (
+        "it waits for others to run with, 0.5 s more at most: up to 10 calls of m:f run as one (coalesce=)"
+    )
