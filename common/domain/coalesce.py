@@ -45,13 +45,13 @@ class Coalesce:
         """``[calls, milliseconds]``."""
         return [self.calls, round(float(self.seconds) * 1000)]  # type: ignore[arg-type]
 
-    @classmethod
-    def from_wire(cls, given: Any) -> Coalesce:
-        """Raises InvalidArgument."""
-        match given:
-            case [int() as calls, int() as ms] if type(calls) is type(ms) is int:
-                return cls(calls, ms / 1000)
-        raise InvalidArgument(f"coalesce is [calls, milliseconds], not {brief(given, 80)}")
+
+def coalesce_from_wire(given: Any) -> Coalesce:
+    """Raises InvalidArgument."""
+    match given:
+        case [int() as calls, int() as ms] if type(calls) is type(ms) is int:
+            return Coalesce(calls, ms / 1000)
+    raise InvalidArgument(f"coalesce is [calls, milliseconds], not {brief(given, 80)}")
 
 
 def check_coalesce(given: object) -> Coalesce | None:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
-from .coalesce import Coalesce
+from .coalesce import Coalesce, coalesce_from_wire
 from .expressions import check_key
 from .limits import LIMITS_OF_TASK_MAX, Limit, limit_from_wire
 from .model import TaskOptions, check_name
@@ -143,7 +143,7 @@ class LaneColumns(NamedTuple):
             tuple(named.values()),
             None if tenant is None else TextColumn.from_wire("tenant", tenant, tasks),
             None if handler is None else FailureHandler.from_wire(handler),
-            Coalesce.from_wire(given["coalesce"]) if "coalesce" in given else None,
+            coalesce_from_wire(given["coalesce"]) if "coalesce" in given else None,
         )
 
     def of_tenant(self, tenant: str) -> LaneColumns:

@@ -68,8 +68,8 @@ from .report_buffer import BYTES_MAX, ReportBuffer
 from .served import ServedTask, ServedTasks, encode_result
 from .start_page import WORDS_BYTES, StartPage
 from .steps import AttemptSteps, LastSteps
-from .together import end_of, item_of
-from .verdict import Verdict, interruption_message, verdict
+from .together_runs import RunsTogether
+from .verdict import interruption_message, verdict
 
 FLUSH_SECONDS: Final = 0.002  # a report waits no longer than this for others to be sent with
 READ_BYTES: Final = 256 * 1024
@@ -80,7 +80,7 @@ WHERE_NOTICE, STRIKE_NOTICE = 4, 5  # for a child that runs many jobs: see concu
 BECAME: Final = int(OutcomeNumber.BECAME)
 
 
-class ChildProcess:
+class ChildProcess(RunsTogether):
     """The loop and its state."""
 
     owns_process = True
@@ -189,11 +189,8 @@ class ChildProcess:
     def _run_block(self, block: Block) -> None:
         """Run the jobs of a block that were not taken back: all at once, or some, before it is looked at what they have left."""
         self._block = block
-        served = self._tasks.get(block.name)
-        if served is not None and served.together > 1:
-            self._flush(self._clock())
+        if (served := self._tasks.get(block.name)) is not None and served.together > 1:
             self._state.begin(block.name, self._clock()).run(self._run_together, block, served)
-            self._reports.end_of_block()
             return
         index, end = 0, len(block.payloads)
         while index < end:
@@ -289,67 +286,6 @@ class ChildProcess:
             now = self._clock()
             self._reports.result(ordinal, body, started, now - clock)
         return now
-
-    def _run_together(self, block: Block, served: ServedTask) -> None:
-        """Run the jobs of a block as one call, and note the report of each. What ends the call ends each of them."""
-        begun: list[int] = []
-        left: list[int] = []
-        for index in range(len(block.payloads)):
-            if self._starts.begin(block.first + index):
-                begun.append(index)
-            elif self._starts.has_left(block.first + index):
-                left.append(block.first + index)
-        ends: dict[int, tuple[Verdict, list[bytes]]] = {}
-        started, clock = self._wall(), self._clock()
-
-        def call() -> None:
-            items: dict[int, Any] = {}
-            for index in begun:
-                self._index = index
-                try:
-                    args, kwargs, _ = decode_work(block.payloads[index])
-                    items[index] = item_of(args, kwargs)
-                except (TimeLimit, CancelRequested):
-                    raise
-                except Exception as error:
-                    ends[index] = verdict(error, block.timeout, __file__), []
-            results = served.run_list(list(items.values())) if items else ()
-            for index, value in zip(items, results, strict=True):
-                ends[index] = end_of(value, block.timeout, encode_result, self._blobs.send, __file__)
-
-        try:
-            try:
-                if begun:
-                    self._cancelled, self._started = False, started
-                    self._index, self._current = begun[-1], block.first + begun[-1]
-                    served.perform_once(call, self.context)
-                    self._current = 0
-            except BaseException as error:
-                self._fork_guard.exit_if_forked(error)
-                self._current = 0
-                ended = verdict(error, block.timeout, __file__)
-                ends = {index: ends.get(index, (ended, [])) for index in begun}
-        except BaseException as late:
-            self._fork_guard.exit_if_forked(late)
-            self._current = 0
-            ended = verdict(late, block.timeout, __file__)
-            ends = {index: ends.get(index, (ended, [])) for index in begun}
-        self._fork_guard.exit_if_forked()
-        self._blobs.here.clear()
-        progress = self._writer.finish() if self._writer.used else None
-        seconds = self._clock() - clock
-        for index in begun:
-            (outcome, body, after), named = ends[index]
-            if self._note is not None:
-                self._index = index
-                self._note_start(block)
-                self._note_end(block, outcome, body)
-            shown = progress if index == begun[-1] else None
-            entry = [block.first + index, int(outcome), body, started, seconds, after, shown]
-            self._reports.other([*entry, named] if named else entry)
-        for ordinal in left:  # reports are in the order of the jobs
-            self._reports.other([ordinal])
-        self._flush(self._clock())
 
     def _perform(self, served: ServedTask, args: list[Any], kwargs: dict[str, Any], style: str | None) -> Any:
         """What is not just a call of the task's function."""

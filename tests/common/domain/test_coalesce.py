@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import tq
-from tq.common.domain.coalesce import Coalesce, check_coalesce
+from tq.common.domain.coalesce import check_coalesce, coalesce_from_wire
 from tq.common.errors import InvalidArgument
 
 
 def test_it_travels_as_calls_and_milliseconds() -> None:
     given = tq.Coalesce(100, seconds=0.5)
     assert given.to_wire() == [100, 500]
-    assert Coalesce.from_wire([100, 500]) == given == tq.Coalesce(100, timedelta(milliseconds=500))
+    assert coalesce_from_wire([100, 500]) == given == tq.Coalesce(100, timedelta(milliseconds=500))
     assert tq.Coalesce(2).seconds == 0.1
 
 
@@ -37,7 +37,7 @@ def test_what_cannot_be_meant_is_refused(given: tuple[Any, ...], why: str) -> No
 @pytest.mark.parametrize("given", [None, [], [5], [5, 5, 5], [True, 5], ["5", 5], [5, 0.5], [1, 5]])
 def test_what_came_is_judged(given: Any) -> None:
     with pytest.raises(InvalidArgument):
-        Coalesce.from_wire(given)
+        coalesce_from_wire(given)
 
 
 def test_a_number_is_none() -> None:

@@ -1,0 +1,106 @@
+"""The part of a child process that runs the jobs of a block as one call (``coalesce=``), for ``loop.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ...common.errors import CancelRequested, TimeLimit
+from ...common.values.codec import decode_work
+from .served import ServedTask, encode_result
+from .together import end_of, item_of
+from .verdict import Verdict, verdict
+
+if TYPE_CHECKING:
+    from ...common.domain.context import Context
+    from .blobs import ChildBlobs
+    from .block import Block
+    from .fork_guard import ForkGuard
+    from .output import OutputWriter
+    from .report_buffer import ReportBuffer
+    from .start_page import StartPage
+
+
+class RunsTogether:
+    """What it needs is the child's."""
+
+    if TYPE_CHECKING:
+        _starts: StartPage
+        _blobs: ChildBlobs
+        _fork_guard: ForkGuard
+        _writer: OutputWriter
+        _reports: ReportBuffer
+        _note: Any
+        _wall: Callable[[], float]
+        _clock: Callable[[], float]
+        _index: int
+        _current: int
+        _started: float
+        _cancelled: bool
+
+        def context(self) -> Context | None: ...
+        def _note_start(self, block: Block) -> None: ...
+        def _note_end(self, block: Block, outcome: int, body: bytes | None) -> None: ...
+        def _flush(self, now: float) -> None: ...
+
+    def _run_together(self, block: Block, served: ServedTask) -> None:
+        """Run the jobs of a block as one call, and note the report of each. What ends the call ends each of them."""
+        self._flush(self._clock())  # it may take long, and what is over does not wait for it
+        begun: list[int] = []
+        left: list[int] = []
+        for index in range(len(block.payloads)):
+            if self._starts.begin(block.first + index):
+                begun.append(index)
+            elif self._starts.has_left(block.first + index):
+                left.append(block.first + index)
+        ends: dict[int, tuple[Verdict, list[bytes]]] = {}
+        started, clock = self._wall(), self._clock()
+
+        def call() -> None:
+            items: dict[int, Any] = {}
+            for index in begun:
+                self._index = index
+                try:
+                    args, kwargs, _ = decode_work(block.payloads[index])
+                    items[index] = item_of(args, kwargs)
+                except (TimeLimit, CancelRequested):
+                    raise
+                except Exception as error:
+                    ends[index] = verdict(error, block.timeout, __file__), []
+            results = served.run_list(list(items.values())) if items else ()
+            for index, value in zip(items, results, strict=True):
+                ends[index] = end_of(value, block.timeout, encode_result, self._blobs.send, __file__)
+
+        try:
+            try:
+                if begun:
+                    self._cancelled, self._started = False, started
+                    self._index, self._current = begun[-1], block.first + begun[-1]
+                    served.perform_once(call, self.context)
+                    self._current = 0
+            except BaseException as error:
+                self._fork_guard.exit_if_forked(error)
+                self._current = 0
+                ended = verdict(error, block.timeout, __file__)
+                ends = {index: ends.get(index, (ended, [])) for index in begun}
+        except BaseException as late:
+            self._fork_guard.exit_if_forked(late)
+            self._current = 0
+            ended = verdict(late, block.timeout, __file__)
+            ends = {index: ends.get(index, (ended, [])) for index in begun}
+        self._fork_guard.exit_if_forked()
+        self._blobs.here.clear()
+        progress = self._writer.finish() if self._writer.used else None
+        seconds = self._clock() - clock
+        for index in begun:
+            (outcome, body, after), named = ends[index]
+            if self._note is not None:
+                self._index = index
+                self._note_start(block)
+                self._note_end(block, outcome, body)
+            shown = progress if index == begun[-1] else None
+            entry = [block.first + index, int(outcome), body, started, seconds, after, shown]
+            self._reports.other([*entry, named] if named else entry)
+        for ordinal in left:  # reports are in the order of the jobs
+            self._reports.other([ordinal])
+        self._flush(self._clock())
