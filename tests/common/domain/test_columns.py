@@ -84,7 +84,7 @@ def test_tasks_with_one_key_have_one_lane_however_many() -> None:
     ("wire", "why"),
     [
         ([], "columns are a map"),
-        ({"colour": "red"}, "may have limits, on_failure, tenant"),
+        ({"colour": "red"}, "may have coalesce, limits, on_failure, tenant"),
         ({"limits": "smtp"}, "a list of at most 8"),
         ({"limits": ["smtp"]}, "is [limit, column] or [limit, column, units]"),
         ({"limits": [[SMTP.to_wire(), "", 0]]}, "units is a whole number from 1"),
