@@ -95,6 +95,14 @@ def test_a_limit_makes_the_company_smaller(bench: Bench, client: Peer) -> None:
     assert got(worker, ask(worker)) is None
 
 
+def test_those_whose_keys_alternate_run_with_those_of_their_key(bench: Bench, client: Peer) -> None:
+    limits = [[{"name": "host", "max_running": 100}, [["a", "b"], [0, 1] * 10]]]
+    run = submit(client, 20, calls=5, limits=limits)
+    worker = bench.worker("m:f")
+    first, second = got(worker, ask(worker)), got(worker, ask(worker))
+    assert {tuple(first or ()), tuple(second or ())} == {tuple(run.ids()[0:10:2]), tuple(run.ids()[1:10:2])}
+
+
 def test_a_paused_or_cancelled_company_waits_for_nothing(bench: Bench, client: Peer) -> None:
     run = submit(client, 3)
     worker = bench.worker("m:f")
