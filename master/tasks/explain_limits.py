@@ -12,7 +12,7 @@ from .routes import Routes
 def lane_of(engine: Engine, id: bytes) -> Route | None:
     """None: no task has a limit or a tenant or runs together with others, or this one is not there."""
     routes = engine.part(Routes)
-    if not routes.of_limit and not routes.tenants.are_several and not routes.has_together:
+    if not routes.of_limit and not routes.tenants.are_several and not routes.lanes.held.had_company:
         return None
     lane_of, lanes = routes.mixed.lane_of, routes.by_number
     return next((lane_of(lanes[found.route], found.seq) for found in engine.store.find([id])), None)

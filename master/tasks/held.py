@@ -42,6 +42,7 @@ class HeldLanes:
         self._first_of = first_of
         self._waiting: dict[LimitKey, list[Entry]] = {}
         self._freed: dict[LimitKey, None] = {}  # may have room for some that wait
+        self.had_company = False  # some lane has waited for company
         self.is_behind = False  # the last ``wake`` has not looked at all that it was to look at
         self.timers: dict[
             LimitKey, int
@@ -101,6 +102,7 @@ class HeldLanes:
             lane.company_until = now + ms
         if lane.ready >= calls or now >= lane.company_until:
             return False
+        self.had_company = True
         lane.held = (COMPANY, str(lane.number))
         lane.place = lane.place or UNKNOWN
         self._waiting[lane.held] = [(lane.place, lane.number, lane)]

@@ -65,7 +65,6 @@ class Routes(Part):
         )
         self.mixed = MixedArrays(store, self.lanes, self.lane, self._is_unused, self._runs_no_more)
         self.of_limit: dict[str, dict[Route, None]] = {}  # lanes, by the name of a limit that they have
-        self.has_together = False  # there was a lane whose tasks run together
         self._wanted: dict[Route, None] = {}  # lanes without a task that were asked for in this transaction,
         self._unused: dict[Route, None] = {}  # or before it
         self._by_name: dict[tuple[str, str, LaneKey], Route] = {}
@@ -270,7 +269,6 @@ class Routes(Part):
         if plain is None:
             self.plain[number] = route
         self.by_number[number] = names[queue_name, task, key] = route
-        self.has_together |= route.runs_together
         for name, _, _ in key.limits:
             self.of_limit.setdefault(name, {})[route] = None
         if key.needs:
