@@ -72,7 +72,7 @@ class LaneKey(NamedTuple):
         tenant, limits, needs, *others = unpack(kept)
         named = tuple((name, key, units) for name, key, units in limits)
         usual: tuple[Any, ...] = (b"", False, "", ALONE)
-        handler, is_mixed, owner, (calls, ms) = [*others, *usual[len(others) :]]
+        handler, is_mixed, owner, (calls, ms) = tuple(others) + usual[len(others) :]
         return cls(tenant, named, needs, handler, is_mixed, owner, (calls, ms))
 
 
