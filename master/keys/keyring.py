@@ -81,7 +81,7 @@ class Keyring(Part):
             raise InvalidArgument(f"there is no key {key_id!r}; `tq keys list` shows them")
         if key_id in self._unstored:
             raise InvalidArgument(
-                f"key {key_id!r} is made anew with each start of the master and has no quota"
+                f"key {key_id!r} is another one after each start of the master and has no quota"
             )
         self.put(replace(verifier, quota=verifier.quota.with_changes(changes)))
 
