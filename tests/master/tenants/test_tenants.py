@@ -187,7 +187,7 @@ def test_whatever_comes_no_cap_is_exceeded_and_all_tasks_end(bench: Bench, seed:
 
 
 @pytest.mark.parametrize("weights", [(1, 1, 1, 1), (1, 2, 3, 10), (1000, 1, 1, 5)])
-def test_nobody_starves_before_each_other_tenant_has_had_one_turn(weights: tuple[int, ...]) -> None:
+def test_none_starves_before_each_other_tenant_has_had_one_turn(weights: tuple[int, ...]) -> None:
     turns = TenantTurns()
     chance = random.Random(sum(weights))  # noqa: S311 - the same history every time
     tenants = [turns.of(str(number)) for number in range(len(weights))]
