@@ -45,13 +45,14 @@ class Measured:
     def client(self, role: str) -> App:
         return App(self.url, self.key(role).read_text("utf-8"), role=role)
 
-    def start_worker(self, slots: int, allow: str | None = None) -> None:
+    def start_worker(self, slots: int, allow: str | None = None, options: Sequence[str] = ()) -> None:
         self.worker = self._start(
             "tq.worker.cli",
             f"--connect=127.0.0.1:{self.port}",
             f"--authkey-file={self.key('worker')}",
             f"--slots={slots}",
             *([] if allow is None else [f"--allow={allow}"]),
+            *options,
             str(TASKS),
         )
         self.app.named("bench_tasks:nothing").map([None] * slots).wait(START_SECONDS_MAX)
@@ -122,6 +123,7 @@ def cluster(
     durability: str = "fsync",
     allow: str | None = None,
     master_options: Sequence[str] = (),
+    worker_options: Sequence[str] = (),
 ) -> Iterator[Measured]:
     """A master, and a worker unless ``slots`` is 0; everything is stopped and removed at the end. ``allow``: of the
     worker."""
@@ -129,7 +131,7 @@ def cluster(
         measured = Measured(Path(name), [f"--durability={durability}", *master_options])
         try:
             if slots:
-                measured.start_worker(slots, allow)
+                measured.start_worker(slots, allow, worker_options)
             yield measured
         finally:
             measured.stop()

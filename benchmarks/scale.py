@@ -40,6 +40,8 @@ class Scale:
     chained_tasks: int
     paired_tasks: int  # leaves of a tree, a power of two
     crawled_urls: int
+    controlled_tasks: int  # of one map
+    controlled_pairs: int
 
 
 FULL: Final = Scale(
@@ -73,6 +75,8 @@ FULL: Final = Scale(
     chained_tasks=1_000,
     paired_tasks=4_096,
     crawled_urls=50_000,
+    controlled_tasks=15_000,
+    controlled_pairs=9,
 )
 
 QUICK: Final = Scale(
@@ -106,4 +110,6 @@ QUICK: Final = Scale(
     chained_tasks=100,
     paired_tasks=256,
     crawled_urls=2_000,
+    controlled_tasks=1_000,
+    controlled_pairs=1,
 )

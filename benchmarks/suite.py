@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from .backlog import backlog
+from .controls import controls
 from .crawl import crawl
 from .crowd import crowd
 from .ended import ended
@@ -44,6 +45,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "transactions": transactions,
     "graphs": graphs,
     "crawl": crawl,
+    "controls": controls,
     "peers": peers,
 }
 

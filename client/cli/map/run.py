@@ -172,7 +172,7 @@ class Run:
                 self._accept(item)
             if not self._source.has_records:
                 break
-        if not self._source.has_records or not self._window.room:
+        if not self._source.has_records or not self._window.takes_more:
             self._submission.send()  # nothing more comes at once
         if self._source.is_exhausted and self._journal is not None:
             self._journal.finished.check_end(self._source.last_number)
@@ -181,7 +181,7 @@ class Run:
     def _may_take(self) -> bool:
         return (
             self._source.has_records
-            and self._window.room > 0
+            and self._window.takes_more
             and self._submission.calls_under_way < CALLS_UNDER_WAY
             and not self._unwatched
         )

@@ -16,8 +16,13 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
+from typing import Final
 
 from .items import Item
+
+REFILL_SHARE: Final = (
+    16  # of what is inside: so large a part comes in together, and not one item for each that has ended
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +76,11 @@ class Window:
             return 0
         by_weight = int(left / self._result_bytes) if self._result_bytes else self._items_max
         return max(0, min(self._items_max - inside, by_weight))
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether it is time for more to come in."""
+        return self.room > len(self) // REFILL_SHARE
 
     @property
     def is_overweight(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tq.client.cli.map.items import Item
@@ -150,3 +151,24 @@ def test_whatever_happens_it_stays_bounded_and_gives_everything_once(
     assert not ordered or taken == sorted(taken)
     assert window.is_done
     assert window.room == 8
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_more_comes_in_when_a_part_of_the_window_is_free_and_not_for_each_item_that_ended(
+    ordered: bool,
+) -> None:
+    window = Window(items_max=32, bytes_max=10**6, ordered=ordered)
+    for number in range(1, 33):
+        assert window.takes_more == (number < 32)
+        window.add(entry(number))
+    takes = []
+    for number in range(1, 4):
+        takes.append(window.takes_more)
+        window.end(number.to_bytes(16, "big"), DONE, b"")
+        assert len(window.take(9)) == 1
+        assert window.room == number
+    assert [*takes, window.takes_more] == [False, False, True, True]
+
+
+def test_a_window_in_which_nothing_is_always_takes_an_item() -> None:
+    assert Window(items_max=1, bytes_max=1, ordered=True).takes_more
