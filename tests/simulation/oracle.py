@@ -417,6 +417,7 @@ class Oracle:
 
     def started(self, worker: Worker, id: bytes, attempt: int, number: int, who: str) -> None:
         self.note("started", id=id, attempt=attempt, number=number, who=who)
+        self._spared.discard((id, attempt))  # it had not begun when its process died
         if (worker.node, id, attempt) in self._dropped:
             raise Broken(
                 "I7", f"attempt {attempt} was started by a worker that had been ordered to drop it", id
