@@ -226,7 +226,9 @@ class Lanes:
             if rank is not None and lane.place is not None and lane.place.rank != rank:
                 self._put(lane, lane.place)
                 break
-            most = lane.key.coalesce[0] if lane.runs_together else want
+            # In turns no tenant is chosen for more than its share: of too many the store would take the oldest, whosever they are.
+            most = want if rank is None else want - giving
+            most = lane.key.coalesce[0] if lane.runs_together else most
             room = min(most, lane.ready, self.held.room(lane, now, reserved))
             if lane.key.needs and room:
                 fits = self._placements.room(self._fit.worker, lane.number)

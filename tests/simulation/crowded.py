@@ -99,7 +99,7 @@ class CrowdLaws:
             str, tuple[bytes, int]
         ] = {}  # of each key that cools down: the last one, and when
         self._bound = 0
-        self._waiting: set[str] = set()  # tenants with something ready
+        self._waiting: dict[str, set[bytes]] = {}  # by tenant, what of it is ready
         self._missed: dict[str, Counter[str]] = {}  # by these: how often others were served since
         self.count = 0  # of answers in which one tenant was served and another one waited
 
@@ -179,7 +179,10 @@ class CrowdLaws:
         for tenant in list(self._missed):
             if tenant not in waiting:
                 del self._missed[tenant]
-        for tenant in waiting & self._waiting:
+        for tenant, ids in waiting.items():
+            if ids.isdisjoint(self._waiting.get(tenant, ())):
+                self._missed.pop(tenant, None)  # it had nothing ready in between
+                continue
             missed = self._missed.setdefault(tenant, Counter())
             for tasks in served.values():
                 if tenant in tasks:
@@ -196,9 +199,13 @@ class CrowdLaws:
                     )
         self._waiting = waiting
 
-    def _ready_tenants(self, ask: Ask) -> set[str]:
+    def _ready_tenants(self, ask: Ask) -> dict[str, set[bytes]]:
         ids = [row[0] for row in ask(WAITING)]
         for first, place, length in ask(WAITING_RUNS):
             ids += [id_behind(first, place + number) for number in range(length)]
-        specs = (self._specs.get(id) for id in ids)
-        return {spec.tenant for spec in specs if spec is not None and "expires" not in spec.options} - {""}
+        found: dict[str, set[bytes]] = {}
+        for id in ids:
+            spec = self._specs.get(id)
+            if spec is not None and spec.tenant and "expires" not in spec.options:
+                found.setdefault(spec.tenant, set()).add(id)
+        return found
