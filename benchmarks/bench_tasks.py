@@ -16,6 +16,11 @@ def nothing(value: Any) -> Any:
 
 
 @app.task
+async def nothing_later(value: Any) -> Any:
+    return value
+
+
+@app.task
 def total(values: list[Any]) -> int:
     return len(values)
 

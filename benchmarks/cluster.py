@@ -57,6 +57,18 @@ class Measured:
         )
         self.app.named("bench_tasks:nothing").map([None] * slots).wait(START_SECONDS_MAX)
 
+    def start_pools(self, *pools: str) -> None:
+        """A worker with several pools."""
+        self.worker = self._start(
+            "tq.worker.cli",
+            f"--connect=127.0.0.1:{self.port}",
+            f"--authkey-file={self.key('worker')}",
+            *(f"--pool={pool}" for pool in pools),
+            str(TASKS),
+        )
+        for name in ("nothing", "nothing_later"):
+            self.app.named(f"bench_tasks:{name}").map([None]).wait(START_SECONDS_MAX)
+
     def start_fetching_worker(self, pool: str) -> None:
         """One that fetches URLs of this host, too, in the queue ``fetch``."""
         self.worker = self._start(

@@ -39,7 +39,7 @@ PEERS: Final = {
 def rows(numbers: Numbers, notes: Mapping[str, str]) -> list[Row]:
     """The table, as far as there are numbers for it."""
     made: list[Row] = []
-    for maker in (_noop, _enqueue, _trips, _backlog, _short, _values, _crowd, _idle, _restart):
+    for maker in (_noop, _async, _enqueue, _trips, _backlog, _short, _values, _crowd, _idle, _restart):
         try:
             made += maker(numbers)
         except KeyError:
@@ -161,6 +161,18 @@ def _noop(numbers: Numbers) -> list[Row]:
     goal = Goal(words="≤ 9 µs", value=each, bound=9e-6, most=True)
     title = "… processor time a task, all processes"
     return [*made, Row(title=title, figure=show_seconds(each), beside=beside, goal=goal)]
+
+
+def _async(numbers: Numbers) -> list[Row]:
+    rate, other = numbers["async.async.tasks"], numbers["async.process.tasks"]
+    each, other_each = numbers["async.async.busy_seconds"], numbers["async.process.busy_seconds"]
+    beside = f"functions in `process:2` of the same worker: {show_rate(other)}"
+    title = "no-op coroutines in `async:500`, one process"
+    spent = f"functions: {show_seconds(other_each)} ({each / other_each:.1f} ×)"
+    return [
+        Row(title=title, figure=f"{show_rate(rate)} ({rate / other:.2f} ×)", beside=beside),
+        Row(title="… processor time a task, all processes", figure=show_seconds(each), beside=spent),
+    ]
 
 
 def _enqueue(numbers: Numbers) -> list[Row]:

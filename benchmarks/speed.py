@@ -36,6 +36,21 @@ def noop(scale: Scale) -> Readings:
     return Readings(numbers={"noop.tasks": rate, "noop.enqueue": stored, "noop.busy_seconds": each, **shares})
 
 
+def async_noop(scale: Scale) -> Readings:
+    """``async.KIND.tasks`` a second and ``async.KIND.busy_seconds`` a task: no-op functions in a pool of processes and no-op coroutines in
+    an async pool of the same worker, in turns."""
+    numbers: dict[str, float] = {}
+    tasks = scale.noop_tasks // 2
+    with cluster(slots=0) as measured:
+        measured.start_pools(f"process:{SLOTS}", "async:500")
+        for kind, name in (("process", "nothing"), ("async", "nothing_later")):
+            end_to_end(measured, WARM_UP_TASKS, name)
+            before = sum(busy(measured).values())
+            numbers[f"async.{kind}.tasks"], _ = end_to_end(measured, tasks, name)
+            numbers[f"async.{kind}.busy_seconds"] = (sum(busy(measured).values()) - before) / tasks
+    return Readings(numbers=numbers)
+
+
 def enqueue(scale: Scale) -> Readings:
     """``enqueue.tasks`` a second by ``map`` from one client, with no worker there."""
     with cluster(slots=0) as measured:
@@ -79,9 +94,9 @@ def busy(measured: Measured) -> dict[str, float]:
     return {who: sum(sum(one.cpu_times()[:2]) for one in ones) for who, ones in processes.items()}
 
 
-def end_to_end(measured: Measured, tasks: int) -> tuple[float, float]:
+def end_to_end(measured: Measured, tasks: int, name: str = "nothing") -> tuple[float, float]:
     """Tasks per second until the last result is here, and until the last task is stored."""
-    submitter = measured.app.named("bench_tasks:nothing")
+    submitter = measured.app.named(f"bench_tasks:{name}")
     began = time.perf_counter()
     handles = submitter.map(range(tasks))
     stored = time.perf_counter()

@@ -21,7 +21,7 @@ from .purge import purge
 from .readings import Gathered, Measurement
 from .scale import Scale
 from .singles import singles
-from .speed import enqueue, noop, short, trips
+from .speed import async_noop, enqueue, noop, short, trips
 from .stdlib_peers import stdlib_peers
 from .transactions import transactions
 from .values import values
@@ -30,6 +30,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "floor": floor,
     "floor-arrays": floor_arrays,
     "noop": noop,
+    "async": async_noop,
     "stdlib-peers": stdlib_peers,
     "pools": pools,
     "enqueue": enqueue,

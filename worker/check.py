@@ -121,6 +121,7 @@ async def _check_modules(found: Checkup, settings: WorkerSettings) -> None:
         found.ok("tasks", "\n".join([*names[:TASKS_SHOWN], *more]))
     finally:
         supervisor.stop()
+        supervisor.close()
 
 
 def _check_slots(found: Checkup, settings: WorkerSettings) -> None:
@@ -128,6 +129,9 @@ def _check_slots(found: Checkup, settings: WorkerSettings) -> None:
     queues = ", ".join(served_queues(settings)) or "every queue the key may read"
     if settings.pools:
         found.ok("pools", f"{', '.join(map(str, settings.pools))} on {cores} cores, for {queues}")
+    elif settings.autoscale is not None:
+        least, most = settings.autoscale
+        found.ok("autoscale", f"{least} to {most} processes on {cores} cores, for {queues}")
     else:
         found.ok("slots", f"{settings.slots} processes on {cores} cores, for {queues}")
 

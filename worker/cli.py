@@ -14,6 +14,7 @@ import click
 from ..common.auth.key_files import take_authkey
 from ..common.auth.keys import Credential
 from ..common.domain.model import Role
+from ..common.domain.naming import SWITCHES, switches_missing
 from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError, see
 from ..common.runtime.command_line import CHECK, OneScreen, first_word, flags, show
 from ..common.runtime.config import HERE, WorkerSettings, load_settings
@@ -56,6 +57,11 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
     metavar="KIND:N",
     help="process:2, thread:50, async:500; @QUEUE behind it.",
 )
+@click.option("--autoscale", metavar="MIN,MAX", hidden=True, help="As many processes as there is work for.")
+@click.option(
+    "--preload", multiple=True, metavar="MODULE", hidden=True, help="Import it once for all children."
+)
+@click.option("--watch", is_flag=True, hidden=True, help="Load code that has changed, without a new start.")
 @click.option("--queue", "queues", multiple=True, metavar="GLOB", help="Serve only these queues.  [all]")
 @click.option("--allow", multiple=True, metavar="GLOB", help="Run these callables as well: 'math.*'.")
 @click.option("--allow-shell", is_flag=True, help="Run any program for any client.")
@@ -98,6 +104,7 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     for name in ("labels", "resources"):
         options[name] = ",".join(options[name])
     slots_and_pools = options["slots"] is not None and bool(options["pools"])
+    slots_and_range = options["slots"] is not None and options["autoscale"] is not None
     if (results := options.pop("results")) is not None:
         options["apply"] = f"{options['apply'] or ''} > {results}"
     given = {name: None if value in ("", ()) or value is False else value for name, value in options.items()}
@@ -110,6 +117,10 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
         if slots_and_pools:
             raise ConfigError(
                 f"--slots {settings.slots} and --pool: say it in one, --pool process:{settings.slots}"
+            )
+        if slots_and_range:
+            raise ConfigError(
+                "--slots and --autoscale: --slots is how many there are always, --autoscale MIN,MAX how many there may be; write one"
             )
         applied_queues(settings)
         if not (settings.sources or settings.allow):
@@ -161,8 +172,7 @@ async def _work(settings: WorkerSettings, credential: Credential, log: EventLog,
         else:  # the banner is for people: the program that reads the pipe has one of its own
             event_pipe.serves([name for name, _ in supervisor.tasks])
         freeze_started()
-        slots = sum(pool.slots for pool in settings.all_pools)
-        log.event("worker.started", slots=slots, tasks=len(supervisor.tasks), pid=os.getpid())
+        log.event("worker.started", slots=supervisor.slots, tasks=len(supervisor.tasks), pid=os.getpid())
         attendant.ready()
         code = await supervisor.run()
     finally:
@@ -184,8 +194,7 @@ def _metrics(
     for pool in supervisor.pools:
         pool.calls.meters = meters
     log.counted = meters.events
-    slots = sum(pool.slots for pool in settings.all_pools)
-    return Exposition(WorkerMetrics(supervisor, meters, slots).take).page, meters.lag.observe
+    return Exposition(WorkerMetrics(supervisor, meters).take).page, meters.lag.observe
 
 
 def _of_dev(settings: WorkerSettings) -> tuple[WorkerSettings, str]:
@@ -208,10 +217,14 @@ def _banner(settings: WorkerSettings, tasks: list[list[str]]) -> str:
     more = f"\n    … and {len(tasks) - 20} more" if len(tasks) > 20 else ""
     serves = f"\n  serves\n{shown}{more}" if tasks else ""
     allows = f"\n  allows {', '.join(settings.allow)}" if settings.allow else ""
+    if left_out := switches_missing(settings.allow, settings.sources):
+        allows += f"\n  but not {', '.join(f'{one} ({SWITCHES[one]})' for one in left_out)}"
     example = f"tq submit {tasks[0][0] if tasks else 'module:function'} … --wait"
     following = f"\n  next   from a program, or:  {example}"
     if settings.pools:
         slots = ", ".join(map(str, settings.pools))
+    elif settings.autoscale is not None:
+        slots = "{} to {} slots".format(*settings.autoscale)
     else:
         slots = "1 slot" if settings.slots == 1 else f"{settings.slots} slots"
     return f"tq-worker {VERSION}: {slots} for {masters}{serves}{allows}{following}"

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
+from ...common.domain.context import is_of_task
 from ...common.errors import ConfigError
 
 GEVENT: Final = "monkey.patch_all(thread=False, queue=False, subprocess=False)"
@@ -32,6 +33,11 @@ def check_processes() -> None:
 def _check(modules: Sequence[str]) -> None:
     gevent: Any = sys.modules.get("gevent.monkey")
     replaced = [] if gevent is None else [name for name in modules if gevent.is_module_patched(name)]
+    if replaced and is_of_task():
+        raise ConfigError(
+            "a task in a gevent pool cannot call its App: it could wait without end there; give it another pool, as in "
+            "--pool thread:50@QUEUE"
+        )
     if replaced:
         raise ConfigError(_refusal("gevent", replaced[0], GEVENT))
     eventlet: Any = sys.modules.get("eventlet.patcher")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidArgument
@@ -10,7 +10,7 @@ from ..values.brief import brief
 from .model import NOTE_CHARS_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import timedelta
     from logging import LoggerAdapter
 
@@ -63,6 +63,8 @@ class Context:
         name: Name of the task.
         token: Name of this attempt's lease, which no other attempt ever has: for a service that accepts a token once.
         deadline: Unix seconds at which its time limit is reached; None without one.
+        indexes: Which units of its worker's resources are its own, by resource: ``{"gpu": ("1",)}``. Only what it has by
+            ``needs=``, and whose units are distinguished.
 
     Example::
 
@@ -78,6 +80,7 @@ class Context:
     name: str
     token: str  # of this attempt's lease: no other attempt ever has the same; for fencing side effects
     deadline: float | None  # Unix seconds at which its time limit is reached; None: no limit
+    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def cancelled(self) -> bool:

@@ -8,6 +8,7 @@ write instead.
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -30,6 +31,8 @@ HTTP_PRIVATE: Final = "--http-private"  # from the worker's own network as well
 APPLY: Final = "--apply="  # begins the source that is one function, for the items of queues
 
 SWITCHES: Final = {SHELL_TASKS: ALLOW_SHELL, HTTP_TASKS: ALLOW_HTTP}
+_OFFERED: Final = {SHELL_TASKS: ("run",), HTTP_TASKS: ("fetch",)}  # the tasks of these modules
+_WILD: Final = re.compile(r"[*?[]")
 
 
 def switch_of(module: str) -> str | None:
@@ -37,6 +40,20 @@ def switch_of(module: str) -> str | None:
     return next(
         (switch for name, switch in SWITCHES.items() if module == name or module.startswith(f"{name}.")), None
     )
+
+
+def switches_missing(patterns: Sequence[str], given: Sequence[str]) -> list[str]:
+    """The modules that these patterns cover and that are not served all the same, for want of the option of each."""
+    return [
+        module
+        for module, switch in SWITCHES.items()
+        if switch not in given and any(fits_any(f"{module}.{name}", patterns) for name in _OFFERED[module])
+    ]
+
+
+def needs_switch(pattern: str) -> str | None:
+    """The option without which nothing that this pattern covers is served; None: it covers other callables as well."""
+    return switch_of(_WILD.split(pattern, maxsplit=1)[0].rstrip("."))
 
 
 def callable_name(function: Callable[..., Any]) -> str:

@@ -30,6 +30,9 @@ def granted(
             last = (row.route, row.timeout)
             route = routes.by_number[row.route]
             groups.append([route.queue.name, route.task, row.timeout, []])
+            placing = routes.placements.lanes.get(row.route)
+            if placing is not None and placing.needs:
+                groups[-1].append(dict(placing.needs))
         number = row.attempt - row.returned
         if isinstance(row, LeasedSlice):
             where = row.seq, row.stop, row.id, row.route

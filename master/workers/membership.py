@@ -18,7 +18,6 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from ...common.errors import InvalidArgument, ProtocolError
-from ...common.values.brief import brief
 from ...common.values.failure import Failure
 from ..engine.accounts import Account, Resource
 from ..engine.agenda import Agenda
@@ -36,9 +35,8 @@ from ..tasks.reports import held_rows
 from ..tasks.route import Capability, CapabilityKey
 from ..tasks.routes import Routes
 from .membership_log import MembershipLog
-from .worker_info import WorkerInfo
+from .worker_info import BeatFacts, WorkerInfo
 
-MEMORY_BYTES_MAX: Final = 2**53
 ORDERS_MIN: Final = 1_000  # kept for a worker that does not ask for orders, before obsolete ones are removed
 FORGET_ABSENT_MS: Final = 3_600_000  # an absent worker without leases is listed for an hour
 WORKER_BYTES: Final = 1_024  # memory of a listed worker, besides its announcement
@@ -203,19 +201,15 @@ class Membership(Part):
     def beat(self, session: Session, started: list[Any], facts: Any, now: Now) -> None:
         """Note the tasks that a worker runs, at most one for each child. ``facts``: None if the beat has no more."""
         worker = self.of(session)
+        said = None if facts is None else BeatFacts.of(facts)
+        if said is not None and said.slots and worker.info is not None:
+            worker.info.slots = said.slots
         slots = worker.info.slots + worker.info.lent if worker.info is not None else 0
         worker.started = frozenset(self._completion.began(held_rows(started[:slots]), now))
-        if facts is None:
+        if said is None:
             return
-        if not isinstance(facts, dict):
-            raise InvalidArgument(f"beat: facts are a map, not {brief(facts)}")
-        memory = facts.get("memory_bytes")
-        if memory is not None and (type(memory) is not int or not 0 <= memory <= MEMORY_BYTES_MAX):
-            raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {brief(memory)}")
-        worker.memory_bytes = memory
-        if (
-            facts.get("draining") is True
-        ):  # its parked lease calls are not answered: it would only return the tasks
+        worker.memory_bytes = said.memory_bytes
+        if said.draining:  # its parked lease calls are not answered: it would only return the tasks
             worker.draining = True
             _unpark_leases(worker)
             _seat(self._routes, worker)

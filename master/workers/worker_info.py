@@ -7,7 +7,7 @@ length, and all texts together are charged to the worker's key.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ...common.domain.amounts import check_amount
 from ...common.domain.placing import RESOURCES_MAX
@@ -25,6 +25,7 @@ LABEL_CHARS_MAX: Final = 255  # of the name, and of the value
 HOST_CHARS_MAX: Final = 255  # the longest name in the DNS
 VERSION_CHARS_MAX: Final = 64
 SLOTS_MAX: Final = 65_536
+MEMORY_BYTES_MAX: Final = 2**53
 LENT_MAX: Final = 1_000 * SLOTS_MAX
 PID_MAX: Final = 2**63 - 1  # the largest integer that the store can keep
 POOLS_MAX: Final = 16
@@ -139,6 +140,25 @@ class WorkerInfo:
             longest = max(map(len, texts), default=0)
             if longest > most:
                 raise InvalidArgument(f"announce: {what} of {longest:,} characters; at most {most:,}")
+
+
+class BeatFacts(NamedTuple):
+    """What a heartbeat says besides what runs. ``slots``: how many tasks run at a time from now on; 0: as before."""
+
+    memory_bytes: int | None
+    slots: int
+    draining: bool
+
+    @classmethod
+    def of(cls, facts: Any) -> BeatFacts:
+        if not isinstance(facts, dict):
+            raise InvalidArgument(f"beat: facts are a map, not {brief(facts)}")
+        memory, slots = facts.get("memory_bytes"), facts.get("slots", 0)
+        if memory is not None and (type(memory) is not int or not 0 <= memory <= MEMORY_BYTES_MAX):
+            raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {brief(memory)}")
+        if type(slots) is not int or not ("slots" not in facts or 1 <= slots <= SLOTS_MAX):
+            raise InvalidArgument(f"beat: slots is a number from 1 to {SLOTS_MAX:,}, not {brief(slots)}")
+        return cls(memory, slots, facts.get("draining") is True)
 
 
 def _at_most(what: str, count: int, most: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from pathlib import Path
 
 import tq
 
@@ -35,3 +36,20 @@ async def nap(seconds: float) -> int:
     asyncio.get_running_loop().call_later(seconds, over.set)
     await over.wait()
     return os.getpid()
+
+
+@app.task
+def gather(folder: str, others: int) -> int:
+    """Until as many run, each in a process of its own."""
+    here = Path(folder)
+    (here / str(os.getpid())).touch()
+    while len(list(here.iterdir())) < others:
+        threading.Event().wait(0.02)
+    return os.getpid()
+
+
+@app.task
+def both() -> tuple[int, int]:
+    """Where this runs, and where another task does that it waits for."""
+    other, _ = where.submit().result(timeout=30)
+    return os.getpid(), other

@@ -50,3 +50,15 @@ def test_each_pool_of_a_worker_runs_its_own_and_one_that_is_full_holds_up_no_oth
             handle.cancel()
         ended = {tasks.nap.submit(0).result(WAIT_SECONDS)}
         assert not ended & {process, thread}
+
+
+def test_a_pool_grows_to_what_waits_beside_one_of_greenlets(tasks: Any, tmp_path: Path) -> None:
+    with tq.throwaway_cluster(tasks.app, pools=["process:1-3", "gevent:20@web"]):
+        gathering = [tasks.gather.submit(str(tmp_path), 3) for _ in range(3)]
+        pids = {handle.result(WAIT_SECONDS) for handle in gathering}
+        assert len(pids) == 3
+        greenlets = {tasks.where.using(queue="web").submit().result(WAIT_SECONDS)[0] for _ in range(10)}
+        assert len(greenlets) == 1
+        assert greenlets.isdisjoint(pids)
+        with pytest.raises(tq.TaskError, match="a task in a gevent pool cannot call its App"):
+            tasks.both.using(queue="web").submit().result(WAIT_SECONDS)

@@ -49,6 +49,8 @@ NAMED: Final = {
         "worker/pools/thread_worker.py",
         "step",
     ): "the supervisor's `drain` or `stop`, by the program that started it",
+    ("worker/child/coroutines.py", "task.cancel"): "asyncio's own; there is nothing behind it",
+    ("worker/pools/processes.py", "died"): "`ChildHandle._died`, which is contained",
     (
         "worker/supervisor/runner_pool.py",
         "lambda: retired.signal(kill=True)",

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tq.common.domain.id_runs import IdRun, ids_named
+from tq.common.domain.indexes import Indexes
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.failure import Failure
 from tq.worker.agent.agent import Agent
@@ -96,14 +97,23 @@ class SimulatedChild:
 class Workshop:
     """An agent and lists of the effects it had."""
 
-    def __init__(self, slots: int = 2, *, connected: bool = True, places: int = 0, **limits: int) -> None:
-        """``places``: how many jobs each child runs at a time; 0: one after the other."""
+    def __init__(
+        self,
+        slots: int = 2,
+        *,
+        connected: bool = True,
+        places: int = 0,
+        indexes: Indexes | None = None,
+        **limits: int,
+    ) -> None:
+        """``places``: how many jobs each child runs at a time; 0: one after the other. ``indexes``: see ``worker/agent/allotting.py``."""
         self.now, self.reports = 1_000.0, list[tuple[str, dict[str, Any]]]()
         self.sims: dict[int, SimulatedChild] = {}
         self.leases: deque[int] = deque()  # what unanswered lease calls want
         self.finishing: deque[list[Row]] = deque()  # the rows of unanswered finish calls
         self.released: list[Row] = []
         self.starts: deque[list[bytes]] = deque()  # unanswered announcements of suspects
+        self.given: dict[int, dict[str, list[str]]] = {}  # units of resources, by ordinal
         self.notices: list[tuple[int, int, str]] = []
         self.signals: list[tuple[int, bool]] = []
         self.dumped: list[int] = []
@@ -111,7 +121,8 @@ class Workshop:
         self.retired: list[int] = []
         self.replaced: list[int] = []
         self.beats: dict[int, tuple[int, int]] = {}  # of loops that stand still
-        self.starved_share = 0.0  # of the time that loops have no processor
+        self.starved_share = 0.0  # of the time that loops have no processor,
+        self.own_threads_share = 0.0  # and that threads of their own process have Python's lock
         self._beats = itertools.count()
         self.lends: deque[tuple[int, bytes, list[IdRun], int]] = (
             deque()
@@ -128,6 +139,7 @@ class Workshop:
             kill_grace_seconds=KILL_GRACE_SECONDS,
             report=lambda action, **fields: self.reports.append((action, fields)),
             concurrent=Concurrency(places, self) if places else None,
+            indexes=indexes,
             **limits,
         )
         for _ in range(slots):
@@ -144,6 +156,10 @@ class Workshop:
         assert jobs[0].ordinal > sim.words[TAKEN]
         sim.last_sent = jobs[-1].ordinal
         self.swift.append(is_swift)
+        for run in runs:
+            if run.given:
+                assert len(run) == len(jobs) == 1
+                self.given[run.ordinal] = run.given
         for job in jobs:
             sim.jobs[job.ordinal] = job
             sim.unstarted.append(job.ordinal)
@@ -180,8 +196,8 @@ class Workshop:
     def beat(self, child: int) -> tuple[int, int]:
         return self.beats.get(child, (next(self._beats), 0))
 
-    def starved(self, child: int, now: float) -> float:
-        return now * self.starved_share
+    def starved(self, child: int, now: float) -> tuple[float, float]:
+        return now * self.starved_share, now * self.own_threads_share
 
     def stack(self, child: int, ordinal: int) -> str:
         return f"the stack of job {ordinal}"
@@ -289,11 +305,13 @@ class Workshop:
         name: str = "m:f",
         timeout: float | None = None,
         lease: bytes = LEASE,
+        needs: dict[str, int] | None = None,
     ) -> list[bytes]:
         """Answer the oldest lease call; the ids."""
         entries = self.tasks(tasks) if isinstance(tasks, int) else tasks
         self.leases.popleft()
-        self.agent.granted(lease, [["q", name, timeout, as_granted(entries)]], self.now)
+        group: Row = ["q", name, timeout, as_granted(entries)]
+        self.agent.granted(lease, [[*group, needs] if needs else group], self.now)
         return [entry[0] for entry in entries]
 
     @property

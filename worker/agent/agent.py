@@ -23,6 +23,8 @@ from typing import Any, Final
 
 from ...common.domain.id_runs import ids_named
 from ...common.domain.ids import show_id
+from ...common.domain.indexes import Indexes
+from .allotting import Allotting
 from .backlog import Backlog
 from .concurrent_children import Concurrency, children_of
 from .concurrent_death import fates_of
@@ -37,7 +39,6 @@ from .reports import LeftReport, Report, SliceReport
 from .returns import CANCELLED, LOST, Returns
 from .runs import JobRun, Key, granted_runs
 from .start_reports import StartReports
-from .task_durations import LONG_SECONDS
 from .watchdog import Watchdog
 
 BARE_FIELDS: Final = 3  # of a row of what is held; one of what has begun has its seconds, too
@@ -59,13 +60,16 @@ class Agent:
         max_memory_per_child: int = 0,
         lent_children: int = 4,
         concurrent: Concurrency | None = None,
+        indexes: Indexes | None = None,
     ) -> None:
-        """``concurrent``: its children run many jobs at a time; None: one after the other."""
-        self._runners, self._master, self._slots, self._report = runners, master, slots, report
-        self.runs_one_by_one = concurrent is None  # only then several calls are one
+        """``concurrent``: its children run many jobs at a time; None: one after the other. ``indexes``: units of resources.
+        ``ahead``: slots of children that may be started next, see ``scaler.py``. Only one by one several calls are one."""
+        self._runners, self._master, self._report = runners, master, report
+        self.slots, self.ahead, self.runs_one_by_one = slots, 0, concurrent is None
         self.last_lines: Callable[[Job], str] = lambda _: ""  # of what a job has printed
         self.durations, self.children = children_of(runners, max_tasks_per_child, concurrent)
         self.backlog = Backlog(master, self.durations)
+        self._allotting = Allotting(indexes or Indexes({}), self.children, self.backlog)
         self.outbox = Outbox()
         self.ended = EndedJobs(self.durations, self.outbox)
         self.starts = StartReports(self.children, runners, master)
@@ -76,6 +80,7 @@ class Agent:
             self.backlog,
             self.durations,
             self._returns,
+            self._allotting,
             slots * lent_children,
             self.work,
         )
@@ -133,7 +138,7 @@ class Agent:
     def granted(self, lease: bytes, groups: list[list[Any]], now: float) -> None:
         """A lease call was answered."""
         self.backlog.lease_answered()
-        runs = granted_runs(lease, groups)
+        runs = self._allotting.received(granted_runs(lease, groups))
         if self.draining:
             self._master.release([run.held for run in runs])
             return
@@ -154,8 +159,8 @@ class Agent:
                 child = self.children.for_suspect or (self.lending.idle if self.lending.has_room else None)
                 if child is None:  # the one kept free for it has died: it is announced again
                     self.backlog.put_back([run])
-                else:
-                    self.children.send_suspect(child, run, now)
+                elif not self._allotting.send(child, run, now):
+                    self.backlog.parked.put([run])
         self.work(now)
 
     # children
@@ -242,14 +247,15 @@ class Agent:
                 self._watchdog.check(child, now)
                 if not self.draining:  # it may have had one that was given up
                     self.children.retire_if_due(child)
-        since = self.children.all_run_since()
-        if since is not None and now - since >= LONG_SECONDS:
-            self.durations.record_all_running(now - since)
+        self.children.record_running(now)
         if self.connected:
             self.starts.send_due(now)
         self._returns.release(
             self.backlog.take_surplus(
-                self._slots - self.lending.slots_lent, self.children.jobs_count, self.connected, now
+                self.slots + self.ahead - self.lending.slots_lent,
+                self.children.jobs_count,
+                self.connected,
+                now,
             )
         )
         self.lending.end_idle(now)
@@ -277,12 +283,13 @@ class Agent:
             if (call := self.outbox.take_call()) is not None:
                 self._master.finish(call)
             if not self.draining and (places := self.children.places):
-                self.backlog.lease_more(places, self.children.jobs_count)
+                self.backlog.lease_more(places + self.ahead, self.children.jobs_count)
         if self.lending.sleepers:  # while this worker drains, too: what runs has to end
             self.lending.work(now, connected=self.connected)
 
     def _assign(self, now: float) -> None:
         backlog, children = self.backlog, self.children
+        self._allotting.assign_parked(now)
         while backlog.waiting:
             run = backlog.waiting.first
             child = children.free_for(run, reserved=len(backlog.announced))
@@ -290,10 +297,10 @@ class Agent:
                 return
             if run.suspect:
                 backlog.announce()
-            else:
-                most = children.batch_size(child, run.name, len(backlog.waiting))
-                together = run.name in self.durations.together
-                children.send(child, backlog.waiting.take_alike(most, together=together), now)
+            elif (run.needs and backlog.parked) or not self._allotting.send_first(
+                child, backlog.waiting, now
+            ):
+                self._allotting.park()
 
     def _drop(self, dropped: Counter[bytes], now: float) -> None:
         """The master has given these tasks to other workers, or has their results already."""

@@ -14,17 +14,20 @@ from ...common.version import VERSION
 from .sharing import Share
 
 
-def announcement(settings: WorkerSettings, tasks: Iterable[str], shares: Sequence[Share]) -> dict[str, Any]:
-    """``shares``: of each pool."""
-    pools = settings.all_pools
-    slots = sum(pool.slots for pool in pools)
+def announcement(
+    settings: WorkerSettings, tasks: Iterable[str], shares: Sequence[Share], slots: int
+) -> dict[str, Any]:
+    """``shares``: of each pool. ``slots``: how many tasks run at a time; later numbers are in the heartbeats."""
+    resources = settings.resources
+    most = sum(pool.slots_most for pool in settings.all_pools)
     described: dict[str, Any] = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "slots": slots,
-        "lent": slots * settings.lent_children,
+        "lent": most * settings.lent_children,
         "labels": settings.labels,
-        **({"resources": settings.resources} if settings.resources else {}),  # no older master knows it
+        # No older master knows it.
+        **({"resources": {name: own.amount for name, own in resources.items()}} if resources else {}),
         "tasks": sorted([*tasks, PROBE]),
         "queues": served_queues(settings) or None,
         "allow": list(settings.allow),

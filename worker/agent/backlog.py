@@ -2,7 +2,7 @@
 
 ::
 
-    lease reply ─► waiting ─► take_alike ─► a child
+    lease reply ─► waiting ─► take_alike ─► a child    (by way of parked, if it needs a unit of a resource that none has free)
                     ▲   └─ a suspect ─► announced ─► acknowledged ─► a child
                     └────── put_back: taken back from a child, or its announcement was lost
 
@@ -29,6 +29,7 @@ class Backlog:
     def __init__(self, master: MasterEffects, durations: TaskDurations) -> None:
         self._master, self._durations = master, durations
         self.waiting = JobQueue()
+        self.parked = JobQueue()  # they wait for a unit of a resource: see allotting.py
         self.claimed: dict[int, JobQueue] = {}  # what the task of a child waits for: see lending.py
         self.announced: dict[bytes, JobRun] = {}  # suspects whose start is announced, not yet acknowledged
         self._lease_calls: deque[int] = deque()  # how many tasks each outstanding call asked for
@@ -36,11 +37,16 @@ class Backlog:
 
     # Without what is claimed, which lent children run.
     def __len__(self) -> int:
+        return self.startable + len(self.parked)
+
+    @property
+    def startable(self) -> int:
+        """How many may start as soon as a child is free. Those that wait for a unit of a resource keep no slot from others."""
         return self._durations.calls_of(self.waiting) + len(self.announced)
 
     @property
     def runs(self) -> list[JobRun]:
-        return [*self.waiting, *self.announced.values(), *self._claimed()]
+        return [*self.waiting, *self.parked, *self.announced.values(), *self._claimed()]
 
     def connected(self) -> None:
         """Calls of the last connection are not answered any more: suspects are announced again."""
@@ -68,7 +74,8 @@ class Backlog:
         return self.drop({key})
 
     def take_all(self) -> list[JobRun]:
-        runs = self.waiting.take_all() + list(self.announced.values()) + list(self._claimed())
+        runs = self.waiting.take_all() + self.parked.take_all()
+        runs += [*self.announced.values(), *self._claimed()]
         self.announced.clear()
         self.claimed.clear()
         return runs
@@ -79,7 +86,7 @@ class Backlog:
         for run in announced:
             del self.announced[run.id]
         claimed = [run for queue in self.claimed.values() for run in queue.take_of(lost)]
-        return self.waiting.take_of(lost) + announced + claimed
+        return self.waiting.take_of(lost) + self.parked.take_of(lost) + announced + claimed
 
     def unclaim(self, child: int) -> None:
         """The task of this child waits no longer: what was claimed for it is as any other."""
@@ -93,7 +100,7 @@ class Backlog:
     def lease_more(self, children: int, jobs_of_children: int) -> None:
         """Ask for as many tasks as are missing. ``children``: how many are ready to run something."""
         target = self._durations.prefetch(children)
-        missing = target - len(self) - jobs_of_children - sum(self._lease_calls)
+        missing = target - self.startable - jobs_of_children - sum(self._lease_calls)
         calls = LEASE_CALLS_MAX if target > 4 * children else 1
         share = max(1, target // calls)
         while missing > 0 and len(self._lease_calls) < calls:
@@ -106,7 +113,7 @@ class Backlog:
 
     def take_surplus(self, slots: int, jobs_of_children: int, connected: bool, now: float) -> list[JobRun]:
         """What waits here longer than it should while other workers might be idle: the last ones granted."""
-        in_hand = len(self) + jobs_of_children
+        in_hand = self.startable + jobs_of_children
         surplus = min(self._durations.calls_of(self.waiting), in_hand - self._durations.prefetch(slots))
         if surplus <= 0:
             self._surplus_since = None

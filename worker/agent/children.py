@@ -7,8 +7,8 @@ from typing import Final
 
 from .effects import ChildEffects, ChildState
 from .jobs import Death, Job
-from .runs import JobRun, Key
-from .task_durations import TaskDurations
+from .runs import JobQueue, JobRun, Key
+from .task_durations import LONG_SECONDS, TaskDurations
 
 SHARED_TASKS_MIN: Final = 256  # fewer are not worth the wake-up of another child
 
@@ -55,6 +55,12 @@ class Children(dict[int, ChildState]):
         began = [one for one in since if one is not None]
         return max(began, default=None) if len(began) == len(since) else None
 
+    def record_running(self, now: float) -> None:
+        """Note how long tasks take when all that run have taken long already."""
+        since = self.all_run_since()
+        if since is not None and now - since >= LONG_SECONDS:
+            self._durations.record_all_running(now - since)
+
     @property
     def runs(self) -> list[JobRun]:
         return [run for child in self.values() for run in child.jobs]
@@ -72,7 +78,7 @@ class Children(dict[int, ChildState]):
     def free_for(self, run: JobRun, reserved: int) -> ChildState | None:
         """The least loaded child that may take one more job like this. ``reserved``: so many idle children are kept free
         for suspects whose start is announced."""
-        queued_max = 0 if run.suspect else self._durations.queued_max(run.name)
+        queued_max = 0 if run.suspect or run.needs else self._durations.queued_max(run.name)
         best: ChildState | None = None
         for child in self.values():
             load = len(child.jobs)
@@ -102,6 +108,12 @@ class Children(dict[int, ChildState]):
         child.take(runs, now)
         child.is_together = runs[0].name in self._durations.together
         self._effects.send(child.number, runs, is_swift=self._durations.is_swift(runs[0].name))
+
+    def send_alike(self, child: ChildState, queue: JobQueue, now: float) -> None:
+        """Send what is in front of a queue, as many as go together."""
+        name = queue.first.name
+        most = self.batch_size(child, name, len(queue))
+        self.send(child, queue.take_alike(most, together=name in self._durations.together), now)
 
     def send_suspect(self, child: ChildState, run: JobRun, now: float) -> None:
         """Its start is announced, and the master has acknowledged that."""

@@ -53,10 +53,11 @@ class ConcurrentChild(ChildState):
     given_up: set[int] = field(default_factory=set)  # ordinals of jobs that did not end, and may still run
     beats: int = -1  # of its loop, at the last tick
     beat_at: float = 0.0  # when they were last seen to grow
-    starved: float = 0.0  # seconds without a processor, until then
+    starved: tuple[float, float] = (0.0, 0.0)  # seconds until then, see ``ConcurrentEffects.starved``
     blocked_by: int = 0  # ordinal of the job that has blocked its loop too long; 0 if that is unknown
     is_blocked: bool = False  # its loop was found blocked too long
     is_blocking_logged: bool = False  # and named in the log
+    is_starving_logged: bool = False  # that it waits for threads of its own process stands in the log
     blocking_stack: str = ""
 
     @property

@@ -3,7 +3,8 @@
 ::
 
     timeout, cancel, lost ─► notice: task.cancel(), or an exception in the thread ─(1 s)─► where does it stand? ─(kill grace)─► given up
-    the loop stands still ─(5 s with a processor)─► found, named with its stack ─(kill grace)─► SIGKILL, if others are in it
+    the loop stands still ─(5 s in which it could run)─► found, named with its stack ─(kill grace)─► SIGKILL, if others are in it
+    threads of its own process have Python's lock ─(5 s)─► in the log, and nothing else: no coroutine is to blame
     memory ─► it gets no more jobs ─(twice the limit)─► SIGKILL
 
 A coroutine or a thread cannot be killed: a job that does not end is *given up*. Its attempt has ended and its lease is no longer
@@ -25,7 +26,7 @@ from .task_durations import LONG_SECONDS, TaskDurations
 from .watchdog import DUMP_SECONDS, log_ending
 
 BLOCK_SECONDS: Final = (
-    5.0  # so long a loop that has a processor may stand still before its child is drained and replaced
+    5.0  # so long a loop that could run may stand still before its child is drained and replaced
 )
 STUCK_SECONDS: Final = (
     0.5  # a loop that has stood still so long is in the code of one job: that is struck there
@@ -131,11 +132,12 @@ class ConcurrentWatchdog:
         beats, holder = self._concurrent.beat(child.number)
         if beats != child.beats:
             child.beats, child.beat_at, child.is_blocked, child.is_blocking_logged = beats, now, False, False
+            child.is_starving_logged = False
             child.starved = self._concurrent.starved(child.number, now)
             return
         still = now - child.beat_at
-        if still >= STUCK_SECONDS:  # a loop that has no processor is not blocked
-            still -= max(0.0, self._concurrent.starved(child.number, now) - child.starved)
+        if still >= STUCK_SECONDS:  # a loop that could run and may not is not blocked
+            still -= self._starved(child, now)
         about = child.under_way.get(holder)
         if about is not None and about.ending and still >= STUCK_SECONDS:
             self._effects.notify(child.number, holder, "strike")  # again at each tick: code may catch it
@@ -150,6 +152,16 @@ class ConcurrentWatchdog:
         elif still >= BLOCK_SECONDS + self._kill_grace and not child.ending and child.has_others(holder):
             child.ending, child.blocked_by = "blocked", holder
             self._effects.signal(child.number, kill=True)
+
+    def _starved(self, child: ConcurrentChild, now: float) -> float:
+        """For how many seconds of its stillness it was not the loop's own code that kept it."""
+        of_processor, by_threads = self._concurrent.starved(child.number, now)
+        processor_before, threads_before = child.starved
+        behind = by_threads - threads_before
+        if behind >= BLOCK_SECONDS and not child.is_starving_logged:
+            child.is_starving_logged = True
+            self._report("loop.starved", level="warning", seconds=round(behind, 1), tasks=len(child.jobs))
+        return max(0.0, of_processor - processor_before) + behind
 
     def _log_blocked(self, child: ConcurrentChild, holder: int, seconds: float) -> None:
         child.is_blocking_logged = True

@@ -47,8 +47,9 @@ class ConcurrentEffects(Protocol):
     def beat(self, child: int) -> tuple[int, int]:
         """How often its loop has turned, about, and the ordinal of the job whose code runs there now, or 0."""
 
-    def starved(self, child: int, now: float) -> float:
-        """For how many seconds in its life its loop could have run and had no processor, as far as that is known."""
+    def starved(self, child: int, now: float) -> tuple[float, float]:
+        """For how many seconds in its life its loop could have run, as far as that is known, and had no processor; or threads of
+        its own process had Python's lock."""
 
     def stack(self, child: int, ordinal: int) -> str:
         """Where this job stands, as far as the child has said after a notice ``where`` or ``dump``."""

@@ -25,6 +25,7 @@ from typing import Any, Final
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import show_id
+from .allotting import Allotting
 from .backlog import Backlog
 from .children import Children
 from .concurrent_child import ConcurrentChild
@@ -74,12 +75,14 @@ class Lending:
         backlog: Backlog,
         durations: TaskDurations,
         returns: Returns,
+        allotting: Allotting,
         most: int,
         changed: Callable[[float], None],
     ) -> None:
         self._runners, self._effects, self._master = effects
         self._children, self._backlog = children, backlog
-        self._durations, self._returns, self._most, self._changed = durations, returns, most, changed
+        self._durations, self._returns, self._allotting = durations, returns, allotting
+        self._most, self._changed = most, changed
         self.sleepers: dict[int, Sleeper] = {}  # by the number of the child, the last one at the end
         self._starting = 0
         self._tokens = count(1)
@@ -189,7 +192,7 @@ class Lending:
 
     def lent(self, token: int, lease: bytes, groups: list[list[Any]], now: float) -> None:
         """A call was answered: with what was leased, or, if it was a look, because something is ready."""
-        runs = granted_runs(lease, groups)
+        runs = self._allotting.received(granted_runs(lease, groups))
         sleeper = next((one for one in self.sleepers.values() if one.token == token), None)
         if sleeper is not None:
             sleeper.token = 0
@@ -257,11 +260,10 @@ class Lending:
                 self._effects.start_lent()
             return False
         if not run.suspect:
-            most = self._children.batch_size(child, run.name, len(queue))
-            self._children.send(child, queue.take_alike(most), now)
-        elif connected:
+            return self._allotting.send_first(child, queue, now)
+        if connected:
             self._backlog.announce(queue)
-        return not run.suspect
+        return False
 
     def _have_call(self, sleeper: Sleeper, now: float) -> None:
         """Have one call at the master: for what is waited for, or, where it could not be run, to know whether it is ready."""

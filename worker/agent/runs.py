@@ -44,6 +44,8 @@ class JobRun:
     suspect: bool = False
     number: int = 1
     ordinal: int = 0
+    needs: tuple[tuple[str, int], ...] = ()  # of resources whose units are distinguished: see allotting.py
+    given: dict[str, list[str]] | None = None  # which units it was given
 
     def __len__(self) -> int:
         return len(self.payloads)
@@ -91,6 +93,7 @@ class JobRun:
             self.suspect,
             self.number,
             self.ordinal + start if self.ordinal else 0,
+            self.needs,
         )
 
     def split(self, places: Iterable[int]) -> list[JobRun]:
@@ -105,6 +108,7 @@ class JobRun:
             and self.lease is other.lease
             and self.queue is other.queue
             and self.timeout is other.timeout
+            and self.needs == other.needs
         )
 
     def overlap(self, wanted: IdRun) -> tuple[int, int] | tuple[()]:
@@ -126,14 +130,26 @@ class JobRun:
 def granted_runs(lease: bytes, groups: list[list[Any]]) -> list[JobRun]:
     """The jobs of a lease reply."""
     runs: list[JobRun] = []
-    for queue, name, timeout, entries in groups:
+    for queue, name, timeout, entries, *more in groups:
+        needs = tuple(more[0].items()) if more else ()
         for grant in starmap(GrantRow, entries):
             number = grant.attempt if grant.number is None else grant.number
             payloads, suspect = grant.payload, False
             if isinstance(payloads, bytes):
                 payloads, suspect = [payloads], grant.suspect
             runs.append(
-                JobRun(grant.id, grant.attempt, lease, queue, name, timeout, payloads, suspect, number)
+                JobRun(
+                    grant.id,
+                    grant.attempt,
+                    lease,
+                    queue,
+                    name,
+                    timeout,
+                    payloads,
+                    suspect,
+                    number,
+                    needs=needs,
+                )
             )
     return runs
 

@@ -33,6 +33,7 @@ class Block(NamedTuple):
     is_swift: bool
     runs: list[list[Any]]
     payloads: Sequence[bytes]
+    given: dict[str, list[str]] | None = None  # of a single job: the units of resources that are its own
 
     def job(self, place: int) -> BlockJob:
         """The job at this place."""
@@ -52,4 +53,5 @@ class Block(NamedTuple):
             queue=self.queue,
             token=self.lease.hex(),
             deadline=None if self.timeout is None else started + self.timeout,
+            indexes={name: tuple(units) for name, units in (self.given or {}).items()},
         )

@@ -22,6 +22,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from ...common.domain import context
@@ -55,7 +56,8 @@ from .output import capture_logging, redirect_output, write_stacks
 from .output_marks import PAGE_BYTES
 from .report_buffer import ReportBuffer
 from .served import ServedTasks
-from .start_page import BEATS, HOLDER, WORDS_BYTES, StartPage
+from .start_page import BEATS, HOLDER, WORDS_BYTES, StartPage, Words
+from .task_threads import StepRunner, TaskThreads
 from .verdict import Verdict, interruption_message
 
 BEAT_SECONDS: Final = 0.1  # between two signs that the loop turns, while jobs run
@@ -65,14 +67,17 @@ BUG_STATUS: Final = 70  # EX_SOFTWARE
 
 
 class ConcurrentChildProcess:
-    """The loop and its jobs."""
+    """The loop and its jobs. What makes its parts is another in a process that is patched: see concurrent_gevent.py."""
 
+    make_job: type[ConcurrentJob] = ConcurrentJob
+    make_threads: Callable[[], StepRunner] = TaskThreads
+    make_link: Callable[[int, ForkGuard], ChildLink] = ChildLink
     _clock, _wall = staticmethod(time.perf_counter), staticmethod(time.time)
     _read = staticmethod(os.read)
 
     def __init__(self, work: int, notices: int, relay: int, page: int, stacks: int, nonce: bytes) -> None:
         self._fork_guard = ForkGuard((work, notices, relay))
-        self._work = socket.socket(fileno=work)
+        self._work = self.open_work(work)
         self._frames = FrameReader(PIPE_FRAME_BYTES_MAX)
         self._notices = notices
         shared = mmap.mmap(page, 0)
@@ -90,15 +95,27 @@ class ConcurrentChildProcess:
         self._writer = ConcurrentWriter(nonce, lambda: 0 if (job := current()) is None else job.ordinal)
         redirect_output(self._writer)
         write_stacks(stacks)
-        self._line = line = ChildLink(relay, self._fork_guard)
+        self._line = line = self.make_link(relay, self._fork_guard)
         self._fork_guard.at_fork += [self._work.detach, line.detach, self._writer.forked]
         link.set_ambient(line)
         self._here = Here(line)
         context.provide(self._here)
 
+    @staticmethod
+    def make_loop() -> asyncio.AbstractEventLoop:
+        return (loop_factory() or asyncio.new_event_loop)()
+
+    @staticmethod
+    def open_work(descriptor: int) -> socket.socket:
+        return socket.socket(fileno=descriptor)
+
+    def begin_jobs(self, words: Words) -> None:
+        """From now on the page says whose code runs."""
+        self._loop.set_task_factory(task_factory(words))
+
     def run(self, sources: list[str], allow: list[str]) -> None:
         """Load the user's code, report the tasks in it, then serve until the supervisor is gone."""
-        self._loop = loop = (loop_factory() or asyncio.new_event_loop)()
+        self._loop = loop = self.make_loop()
         asyncio.set_event_loop(loop)
         try:
             self._tasks = ServedTasks(load_tasks(sources) if sources else {}, allow, lambda: None)
@@ -113,8 +130,9 @@ class ConcurrentChildProcess:
         capture_logging(self._writer)
         provide_resources(self._tasks.resources)
         self._tasks.start()
-        self._runs = JobRuns(loop, self._tasks, self._line, self._fork_guard, self._end, self.broke)
-        loop.set_task_factory(task_factory(self._words))
+        threads = self.make_threads()
+        self._runs = JobRuns(loop, self._tasks, threads, self._line, self._fork_guard, self._end, self.broke)
+        self.begin_jobs(self._words)
         loop.add_reader(self._work.fileno(), self._readable)
         loop.add_reader(self._notices, self._noticed)
         signal.signal(signal.SIGUSR1, self._on_strike)
@@ -158,7 +176,7 @@ class ConcurrentChildProcess:
                 self._reports.other([ordinal])
                 self._flush_soon()
             return
-        job = ConcurrentJob(block, place, self._wall(), self._clock(), ChildBlobs(self._line))
+        job = self.make_job(block, place, self._wall(), self._clock(), ChildBlobs(self._line))
         self._jobs[ordinal] = job
         if self._note is not None:
             named = block.job(place)
@@ -267,18 +285,21 @@ class ConcurrentChildProcess:
         self._work.sendall(encode_frame(kind, body, PIPE_FRAME_BYTES_MAX))
 
     def _end_if_done(self) -> None:
-        if self._is_ending and not self._jobs:
+        if self._is_ending and not self._jobs and not self._is_flush_due:
             self._loop.stop()
 
 
-def main() -> None:
+def start(kind: type[ConcurrentChildProcess]) -> None:
+    """The program of such a process."""
     supervisor, work, notices, relay, page, stacks, nonce, allow, *sources = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor handles Ctrl-C
     die_with(int(supervisor))
-    process = ConcurrentChildProcess(
-        int(work), int(notices), int(relay), int(page), int(stacks), bytes.fromhex(nonce)
-    )
+    process = kind(int(work), int(notices), int(relay), int(page), int(stacks), bytes.fromhex(nonce))
     process.run(sources, allow.split(",") if allow else [])
+
+
+def main() -> None:
+    start(ConcurrentChildProcess)
 
 
 if __name__ == "__main__":

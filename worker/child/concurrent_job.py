@@ -79,6 +79,10 @@ class ConcurrentJob:
                 raise self.why
             self.thread = threading.get_ident()
 
+    def frame(self) -> Any:
+        """Where its function stands."""
+        return sys._current_frames().get(self.thread)
+
     def leave_thread(self) -> None:
         """From now on nothing is raised here: what was asked for and has not been raised yet is taken back. May raise it once."""
         with self.lock:
@@ -197,7 +201,7 @@ def where_it_stands(job: ConcurrentJob) -> str:
             frames.append(frame)
             awaited = getattr(awaited, "cr_await", None)
     else:
-        frame = sys._current_frames().get(job.thread)
+        frame = job.frame()
         while frame is not None:
             frames.insert(0, frame)
             frame = frame.f_back

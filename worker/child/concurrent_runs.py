@@ -28,7 +28,7 @@ from .concurrent_job import ConcurrentJob, enter
 from .fork_guard import ForkGuard
 from .needed import fetch
 from .served import ServedTask, ServedTasks, encode_result
-from .task_threads import TaskThreads
+from .task_threads import StepRunner
 from .verdict import Verdict, interruption_message, verdict
 
 
@@ -44,6 +44,7 @@ class JobRuns:
         self,
         loop: asyncio.AbstractEventLoop,
         tasks: ServedTasks,
+        threads: StepRunner,
         line: Link,
         fork_guard: ForkGuard,
         end: Callable[[ConcurrentJob, Verdict], None],
@@ -51,7 +52,7 @@ class JobRuns:
     ) -> None:
         self._loop, self._tasks, self._line, self._fork_guard = loop, tasks, line, fork_guard
         self._end, self._on_bug = end, on_bug
-        self._threads = TaskThreads()
+        self._threads = threads
         get_needed_from(_not_on_the_loop, failed)
 
     def broke(self, error: Exception) -> None:

@@ -54,6 +54,7 @@ from .became import became
 from .blobs import ChildBlobs
 from .block import Block
 from .connection import ChildLink
+from .coroutines import Coroutines
 from .fork_guard import ForkGuard
 from .lent_slot import LentByTask
 from .loading import load_tasks
@@ -66,6 +67,7 @@ from .process_state import ProcessState
 from .process_streams import Streams
 from .report_buffer import BYTES_MAX, ReportBuffer
 from .served import ServedTask, ServedTasks, encode_result
+from .shown_gpus import shown_gpus
 from .start_page import WORDS_BYTES, StartPage
 from .steps import AttemptSteps, LastSteps
 from .together_runs import RunsTogether
@@ -101,7 +103,7 @@ class ChildProcess(RunsTogether):
         self._calls = ManyCalls(os.urandom(SEPARATOR_BYTES))
         self._flushed_at = self._clock()
         self._tasks: ServedTasks
-        self._loop: Any = None  # of asyncio, made for the first task that is a coroutine
+        self._coroutines = Coroutines()
         self._block: Block  # which is run, and of that
         self._index = 0
         self._current = 0  # the ordinal of the job whose task runs now, or 0
@@ -143,7 +145,7 @@ class ChildProcess(RunsTogether):
         self._send(encode_frame(Kind.HELLO, pack(hello), PIPE_FRAME_BYTES_MAX))
         while (block := self._next_block()) is not None:
             self._run_block(block)
-        self._tasks.stop(self._await)
+        self._tasks.stop(self._coroutines.run)
 
     # what comes in
 
@@ -171,7 +173,7 @@ class ChildProcess(RunsTogether):
             data = self._read(self._notices, 4096)
         except BlockingIOError:
             return
-        wanted: type[BaseException] | None = None
+        wanted: type[TimeLimit] | type[CancelRequested] | None = None
         for ordinal, kind in NOTICE.iter_unpack(data[: len(data) // NOTICE.size * NOTICE.size]):
             if self._current != ordinal:
                 continue
@@ -182,7 +184,9 @@ class ChildProcess(RunsTogether):
         if wanted is CancelRequested:
             self._cancelled = True
         if wanted is not None:
-            raise wanted(interruption_message(wanted, self._block.timeout))
+            error = wanted(interruption_message(wanted, self._block.timeout))
+            if not self._coroutines.interrupt(error):
+                raise error
 
     # jobs
 
@@ -197,7 +201,9 @@ class ChildProcess(RunsTogether):
             if not block.is_swift and self._reports:
                 self._flush(self._clock())  # it may take long, and what is over does not wait for it
             some = end if block.is_swift and self._state.is_trusted(block.name) else index + 1
-            self._state.begin(block.name, self._clock()).run(self._run_jobs, block, index, some)
+            context = self._state.begin(block.name, self._clock())
+            with shown_gpus(block.given):
+                context.run(self._run_jobs, block, index, some)
             index = some
         self._reports.end_of_block()
 
@@ -289,8 +295,8 @@ class ChildProcess(RunsTogether):
 
     def _perform(self, served: ServedTask, args: list[Any], kwargs: dict[str, Any], style: str | None) -> Any:
         """What is not just a call of the task's function."""
-        value = served.perform(args, kwargs, style, self.context)
-        return self._await(value) if served.is_coroutine else value
+        value = served.perform(args, kwargs, style, self.context, self._coroutines.why)
+        return self._coroutines.run(value) if served.is_coroutine else value
 
     def _note_start(self, block: Block) -> None:
         assert self._note is not None  # noqa: S101 - the caller has looked
@@ -301,17 +307,6 @@ class ChildProcess(RunsTogether):
         assert self._note is not None  # noqa: S101 - the caller has looked
         job = block.job(self._index)
         self._note("computed", id=job.id, attempt=job.attempt, outcome=int(outcome), digest=digest(body))
-
-    def _await(self, coroutine: Any) -> Any:
-        import asyncio
-
-        if self._loop is None or self._loop.is_closed():
-            self._loop = asyncio.new_event_loop()
-        try:
-            return self._loop.run_until_complete(coroutine)
-        except (TimeLimit, CancelRequested):
-            self._loop.close()  # the coroutine was left in the middle: its loop is not used again
-            raise
 
     # common.domain.context.Surroundings
 

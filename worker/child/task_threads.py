@@ -1,4 +1,4 @@
-"""Threads for functions in a child that runs many jobs: one for each that runs, kept for the next one.
+"""StepRunner for functions in a child that runs many jobs: one for each that runs, kept for the next one.
 
 They are daemons: a process whose last jobs have ended does not wait for one that is stuck.
 """
@@ -8,6 +8,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Protocol
+
+
+class StepRunner(Protocol):
+    """What functions run in: threads, or greenlets in their place."""
+
+    def run(self, step: Callable[[], None]) -> None: ...
 
 
 class TaskThreads:

@@ -15,6 +15,7 @@ from ..child.loop import CANCEL_NOTICE, NOTICE, STRIKE_NOTICE, TIMEOUT_NOTICE, W
 from ..supervisor.starvation import Starvation
 from .interface import RunnerOwner
 from .process import ChildHandle
+from .processes import Start, StartedProcess
 
 NOTICES: Final = {
     "timeout": TIMEOUT_NOTICE,
@@ -30,10 +31,15 @@ class ConcurrentHandle(ChildHandle):
     module = "tq.worker.child.concurrent"
 
     def __init__(
-        self, owner: RunnerOwner, number: int, sources: Sequence[str], allow: Sequence[str] = ()
+        self,
+        owner: RunnerOwner,
+        number: int,
+        sources: Sequence[str],
+        allow: Sequence[str] = (),
+        start: Start = StartedProcess,
     ) -> None:
         self._stands: dict[int, str] = {}  # where jobs that do not end stand, by ordinal
-        super().__init__(owner, number, sources, allow)
+        super().__init__(owner, number, sources, allow, start)
         self.starvation = Starvation(self.pid)
 
     def notify(self, ordinal: int, kind: str) -> None:
@@ -79,6 +85,12 @@ class ConcurrentHandle(ChildHandle):
                     self._stands[ordinal] = stack
                 case _:
                     raise ProtocolError("its notes have an unknown form")
+
+
+class GeventHandle(ConcurrentHandle):
+    """The same of a child of a gevent pool."""
+
+    module = "tq.worker.child.concurrent_gevent"
 
 
 def of_main_thread(stacks: str) -> str:

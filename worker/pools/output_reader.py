@@ -45,7 +45,7 @@ class OutputReader:
         self._words = memoryview(self._page)[PAGE_BYTES:].cast("Q")
         self.starts = StartPage(self._words)
         self.passed = (self._child_page, self._child_stacks)
-        self.arguments = (*map(str, self.passed), nonce.hex())
+        self.nonce = nonce.hex()
 
     def started(self) -> None:
         """The child has inherited its ends: they are closed here."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -29,6 +25,7 @@ from ..supervisor.memory import MAXRSS_UNIT
 from .interface import RunnerOwner
 from .output_reader import OutputReader
 from .pipe import FRAME_BYTES_MAX, PipeEnd, open_pipe
+from .processes import Program, Start, StartedProcess
 
 # Of a job that was over sooner and printed nothing through Python, the output pipe is not read before its report is acted on.
 SILENT_JOB_SECONDS: Final = 0.001
@@ -42,10 +39,14 @@ class ChildHandle:
     module = "tq.worker.child.loop"
 
     def __init__(
-        self, owner: RunnerOwner, number: int, sources: Sequence[str], allow: Sequence[str] = ()
+        self,
+        owner: RunnerOwner,
+        number: int,
+        sources: Sequence[str],
+        allow: Sequence[str] = (),
+        start: Start = StartedProcess,
     ) -> None:
         self.number, self._owner = number, owner
-        self._loop = asyncio.get_running_loop()
         self.alive = True
         self.ready = self.is_retired = False
         with contextlib.ExitStack() as undo:
@@ -61,24 +62,13 @@ class ChildHandle:
                 owner.broke,
             )
             undo.callback(self._output_reader.undo)
-            passed = (theirs_work.fileno(), notices, theirs_relay.fileno())
-            arguments = [
-                str(os.getpid()),
-                *map(str, passed),
-                *self._output_reader.arguments,
-                ",".join(allow),
-                *sources,
-            ]
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, started by our own interpreter
-                [sys.executable, "-m", self.module, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=self._output_reader.child_output,
-                stderr=self._output_reader.child_output,
-                pass_fds=passed + self._output_reader.passed,
-            )
-            undo.callback(self._undo_process)
+            passed = (theirs_work.fileno(), notices, theirs_relay.fileno(), *self._output_reader.passed)
+            arguments = (self._output_reader.nonce, ",".join(allow), *sources)
+            output = self._output_reader.child_output
+            self._process = start(Program(self.module, passed, arguments, output))
+            undo.callback(self._process.undo)
             self.pid = self._process.pid
-            threading.Thread(target=self._wait, name=f"tq-wait-{self.pid}", daemon=True).start()
+            self._process.when_dead(self._died)
             undo.pop_all()
         show_child(self.pid)
         os.close(notices)
@@ -92,11 +82,6 @@ class ChildHandle:
         self._starts = self._output_reader.starts
         self._sent = 0  # the ordinal of the last job that it was handed
         self._is_killed = self._is_dumped = False
-
-    def _undo_process(self) -> None:
-        """The thread that waits for the process could not be started."""
-        self._process.kill()
-        self._process.wait()
 
     # effects
 
@@ -138,7 +123,7 @@ class ChildHandle:
 
     def _send_signal(self, number: int) -> None:
         if self.alive:  # the process is not reaped before _died, so its pid cannot be another's
-            self._process.send_signal(number)
+            self._process.signal(number)
 
     def answer(self, call_id: int, value: Any, error: TqError | None) -> None:
         """Send the answer to a relayed call."""
@@ -229,12 +214,6 @@ class ChildHandle:
         if isinstance(request, Request):
             self._owner.child_called(self, request)
 
-    def _wait(self) -> None:
-        """In a thread: the one way to notice a death that works on every system."""
-        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the worker has ended
-            self._loop.call_soon_threadsafe(self._died)
-
     @contained
     def _died(self) -> None:
         self._read_rest()
@@ -260,11 +239,10 @@ class ChildHandle:
 
     def _reap(self) -> Death:
         """Reap the process: read what the kernel still knows about it, and what its page says."""
-        _, status, usage = os.wait4(self.pid, 0)
-        code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        code, peak = self._process.reap()
         return Death(
             code,
-            peak_bytes=usage.ru_maxrss * MAXRSS_UNIT,
+            peak_bytes=peak * MAXRSS_UNIT,
             is_ours=self._is_killed,
             stacks=self._output_reader.stacks(),
             holder=self._starts.beat[1],
@@ -283,4 +261,5 @@ def block_of(runs: list[JobRun], *, is_swift: bool) -> Block:
         is_swift,
         [[run.id, len(run), run.attempt, run.number] for run in runs],
         first.payloads if len(runs) == 1 else [payload for run in runs for payload in run.payloads],
+        first.given,
     )

@@ -146,6 +146,11 @@ class MasterConnection:
             self.current = None
             self._owner.master_disconnected()
 
+    def announce_again(self) -> None:
+        """What this worker serves has changed: it is announced on a new connection, with what is held."""
+        if self.current is not None:
+            self.current.close("its tasks have changed")
+
     # calls
 
     def request(

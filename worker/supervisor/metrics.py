@@ -41,8 +41,8 @@ class WorkerMeters:
 
 
 class WorkerMetrics:
-    def __init__(self, supervisor: Supervisor, meters: WorkerMeters, slots: int) -> None:
-        self._supervisor, self._meters, self._slots = supervisor, meters, slots
+    def __init__(self, supervisor: Supervisor, meters: WorkerMeters) -> None:
+        self._supervisor, self._meters = supervisor, meters
 
     async def take(self) -> list[Metric]:
         supervisor, meters = self._supervisor, self._meters
@@ -58,7 +58,7 @@ class WorkerMetrics:
             counter("tq_worker_attempts", "Attempts reported and acknowledged.", ("outcome",), outcomes),
             counter("tq_worker_results_stale", "Results that came too late.", (), [((), meters.stale)]),
             histogram("tq_worker_run_seconds", "From start to end.", (), [((), meters.run)]),
-            gauge("tq_worker_slots", "Tasks that may run at a time.", (), [((), self._slots)]),
+            gauge("tq_worker_slots", "Tasks that may run at a time.", (), [((), supervisor.slots)]),
             gauge("tq_worker_running", "Tasks that run.", (), [((), running)]),
             gauge(
                 "tq_worker_waiting",

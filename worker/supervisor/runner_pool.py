@@ -29,9 +29,10 @@ from ..pools.interface import MakeRunner, Runner
 from .last_children import LastChildren
 from .lifetimes import Lifetimes
 from .master_connection import MasterConnection
-from .memory import DeathExaminer, resident_bytes
+from .memory import DeathExaminer
 from .observer import Observer
 from .relay import Relay
+from .renewal import Renewal
 from .waits import SLOT, ChildWaits
 
 RESTART_SECONDS: Final = (0.0, 30.0)  # a child that dies before it was ready waits longer each time
@@ -45,6 +46,7 @@ class RunnerPool:
     tick_soon: Callable[[], None]  # and these
     look_soon: Callable[[], None]
     lifetimes: Lifetimes
+    wanted: Callable[[], int]  # how many children there are to be, lent ones left out
 
     def __init__(
         self,
@@ -63,7 +65,7 @@ class RunnerPool:
         self._examiner = DeathExaminer(settings.max_memory_per_child)
         self.relay = Relay()
         self.by_number: dict[int, Runner] = {}
-        self._next_number = 1
+        self.next_number = 1
         self.waits = ChildWaits(self)
         self.replaced: set[int] = (
             set()
@@ -75,6 +77,8 @@ class RunnerPool:
         self.schedules: list[list[Any]] = []  # [name, definition], of those in their code
         self._first_ready: asyncio.Future[None] = self._loop.create_future()
         self._last = LastChildren()
+        self.renewed: Callable[[bool], None] = lambda _: None  # see ``renewal.Renewal``
+        self.renewal = Renewal(self, lambda is_loaded: self.renewed(is_loaded))
 
     async def load(self) -> None:
         """Start the first child and wait until it has loaded the user's code; raises ConfigError when it cannot."""
@@ -134,6 +138,8 @@ class RunnerPool:
         if not is_lent:
             self.lifetimes.begin(child.number)
         self.agent.child_ready(child.number, self._now(), is_lent=is_lent)
+        if child.number == self.renewal.trial:
+            self.renewal.loaded()
 
     def child_failed(self, child: Runner, known: bool, text: str) -> None:
         error = import_failure(known, text)
@@ -187,13 +193,17 @@ class RunnerPool:
                 of = {} if job is None else {"task": show_id(job.id), "name": job.name, "attempt": job.number}
                 self._report("child.died", level="warning", pid=child.pid, how=str(death), **of)
             self.agent.child_died(child.number, death, begun, self._now())
+        elif child.number == self.renewal.trial:
+            self._import_error = ""  # the same error is logged again
+            self.renewal.failed()
+            return
         else:
             self._failed_starts += 1
         if is_lent:
             if not child.ready:
                 self.waits.not_started(_restart_seconds(self._failed_starts))
         elif not self.agent.draining and not child.is_retired and child.number not in self.replaced:
-            self._loop.call_later(_restart_seconds(self._failed_starts), self.start_one)
+            self._loop.call_later(_restart_seconds(self._failed_starts), self._start_missing)
         self.replaced.discard(child.number)
         self._after()
 
@@ -208,7 +218,7 @@ class RunnerPool:
         """``is_lent``: for what waiting tasks wait for, see ``waits.py``; while the worker drains, too."""
         if self._ended.done() or (self.agent.draining and not is_lent):
             return
-        number, self._next_number = self._next_number, self._next_number + 1
+        number, self.next_number = self.next_number, self.next_number + 1
         try:
             runner = self._make_runner(self, number, self._settings.sources, self._settings.allow)
         except (OSError, RuntimeError, MemoryError) as error:  # no more descriptors, processes, threads
@@ -222,10 +232,21 @@ class RunnerPool:
             with contextlib.suppress(OSError):  # dead already, or not allowed: it runs as it is
                 os.setpriority(os.PRIO_PROCESS, runner.pid, niceness)
 
+    @contained
+    def _start_missing(self) -> None:
+        """In place of one that has died, unless there are enough by now."""
+        serving = self.by_number.keys() - self.replaced - self.waits.lent - {self.renewal.trial}
+        if sum(not self.by_number[number].is_retired for number in serving) < self.wanted():
+            self.start_one()
+
     def _not_started(self, error: Exception, *, is_lent: bool) -> None:
         if not self._first_ready.done():
             reason = f"the first child process could not be started: {error}"
             self._first_ready.set_exception(BrokenCode(reason))
+            return
+        if self.next_number - 1 == self.renewal.trial:
+            self._report("child.not_started", level="error", reason=str(error) or repr(error))
+            self.renewal.failed()
             return
         self._failed_starts += 1
         wait = _restart_seconds(self._failed_starts)
@@ -235,7 +256,7 @@ class RunnerPool:
         if is_lent:
             self.waits.not_started(wait)
         else:
-            self._loop.call_later(wait, self.start_one)
+            self._loop.call_later(wait, self._start_missing)
 
     def kill_all(self) -> None:
         self._last.is_killed = True
@@ -248,15 +269,11 @@ class RunnerPool:
             runner.end_input()
         await self._last.wait(self.by_number.values(), self._settings.kill_grace_seconds)
 
-    # what is measured of them
+    # what is said of them
 
     def check_progress(self) -> None:
         for runner in self.by_number.values():
             runner.look()
-
-    def memory_of_ready(self) -> dict[int, int]:
-        """Bytes, by number."""
-        return {one.number: resident_bytes(one.pid) for one in self.by_number.values() if one.ready}
 
 
 def _restart_seconds(failed_starts: int) -> float:

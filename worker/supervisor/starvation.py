@@ -1,16 +1,51 @@
-"""How long the main thread of a process could have run and had no processor: on a machine under load, as a niced one, or at its quota.
+"""How long the main thread of a process could have run and could not.
 
-The kernel counts it (``schedstat``), but for the wait that is not over yet. That one is known by what does not grow: a thread that can run and
-whose counts stand still waits. Where the kernel does not say, nothing is known of it, and nothing is counted.
+It *has no processor*: on a machine under load, as a niced process, or at its quota. The kernel counts it (``schedstat``), but for the wait
+that is not over yet. That one is known by what does not grow: a thread that can run and whose counts stand still waits.
+
+Or *threads of its own process have Python's lock* (the GIL). A thread that waits for that is woken every few milliseconds to ask for it again: a
+thread that is woken often and hardly runs, while others of its process do, waits for it. One that sleeps or waits for a socket is not woken.
+
+Where the kernel does not say, nothing is known of either, and nothing is counted.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 NS: Final = 1e-9
 RUNNABLE: Final = "R"  # it runs, or waits for a processor
+WAKES_PER_SECOND_MIN: Final = (
+    20  # of a thread that waits for Python's lock: it is woken 200 times a second, if it finds a processor
+)
+OTHERS_TIMES_MIN: Final = 5  # other threads of the process run so many times as long as the main thread,
+OTHERS_SHARE_MIN: Final = 0.1  # and so much of the time
+UTIME, STIME = 11, 12  # in ``stat``, behind the name
+_TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class Starved(NamedTuple):
+    """Seconds in the life of a process."""
+
+    of_processor: float = 0.0
+    by_own_threads: float = 0.0
+
+    def since(self, before: Starved) -> Starved:
+        return Starved(
+            max(0.0, self.of_processor - before.of_processor), self.by_own_threads - before.by_own_threads
+        )
+
+
+class _Counts(NamedTuple):
+    """``at``: when they were read. ``ran``, ``waited``, ``wakes``: of the main thread. ``all_ran``: of all threads."""
+
+    at: float
+    ran: float
+    waited: float
+    wakes: int
+    all_ran: float
 
 
 class Starvation:
@@ -19,17 +54,37 @@ class Starvation:
     def __init__(self, pid: int, folder: Path | None = None) -> None:
         folder = folder or Path("/proc", str(pid))
         self._counts, self._state = folder / "schedstat", folder / "stat"
-        self._last, self._since = "", 0.0  # what it said last, and when that was new
+        self._text, self._since = "", 0.0  # what it said last, and when that was new
+        self._last: _Counts | None = None
+        self._by_own_threads = 0.0
 
-    def seconds(self, now: float) -> float:
-        """In its life."""
+    def look(self, now: float) -> Starved:
+        """In its life; by its own threads, as far as it was looked at."""
         try:
-            counts = self._counts.read_text("ascii")
-            _, waited_ns, _ = counts.split()
-            if counts != self._last:
-                self._last, self._since = counts, now
-            elif self._state.read_text("utf-8", "replace").rpartition(")")[2].split()[0] == RUNNABLE:
-                return int(waited_ns) * NS + now - self._since
-            return int(waited_ns) * NS
+            text = self._counts.read_text("ascii")
+            ran, waited, wakes = text.split()
+            state = self._state.read_text("utf-8", "replace").rpartition(")")[2].split()
+            all_ran = (int(state[UTIME]) + int(state[STIME])) * _TICK
         except (OSError, ValueError, IndexError):  # another system, or it is gone
-            return 0.0
+            return Starved()
+        counts = _Counts(now, int(ran) * NS, int(waited) * NS, int(wakes), all_ran)
+        if self._last is not None:
+            self._by_own_threads += _behind_own_threads(self._last, counts)
+        self._last = counts
+        if text != self._text:
+            self._text, self._since = text, now
+        unfinished = now - self._since if state[0] == RUNNABLE else 0.0
+        return Starved(counts.waited + unfinished, self._by_own_threads)
+
+
+def _behind_own_threads(before: _Counts, now: _Counts) -> float:
+    """Seconds between two looks in which the main thread waited for Python's lock."""
+    seconds, ran = now.at - before.at, now.ran - before.ran
+    others = now.all_ran - before.all_ran - ran
+    if (
+        now.wakes - before.wakes < WAKES_PER_SECOND_MIN * seconds
+        or others < OTHERS_SHARE_MIN * seconds
+        or others < OTHERS_TIMES_MIN * ran
+    ):
+        return 0.0
+    return max(0.0, seconds - ran - (now.waited - before.waited))

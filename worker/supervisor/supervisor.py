@@ -25,6 +25,7 @@ from typing import Any
 
 from ...common.auth.keys import Credential
 from ...common.domain.id_runs import ids_named
+from ...common.domain.indexes import Indexes, own_indexes
 from ...common.domain.probe import PROBE
 from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ...common.runtime.config import WorkerSettings
@@ -35,10 +36,12 @@ from ..agent.announcement import announcement
 from ..agent.outbox import BODY_BYTES_MAX
 from ..agent.sharing import Share, lost_of_each, shares
 from ..pools.interface import MakeRunner
+from ..pools.processes import Preloaded, StartedProcess
 from .event_pipe import EventPipe
 from .master_connection import MasterConnection
 from .memory import resident_bytes
 from .observer import Observer
+from .renewal import CodeWatch, ServedCode
 from .schedules import ScheduleDeclarer
 from .worker_pool import TASKS_NAMED_MAX, WorkerPool
 
@@ -62,12 +65,16 @@ class Supervisor:
             partial(master.notify, "observe"), settings.task_log_dir, report, settings.log_format
         )
         specs = settings.all_pools
+        self._template = Preloaded(settings.preload, report) if settings.preload else None
+        indexes = Indexes(own_indexes(settings.resources, os.environ))
         self.pools = [
             WorkerPool(
                 spec,
                 place if len(specs) > 1 else None,
                 settings,
+                indexes,
                 make_runner,
+                StartedProcess if self._template is None else self._template.start,
                 master,
                 observer,
                 report,
@@ -76,6 +83,11 @@ class Supervisor:
             )
             for place, spec in enumerate(specs)
         ]
+        self._code = ServedCode(self.pools, self._facts, master.announce_again, report)
+        self._watch = CodeWatch(settings, report, self._code.changed) if settings.watch else None
+        for pool in self.pools:
+            pool.runners.renewed = self._code.tried
+            pool.scaled = self._send_beat  # the master is to know how many tasks run here at a time
 
     def watch(self, event_pipe: EventPipe | None) -> None:
         """Write every attempt that ends to this pipe."""
@@ -86,6 +98,11 @@ class Supervisor:
     def tasks(self) -> list[list[str]]:
         """``[name, queue]`` of each task that the children serve."""
         return self.pools[0].runners.tasks
+
+    @property
+    def slots(self) -> int:
+        """How many tasks run at a time."""
+        return sum(pool.agent.slots for pool in self.pools)
 
     @property
     def connected(self) -> bool:
@@ -102,6 +119,8 @@ class Supervisor:
 
     async def load(self) -> None:
         """Start the first child of each pool and learn which tasks they serve; raises ConfigError when they cannot load them."""
+        if self._template is not None:
+            await self._template.load()
         await asyncio.gather(*(pool.runners.load() for pool in self.pools))
         for pool, share in zip(self.pools, self._shares(), strict=True):
             names = pool.functions_of(share.tasks)
@@ -121,13 +140,22 @@ class Supervisor:
             pool.start_rest()
         connecting = self._loop.create_task(self._master.keep_connected())
         connecting.add_done_callback(self._connecting_ended)
+        watching = None if self._watch is None else self._loop.create_task(self._watch.run())
         try:
             return await self._ended
         finally:
             connecting.cancel()
+            if watching is not None:
+                watching.cancel()
             await self._master.say_goodbye()
             await asyncio.gather(*(pool.runners.end() for pool in self.pools))
+            self.close()
             self._observer.close()
+
+    def close(self) -> None:
+        """End the process with the preloaded modules, and what is left of its copies."""
+        if self._template is not None:
+            self._template.close()
 
     def drain(self) -> None:
         """First signal: finish what runs, release the rest, deliver reports, end."""
@@ -156,9 +184,13 @@ class Supervisor:
     # the connection
 
     def announcement(self) -> tuple[dict[str, Any], list[list[Any]]]:
-        facts = announcement(self._settings, [name for name, _ in self.tasks], self._shares())
+        facts = self._facts()
+        self._code.announced(facts)
         now = self._now()
         return facts, [row for pool in self.pools for row in pool.agent.held_with_seconds(now)]
+
+    def _facts(self) -> dict[str, Any]:
+        return announcement(self._settings, [name for name, _ in self.tasks], self._shares(), self.slots)
 
     def master_connected(self, connection: CallerConnection, answer: Any) -> None:
         frame_bytes_max = connection.welcome.frame_bytes_max
@@ -200,6 +232,8 @@ class Supervisor:
         facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, pids))}
         if self.draining:
             facts["draining"] = True
+        if any(pool.spec.is_scaled for pool in self.pools):
+            facts["slots"] = self.slots
         now = self._now()
         rows = [row for pool in self.pools for row in pool.agent.starts.rows(now)]
         self._master.notify("beat", rows, facts)

@@ -1,6 +1,7 @@
 """The worker's clock: while something runs, the agent is called every TICK_SECONDS, and children are measured now and then.
 
-An idle worker does not tick: the next job that is sent to a child starts it again.
+An idle worker does not tick: the next job that is sent to a child starts it again. While a pool has more children than it needs, it ticks
+slowly.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from typing import Final
 
 from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ..agent.agent import Agent
+from ..agent.scaler import Scaler
 from ..agent.watchdog import LOOK_SECONDS, TICK_SECONDS
+from .memory import resident_bytes
 from .observer import SEND_SECONDS
 from .runner_pool import RunnerPool
 
+SLOW_TICK_SECONDS: Final = 1.0  # while nothing runs, and there are children that may be too many
 MEMORY_CHECK_SECONDS: Final = 0.25  # between two measurements of all children, while something runs
 
 
@@ -34,7 +38,9 @@ class Ticker:
         self._agent, self._runners, self._report = agent, runners, report
         self._ended, self._after, self._limits_memory = ended, after, limits_memory
         self._loop = asyncio.get_running_loop()
+        self.scaler: Scaler | None = None  # of a pool whose number of children follows its work
         self._timer: asyncio.TimerHandle | None = None
+        self._is_slow = False
         self._look_timer: asyncio.TimerHandle | None = None
         self._ticked = 0.0
         self._memory_checked_at = 0.0
@@ -43,9 +49,14 @@ class Ticker:
 
     def soon(self) -> None:
         """Tick as long as something runs."""
-        if self._timer is None:
-            self._ticked = self._loop.time()
-            self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
+        if self._timer is None or self._is_slow:
+            self._tick_in(TICK_SECONDS)
+
+    def _tick_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._ticked, self._is_slow = self._loop.time(), seconds > TICK_SECONDS
+        self._timer = self._loop.call_later(seconds, self._tick)
 
     def look_soon(self) -> None:
         """Look at children more often, as long as jobs are queued in one."""
@@ -67,8 +78,15 @@ class Ticker:
             self._check(self._loop.time())
         finally:
             agent = self._agent
-            if agent.children.busy or agent.backlog.waiting or agent.lending.keeps_children:
+            if (
+                agent.children.busy
+                or agent.backlog.waiting
+                or agent.backlog.parked
+                or agent.lending.keeps_children
+            ):
                 self.soon()
+            elif self.scaler is not None and self.scaler.is_above_least:
+                self._tick_in(SLOW_TICK_SECONDS)
 
     def _check(self, now: float) -> None:
         # A tick that comes later than a lease lasts: the host slept, or this process was stopped; others may have our tasks.
@@ -79,8 +97,11 @@ class Ticker:
             self._runners.check_progress()
         if self._limits_memory and self._is_memory_due(now):
             self._memory_checked_at = now
-            self._agent.measured(self._runners.memory_of_ready(), now)
+            ready = [one for one in self._runners.by_number.values() if one.ready]
+            self._agent.measured({one.number: resident_bytes(one.pid) for one in ready}, now)
         self._agent.tick(now)
+        if self.scaler is not None:
+            self.scaler.look(now)
         self._after()
 
     def _is_memory_due(self, now: float) -> bool:

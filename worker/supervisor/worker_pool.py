@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
+from ...common.domain.indexes import Indexes
 from ...common.runtime.config import WorkerSettings
 from ...common.runtime.pool_spec import PoolSpec
 from ..agent.agent import Agent
 from ..agent.concurrent_children import Concurrency
+from ..agent.scaler import Scaler
+from ..agent.scaling import Scaling
 from ..pools.concurrent import ConcurrentHandle
 from ..pools.interface import MakeRunner
-from ..pools.process import ChildHandle
+from ..pools.kinds import handle_of
+from ..pools.processes import Start
 from .attempt_log import WorkerAttemptLog
 from .lifetimes import Lifetimes
 from .master_calls import MasterCalls
@@ -28,14 +33,19 @@ TASKS_NAMED_MAX: Final = 5  # in the line of the log that says what runs in thre
 
 
 class WorkerPool:
-    """``place``: among the worker's pools; None: it is the only one. ``make_runner`` None: child processes of its kind."""
+    """``place``: among the worker's pools; None: it is the only one. ``make_runner`` None: child processes of its kind.
+    ``start``: starts their processes."""
+
+    scaled: Callable[[], None]  # set by the supervisor: called when there are to be more or fewer children
 
     def __init__(
         self,
         spec: PoolSpec,
         place: int | None,
         settings: WorkerSettings,
+        indexes: Indexes,
         make_runner: MakeRunner | None,
+        start: Start,
         master: MasterConnection,
         observer: Observer,
         report: Callable[..., None],
@@ -43,14 +53,14 @@ class WorkerPool:
         after: Callable[[], None],
     ) -> None:
         self.spec = spec
-        make = make_runner or (ConcurrentHandle if spec.is_concurrent else ChildHandle)
+        make = make_runner or partial(handle_of(spec), start=start)
         self.runners = RunnerPool(settings, make, master, observer, report, ended, after)
         self.calls = MasterCalls(master, observer, report, after, place)
         replacing = Replacing(self.runners, report)
         self.agent = agent = Agent(
             self.runners,
             self.calls,
-            spec.slots,
+            spec.slots_most,
             lent=self.runners.waits,
             kill_grace_seconds=settings.kill_grace_seconds,
             report=report,
@@ -58,11 +68,19 @@ class WorkerPool:
             max_memory_per_child=settings.max_memory_per_child,
             lent_children=settings.lent_children,
             concurrent=Concurrency(spec.places, replacing) if spec.is_concurrent else None,
+            indexes=indexes,
         )
+        agent.slots = spec.slots
         replace = replacing.replace if spec.is_concurrent else None
         self.runners.lifetimes = Lifetimes(settings.max_seconds_per_child, agent, replace, report)
         limits_memory = settings.max_memory_per_child > 0
         self.ticker = Ticker(agent, self.runners, report, ended, after, limits_memory=limits_memory)
+        if spec.is_scaled:
+            scaling = Scaling(spec.children, spec.most)
+            self.ticker.scaler = Scaler(
+                agent, scaling, spec.places, replacing, report, str(spec), lambda: self.scaled()
+            )
+        self.runners.wanted = lambda: agent.slots // spec.places
         self.runners.agent = self.calls.agent = agent
         agent.last_lines = observer.last_lines
         agent.ended.watch_unsuccessful = WorkerAttemptLog(report, asyncio.get_running_loop())
@@ -79,7 +97,7 @@ class WorkerPool:
 
 
 class Replacing:
-    """See ``effects.ConcurrentEffects``. ``runners``: the children of such a pool."""
+    """See ``effects.ConcurrentEffects``, and ``scaler.ScaleEffects`` for pools of any kind. ``runners``: the children of the pool."""
 
     def __init__(self, runners: RunnerPool, report: Callable[..., None]) -> None:
         self._runners, self._report = runners, report
@@ -90,11 +108,17 @@ class Replacing:
             self._report("child.replaced", pid=self._runners.by_number[child].pid)
             self._runners.start_one()
 
+    def start(self) -> None:
+        self._runners.start_one()
+
+    def spare(self, child: int) -> None:
+        self._runners.replaced.add(child)
+
     def beat(self, child: int) -> tuple[int, int]:
         return self._handle(child).beat()
 
-    def starved(self, child: int, now: float) -> float:
-        return self._handle(child).starvation.seconds(now)
+    def starved(self, child: int, now: float) -> tuple[float, float]:
+        return self._handle(child).starvation.look(now)
 
     def stack(self, child: int, ordinal: int) -> str:
         return self._handle(child).stack(ordinal)

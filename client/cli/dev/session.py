@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from ....common.errors import ConfigError
+from ....common.runtime.sources import Sources, differences
 from ....common.version import VERSION
 from ....common.wire.address import DEFAULT_PORT
 from .home import StateDirectory
 from .ports import free_port
 from .process import Process
 from .screen import DevScreen
-from .sources import Sources, differences
 
 LOOK_SECONDS: Final = 0.3
 LOOK_SHARE: Final = 0.05  # the largest share of time spent on checking files

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 import pytest
+from tq.common.domain.indexes import Own
 from tq.common.errors import ConfigError
 from tq.common.runtime.config import MasterSettings, WorkerSettings, load_settings
 from tq.common.wire.address import Address
@@ -67,13 +69,17 @@ def test_lists_and_tables_fit_into_a_variable() -> None:
 def test_resources_are_amounts_in_a_variable_an_option_and_a_file(file: Path) -> None:
     file.write_text("[resources]\ngpu = 2\nmem = '16G'\n[labels]\nzone = 'eu 1'\n", "utf-8")
     settings = worker(file)
-    assert settings.resources == {"gpu": 2_000, "mem": 16 * 10**12}
+    assert settings.resources == {"gpu": Own(2_000), "mem": Own(16 * 10**12)}
     assert settings.labels == {"zone": "eu 1"}
     assert worker(None, {"TQ_RESOURCES": "gpu=0.5, mem=4Gi"}).resources == {
-        "gpu": 500,
-        "mem": 4 * 2**30 * 1000,
+        "gpu": Own(500),
+        "mem": Own(4 * 2**30 * 1000),
     }
-    assert worker(None, resources="gpu=1").resources == {"gpu": 1_000}
+    assert worker(None, resources="gpu=1").resources == {"gpu": Own(1_000)}
+    named = {"gpu": Own(2_000, ("0", "3")), "mem": Own(5_000)}
+    assert worker(None, resources="gpu=0,3,mem=5").resources == named
+    file.write_text("[resources]\ngpu = [0, 3]\nmem = 5\n", "utf-8")
+    assert worker(file).resources == named
 
 
 @pytest.mark.parametrize(
@@ -83,6 +89,7 @@ def test_resources_are_amounts_in_a_variable_an_option_and_a_file(file: Path) ->
         ("resources", "gpu=1,gpu=2", "must be NAME=VALUE, each name once"),
         ("resources", "gpu=many", "gpu is an amount such as 1, 0.5 or 16G"),
         ("resources", "gpu=0", "gpu is out of range: an amount is at least 0.001"),
+        ("resources", "gpu=a,a", "names of units are letters, digits"),
         ("resources", "my gpu=1", "a resource has a name of up to 63 letters"),
         ("resources", ",".join(f"r{number}=1" for number in range(17)), "a table of at most 16 amounts"),
         ("labels", "zone", "must be NAME=VALUE, each name once"),
@@ -189,7 +196,7 @@ def test_settings_cannot_be_changed_once_in_force(kind: type) -> None:
 
 def test_there_are_few_settings_in_all() -> None:
     names = {one.name for kind in (MasterSettings, WorkerSettings) for one in dataclasses.fields(kind)}
-    assert len(names) <= 37
+    assert len(names) <= 40
 
 
 @pytest.mark.parametrize(("given", "meant"), [("true", True), ("True", True), ("false", False)])
@@ -202,6 +209,28 @@ def test_private_addresses_without_the_switch_for_fetching_are_a_mistake_that_sa
     with pytest.raises(ConfigError, match="needs allow_http: --allow-http --http-private"):
         worker(http_private=True)
     assert worker(http_private=True, allow_http=True).sources == ("--allow-http", "--http-private")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "switch"),
+    [
+        ("tq.tasks.http.fetch", "--allow-http"),
+        ("tq.tasks.http.*", "--allow-http"),
+        ("tq.tasks.shell*", "--allow-shell"),
+    ],
+)
+def test_a_pattern_that_would_allow_nothing_without_a_switch_is_refused_with_the_switch_to_write(
+    pattern: str, switch: str
+) -> None:
+    with pytest.raises(
+        ConfigError, match=f"--allow {re.escape(pattern)} would allow nothing.*write {switch} instead"
+    ):
+        worker(allow=(pattern,))
+    assert worker(allow=(pattern,), allow_http=True, allow_shell=True).allow == (pattern,)
+    assert worker(allow=("tq.tasks.*", "*")).allow == (
+        "tq.tasks.*",
+        "*",
+    )  # they allow other callables as well
 
 
 @pytest.mark.parametrize("given", ["1", "yes", "no", "on"])
@@ -230,3 +259,17 @@ def test_a_size_is_a_number_of_bytes_or_has_a_unit(text: object, size: int) -> N
 def test_what_is_no_size_is_refused_with_an_example(text: object) -> None:
     with pytest.raises(ConfigError, match="max-memory-per-child: must be a size from 1MiB such as 512MiB"):
         load_settings(WorkerSettings, None, {}, {"max_memory_per_child": text})
+
+
+def test_a_range_of_processes_is_a_setting_or_stands_in_the_pool_and_not_in_both() -> None:
+    [pool] = worker(autoscale="2,8").all_pools
+    assert str(pool) == "process:2-8"
+    assert (pool.slots, pool.slots_most) == (2, 8)
+    assert worker(autoscale=[3, 3]).all_pools[0].is_scaled is False
+    with pytest.raises(ConfigError, match=r"the smaller number stands first; write 2,5"):
+        worker(autoscale="5,2")
+    for wrong in ("0,2", "2", "two,8", "-1,3", ""):
+        with pytest.raises(ConfigError, match=r"--autoscale: must be MIN,MAX such as 2,8"):
+            worker(autoscale=wrong)
+    with pytest.raises(ConfigError, match=r"say it in the pool: process:2-8"):
+        worker(autoscale="2,8", pools=["async:50"])

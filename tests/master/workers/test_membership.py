@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import OutcomeNumber
+from tq.common.errors import InvalidArgument
 from tq.master.workers.membership import Membership
 
 
@@ -30,3 +32,16 @@ def test_a_worker_that_is_connected_for_longer_than_results_are_kept_keeps_its_n
     assert {number: node for number, node, _, _ in bench.engine.store.load().workers} == {
         number: one.node for number, one in workers.items()
     }
+
+
+def test_a_beat_says_how_many_tasks_a_worker_runs_at_a_time_from_now_on(make_bench: Any) -> None:
+    bench = make_bench()
+    worker = bench.worker("m:f")
+    [one] = bench.engine.part(Membership).by_number.values()
+    before = one.info.slots
+    worker.call("get_dispatcher", "beat", [], {"slots": before + 7})
+    worker.call("get_dispatcher", "beat", [], {"memory_bytes": 5})  # what it does not say stays
+    assert one.info.slots == before + 7
+    for wrong in (0, -1, 65_537, True, "8", None):
+        with pytest.raises(InvalidArgument, match="slots is a number from 1 to 65,536"):
+            worker.call("get_dispatcher", "beat", [], {"slots": wrong})

@@ -90,6 +90,20 @@ def test_a_loop_that_has_no_processor_is_not_taken_for_a_blocked_one() -> None:
     assert shop.replaced == [1]
 
 
+def test_a_loop_that_waits_for_threads_of_its_own_is_logged_once_and_is_not_taken_for_a_blocked_one() -> None:
+    shop = shop_of(places=3)
+    shop.grant(3)
+    ordinals = shop.begin_all(1)
+    shop.own_threads_share = 0.9
+    shop.wait(0.2)
+    shop.stand_still(1, ordinals[1])
+    shop.wait(9 * BLOCK_SECONDS)
+    assert not shop.has("loop.blocked")
+    assert shop.replaced == shop.signals == []
+    [fields] = [fields for action, fields in shop.reports if action == "loop.starved"]
+    assert fields["tasks"] == 3
+
+
 def test_a_job_that_blocks_its_loop_alone_is_not_killed_for_that() -> None:
     shop = shop_of(places=3)
     shop.grant(1)

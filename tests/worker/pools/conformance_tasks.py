@@ -10,6 +10,7 @@ from collections.abc import Generator
 from typing import Any
 
 import tq
+from tq.common.domain.indexes import GPU_VARIABLE
 
 app = tq.App()
 Steps = Generator[float, None, Any]
@@ -50,6 +51,26 @@ def catch_steps(path: str) -> Steps:
         yield from hold_steps(path)
     except BaseException as struck:
         return type(struck).__name__
+
+
+def clean_steps(path: str, left: str) -> Steps:
+    """As ``hold_steps``; what it does at its end takes some steps, too."""
+    try:
+        yield from hold_steps(path)
+    finally:
+        yield 0.001
+        with open(left, "w") as file:
+            file.write("cleaned up")
+        yield 0.001
+    return None
+
+
+def units_steps() -> Steps:
+    """Which units of resources are its own, by its context and by its environment."""
+    yield 0
+    context = tq.current()
+    assert context is not None
+    return {name: list(units) for name, units in context.indexes.items()}, os.environ.get(GPU_VARIABLE)
 
 
 def die_steps(code: int) -> Steps:
@@ -113,7 +134,16 @@ def _drive(going: Steps) -> Any:
         return end.value
 
 
-for _steps in (add_steps, end_by_steps, hold_steps, catch_steps, die_steps, talk_steps):
+for _steps in (
+    add_steps,
+    end_by_steps,
+    hold_steps,
+    catch_steps,
+    clean_steps,
+    units_steps,
+    die_steps,
+    talk_steps,
+):
     _offer(_steps)
 
 

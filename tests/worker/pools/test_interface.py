@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
+from tq.common.domain.indexes import GPU_VARIABLE
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.codec import decode
 from tq.worker.agent.jobs import Death
-from tq.worker.pools.concurrent import ConcurrentHandle
+from tq.worker.pools.concurrent import ConcurrentHandle, GeventHandle
 from tq.worker.pools.process import ChildHandle
 
 from .test_process import SECONDS, Nursery, failure, gate, pass_gate
@@ -34,7 +35,15 @@ KINDS: Final = {
     "process": Kind(ChildHandle, False),
     "thread": Kind(ConcurrentHandle, False),
     "async": Kind(ConcurrentHandle, True),
+    "gevent": Kind(GeventHandle, False),
+    "a coroutine on the loop of gevent": Kind(GeventHandle, True),
+    "a coroutine alone in a process": Kind(ChildHandle, True),
 }
+
+# Of these, who ran when the process died.
+KINDS_THAT_KNOW: Final = tuple(
+    kind for name, kind in KINDS.items() if name == "async" or kind.handle is GeventHandle
+)
 
 
 @pytest.fixture(params=KINDS.values(), ids=KINDS)
@@ -106,6 +115,43 @@ def test_a_job_that_is_asked_to_end_ends_and_no_other_does(kind: Kind, gate: Pat
     with_child(kind, test)
 
 
+def test_what_a_job_does_at_its_end_is_done_when_it_is_asked_to_end(
+    kind: Kind, gate: Path, tmp_path: Path
+) -> None:
+    async def test(one: Nursery) -> None:
+        for why, outcome in (("timeout", OutcomeNumber.TIMEOUT), ("cancel", OutcomeNumber.CANCELLED)):
+            left = tmp_path / why
+            [ordinal] = one.send(kind.call("clean", str(gate), str(left)), timeout=1.5)
+            await pass_gate(gate, os.O_RDONLY)
+            one.child.notify(ordinal, why)
+            assert (await one.report(ordinal)).outcome == outcome
+            assert left.read_text() == "cleaned up"
+
+    with_child(kind, test)
+
+
+def test_a_job_knows_which_units_of_resources_are_its_own(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its context; in a process of its own also by the variable of libraries for GPUs, which is as before behind it."""
+    monkeypatch.setenv(GPU_VARIABLE, "of the worker")
+    name, *_ = kind.call("units")
+    alone = kind.handle is ChildHandle
+
+    async def test(one: Nursery) -> None:
+        one.is_swift = True
+        for given, shown in (
+            ({"gpu": ["1", "3"], "port": ["a"]}, "1,3" if alone else "of the worker"),
+            ({"port": ["b"]}, "of the worker"),
+            ({"gpu": ["0"]}, "0" if alone else "of the worker"),
+        ):
+            report = await one.report(one.send_given(name, given))
+            assert decode(report.body or b"") == (given, shown)
+        assert decode((await one.run(name)).body or b"") == ({}, "of the worker")
+
+    with_child(kind, test)
+
+
 def test_a_death_is_known_with_its_code_and_what_was_reported_before_arrives_before(kind: Kind) -> None:
     async def test(one: Nursery) -> None:
         first = await one.run(*kind.call("add", 1, 2))
@@ -115,7 +161,7 @@ def test_a_death_is_known_with_its_code_and_what_was_reported_before_arrives_bef
         assert (await one.died()).code == 41
         assert received == [first.ordinal]
         assert killer in one.begun
-        assert one.remains.holder == (killer if kind == KINDS["async"] else 0)
+        assert one.remains.holder == (killer if kind in KINDS_THAT_KNOW else 0)
         one.send(kind.call("add", 1, 1))  # nothing can be done to a child that is gone
         one.child.notify(1, "timeout")
         one.child.end_input()

@@ -98,6 +98,16 @@ class Nursery:
 
     # what tests do
 
+    def send_given(self, name: str, given: dict[str, list[str]]) -> int:
+        """Hand over a job with units of resources; its ordinal."""
+        self._ordinals += 1
+        work = [encode_call((), {})]
+        named = f"{self._module}:{name}"
+        run = JobRun(bytes(16), 1, LEASE, "q", named, None, work, ordinal=self._ordinals, given=given)
+        self.child.send([run], is_swift=self.is_swift)
+        self.sent.append(self._ordinals)
+        return self._ordinals
+
     def send(self, *calls: tuple[Any, ...], timeout: float | None = None) -> list[int]:
         """Hand over jobs ``(name, *arguments)`` in one batch; their ordinals."""
         return self.send_payloads(

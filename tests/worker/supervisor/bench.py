@@ -10,7 +10,7 @@ from tq.common.auth.keys import Credential
 from tq.common.runtime.config import WorkerSettings
 from tq.common.runtime.pool_spec import PoolSpec
 from tq.common.wire.address import Address
-from tq.worker.agent.jobs import Job
+from tq.worker.agent.jobs import Death, Job
 from tq.worker.agent.runs import JobRun
 from tq.worker.pools.interface import RunnerOwner
 from tq.worker.supervisor.supervisor import Supervisor
@@ -59,6 +59,8 @@ class Bench:
         self.happened = asyncio.Event()
         self.reports: list[tuple[str, dict[str, Any]]] = []
         self.children: list[RecordedChild] = []
+        self.is_broken = False  # the code that children load
+        self.tasks = [["m:f", "default", [], False, 1]]
         self.refusals: list[BaseException] = []  # of the next starts
         settings = WorkerSettings(connect=(Address("127.0.0.1", 1),), modules=("m",), slots=1, pools=pools)
         self.supervisor = Supervisor(settings, Credential.parse("a key for tests"), self.report, self.make)
@@ -83,7 +85,13 @@ class Bench:
             raise self.refusals.pop(0)
         child = RecordedChild(number)
         self.children.append(child)
-        asyncio.get_running_loop().call_soon(owner.child_hello, child, [["m:f", "default", [], False, 1]])
+        soon = asyncio.get_running_loop().call_soon
+        if self.is_broken:
+            child.ready = False
+            soon(owner.child_failed, child, False, "SyntaxError: its own")
+            soon(owner.child_died, child, Death(0))
+        else:
+            soon(owner.child_hello, child, self.tasks)
         return child
 
     async def until(self, condition: Callable[[], object]) -> None:

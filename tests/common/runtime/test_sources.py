@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tq.client.cli.dev import sources
-from tq.client.cli.dev.sources import Sources, differences
+from tq.common.runtime.sources import Sources, differences
 
 
 def write(file: Path, text: str = "") -> Path:

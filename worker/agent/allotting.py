@@ -1,0 +1,119 @@
+"""Which task gets which units of the worker's resources: see ``common/domain/indexes.py``. Pure.
+
+::
+
+    waiting ─► a child is free for it ─┬─ its units are free ─► sent with their names ─► ended, or its child has died: given back
+                                       └─ not all of them ────► parked, and those behind it that need some as well
+
+The master counts amounts, and gives no worker more than it has. Here it may not fit all the same: two halves are free on two units, a
+task was given up and still runs, a lease was lost and its task goes on. What has units has them until it does not run any more.
+
+Invariants: 1. a job with such needs is sent by itself, and to a child that runs it at once; 2. what is held is of jobs that children
+have, or that were given up in a child that lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ...common.domain.indexes import Given, Indexes
+from .backlog import Backlog
+from .children import Children
+from .concurrent_child import ConcurrentChild
+from .effects import ChildState
+from .runs import JobQueue, JobRun
+
+
+class _Held(NamedTuple):
+    given: Given
+    child: int
+    ordinal: int
+
+
+class Allotting:
+    """Sends jobs to children, with what they are given."""
+
+    def __init__(self, indexes: Indexes, children: Children, backlog: Backlog) -> None:
+        self._indexes, self._children, self._backlog = indexes, children, backlog
+        self._held: list[_Held] = []
+        self._had: dict[int, Given] = {}  # what the last such job in each child was given
+
+    def received(self, runs: list[JobRun]) -> list[JobRun]:
+        """What was leased. Of needs, only those stay that are distinguished."""
+        for run in runs:
+            if run.needs and not self._indexes.concern(run.needs):
+                run.needs = ()
+        return runs
+
+    def send_first(self, child: ChildState, queue: JobQueue, now: float) -> bool:
+        """Send this child what is in front of a queue. False: it has to wait for others to end, and is as it was."""
+        run = queue.first
+        if not run.needs:
+            self._children.send_alike(child, queue, now)
+            return True
+        [one] = queue.take_first(1)
+        if self.send(child, one, now):
+            return True
+        queue.put_first([one])
+        return False
+
+    def send(self, child: ChildState, one: JobRun, now: float) -> bool:
+        """The same of one job."""
+        self._give_back()
+        given = self._indexes.take(one.needs, self._had.get(child.number, ()))
+        if given is None:
+            return False
+        one.given = self._indexes.named(given) or None
+        if one.suspect:
+            self._children.send_suspect(child, one, now)
+        else:
+            self._children.send(child, [one], now)
+        if given:
+            self._held.append(_Held(given, child.number, one.ordinal))
+            self._had[child.number] = given
+        return True
+
+    def park(self) -> None:
+        """The first one that waits does not fit, or another that came before it waits for units as well."""
+        self._backlog.parked.put(self._backlog.waiting.take_first(1))
+
+    def assign_parked(self, now: float) -> None:
+        """Send those that have waited for units and may have them now, in their order."""
+        parked = self._backlog.parked
+        if parked:
+            self._give_back()
+        while parked:
+            child = self._children.free_for(parked.first, reserved=len(self._backlog.announced))
+            if parked.first.suspect:  # it is announced once more
+                if not self._indexes.fits(parked.first.needs):
+                    return
+                self._backlog.waiting.put_first(parked.take_first(1))
+            elif child is None or not self.send_first(child, parked, now):
+                return
+
+    def _give_back(self) -> None:
+        """What jobs had that have ended."""
+        if not self._held:
+            return
+        held: list[_Held] = []
+        for one in self._held:
+            if self._is_running(one):
+                held.append(one)
+            else:
+                self._indexes.give_back(one.given)
+        self._held = held
+        if len(self._had) > 2 * len(self._children):
+            self._had = {number: had for number, had in self._had.items() if number in self._children}
+
+    def _is_running(self, one: _Held) -> bool:
+        child = self._children.get(one.child)
+        if child is None:
+            return False
+        is_given_up = isinstance(child, ConcurrentChild) and one.ordinal in child.given_up
+        return is_given_up or child.jobs.job(one.ordinal) is not None
+
+    @property
+    def held(self) -> Iterable[Given]:
+        """What is given now."""
+        return (one.given for one in self._held)
