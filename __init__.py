@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .client.tasks.handles import Handles as Handles
     from .client.tasks.handles import as_completed as as_completed
     from .client.tasks.handles import wait as wait
+    from .client.tasks.place import Eta as Eta
+    from .client.tasks.place import Position as Position
     from .client.tasks.task import Task as Task
     from .common.contract.exposed import exposed as exposed
     from .common.domain.coalesce import Coalesce as Coalesce
@@ -102,6 +104,7 @@ _HOMES = {
     "Context": "common.domain.context",
     "Failed": "common.values.failed",
     "Ended": "common.domain.hooks",
+    "Eta": "client.tasks.place",
     "Executor": "client.stdlib.executor",
     "Flow": "client.flows.flow",
     "FlowProgress": "client.flows.progress",
@@ -110,6 +113,7 @@ _HOMES = {
     "Limit": "common.domain.limits",
     "Occurrence": "client.schedules.schedule",
     "Pool": "client.stdlib.pool",
+    "Position": "client.tasks.place",
     "Progress": "client.tasks.answers",
     "Schedule": "client.schedules.schedule",
     "Schedules": "client.schedules.schedules",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, overload
 
 from ..common.domain.callables import NamedCallable
@@ -159,6 +160,8 @@ class App(HookingApp, SchedulingApp, FlowingApp):
             backoff_max: Seconds that no wait before a retry exceeds; by default 600.
             timeout: Seconds that one attempt may take, from 0.001; by default there is no limit.
             expires: Seconds after which a task that has not started expires, from 0.001; by default it never does.
+            deadline: When the task should have ended: seconds after its submit, a Unix time, or a datetime with a time zone. Of
+                waiting tasks with the same priority the one with the earliest starts first. One that is late still runs; by default none.
             delivery: ``"at_least_once"`` (the default), or ``"at_most_once"``: never started twice, without retries.
             max_crashes: Deaths of its process, from 1, after which the task is quarantined as dead; by default 3.
             on_error: What becomes of the task when a task whose result it needs does not succeed: ``"fail"`` (the default); or it
@@ -225,20 +228,33 @@ class App(HookingApp, SchedulingApp, FlowingApp):
                     return True
         return False
 
-    def set_queue(self, name: str, *, maxsize: int) -> None:
-        """Bound how many tasks may wait in a queue. Submits beyond it wait for room, or raise tq.Full with ``on_full="raise"``.
+    def set_queue(
+        self,
+        name: str,
+        *,
+        maxsize: int | None = None,
+        order: str | None = None,
+        aging: float | timedelta | None = None,
+    ) -> None:
+        """Bound how many tasks may wait in a queue, and set in which order they start.
 
-        The bound is kept by the master until it is set again. It needs a key with the role admin.
+        Submits beyond the bound wait for room, or raise tq.Full with ``on_full="raise"``. What is set is kept by the master until it is
+        set again. It needs a key with the role admin.
 
         Args:
             name: Name of the queue.
-            maxsize: How many tasks may wait that no worker has; 0: any number.
+            maxsize: How many tasks may wait that no worker has; 0: any number. None: as it is.
+            order: ``"fifo"``, or ``"lifo"``: of the same priority what was submitted last starts first. None: as it is.
+            aging: Seconds of waiting, from 1, that count as one step of priority; 0: waiting does not count. None: as it is. Excludes
+                ``order="lifo"``.
 
         Raises:
-            InvalidArgument: ``maxsize`` is not a whole number from 0.
+            InvalidArgument: A value is out of its range, or ``aging`` and ``order="lifo"`` meet.
             Forbidden: The key may not do it.
         """
-        self.session.call(("get_queues",), "set", name, maxsize)
+        seconds = aging.total_seconds() if isinstance(aging, timedelta) else aging
+        more = () if order is None and seconds is None else (order, seconds)
+        self.session.call(("get_queues",), "set", name, maxsize, *more)
 
     def named(self, name: str, **options: Unpack[Options]) -> Submitter[..., Any]:
         """Make a task that is known only by its name, for a program that cannot import it.

@@ -74,6 +74,7 @@ from .tasks.origins import Origins
 from .tasks.parents import Parents
 from .tasks.pauses import Pauses
 from .tasks.placements import Placements
+from .tasks.queue_order import QueueOrder
 from .tasks.routes import Routes
 from .tasks.scheduled import ScheduledTasks
 from .tasks.struck import StruckLanes
@@ -211,6 +212,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         strikes,
         StruckLanes(routes, strikes, long_calls),
         quotas,
+        QueueOrder(store, routes, agenda, long_calls),
         limits,
         limiter,
         origins,

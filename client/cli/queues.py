@@ -9,11 +9,13 @@ import click
 
 from ...common.domain.durations import span
 from ...common.domain.model import Role, State
+from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import say, write
 from ..app import App
 from .group import ListingGroup
 from .options import connected, lasting
 from .output import count, iso, print_json, print_table, rate
+from .where import age
 
 COLUMNS: Final = (
     *("queue", "#ready", "#running", "#scheduled", "#blocked", "#succeeded", "#failed", "#rate", "#oldest"),
@@ -57,30 +59,50 @@ def list_queues(app: App, as_json: bool) -> None:
     for row in rows:
         if row["paused"]:
             write(f"{row['name']} is {paused_words(row)}\n")
+        if row.get("order") == "lifo":  # a master of an earlier version does not say, as below
+            write(f"{row['name']}: what was submitted last starts first\n")
+        if row.get("aging"):
+            write(f"{row['name']}: {span(row['aging'])} of waiting count as one step of priority\n")
         if waiting := row.get("submits_waiting"):
             submits = "submit waits" if waiting == 1 else "submits wait"
             write(f"{row['name']} is full: {count(waiting)} {submits} for room\n")
 
 
-@queues.command("set", epilog="Example: tq queues set crawl --maxsize 10000")
+@queues.command("set", epilog="Example: tq queues set crawl --maxsize 10000 --aging 10min")
 @click.argument("queue")
-@click.option(
-    "--maxsize", type=click.IntRange(0), required=True, metavar="N", help="Tasks that may wait; 0: no bound."
-)
+@click.option("--maxsize", type=click.IntRange(0), metavar="N", help="Tasks that may wait; 0: no bound.")
+@click.option("--order", type=click.Choice(("fifo", "lifo")), help="lifo: the newest starts first.")
+@click.option("--aging", metavar="TIME", help="Waiting that is one step of priority; 0s: none.")
 @connected(Role.ADMIN)
-def set_queue(app: App, as_json: bool, queue: str, maxsize: int) -> None:
-    """Bound how many tasks may wait in a queue.
+def set_queue(
+    app: App, as_json: bool, queue: str, maxsize: int | None, order: str | None, aging: str | None
+) -> None:
+    """Bound how many tasks may wait in a queue; set in which order they start.
 
-    A submit beyond it waits for room, or raises tq.Full with using(on_full="raise").
+    A submit beyond the bound waits for room, or raises tq.Full with using(on_full="raise").
     What waits there stays; retries and schedules are not bound.
     """
-    app.set_queue(queue, maxsize=maxsize)
+    if maxsize is None and order is None and aging is None:
+        raise InvalidArgument(
+            f"say what to set: tq queues set {queue} --maxsize 10000, --order lifo, --aging 10min"
+        )
+    seconds = None if aging is None else age(aging, "aging")
+    app.set_queue(queue, maxsize=maxsize, order=order, aging=seconds)
+    given = {"maxsize": maxsize, "order": order, "aging": seconds}
     if as_json:
-        print_json({"queue": queue, "maxsize": maxsize})
-    elif maxsize:
-        write(f"at most {count(maxsize)} tasks wait in {queue}\n")
-    else:
-        write(f"{queue} has no bound\n")
+        print_json({"queue": queue, **{name: value for name, value in given.items() if value is not None}})
+        return
+    if maxsize is not None:
+        write(f"at most {count(maxsize)} tasks wait in {queue}\n" if maxsize else f"{queue} has no bound\n")
+    if order is not None:
+        write(f"{queue}: what was submitted {'last' if order == 'lifo' else 'first'} starts first\n")
+    if seconds is not None:
+        step = (
+            f"{span(seconds)} of waiting count as one step of priority"
+            if seconds
+            else "waiting adds nothing to priority"
+        )
+        write(f"{queue}: {step}\n")
 
 
 @queues.command(epilog="Example: tq queues delete results --items")

@@ -23,6 +23,7 @@ from ...common.values.codec import decode, decode_work
 from ...common.values.failure import Failure, show_bytes
 from ..app import App
 from ..tasks.named import named, task_named
+from ..tasks.place import estimate_from, eta_of
 from .arrays import show_array
 from .flows import flow_in_words, flow_of
 from .following import follow, print_log
@@ -30,6 +31,7 @@ from .needs import needs_for_programs, print_needs
 from .options import connected
 from .output import ago, iso, plain, print_json, print_table, shown, task_row
 from .redact import redacted
+from .why import reasons_for_programs
 
 TEXT_CHARS_MAX = 2_000  # of an argument list or a result shown to a person
 BAR_CHARS = 30
@@ -77,6 +79,8 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
         write(f"  tags {tags_in_words(task['tags'])}\n")
     if task["why"]:
         write(f"  {task['why']}\n")
+    if (estimate := estimate_from(task)) is not None:
+        write(f"  it starts {eta_of(estimate, '')}\n")
     if task.get("parent"):
         write(f"  submitted by the task {show_id(task['parent'])}\n")
     if flow is not None:
@@ -228,6 +232,7 @@ def _print_post_mortem(failure: Failure) -> None:
 def for_programs(task: dict[str, Any]) -> dict[str, Any]:
     row = task_row(task)
     succeeded = task["state"] == StateNumber.SUCCEEDED
+    row.update(reasons_for_programs(task))
     row["arguments"] = _call(task["payload"])
     del row["payload"]
     row["result"] = _decoded(task["result"]) if succeeded else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import click
 
 from ...common.domain.ids import show_id
@@ -12,7 +14,21 @@ from ..tasks.explanation import explanation
 from ..tasks.named import named
 from .arrays import explain_array
 from .options import connected
-from .output import print_json
+from .output import iso, print_json
+
+TIMES: Final = ("since", "until", "earliest", "latest")
+
+
+def reasons_for_programs(task: dict[str, Any]) -> dict[str, Any]:
+    """What a master says of why a task waits, with its times as text. One of an earlier version says less."""
+    found: dict[str, Any] = {name: task[name] for name in ("placing", "position", "eta") if name in task}
+    if found.get("eta") is not None:
+        found["eta"] = _timed(found["eta"])
+    return {**found, "reasons": [_timed(one) for one in task.get("reasons", ())]}
+
+
+def _timed(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: iso(value) if name in TIMES else value for name, value in row.items()}
 
 
 @click.command(epilog="Example: tq why 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b")
@@ -31,6 +47,6 @@ def why(app: App, as_json: bool, task_id: str) -> None:
     sentence = explanation(task)
     if as_json:
         shown = {"id": show_id(meant.ids.first), "state": State.from_number(task["state"]), "why": sentence}
-        print_json({**shown, **{name: task[name] for name in ("placing",) if name in task}})
+        print_json({**shown, **reasons_for_programs(task)})
     else:
         write(sentence + "\n")

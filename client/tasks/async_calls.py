@@ -11,6 +11,7 @@ from .outcomes import UNKNOWN, TaskOutcome
 if TYPE_CHECKING:
     from ...common.errors import TaskError
     from ..core.session import ClientSession
+    from .place import Eta, Position
 
 
 class AsyncCalls:
@@ -24,6 +25,7 @@ class AsyncCalls:
 
         async def _wait_async(self, timeout: float | None) -> TaskOutcome: ...
         def _retried(self, answer: list[Any]) -> State: ...
+        def _foreseen(self, answer: dict[str, Any]) -> Eta | None: ...
 
     async def aexception(self, timeout: float | None = None) -> TaskError | None:
         """Wait for the task and return its error, for an event loop.
@@ -59,6 +61,24 @@ class AsyncCalls:
             The progress, at most a second old; None when it reported nothing.
         """
         return progress_of(await self._ask("log", self._id, None, NO_TEXT))
+
+    async def aposition(self) -> Position | None:
+        """Ask how many tasks start before this one, for an event loop.
+
+        Returns:
+            The position, as ``handle.position``.
+        """
+        from .place import position_from
+
+        return position_from(await self._ask("why", self._id))
+
+    async def aeta(self) -> Eta | None:
+        """Ask when the task starts, for an event loop.
+
+        Returns:
+            The range, as ``handle.eta``.
+        """
+        return self._foreseen(await self._ask("why", self._id))
 
     async def aarguments(self) -> tuple[list[Any], dict[str, Any]]:
         """``arguments``, for an event loop.

@@ -9,14 +9,16 @@ from .answers import NO_TEXT, TASKS, Attempt, Progress, arguments_of, attempts_o
 
 if TYPE_CHECKING:
     from ..core.session import ClientSession
+    from .place import Estimate, Eta, Position
 
 
 class TaskLooks:
     """The part of a handle that looks. Each has a twin in ``AsyncCalls``."""
 
-    __slots__ = ()
+    __slots__ = ("_estimate",)
     _session: ClientSession
     _id: bytes
+    _estimate: Estimate  # of when it starts, as it was said last; not set before that
 
     @property
     def cached(self) -> bool:
@@ -40,6 +42,37 @@ class TaskLooks:
         """
         warn_on_loop("await handle.aattempts()")
         return attempts_of(self._session.call(TASKS, "show", self._id))
+
+    @property
+    def position(self) -> Position | None:
+        """How many tasks start before this one.
+
+        None when it does not stand in line: it runs, has ended, or something else holds it back, which ``why()`` says. One call to the
+        master.
+        """
+        from .place import position_from
+
+        warn_on_loop("await handle.aposition()")
+        return position_from(self._session.call(TASKS, "why", self._id))
+
+    @property
+    def eta(self) -> Eta | None:
+        """When the task starts, between two moments, from how long tasks have taken of late.
+
+        It is never later than what this handle said before, unless its ``cause`` says why. None when the task does not stand in line, or
+        nothing is known. One call to the master.
+        """
+        warn_on_loop("await handle.aeta()")
+        return self._foreseen(self._session.call(TASKS, "why", self._id))
+
+    def _foreseen(self, answer: dict[str, Any]) -> Eta | None:
+        from .place import estimate_from, eta_of
+
+        estimate = estimate_from(answer)
+        if estimate is None:
+            return None
+        self._estimate, cause = estimate.after(getattr(self, "_estimate", None))
+        return eta_of(self._estimate, cause)
 
     @property
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:

@@ -43,6 +43,7 @@ class Options(TypedDict, total=False):
     backoff_max: float | timedelta
     timeout: float | timedelta | None
     expires: float | timedelta | None
+    deadline: float | timedelta | datetime | None
     delivery: str
     max_crashes: int
     result: str
@@ -166,11 +167,11 @@ def _plain(name: str, value: Any) -> Any:
         return read_needs(value)
     if isinstance(value, timedelta) and name != "at":
         return value.total_seconds()
-    if isinstance(value, datetime) and name == "at":
+    if isinstance(value, datetime) and name in ("at", "deadline"):
         if value.tzinfo is None:
             raise InvalidArgument(
-                f"at={value!r} has no time zone, and the master may live in another; "
-                "write at=moment.astimezone() for local time"
+                f"{name}={value!r} has no time zone, and the master may live in another; "
+                f"write {name}=moment.astimezone() for local time"
             )
         return value.timestamp()
     return value

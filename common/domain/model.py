@@ -18,6 +18,10 @@ from .on_error import FAIL, check_on_error
 from .tags import Tags, tags_of
 
 PRIORITY_MIN, PRIORITY_MAX = -100, 100  # higher runs first; the range keeps it one byte on the wire
+UNIX_SECONDS_MIN, UNIX_SECONDS_MAX = (
+    1e9,
+    1e11,
+)  # of a deadline that is a Unix time; below it is a time after the submit
 RETRIES_MAX = 10_000
 RESULT_TTL_SECONDS_MAX = 366 * 24 * 3600.0  # what is to be kept for longer belongs elsewhere
 NAME_CHARS_MAX = 255  # queue and task names: fits one msgpack str8 header, readable in a table
@@ -202,6 +206,9 @@ class TaskOptions:
     # What its worker must have: pairs of a resource and thousandths of it, sorted, and a condition on labels, see placing.py.
     needs: tuple[tuple[str, int], ...] = ()
     where: str = ""
+    # When it should have ended: of the same priority the earliest goes first. Seconds after its submit, or, from UNIX_SECONDS_MIN on, a
+    # Unix time.
+    deadline: float | None = None
 
     def __post_init__(self) -> None:
         check_number("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX, whole=True)
@@ -212,6 +219,8 @@ class TaskOptions:
         check_number("backoff_max", self.backoff_max, 0, DELAY_SECONDS_MAX)
         check_number("timeout", self.timeout, 0.001, DELAY_SECONDS_MAX, none=True)
         check_number("expires", self.expires, 0.001, DELAY_SECONDS_MAX, none=True)
+        if self.deadline is not None:
+            check_deadline(self.deadline)
         check_number("max_crashes", self.max_crashes, 1, RETRIES_MAX, whole=True)
         check_on_error(self.on_error)
         if self.tags != ():
@@ -268,6 +277,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, enum.StrEnum):
         return str(value)
     return dict(value) if isinstance(value, tuple) else value
+
+
+def check_deadline(value: object) -> None:
+    """Seconds after a submit, or a Unix time: no delay is as long as the time since 1970. Raises InvalidArgument."""
+    check_number("deadline", value, 0, UNIX_SECONDS_MAX)
+    if DELAY_SECONDS_MAX < value < UNIX_SECONDS_MIN:  # type: ignore[operator]  # it is a number
+        raise InvalidArgument(
+            f"deadline={brief(value)} is neither seconds after the submit (up to {DELAY_SECONDS_MAX:,.0f}) nor a Unix time "
+            f"(from {UNIX_SECONDS_MIN:,.0f} on); write deadline=30, or deadline=moment, a datetime with its time zone"
+        )
 
 
 DEFAULT_OPTIONS: Final = TaskOptions()  # most tasks have these: they are validated once

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 RECENT_MS: Final = 10_000  # what a person calls "now"
 STEADY_MS: Final = 120_000  # long enough to foresee with
@@ -93,12 +93,39 @@ def foreseen_seconds(
     late, nor than what runs now allows. ``slots``: of these workers; ``running_ms``: how long their tasks have run by now, all
     together. A slot's task is half over on average, so each takes twice that.
     """
-    if sum(rate.steady.weight(now) for rate in rates) < TRUSTED:
+    paces = _paces(rates, now, slots, running_ms)
+    return (ahead + 1) / min(paces) if paces else None
+
+
+class Foreseen(NamedTuple):
+    """Between which moments from now a task starts, in seconds, and what that rests on: how many tasks a second start before it."""
+
+    earliest: float
+    latest: float
+    per_second: float
+
+
+def foreseen_range(
+    ahead: int, rates: Sequence[WorkerRates], now: int, *, slots: int = 1, running_ms: int = 0
+) -> Foreseen | None:
+    """The same as a range: from the fastest of what was measured to the slowest, and as wide besides as the numbers of tasks differ by
+    chance, which is twice their root."""
+    paces = _paces(rates, now, slots, running_ms)
+    if not paces:
         return None
-    per_second = sum(rate.steady.per_second(now) for rate in rates)
+    spread = 2 * math.sqrt(ahead + 1)
+    earliest = max(0.0, ahead - spread) / max(paces)
+    return Foreseen(earliest, (ahead + 1 + spread) / min(paces), min(paces))
+
+
+def _paces(rates: Sequence[WorkerRates], now: int, slots: int, running_ms: int) -> list[float]:
+    """Tasks per second, by each measure that there is."""
+    if sum(rate.steady.weight(now) for rate in rates) < TRUSTED:
+        return []
+    paces = [sum(rate.steady.per_second(now) for rate in rates)]
     recent = sum(rate.recent.weight(now) for rate in rates)
     if recent >= FORGOTTEN:
-        per_second = min(per_second, sum(rate.recent.per_second(now) for rate in rates))
+        paces.append(sum(rate.recent.per_second(now) for rate in rates))
     if running_ms >= YOUNG_MS:
-        per_second = min(per_second, slots * slots / (2 * running_ms / 1000))
-    return (ahead + 1) / per_second
+        paces.append(slots * slots / (2 * running_ms / 1000))
+    return paces

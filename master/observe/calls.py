@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...common.contract.exposed import exposed
+from ...common.domain.durations import DELAY_SECONDS_MAX, check_number
 from ...common.domain.model import Role, check_name
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
@@ -18,6 +19,7 @@ from ..items.deliveries import Deliveries
 from ..items.items import Items
 from ..tasks.full_queues import MAXSIZE_MAX, FullQueues
 from ..tasks.leases import Leases
+from ..tasks.queue_order import QueueOrder
 from ..tasks.routes import Routes
 from ..workers.membership import Membership
 from ..workers.orders import Orders
@@ -116,11 +118,27 @@ class Queues(EngineObject):
         return waiting
 
     @exposed(Role.ADMIN)
-    def set(self, call: Call, name: str, maxsize: int) -> None:
-        """Set how many tasks may wait in a queue, 0: any number. Submits beyond it wait, or are refused."""
+    def set(
+        self,
+        call: Call,
+        name: str,
+        maxsize: int | None = None,
+        order: str | None = None,
+        aging: float | None = None,
+    ) -> None:
+        """Set how many tasks may wait in a queue, 0: any number; submits beyond it wait, or are refused. Set in which order its tasks
+        start: ``fifo`` or ``lifo``, and how many seconds of waiting count as one step of priority, 0: none."""
         allow_queue(call, check_name("queue", validate_text("name", name)))
-        maxsize = validate_whole("maxsize", maxsize, 0, MAXSIZE_MAX)
-        self.engine.part(FullQueues).bound(name, maxsize)
+        if maxsize is not None:
+            maxsize = validate_whole("maxsize", maxsize, 0, MAXSIZE_MAX)
+        if order is not None:
+            validate_text("order", order)
+        if aging is not None:
+            check_number("aging", aging, 0, DELAY_SECONDS_MAX)
+        if order is not None or aging is not None:
+            self.engine.part(QueueOrder).set(name, order, aging, self.engine.now)
+        if maxsize is not None:
+            self.engine.part(FullQueues).bound(name, maxsize)
 
 
 def _tasks_of(engine: Engine, session: Session) -> int:

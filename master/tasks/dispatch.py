@@ -128,7 +128,11 @@ class Dispatch(Part):
         large = largest(runs) > LARGE_BYTES
         chosen = options.to_wire()
         packed = pack(chosen) if chosen else None
-        lane = LaneKey(needs=packed_placing(options), owner=self.consulted.quotas.owner(key))
+        lane = LaneKey(
+            needs=packed_placing(options),
+            has_deadline=options.deadline is not None,
+            owner=self.consulted.quotas.owner(key),
+        )
         said = said.of_tenant(self.consulted.keys.tenant_of(key))
         if said != NO_COLUMNS:
             if said.on_failure is not None:

@@ -17,7 +17,6 @@ from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.domain.naming import switch_of
 from ...common.values.brief import few
 from ..engine.engine import Engine
-from ..engine.rates import foreseen_seconds
 from ..store.interface.queries import FullTask
 from ..store.interface.steps import StepRow
 from ..workers.membership import Membership, Worker
@@ -27,13 +26,12 @@ from .explain_placing import lane_of, placing_of, suiting, why_not_placed
 from .explain_stopped import holds_for_good, why_stopped
 from .in_words import about, in_words
 from .lent_slots import LentSlots
+from .position import foreseen_of, position_of
 from .route import Route
 from .routes import Routes
-from .shown import attempts_of, began_at, begun
+from .shown import attempts_of, began_at
 
-ROWS_MAX: Final = 10_001  # read to count them; beyond it the text is "more than": of arrays they are millions
 NEEDED_RUNS_MAX: Final = 100  # of needed tasks whose states are counted
-ROUTES_MAX: Final = 500  # whose ready tasks are counted
 KINDS_MAX: Final = 20  # kinds of workers whose patterns are listed
 FAR_MS: Final = 9 * 365 * 24 * 3_600_000  # a wait for a signal that has no timeout lasts for ten years
 NAMED_MAX: Final = 3  # workers named in a sentence
@@ -206,8 +204,9 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
         return f"{busy}; {named}, which runs there, waits for it and lends it its slot"
     if not position:
         return f"{busy}; `tq why` counts the tasks before it"
-    ahead, is_all = _ahead(engine, route, task, slots)
-    return f"{busy}; {_in_line(engine, ahead, working, slots, is_all=is_all)}; more workers or slots would start it sooner"
+    return (
+        f"{busy}; {_in_line(engine, task, lane, working, slots)}; more workers or slots would start it sooner"
+    )
 
 
 def _none_serves(connected: int, task: FullTask) -> str:
@@ -256,38 +255,12 @@ def _patterns(workers: list[Worker], which: int) -> str:
     return few(pattern for key in keys for pattern in key[which]) + others
 
 
-def _ahead(engine: Engine, route: Route, task: FullTask, slots: int) -> tuple[int, bool]:
-    """How many tasks the workers that serve this task take or have taken before it, and whether all of them were counted.
-    ``slots``: of these workers; what they have been given beyond that waits there."""
-    with_work = engine.part(Routes).with_work
-    rivals = {route.number: route}
-    rivals |= {one.number: one for capability in route.capabilities for one in with_work(capability)}
-    ahead, left = 0, ROWS_MAX
-    for number in list(rivals)[:ROUTES_MAX]:
-        found = engine.store.count_ahead(number, task.priority, task.seq, left)
-        ahead, left = ahead + found.tasks, left - found.rows
-        if not left:
-            return ahead, False
-    leased = sum(one.counts[StateNumber.RUNNING] for one in rivals.values())
-    return ahead + max(0, leased - slots), len(rivals) <= ROUTES_MAX
-
-
-def _running_ms(engine: Engine, working: list[Worker]) -> int:
-    """How long the tasks of these workers have run by now, all together."""
-    numbers = {worker.number for worker in working}
-    held = [one for one in begun(engine) if one.worker in numbers]
-    engine.work.glanced(len(held))
-    return sum(max(0, engine.now.steady - one.begun) for one in held if one.begun is not None)
-
-
-def _in_line(engine: Engine, ahead: int, working: list[Worker], slots: int, *, is_all: bool) -> str:
-    if not is_all:
-        return f"more than {ahead - 1:,} are before it"
+def _in_line(engine: Engine, task: FullTask, lane: Route, working: list[Worker], slots: int) -> str:
+    ahead, is_exact = position = position_of(engine, lane, task, slots)
+    if not is_exact:
+        return f"at least {ahead:,} are before it" if ahead else "it is among the next"
     place = f"{ahead:,} are before it" if ahead > 1 else ("one is before it" if ahead else "it is the next")
-    rates = [worker.rates for worker in working if worker.rates is not None]
-    seconds = foreseen_seconds(
-        ahead, rates, engine.now.mono, slots=slots, running_ms=_running_ms(engine, working)
-    )
+    seconds = foreseen_of(engine, position, working, slots)
     if seconds is None:
         return f"{place}; there is no estimate yet of when it starts"
     return f"{place}, and it starts {about(seconds)}"

@@ -32,7 +32,7 @@ class NearestWorker(NamedTuple):
 
 def lane_of(engine: Engine, task: FullTask) -> Route:
     routes = engine.part(Routes)
-    may_differ = routes.placements.lanes or engine.part(Strikes).by_number
+    may_differ = len(routes.by_number) > len(routes.plain) or engine.part(Strikes).by_number
     found = engine.store.find([task.id]) if may_differ else []
     if not found:
         return routes.route(task.queue, task.task)

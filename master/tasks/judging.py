@@ -50,7 +50,7 @@ class SubmitJudge:
             origin = self._consulted.flows.origin(call.session, said.flow, ids)
         parent = self._consulted.parents.of(said.parent)
         owner = self._consulted.quotas.owner(call.session.verifier.key_id)
-        base = LaneKey(needs=packed_placing(options), owner=owner)
+        base = LaneKey(needs=packed_placing(options), has_deadline=options.deadline is not None, owner=owner)
         tenant = call.session.verifier.tenant
         if (said.columns is not None or tenant) and runs:  # last: a submit that is refused makes no lanes
             lanes = said_lanes(said.columns, runs, tenant)

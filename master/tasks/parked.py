@@ -114,6 +114,7 @@ class ParkedCalls:
                     {one.lane.number: one.room for one in some},
                     least,
                     self._routes.mixed.named(some, want, least),
+                    {one.lane.number: order for one in some if (order := one.lane.order) is not None},
                 )
             if not rows:
                 raise Inconsistent(NONE_READY)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from ...common.domain.ids import id_behind
-from ...common.domain.model import ResultPolicy, StateNumber, TaskOptions
+from ...common.domain.model import UNIX_SECONDS_MIN, ResultPolicy, StateNumber, TaskOptions
 from ...common.domain.on_full import WAIT
 from ...common.domain.unique import UniqueTerms
 from ..engine.clock import Now
@@ -97,6 +97,14 @@ class Submission:
         """Of its call: how many tasks were new, or which others are there instead."""
         stored = self.stored_before + self.tasks
         return stored if self.same is None else self.same.answer(stored)
+
+    def deadline(self, now: Now) -> int | None:
+        """When its tasks should have ended, on the steady clock."""
+        seconds = self.options.deadline
+        if seconds is None:
+            return None
+        shift = now.wall if seconds >= UNIX_SECONDS_MIN else 0
+        return now.steady + int(seconds * 1000) - shift
 
     def expires(self, now: Now) -> int | None:
         """When its tasks expire, on the steady clock."""
@@ -333,6 +341,7 @@ class Plan:
             "timeout": options.timeout,
             "options": submission.options_packed,
             "origin": submission.origin,
+            "deadline": None if options.deadline is None else submission.deadline(self._now),
             "ttl": None if options.result_ttl is None else int(options.result_ttl * 1000),
         }
         if planned is not None:

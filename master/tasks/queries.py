@@ -22,6 +22,8 @@ from .attempt_output import AttemptOutput
 from .explain import is_stuck, why
 from .explain_handlers import shown_handler
 from .explain_placing import lane_of, shown_placing
+from .explain_position import shown_position
+from .explain_reasons import reasons_of
 from .explain_uniques import shown_unique
 from .leases import Leases
 from .shown import attempts_of, began_at, shown_state
@@ -157,6 +159,8 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         "unique": shown_unique(engine, task),
         "stuck": is_stuck(engine, task),
         **_placing(engine, task),
+        **shown_position(engine, task),
+        "reasons": reasons_of(engine, task),
         "progress": engine.part(AttemptOutput).progress(task),
         "payload": task.payload,
         "result": task.result,
@@ -188,6 +192,8 @@ def reason(engine: Engine, task: FullTask) -> dict[str, Any]:
         "why": why(engine, task, position=True),
         "stuck": is_stuck(engine, task),
         **_placing(engine, task),
+        **shown_position(engine, task),
+        "reasons": reasons_of(engine, task),
     }
 
 

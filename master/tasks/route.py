@@ -28,6 +28,7 @@ from ..engine.rates import Rate
 from ..engine.session import Call
 from ..engine.work import GLANCES
 from ..store.interface.routes import QueueRow
+from ..store.interface.tasks import LaneOrder
 from .lane_share import LaneShare
 
 READY: Final = int(StateNumber.READY)
@@ -50,6 +51,7 @@ class LaneKey(NamedTuple):
     is_mixed: bool = False  # of arrays whose tasks stand in lanes of their own: see mixed.py
     owner: str = ""  # the key whose quota they count for: see key_quotas.py
     coalesce: tuple[int, int] = ALONE  # how many run as one, and for how many ms the first one waits
+    has_deadline: bool = False  # those that have one are ordered by it
 
     @property
     def base(self) -> LaneKey:
@@ -60,7 +62,7 @@ class LaneKey(NamedTuple):
         """As the store keeps it: empty for the plain lane."""
         if self == PLAIN:
             return b""
-        others: list[object] = [self.handler, self.is_mixed, self.owner, self.coalesce]
+        others: list[object] = [self.handler, self.is_mixed, self.owner, self.coalesce, self.has_deadline]
         while others and others[-1] in (b"", False, "", ALONE):
             others.pop()
         return pack([self.tenant, self.limits, self.needs, *others])
@@ -71,9 +73,9 @@ class LaneKey(NamedTuple):
             return PLAIN
         tenant, limits, needs, *others = unpack(kept)
         named = tuple((name, key, units) for name, key, units in limits)
-        usual: tuple[Any, ...] = (b"", False, "", ALONE)
-        handler, is_mixed, owner, (calls, ms) = tuple(others) + usual[len(others) :]
-        return cls(tenant, named, needs, handler, is_mixed, owner, (calls, ms))
+        usual: tuple[Any, ...] = (b"", False, "", ALONE, False)
+        handler, is_mixed, owner, (calls, ms), has_deadline = tuple(others) + usual[len(others) :]
+        return cls(tenant, named, needs, handler, is_mixed, owner, (calls, ms), has_deadline)
 
 
 PLAIN: Final = LaneKey()
@@ -91,11 +93,15 @@ def unpacked_placing(kept: bytes) -> Placing:
 
 class Queue:
     __slots__ = (
+        "aging",
         "counts",
+        "is_lifo",
+        "is_ordered",
         "key",
         "maxsize",
         "name",
         "paused",
+        "period",
         "rate",
         "ready",
         "reason",
@@ -109,6 +115,10 @@ class Queue:
         self.until: int | None = None  # when it goes on by itself
         self.key = ""  # the id of the key that paused it
         self.maxsize = 0  # how many tasks may wait in it; 0: any number
+        self.is_ordered = False  # its tasks do not go by priority and age alone, but:
+        self.is_lifo = False  # those that were submitted last go first
+        self.aging = 0  # so many ms of waiting count as one step of priority,
+        self.period = 0  # and that is the number of the period that counts as now
         self.rate: Rate | None = None  # of attempts that end; None until one has
         self.counts = [0] * _STATES  # of all its lanes: there may be very many
         self.ready: dict[Route, None] = {}  # its lanes with ready tasks
@@ -116,11 +126,15 @@ class Queue:
     def take(self, row: QueueRow) -> None:
         self.paused, self.reason, self.since = bool(row.paused), row.reason, row.since
         self.until, self.key, self.maxsize = row.until, row.key, row.maxsize
+        self.ordered(is_lifo=bool(row.lifo), aging=row.aging)
+
+    def ordered(self, *, is_lifo: bool, aging: int) -> None:
+        self.is_lifo, self.aging, self.is_ordered = is_lifo, aging, is_lifo or aging > 0
 
     @property
     def is_used(self) -> bool:
         """Whether anything waits or runs in it, or it is paused or has a bound."""
-        return self.paused or self.maxsize > 0 or any(self.counts[: RUNNING + 1])
+        return self.paused or self.maxsize > 0 or self.is_ordered or any(self.counts[: RUNNING + 1])
 
     @property
     def waiting(self) -> int:
@@ -258,7 +272,15 @@ class Route:
     @property
     def is_in_line(self) -> bool:
         """Whether its tasks are not for every worker that serves them, or not at any time: see lanes.py."""
-        return self.base is not self or bool(self.key.needs)
+        return self.base is not self or bool(self.key.needs) or self.queue.is_ordered
+
+    @property
+    def order(self) -> LaneOrder | None:
+        """In which order its tasks are leased; None: by priority and age, as also those of a lane that has some in mixed arrays."""
+        queue = self.queue
+        if self.share is not None or not (self.key.has_deadline or queue.is_ordered):
+            return None
+        return LaneOrder(queue.is_lifo, queue.aging, queue.period, self.key.has_deadline)
 
     @property
     def runs_together(self) -> bool:
@@ -274,8 +296,8 @@ class Route:
 class LanePlace(NamedTuple):
     """What has the lower one goes first."""
 
-    rank: int  # below zero: the priority
-    seq: int
+    rank: int  # below zero: the priority, with what waiting adds to it
+    seq: int  # its turn among those of this priority, mostly its number: see ``TaskStore.first_ready``
     is_known: bool = True  # False: it goes first until it is looked up
 
 

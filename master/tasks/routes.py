@@ -219,7 +219,9 @@ class Routes(Part):
 
     def forget_idle(self) -> None:
         """Drop routes without ready tasks from ``_ready``."""
-        for route in [route for route in self._ready if route.counts[READY] <= 0 or route.struck]:
+        for route in [
+            route for route in self._ready if route.counts[READY] <= 0 or route.struck or route.is_in_line
+        ]:
             del self._ready[route]
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
@@ -310,7 +312,7 @@ class Routes(Part):
 def _first_ready(store: Store, lanes: Mapping[int, Route], number: int) -> tuple[int, int] | None:
     """Priority and number of the first ready task of a lane, by itself or in a mixed array."""
     lane = lanes[number]
-    found = store.first_ready(number) if lane.counts[READY] or lane.share is None else None
+    found = store.first_ready(number, lane.order) if lane.counts[READY] or lane.share is None else None
     place = None if lane.share is None else next(lane.share.first(), None)
     if place is None or (found is not None and (-found[0], found[1]) < place):
         return found

@@ -20,6 +20,7 @@ OWN: Final = {
         "listing",  # the conditions of a listing, which are put together
         "leases",  # of tasks, how those are leased that come first
         "named_leases",  # of tasks, how those are leased that are named
+        "ordered_leases",  # of tasks, how those of a lane are leased that has an order of its own
         "part",  # what subjects with a part of their own have in common
         "remedies",  # what SQLite's errors mean
         "slice_leases",  # how parts of ready slices are leased

@@ -99,6 +99,16 @@ class TaskFilter:
     before_seq: int | None = None
 
 
+class ReadyRow(NamedTuple):
+    """A ready task, or neighbours in an array."""
+
+    priority: int
+    seq: int
+    stop: int
+    created: int
+    deadline: int | None
+
+
 class QueryStore(Protocol):
     def find(self, ids: Iterable[bytes]) -> list[Found]: ...
     def payload(self, seq: int) -> bytes:
@@ -131,6 +141,9 @@ class QueryStore(Protocol):
     def count_ahead(self, route: int, priority: int, seq: int, limit: int) -> Ahead:
         """How many ready tasks of a route go before one of this priority and number; reads at most ``limit`` rows, of which that
         of an array's slice stands for all of its tasks."""
+
+    def ready_in(self, route: int, limit: int) -> list[ReadyRow]:
+        """At most so many rows of the ready tasks of a lane, in any order."""
 
     def brief(self, seq: int) -> FullTask | None:
         """As in a listing: payload and result are empty."""

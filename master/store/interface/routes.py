@@ -13,6 +13,8 @@ class QueueRow(NamedTuple):
     until: int | None = None  # None: until it is resumed
     key: str = ""  # the id of the key that paused it
     maxsize: int = 0  # how many tasks may wait in it; 0: any number
+    lifo: int = 0  # 1: what was submitted last goes first
+    aging: int = 0  # ms of waiting that count as one step of priority; 0: it does not count
 
 
 class RouteStore(Protocol):
@@ -27,6 +29,9 @@ class RouteStore(Protocol):
     ) -> None: ...
     def bound_queue(self, name: str, maxsize: int) -> None:
         """How many tasks may wait in it; 0: any number."""
+
+    def order_queue(self, name: str, lifo: bool, aging: int) -> None:
+        """In which order its tasks start: see ``QueueRow``."""
 
     def add_origin(self, queue: str, results: str | None) -> int: ...
     def orphan_origins(self, queue: str) -> None:

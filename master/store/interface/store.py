@@ -51,7 +51,7 @@ from .workers import WorkerStore
 
 LOOKS: Final = frozenset(
     {
-        *("find", "outcomes", "full", "listing", "count_ahead", "oldest_ready"),
+        *("find", "outcomes", "full", "listing", "count_ahead", "oldest_ready", "ready_in"),
         *(
             "parts_before",
             "parts_down",
@@ -73,6 +73,7 @@ LOOKS: Final = frozenset(
             "purge_surplus",
         ),
         *("next_due", "next_at", "next_expiry"),
+        "order_queue",  # what was submitted before it stands in line as it did
         "put_queue",  # a paused queue gives out nothing that was submitted after it was: the rest goes before
     }
 )

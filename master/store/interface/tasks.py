@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ....common.domain.id_runs import IdRun
 from .slices import LeasedSlice
+
+WITH_DEADLINE: Final = 1 << 62  # what has one goes before what has none
+SEQ_BITS: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +32,7 @@ class NewShared:
     options: bytes | None = None
     origin: int | None = None  # of ``Picture.origins``
     ttl: int | None = None  # ms from their end until they are deleted; None: as all others
+    deadline: int | None = None  # when they should have ended
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,12 +144,34 @@ class Promoted(NamedTuple):
     stop: int  # behind the last one
 
 
+class LaneOrder(NamedTuple):
+    """In which order the tasks of a lane are leased that does not go by priority and age alone. Each field is a difference to that.
+
+    With ``aging`` the time is cut into periods of so many ms, of which ``period`` is the one that counts as now: a task has one step more
+    of priority for each that has begun since it was submitted."""
+
+    is_lifo: bool = False  # of the same priority the one that was submitted last goes first
+    aging: int = 0
+    period: int = 0
+    by_deadline: bool = False  # and the one with the earliest deadline before that
+
+    def place(self, priority: int, seq: int, created: int, deadline: int | None) -> tuple[int, int]:
+        """What has the lower one is leased first: below zero the priority with what waiting adds to it, and the turn within that."""
+        rank = -(priority + (self.period - created // self.aging if self.aging else 0))
+        if (
+            self.by_deadline and deadline is not None
+        ):  # of the same deadline the oldest goes first, also where that is lifo
+            return rank, ((deadline - WITH_DEADLINE) << SEQ_BITS) + seq
+        return rank, -seq if self.is_lifo else seq
+
+
 class TaskStore(Protocol):
     def insert(self, groups: Sequence[NewTasks | NewArray]) -> bool:
         """All of the tasks, or (False) none because some id is already there."""
 
-    def first_ready(self, route: int) -> tuple[int, int] | None:
-        """Priority and number of the task of this lane that is leased next."""
+    def first_ready(self, route: int, order: LaneOrder | None = None) -> tuple[int, int] | None:
+        """Priority of the task of this lane that is leased next, and its turn among those of the same priority: of those of one queue
+        the lowest goes first; in a lane without an ``order`` it is the task's number."""
 
     def lease(
         self,
@@ -158,9 +184,11 @@ class TaskStore(Protocol):
         rooms: Mapping[int, int] = {},
         least: int | None = None,
         named: Sequence[NamedTask] = (),
+        orders: Mapping[int, LaneOrder] = {},
     ) -> list[Leased | LeasedSlice]:
         """Up to ``limit`` ready tasks of these lanes, highest priority first, then oldest; now RUNNING. ``rooms``: of these lanes at
-        most so many. ``least``: with ``rooms``, none of a lower priority. ``named``: these, too, as tasks of their lanes. Together
+        most so many. ``least``: with ``rooms``, none of a lower priority. ``named``: these, too, as tasks of their lanes. ``orders``: with
+        ``rooms``, of lanes that have one. Together
         their payloads have at most ``bytes_max``, unless it is one alone; None: they are known to be small.
         """
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
 from ..interface.slices import LeasedSlice
-from ..interface.store import Inconsistent
-from ..interface.tasks import Leased, NamedTask, Want
-from .named_leases import Head, NamedHeads, SqliteNamedLeases, place_of
+from ..interface.tasks import LaneOrder, Leased, NamedTask, Want
+from .named_leases import Head, NamedHeads, place_of
+from .ordered_leases import SqliteOrderedLeases, fitting_bytes
 from .slice_leases import Piece
 from .slice_table import ReadySlice
 
@@ -37,11 +36,13 @@ class _Calls:
         return at, taken
 
 
-class SqliteLeases(SqliteNamedLeases):
+class SqliteLeases(SqliteOrderedLeases):
     """Part of ``SqliteTasks``."""
 
-    def first_ready(self, route: int) -> tuple[int, int] | None:
+    def first_ready(self, route: int, order: LaneOrder | None = None) -> tuple[int, int] | None:
         self.settle()
+        if order is not None:
+            return self._first_in_order(route, order)
         first = min([*self._ready_rows(route, 1), *self._ready_slices(route, 1)], key=place_of, default=None)
         return None if first is None else (-first.rank, first.seq)
 
@@ -56,10 +57,11 @@ class SqliteLeases(SqliteNamedLeases):
         rooms: Mapping[int, int] = {},
         least: int | None = None,
         named: Sequence[NamedTask] = (),
+        orders: Mapping[int, LaneOrder] = {},
     ) -> list[Leased | LeasedSlice]:
         want = Want(limit, lease, worker)
         if rooms:
-            return self._lease_within(routes, rooms, want, bytes_max, now, least, named)
+            return self._lease_within(routes, rooms, want, bytes_max, now, least, named, orders)
         if bytes_max is None:
             return self.lease_each(routes, [want], now)[0]
         self.settle()
@@ -94,6 +96,7 @@ class SqliteLeases(SqliteNamedLeases):
         now: int,
         least: int | None,
         named: Sequence[NamedTask],
+        orders: Mapping[int, LaneOrder],
     ) -> list[Leased | LeasedSlice]:
         """Of each lane at most as many as it has room for. ``lanes``: those in which something is that is not named."""
         self.settle()
@@ -102,17 +105,26 @@ class SqliteLeases(SqliteNamedLeases):
         for lane in {**dict.fromkeys(lanes), **found.of_lane}:
             room = min(want.tasks, rooms.get(lane, want.tasks))
             first = list(found.of_lane.get(lane, ()))
-            if lane in lanes:
+            if lane in lanes and lane in orders:
+                first += self._in_order(lane, orders[lane], room)
+            elif lane in lanes:
                 first += [*self._ready_slices(lane, room), *self._ready_rows(lane, room)]
-                first.sort(key=place_of)
+            first.sort(key=place_of)
             heads += _first_tasks((one for one in first if least is None or -one.rank >= least), room)
         heads.sort(key=place_of)
         cut = _first_tasks(heads, want.tasks)
-        others, runs = found.apart(cut if bytes_max is None else self._fitting(cut, bytes_max))
-        leased = self._lease_heads(others, [want], now)[0]
+        if orders:
+            others, runs = found.apart(cut)
+            leased = self._lease_in_order(others, want, bytes_max, now) if others else []
+            if leased and bytes_max is not None:
+                return leased  # the others with the next answer: how large they are was not measured
+        else:
+            others, runs = found.apart(cut if bytes_max is None else self._fitting(cut, bytes_max))
+            leased = self._lease_heads(others, [want], now)[0]
         for one, of in runs.items():
             leased += self.slices.lease_runs(one, of, want, now)
-        leased.sort(key=lambda one: (-one.priority, one.seq))
+        if not orders:
+            leased.sort(key=lambda one: (-one.priority, one.seq))
         return leased
 
     def _ready_rows(self, lane: int, tasks: int) -> Iterable[Head]:
@@ -133,13 +145,6 @@ class SqliteLeases(SqliteNamedLeases):
         statement = "lease_route" if bytes_max is None else "lease_route_measured"
         rows = self._all(statement, {**given, "bytes_max": bytes_max})
         rows.sort(key=lambda row: (-row[0], row[1]))  # RETURNING promises no order
-        return list(map(Leased._make, rows))
-
-    def _lease_rows(self, seqs: Sequence[int], want: Want, now: int) -> list[Leased]:
-        given = {"seqs": json.dumps(seqs), "lease": want.lease, "worker": want.worker, "now": now}
-        rows = self._all("lease_rows", given)
-        if len(rows) != len(seqs):
-            raise Inconsistent(f"lease_rows: {len(rows)} of {len(seqs)} tasks were ready")
         return list(map(Leased._make, rows))
 
     def _lease_heads(
@@ -186,7 +191,7 @@ class SqliteLeases(SqliteNamedLeases):
             if slice is not None:
                 tasks, place = slice.stop - slice.seq, slice.seq - slice.array
                 sizes = map(len, self.slices.payloads(slice.array)[place : place + tasks])
-            fitting, left = _fitting(sizes, left, alone=is_first)
+            fitting, left = fitting_bytes(sizes, left, alone=is_first)
             if fitting and slice is not None:
                 head = head._replace(slice=slice._replace(stop=slice.seq + fitting))
             if fitting:
@@ -203,17 +208,7 @@ def _first_tasks(heads: Iterable[Head], tasks: int) -> Iterator[Head]:
             return
         slice = head.slice
         if slice is not None and slice.stop - slice.seq > tasks:
-            head = head._replace(slice=slice._replace(stop=slice.seq + tasks))
+            part = {"seq": slice.stop - tasks} if head.from_end else {"stop": slice.seq + tasks}
+            head = head._replace(slice=slice._replace(**part))
         yield head
         tasks -= 1 if slice is None else slice.stop - slice.seq
-
-
-def _fitting(sizes: Iterable[int], left: int, *, alone: bool) -> tuple[int, int]:
-    """How many payloads of these sizes fit, in order, and how many bytes are left. ``alone``: the first one does in any case."""
-    fitting = 0
-    for size in sizes:
-        if size > left and not (alone and fitting == 0):
-            break
-        left -= size
-        fitting += 1
-    return fitting, max(left, 0)

@@ -23,6 +23,8 @@ class Head(NamedTuple):
     seq: int
     bytes: int  # of the payload of a task
     slice: ReadySlice | None
+    turn: int | None = None  # in place of ``seq``, of a lane with an order of its own
+    from_end: bool = False  # of a slice the last tasks go first
 
 
 class SqliteNamedLeases(StatementExecutor):
@@ -62,7 +64,7 @@ class SqliteNamedLeases(StatementExecutor):
 
 
 def place_of(head: Head) -> tuple[int, int]:
-    return head.rank, head.seq
+    return head.rank, head.seq if head.turn is None else head.turn
 
 
 Runs = list[tuple[int, int]]  # neighbours: from which number to which

@@ -15,6 +15,7 @@ from ..interface.queries import (
     Facts,
     Found,
     FullTask,
+    ReadyRow,
     StoredOutcome,
     TaskFilter,
 )
@@ -116,6 +117,12 @@ class SqliteQueries(StatementExecutor):
         slices = self._all("slices_ahead", given)
         [(alone,)] = self._all("count_ahead", {**given, "limit": limit - len(slices)})
         return Ahead(alone + sum(stop - first for first, stop in slices), alone + len(slices))
+
+    def ready_in(self, route: int, limit: int) -> list[ReadyRow]:
+        self.settle()
+        rows = self._all("ready_slices_in", (route, limit))
+        rows += self._all("ready_in", (route, limit - len(rows)))
+        return list(map(ReadyRow._make, rows))
 
     def brief(self, seq: int) -> FullTask | None:
         rows = self._all("brief", (seq,))

@@ -26,6 +26,10 @@ class SqliteRoutes(StatementExecutor):
     def bound_queue(self, name: str, maxsize: int) -> None:
         self._all("bound_queue", (name, maxsize))
 
+    def order_queue(self, name: str, lifo: bool, aging: int) -> None:
+        self.settle()
+        self._all("order_queue", (name, int(lifo), aging))
+
     def add_origin(self, queue: str, results: str | None) -> int:
         return int(self._all("add_origin", (queue, results))[0][0])
 

@@ -79,6 +79,7 @@ class SqliteSlices(SliceLeases):
                 "seq": seq,
                 "stop": stop,
                 "ttl": group.ttl,
+                "deadline": group.deadline,
                 "route": group.route,
                 "state": group.state,
                 "priority": group.priority,

@@ -21,7 +21,10 @@ from .counts import ENDED, ONE_BY_ONE_MAX, SqliteCounts
 from .leases import SqliteLeases
 from .slice_table import SUCCEEDED
 
-PLAIN: Final = (0, *[None] * 6)  # priority, due, expires, timeout, options, origin, ttl: of most tasks
+PLAIN: Final = (
+    0,
+    *[None] * 7,
+)  # priority, due, expires, timeout, options, origin, ttl, deadline: of most tasks
 SNOOZE: Final = int(OutcomeNumber.SNOOZE)
 GOES_ON: Final = frozenset({SNOOZE, int(OutcomeNumber.BECAME)})  # later, though its attempt has ended
 
@@ -60,6 +63,7 @@ class SqliteTasks(SqliteLeases):
                 group.options,
                 group.origin,
                 group.ttl,
+                group.deadline,
             )
             if rest == PLAIN:
                 plain += [(*task, *shared) for task in group.tasks]

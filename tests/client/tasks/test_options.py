@@ -30,8 +30,20 @@ def test_times_may_be_timedelta_and_datetime() -> None:
 
 
 def test_a_time_without_a_zone_is_refused_with_the_remedy() -> None:
-    with pytest.raises(tq.InvalidArgument, match="astimezone"):
-        choose({"at": datetime(2030, 1, 1)})
+    for name in ("at", "deadline"):
+        with pytest.raises(tq.InvalidArgument, match=f"write {name}=moment.astimezone"):
+            choose({name: datetime(2030, 1, 1)})
+
+
+def test_a_deadline_is_a_time_after_the_submit_or_a_moment() -> None:
+    moment = datetime(2030, 1, 1, tzinfo=UTC)
+    assert choose({"deadline": timedelta(minutes=1)}).wire == {"deadline": 60.0}
+    assert choose({"deadline": moment}).wire == {"deadline": moment.timestamp()}
+    assert choose({"deadline": None}, choose({"deadline": 5})).wire == {}
+    with pytest.raises(tq.InvalidArgument, match=r"neither seconds after the submit .* nor a Unix time"):
+        choose({"deadline": 5e8})
+    with pytest.raises(tq.InvalidArgument, match="deadline=-1 is out of range"):
+        choose({"deadline": -1})
 
 
 def test_the_nearer_of_delay_and_at_counts() -> None:

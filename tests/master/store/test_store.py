@@ -78,6 +78,7 @@ LOOKING: Final[dict[str, Callable[[Store], object]]] = {
     "newest_failed": lambda store: next(store.newest_failed(1, 9), None),
     "count_ahead": lambda store: store.count_ahead(1, 0, 9, 9),
     "oldest_ready": lambda store: store.oldest_ready(1),
+    "ready_in": lambda store: store.ready_in(1, 9),
     "first_ready": lambda store: store.first_ready(1),
     "lease": lambda store: store.lease([1], 1, None, LEASE, 1, NOW),
     "lease_each": lambda store: store.lease_each([1], [Want(1, LEASE, 1)], NOW),
@@ -90,6 +91,7 @@ LOOKING: Final[dict[str, Callable[[Store], object]]] = {
     "expire": lambda store: store.expire(NOW, 9),
     "purge": lambda store: store.purge(NOW, 9),
     "purge_surplus": lambda store: store.purge_surplus(9, 0, 9),
+    "order_queue": lambda store: store.order_queue(QUEUE, lifo=True, aging=0),
     "put_queue": lambda store: store.put_queue(QUEUE, True, "", NOW),
 }
 # Verbs that write, and verbs that are given what only a written task, worker or attempt has.

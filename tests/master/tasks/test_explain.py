@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tq.common.domain.ids import IdSource, consecutive_ids, new_ids
 from tq.common.domain.model import Role
-from tq.master.tasks.explain import ROWS_MAX
+from tq.master.tasks.position import ROWS_MAX
 
 from tests.master.leased import each
 
@@ -139,7 +139,7 @@ def test_a_long_line_is_not_counted_to_its_end(bench: Bench) -> None:
     for _ in range(2):
         ids = submit(client, count=10_000)
     lease(worker, 1)
-    assert f"busy; more than {ROWS_MAX - 1:,} are before it;" in why(client, ids[-1])
+    assert f"busy; at least {ROWS_MAX:,} are before it;" in why(client, ids[-1])
 
 
 def test_the_last_task_of_a_map_knows_its_place_and_when_it_starts(bench: Bench) -> None:
@@ -294,6 +294,8 @@ def test_a_function_of_workers_that_serve_other_queues_is_not_named(bench: Bench
 def test_a_program_that_waits_asks_for_the_reason_alone(bench: Bench) -> None:
     [id] = submit(bench.client())
     answer = bench.client().call("get_tasks", "why", id)
+    reasons, position, eta = (answer.pop(name) for name in ("reasons", "position", "eta"))
+    assert ([one["kind"] for one in reasons], position, eta) == (["no_worker"], None, None)
     assert answer == {
         "id": id, "state": 0, "queue": "q", "name": "m:f", "stuck": True,
         "why": "no worker is connected that serves m:f in queue q; start one with `tq-worker --connect … m`",

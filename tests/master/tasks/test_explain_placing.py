@@ -35,7 +35,7 @@ def test_a_task_that_no_worker_can_ever_run_names_the_nearest_and_what_is_missin
         {"reason": "small", "name": "gpu", "needed": 4, "there": 2}
     ]
     gpu_worker(bench, "big", 4, zone="eu")
-    assert "it is the next" in why(client, id) or "about to be handed out" in why(client, id)
+    assert "it is among the next" in why(client, id) or "about to be handed out" in why(client, id)
     assert not client.call("get_tasks", "why", id)["stuck"]
 
 

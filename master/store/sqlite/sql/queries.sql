@@ -67,6 +67,9 @@ SELECT count(*) FROM (
     LIMIT :limit
 )
 
+-- name: ready_in
+SELECT priority, seq, seq + 1, created, deadline FROM tasks WHERE state = {state.READY} AND route = ? LIMIT ?
+
 -- name: oldest_ready
 -- The first of each priority in the index, of which there are at most 201.
 WITH RECURSIVE levels (priority) AS (

@@ -1,5 +1,5 @@
 -- name: queues
-SELECT name, paused, reason, since, until, key, maxsize FROM queues
+SELECT name, paused, reason, since, until, key, maxsize, lifo, aging FROM queues
 
 -- name: put_queue
 INSERT INTO queues (name, paused, reason, since, until, key) VALUES (?, ?, ?, ?, ?, ?)
@@ -10,6 +10,10 @@ ON CONFLICT (name) DO UPDATE SET
 -- name: bound_queue
 INSERT INTO queues (name, paused, reason, maxsize) VALUES (?, 0, '', ?)
 ON CONFLICT (name) DO UPDATE SET maxsize = excluded.maxsize
+
+-- name: order_queue
+INSERT INTO queues (name, paused, reason, lifo, aging) VALUES (?, 0, '', ?, ?)
+ON CONFLICT (name) DO UPDATE SET lifo = excluded.lifo, aging = excluded.aging
 
 -- name: routes
 SELECT route, queue, task, lane FROM routes

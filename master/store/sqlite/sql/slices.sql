@@ -4,8 +4,8 @@
 INSERT INTO arrays (seq, stop, id, created, timeout, options, origin, payloads, lanes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: add_slice
-INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started)
-VALUES (:seq, :stop, :seq, :ttl, :route, :state, :priority, :attempt, 0, :lease, :worker, :due, :expires, :started)
+INSERT INTO slices (seq, stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, due, expires, started)
+VALUES (:seq, :stop, :seq, :ttl, :deadline, :route, :state, :priority, :attempt, 0, :lease, :worker, :due, :expires, :started)
 
 -- name: array_upto_id
 SELECT seq, stop, id FROM arrays WHERE id <= ? ORDER BY id DESC LIMIT 1
@@ -62,6 +62,21 @@ SELECT seconds, results FROM slices WHERE seq = ?
 SELECT priority, seq, stop, array FROM slices
 WHERE state = {state.READY} AND route = ? ORDER BY priority DESC, seq LIMIT ?
 
+-- name: next_level_of_slices
+SELECT max(priority) FROM slices WHERE state = {state.READY} AND route = ? AND priority < ?
+
+-- name: oldest_slices
+SELECT priority, slices.seq, slices.stop, array, created, deadline FROM slices JOIN arrays ON arrays.seq = array
+WHERE state = {state.READY} AND route = ? AND priority = ? ORDER BY slices.seq LIMIT ?
+
+-- name: newest_slices
+SELECT priority, slices.seq, slices.stop, array, created, deadline FROM slices JOIN arrays ON arrays.seq = array
+WHERE state = {state.READY} AND route = ? AND priority = ? ORDER BY slices.seq DESC LIMIT ?
+
+-- name: urgent_slices
+SELECT priority, slices.seq, slices.stop, array, created, deadline FROM slices JOIN arrays ON arrays.seq = array
+WHERE state = {state.READY} AND deadline IS NOT NULL AND route = ? AND priority = ? ORDER BY deadline, slices.seq LIMIT ?
+
 -- name: ready_slices_between
 SELECT priority, seq, stop, array FROM slices
 WHERE seq < :stop AND stop > :seq AND +state = {state.READY}
@@ -70,8 +85,8 @@ ORDER BY seq
 
 -- name: split_slice
 -- The tasks from :at on become a slice of their own, without results: the caller writes those of both parts.
-INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished)
-SELECT :at, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
+INSERT INTO slices (seq, stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished)
+SELECT :at, stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
 FROM slices WHERE seq = :seq AND stop > :at
 
 -- name: shorten_slice
@@ -79,9 +94,9 @@ UPDATE slices SET stop = :stop, seconds = :seconds, results = :results WHERE seq
 
 -- name: copy_slice
 -- A piece of a slice, which is a slice of its own now.
-INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started,
+INSERT INTO slices (seq, stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, due, expires, started,
     finished, seconds, results)
-SELECT :start, :stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished,
+SELECT :start, :stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished,
     :seconds, :results
 FROM slices WHERE seq = :seq
 
@@ -100,8 +115,8 @@ WHERE seq = :seq AND {from} AND stop >= :stop
 -- name: lease_piece
 -- moves: READY to RUNNING
 -- Tasks of a ready slice: they become a slice of their own.
-INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, expires, started)
-SELECT :seq, :stop, array, ttl, route, {to}, priority, attempt + 1, returned, :lease, :worker, expires, :now
+INSERT INTO slices (seq, stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, expires, started)
+SELECT :seq, :stop, array, ttl, deadline, route, {to}, priority, attempt + 1, returned, :lease, :worker, expires, :now
 FROM slices WHERE seq = :head AND {from} AND stop >= :stop
 
 -- name: succeed_slice
@@ -114,17 +129,17 @@ RETURNING route, array
 -- name: succeed_piece
 -- moves: RUNNING to SUCCEEDED
 -- Others of its tasks: they become a slice of their own.
-INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started,
+INSERT INTO slices (seq, stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, due, expires, started,
     finished, seconds, results)
-SELECT :seq, :stop, array, ttl, route, {to}, priority, attempt, returned, lease, worker, due, expires, started,
+SELECT :seq, :stop, array, ttl, deadline, route, {to}, priority, attempt, returned, lease, worker, due, expires, started,
     :finished, :seconds, :results
 FROM slices WHERE seq = :first AND stop = :end AND {from} AND attempt = :attempt AND lease = :lease
 RETURNING route, array
 
 -- name: leased_behind
 -- Those behind them stay leased, as a slice of their own.
-INSERT INTO slices (seq, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started)
-SELECT :stop, stop, array, ttl, route, state, priority, attempt, returned, lease, worker, due, expires, started
+INSERT INTO slices (seq, stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, due, expires, started)
+SELECT :stop, stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, due, expires, started
 FROM slices WHERE seq = :first AND stop = :end AND state = {state.RUNNING} AND attempt = :attempt AND lease = :lease
 RETURNING seq
 
@@ -153,17 +168,18 @@ DELETE FROM slices WHERE seq = ?
 -- A task leaves its array as it is: it changes no state.
 INSERT INTO tasks
     (seq, id, payload, route, state, attempt, returned, lease, worker, created, started, finished,
-     priority, due, expires, timeout, options, origin, result, failures, crashes, cancel, ttl)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, (SELECT ttl FROM slices WHERE seq = ?))
+     priority, due, expires, timeout, options, origin, result, failures, crashes, cancel, ttl, deadline)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, (SELECT ttl FROM slices WHERE seq = ?20),
+    (SELECT deadline FROM slices WHERE seq = ?20))
 
 -- name: end_in_slice
 -- moves: RUNNING to :state
 -- A task leaves the leased slice that it is in, because its attempt did not succeed.
 INSERT INTO tasks
     (seq, id, payload, route, state, attempt, returned, lease, worker, created, started, finished,
-     priority, due, expires, timeout, options, origin, result, failures, crashes, cancel, ttl)
+     priority, due, expires, timeout, options, origin, result, failures, crashes, cancel, ttl, deadline)
 SELECT :seq, :id, :payload, route, {to}, attempt, returned, lease, worker, :created, :started, :finished,
-     priority, :due, expires, :timeout, :options, :origin, :body, :failures, :crashes, 0, ttl
+     priority, :due, expires, :timeout, :options, :origin, :body, :failures, :crashes, 0, ttl, deadline
 FROM slices WHERE seq = :slice AND {from} AND attempt = :attempt AND lease = :lease
 
 -- name: running_slices
@@ -209,6 +225,10 @@ SELECT seq, stop FROM slices WHERE state = {state.READY} AND route = :route AND 
 UNION ALL
 SELECT seq, min(stop, :seq) FROM slices WHERE state = {state.READY} AND route = :route AND priority = :priority AND seq < :seq
 LIMIT :limit
+
+-- name: ready_slices_in
+SELECT priority, slices.seq, slices.stop, created, deadline FROM slices JOIN arrays ON arrays.seq = array
+WHERE state = {state.READY} AND route = ? LIMIT ?
 
 -- name: oldest_ready_slice
 -- As oldest_ready: the first of each priority.

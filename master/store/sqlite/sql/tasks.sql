@@ -6,12 +6,27 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)
 -- name: insert
 INSERT OR IGNORE INTO tasks
     (seq, id, payload, route, state, attempt, lease, worker, created, started,
-     priority, due, expires, timeout, options, origin, ttl, failures, crashes, cancel)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
+     priority, due, expires, timeout, options, origin, ttl, deadline, failures, crashes, cancel)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)
 
 -- name: ready_heads
 SELECT priority, seq, length(payload) FROM tasks
 WHERE state = {state.READY} AND route = ? ORDER BY priority DESC, seq LIMIT ?
+
+-- name: next_level
+SELECT max(priority) FROM tasks WHERE state = {state.READY} AND route = ? AND priority < ?
+
+-- name: oldest_heads
+SELECT priority, seq, length(payload), created, deadline FROM tasks
+WHERE state = {state.READY} AND route = ? AND priority = ? ORDER BY seq LIMIT ?
+
+-- name: newest_heads
+SELECT priority, seq, length(payload), created, deadline FROM tasks
+WHERE state = {state.READY} AND route = ? AND priority = ? ORDER BY seq DESC LIMIT ?
+
+-- name: urgent_heads
+SELECT priority, seq, length(payload), created, deadline FROM tasks
+WHERE state = {state.READY} AND deadline IS NOT NULL AND route = ? AND priority = ? ORDER BY deadline, seq LIMIT ?
 
 -- name: ready_between
 -- By id, of which there are few: not by the state, of which there may be many.
