@@ -34,7 +34,10 @@ DOCS := $(VENV)/installed-docs
 # Only these are collected for the tests that run alone: one core waits for them.
 ALONE = $(shell grep -rl 'mark\.alone' tests --include='test_*.py' | sort)
 
-.PHONY: demo test quick pure lint types compiled suite thorough other-pythons faults fuzz proof bench soak crawl docs clean
+.PHONY: installed demo test quick pure lint types compiled suite thorough other-pythons faults fuzz proof bench soak crawl docs clean
+
+# What `make test` needs, and nothing more.
+installed: $(DEV)
 
 demo: $(DEMO)
 	$(BIN)/tq demo
