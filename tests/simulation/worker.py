@@ -245,8 +245,8 @@ class Worker(Reconnecting):
         assert isinstance(one, ConcurrentChild)
         return one.beat
 
-    def starved(self, child: int, now: float) -> float:
-        return 0.0
+    def starved(self, child: int, now: float) -> tuple[float, float]:
+        return 0.0, 0.0
 
     def stack(self, child: int, ordinal: int) -> str:
         return ""
