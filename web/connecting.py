@@ -31,15 +31,18 @@ class PageSession(ClientSession):
         return self._answer(future, ANSWER_SECONDS)
 
     def _answer(self, future: Future[Any], seconds: float) -> Any:
-        if self.known_cluster is not None and self.away_seconds > GONE_SECONDS:
-            seconds = 0.01
         try:
-            return future.result(seconds)
+            return future.result(patience(self, seconds))
         except TimeoutError:
             if future.done():
                 raise
             future.cancel()
             raise Unreachable(f"the master at {self.url} does not answer") from None
+
+
+def patience(session: ClientSession, seconds: float) -> float:
+    """How long an answer is waited for: not at all once the master is known to be away."""
+    return 0.01 if session.known_cluster is not None and session.away_seconds > GONE_SECONDS else seconds
 
 
 def open_session(url: str, authkey: str) -> tuple[App, dict[str, Any]]:

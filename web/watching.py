@@ -10,15 +10,17 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import math
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from ..client.app import App
 from ..common.contract.observe import MASTER
 from ..common.domain.model import State
 from ..common.errors import TqError
-from .connecting import ANSWER_SECONDS, is_final
+from .connecting import ANSWER_SECONDS, is_final, patience
 
 LOOK_SECONDS: Final = 2.0
 UNSEEN_LOOK_SECONDS: Final = 10.0  # while no page is open and the master is there
@@ -50,7 +52,9 @@ class Watcher:
         self.version = ""  # of what can be seen; changes when that does
         self.away_since: float | None = None  # Unix seconds
         self.refused: str = ""  # why the master takes this key no longer
+        self.looked_at = -math.inf  # monotonic seconds of the last answer
         self._changed = asyncio.Event()
+        self._urged = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._pages = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -60,14 +64,31 @@ class Watcher:
         self._task = asyncio.create_task(self._run(), name="tq-web watcher")
 
     def end(self) -> None:
-        """Called in any thread."""
-        if self._loop is not None and self._task is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._task.cancel)
+        """Called in any thread. Whoever waits for something new is woken: the log-in is over."""
+        self._soon(self._end)
+
+    def _end(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._wake()
+
+    def urge(self) -> None:
+        """Look now. Called in any thread."""
+        self._soon(self._urged.set)
+
+    def is_stale(self) -> bool:
+        """Whether a look while a page is open would be newer: without one they are rare."""
+        return time.monotonic() - self.looked_at > LOOK_SECONDS
+
+    def _soon(self, act: Callable[[], object]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(act)
 
     @contextlib.contextmanager
     def seen(self) -> Any:
         """A page is open in the block: look more often."""
         self._pages += 1
+        self._urged.set()
         try:
             yield self
         finally:
@@ -85,12 +106,15 @@ class Watcher:
         while not self.refused:
             await self.look()
             is_urgent = self._pages or self.away_since is not None
-            await asyncio.sleep(LOOK_SECONDS if is_urgent else UNSEEN_LOOK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._urged.wait(), LOOK_SECONDS if is_urgent else UNSEEN_LOOK_SECONDS)
+            self._urged.clear()
 
     async def look(self) -> None:
         try:
             call = self._app.acall((MASTER.name,), "snapshot")
-            self.looked(await asyncio.wait_for(call, ANSWER_SECONDS), time.time())
+            seconds = patience(self._app.session, ANSWER_SECONDS)
+            self.looked(await asyncio.wait_for(call, seconds), time.time())
         except (TqError, TimeoutError) as error:
             self.lost(time.time())
             if is_final(error):
@@ -101,6 +125,7 @@ class Watcher:
         version = version_of(snapshot)
         is_new = version != self.version or self.away_since is not None
         self.snapshot, self.version, self.away_since = snapshot, version, None
+        self.looked_at = time.monotonic()
         self.points.append(point_of(snapshot, now))
         if is_new:
             self._wake()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -88,3 +89,46 @@ def test_the_page_keeps_an_hour_and_no_more(watcher: Watcher) -> None:
         watcher.looked(snapshot(), float(at))
     assert len(watcher.points) == POINTS_MAX
     assert watcher.points[0].at == 10.0
+
+
+class Looks:
+    """An App whose master answers at once and is counted."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.session = SimpleNamespace(known_cluster=None, away_seconds=0.0)
+
+    async def acall(self, *what: object) -> dict[str, Any]:
+        self.looks += 1
+        return snapshot()
+
+
+def test_a_page_that_opens_and_one_that_urges_are_not_kept_until_the_next_rare_look() -> None:
+    async def run() -> list[int]:
+        app: Any = Looks()
+        watcher = Watcher(app)
+        watcher.start()
+        counts = []
+        for begins in (lambda: None, watcher.urge, lambda: watcher.seen().__enter__()):
+            begins()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            counts.append(app.looks)
+        watcher.end()
+        return counts
+
+    assert asyncio.run(run()) == [1, 2, 3]
+
+
+def test_who_waits_is_woken_by_the_end_of_the_log_in() -> None:
+    async def run() -> bool:
+        app: Any = Looks()
+        watcher = Watcher(app)
+        watcher.start()
+        await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(watcher.changed(5.0))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(watcher.end)
+        return await waiting
+
+    assert asyncio.run(run())

@@ -9,6 +9,7 @@ from ...client.cli.fleet import fleet
 from ...client.cli.queues import failed, has_tasks
 from ...common.contract.observe import MASTER
 from ...common.domain.model import State
+from ...common.errors import Unreachable
 from ..logins import Login
 from ..page import ShownPage, ViewRequest
 
@@ -18,9 +19,19 @@ FAILING_SHOWN: Final = 8
 
 
 def snapshot_of(login: Login) -> dict[str, Any]:
-    """What the watcher has seen last; asked for if it has seen nothing yet."""
-    found = login.watcher.snapshot
-    return login.app.call((MASTER.name,), "snapshot") if found is None else found
+    """What the watcher has seen last, if that is new or the master is away; else it is asked for."""
+    watcher = login.watcher
+    found = watcher.snapshot
+    if found is not None and (watcher.away_since is not None or not watcher.is_stale()):
+        return found
+    watcher.urge()
+    try:
+        asked: dict[str, Any] = login.app.call((MASTER.name,), "snapshot")
+    except Unreachable:
+        if found is None:
+            raise
+        return found
+    return asked
 
 
 def totals(snapshot: dict[str, Any]) -> dict[str, int]:
