@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..client.cli.output import rate
 from ..common.domain.durations import span
@@ -55,6 +55,15 @@ def long_text(text: object) -> str:
 
 def first_line(text: object) -> str:
     return cut(str(text).strip().partition("\n")[0])
+
+
+def with_code(text: object) -> Markup:
+    """A sentence in which `commands` stand between backquotes, as the shell says it."""
+    parts = clean(str(text)).split("`")
+    if len(parts) % 2 == 0:  # one has no partner
+        return escape("`".join(parts))
+    said = (Markup("<code>{}</code>").format(one) if at % 2 else escape(one) for at, one in enumerate(parts))
+    return Markup("").join(said)
 
 
 def number(value: float | None) -> str:
@@ -131,7 +140,7 @@ def environment() -> Environment:
     made.filters.update(
         ago=moment,
         coloured=coloured, clock=clock, since=since, number=number, span=span, rate=rate, bytes=show_bytes, cut=cut,
-        first_line=first_line, long_text=long_text, part=part, id=show_id, state=state_of,
+        first_line=first_line, with_code=with_code, long_text=long_text, part=part, id=show_id, state=state_of,
     )  # fmt: skip
     made.globals.update(link=link, term=term, static=version_of_static())
     return made

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
-from tq.web.rendering import FOLDER, TEXT_CHARS_MAX, cut, environment, link, long_text, moment, term
+from tq.web.rendering import (
+    FOLDER,
+    TEXT_CHARS_MAX,
+    cut,
+    environment,
+    link,
+    long_text,
+    moment,
+    term,
+    with_code,
+)
 
 HOSTILE = '"><script>alert(1)</script>\x1b[2J\u202egnp.exe\x00\x9b31m\u2066'
 TEMPLATES = sorted((FOLDER / "templates").glob("*.html"))
@@ -47,6 +57,12 @@ def test_a_line_of_a_megabyte_is_cut_and_says_so() -> None:
     text = long_text("y" * 1_048_576)
     assert len(text) < TEXT_CHARS_MAX + 100
     assert "983,040 more characters" in text
+
+
+def test_commands_in_a_sentence_are_code_and_the_rest_stays_text() -> None:
+    assert with_code("it failed; `tq show <1>` has it") == "it failed; <code>tq show &lt;1&gt;</code> has it"
+    assert with_code("a ` alone <b>") == "a ` alone &lt;b&gt;"
+    assert "\x1b" not in with_code("`\x1b[2J`")
 
 
 def test_a_moment_is_readable_without_a_script() -> None:
