@@ -43,6 +43,7 @@ class Abbreviations:
         """The id of a task as short as it may be written: its beginning, or its beginning and its end, or whole."""
         number = int.from_bytes(id, "big")
         digits = self.digits(number, number + 1)
+        # Beyond that, beginning and end together are shorter.
         if digits <= SHORT_DIGITS + 4:
             return show_short(id, digits)
         for tail in TAIL_DIGITS:
@@ -71,6 +72,7 @@ class Abbreviations:
                 return 0
             if self._is_within(part.route):
                 return digits_to_tell(id, edge(part))
+        # Too many of others in between: all digits, which are true whatever they have.
         return DIGITS
 
 
@@ -120,6 +122,7 @@ class Meanings:
                 return found
             if part.number == id and self._is_within(part.route):
                 found.append(_Meant(id, id + 1, part.route, False))
+            # Over the gap at once: nothing is stored in it.
             id = max(id + 1, part.number)
         self._engine.work.looked(looks)
         return None

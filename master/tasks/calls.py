@@ -66,6 +66,7 @@ from .shown import begun, shown_state
 from .subscriptions import UNKNOWN, Subscriptions
 
 LIST_TASKS_MAX: Final = 2_000  # each row costs some 20 µs
+# A run may be thousands of neighbours, which cost little; single ids do not.
 RUNS_TOGETHER: Final = 1_000  # of ids that are watched, cancelled or retried in one transaction
 LAST_RUNS_TASKS_MAX: Final = 1_000  # each is read whole from the store
 PROGRESS_TASKS_MAX: Final = 200  # every progress bar asks every two seconds
@@ -106,12 +107,14 @@ class TaskQueue(ItemQueueObject):
         queue has none. ``unique``: ``[key, states, milliseconds or nil, on_conflict, milliseconds or nil]``; of one task the answer is the id of the
         other one if it is not stored because of that; of several, with a column of their keys, ``[[place, id], …]`` of those others."""
         allow_queue(call, self.name)
+        # Before anything is read of the call: a full disk is the first thing that its sender has to know.
         self.engine.core.room.check()
         if not isinstance(options, dict):
             raise InvalidArgument("options must be a map")
         if stream is not None:
             check_name("stream", stream)
         route = self.engine.part(Routes).route(self.name, validate_text("task", task), call.session.account)
+        # Later, where it is judged: a submit that waits for room may outlive the content that it names.
         named = partial(_numbered, self.engine, check_named(blobs)) if blobs else None
         chosen = TaskOptions.from_wire(options)
         terms = None if unique is None else UniqueTerms.from_wire(unique)
@@ -154,12 +157,14 @@ class ResultQueue(ItemQueueObject):
     def __init__(self, engine: Engine, stream: str = "default") -> None:
         super().__init__(engine)
         self.stream = check_name("stream", stream)
+        # The tutorial of multiprocessing.managers has no name for it, and the item queue "default" is that of tasks.
         self.item_queue = "results" if stream == "default" else stream
 
     @exposed(Role.CLIENT)
     def watch(self, call: Call, ids: list[Any]) -> NilOrLater:
         """Watch these tasks: ``collect`` answers their outcomes. An unknown task has state -1."""
         subscriptions, runs = self.engine.part(Subscriptions), list(dict.fromkeys(check_runs(ids)))
+        # Once for all portions: one that fails midway would leave half of them watched.
         subscriptions.check_room(call.session, self.stream, runs)
 
         def some(portion: Sequence[IdRun], now: Now) -> None:
@@ -280,6 +285,7 @@ class Tasks(EngineObject):
         """The newest tasks that match the filter, newest first, as many as fit in one answer; ``before``: only tasks older than
         this one."""
         engine = self.engine
+        # By an id, which stays good when newer tasks are accepted between two pages.
         before_seq = None if before is None else lookup.task(engine, call.session, before).seq
         rows = engine.store.listing(
             _filter(engine, filter, before_seq), validate_whole("limit", limit, 1, LIST_TASKS_MAX)
@@ -294,6 +300,7 @@ class Tasks(EngineObject):
         """The newest arrays and tasks, an array as one row with its tasks that match counted by state; looks at 5,000 rows at
         most. ``short``: with their ids as short as they may be written."""
         limit = validate_whole("limit", limit, 1, LINES_MAX)
+        # Counts in memory answer the frequent question whether there is any, without reading a row.
         counts = counted(self.engine, call.session.allows_queue, filter) if before is None else None
         if counts is not None and not counts:
             return {"rows": [], "before": None}
@@ -318,6 +325,7 @@ class Tasks(EngineObject):
         newest = engine.part(Dispatch).last_seq + 1
         if before is None:
             counts = counted(engine, call.session.allows_queue, filter)
+            # What is asked for is known from memory: no rows are wanted, or none match.
             if counts is not None and not (limit and counts):
                 return {
                     "states": [list(one) for one in counts.items()],

@@ -106,27 +106,33 @@ class Completion(Part):
         if self.meters is not None:
             self.meters.reported(rows, reported, self._running)
         stale: list[Any] = []
+        # Gathered and written together: a statement for all, not one for each.
         successes: list[Success] = []
         others: list[EndedAttempt] = []
         ended: list[Ended] = []
         attempts: Counter[int] = Counter()  # that ended, by route
         running, moment = self._running, now.steady
         runs = SucceededRuns(running, moment)
+        # A success needs none of what is stored, which spares a read for most reports.
         facts = self.unsuccessful.facts(id for id, _, _, outcome, *_ in rows if outcome != SUCCESS)
         for number, one in enumerate(reported):
             for start, stop in self._slice(one, runs, successes, ended, attempts, moment):
+                # Neighbours that are stale become one row of the answer.
                 if stale and stale[-1][0] == number and stale[-1][2] == start:
                     stale[-1][2] = stop
                 else:
                     stale.append([number, start, stop])
         for index, (id, attempt, lease, outcome, body, _, seconds, after) in enumerate(rows):
             if outcome == SUCCESS:
+                # A task that ends by itself may be in a leased slice all the same.
                 one = ReportedSlice(IdRun(id, 1), attempt, lease, [body], [seconds])
                 if any(self._slice(one, runs, successes, ended, attempts, moment)):
                     stale.append(index)
                 continue
             held = running.get(id)
             if held is None or held.attempt != attempt or held.lease != lease:
+                # The worker repeats what it has no answer to: after a lost
+                # connection this report may have been done already.
                 if not self._was_accepted(id, attempt, lease, outcome):
                     stale.append(index)
                 continue
@@ -139,6 +145,7 @@ class Completion(Part):
             others.append(
                 self.unsuccessful.end(id, held, facts[held.seq], number, recorded, seconds, after, now, ended)
             )
+            # Only then: the judgement may have made a failure of it.
             if others[-1].state == BLOCKED:
                 self._consulted.becomings.began(id, held.seq, body)
         if successes:
@@ -149,6 +156,7 @@ class Completion(Part):
             self._store.blobs.name(references)
         if others:
             self._store.end_attempts(others)
+        # Rows are named by their index, parts of slices by three numbers.
         late = sum(1 if type(one) is int else one[2] - one[1] for one in stale)
         if self.meters is not None:
             self.meters.stale += late
@@ -170,12 +178,15 @@ class Completion(Part):
         for start, stop, slice, seq in leased_parts(self._running, reported):
             run = IdRun(id_behind(reported.run.first, start), stop - start)
             if slice is not None:
+                # A result that its submit does not want is stored all the same
+                # while a task that needs it has not ended.
                 drops = slice.drops and not self._consulted.needs.is_needed(run)
                 bodies = [NOTHING] * run.length if drops else results[start:stop]
                 runs.add(slice, seq, bodies, seconds[start:stop])
                 ended.append((run, slice.route, RUNNING, SUCCEEDED, bodies, slice.origin))
                 attempts[slice.route] += run.length
                 continue
+            # Not in a leased slice: single tasks, or those whose lease has ended.
             for at, id in enumerate(run.ids(), start):
                 held = self._running.alone.get(id)
                 if held is not None and held.attempt == attempt and held.lease == lease:
@@ -236,6 +247,7 @@ class Completion(Part):
             if moment is None:  # it never ran: no attempt is recorded
                 returned.append(self._unstarted(id, held, now, ended))
                 continue
+            # What was reported first counts, or the start that this message tells of.
             held = held._replace(begun=moment)
             known = facts[held.seq]
             outcome, body = _handed_back(known)
@@ -283,9 +295,11 @@ class Completion(Part):
             if found.state == StateNumber.RUNNING:
                 if running:
                     self._store.request_cancel(found.seq)  # a task of an array leaves it by this
+                    # Memory follows the store: the order to cancel is of this task, not of its slice.
                     self._running.take_out(found.id)
                     self.cancelling.add(found.id)
                     self._leases.cancel_asked(found.id)
+            # Waits: nothing runs that would have to agree, so it ends at once.
             elif not StateNumber(found.state).is_terminal:
                 waiting.append(found.seq)
                 ended.append((IdRun(found.id, 1), found.route, found.state, CANCELLED, [None], found.origin))
@@ -304,6 +318,7 @@ class Completion(Part):
             state = target = StateNumber(found.state)
             if state in REVIVABLE and (target := self._consulted.needs.revived(found)) != state:
                 self._store.revive(found.seq, blocked=target == BLOCKED)
+                # What it became before is forgotten: the new attempt decides.
                 self._consulted.becomings.revived(found.seq)
                 self._routes.move(found.route, state, target, found.seq)
                 self._consulted.quotas.revived(found)
@@ -324,6 +339,7 @@ class Completion(Part):
 
     def ends(self, tasks: list[Ended], now: Now) -> None:
         """The only place that raises ``Endings.ended``."""
+        # Mostly nothing is: ids of all ends need not be made.
         if self.cancelling:
             self.cancelling.difference_update(id for task in tasks for id in task[0].ids())
         self._endings.ended(joined(tasks), now)
@@ -363,6 +379,7 @@ def _references(
         if outcome == SUCCESS and not (held.drops and not needs.is_needed(IdRun(id, 1))):
             try:
                 found += [(held.seq, number) for number in blobs.numbers(hashes)]
+            # A success that names what is gone would be read by no one: the attempt fails, and may be retried.
             except UnknownBlob as error:
                 rows[index][3:5] = int(OutcomeNumber.ERROR), Failure("UnknownBlob", str(error)).encode()
     return found

@@ -93,6 +93,7 @@ class Dispatch(Part):
         runs = new_runs(tasks, SUBMIT_TASKS_MAX)
         if said.unique is not None:
             said = said._replace(same=unique_call(said.unique, runs))
+        # Only those pay for the look at what is new, which a bound needs before the write.
         if route.queue.maxsize or self.consulted.quotas.owner(said.call.session.verifier.key_id):
             return self.consulted.bounds.submit(said, runs)
         return self.accept(self.judge.submission(said, route, runs))
@@ -145,11 +146,13 @@ class Dispatch(Part):
             route, runs = with_lanes(self._routes, route, runs, SaidLanes.of(said), lane, None)
         elif lane != PLAIN:
             route = self._routes.lane(route, lane)
+        # No call and no bound: see full_queues.py for why the master's own tasks never wait.
         self._fresh.append(Submission(None, route, options, packed, runs, None, large, origin=origin))
 
     def park(self, parked: ParkedLease, capability: Capability) -> object:
         """Park a lease call; ``give_out`` answers it when there is work."""
         capability.parked[parked.call] = parked
+        # A worker that is gone must not be leased to.
         parked.call.abandon = lambda: capability.unpark(parked.call)
         return LATER
 
@@ -168,6 +171,7 @@ class Dispatch(Part):
     def settle(self, now: Now) -> None:
         """Write all fresh tasks, those for which a worker waits as leased. Afterwards the store has all submitted tasks."""
         while self._fresh:
+            # A new one each time round: a plan that was not inserted has no effect.
             plan = Plan(self._routes, now, self.last_seq, self._new_lease)
             # The sort is stable: within a priority the order of the submits is kept.
             for submission in sorted(self._fresh, key=lambda one: -one.options.priority):
@@ -217,6 +221,7 @@ class Dispatch(Part):
             if submission.blobs:
                 self._store.blobs.name(submission.references())
             if submission.call is not None:
+                # Not sent before the commit: the call holds it.
                 submission.call.answer(submission.answer())
             if submission.stream is not None and submission.session is not None:
                 named = [new.run for new in submission.runs]
@@ -252,7 +257,9 @@ class Dispatch(Part):
                 # Later: what another call of this transaction submits is not in the store yet.
                 self._repeated.append((submission.session, submission.stream, old))
             for id, payload in new.items():
+                # Two calls of this transaction may bring the same id: the second one meets the first here.
                 known[id] = (submission.route.plain.number, payload)
+            # Their runs carry more than payloads: what is left keeps it.
             if submission.is_blocked or submission.has_lanes:
                 submission.runs = only(submission.runs, new)
             else:
@@ -263,4 +270,5 @@ class Dispatch(Part):
             if all(one.as_rows for one in kept):
                 raise Inconsistent("insert: the store takes none of these tasks, and knows none of them")
             for submission in kept:
+                # Their ids are free, and the range of ids is not: an array whose tasks were purged still has it.
                 submission.as_rows = True

@@ -49,6 +49,7 @@ def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
     if state == StateNumber.SCHEDULED:
         reason = "before the next attempt" if attempts_of(engine, task) else "as its submit requested"
         now = engine.now
+        # ``at`` is an instant of the wall's clock, ``due`` a moment of the steady one.
         left = max(0, task.at - now.wall if task.at is not None else (task.due or 0) - now.steady)
         stopped = why_stopped(engine, task)
         paused = f"; besides, {stopped}" if stopped else ""
@@ -66,6 +67,7 @@ def why(engine: Engine, task: FullTask, *, position: bool = False) -> str:
 def _awaited(engine: Engine, task: FullTask) -> StepRow | None:
     """The wait for a signal by which a scheduled task's last attempt ended."""
     waits = engine.store.steps.waits(task.seq) if attempts_of(engine, task) else []
+    # A retry after a failure is scheduled, too, with the wait of an earlier attempt still stored.
     if not waits or engine.store.attempts(task.seq, 1)[-1].outcome != OutcomeNumber.SNOOZE:
         return None
     return waits[0]
@@ -75,6 +77,7 @@ def _why_blocked(engine: Engine, task: FullTask, *, deep: bool) -> str:
     """For how many it waits, in which states they are, and (``deep``) what holds up the first of them."""
     became = engine.part(Dispatch).consulted.becomings.other_of(task.id)
     if became is not None:
+        # It waits for one alone: what it became.
         [last] = engine.part(Dispatch).consulted.needs.needs_of(task.id)
         text = f"it became task {show_id(became)}: it ends as that does"
         return text + _held_up(engine, task, last.first if deep else b"")
@@ -82,6 +85,7 @@ def _why_blocked(engine: Engine, task: FullTask, *, deep: bool) -> str:
     runs = engine.part(Dispatch).consulted.needs.needs_of(task.id)
     for run in runs[:NEEDED_RUNS_MAX]:
         spans = engine.store.dependencies.states(run)
+        # What an explanation reads is charged to its transaction, as any other look.
         engine.work.looked(len(spans))
         for span in spans:
             states[span.state] += span.length
@@ -104,6 +108,7 @@ def _held_up(engine: Engine, task: FullTask, first: bytes) -> str:
     other = engine.store.brief(found[0].seq) if found else None
     if other is not None and other.queue != task.queue:
         other = None  # who asks may see this queue; of another it is not known
+    # One step only: a chain of a thousand would be a thousand sentences.
     if other is not None and other.state != StateNumber.BLOCKED:
         return f"; of {other.task} {show_id(first)}: {why(engine, other)}"
     if other is not None:
@@ -123,6 +128,7 @@ def is_stuck(engine: Engine, task: FullTask) -> bool:
     ]
     placing = placing_of(engine, lane_of(engine, task))
     if route.queue.paused:
+        # A pause with an end passes by itself.
         return route.queue.until is None
     return holds_for_good(engine, task) or not (
         takers if placing is None else suiting(engine, placing, takers)
@@ -135,6 +141,7 @@ def _why_leased(engine: Engine, task: FullTask) -> str:
     since = in_words((engine.now.steady - (began or task.started or 0)) / 1000)
     if worker is None or worker.info is None:
         host = engine.store.worker_host(task.worker or 0) or "a worker that is no longer listed"
+        # After a restart the master knows only what it stored: the worker may be on its way back.
         who = (
             f"{host} has had it for {since}, and has not connected since the master started: "
             "whether it has begun is not known"
@@ -144,6 +151,7 @@ def _why_leased(engine: Engine, task: FullTask) -> str:
     else:
         who = f"{_named(worker)} has run attempt {attempts_of(engine, task)} for {since}"
     if worker is not None and worker.session is None and worker.presence.lost_at is not None:
+        # Grace is reckoned by the clock that no change of the date moves.
         left = in_words(max(0, worker.presence.lost_at - engine.now.mono) / 1000)
         return (
             f"{who}; it is not connected: unless it reconnects within {left}, the task goes to another worker"
@@ -163,6 +171,7 @@ def _waits_inside(engine: Engine, task: FullTask) -> str:
         what = f"{others + 1:,} tasks" + (f", first {named}" if named else "")
     else:
         what = f"task {named}" if named else "a task that is not in this queue"
+    # A child that needs the slot of its own parent's worker: it will not be run, and the user has to know why.
     if wait.is_at_bound:
         verb = "waits" if not others else "wait"
         return f"; it waits for {what}, which {verb} for a slot of the worker that it holds: that wait ends with WouldDeadlock"
@@ -177,6 +186,7 @@ def _is_beside(engine: Engine, id: bytes, task: FullTask) -> bool:
 
 def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
     route = engine.part(Routes).route(task.queue, task.task)
+    # In the order of what an operator would mend first: pause, no worker, limits, place, then the line itself.
     if stopped := why_stopped(engine, task):
         return stopped
     workers = [one for one in engine.part(Membership).by_node.values() if one.info is not None]
@@ -192,6 +202,7 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
         if (text := why_not_placed(engine, lane, placing, working)) is not None:
             return text
         working = suiting(engine, placing, working)
+    # A free slot and a ready task: what is left is the rest of this transaction.
     if any(worker.waits_for_tasks for worker in working):
         return "it is about to be handed out: a worker that serves it has a free slot"
     slots = sum(worker.info.slots for worker in working if worker.info)
@@ -222,6 +233,7 @@ def _likely(engine: Engine, task: FullTask, workers: list[Worker]) -> str | None
     """The function that was probably meant, of those that connected workers serve in the task's queue."""
     kinds = dict.fromkeys(one.capability for one in workers if one.session is not None)
     serving = (one.key.tasks for one in kinds if one is not None and one.takes_from(task.queue))
+    # Comparing is slow, and a worker may serve thousands of names.
     names = list(islice(chain.from_iterable(serving), NAMES_MAX))
     engine.work.glanced(NAME_GLANCES * len(names))
     return likely_name(task.task, sorted(names))
@@ -238,6 +250,7 @@ def _no_worker(task: FullTask, workers: list[Worker], able: list[Worker], likely
         return f"the workers that serve it are draining: {_list(able)}; {start}"
     kept_out = [one for one in knows if one.session is not None]
     if kept_out:
+        # Two causes with two remedies: how the worker was started, and what its key may use.
         asked, allowed = _patterns(kept_out, 0), _patterns(kept_out, 1)
         only = f"only in the queues {asked}" if asked else f"with keys for the queues {allowed} only"
         remedy = f"start one with `--queue {task.queue}`" if asked else "`tq keys add --queue` makes another"

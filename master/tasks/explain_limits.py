@@ -12,6 +12,7 @@ from .routes import Routes
 def lane_of(engine: Engine, id: bytes) -> Route | None:
     """None: no task has a limit or a tenant or runs together with others, or this one is not there."""
     routes = engine.part(Routes)
+    # A read, which clusters without any of these are spared.
     if not routes.of_limit and not routes.tenants.are_several and not routes.lanes.held.had_company:
         return None
     lane_of, lanes = routes.mixed.lane_of, routes.by_number
@@ -42,6 +43,7 @@ def why_held(engine: Engine, id: bytes) -> str | None:
             continue
         state = permits.state(name, key, now)
         under = f"the limit {name}" + (f" for {key}" if key else "")
+        # None: no clock gives it room, only an end.
         moment = permits.ready_at([(name, key, units)], now)
         if moment is None:
             runs = f"{state.running:,} of at most {limit.max_running:,}"

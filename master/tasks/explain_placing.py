@@ -50,6 +50,7 @@ def suiting(engine: Engine, placing: Placing, workers: Iterable[Worker]) -> list
 
 
 def nearest_to(engine: Engine, placing: Placing, workers: Sequence[Worker]) -> NearestWorker | None:
+    # Comparing with all workers takes time: the transaction pays for it.
     engine.work.glanced(len(workers))
     found = nearest(placing, ((one, place_of(engine, one)) for one in workers))
     return None if found is None else NearestWorker(*found)
@@ -62,6 +63,7 @@ def why_not_placed(engine: Engine, lane: Route, placing: Placing, workers: Seque
         return None
     host, obstacles = near.worker.info.host, near.obstacles
     words = ", ".join(map(str, obstacles[:OBSTACLES_SHOWN_MAX]))
+    # Waiting does not help: the nearest worker lacks it even when it is idle.
     if any(one.reason is not Reason.BUSY for one in obstacles):
         return (
             f"it asks for {placing}, and no connected worker that serves it can ever run it; {host} comes nearest: {words}; "
@@ -72,6 +74,7 @@ def why_not_placed(engine: Engine, lane: Route, placing: Placing, workers: Seque
             f"it asks for {placing}, and waits until that is free; {host} comes nearest: {words}, "
             "and tasks that it was given hold the rest"
         )
+    # What is kept for whom may be out of date: it is computed at the next choice.
     engine.part(Routes).lanes.keep(engine.now.steady)
     room = engine.part(Routes).placements.room
     if not any(room(one.number, lane.number) for one in workers):

@@ -79,12 +79,14 @@ class FailureHandlers(Part):
         if handler is None:
             return b""
         allow_queue(call, handler.queue)
+        # With the key's id, not its rights: they are looked up when the handler is made.
         kept = KeptHandler(call.session.verifier.key_id, handler).packed()
         if len(kept) > HANDLER_BYTES_MAX:
             raise InvalidArgument(
                 f"on_failure: what says how {handler.task} is run has {len(kept):,} bytes; at most {HANDLER_BYTES_MAX:,}: give it fewer "
                 "tags or limits"
             )
+        # Made now, on this account: later no caller is there to be refused.
         self._routes.route(handler.queue, handler.task, call.session.account)
         return kept
 
@@ -133,9 +135,11 @@ class FailureHandlers(Part):
     def _make(self, ends: Sequence[UnhandledEnd]) -> None:
         self._room -= sum(end.tasks for end in ends)
         ids = [id for end in ends for id in IdRun(end.id, end.tasks).ids()]
+        # For the number of attempts alone; a purged task still gets its handler.
         found = {one.id: one for one in self._all.find(ids)} if ids else {}
         made: dict[bytes, list[tuple[bytes, list[bytes]]]] = {}
         for end in ends:
+            # By handler: tasks with the same one are one submit.
             made.setdefault(end.handler, []).extend(
                 (handler_id(id, end.ended), [pack([[_record(id, end, found.get(id))], {}])])
                 for id in IdRun(end.id, end.tasks).ids()
@@ -148,6 +152,7 @@ class FailureHandlers(Part):
 
     def _may(self, key: str, handler: FailureHandler, tasks: int) -> bool:
         known, queue = self._key_of(key), handler.queue
+        # Now and not at the submit: a revoked key must not go on making tasks.
         if known is not None and not known.is_revoked and known.allows_queue(queue):
             return True
         self._report(

@@ -116,6 +116,7 @@ class FullQueues(Part):
         submission = self._judged(said, runs)
         queue, owner = submission.route.queue, submission.owner
         bounds = _Bounds(queue.name, owner)
+        # Behind another submit of the same bounds even if this one would fit: small ones would starve a large one.
         is_first = not any(
             line.queue is queue and (line.owner == owner or self._quota_room(line) > 0)
             for line in self._lines.values()
@@ -129,17 +130,21 @@ class FullQueues(Part):
             for id, payload in zip(one.run.ids(), one.payloads, strict=True)
             if id in new
         ]
+        # Only what is new needs room: a repeat after a lost connection is answered however full it is.
         if not new or (is_first and self._fits(submission, len(new), sum(sizes))):
             return self._dispatch.accept(submission)
+        # Before it waits: what never fits must be refused, or its sender waits without end.
         self._check_size(owner, max(sizes))
         if said.on_full == RAISE:
             raise Full(self._words(queue, owner, len(new), sum(sizes), others_wait=not is_first))
         self._check_parent(submission, queue)
         call = said.call
+        # The arguments stay in the master's memory while they wait: charged to whom they belong to.
         call.hold(sum(len(payload) + TASK_BYTES for one in runs for payload in one.payloads))
         waiting = WaitingSubmit(said, runs, new, len(new), size=sizes[0])
         self._lines.setdefault(bounds, _WaitingLine(queue, owner)).submits[waiting] = None
         call.abandon = lambda: self._forget(bounds, waiting)
+        # What is stored may end while the rest waits: watched from now on.
         if said.stream is not None and (known := [id for id in submission.ids() if id not in new]):
             self._subscriptions.watch_known(call.session, said.stream, list(runs_of(known)))
         return LATER
@@ -205,6 +210,7 @@ class FullQueues(Part):
 
     def _fits(self, submission: Submission, tasks: int, size: int) -> bool:
         owner = submission.owner
+        # Includes what this transaction has accepted and not written yet.
         if tasks > self._dispatch.room_in(submission.route.queue):
             return False
         return not owner or tasks <= self._quotas.room(owner, size)
@@ -231,6 +237,7 @@ class FullQueues(Part):
         for bounds, line in self._lines.items():
             line.queue = self._routes.queue(bounds.queue)
             for waiting in line.submits:
+                # Its portions may be among what was rolled back.
                 waiting.is_sure = False
 
     def closed(self, session: Session, now: Now) -> None:
@@ -248,6 +255,7 @@ class FullQueues(Part):
                 left -= self._accept(next(iter(line.submits)), min(room, left), bounds)
             if left <= 0:
                 break
+        # Something was accepted: leased in this same transaction, like any other submit.
         if left < PORTION_TASKS:
             self._dispatch.give_out(now)
 
@@ -283,6 +291,7 @@ class FullQueues(Part):
             most = _within(waiting.rest, most, room)
         runs, waiting.rest = split(waiting.rest, most)
         if waiting.rest:
+            # What the quota has to have room for before the next portion is worth a try.
             waiting.size = len(waiting.rest[0].payloads[0])
         return self._in_lanes(waiting.said, judged, runs)
 
@@ -298,11 +307,13 @@ class FullQueues(Part):
             return new if new.lane is None else new._replace(lane=lane(new.lane), mixture=mixture)
 
         if judged.stream is not None:
+            # Before they are stored: a watch that has no room refuses the rest of the submit.
             self._subscriptions.check_room(session, judged.stream, (new.run for new in runs))
         return replace(
             judged,
             route=lane(judged.route),
             runs=[made(new) for new in runs],
+            # Its parent may have ended while it waited.
             parent=self._dispatch.consulted.parents.of(said.parent),
         )
 

@@ -51,6 +51,7 @@ class KeyQuotas(Part):
 
     def owner(self, key_id: str) -> str:
         """The key that tasks are counted for; empty: it has no quota."""
+        # Without a quota no lane of a key's own is made, and nothing is remembered for each task.
         return "" if self._quota_of(key_id) == NO_QUOTA else key_id
 
     def use(self, key_id: str) -> KeyUse:
@@ -95,6 +96,7 @@ class KeyQuotas(Part):
         for run, route, *_ in tasks:
             owner = self._routes.by_number[route].key.owner
             if owner and (sizes := self._sizes.get(owner)) is not None:
+                # 0: submitted before its key had a quota, or counted down already.
                 self._bytes[owner] -= sum(sizes.pop(id, 0) for id in run.ids())
                 if not sizes:
                     del self._sizes[owner], self._bytes[owner]
@@ -107,5 +109,6 @@ class KeyQuotas(Part):
 
     def _add(self, owner: str, id: bytes, size: int) -> None:
         sizes = self._sizes.setdefault(owner, {})
+        # A repeated submit may note an id twice: the difference counts.
         self._bytes[owner] += size - sizes.get(id, 0)
         sizes[id] = size

@@ -149,6 +149,7 @@ class Lanes:
         """Keep workers for those that fit nowhere, in the order of their first tasks."""
         paused = sum(base.queue.paused for base in self._lines)
         state = self._placements.version, self._readied, paused
+        # Nothing has changed that could move anyone: each call of a transaction asks for this.
         if self._kept == state:
             return
         self._left = HELD_MAX
@@ -223,6 +224,7 @@ class Lanes:
         """Choose from these lines lanes for so many tasks; how many they may give. ``rank``: only those that begin with it."""
         giving = lanes = 0
         for lane in self._in_order(lines, now, self._fit):
+            # A lower priority: put back, for another tenant may have something of the higher one.
             if rank is not None and lane.place is not None and lane.place.rank != rank:
                 self._put(lane, lane.place)
                 break
@@ -238,6 +240,7 @@ class Lanes:
             self.held.reserve(lane, room, reserved)
             giving, lanes = giving + (min(room, 1) if lane.runs_together else room), lanes + (room > 0)
             self._stored += lane.is_in_store
+            # It fills the answer alone: its tasks become one call, which other tasks are no part of.
             if lane.runs_together and room:
                 self._fit.is_together = True
                 break
@@ -249,9 +252,11 @@ class Lanes:
         self, served: Iterable[BaseLines], bases: Sequence[Route], want: int, now: int
     ) -> NextLanes:
         """The same, by the turns of tenants. What has none is a tenant's, too: that without a name."""
+        # Base lanes are in no line: each is a look, hence the bound.
         first = [(self._first_of(base.number), base) for base in bases[:BASES_MAX]]
         plain = sorted((LanePlace(-found[0], found[1]), base.number, base) for found, base in first if found)
         lines = _InTurn(partial(self._first_line, now=now), served)
+        # They have the turn of the tenant without a name.
         if plain:
             lines.add(plain[0][0].rank, plain[0][2].tenant)
         chosen: list[Chosen] = []
@@ -275,12 +280,14 @@ class Lanes:
         """The line whose turn it is, when its first lane has work and room and its place is known. None: nothing is in line, or the choice
         has looked at enough."""
         while self._left > 0 and (line := lines.first()) is not None:
+            # Out of line, not passed over: every choice would look at it again.
             if line.tenant.is_full:
                 lines.hold(line)
                 self._capped.setdefault(line.tenant, []).append((lines, line))
                 self._left -= 1
                 continue
             place, _, lane = line.heap[0]
+            # Compared by identity: an entry of the heap is old when its lane has another place by now.
             if place.is_known and lane.place is place and lane.ready > 0 and not lane.may_be_held:
                 return line  # mostly
             if (found := self._next(line, now)) is not None and found.place is not None:
@@ -293,9 +300,11 @@ class Lanes:
         """``leased``: how many tasks were leased, by the number of their lane."""
         for lane, _ in chosen:
             tasks = leased.get(lane.number, 0)
+            # Its turn is over by as much as it was given.
             if tasks:
                 self._tenants.took(lane.tenant, tasks)
                 lane.company_until = None
+            # A base lane: those are leased from without a line.
             if not lane.is_in_line:
                 continue
             if lane.ready > 0 and lane.place is not None:
@@ -307,11 +316,13 @@ class Lanes:
         """Lanes with work and room, taken out of their lines, by the place of their first task. ``fit``: one placed lane is enough."""
         left = [line for line in lines if line.heap]
         while left and self._left > 0:
+            # The order of those that wait for a worker is kept by giving it one at a time, see the module's docstring.
             if fit.is_taken and any(line.base.key.needs for line in left):
                 left = [line for line in left if not line.base.key.needs]
                 continue
             line = min(left, key=_place)
             lane = self._next(line, now)
+            # Only what was passed over counts: what is chosen is bounded by the want.
             self._left -= lane is None
             if not line.heap:
                 left.remove(line)

@@ -146,6 +146,7 @@ class _Neighbours:
 
     def drop(self, slice: SliceLease) -> None:
         place = bisect_right(self.starts, slice.first + slice.seq) - 1
+        # Its first tasks may have ended since it was added, so that a later start is found first.
         while self.slices[place] is not slice:
             place -= 1
         del self.starts[place], self.slices[place]
@@ -204,6 +205,7 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
         elif stop == slice.stop:
             slice.stop = seq
         else:
+            # Shortened before the tail is put in: neighbours must not overlap.
             tail, slice.stop = slice.behind(stop), seq
             self._put(tail)
 
@@ -234,6 +236,7 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
     def clear(self) -> None:
         self.alone.clear()
         self._slices.clear()
+        # What they hold is counted again as they are loaded.
         self._placements.clear_held()
 
     # a mapping of tasks
@@ -264,6 +267,7 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
                     self._hold(before, -1)
                 self._hold(held, 1)
             self.alone[id] = held
+        # In a slice, only its start may differ from its neighbours.
         elif held.begun is not None:
             place[0].begun[held.seq] = held.begun
 

@@ -106,6 +106,7 @@ class LineListing:
         parts = self._store.parts_before(upper)
         while (part := next(parts, None)) is not None:
             self._look.rows += 1
+            # Counted with its line, whose newest part stood above.
             if part.stop in self._read:
                 parts = self._store.parts_before(self._below(part))
             elif self._look.fits_route(part.route) and (goes_on := self._line(part)) is not None:
@@ -129,11 +130,14 @@ class LineListing:
                 line.parts.append(part)
                 self._open(line)
             return None
+        # Its line has a newer part, at whose place it is counted; that may have been on an earlier page.
         if not self._neighbours.is_newest(part):
             return None
         is_whole = self._count(line)
+        # An array of three is better seen as its tasks.
         if is_whole and line.tasks <= OPENED_MAX:
             self._open(line)
+        # Unary plus drops states whose count came to nothing.
         elif +line.states or not is_whole:
             self._add(line, is_whole=is_whole)
         return None if is_whole else line.goes_on()
@@ -155,6 +159,7 @@ class LineListing:
             if together and (together[-1].seq != part.stop or len(together) == TOGETHER_MAX):
                 self._count_states(line, together)
                 together = []
+            # One part at least, so that a page always gets on.
             if line.parts and self._is_enough:
                 self._count_states(line, together)
                 return False
@@ -177,8 +182,10 @@ class LineListing:
         fits, states = self._wanted.fits_state, self._wanted.states
         found = self._store.totals(seq, stop, sliced=not states or bool(states & SLICED))
         self._look.rows += found.rows
+        # Leased and not begun is shown as ready.
         self._begun.show(found.states, seq, stop)
         line.states.update({state: tasks for state, tasks in found.states.items() if fits(state)})
+        # Parts come newest first: the first failure that is met is the newest.
         if line.failed is None and FAILED & found.states.keys():
             failed = self._store.newest_failed(seq, stop)
             line.failed = next((row.seq for row in failed if fits(row.state)), None)

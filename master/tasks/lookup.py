@@ -29,6 +29,7 @@ IDS_MAX: Final = 10_000  # in one call: each costs a read of the store
 def tasks(engine: Engine, session: Session, ids: Any) -> list[Found]:
     """The tasks of these ids that exist for this key, in this order, without duplicates."""
     is_within = within(engine.part(Routes), session)
+    # A dict drops duplicates and keeps the order of the call.
     found = engine.store.find(dict.fromkeys(check_ids(ids)))
     return [one for one in found if is_within(one.route)]
 

@@ -51,6 +51,7 @@ class Mixture(NamedTuple):
     def own(self) -> Mixture:
         """The same with no lanes but those that it has."""
         numbers: dict[int, int] = {}
+        # Two bytes a task are enough: a call has at most ten thousand tasks, so no more lanes than that.
         codes = array("H", (numbers.setdefault(code, len(numbers)) for code in self.codes))
         return Mixture([self.lanes[code] for code in numbers], codes)
 
@@ -101,6 +102,7 @@ class MixedArrays:
         """Take the store's: what it has in the mixed lanes and has not ended."""
         self._arrays, self._by_id = [], []
         by_number = {one.number: one for one in mixed}
+        # Only mixed lanes are asked for: others keep their counts alone.
         for number, route in by_number.items():
             for seq, stop, state in self._store.waiting_in(number):
                 self._found(route, seq, stop, state)

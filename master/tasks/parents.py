@@ -55,6 +55,7 @@ class Parents(Part):
         self._late: list[tuple[IdRun, Callable[[int], bool]]] = []  # submitted by these
 
     def load(self, picture: Picture, now: Now) -> None:
+        # Memory of the failed transaction: those that are still being cancelled stay.
         self._ending_trees = {
             id: may for id, may in self._ending_trees.items() if id in self._completion.cancelling
         }
@@ -69,6 +70,7 @@ class Parents(Part):
                 return None
             case [bytes(id), bytes(lease)]:
                 held = self._running.get(id)
+                # The lease is the proof: an id alone could be that of anyone's task.
                 return id if held is not None and held.lease == lease else None
         raise InvalidArgument(f"the parent of tasks is [id, lease], not {brief(named, 80)}")
 
@@ -83,6 +85,7 @@ class Parents(Part):
             seq += len(new.payloads)
         self._store.dependencies.add_parents(rows)
         may = self._ending_trees.get(parent)
+        # Between the order to cancel and its end the parent goes on submitting.
         if may is not None:
             self._late += [(IdRun(row.id, row.stop - row.seq), may) for row in rows]
 
@@ -93,6 +96,7 @@ class Parents(Part):
     ) -> tuple[list[Found], list[IdRun]]:
         """Cancel these tasks; returns them with their states, and what they have submitted."""
         reached = self._completion.cancel(tasks, now)
+        # Before the children are looked up: what it submits from here on is late.
         self._ending_trees.update((one.id, may) for one in reached if one.state == RUNNING)
         children = [run for one in reached for run in self._store.dependencies.children(IdRun(one.id, 1))]
         return reached, [part for run in children for part in portions(run)]
@@ -104,6 +108,7 @@ class Parents(Part):
                     self._ending_trees.pop(id, None)
 
     def give_out(self, now: Now) -> None:
+        # A parent that submits as fast as it can must not make this transaction long.
         left = LATE_MAX
         while self._late and left > 0:
             run, may = self._late.pop()
@@ -147,7 +152,9 @@ def _cancel_some(
         reached, children = engine.part(Parents).cancel(
             lookup.tasks(engine, session, [run.to_wire()]), may, now
         )
+        # The long call goes through this list while it grows: a tree is walked without recursion.
         items += children
+        # Only what was named is answered; a tree below it may be a million tasks.
         if run in roots:
             rows += (to_wire(StateRow(one.id, one.state)) for one in reached)
     return rows

@@ -60,16 +60,20 @@ class ParkedCalls:
         for capability in self._routes.capabilities.values():
             while capability.parked:
                 routes = self._routes.with_work(capability)
+                # In the loop: each call that is served may take the last permit,
+                # or pass a moment at which there is room.
                 lanes.wake(now.steady)
                 call = lanes.next_call(capability, now.steady)
                 if not routes and call is None:
                     self.has_more |= lanes.held.is_behind
                     break
+                # The master does not stop to read for longer than a share: other parts of the transaction follow.
                 if not self._work.is_left:
                     self.has_more = True
                     return
                 if call is not None:
                     self._serve_lanes(call, capability, routes, now)
+                # Sizes have to be added up, which a lease of small tasks does without.
                 elif any(route.has_large for route in routes):
                     self._serve_measured(next(iter(capability.parked.values())), routes, now)
                 else:
@@ -143,12 +147,14 @@ class ParkedCalls:
         lanes = dict(self._lanes_of(rows))
         self._work.gave(0, self._give(rows, parked, want.lease, now))
         for lane in lanes:
+            # Taken by their ids, out of turn: the lane may begin with another task now.
             self._routes.lanes.left(lane)
 
     def _give(self, rows: list[Leased | LeasedSlice], parked: ParkedLease, lease: bytes, now: Now) -> int:
         """Answer a call with what was leased for it; the bytes of the payloads."""
         if self.meters is not None:
             self.meters.leased(rows, now.steady)
+        # Results of needed tasks are put into the payloads.
         if self._consulted.needs.are_open:
             rows = self._consulted.needs.carried(rows)
         if self._routes.of_limit:

@@ -84,6 +84,7 @@ class Submission:
         if self.options.at is None:
             delay = int(self.options.delay * 1000)
             return (now.steady + delay if delay else None), None
+        # An instant that has passed is now, and does not go through the table of what waits for a time.
         at = int(self.options.at * 1000)
         return None, (at if at > now.wall else None)
 
@@ -161,11 +162,14 @@ class PlannedLease:
     def grant(self, submission: Submission, lane: int, seq: int, id: bytes, payloads: list[bytes]) -> None:
         """Add tasks with consecutive ids."""
         route, origin, worker = submission.route, submission.origin, self.parked.worker
+        # Only successes are dropped without a look at options: failures read them anyway.
         drops = submission.options.result != ResultPolicy.ALL
+        # Tasks of one submission share names and timeout: written once in the answer.
         if not self.groups or self._granted is not submission:
             self._granted = submission
             self.groups.append([route.queue.name, route.task, submission.options.timeout, []])
         if len(payloads) == 1:
+            # Attempt 1, never suspect: it has just been submitted.
             self.groups[-1][3].append([id, 1, payloads[0]])
             held = LeasedAttempt(seq, lane, 1, 1, self.lease, worker, False, origin, None, drops)
             self.running.append((id, held))
@@ -178,6 +182,7 @@ class PlannedLease:
         """The index at which ``payloads[start:stop]`` must be cut so that the reply fits one frame; counts their bytes."""
         for index in range(start, stop):
             size = len(payloads[index])
+            # Alone it goes in any case: larger than an answer, it would never be leased.
             if size > self.bytes_left and (index > start or self.groups):
                 self.bytes_left = 0
                 return index
@@ -228,6 +233,7 @@ class Plan:
 
     def add(self, submission: Submission) -> None:
         """Add a submission. Called in the order in which tasks are to be leased."""
+        # Its references to blobs are written by number, after the insert.
         submission.first_seq = self._seq
         due = submission.due(self._now)
         may_run = due == AT_ONCE and not submission.route.queue.paused and not submission.is_blocked
@@ -235,6 +241,7 @@ class Plan:
         expires = submission.expires(self._now)
         lanes = _WrittenLanes(submission, state, due, expires)
         for new in submission.runs:
+            # Mixed arrays are stored first and leased in the turns of their lanes.
             if new.mixture is not None:
                 self._write_mixed(lanes, new, new.mixture)
                 self._seq += len(new.payloads)
@@ -266,6 +273,7 @@ class Plan:
                 waits = self._routes.have_work(
                     capability
                 )  # stored tasks are leased first: leave the parked calls to them
+                # Reversed, so that the call that has waited longest is popped first.
                 self._parked[capability] = [] if waits else list(reversed(capability.parked.values()))
             parked_calls = self._parked[capability]
             while taken < wanted and parked_calls:
@@ -280,6 +288,7 @@ class Plan:
                 self._write(written, new, taken, upto, planned)
                 planned.room -= upto - taken
                 taken = upto
+                # Full: the next tasks go to the next call.
                 if not planned.room or planned.bytes_left <= 0:
                     parked_calls.pop()
         return taken
@@ -294,9 +303,11 @@ class Plan:
         submission = written.submission
         for first, last in cut(submission, new.payloads, start, stop):
             id, seq = id_behind(new.first, first), self._seq + first + 1
+            # Mostly all of a run: no copy of a thousand references.
             payloads = new.payloads if last - first == len(new.payloads) else new.payloads[first:last]
             if planned is not None:
                 planned.grant(submission, written.lane.number, seq, id, payloads)
+            # One task alone is cheaper as a row.
             if last - first > 1:
                 shared = self._shared(written, planned)
                 self.groups.append(NewArray(seq=seq, id=id, payloads=payloads, **shared))
@@ -311,6 +322,7 @@ class Plan:
         submission = lanes.submission
         for first, last in cut(submission, new.payloads, 0, len(new.payloads)):
             part = mixture.part(first, last).own()
+            # Nothing is mixed in this part: stored as any other, which costs memory for no task.
             if last - first == 1 or len(part.lanes) == 1:
                 self._write(lanes[part.lanes[0]], new, first, last)
                 continue

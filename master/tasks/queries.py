@@ -113,6 +113,7 @@ def summaries(engine: Engine, tasks: Iterable[FullTask | None]) -> list[dict[str
     for task in tasks:
         if task is not None:
             row = listing.row(task)
+            # One row at least, so that a page always gets on.
             if listing.is_full and rows:
                 break
             rows.append(row)
@@ -137,6 +138,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         for row in ended
     ]
     began = began_at(engine, task.id)
+    # It succeeded by what it became: its own attempt is in the table already.
     became = ended and (ended[-1].attempt, ended[-1].outcome) == (current, OutcomeNumber.BECAME)
     if began is not None or (task.state == StateNumber.SUCCEEDED and not became):
         # this attempt is recorded in the task's own row
@@ -240,6 +242,7 @@ def reported_progress(engine: Engine, found: Iterable[Found]) -> list[list[Any]]
         held = engine.part(Leases).running.get(one.id)
         if held is None:
             continue
+        # By the attempt, too: what an earlier one has reported is not how far this one is.
         packed = engine.store.progress(held.seq, held.number)
         if packed is not None:
             said = from_wire(TaskProgress, unpack(packed))
@@ -253,6 +256,7 @@ def _reason(engine: Engine, task: FullTask, position: bool, reasons: Reasons | N
         return why(engine, task, position=position)
     key = lane_of(engine, task).number
     if key not in reasons:
+        # A listing over many lanes and workers would hold up the master for its sentences alone.
         if len(reasons) * len(engine.part(Membership).by_node) >= LOOKS_MAX:
             return "`tq why` says why it waits"
         reasons[key] = why(engine, task)

@@ -81,6 +81,7 @@ class Routes(Part):
 
     def load(self, picture: Picture, now: Now) -> None:
         """Take the store's picture. Capabilities and their parked calls stay: their sessions are still open."""
+        # Accounts are not in the store: which session pays for a lane is carried over a failed transaction by hand.
         charged = {(lane.queue.name, lane.task, lane.key): lane for lane in self if lane.account is not None}
         self.by_number.clear()
         self.plain.clear()
@@ -97,9 +98,11 @@ class Routes(Part):
         lanes = [
             (number, queue, task, LaneKey.unpacked(lane)) for number, queue, task, lane in picture.routes
         ]
+        # A lane refers to its base and its plain route, which must be there.
         for lane in sorted(lanes, key=_bases_first):
             self._add(*lane)
         _keep_charged(charged, self._by_name, self.lanes.held.permits)
+        # As if just asked for: those without a task are found, and forgotten, in the next transactions.
         self._wanted = {one: None for one in self.by_number.values() if not one.is_base}
         self._unused.clear()
         for number, state, tasks in picture.counts:
@@ -138,6 +141,7 @@ class Routes(Part):
             return route.plain
         lane = self._by_name.get((route.queue.name, route.task, key))
         if lane is None:
+            # The base first, so that what is charged below is for one lane alone.
             if key != key.base:
                 self.lane(route, key.base, account)
             if account is not None:
@@ -176,6 +180,7 @@ class Routes(Part):
             self.mixed.moved(lane, seq, seq + tasks, before, after)
         elif before == RUNNING:
             self._runs_no_more(lane, tasks)
+        # Cancelled, scheduled again: the lane's first task may have changed. A lease takes from the front in its turn.
         elif before == READY and after != RUNNING:
             self.lanes.left(lane)
         if after == READY:
@@ -294,6 +299,7 @@ class Routes(Part):
     def _forget_unused(self) -> None:
         """Forget lanes that have no task. Those of the submits of this transaction are counted in the next one."""
         for lane in self._unused:
+            # It may have got a task since it was noted, or have been forgotten by an earlier one.
             if lane in self._wanted or lane.is_used or lane.number not in self.by_number:
                 continue
             self._store.drop_lane(lane.number)
@@ -306,6 +312,7 @@ class Routes(Part):
                     del self.of_limit[name]
             self.placements.lanes.pop(lane.number, None)
             _give_back(lane, self.lanes.held.permits)
+        # One transaction of grace: a submit asks for its lane before its tasks are counted.
         self._unused, self._wanted = self._wanted, {}
 
 
@@ -321,10 +328,12 @@ def _first_ready(store: Store, lanes: Mapping[int, Route], number: int) -> tuple
 
 def _charge(account: Account, key: LaneKey) -> None:
     """For a lane that is made. Raises QuotaExceeded, with nothing charged."""
+    # A name is charged once, however many lanes it has.
     if key == key.base:
         account.take(Resource.NAMES)
         return
     if key.limits:
+        # Before the next line takes: a refusal must leave nothing charged.
         account.check(Resource.LIMIT_KEYS, len(key.limits))
     account.take(Resource.LANES)
     account.note(Resource.LIMIT_KEYS, len(key.limits))

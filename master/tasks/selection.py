@@ -92,6 +92,7 @@ class Selection:
     @classmethod
     def from_wire(cls, given: Any, shift: int = 0) -> Selection:
         """A filter from the wire, with moments of the wall clock; raises InvalidArgument."""
+        # A misspelled field is refused: ignored, `cancel` would take all tasks for those that were meant.
         known = {"states", "queues", "names", "errors", "text", "since", "until", "ids", "flow", "tags"}
         if not isinstance(given, dict) or not given.keys() <= known:
             raise InvalidArgument(f"a filter is a map of {', '.join(sorted(known))}")
@@ -154,6 +155,7 @@ class Look:
         fits = self._routes.get(number)
         if fits is None:
             route, wanted = self._engine.part(Routes).by_number[number], self.wanted
+            # The key first: what it may not see costs no comparison with patterns, and nothing shows that it is there.
             fits = self._fits_queue(route.queue.name) and self._fits(route.task, wanted.names)
             self._routes[number] = fits
         return fits
@@ -180,6 +182,7 @@ class Look:
                 name in tags and self._fits(tags[name], patterns)
                 for name, patterns in self.wanted.tags.items()
             )
+            # Tags that differ from task to task must not fill the memory of one portion.
             if len(self._tags) < OPTIONS_KNOWN_MAX:
                 self._tags[options] = fits
         return bool(fits)
@@ -226,6 +229,7 @@ def portion(
         begun = Begun(engine)
         states = (wanted.states & possible) if wanted.states else possible
         for span in engine.store.spans_before(upper, states if states <= UNSUCCESSFUL else ()):
+            # Newest first: all that follows is older still.
             if span.stop <= lower:
                 break
             look.rows += 1
@@ -252,6 +256,7 @@ def counted(engine: Engine, allows: Callable[[str], bool], given: Any) -> Counte
     wanted, routes = Selection.from_wire(given, engine.now.shift), engine.part(Routes)
     some = (wanted.since, wanted.until, wanted.ids, wanted.flow)
     chooses = some != (None, None, None, None) or wanted.asks_for_failure or wanted.tags
+    # Counts in memory are by route and state: nothing else can be answered from them.
     if chooses or len(routes.plain) > GLANCED_MAX:
         return None
     look = Look(engine, wanted, allows)
@@ -276,6 +281,7 @@ def _matching(look: Look, piece: Span, shown: int, left: int | None) -> list[tup
     if look.wanted.asks_for_failure and not look.fits_failure(piece.id, piece.state):
         return []
     if left is not None and piece.tasks > left:
+        # The newest of them, as everywhere in a listing.
         piece = piece.between(piece.stop - left, piece.stop)
     return [(piece, shown)]
 
@@ -298,10 +304,12 @@ def _bounds(engine: Engine, wanted: Selection, origin: int | None, before: int |
 def _bounds_of_flow(engine: Engine, flow: int) -> tuple[int, int]:
     """The same of the tasks of a flow, of which the first and the last may be deleted by now."""
     flows = engine.store.flows
+    # The flow's last tasks may be submitted in this very transaction.
     engine.store.settle()
     row = flows.get(flow)
     members = [one for place in (0, row.total - 1) for one in flows.members(flow, place, 1)] if row else []
     seqs = [found.seq for one in members for found in engine.store.find([one.id])]
+    # One end was deleted: no bounds, and each task is compared instead.
     if len(seqs) < 2:
         return 0, NEWEST
     return seqs[0], seqs[1] + members[1].tasks
@@ -317,6 +325,7 @@ def purge(engine: Engine, rows: Sequence[WindowRow]) -> int:
     engine.part(Completion).cancel(engine.store.find(waiting), engine.now)
     engine.store.delete([row.seq for row in rows])
     for row in rows:
+        # They were counted as cancelled a line above.
         state = StateNumber.CANCELLED if row.state in WAITING else row.state
         engine.part(Routes).purged(row.route, state, 1)
     return len(rows)

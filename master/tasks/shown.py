@@ -49,6 +49,7 @@ def begun(engine: Engine) -> Iterator[LeasedAttempt]:
     for worker in engine.part(Membership).by_node.values():
         for id in worker.started:
             held = engine.part(Leases).running.get(id)
+            # A worker's last beat may name what it has lost since.
             if held is not None and held.begun is not None and held.worker == worker.number:
                 yield held
 
@@ -79,6 +80,7 @@ class Begun:
     def show(self, states: Counter[int], seq: int, stop: int) -> None:
         """Count as READY those of these tasks that wait at their worker."""
         if leased := states.pop(RUNNING, 0):
+            # The two counts are of different moments of this transaction's reads: never below zero.
             running = min(leased, len(self.between(seq, stop)))
             states.update({RUNNING: running, READY: leased - running})
 

@@ -50,6 +50,7 @@ class StruckLanes(Part):
     def hold(self, call: Call, strike: Strike, now: Now) -> object:
         do = partial(self._hold, strike.row.number)
         most = GLANCES_MAX // (PORTION * _glances(strike.condition))
+        # One at least: a condition of many long patterns may cost more than a portion's share.
         return self._long_calls.perform(call, self._portions(), do, now, most=max(1, most))
 
     def release(self, call: Call | None, number: int, now: Now) -> object:
@@ -76,12 +77,14 @@ class StruckLanes(Part):
                 self._lift(lane, number)
 
     def _strike(self, lane: Route, number: int) -> None:
+        # Only by the first strike: a second one finds it out of the line.
         if not lane.struck:
             self._routes.lanes.struck(lane)
         lane.struck = (*lane.struck, number)
 
     def _lift(self, lane: Route, number: int) -> None:
         lane.struck = tuple(one for one in lane.struck if one != number)
+        # Another strike may hold it still.
         if not lane.struck and lane.ready:
             self._routes.is_ready(lane)
 
@@ -101,6 +104,7 @@ def _facts(lane: Route) -> dict[str, str]:
 
 def _glances(condition: Condition) -> int:
     """What it costs at most to compare a lane with it."""
+    # The longest possible name: the bound must hold for each lane.
     name = "x" * NAME_CHARS_MAX
     steps = sum(glob(pattern).steps(name) for term in terms(condition) for pattern in term.values)
     return LANE_GLANCES + steps * GLANCES // STEPS_OF_ROW

@@ -43,6 +43,7 @@ def check_computed(route: Route, runs: Iterable[NewRun], proofs: Any) -> None:
             pass
         case _:
             raise InvalidArgument("proofs are a list of [id, proof], both bytes")
+    # Computed ids stand above all others, so that most runs are passed by their first id.
     for id in (id for new in runs if new.first >= COMPUTED for id in new.run.ids()):
         proof = shown.get(id, b"")
         if len(proof) != PROOF_BYTES or id_of_proof(route.queue.name, route.task, proof) != id:
@@ -59,6 +60,7 @@ def new_runs(tasks: list[Any], most: int) -> list[NewRun]:
     count = 0
     following = b""  # the id that continues the last run
     for row in tasks:
+        # ``type`` and not isinstance: text from outside is never a subclass, and this runs for each task.
         if type(row) is not list or not 2 <= len(row) <= 3:
             raise _not_a_task(row)
         first, payloads, *columns = row
@@ -67,10 +69,12 @@ def new_runs(tasks: list[Any], most: int) -> list[NewRun]:
         if not is_run(first, len(payloads)) or set(map(type, payloads)) != {bytes}:
             raise _not_a_task(row)
         count += len(payloads)
+        # Counted while they are read: a call of a million tasks is refused after ten thousand.
         if count > most:
             raise InvalidArgument(f"more than {most:,} tasks in one call: send them in portions")
         if columns and columns != [None]:
             runs += one_each(NewRun(first, payloads), needs_from_wire(columns[0], len(payloads)))
+        # Neighbours that were sent one by one are one run: they can be stored as an array.
         elif first == following and runs[-1].needs is None:
             runs[-1].payloads.extend(payloads)
         else:
@@ -118,6 +122,7 @@ def only(runs: list[NewRun], wanted: Container[bytes]) -> list[NewRun]:
     found: list[NewRun] = []
     for new in runs:
         start = None
+        # One more that is not wanted, which closes the last part.
         ids = [*new.run.ids(), b""]
         for at, id in enumerate(ids):
             is_wanted = bool(id) and id in wanted

@@ -87,6 +87,7 @@ class Subscriptions(Part):
         """As ``watch``, when the caller has checked the account."""
         if not session.open:  # it was closed in this transaction
             return
+        # Before the look: what ends between the two in this transaction is not missed.
         self.expect(session, name, runs)
         stream = self._stream(session, name)
         is_within = within(self._routes, session)
@@ -142,6 +143,7 @@ class Subscriptions(Part):
         there is room for, by no more than was read before."""
         found: list[tuple[int, bytes | None]] = []
         step = 1
+        # Growing steps by the mean so far: a thousand bodies of a megabyte must not be read to keep eight.
         while step and len(found) < min(len(ids), READ_AT_ONCE):
             asked = ids[len(found) : min(len(found) + step, READ_AT_ONCE)]
             rows = {row.id: (row.state, row.body) for row in self._store.outcomes(asked)}
@@ -199,6 +201,7 @@ class Subscriptions(Part):
         for stream in list(self._collectable):
             if not self._work.is_left:
                 break
+            # Put in again by ``collect`` or by the next outcome.
             del self._collectable[stream]
             if stream.collect is not None and stream.outcomes:
                 call, tasks_max = stream.collect
@@ -217,6 +220,7 @@ class Subscriptions(Part):
         self._notified.clear()
 
     def void(self) -> list[Session]:
+        # These streams were promised outcomes that were rolled back: their sessions start over, and watch again.
         notified, self._notified = self._notified, {}
         return list(dict.fromkeys(stream.session for stream in notified))
 
@@ -225,6 +229,7 @@ class Subscriptions(Part):
 
     def closed(self, session: Session, now: Now) -> None:
         for stream in session.streams.values():
+            # Outcomes that wait to be collected were still charged as watched.
             session.account.give(Resource.WATCHED, len(stream.watched) + stream.waiting)
             session.account.give(Resource.WATCHED_BLOCKS, stream.blocks)
             self._give_back_room(stream)
@@ -250,6 +255,7 @@ class Subscriptions(Part):
         held = bodies
         if isinstance(bodies, Sequence):
             size = stream.bodies_bytes + _bytes_of(bodies)
+            # No room is no error: the body is in the store, and costs a read later.
             if size > stream.room_bytes and not self._make_room(stream, size):
                 held = _IN_STORE
             else:
@@ -290,6 +296,7 @@ class Subscriptions(Part):
                 found = self._stored(IdRun(run.first, count).ids(), COLLECT_BYTES_MAX - size)
             else:
                 found = [(state, body) for body in (held if count == run.length else held[:count])]
+            # One body larger than an answer goes alone: otherwise its collector would wait without end.
             count = _fitting(found, COLLECT_BYTES_MAX - size) or (0 if taken else 1)
             taken += _rows(run.first, found[:count])
             some_bytes = _bytes_of([body for _, body in found[:count]])
@@ -298,11 +305,13 @@ class Subscriptions(Part):
                 stream.bodies_bytes -= some_bytes
             if count < run.length:
                 rest = IdRun(id_behind(run.first, count), run.length - count)
+                # Back to the front: outcomes are collected in the order in which tasks ended.
                 stream.outcomes.appendleft((rest, state, held if held is _IN_STORE else held[count:]))
                 if count < len(found):
                     break
         stream.waiting -= tasks
         stream.session.account.give(Resource.WATCHED, tasks)
+        # Given back when the stream is empty, not for each body: an account is asked rarely.
         if stream.room_bytes and not stream.bodies_bytes:
             self._give_back_room(stream)
         return taken, tasks, size

@@ -44,6 +44,7 @@ class Line:
 
     def put(self, lane: Route, place: LanePlace) -> None:
         heapq.heappush(self.heap, (place, lane.number, lane))
+        # Rarely, and to twice what is left: amortized, a lane that moves costs O(log n).
         if len(self.heap) > self.most:
             self.heap = [one for one in self.heap if one[2].place is one[0]]
             heapq.heapify(self.heap)
@@ -73,6 +74,7 @@ class BaseLines:
         turn = line.turn
         if line.is_held:
             return
+        # Its mark is low enough to find it; it is renewed when it comes to the front.
         if line.mark is not None and line.mark[0] <= turn:
             return
         self._count += 1
@@ -87,6 +89,7 @@ class BaseLines:
         while self._marks:
             mark = self._marks[0]
             line = mark[2]
+            # By identity: an older mark of the same line is passed over.
             if line.mark is mark and line.heap and mark[0] == line.turn:
                 return line
             heapq.heappop(self._marks)
@@ -113,4 +116,5 @@ class BaseLines:
         if line.heap:
             self._note(line)
         else:
+            # Nothing is in line for it: no memory is kept for tenants that have come and gone.
             self.by_tenant.pop(line.tenant, None)

@@ -37,6 +37,7 @@ class TenantTurns:
         tenant = self._of.get(name)
         if tenant is None:
             self._count += 1
+            # Its first turn is behind all that were served, see the module's docstring.
             tenant = self._of[name] = Tenant(name, self._count, self._terms(name))
         return tenant
 
@@ -52,6 +53,7 @@ class TenantTurns:
         tenant = self._of.get(name)
         if tenant is not None:
             tenant.weight, tenant.max_running = self._terms(name)
+            # A smaller weight holds for the turn under way, too.
             tenant.left = min(tenant.left, tenant.weight)
         return tenant
 
@@ -72,6 +74,7 @@ class TenantTurns:
         tenant.left -= tasks
         if tenant.left <= 0:
             self._count += 1
+            # What it took beyond its turn (calls that run together) is taken from the next one.
             tenant.last, tenant.left = self._count, tenant.weight - -tenant.left % tenant.weight
 
 
@@ -84,6 +87,7 @@ def shares(tenants: Sequence[Tenant], want: int) -> list[int]:
         given.append(min(one.left, room, want))
         want -= given[-1]
     while want and (others := [place for place, room in enumerate(rooms) if given[place] < room]):
+        # Whole rounds at once: a want of thousands among few tenants is a handful of steps.
         rounds = max(1, want // sum(tenants[place].weight for place in others))
         for place in others:
             more = min(rounds * tenants[place].weight, rooms[place] - given[place], want)

@@ -54,8 +54,10 @@ class Uniques(Part):
         stored = {
             found.id for found in self._store.find(ids)
         }  # has what came before in this transaction written
+        # Without those that are stored: a repeated submit would be in conflict with itself.
         conflicts = self._conflicts(route, [said.keys[id][1] for id in ids if id not in stored], terms, now)
         if terms.on_conflict == REPLACE and conflicts:
+            # One that runs stays: replacing means what waits.
             reached = self._completion.cancel(conflicts.values(), self._timeline.now, running=False)
             gone = {one.id for one in reached if one.state == CANCELLED}
             conflicts = {key: other for key, other in conflicts.items() if other.id not in gone}
@@ -72,6 +74,7 @@ class Uniques(Part):
             for id in accepted
             if id not in stored
         ]
+        # Twice what is added, so that it cannot grow faster than it is swept.
         self._sweep(SWEPT * len(rows), now)
         self._store.uniques.put(rows)
         if len(accepted) < len(ids):
@@ -151,6 +154,7 @@ class Uniques(Part):
         """Look at so many rows, and forget those that will never be a conflict again: their time is over, or their task is deleted or has
         ended in a state that is none."""
         behind = self._store.uniques.behind(self._swept, rows) if rows else []
+        # Behind the last row it starts over.
         self._swept = behind[-1][0] if len(behind) == rows and behind else 0
         found = {one.id: one for one in self._store.find([row.id for _, row in behind])} if behind else {}
 

@@ -75,22 +75,27 @@ class UnsuccessfulAttempts:
             options=options_of(facts.options),
             after_seconds=after,
         )
+        # Chance is handed in, so that the simulator can repeat a run.
         step = next_step(end, self._random())
         if self.meters is not None:
             self.meters.attempt_ended(held, outcome, step.state)
         self._consulted.attempts.ended(id, held, outcome, body, step)
+        # Of a failure the user has asked to keep nothing, too.
         if end.options.result == ResultPolicy.NONE:
             body = NOT_KEPT
         due = None
         if step.state == StateNumber.SCHEDULED:
             delay = step.delay_seconds
+            # The signal came while the attempt was ending: it would not be waited for again until the timeout.
             if outcome == OutcomeNumber.SNOOZE and self._consulted.signals.may_go_on(held.seq):
                 delay = min(delay, SNOOZE_SECONDS_MIN)
             due = now.steady + int(delay * 1000)
             self._scheduled.expect(due=due)
         final = body if step.state.is_terminal else None
+        # The last report alone ("its worker vanished") does not say why it is not tried again.
         if step.state == StateNumber.DEAD:
             final = _quarantined(step.crashes, body)
+        # Before the end is reported to others: what listens finds the lease gone.
         del self._running[id]
         if step.state.is_terminal:
             ended.append((IdRun(id, 1), held.route, RUNNING, int(step.state), [final], held.origin))
@@ -104,6 +109,7 @@ class UnsuccessfulAttempts:
             lease=held.lease,
             worker=held.worker,
             outcome=int(outcome),
+            # A worker's clock may be off: its duration counts, not its times.
             started=held.begun if seconds is None else now.steady - int(seconds * 1000),
             ended=now.steady,
             body=final if step.state == StateNumber.DEAD else body,

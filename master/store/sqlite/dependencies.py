@@ -25,6 +25,8 @@ from .slices import SqliteSlices
 
 
 class SqliteDependencies(SqlitePart):
+    # Most clusters have no such tasks: each verb then costs no statement. Never
+    # reset to False: a rollback leaves it too true only.
     _are_there: bool | None = None  # None: not looked at yet
     _have_parents: bool | None = None
     _have_becomings: bool | None = None
@@ -37,6 +39,7 @@ class SqliteDependencies(SqlitePart):
 
     def add(self, rows: Sequence[DependentRow]) -> None:
         self._are_there = True
+        # Without ``needs``, which are rows of their own.
         self._many("add_dependent", [row[:-1] for row in rows])
         needs = [(row.seq, place, *run) for row in rows for place, run in enumerate(row.needs)]
         self._many("add_need", needs)
@@ -51,6 +54,7 @@ class SqliteDependencies(SqlitePart):
 
     def of(self, seq: int) -> DependentRow | None:
         rows = self._all("dependent_upto", (seq,)) if self.are_there else []
+        # The nearest row below may be of an array that ends before this task.
         if not rows or seq >= rows[0][1]:
             return None
         needs = [IdRun(*run) for run in self._all("needs_of", (rows[0][0],))]
@@ -64,6 +68,7 @@ class SqliteDependencies(SqlitePart):
             return [StateSpan(run.first, 1, *found[0])]
         alone = (StateSpan(id, 1, *rest) for id, *rest in self._all("states_between", run.ends()))
         spans: list[StateSpan] = []
+        # Both come in order of ids, so that neighbours in one state meet here whatever table they stand in.
         for one in merge(alone, self._in_slices(run)):
             last = spans[-1] if spans else None
             if (
@@ -96,6 +101,7 @@ class SqliteDependencies(SqlitePart):
         for seq, stop, id in self._all("arrays_upto_id", {"first": first, "last": last}):
             behind = int.from_bytes(id, "big") - seq  # what an id and its task's number differ by
             within = {"seq": max(seq, low - behind), "stop": min(stop, high + 1 - behind)}
+            # The query takes the array before the run, too, which may end before it.
             if within["seq"] >= within["stop"]:
                 continue
             yield seq, id, within
@@ -173,6 +179,7 @@ class SqliteBlocked(StatementExecutor):
     def unblock(self, seq: int, stop: int, state: int, due: int | None) -> list[Unblocked]:
         unblocked: list[Unblocked] = []
         for start, end in self._blocked(seq, stop):
+            # Only the part that was freed: its neighbours in the array may need other tasks.
             one = self.slices.cut(start, end)
             self._exactly("unblock_slice", [{"seq": start, "stop": end, "state": state, "due": due}])
             unblocked.append(Unblocked(start, end, one.route))
@@ -181,8 +188,10 @@ class SqliteBlocked(StatementExecutor):
 
     def fall(self, seq: int, stop: int, body: bytes, now: int) -> list[Fallen]:
         for start, end in self._blocked(seq, stop):
+            # A body of its own: slices have none for tasks that fail.
             self.slices.take_out(range(start, end))
         given = {"seq": seq, "stop": stop, "body": body, "now": now}
+        # RETURNING promises no order
         rows = sorted(self._all("fall", given))
         self.counts.measure([row[0] for row in rows])
         return [Fallen(one, one + 1, *rest) for one, *rest in rows]

@@ -80,9 +80,11 @@ class SqliteFlows(SqlitePart):
         if not rows:
             return 0
         [(flow,)] = rows
+        # A flow may have a million members: the row of the flow goes last, so that the next portion finds it again.
         gone = len(self._all("forget_flow_members", {"flow": flow, "limit": limit}))
         if gone < limit:
             self._many("forget_flow_queues", [(flow,)])
             self._many("forget_flow_callbacks", [(flow,)])
             self._many("forget_flow", [(flow,)])
+        # Never 0 while there was one, which is how the caller knows that it has to go on.
         return gone + 1

@@ -23,6 +23,7 @@ class SqliteItems(SqlitePart):
         return int(self._all("add_item_queue", (name, kind, maxsize, owner))[0][0])
 
     def drop_queue(self, queue: int) -> None:
+        # What refers to the queue goes before its row.
         for name in ("drop_items", "drop_putters"):
             self._many(name, [(queue,)])
         self._exactly("drop_item_queue", [(queue,)])
@@ -47,6 +48,7 @@ class SqliteItems(SqlitePart):
         if not rows:
             raise Inconsistent("take: the store has no waiting item where the engine counts some")
         [(seq, payload)] = rows
+        # Held, not deleted: until the consumer's answer is on its way, a lost connection gives the item back.
         self._exactly("hold_item", [(token, node, seq)])
         return bytes(payload)
 

@@ -20,6 +20,7 @@ class _Calls:
     """Calls that are filled one after another."""
 
     def __init__(self, wants: Sequence[Want]) -> None:
+        # Room left in the call at ``_at`` only: the others are still empty.
         self._wants, self._at, self._room = wants, 0, wants[0].tasks
 
     @property
@@ -60,6 +61,7 @@ class SqliteLeases(SqliteOrderedLeases):
         orders: Mapping[int, LaneOrder] = {},
     ) -> list[Leased | LeasedSlice]:
         want = Want(limit, lease, worker)
+        # Limits leave lanes little room: which tasks are next is then a choice per lane, not one order over all.
         if rooms:
             return self._lease_within(routes, rooms, want, bytes_max, now, least, named, orders)
         if bytes_max is None:
@@ -68,6 +70,7 @@ class SqliteLeases(SqliteOrderedLeases):
         heads = self._heads(routes, limit)
         if heads is not None:
             return self._lease_measured(heads, want, bytes_max, now)
+        # Rows of one route are taken by one UPDATE, which sums up their bytes on its way.
         return self._lease_route(routes[0], want, now, bytes_max)
 
     def lease_each(
@@ -82,6 +85,7 @@ class SqliteLeases(SqliteOrderedLeases):
     def _heads(self, routes: Sequence[int], tasks: int) -> list[Head] | None:
         """The next so many tasks of these routes. None: they are rows of one route, which are leased without being looked at."""
         slices = [head for route in routes for head in self._ready_slices(route, tasks)]
+        # Tasks that were submitted one by one: a single statement finds and leases them.
         if len(routes) == 1 and not slices:
             return None
         rows = chain.from_iterable(self._ready_rows(route, tasks) for route in routes)
@@ -102,8 +106,10 @@ class SqliteLeases(SqliteOrderedLeases):
         self.settle()
         found = NamedHeads(self.slices, named)
         heads: list[Head] = []
+        # A dict as an ordered set: a lane may have both, and its room is one.
         for lane in {**dict.fromkeys(lanes), **found.of_lane}:
             room = min(want.tasks, rooms.get(lane, want.tasks))
+            # Named tasks compete with what else is ready in the lane, by the same order.
             first = list(found.of_lane.get(lane, ()))
             if lane in lanes and lane in orders:
                 first += self._in_order(lane, orders[lane], room)
@@ -112,6 +118,7 @@ class SqliteLeases(SqliteOrderedLeases):
             first.sort(key=place_of)
             heads += _first_tasks((one for one in first if least is None or -one.rank >= least), room)
         heads.sort(key=place_of)
+        # Each lane gave up to the whole want: together they may be too many.
         cut = _first_tasks(heads, want.tasks)
         if orders:
             others, runs = found.apart(cut)
@@ -133,6 +140,7 @@ class SqliteLeases(SqliteOrderedLeases):
 
     def _ready_slices(self, route: int, tasks: int) -> list[Head]:
         """Those with the next so many tasks of a route."""
+        # A slice may have a single task, then as many slices as tasks are needed: only if the first look was too short.
         rows = self._all("ready_slices", (route, min(SLICES_LOOKED, tasks)))
         if len(rows) == SLICES_LOOKED and sum(stop - seq for _, seq, stop, _ in rows) < tasks:
             rows = self._all("ready_slices", (route, tasks))
@@ -158,6 +166,7 @@ class SqliteLeases(SqliteOrderedLeases):
             if calls.are_full:
                 break
             if head.slice is None:
+                # Written together below: one UPDATE for all rows of a call.
                 at, _ = calls.take(1)
                 rows[at].append(head.seq)
                 continue
@@ -172,6 +181,7 @@ class SqliteLeases(SqliteOrderedLeases):
         for mine, seqs, want in zip(given, rows, wants, strict=True):
             if seqs:
                 mine += self._lease_rows(seqs, want, now)
+                # Slices were added at once, rows after them: back into one order.
                 mine.sort(key=lambda one: (-one.priority, one.seq))
         return given
 
@@ -190,12 +200,14 @@ class SqliteLeases(SqliteOrderedLeases):
             tasks = 1
             if slice is not None:
                 tasks, place = slice.stop - slice.seq, slice.seq - slice.array
+                # Sizes of an array are only known unpacked; it is kept, for the lease that follows needs it, too.
                 sizes = map(len, self.slices.payloads(slice.array)[place : place + tasks])
             fitting, left = fitting_bytes(sizes, left, alone=is_first)
             if fitting and slice is not None:
                 head = head._replace(slice=slice._replace(stop=slice.seq + fitting))
             if fitting:
                 yield head
+            # Not the next smaller one: a big task would be passed over as long as small ones come.
             if fitting < tasks:
                 return
             is_first = False

@@ -24,6 +24,7 @@ IDS_END: Final = 1 << 128
 class SqliteLines(StatementExecutor):
     def parts_before(self, seq: int) -> Iterator[LinePart]:
         self.settle()
+        # Arrays and rows are merged by hand: the gaps between arrays are the only places with rows of single tasks.
         upper = seq
         for array in self._pages(lambda upto, size: self._all("arrays_before", (upto, size)), seq, _seq):
             yield from self._rows_before(array.stop, upper)
@@ -42,6 +43,7 @@ class SqliteLines(StatementExecutor):
         upper = id
         for array in self._pages(lambda upto, size: self._all("arrays_down", (_id(upto), size)), id, _number):
             yield from self._rows_down(array.end, upper)
+            # The page may begin in the middle of an array: its part below only.
             yield array if array.end <= upper else array._replace(stop=array.seq + upper - array.number)
             upper = array.number
         yield from self._rows_down(0, upper)
@@ -55,6 +57,7 @@ class SqliteLines(StatementExecutor):
     def parts_up(self, id: int) -> Iterator[LinePart]:
         self.settle()
         lower = id
+        # The array that began before this id may reach over it.
         for array in self._all("arrays_down", (_id(id), 1)):
             before = LinePart._make(array)
             if before.end > id:
@@ -75,6 +78,7 @@ class SqliteLines(StatementExecutor):
 
     def between_arrays(self, id: int) -> tuple[int, int]:
         self.settle()
+        # Without an array on a side, the gap reaches to the end of all ids.
         below = [LinePart._make(row).end for row in self._all("arrays_down", (_id(id), 1))]
         above = [LinePart._make(row).number for row in self._all("arrays_up", (_id(id), 1))]
         return (*below, 0)[0], (*above, IDS_END)[0]
@@ -87,12 +91,15 @@ class SqliteLines(StatementExecutor):
         while rows := read(start, size):
             parts = list(map(LinePart._make, rows))
             yield from parts
+            # A page that is not full is the last one: spares a look that finds nothing.
             if len(rows) < size:
                 return
+            # By the key of the last part, not an OFFSET: that would read all pages before again.
             start, size = goes_on(parts[-1]), PAGE
 
     def spans_before(self, seq: int, states: Collection[int] = ()) -> Iterator[Span]:
         self.settle()
+        # The states without success have indexes of their own; without one, all spans are walked.
         if states:
             each = [
                 self._spans_of(name, state, seq)
@@ -110,6 +117,7 @@ class SqliteLines(StatementExecutor):
     def totals(self, seq: int, stop: int, *, sliced: bool = True) -> StateTotals:
         self.settle()
         states, read = Counter[int](), 1
+        # ``sliced`` False: the states asked for are only those of rows.
         for name in ("total_slices", "total_rows") if sliced else ("total_rows",):
             for state, tasks, rows in self._all(name, (seq, stop)):
                 states[state] += tasks
@@ -130,6 +138,7 @@ def _spans(read: Callable[[int, int], list[Any]], seq: int) -> Iterator[Span]:
     size = FIRST_PAGE
     while rows := read(seq, size):
         for first, stop, id, behind, *shared in rows:
+            # A slice may reach over the place where the listing goes on.
             yield Span(first, min(stop, seq), id_behind(id, behind), *shared)
         if len(rows) < size:
             return

@@ -40,6 +40,7 @@ class SqliteNamedLeases(StatementExecutor):
         for run in runs:
             rows = self._all("ready_between", (*run.ends(), want.tasks))
             heads += (Head(-priority, seq, size, None) for priority, seq, size in rows)
+            # Sizes inside slices are looked at later, only of those that are next.
             heads += (Head(-one.priority, one.seq, 0, one) for one in self._in_slices(run))
         return self._lease_measured(sorted(heads, key=place_of), want, bytes_max, now)
 
@@ -59,6 +60,7 @@ class SqliteNamedLeases(StatementExecutor):
                 found = ReadySlice(*row)
                 one = self.slices.at(found.seq) if found.seq < start else None
                 if one is not None:
+                    # A lease takes the front of a slice: what comes before these has to be another one.
                     self.slices.split(one, start)
                 yield found._replace(seq=max(found.seq, start), stop=min(found.stop, end))
 
@@ -79,6 +81,7 @@ class NamedHeads:
         self.of_lane: dict[int, list[Head]] = {}
         for lane, priority, seq in named:
             one = self._slice_of(seq)
+            # The caller's picture and the store differ: leasing it would start a task twice.
             if one is not None and one.state != READY:
                 raise Inconsistent("lease: a task that is to be leased is not ready")
             part = None if one is None else ReadySlice(priority, seq, seq + 1, one.array)

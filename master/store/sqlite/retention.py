@@ -75,7 +75,10 @@ class SqliteRetention(StatementExecutor):
             if (tasks <= 0 and size <= 0) or limit <= 0 or left <= 0:
                 break
             has = one.stop - one.seq
+            # As many as reach both bounds, by the mean size of its tasks, rounded up.
             wanted = min(has, max(tasks, -(-size * has // max(1, one.size))))
+            # Less than half of a slice: the rest would be written again, see the
+            # module's docstring. It waits until more is over.
             if 2 * wanted < has:
                 break
             gone.append(one._replace(stop=one.seq + wanted, size=one.size * wanted // has))
@@ -89,6 +92,7 @@ class SqliteRetention(StatementExecutor):
             self._forget_relatives(seqs)
             return
         sequence = [(seq,) for seq in alone]
+        # While their rows are there to be measured.
         self.counts.measure(alone, -1)
         self._many("delete_attempts", sequence)
         self._many("delete_logs", sequence)
@@ -102,6 +106,7 @@ class SqliteRetention(StatementExecutor):
         if seqs and self.dependencies.have_relatives:
             gone = sorted(seqs)
             edges = [at for at in range(1, len(gone)) if gone[at] != gone[at - 1] + 1]
+            # As runs of neighbours: one range a statement.
             for start, stop in zip([0, *edges], [*edges, len(gone)], strict=True):
                 self.dependencies.forget(gone[start], gone[stop - 1] + 1)
 
@@ -115,6 +120,7 @@ class SqliteRetention(StatementExecutor):
             self._page_by_page("kept_until", now, limit),
             self._page_by_page("slices_kept_until", now, PAGE),
         )
+        # As the moment at which each is over, so that both kinds merge into one order.
         timed = (one._replace(moment=one.moment + ttl) for one in merge(*of_all, key=_moment))
         found = merge(timed, *own, key=_moment)
         is_needed = self._is_needed
@@ -124,6 +130,7 @@ class SqliteRetention(StatementExecutor):
         place = 0
         while rows := self._all(name, (before, page, place)):
             yield from (Candidate(*row) for row in rows)
+            # Growing pages: candidates that are still needed are skipped, and may be many.
             place, page = place + page, 2 * page
 
     def _drop(self, gone: Sequence[Candidate]) -> list[Purged]:

@@ -30,6 +30,7 @@ class SqliteSchedules(SqlitePart):
         self._exactly("put_schedule", [row._asdict()])
 
     def drop(self, number: int) -> None:
+        # Before the row that they refer to.
         self._many("remove_occurrences", [(number,)])
         self._exactly("remove_schedule", [(number,)])
 
@@ -85,6 +86,7 @@ class SqliteSchedules(SqlitePart):
         return [number for (number,) in self._all("holding_schedules")]
 
     def ended(self, task: bytes, state: int, started: int | None, finished: int | None) -> None:
+        # Not ``_exactly``: a task may outlive the record of its occurrence.
         self._many("occurrence_ended", [(state, started, finished, task)])
 
     def forget(self, number: int, keep: int) -> None:

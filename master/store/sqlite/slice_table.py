@@ -103,6 +103,7 @@ class SliceTable(SqlitePart):
         if not rows:
             return None
         seq, stop, first = rows[0]
+        # Ids of an array are consecutive numbers, so that none but the first is stored.
         number = seq + int.from_bytes(id, "big") - int.from_bytes(first, "big")
         return int(number) if number < stop else None
 
@@ -118,6 +119,7 @@ class SliceTable(SqlitePart):
         known = self._arrays.get(seq)
         if known is None:
             known = ArrayRow(*self._all("array_of", (seq,))[0])
+            # Dicts keep the order of insertion: the oldest goes.
             while len(self._arrays) >= ARRAYS_KNOWN_MAX:
                 del self._arrays[next(iter(self._arrays))]
             self._arrays[seq] = known
@@ -153,6 +155,7 @@ class SliceTable(SqlitePart):
 
     def newest_of(self, states: Collection[int], before: int) -> Iterator[Slice]:
         """The same, of those in these states."""
+        # Only those states have an index by state: the others are filtered while all slices are walked.
         if not are_unsuccessful(states):
             return (one for one in self.newest(before) if not states or one.state in states)
         return merge(*(self._newest_of_state(state, before) for state in states), key=lambda one: -one.seq)
@@ -175,6 +178,7 @@ class SliceTable(SqlitePart):
             if one is None:
                 continue
             stop = start + 1
+            # One look a run of neighbours: a portion may be thousands of tasks.
             while place < len(todo) and todo[place] == stop and stop < one.stop:
                 stop, place = stop + 1, place + 1
             yield one, start, stop
@@ -192,7 +196,9 @@ class SliceTable(SqlitePart):
         if one is None or one.stop < stop:
             raise Inconsistent(f"slices: tasks {seq} to {stop} are not in one slice")
         if one.seq < seq:
+            # The row in front stays with the old number; the second part begins at ``seq``.
             self.split(one, seq)
+        # Does nothing where the slice ends there: its condition is ``stop > :at``.
         self._all("split_slice", {"seq": seq, "at": stop})
         return one
 
@@ -219,6 +225,7 @@ class SliceTable(SqlitePart):
             gone -= stop - start
             if one.state >= ENDED:
                 size -= self.share(one.array, start, stop) + len(results or b"")
+        # The row of the whole was given to no piece.
         if not pieces or pieces[0][0] != one.seq:
             self._exactly("delete_slice", [(one.seq,)])
         if one.state >= ENDED:
@@ -229,6 +236,7 @@ class SliceTable(SqlitePart):
         if not slices:
             return
         seqs = json.dumps([one.seq for one in slices])
+        # Before the rows are deleted, which the sums of their lanes are reduced by.
         found = dict(self._all("results_sizes", (seqs,)))
         for one in slices:
             if one.state >= ENDED:

@@ -64,6 +64,7 @@ class SliceViews:
         found: dict[int, Facts] = {}
         for one, start, stop in self._slices.runs(seqs):
             options = self._slices.array(one.array).options
+            # No failure, crash or start: what has had one left its array.
             found.update((seq, Facts(seq, 0, 0, 0, options)) for seq in range(start, stop))
         return found
 
@@ -77,6 +78,7 @@ class SliceViews:
         stored = (
             states | {READY, RUNNING} if states & {READY, RUNNING} else states
         )  # a task that is leased may be shown as ready
+        # By slices, whose tasks share all that a filter asks for except whether one has begun.
         for one in self._slices.newest_of(stored, 2**62 if what.before_seq is None else what.before_seq):
             shared = self._brief(one, one.seq)
             if (
@@ -85,8 +87,10 @@ class SliceViews:
                 or (what.since is not None and shared.created < what.since)
             ):
                 continue
+            # The page before may have ended inside this slice.
             stop = one.stop if what.before_seq is None else min(one.stop, what.before_seq)
             for seq in range(stop - 1, one.seq - 1, -1):
+                # Leased ahead is not running: a user would look for a process that is not there.
                 state = READY if one.state == RUNNING and seq not in what.begun else one.state
                 if not states or state in states:
                     rows.append(self._brief(one, seq))
@@ -109,6 +113,7 @@ class SliceViews:
                 at += 1
                 continue
             one, seq = place
+            # As many as the slice still has: one look a slice, not one a task.
             part = ids[at : at + one.stop - seq]
             yield part, one, seq
             at += len(part)
@@ -124,6 +129,7 @@ class SliceViews:
 
     def _brief(self, one: Slice, seq: int) -> FullTask:
         of = self._slices.array(one.array)
+        # A listing takes this once a slice; a route has no more than a name of each.
         [(queue, task)] = self._all("route_names", (one.route,))
         return FullTask(
             seq=seq,

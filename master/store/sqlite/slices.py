@@ -66,10 +66,12 @@ class SqliteSlices(SliceLeases):
 
     def add(self, group: NewArray) -> bool:
         """Add an array; False when some id is there already."""
+        # An id may stand in another array or in a row of its own: each table is asked, no constraint spans both.
         first, last = group.id, id_behind(group.id, len(group.payloads) - 1)
         if self.has_between(first, last) or self._all("any_id_between", (first, last))[0][0]:
             return False
         seq, stop = group.seq, group.seq + len(group.payloads)
+        # One column for both clocks: below zero, an instant of the wall's (see Slice.due).
         due = group.due if group.at is None else -group.at
         shared = group.created, group.timeout, group.options, group.origin
         self._all("add_array", (seq, stop, first, *shared, pack(group.payloads), group.lanes))
@@ -99,14 +101,20 @@ class SqliteSlices(SliceLeases):
         for row in rows:
             results = pack(row.results)
             found = self._end_part(row, *row.leased, results) if row.leased is not None else None
+            # What memory says of the lease spares a look, but its slice may have
+            # been cut meanwhile: read it, try once more.
             if found is None:
                 one = self.at(row.seq)
                 found = None if one is None else self._end_part(row, one.seq, one.stop, results)
+            # The store and the leases in memory disagree: the transaction is
+            # undone rather than a result given to another task.
+            # Store and memory disagree: better no transaction than a result given to another task.
             if found is None:
                 raise Inconsistent(
                     f"succeed_slices: tasks {row.seq} to {row.stop} are not leased as expected"
                 )
             route, number = found
+            # Arguments count, too: what is kept of ended tasks is bounded by its bytes in all.
             size = self.share(number, row.seq, row.stop) + len(results)
             self._counts.add(route, SUCCEEDED, row.stop - row.seq, size)
 
@@ -116,6 +124,7 @@ class SqliteSlices(SliceLeases):
         if row.seq < first or end < row.stop:
             return None
         slice = {"first": first, "end": end, "attempt": row.attempt, "lease": row.lease}
+        # The rest behind first: it is copied from the row that the next statement shortens.
         if row.stop < end and not self._all("leased_behind", {**slice, "stop": row.stop}):
             return None
         rows = self._all(
@@ -131,6 +140,7 @@ class SqliteSlices(SliceLeases):
         )
         if not rows:
             return None
+        # The piece is a row of its own by now: the leased part in front of it gives up those numbers.
         if row.seq > first:
             self._exactly("leased_before", [(row.seq, first)])
         route, number = rows[0]
@@ -140,9 +150,12 @@ class SqliteSlices(SliceLeases):
         """Have tasks in slices that were leased and have not begun ready again, and take out those that are cancelled; returns
         the rows of the tasks that are in no slice now."""
         by_seq = {row.seq: row for row in rows}
+        # Before the runs are read: a task that is taken out cuts the slice that the others are in.
         self.take_out(row.seq for row in rows if row.state != READY)
+        # A list: cutting changes the rows that the generator reads.
         for _, start, stop in list(self.runs(row.seq for row in rows if row.state == READY)):
             self.cut(start, stop)
+            # One lease covers a slice, so what is true of its first task is true of all.
             first = by_seq[start]
             self._exactly(
                 "return_slice", [{"seq": start, "stop": stop, "attempt": first.attempt, "lease": first.lease}]
@@ -164,6 +177,7 @@ class SqliteSlices(SliceLeases):
             self._counts.add(route, EXPIRED, stop - seq, self.share(number, seq, stop))
             of = self.array(number)
             expired.append(Expired(seq, stop, id_behind(of.id, seq - number), route, state, of.origin))
+            # Whole slices are one update each: to go over the limit by a part of one costs less than to cut it.
             limit -= stop - seq
             if limit <= 0:
                 break
@@ -172,6 +186,7 @@ class SqliteSlices(SliceLeases):
     def cancel(self, seqs: Iterable[int], now: int) -> list[int]:
         """Cancel tasks that wait in slices; the numbers of the others, which have rows."""
         left = set(seqs)
+        # Tasks in slices only wait here: one that runs has left its slice by ``request_cancel``.
         for one, runs in self.grouped(left):
             for start, stop in runs:
                 self.cut(start, stop)
@@ -190,6 +205,7 @@ class SqliteSlices(SliceLeases):
             singles = [by_seq.pop(seq) for start, stop in runs for seq in range(start, stop)]
             payload = [payloads[row.seq - one.array] for row in singles]
             given = map(_ended_alone, singles, payload, repeat(one), repeat(of))
+            # While the slice is whole: the statement copies from its row, and checks its lease by it.
             self._exactly("end_in_slice", list(given))
             self.cut_out(one, runs)
         return list(by_seq.values())
@@ -198,6 +214,7 @@ class SqliteSlices(SliceLeases):
         """Give tasks rows of their own; those that are in no slice have one already."""
         for one, runs in self.grouped(seqs):
             of, payloads = self.array(one.array), self.payloads(one.array)
+            # Only succeeded slices hold results; unpacking them is what costs.
             found = self.results(one) if one.state == SUCCEEDED else None
             singles = [seq for start, stop in runs for seq in range(start, stop)]
             self._exactly(
@@ -229,6 +246,7 @@ class SqliteSlices(SliceLeases):
                 ],
             )
             self.cut_out(one, runs)
+            # Out of the slice's sum of bytes (cut_out), into that of rows.
             if one.state >= ENDED:
                 self._counts.measure(singles)
 
@@ -241,6 +259,7 @@ class SqliteSlices(SliceLeases):
         gone: list[tuple[int, int]] = []
         arrays: set[int] = set()
         for one, runs in self.grouped(left):
+            # Nothing is left of it: no results to write again, one statement for all such slices.
             if runs == [(one.seq, one.stop)]:
                 whole.append(one)
             else:
@@ -251,6 +270,7 @@ class SqliteSlices(SliceLeases):
                 left.difference_update(range(start, stop))
         self.delete_whole(whole)
         self._forget(gone)
+        # An array goes with the last slice or row that has a number of it; the statement looks.
         for number in arrays:
             self.drop(number)
         return sorted(left)
@@ -269,6 +289,7 @@ class SqliteSlices(SliceLeases):
         """What is kept of tasks besides their states and results. Mostly there is nothing, which one look tells."""
         if not runs:
             return
+        # One look over all of them may find rows of others in between: then a delete finds nothing, which is harmless.
         hull = {"seq": min(runs)[0], "stop": max(stop for _, stop in runs)}
         for name, is_there in zip(KEPT_BESIDES, self._all("kept_besides", hull)[0], strict=True):
             if is_there:

@@ -25,8 +25,10 @@ class SqliteSteps(SqlitePart):
     def after(self, seq: int, number: int, size: int) -> list[StepRow]:
         sizes = self._all("step_sizes", (seq, number))
         last = number
+        # By sizes first, so that no body is read that does not fit the answer.
         for at, (one, bytes_of_one) in enumerate(sizes):
             size -= bytes_of_one
+            # The first goes in any case: a step larger than an answer's share would never be read.
             if at and size < 0:
                 break
             last = one
@@ -57,6 +59,7 @@ class SqliteSteps(SqlitePart):
         self._exactly("take_signal", [(step, seq, token)])
 
     def drop_bodies(self, seq: int) -> int:
+        # Before they are dropped: it is what the caller gets back.
         size = self.size_of(seq, seq + 1)
         self._many("drop_step_bodies", [(seq,)])
         self._many("drop_signal_bodies", [(seq,)])

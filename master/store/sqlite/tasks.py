@@ -38,6 +38,7 @@ class SqliteTasks(SqliteLeases):
         full: list[tuple[Any, ...]] = []
         arrays: list[NewArray] = []
         for group in groups:
+            # The only place at which a task comes to be: whatever made it, the table of lifecycle.py decides.
             if group.state not in self._beginnings:
                 raise ValueError(
                     f"no task may begin as {StateNumber(group.state)}: see the table of lifecycle.py"
@@ -54,6 +55,7 @@ class SqliteTasks(SqliteLeases):
                 group.created,
                 group.started,
             )
+            # One column for both clocks: below zero, an instant of the wall's.
             due = group.due if group.at is None else -group.at
             rest = (
                 group.priority,
@@ -73,6 +75,8 @@ class SqliteTasks(SqliteLeases):
             return not self._in_arrays([row[1] for row in plain + full]) and bool(
                 self._many("insert_plain", plain) + self._many("insert", full)
             )
+        # A submit whose ids are partly there is a repeat: nothing of it
+        # stays, and the caller goes through it one by one.
         self._run("SAVEPOINT insertion")
         whole = (
             all(map(self.slices.add, arrays))
@@ -86,6 +90,7 @@ class SqliteTasks(SqliteLeases):
 
     def _in_arrays(self, ids: list[bytes]) -> bool:
         """Whether one of these is the id of a task that is in an array."""
+        # One look rules out nearly all calls: ids of one submit lie near each other, and repeats are rare.
         if not ids or not self.slices.has_between(min(ids), max(ids)):
             return False
         numbers = map(self.slices.number_of, ids)
@@ -95,6 +100,7 @@ class SqliteTasks(SqliteLeases):
 
     def succeed(self, rows: Sequence[Success]) -> None:
         if len(rows) > ONE_BY_ONE_MAX:
+            # Of many, one look at all sizes costs less than a RETURNING for each.
             self._exactly("succeed", rows)
             self.counts.measure([row[3] for row in rows])
             return
@@ -115,10 +121,12 @@ class SqliteTasks(SqliteLeases):
         return self._all("waiting_in", {"route": route})
 
     def end_attempts(self, rows: Sequence[EndedAttempt]) -> None:
+        # Slices first: what is left over are the tasks that had rows of their own.
         self._exactly("end_attempt", list(map(_fields, self.slices.end_attempts(rows))))
         self.counts.measure([row.seq for row in rows if row.state >= ENDED])
         self._many("log_attempt", list(map(_fields, rows)))
         snoozed = [_fields(row) for row in rows if row.outcome == SNOOZE]
+        # A task that polls by snoozing would keep a log an attempt, without end.
         self._many("forget_snoozed_logs", snoozed)
         self._many("forget_snoozed", snoozed)
         self._many("keep_begun", [_fields(row) for row in rows if row.outcome in GOES_ON])
@@ -140,6 +148,7 @@ class SqliteTasks(SqliteLeases):
 
     def revive(self, seq: int, *, blocked: bool = False) -> None:
         self.slices.take_out([seq])
+        # It has not ended now: its bytes leave the sums of ended tasks.
         self.counts.measure([seq], -1)
         self._exactly("revive_blocked" if blocked else "revive", [(seq,)])
 
@@ -175,6 +184,7 @@ class SqliteTasks(SqliteLeases):
     def expire(self, now: int, limit: int) -> list[Expired]:
         self.settle()
         expired = self.slices.expire(now, limit)
+        # One bound on both tables: a portion is one transaction.
         left = limit - sum(one.stop - one.seq for one in expired)
         rows = [Expired(*row) for row in self._all("overdue", (now, left))] if left > 0 else []
         if rows:
