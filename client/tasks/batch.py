@@ -61,6 +61,7 @@ class Batch:
 
     def __init__(self, session: ClientSession) -> None:
         self.session = session
+        # Set at the first batch: programs without one pay nothing for it in their calls.
         session.before_call = flush_open_batch
         self._groups: dict[TaskKind, _Group] = {}
         self._group: _Group | None = None  # of the last task: usually the next one joins it too
@@ -84,6 +85,7 @@ class Batch:
         group = self._group
         if group is None or group.kind is not kind:
             group = self._group = self._groups.get(kind) or self._groups.setdefault(kind, _Group(kind))
+        # Before it is added, so that a call stays within its size.
         if group.bytes + len(payload) > CHUNK_BYTES and group.tasks:
             self._send_group(group)
         group.tasks.append((kind, id, payload, blobs))
@@ -91,6 +93,7 @@ class Batch:
         self._gathered += 1
         if len(group.tasks) >= CHUNK_TASKS:
             self._send_group(group)
+        # Many kinds with few tasks each: none of them is full, all of them together are.
         elif self._gathered >= GATHERED_TASKS_MAX:
             self.flush()
 
@@ -126,6 +129,7 @@ class Batch:
         self.flush()
         while self._under_way:
             stored = self._under_way.popleft()
+            # ``wait`` raises nothing: all calls are settled before the first error is raised.
             await asyncio.wait([asyncio.wrap_future(stored)])
             self._settle(stored)
         self._raise(error)
@@ -142,6 +146,7 @@ class Batch:
             self._under_way.append(
                 submit_many(self.session, kind.name, kind.choice, runs, None, link, named, needs=needs)
             )
+        # The oldest first, which is answered first: the program is slowed down to the master's pace.
         while len(self._under_way) > CALLS_UNDER_WAY:
             self._settle(self._under_way.popleft())
 
@@ -155,6 +160,7 @@ class Batch:
         if self._error is None:
             return
         if error is not None:
+            # The block's own exception stays the one that is raised: it came first.
             error.add_note(f"and not everything submitted in the batch was stored: {self._error}")
             return
         raise self._error

@@ -106,6 +106,7 @@ class CanvasPart:
         joined = OPEN_FLOW.set(None)  # there it would count as one that was cancelled
         try:
             for callback in self._error_links:
+                # CATCH: it gets the failure as a value, where any other task would be cancelled by it.
                 callback.using(on_error=CATCH)._submit((made,))
         finally:
             OPEN_FLOW.reset(joined)
@@ -148,11 +149,13 @@ class Signature(CanvasPart):
         made = Signature(
             self._task.using(**options), self._args, self._kwargs, is_immutable=self._is_immutable
         )
+        # Copies: a link that is added to one signature must not appear at the other.
         made._links, made._error_links = [*self._links], [*self._error_links]
         return made
 
     def _submit_parts(self, before: Sequence[Any]) -> Any:
         if before and self._is_immutable:
+            # It waits all the same: only the result is left out.
             return self._task.using(after=list(before)).submit(*self._args, **self._kwargs)
         return self._task.submit(*before, *self._args, **self._kwargs)
 
@@ -171,6 +174,7 @@ class Chain(CanvasPart):
         made: Any = None
         for part in self._steps:
             made = part._submit(before)
+            # A group gives a list of handles, which its successor gets as one argument.
             before = [made]
         return made
 
@@ -203,6 +207,7 @@ class Group(CanvasPart):
         return [part._submit(before) for part in self._members]
 
     def _submit_error_links(self, made: Any) -> None:
+        # ``made`` is a list here: each part of a group fails by itself.
         for one in made:
             super()._submit_error_links(one)
 
@@ -261,6 +266,7 @@ def group(*parts: Any) -> Group:
     Raises:
         InvalidArgument: A part is none.
     """
+    # As in Celery: group([a, b]) and group(a, b) are the same.
     if len(parts) == 1 and not isinstance(parts[0], CanvasPart):
         return Group(_checked("group", tuple(parts[0])))
     return Group(_checked("group", parts))
@@ -284,6 +290,7 @@ def chord(header: Group | Iterable[Any], body: CanvasPart) -> Chord:
         print(tq.chord([fetch.s(url) for url in urls], merge.s()).submit().result())
     """
     members: Sequence[CanvasPart]
+    # Handles of a map are not a list of parts: they stand for their tasks as they are.
     if isinstance(header, Group) or hasattr(header, "_tq_needed"):
         members = _checked("chord", (header,))
     else:
@@ -313,4 +320,5 @@ def _callback(callback: Any) -> Signature:
 
 
 def _parts(part: CanvasPart) -> Sequence[CanvasPart]:
+    # (a | b) | c is one chain of three, not a chain in a chain.
     return part._steps if isinstance(part, Chain) else [part]

@@ -75,6 +75,7 @@ class Handle(AsyncCalls, TaskLooks, Generic[T]):
         return f"<tq.Handle {self.id}{seen}>"
 
     def __eq__(self, other: object) -> bool:
+        # The same id at another master is another task.
         return isinstance(other, Handle) and other._id == self._id and other._session is self._session
 
     def __hash__(self) -> int:
@@ -171,13 +172,16 @@ class Handle(AsyncCalls, TaskLooks, Generic[T]):
             box = self._box = OutcomeBox()
         link = self._session.sent_link()
         if self._watching is not link:  # never watched, or the app was closed or the process forked since
+            # The error in the box is of the link that is gone.
             box.restart()
             link.watch(box, (IdRun(self._id, 1),))
             self._watching = link
+        # This program waits for its tasks: the next submit watches its own, which saves a call.
         self._session.part(WatchPrediction).watch_next = True
         return box
 
     def __del__(self) -> None:
+        # No one can ask for it now: the master need not send it.
         if self._watching is not None and self._box is not None and self._outcome is None:
             self._session.part(
                 WatchPrediction
@@ -287,6 +291,7 @@ def submit_one(
     """Send one task, with others that are submitted at once; the future completes when it is stored. ``blobs``: that it names,
     uploaded before. ``needs``: the tasks whose results it needs."""
     future, submit, submits = _submitting()
+    # Not ``sent_link``: this task joins no batch, and flushing one would send it too early.
     link = session.link
     box = OutcomeBox() if session.part(WatchPrediction).watch_next else None
     stored: Future[Any] = future()
@@ -310,6 +315,7 @@ def handle_of(session: ClientSession, task_id: str) -> Handle[Any]:
     from .named import task_named
 
     id = task_named(session, task_id)
+    # Raises UnknownTask: a mistyped id is found here, not after a wait without end.
     state_of(id, session.call(TASKS, "states", [id]))
     return Handle(session, id)
 

@@ -80,12 +80,14 @@ class Handles(Sequence[Handle[T]]):
         return self._one(id)
 
     def __iter__(self) -> Iterator[Handle[T]]:
+        # In portions: ids of a million tasks at once would be what this class is there to avoid.
         for start in range(0, len(self), ITERATED_TASKS):
             for run in self._ids.between(start, start + ITERATED_TASKS):
                 for id in run.ids():
                     yield self._one(id)
 
     def _one(self, id: bytes) -> Handle[T]:
+        # Peeked and not taken: the reader of the results still gets it.
         outcome = None if self._box is None else self._box.peek(id)
         return Handle(self._session, id, outcome, received=self._received)
 
@@ -132,6 +134,7 @@ class Handles(Sequence[Handle[T]]):
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
+            # All outcomes come to the box anyway: they are counted there, and stay for a reader.
             if self._box is not None and self._watched == len(self) and self._link is self._session.link:
                 stall = Stall(self._session, self._last, timeout, runs=lambda: list(self._ids.runs()))
                 return stall.wait(self._box, len(self), deadline)
@@ -148,6 +151,7 @@ class Handles(Sequence[Handle[T]]):
             A Counter of states.
         """
         rows = self._in_chunks("states")
+        # Below zero: the master does not know the task.
         return Counter(State.from_number(row.state) for row in rows if row.state >= 0)
 
     def cancel(self) -> int:
@@ -176,6 +180,7 @@ class Handles(Sequence[Handle[T]]):
     def _reading(self) -> OutcomeReading:
         """For the first reader the box filled since the submit, if its link is still open; else a new box."""
         link = self._session.link
+        # Readers remove what they read: a second one needs a box of its own.
         box, self._box = self._box, None
         if box is not None and self._link is link:
             return OutcomeReading([link], box, self._ids.between, len(self), self._watched)
@@ -187,6 +192,7 @@ class Handles(Sequence[Handle[T]]):
         self._watched += count if watched else 0
 
     def __del__(self) -> None:
+        # Outcomes are still to come that no one will read.
         if self._box is not None and self._link is not None and len(self._box) < self._watched:
             self._link.forget(self._box)
 
@@ -217,6 +223,7 @@ def as_completed(handles: Iterable[Handle[T]], timeout: float | None = None) -> 
         return handles.as_completed(timeout)
     by_id: dict[bytes, list[Handle[T]]] = {}
     for handle in handles:
+        # The same task may be given twice: both handles get its outcome.
         by_id.setdefault(handle._id, []).append(handle)
 
     def seen(id: bytes, outcome: TaskOutcome) -> list[Handle[T]]:
@@ -277,8 +284,10 @@ def _reading_of(by_id: dict[bytes, list[Handle[T]]]) -> OutcomeReading:
     by_link: dict[ClientLink, list[bytes]] = {}
     for id, (handle, *_) in by_id.items():
         if handle._outcome is not None:
+            # Known here already: the master is not asked for it.
             box.put([OutcomeSlice(id, handle._outcome.state, [handle._outcome.body])])
         else:
+            # Handles of several apps may be waited for together.
             by_link.setdefault(handle._session.sent_link(), []).append(id)
     for link, ids in by_link.items():
         link.watch(box, list(runs_of(ids)))

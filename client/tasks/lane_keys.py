@@ -80,6 +80,7 @@ class LaneKeys:
     def columns(self, keys: Sequence[tuple[str, ...]]) -> LaneColumns:
         """Of tasks with these keys, in their order."""
         made = [TextColumn.of(texts) for texts in zip(*keys, strict=True)]
+        # Not strict: the last column may be that of the tenant.
         limits = tuple(zip(self._terms.limits, made, strict=False))
         return LaneColumns(
             limits,
@@ -96,6 +97,7 @@ class LaneKeys:
     def keys(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
         """Of one call: the key in each limit, then the tenant."""
         names = () if self._arguments is None else self._arguments.names
+        # Not strict: a wrong number of arguments is refused where they are encoded, in better words.
         values = {**self._defaults, **dict(zip(names, args, strict=False)), **kwargs}
         return tuple(one.key(values) for one in self._keyed)
 

@@ -69,6 +69,7 @@ def _chosen(said: IdText, text: str, answer: dict[str, Any] | None) -> Named:
     if said.start is None:
         return Named(meant, prefix, start)
     stop = said.start + 1 if said.stop is None else said.stop
+    # A whole id is not asked about: how many tasks its array has is not known here.
     if answer is not None and not said.tail and stop > meant.tasks:
         raise UnknownTask(
             f"{text}: the array has {meant.tasks:,} tasks, the last one is +{meant.tasks - 1}"
@@ -96,6 +97,7 @@ def _meant(said: IdText, prefix: str, answer: dict[str, Any]) -> IdRange:
 
 def short_range(first: bytes, tasks: int, digits: int) -> str:
     """How an array is named on a screen: by the beginning of its first id, if all of its ids begin so."""
+    # A long array may cross the digits that are shown.
     last = IdRange(first, tasks).id(tasks - 1)
     text = show_short(first, digits)
     return text if digits < DIGITS and show_short(last, digits) == text else str(IdRange(first, tasks))

@@ -163,6 +163,7 @@ class OutcomeBox:
                 start = run.place - _place(one.first) + begun
                 stop = min(len(one.bodies), start + run.length - begun)
                 self._remove(one)
+                # What is before and behind the wanted part stays, as slices of its own.
                 if start:
                     self._add(one.part(0, start))
                 if stop < len(one.bodies):
@@ -232,6 +233,7 @@ class OutcomeBox:
 
     def check(self, want: bytes | int) -> bool:
         """Whether the wanted outcomes have arrived; raises the error that the box failed with."""
+        # Before the error: what has arrived is still good.
         if self._is_here(want):
             return True
         if self._error is not None:

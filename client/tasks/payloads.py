@@ -66,6 +66,7 @@ class CallEncoder:
                     yield from self._gather(payloads, met, self._needs.take())
             except Exception as raised:
                 error = raised
+            # By the mean of the last portion: items that become large are met after one portion, not after a chunk.
             fitting = max(1, PORTION_BYTES * len(calls) // max(1, total))
             room = CHUNK_TASKS - len(self._gathered.payloads)
             size = min(PORTION_CALLS, PORTION_GROWTH * len(calls), fitting, room)
@@ -94,6 +95,7 @@ class CallEncoder:
         one that they complete."""
         size = sum(map(len, payloads))
         if len(payloads) > 1 and self._bytes + size > CHUNK_BYTES:
+            # Encoded together and too large together: gathered one by one, so that the chunks fill up.
             for payload in payloads:
                 yield from self._gather([payload], [], [])
             return

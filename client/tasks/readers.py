@@ -55,12 +55,14 @@ class OutcomeReading:
 
     def ask_ahead(self) -> None:
         """Watch the next tasks before they are needed. Only a reading with a single link has tasks left to watch."""
+        # Counted from what was taken: a reader that pauses does not fill memory with results.
         while self._asked < self.total and self._asked - self.taken < AHEAD_TASKS:
             stop = min(self.total, self._asked + ASK_TASKS)
             self._links[0].watch(self.box, self.runs(self._asked, stop))
             self._asked = stop
 
     def __del__(self) -> None:
+        # A reader that is dropped early: the loop was left by ``break``, or by an error.
         if self.taken < self.total:
             for link in self._links:
                 link.forget(self.box)
@@ -133,6 +135,7 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
         return self
 
     def __next__(self) -> T:
+        # A local name: this runs for each of a million results.
         ready = self._ready
         while not ready:
             if self._fill():
@@ -186,6 +189,7 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
             taken = sum(len(one.bodies) for one in slices)
             self._slices.extend(slices)
             reading.taken += taken
+            # A gap: what has come behind it waits in the box for its turn.
             if taken < run.length:
                 self._runs[0] = run.part(taken, run.length)
                 break
@@ -194,6 +198,7 @@ class Results(_TaskReader[T], Iterator[T], AsyncIterator[T]):
     def _opened(self, row: OutcomeRow) -> T:
         outcome = TaskOutcome(row.state, row.body)
         if self._return_exceptions and row.state != SUCCEEDED:
+            # Returned, as by asyncio.gather(return_exceptions=True).
             return cast(T, outcome.error(row.id))
         value = outcome.value(row.id, self._session)
         return cast(T, value if self._received is None else self._received(value))

@@ -49,6 +49,7 @@ class StallQuestions:
     def ask(self, id: bytes, *, warns: bool = True) -> Future[Any] | None:
         """Ask why this task waits; None: the last question was just now, or the master is away."""
         now = time.monotonic()
+        # A master that is away would be asked as soon as it is back, by all programs at once.
         if now - self._asked_at < ASK_SECONDS_MIN or self._session.away_seconds:
             return None
         self._asked_at = now
@@ -57,6 +58,7 @@ class StallQuestions:
         except TqError:  # the wait for the result raises the same error
             return None
         if warns:
+            # In the background: no wait is longer because of a warning.
             question.add_done_callback(self._answered)
         return question
 
@@ -101,6 +103,7 @@ class Stall:
         warns: bool = True,
     ) -> None:
         self._session, self._id, self._runs, self._warns = session, id, runs, warns
+        # Half of a short timeout, so that its TimeoutError can say the reason.
         self._pause = STUCK_SECONDS if timeout is None else min(STUCK_SECONDS, timeout / 2)
         self._looks = timeout is None or timeout >= SHORT_SECONDS
         self._put_off = ASK_SECONDS_MIN / 2

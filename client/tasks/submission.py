@@ -48,6 +48,7 @@ def runs_of_tasks(tasks: Tasks) -> list[PayloadRun]:
         [(id, payload)] = tasks
         return [PayloadRun(id, [payload])]
     ids = [id for id, _ in tasks]
+    # Mostly all are neighbours, which comparing lists finds out fastest.
     if ids and is_run(ids[0], len(ids)) and ids == IdRun(ids[0], len(ids)).ids():
         return [PayloadRun(ids[0], [payload for _, payload in tasks])]
     runs: list[PayloadRun] = []
@@ -118,6 +119,7 @@ def submit_many(
     """Send tasks; the future completes when they are stored. ``box`` receives their outcomes, or one of ``boxes`` the outcome
     of each. ``named``: their blobs, uploaded before. ``needs``: what each of the tasks needs; None: they need nothing.
     ``unique``: by what the one task is the same as others."""
+    # With a stream the submit watches its tasks: no second call, and no outcome can be missed.
     stream = None if box is None and not boxes else link.stream
     target = ("get_task_queue", choice.queue)
     rows: list[Any] = [run.to_wire() for run in runs]
@@ -136,13 +138,16 @@ def submit_many(
     if computed:
         args = (*args, *(() if named else (None,)), proofs(computed))
     parent = parent_here()
+    # Arguments travel by place, so what is left out before the last one is None; trailing ones are left out.
     if choice.flow is not None or parent is not None:
         flow = None if choice.flow is None else choice.flow.flow_id
         args = (*args, *[None] * (6 - len(args)), flow, *(() if parent is None else (parent,)))
     if choice.columns is not NO_COLUMNS:
         args = (*args, *[None] * (8 - len(args)), lane_columns(choice).to_wire())
+    # Only if it says something: a master of the version before knows fewer arguments.
     if choice.on_full != WAIT or unique is not None:
         args = (*args, *[None] * (9 - len(args)), choice.on_full, *(() if unique is None else (unique,)))
+    # Repeatable: the ids are in it, so a second time stores nothing twice.
     future = link.call(
         target, "submit", args, repeatable=True, runs=[run.run for run in runs], box=box, boxes=boxes
     )
@@ -150,5 +155,6 @@ def submit_many(
         from ..blobs.blobs import SessionBlobs
 
         blobs = session.part(SessionBlobs)
+        # Until then the blobs are kept here: the master may have dropped what no task names yet.
         future.add_done_callback(lambda done: blobs.submitted(named, done))
     return future

@@ -62,6 +62,7 @@ class Submitter(Generic[P, R]):
         self._session, self._definition, self._choice, self._key = session, definition, choice, key
         self._after = after
         self._known_kind: TaskKind | None = None
+        # Only where keys depend on arguments: others share one kind, and one column, for all their submits.
         self._lane_keys = None if choice.columns is not None else LaneKeys(choice.terms, definition)
 
     def __repr__(self) -> str:
@@ -109,6 +110,7 @@ class Submitter(Generic[P, R]):
         batch = open_batch(session)
         if self._choice.unique is not None:
             if batch is not None:
+                # Its answer is needed now, and may depend on a task that the batch has gathered.
                 batch.flush()
             warn_on_loop("await task.asubmit(…)")
             sent = submit_unique(session, kind, self._definition, id, payload, blobs, needs, (args, kwargs))
@@ -119,6 +121,7 @@ class Submitter(Generic[P, R]):
             return Handle(session, id, received=received)
         warn_on_loop("await task.asubmit(…)")
         handle, stored = submit_one(session, kind, id, payload, blobs, needs, received)
+        # Raises what the master refused; the handle is good only after that.
         stored.result()
         return cast(Handle[R], handle)
 
@@ -137,6 +140,7 @@ class Submitter(Generic[P, R]):
         kind = self._kind_of(args, kwargs)
         id, payload, blobs, needs = self._encoded(kind, args, kwargs)
         if blobs:
+            # Reading and sending files blocks.
             await asyncio.to_thread(self._send, blobs)
         if self._choice.unique is not None:
             session, call = self._session, (args, kwargs)
@@ -207,6 +211,7 @@ class Submitter(Generic[P, R]):
             raise InvalidArgument(
                 f"chunks: size is a whole number from 1, not {brief(size, 40)}; chunks(items, 10)"
             )
+        # One map and then slices of its handles: portions cost no call of their own.
         handles = self.starmap(items)
         return [handles[start : start + size] for start in range(0, len(handles), size)]
 
@@ -245,12 +250,14 @@ class Submitter(Generic[P, R]):
         """
         if key is not None and (not isinstance(key, str) or not key):
             raise InvalidArgument(f"key must be a non-empty str, not {key!r:.80}")
+        # A variant would have the function called with a single value, or with a list, depending on who submits.
         if "coalesce" in options:
             raise InvalidArgument(
                 "coalesce= is of the function, which gets a list: write it at @app.task, and not in using()"
             )
         before = self._after if after is None else as_needed(after)
         choice = choose(options, self._choice)
+        # Here and not at the first submit: a mistyped parameter is found where it is written.
         if choice.unique is not self._choice.unique:
             check_unique(choice, self._definition)
         return Submitter(self._session, self._definition, choice, key or self._key, before)
@@ -309,7 +316,9 @@ class Submitter(Generic[P, R]):
             flow = kind.choice.flow
             if flow is None or not flow.has_key:
                 return kind.ids.take_one()
+            # Computed from the flow's key and the place in it: a flow that is submitted again finds its tasks.
             return flow.next_id(self._choice.queue, self._definition.name)
+        # Loads hashlib, which most submits do without.
         from ...common.domain.ids import key_id
 
         return key_id(self._choice.queue, self._definition.name, self._key)
@@ -329,6 +338,7 @@ class Submitter(Generic[P, R]):
             same: self._choice.unique is not None,
             "after": self._after,
         }
+        # The first one that is given: each has its own remedy.
         for name in [name for name, is_given in alone.items() if is_given]:
             instead = " (it has overlap='skip')" if (name, maker) == ("unique", A_SCHEDULE) else ""
             raise InvalidArgument(
@@ -344,6 +354,7 @@ class Submitter(Generic[P, R]):
         """Looked up at the first submit: before that, the function may have no name. By the arguments, if keys of limits and the
         tenant depend on them."""
         flow = open_flow(self._session)
+        # Neither is the same for the next submit, so it is not kept in ``_known_kind``.
         if flow is not None or self._lane_keys is not None:
             choice = self._choice._replace(flow=flow)
             if self._lane_keys is not None:
@@ -387,11 +398,13 @@ class Task(Submitter[P, R], Generic[P, R, C]):
         self.function: Callable[P, C] = function
         check_function(function)
         self._hooks = hooks
+        # Keeps the function's name, docstring and annotations for those who look at the task.
         functools.update_wrapper(self, function)
         self.schedules: list[tuple[str | None, Callable[[], DeclaredSchedule]]] = []  # by the name given
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
         arguments = self._definition.arguments
+        # Nothing is filled in: a plain call, as if it were not decorated.
         if arguments is None or not (arguments.context or arguments.asked):
             return self.function(*args, **kwargs)
         asked = arguments.asked_of_call((args, kwargs))
@@ -417,6 +430,7 @@ class Task(Submitter[P, R], Generic[P, R, C]):
             function=self.function,
             queue=self._choice.queue,
             options=self._choice.options,
+            # Made when a worker asks: their function may be named only after the module is loaded.
             schedules=tuple(make() for _, make in self.schedules),
             hooks=self._hooks,
             terms=self._choice.terms,

@@ -48,6 +48,7 @@ class UniqueHandles(Handles[T]):
         if task == len(self._tasks):
             self._tasks.append(number, 1)
         else:
+            # Counts from the second place on; most tasks have one, and no entry.
             self._places[task] = max(1, self._places[task]) + 1
         self._ids.append(number, 1)
         self._task_of.append(task)
@@ -91,6 +92,7 @@ class UniqueHandles(Handles[T]):
 
     def _handle(self, id: bytes, outcome: TaskOutcome) -> list[Handle[T]]:
         task = self._known[id]
+        # Found by a search only for what several places have: the rest costs nothing.
         first = self._task_of.index(task) if task in self._places else None
         if first is None:
             return super()._handle(id, outcome)
@@ -152,6 +154,7 @@ class SharedResults(Results[T]):
         task = self._task_of[self._place]
         self._place += 1
         self._left[task] -= 1
+        # Dropped at its last place, so that results still stream through bounded memory.
         value, error = self._kept[task] if self._left[task] > 0 else self._kept.pop(task)
         if error is not None:
             raise error

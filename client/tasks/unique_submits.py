@@ -61,6 +61,7 @@ class UniqueKeys:
                 (),
                 {name: one for name, one in named if type(one) in ATOMS or one is not known.get(name)},
             )
+        # A digest: keys are kept by the master for each task, and arguments may be megabytes.
         return hashlib.sha256(canonical_bytes([args, given], self._encoded)).hexdigest()
 
     def _encoded(self, value: Any) -> bytes:
