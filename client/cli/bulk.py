@@ -66,6 +66,7 @@ class BulkSelection:
 def survey(app: App, wanted: Filter) -> BulkSelection:
     """Look through all tasks there are, a portion at a time."""
     answer = app.call(TASKS, "select", wanted)
+    # The first answer says where to begin: what comes later is not meant by what is asked below.
     newest, states = answer["newest"], Counter(dict(answer["states"]))
     while answer["before"] is not None:
         answer = app.call(TASKS, "select", wanted, 0, answer["before"])
@@ -118,6 +119,7 @@ def act(app: App, as_json: bool, verb: BulkAction, wanted: Filter, *, yes: bool,
             for so_far in _portions(app, verb, wanted, found, stop):
                 done = so_far
             stopped = bool(stop)
+    # What was done before is done: the person has to know how much.
     except (TqError, TimeoutError):
         say(f"tq: {count(done)} of {count(found.tasks)} are {verb.done}, then:")
         raise
@@ -134,6 +136,7 @@ def act(app: App, as_json: bool, verb: BulkAction, wanted: Filter, *, yes: bool,
 
 def _ask(verb: BulkAction, found: BulkSelection) -> None:
     if not sys.stdin.isatty():
+        # The whole command, ready to be pasted.
         line = shlex.join(["tq", *sys.argv[1:], "--yes"])
         raise InvalidArgument(
             f"would {verb.ask} {found.in_words()}; this is no terminal, so it cannot ask: write {line}"

@@ -52,6 +52,7 @@ def print_json(value: Any) -> None:
 
 def plain(value: Any) -> Any:
     """A value in JSON's terms: bytes as hex, tuples and sets as lists, keys as text."""
+    # By type and not isinstance: True is an int, and a str may be a subclass that prints otherwise.
     if type(value) in JSON_ATOMS:
         return value
     if isinstance(value, Unmade):
@@ -110,6 +111,7 @@ def _as_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         cells = zip(columns, line, spaces, strict=True)
         parts = [space + cell if column.startswith("#") else cell + space for column, cell, space in cells]
         aligned.append((" " * GAP).join(parts).rstrip())
+    # A pipe in the C locale cannot write it.
     dash = "─" if sys.stdout.encoding.lower().startswith("utf") else "-"
     aligned.insert(1, dash * (sum(widths) + GAP * (len(widths) - 1)))
     return "\n".join(aligned) + "\n"
@@ -124,6 +126,7 @@ def _print_on_terminal(
     screen = console()
     cells = [[_cell(value) for value in row] for row in rows]
     if _width(columns, cells, range(len(columns))) > screen.width:
+        # First narrower cells, then fewer columns, then folded texts.
         cells = [[_cell(value, "\n") for value in row] for row in rows]
     shown = _fitting(columns, cells, spare, screen.width)
     widths = _widths(columns, cells)
@@ -167,6 +170,7 @@ def _narrow(columns: Sequence[str], widths: list[int], shown: Sequence[int], wid
     foldable = [
         index for index in shown if columns[index] not in WHOLE and not columns[index].startswith("#")
     ]
+    # One column at a time, always from the widest: texts end up about as wide as each other.
     for _ in range(over):
         widest = max(foldable, key=lambda index: widths[index], default=None)
         if widest is None or widths[widest] <= FOLDED_COLUMNS_MIN:

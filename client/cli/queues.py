@@ -44,8 +44,10 @@ def list_queues(app: App, as_json: bool) -> None:
         print_json(rows)
         return
     of_items = [row for row in rows if row["item_queue"] is not None]
+    # One name may have both kinds; an item queue without tasks would be a row of zeros.
     of_tasks = [row for row in rows if row["item_queue"] is None or has_tasks(row)]
     if of_tasks or not of_items:
+        # Columns of what few clusters use are there when they say something.
         with_blocked = any(row["blocked"] for row in of_tasks)
         with_most = any(row.get("maxsize") for row in of_tasks)
         left_out = {"#blocked": not with_blocked, "#most": not with_most}

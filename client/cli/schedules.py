@@ -46,6 +46,7 @@ def timed(function: _F) -> _F:
         names = ("cron", "tz", "misfire", "overlap")
         rule = {name: value for name in names if (value := given.pop(name)) is not None}
         if every is not None:
+            # Only what was given: `edit` must not reset what it was not asked to.
             rule["every"] = age(every, "every")
         if jitter is not None:
             rule["jitter"] = age(jitter, "jitter")
@@ -103,6 +104,7 @@ def add(
         **rule,
     )
     _print_changed(made, as_json)
+    # No error: a worker may come later. But a mistyped name would wait silently until the first instant.
     if not as_json and not app.call(("get_workers",), "serving", made.queue, made.task)[0]:
         write(
             f"no connected worker serves {made.task} in queue {made.queue}: its tasks wait until one does\n"
@@ -167,6 +169,7 @@ def edit(
     if queue is not None:
         changes["queue"] = queue
     if arguments or keywords:
+        # Both together: arguments are one call, of which half a change would be another one.
         changes["args"] = [as_argument(text) for text in arguments]
         changes["kwargs"] = as_keywords(keywords)
     if not changes and not reset:
@@ -231,6 +234,7 @@ def preview(
     if (name is not None) + (cron is not None) + (every is not None) != 1:
         raise click.UsageError("name a schedule, or give --cron RULE or --every TIME")
     if name is not None:
+        # By the master, whose time zones decide.
         tz, moments = app.schedules.show(name, 0).tz, app.schedules.preview(name, instants)
     else:
         moments = _computed(cron, every, tz, instants)
@@ -312,6 +316,7 @@ def _history_cells(one: Occurrence, tz: str) -> tuple[object, ...]:
     took = "" if one.seconds is None else span(one.seconds)
     instant = _at(one.instant, tz)
     if one.instants > 1:
+        # Missed instants that were skipped together are one row.
         instant = f"{count(one.instants)} from {_at(one.first, tz)}"
     return instant, one.state, took, one.by, one.why or one.task_id
 

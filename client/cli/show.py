@@ -53,6 +53,7 @@ def show(app: App, as_json: bool, task_id: str, logs: bool, is_followed: bool, a
     if meant.is_array and not (logs or is_followed or attempt is not None):
         show_array(app, meant, as_json=as_json)
         return
+    # Refuses an array, which has no output of its own.
     id = task_named(app.session, task_id)
     if is_followed:
         if as_json or attempt is not None:
@@ -110,6 +111,7 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
         write(f"  {task['attempts_left_out']:,} earlier attempts are not shown\n")
     failure = last_failure(task)
     if failure is not None:
+        # Otherwise the table above has it already.
         if not task["attempts"]:
             write(f"\n  {clean_line(failure.type)}: {clean_line(failure.message)}\n")
         _print_post_mortem(failure)
@@ -201,6 +203,7 @@ def last_failure(task: dict[str, Any]) -> Failure | None:
     if task["state"] == StateNumber.SUCCEEDED:
         return None
     bodies = [attempt["body"] for attempt in task["attempts"] if attempt["body"]]
+    # What the task ended with; until then what its last attempt said.
     body = (
         task["result"]
         if StateNumber(task["state"]).is_terminal and task["result"]
@@ -258,6 +261,7 @@ def for_programs(task: dict[str, Any]) -> dict[str, Any]:
 
 def _failure(body: bytes) -> dict[str, Any]:
     failure = Failure.decode(body)
+    # Those are for Python programs, which raise the error again: no one reads them here.
     readable = {name: value for name, value in failure.detail.items() if name != "packed_args"}
     return {
         "type": failure.type,
@@ -280,6 +284,7 @@ def _progress(progress: list[Any]) -> str:
     words = f"{clean_line(note)}, {ago(at)} ago" if note else f"{ago(at)} ago"
     if not total:
         return f"{done:,} done, {words}"
+    # A task may report more than its total, or below zero.
     share = min(1.0, max(0.0, done / total))
     full = round(share * BAR_CHARS)
     return f"[{'#' * full}{'.' * (BAR_CHARS - full)}] {share:.0%}, {done:,} of {total:,}, {words}"
@@ -288,6 +293,7 @@ def _progress(progress: list[Any]) -> str:
 def _call(payload: bytes) -> Any:
     """The arguments for a program."""
     try:
+        # ``as_is``: classes of the program are not imported here, where they may not exist.
         args, kwargs, _ = decode_work(payload, as_is=True)
     except DecodeError as error:
         return f"<{error}>"

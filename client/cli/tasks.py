@@ -90,6 +90,7 @@ def ls(
             return
         print_lines(rows, empty="no such tasks")
         if len(rows) == limit and sys.stdout.isatty():
+            # Only on a terminal: it counts, which a script did not ask for.
             say_of_how_many(app, wanted, sum(map(tasks_of, rows)))
 
 
@@ -162,6 +163,7 @@ def purge(
     """Empty a queue: delete its waiting tasks. Running tasks are never touched."""
     if queue_name is not None:
         terms = [*terms, ("queue", "=", queue_name)]
+    # Without any term it would mean everything: that has to be written.
     if not terms:
         raise InvalidArgument("purge what? name a queue, or choose with --where; --queue '*' means all")
     usual = FINISHED if finished else WAITING
@@ -231,5 +233,6 @@ def _each(
         for id in ids:
             word = words.get(states[id], states[id]) if id in states else "no such task"
             write(f"{show_id(id)}  {word}\n")
+    # As a set: an id that was given twice is answered once.
     if len(reached) < len(set(ids)):
         raise SystemExit(failing.UNKNOWN)

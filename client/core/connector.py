@@ -49,16 +49,19 @@ class Connector:
         deadline = None if self.was_connected else now() + self._connect_seconds
         reason: Exception | None = None
         for attempt in itertools.count(1):
+            # Never 0: an attempt without any time would hide the reason of those before.
             rest = self._connect_seconds if deadline is None else max(0.001, deadline - now())
             rest = min(rest, CONNECT_SECONDS)  # an attempt that stops half-way leaves time for another
             pause = _pause_seconds(attempt)
             try:
                 return await self._open_transport(on_result, rest)
             except (Unreachable, ProtocolError, QuotaExceeded) as error:
+                # A last attempt of a few milliseconds fails by its own haste: the earlier reason is the true one.
                 if reason is None or rest >= min(LAST_SECONDS, self._connect_seconds / 2):
                     reason = error
                 if deadline is not None and isinstance(error, ProtocolError):
                     raise
+                # Raised now: after the pause nothing could be tried.
                 if deadline is not None and now() + pause > deadline:
                     raise reason from None
                 log.debug("attempt %d: %s", attempt, error)

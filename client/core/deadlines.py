@@ -17,6 +17,7 @@ def deadline_in(seconds: float | None) -> float | None:
     """
     if seconds is None:
         return None
+    # As ``threading`` and ``queue`` do, whose callers are meant to notice no difference.
     if seconds > threading.TIMEOUT_MAX:
         raise OverflowError("timeout value is too large")
     if seconds != seconds:

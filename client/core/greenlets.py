@@ -31,6 +31,7 @@ def check_processes() -> None:
 
 
 def _check(modules: Sequence[str]) -> None:
+    # Looked up, never imported: a program without gevent must not load it.
     gevent: Any = sys.modules.get("gevent.monkey")
     replaced = [] if gevent is None else [name for name in modules if gevent.is_module_patched(name)]
     if replaced and is_of_task():

@@ -63,6 +63,7 @@ class ClientLink:
     """One App's link to the master in this process. Made on first use; ``close`` ends its thread."""
 
     def __init__(self, opener: Opener, *, stream: str, connect_seconds: float) -> None:
+        # Before anything waits: under gevent's patches the thread below would never run.
         check_threads()
         self._connector = Connector(opener, connect_seconds)
         self.stream, self._pending = stream, PendingCalls(stream)
@@ -144,6 +145,7 @@ class ClientLink:
         if not self._closing:
             self._why_closed = why
         self.stop()
+        # A callback of a future may close the app, and it runs in the I/O thread itself.
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -157,6 +159,7 @@ class ClientLink:
         """After a fork, in the child, which has no I/O thread: drop the parent's connection and fail the boxes that wait
         for outcomes; their next wait watches the tasks again."""
         if self._transport is not None:
+            # Closed as usual it would say goodbye to the master in the parent's name.
             self._transport.abandon_in_child()
         self._pending.give_up(Unreachable("this process was forked while it waited; wait again"))
         for box, _, error in self._pending.take_deliveries():
@@ -231,6 +234,7 @@ class ClientLink:
         try:
             return await self._connector.open(self._on_result)
         except TqError as error:
+            # Kept, so that each later call fails at once: a wrong key does not become right by asking again.
             if isinstance(error, Rejected):
                 self._refused = error
             self._run_posted()
@@ -265,6 +269,7 @@ class ClientLink:
         self._flush()
 
     def _on_result(self, report: CallResult) -> None:
+        # Any answer, a refusal too: the master is there, and the next pause is short again.
         if not isinstance(report.error, Unreachable):
             self._connector.fruitless = 0
         if report.error is None:
@@ -296,6 +301,7 @@ class ClientLink:
         """Perform the effects of the pending calls: send, settle, deliver."""
         pending = self._pending
         if self._transport is not None:
+            # Sent before answers are given: what those set off follows in order.
             for call in pending.take_outgoing():
                 self._transport.send(call)
         for ticket, value, error in pending.take_settled():
@@ -309,6 +315,7 @@ class ClientLink:
             self._has_work.set()
         else:
             self._has_work.clear()
+        # The last answer that ``close`` waits for has come.
         if self._finishing and not pending.must_finish:
             self._cancel()
 

@@ -26,6 +26,7 @@ class RemoteObject:
         return f"<tq.RemoteObject {name}({', '.join(map(repr, args))})>"
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
+        # Without this, copy and pickle would make calls by asking for ``__reduce_ex__`` and the like.
         if method.startswith("_"):
             raise AttributeError(method)
         return lambda *args, **kwargs: self._call(method, args, kwargs)

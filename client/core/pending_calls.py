@@ -100,6 +100,7 @@ class PendingCalls:
         ``runs`` and watches them for this listener; ``listeners``: each of them for one of these."""
         made = runs if listener is not None or listeners else ()
         call = PendingCall(self._take_number(), target, method, args, ticket, repeatable, until_done, made)
+        # Watched from now on, in this picture: the submit itself says so to the master.
         if listener is not None:
             self._watched.add(listener, made)
         elif listeners:
@@ -150,6 +151,7 @@ class PendingCalls:
         waiting, self._waiting = sorted(self._waiting, key=lambda call: call.number), []
         for call in waiting:
             self._send(call)
+        # The new session knows of no watch: all are asked for again.
         self._watch_calls(without(self._watched.runs(), self._made_later()))
         self._pump()
 
@@ -167,6 +169,7 @@ class PendingCalls:
         if number == self._collecting:
             # Not repeated: outcomes that it had taken along are sent again to the next session that watches the tasks.
             self._collecting = None
+        # Sent again unchanged: doing it twice has the effect of doing it once.
         elif call.repeatable:
             self._waiting.append(call)
         elif call.ticket is not None:
@@ -184,6 +187,7 @@ class PendingCalls:
             self._collecting = None
             try:
                 self._tell(outcome_slices(value))
+            # What the master sent cannot be read: waiting on would be without end.
             except ProtocolError as error:
                 self._fail_all(error)
             self._pump()
@@ -209,6 +213,7 @@ class PendingCalls:
                 self._fail_all(error)
         elif call.ticket is not None:
             self._settled.append(Settled(call.ticket, None, error))
+        # Its tasks were not stored: a wait for them ends with this error, or it would have no end.
         if call.runs and not passes:
             self._fail(call.runs, error)
 
@@ -220,6 +225,7 @@ class PendingCalls:
                 self._settled.append(Settled(call.ticket, None, error))
         self._waiting.clear()
         self._in_flight.clear()
+        # Nothing of it may be sent by a later connection: its callers have been answered.
         self._outgoing.clear()
         self._fail_all(error)
 
@@ -261,6 +267,7 @@ class PendingCalls:
 
     def _pump(self) -> None:
         if self._connected and self._watched.tasks and self._collecting is None:
+            # Always one under way: an outcome then costs no call of its own.
             self._collecting = self._own_call(_COLLECT, [COLLECT_TASKS_MAX])
 
     def _made_later(self) -> list[IdRun]:

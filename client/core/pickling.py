@@ -46,6 +46,7 @@ def session_to(address: MasterAddress) -> ClientSession:
     """This process's session with the master of an unpickled proxy."""
     known = _managers.get(address.url) or _arrived.get(address.url)
     if known is None:
+        # A named master without its key: the process's own key, as in multiprocessing.managers.
         given = address.url is not None and address.authkey is None
         key = authkey_text(current_process().authkey) if given else address.authkey
         known = _arrived[address.url] = ClientSession(Settings.of(address.url, key))

@@ -89,6 +89,7 @@ class ClientSession:
         try:
             return future.result(timeout)
         except TimeoutError:
+            # The call itself was answered by a TimeoutError: that is the answer, no timeout of ours.
             if future.done():
                 raise
             future.cancel()
@@ -110,6 +111,7 @@ class ClientSession:
         """As ``ask``, for a call that was started already."""
         while True:
             try:
+                # Counted from the loss of the connection: with a master that is there it waits on.
                 return future.result(MASTER_TIMEOUT_SECONDS - min(self.away_seconds, MASTER_TIMEOUT_SECONDS))
             except TimeoutError:
                 if future.done():
@@ -170,6 +172,7 @@ class ClientSession:
                 link = self._link
                 if link is None:
                     link = self._link = self._settings.make_link()
+                    # Only once there is a link: without one nothing is left to send at the end.
                     _close_with_process()
         return link
 
@@ -207,6 +210,7 @@ class ClientSession:
 
     def forked(self) -> None:
         """In a forked child: drop the link and all parts, which belong to the parent's I/O thread and connection."""
+        # A new one: the old one may be held by a thread that does not exist here.
         self._lock = threading.RLock()
         self._parts = {}
         if self._link is not None:

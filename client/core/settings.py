@@ -48,6 +48,7 @@ class Settings:
         if url is not None:
             from ...common.wire.address import parse_address
 
+            # Only to validate it: the address is parsed again when a connection is needed.
             parse_address(url)
         if role not in tuple(Role):
             raise InvalidArgument(f"role={role!r:.40} is unknown; one of: {', '.join(Role)}")
@@ -72,6 +73,7 @@ class Settings:
         from .transports import network_opener, supervisor_opener
 
         seconds = self._connect_seconds()
+        # Inside a task: a thousand children need no connection and no key of their own.
         supervisor = ambient()
         if supervisor is not None:  # all children share the worker's session, so each names its own stream
             return _link(supervisor_opener(supervisor), os.urandom(8).hex(), seconds)
@@ -104,6 +106,7 @@ class Settings:
 
 def _no_url(looked: tuple[str, ...]) -> str:
     """The two remedies, the easier one first."""
+    # The command as the reader can paste it.
     program = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0].endswith(".py") else "FILE.py"
     return (
         f"no master is named, and none was found: {'; '.join(looked)}. In another terminal, in this directory:\n"
@@ -144,6 +147,7 @@ def _path(given: str | Path | None, variable: str) -> Path | None:
 
 def _check_seconds(name: str, seconds: float) -> float:
     if (
+        # bool is an int: connect_timeout=True would be one second.
         isinstance(seconds, bool)
         or not isinstance(seconds, int | float)
         or not math.isfinite(seconds)

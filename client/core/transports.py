@@ -103,6 +103,7 @@ class SupervisorTransport:
 
     def _report_from_any_thread(self, report: CallResult) -> None:
         """Answers arrive in the relay's thread; results are reported on the I/O loop."""
+        # An answer may come after the end of the program's app.
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._report, report)
 
@@ -111,6 +112,7 @@ class SupervisorTransport:
         return self._gone.done()
 
     async def wait_gone(self) -> str:
+        # Shielded: a wait that is cancelled must leave it for the next one.
         return await asyncio.shield(self._gone)
 
     def close(self, reason: str) -> None:
@@ -150,6 +152,7 @@ def _result_of(number: int, done: asyncio.Future[Any] | ThreadFuture[Any]) -> Ca
     error = done.exception()
     if error is None:
         return CallResult(number, done.result(), None)
+    # Callers handle TqError alone; a fault of ours must not look like one of theirs.
     if not isinstance(error, TqError):
         error = ProtocolError(f"the connection failed: {error!r}")
     return CallResult(number, None, error)

@@ -44,6 +44,7 @@ class _Block:
     def add(self, start: int, stop: int, listeners: Listeners) -> None:
         """Add a run that overlaps none."""
         at = bisect_left(self.starts, start)
+        # Grown, not appended: a map that is submitted in a thousand calls stays one run.
         if at and self.stops[at - 1] == start and self.listeners[at - 1] is listeners:
             self.stops[at - 1] = stop
         else:
@@ -63,6 +64,7 @@ class _Block:
                 self.starts[begin:end], self.stops[begin:end], self.listeners[begin:end], strict=True
             )
         ]
+        # What stands out at both ends is still watched.
         rest = []
         if self.starts[begin] < start:
             rest.append((self.starts[begin], start, self.listeners[begin]))
@@ -83,6 +85,7 @@ class WatchedTasks:
 
     def add_one(self, listener: Hashable, id: bytes) -> None:
         """As ``add`` of a task by itself."""
+        # It may have a listener already, which takes the longer way.
         if id in self._single or self._blocks:
             self.add(listener, (IdRun(id, 1),))
         else:
@@ -95,6 +98,7 @@ class WatchedTasks:
             self._only = (listener,)
         new: list[IdRun] = []
         for run in runs:
+            # Taken out and put back with the new listener: what overlaps is cut on its way.
             known = self.take(run) if self._single or self._blocks else []
             if not known:
                 self._put(run, self._only)
@@ -130,9 +134,11 @@ class WatchedTasks:
     def drop(self, listener: Hashable) -> list[IdRun]:
         """Remove a listener; returns the tasks that have no other."""
         dropped: list[IdRun] = []
+        # A list: taking out changes what is walked through.
         for run, listeners in list(self._all()):
             if listener in listeners:
                 self.take(run)
+                # By identity: listeners need not compare.
                 rest = tuple(other for other in listeners if other is not listener)
                 if rest:
                     self._put(run, rest)

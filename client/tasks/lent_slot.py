@@ -47,8 +47,10 @@ class Loan:
             self._slot.check()
         if self._slot is None or self._is_growing:
             runs = self._runs()
+            # Nothing is said again that the worker knows.
             if runs and runs != self._named:
                 before, self._named = self._slot, runs
+                # The new one before the old one ends: in between the slot is never claimed back.
                 self._slot = lend_slot(runs)
                 if before is not None:
                     before.end()
@@ -93,7 +95,9 @@ async def await_lending(waiting: asyncio.Future[object], runs: Runs) -> None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(waiting), max(0.0, lent.moment - time.monotonic()))
             if not waiting.done():
+                # It asks the worker's supervisor, and that blocks.
                 await asyncio.to_thread(lent.act)
+        # Raises what it ended with.
         await waiting
     finally:
         waiting.cancel()

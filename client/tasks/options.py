@@ -99,6 +99,7 @@ def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
     queue = given.get("queue", base.queue if base else "default")
     on_full = check_on_full(given.get("on_full", base.on_full if base else WAIT))
     unique, is_cached = _unique(given, base)
+    # Of both together: either may come from the task, and the other from using().
     if is_cached:
         _check_kept(options)
     terms = (base.terms if base else NO_TERMS).using(_handled(given))
@@ -114,6 +115,7 @@ def _unique(given: Mapping[str, Any], base: Choice | None) -> tuple[Unique | Non
         raise InvalidArgument(
             f"unique={unique!r:.80} is not a tq.Unique; write unique=tq.Unique(by='{{order}}')"
         )
+    # using(cache_by=…) alone keeps the time that the task was declared with.
     before = base.unique if base and base.is_cached else None
     seconds, by = given.get("cache"), given.get("cache_by", before.by if before else None)
     if "cache" not in given:
@@ -155,6 +157,7 @@ def _plain(name: str, value: Any) -> Any:
     """Seconds from a timedelta, Unix time from a datetime."""
     if name == "delay":
         return check_delay(name, value)
+    # A number alone could mean at least or at most so many: it has to be said.
     if name == "on_error" and isinstance(value, int):
         if not isinstance(value, AtLeast):
             raise InvalidArgument(

@@ -57,8 +57,10 @@ class SingleSubmits:
 
     def add(self, link: ClientLink, submit: SingleSubmit) -> None:
         self._gathered.append(submit)
+        # One post for all that comes until the I/O thread gets to it: that is how they travel together.
         if not self._is_due:
             self._is_due = True
+            # Closed: that thread may never look, so the futures are completed here.
             if not link.post(partial(self._send, link)):
                 self._is_due = False
                 for one in self._taken():
@@ -102,6 +104,7 @@ class SingleSubmits:
     def _repeat(self, link: ClientLink, call: JoinedTasks, submits: list[SingleSubmit]) -> None:
         for alone, one in zip(call.one_by_one(), submits, strict=True):
             if one.box is not None:
+                # It has the error of the refused call, which was about another task.
                 one.box.restart()
             self._call(link, alone, [one], one.box is not None)
 

@@ -95,6 +95,7 @@ class HandlesWatcher:
     def _follow(self) -> None:
         try:
             for handle in self._handles.as_completed(timeout=JOB_SECONDS_MAX):
+                # Has its outcome already: no call to a master that may be dead at this moment.
                 error = handle.exception()
                 self.states[handle.state] += 1
                 if error is None:

@@ -104,6 +104,7 @@ def mail(
         raise InvalidArgument(f"{recipients}: {error}") from None
     plan = check(letter, table, attachments.size_of)
     screen.tell_problems(plan, str(recipients))
+    # All rows are checked before the first message: half a campaign cannot be taken back.
     if plan.problems and not (skip_bad and plan.recipients):
         raise InvalidArgument(_nothing_sent(plan))
     if not plan.recipients:
@@ -126,6 +127,7 @@ def make_letter(
     headers, text = split_template(read_template(template, "the template"), str(template))
     subject, sender = subject or headers.pop("subject", None), sender or headers.pop("from", None)
     to = headers.pop("to", "$email")
+    # Given as options: those of the template are left out, not sent twice.
     for name in ("subject", "from"):
         headers.pop(name, None)
     if subject is None:
@@ -149,6 +151,7 @@ def make_letter(
         headers=more,
         attachments=tuple(TemplatePart(path, "--attach") for path in attach),
     )
+    # All that a recipient sees: the same letter to the same address is sent once.
     whole = repr((subject, sender, to, sorted(headers.items()), text, html_text, attach, unsubscribe))
     return letter, hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
@@ -170,6 +173,7 @@ def _dry_run(plan: MailPlan, attachments: Attachments, out: Path | None, *, as_j
         data = as_eml(message, attachments.read(message))
         total, largest = total + len(data), max(largest, len(data))
         if out is not None:
+            # An address is text of others: no path may be made of it.
             safe = "".join(one if one.isalnum() or one in "@.-_+" else "_" for one in recipient.address)
             (out / f"{recipient.row.line:06}-{safe}.eml").write_bytes(data)
     facts = {

@@ -52,6 +52,7 @@ class TemplatePart:
     def __init__(self, text: str, where: str, escape: Callable[[str], str] | None = None) -> None:
         self.text, self._template, self._escape = text, Placeholders(text), escape
         for match in Placeholders.pattern.finditer(text):
+            # At once: otherwise it is found at the first row, with a worse message.
             if match.group("invalid") is not None:
                 line = text.count("\n", 0, match.start()) + 1
                 near = text[match.start() : match.start() + 12].splitlines()[0]
@@ -61,6 +62,7 @@ class TemplatePart:
         self.names = tuple(self._template.get_identifiers())
 
     def write(self, values: Mapping[str, str]) -> str:
+        # No values are escaped that are not filled in.
         if not self.names:
             return self._template.substitute({})
         escape = self._escape
@@ -160,6 +162,7 @@ def one_line(what: str, text: str) -> str:
 
 def split_template(text: str, where: str) -> tuple[dict[str, str], str]:
     """The headers on top of a template file, by their names in small letters, and the text below them."""
+    # Editors of Windows write both.
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     first = HEADER.match(text)
     if first is None or not _is_header(first[1].lower()):

@@ -46,6 +46,7 @@ def preview(message: Message, sizes: Sequence[tuple[str, int]]) -> str:
     if message.html is not None:
         shown.append(f"Also as HTML: {len(message.html):,} characters")
     text = ["", *message.text.rstrip().splitlines()]
+    # The question below it must stay on the screen.
     room = max(3, lines - LINES_BESIDES - len(shown))
     if len(text) > room:
         text = [*text[: room - 1], f"… {len(text) - room + 1:,} more lines"]

@@ -80,6 +80,7 @@ class UnsafePlace(Exception):
 def judge(words: Sequence[Word], *, in_line: bool) -> None:
     """One command. Raises UnsafePlace. ``in_line``: of a line for a shell that has places, where a value may reach it through a
     variable or a pipe: then it is judged also if no place is among its words."""
+    # No item can reach it, and what the user writes is the user's own affair.
     if not words or not (in_line or any(word.place for word in words)):
         return
     head, rest = words[0], words[1:]
@@ -113,6 +114,7 @@ def judge(words: Sequence[Word], *, in_line: bool) -> None:
 def _judge_others(words: Sequence[Word], in_line: bool) -> None:
     """Arguments of a program: no shell is among them, and no item where a command is expected."""
     for at, word in enumerate(words):
+        # `find . -exec sh -c …`: a program that starts a shell by its arguments.
         if _is_shell(word) and _has_item(words[at + 1 :]):
             _judge_shell(word, words[at + 1 :], in_line)
         if (
@@ -157,14 +159,17 @@ def _judge_shell(shell: Word, words: Sequence[Word], in_line: bool) -> None:
     while at < len(words) and words[at].is_plain and re.match(r"[-+]\w", words[at].text):
         option = words[at].text
         if re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*", option):
+            # -o takes the next word, so which word is the program cannot be said.
             if re.search("[oO]", option) or at + 1 >= len(words) or not _is_operand(words[at + 1]):
                 raise UnsafePlace(_first(words), where)
             return
+        # -s reads the program from standard input, which may be items.
         if "s" in option.lstrip("-+") and not option.startswith("--"):
             raise UnsafePlace(_first(words), where)
         at += 2 if re.fullmatch(r"[-+][A-Za-z]*[oO]", option) else 1
     if at >= len(words) or not _is_operand(words[at]):
         raise UnsafePlace(_first(words) or shell.text, where)
+    # busybox sh …: the word behind it names the program that it is.
     if shell.text.endswith("box"):
         judge(words[at:], in_line=in_line)
 

@@ -50,6 +50,7 @@ class FanoutCommand(click.Command):
                     "one ::: or :::: only; combinations are made by a program or a shell loop"
                 )
             ctx.meta["tq.items" if kind == ARGUMENTS else "tq.files"] = items
+        # Otherwise click refuses them in its words, before the helpful ones below.
         ctx.allow_extra_args = True
         rest = super().parse_args(ctx, args)
         if ctx.args:
@@ -171,6 +172,7 @@ def run_job(
     try:
         with screen(job.task) as shown:
             ending = run.run(shown)
+    # OSError: the output or the journal could not be written, as on a full disk.
     except (TqError, OSError) as error:
         if isinstance(error, OSError) and not isinstance(error, TqError):
             error = TqError(f"cannot go on: {error}; what was submitted does")
@@ -183,6 +185,7 @@ def run_job(
         source.close()
     if book is not None:
         book.end(output.shown)
+    # Nothing is left to go on with: `head` has what it wanted.
     if book is not None and not kept and ending in (Ending.COMPLETE, Ending.NO_READER):
         book.remove()
     if ending not in (Ending.COMPLETE, Ending.NO_READER):
@@ -231,6 +234,7 @@ def _fit(book: Journal, output: Output) -> None:
             "by `>`? Go on with `>>`; --reprint prints again what is missing, and what the master has forgotten "
             "by now is run again for that"
         )
+    # It died between printing and noting: what was printed behind the journal's last line is printed again.
     if not finished.in_good_order:
         output.cut(finished.shown)
 
@@ -281,6 +285,7 @@ def _without(words: list[str], valued: tuple[str, ...], flags: tuple[str, ...]) 
 def _file_of(descriptor: int, sign: str) -> str:
     """The redirection of a descriptor, if it is of a file whose name can be known."""
     try:
+        # A pipe cannot be named in a command.
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             return f" {sign} {shlex.quote(os.readlink(f'/proc/self/fd/{descriptor}'))}"
     except OSError:

@@ -73,6 +73,7 @@ class CommandRowPrinter:
 
 def result_of(end: DecodedOutcome) -> Mapping[str, Any]:
     """The output of a command, also of a failed one; empty for one that did not run to its end."""
+    # A command that failed has its output in the failure's detail.
     given = end.detail if end.error else end.value
     return given if isinstance(given, dict) and "exit_code" in given else {}
 
@@ -85,6 +86,7 @@ def said(end: DecodedOutcome) -> str:
 @click.command(
     "exec",
     cls=FanoutCommand,
+    # Options behind the command are the command's own.
     context_settings={"allow_interspersed_args": False},
     epilog="Example: tq exec 'convert {} {.}.png' ::: *.svg",
 )

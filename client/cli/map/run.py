@@ -114,6 +114,7 @@ class Run:
         )
         if journal is not None:
             finished = journal.finished
+            # Failed lines that run again are still to come.
             self.counts.before = finished.lines - (finished.failed if retry_failed else 0)
             self.counts.failed = 0 if retry_failed else finished.failed
             self.counts.done = self.counts.before - self.counts.failed
@@ -168,6 +169,7 @@ class Run:
     def _read_items(self) -> None:
         """Items into the window and on to the master."""
         while self._may_take:
+            # As many as there is room for: what is read is kept until it is printed.
             for item in self._source.take(min(TURN_ITEMS, self._window.room)):
                 self._accept(item)
             if not self._source.has_records:
@@ -183,6 +185,7 @@ class Run:
             self._source.has_records
             and self._window.takes_more
             and self._submission.calls_under_way < CALLS_UNDER_WAY
+            # Results are larger than the memory for them: first those that are here are printed.
             and not self._unwatched
         )
 
@@ -191,6 +194,7 @@ class Run:
         finished = None if self._journal is None else self._journal.finished
         again = False
         if finished is not None and number in finished:
+            # A file that was changed since would have its results mixed up.
             finished.check(number, item.raw)
             again = self._retry_failed and not finished.succeeded(number)
             if not again:
@@ -206,6 +210,7 @@ class Run:
                 error = str(cause)
         self._window.add(entry)
         if error:
+            # In the window all the same: with --keep-order its complaint comes in its turn.
             self._window.end(entry.id, REFUSED, None, error)
 
     # back
@@ -218,6 +223,7 @@ class Run:
         for id, state, body in self._submission.take_outcomes():
             self._stall_warning.item_ended()
             entry = self._window.find(id)
+            # Dropped meanwhile, or received before a connection was lost.
             if entry is None:
                 continue
             if state != SUCCEEDED and self._should_retry(entry, state):
@@ -267,6 +273,7 @@ class Run:
             acknowledged = self._submission.is_cancel_acknowledged
             printed = self._results.has_too_many_failures or self._window.is_done
             printed = printed and not self._window.open_ids and not self._output.waiting_bytes
+            # Without a reader nothing can be printed, so nothing is waited for.
             is_finished = acknowledged and (printed or self._ending is Ending.NO_READER)
             if is_finished or time.monotonic() >= self._deadline:
                 self.counts.left = len(self._window.open_ids)
@@ -277,6 +284,7 @@ class Run:
         wishes = self._interrupts.count
         if self._phase is Phase.RUNNING and wishes:
             self._phase, self._ending = Phase.ASKED, Ending.INTERRUPTED
+            # What is gathered is submitted, too: the journal's ids make it the same task at the next run.
             self._submission.send()
             self._deadline = time.monotonic() + GRACE_SECONDS
             self._screen.complain(
@@ -308,6 +316,7 @@ class Run:
             interests[output.descriptor] = (
                 select.POLLOUT if output.waiting_bytes else 0
             )  # the next write reports a closed stdout
+        # A descriptor that is not read must not be polled: it would be ready at once, each time.
         wants = self._phase is Phase.RUNNING and not self._source.has_records and self._window.room > 0
         if wants and source is not None:
             interests[source] = interests.get(source, 0) | select.POLLIN

@@ -40,11 +40,12 @@ class ShellCommands:
         self._list("")
 
     def _list(self, closing: str) -> None:
-        """CommandPrinter up to ``closing``."""
+        """Commands up to ``closing``."""
         text, words, cases, in_pattern = self._text, list[Word](), 0, False
         is_redirected = False  # before its first word: then no word is reserved
         while self._at < len(text):
             one = text[self._at]
+            # A backslash before the end of a line joins the lines.
             if one in " \t" or text.startswith("\\\n", self._at):
                 self._at += 1 if one in " \t" else 2
             elif one == "#":
@@ -53,6 +54,7 @@ class ShellCommands:
                 if not in_pattern:
                     self._end(words)
                 words, is_redirected = [], False
+                # Behind ;; the next pattern begins, whose ) closes nothing.
                 in_pattern = in_pattern or (cases > 0 and text.startswith((";;", ";&"), self._at))
                 self._at += 1
                 if one == "\n":
@@ -76,6 +78,7 @@ class ShellCommands:
                 is_redirected = True
             else:
                 word = self._word()
+                # `>file if` runs a program named if, which shells take in different ways.
                 if is_redirected and not words and word.raw in {*RESERVED, "case", "esac", "for"}:
                     raise UnsafePlace(word.raw, "behind a redirection", SIMPLER)
                 opened = self._add(word, words)
@@ -87,6 +90,7 @@ class ShellCommands:
 
     def _add(self, word: Word, words: list[Word]) -> int:
         """The next word of a command; how many more cases are open."""
+        # Quoted or behind a word, none is reserved.
         if words or word.place or word.raw != word.text:
             words.append(word)
         elif word.raw in RESERVED:
@@ -103,6 +107,7 @@ class ShellCommands:
         elif word.raw == "for":
             self._blanks()
             name = self._word()
+            # `for PATH in {}` would have items choose the programs.
             if not re.fullmatch("[a-z_][a-z0-9_]*", name.raw):
                 raise UnsafePlace(name.raw, "as a variable", "use a name of lower case letters")
             self._blanks()
@@ -138,6 +143,7 @@ class ShellCommands:
 
     def _end(self, words: list[Word]) -> None:
         """A command is whole."""
+        # Assignments in front of a command go into its environment.
         while words and ASSIGNMENT.match(words[0].raw):
             word = words.pop(0)
             if word.place and not OWN_NAME.match(word.raw):
@@ -171,6 +177,7 @@ class ShellCommands:
                 self._at = end + 1
                 if (line.lstrip("\t") if dash else line) == word:
                     break
+                # With an unquoted end the shell expands the text, as in double quotes.
                 if not quote and re.search(r"\$[({]|`", line):
                     raise UnsafePlace(line[:40], "in a here-document", f"quote its end:  <<'{word}'")
         self._here.clear()
@@ -183,6 +190,7 @@ class ShellCommands:
         said, place, is_plain = "", "", True
         while self._at < len(text) and text[self._at] not in _SPECIAL:
             one = text[self._at]
+            # First: a place may begin with a character that means something to the shell.
             if match := self._place.match(text, self._at):
                 said += match[0]
                 place, is_plain = self._noted(place, match[0]), False

@@ -87,6 +87,7 @@ class ItemSubmission:
         no task caused.
         """
         refused: list[tuple[bytes, str]] = []
+        # In order: the oldest first, so that refusals come in the order of the items.
         while self._under_way and self._under_way[0][1].done():
             tasks, answer = self._under_way.popleft()
             error = answer.exception()
@@ -94,6 +95,7 @@ class ItemSubmission:
                 self.has_stored = True
                 self._forget_keys(tasks)
                 continue
+            # No task's own fault (a lost key, a full store): sending them one by one would fail a thousand times.
             if not tasks or not isinstance(error, (InvalidArgument, TaskConflict)):
                 raise error
             if len(tasks) == 1:
@@ -136,6 +138,7 @@ class ItemSubmission:
         for start in range(0, len(ids), CALL_TASKS_MAX):
             some = ids[start : start + CALL_TASKS_MAX]
             answer = self._app.session.link.call(TASKS, "cancel", [some], repeatable=True)
+            # The loop sleeps in poll(), and a future rings nothing by itself.
             answer.add_done_callback(lambda _: self._wakeup.wake())
             self._cancelled.append(answer)
 
