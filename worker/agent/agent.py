@@ -124,10 +124,12 @@ class Agent:
 
     def connect(self, dropped: Iterable[bytes], now: float) -> None:
         """Announced: the leases of ``dropped`` are lost, all others are still held. An id is in it once for each lease."""
+        # First of all: what is taken back below may be released at once.
         self._returns.is_connected = True
         self.backlog.connected()
         self.lending.connected()
         self.outbox.connected()
+        # After the outbox: reports that were under way are back in it, and some may be of lost leases.
         self._drop(Counter(dropped), now)
         self.work(now)
 
@@ -137,8 +139,10 @@ class Agent:
 
     def granted(self, lease: bytes, groups: list[list[Any]], now: float) -> None:
         """A lease call was answered."""
+        # Before anything else, or a drain would wait for an answer that has come.
         self.backlog.lease_answered()
         runs = self._allotting.received(granted_runs(lease, groups))
+        # The call was parked when the drain began: what it got is given back unstarted.
         if self.draining:
             self._master.release([run.held for run in runs])
             return
@@ -179,6 +183,7 @@ class Agent:
                 return None
             if isinstance(report, LeftReport):
                 self._returns.left(child, report.ordinal)
+            # It was given up, and its attempt has ended: what it returns comes too late.
             elif child.is_late(report.ordinal):
                 continue
             elif not (runs := child.take_ended(report.ordinal, report.jobs_count)):
@@ -204,8 +209,10 @@ class Agent:
 
     def child_died(self, number: int, death: Death, begun: int, now: float) -> None:
         """A child is gone. ``begun``: the ordinal up to which it had begun its jobs."""
+        # First: nothing below may send it anything.
         child = self.children.pop(number)
         self.lending.forget(child)
+        # What it had not begun is not to blame for its death, and runs elsewhere.
         self._returns.take_back(child, begun)
         for job, since, outcome, failure in fates_of(child, death, self.last_lines):
             self.ended.put(job, outcome, failure.encode(), now, max(0.0, now - since), None)
@@ -216,6 +223,7 @@ class Agent:
     def cancel(self, id: bytes, attempt: int, now: float) -> None:
         """The master wants this attempt ended."""
         keys = {(id, attempt)}
+        # Only those that have it: others keep what they have in their queues.
         for child in self._returns.take_unwanted(keys, CANCELLED):
             self._watchdog.end_if_running(child, keys, "cancel", now)
         self._returns.release(
@@ -233,6 +241,7 @@ class Agent:
 
     def give_up(self, now: float) -> tuple[list[FinishCall], list[list[Any]]]:
         """The second signal, after a drain: reports to send at once, leases of begun jobs to release."""
+        # Unstarted leases need no row: the goodbye gives them back.
         begun = [row for row in self.starts.rows_in_hand(now) if len(row) > BARE_FIELDS]
         return self.outbox.take_rest(), begun
 
@@ -242,6 +251,7 @@ class Agent:
 
     def tick(self, now: float) -> None:
         """Check what runs: time limits, jobs behind a long one, jobs that did not end when asked."""
+        # A list: what is decided here may remove one.
         for child in list(self.children.values()):
             if child.jobs:
                 self._watchdog.check(child, now)

@@ -53,6 +53,7 @@ class Children(dict[int, ChildState]):
         """When the last one began what it runs; None: not each of them runs something."""
         since = [child.runs_since for child in self.values() if child.serves]
         began = [one for one in since if one is not None]
+        # One that is free is reason enough not to read anything from the others.
         return max(began, default=None) if len(began) == len(since) else None
 
     def record_running(self, now: float) -> None:
@@ -78,6 +79,7 @@ class Children(dict[int, ChildState]):
     def free_for(self, run: JobRun, reserved: int) -> ChildState | None:
         """The least loaded child that may take one more job like this. ``reserved``: so many idle children are kept free
         for suspects whose start is announced."""
+        # A suspect runs alone, so that a death shows whether it is the cause; what needs units would hold them unused.
         queued_max = 0 if run.suspect or run.needs else self._durations.queued_max(run.name)
         best: ChildState | None = None
         for child in self.values():
@@ -85,19 +87,23 @@ class Children(dict[int, ChildState]):
             if self.is_used_up(child) or not child.serves:
                 continue
             if child.ready and not load:
+                # Idle is best: nothing to compare.
                 if not reserved:
                     return child
                 reserved -= 1
+            # Behind a job that is being ended it could wait for the kill.
             elif child.ready and load <= queued_max and not child.ending:
                 best = child if best is None or load < len(best.jobs) else best
         return best
 
     def batch_size(self, child: ChildState, name: str, waiting: int) -> int:
         """How many jobs of this name the child is sent at once, where so many wait: of many short ones no more than its share."""
+        # Rounded up: the last child must not be left with a remainder of one.
         share = -(-waiting // max(1, self.ready_count))
         size = min(self._durations.batch_size(name), max(SHARED_TASKS_MIN, share))
         if name in self._durations.together:
             return self._durations.together[name]
+        # Never more than it may still run: the rest would have to be taken back.
         return min(size, self._max_tasks - child.jobs_given) if self._max_tasks else size
 
     def send(self, child: ChildState, runs: list[JobRun], now: float) -> None:
@@ -127,6 +133,7 @@ class Children(dict[int, ChildState]):
     def retire_if_due(self, child: ChildState) -> None:
         """Have a child that gets no more jobs and has none replaced."""
         if not child.jobs and child.ready and self.is_used_up(child):
+            # At once: no job must come between the order and its end.
             child.ready = False
             self._effects.retire(child.number)
 
@@ -142,6 +149,7 @@ class Children(dict[int, ChildState]):
             return None
         if (job := child.jobs.job(ordinal)) is not None:
             return job
+        # A guess, and right for almost all output: subprocesses print while their job runs.
         return child.jobs.first.job(0) if child.running(self._effects) is not None else None
 
     def ran(self, number: int, begun: int, death: Death) -> Job | None:

@@ -42,6 +42,7 @@ class ConcurrentDurations(TaskDurations):
         if overall is None or overall >= LONG_SECONDS:
             return slots
         ahead = min(AHEAD_TASKS_MAX, int(READ_AHEAD_SECONDS / max(overall, SECONDS_MIN)))
+        # ``slots`` counts places; read ahead is for each loop.
         return max(AHEAD_MIN * slots, ahead * max(1, slots // self._places))
 
 
@@ -83,6 +84,7 @@ class ConcurrentChildren(Children):
     @property
     def jobs_count(self) -> int:
         """Those that take a place and do not end with their child."""
+        # What waits for other tasks has lent its place.
         return sum(len(one.jobs) - len(one.waiting) for one in self.concurrent() if not self.is_used_up(one))
 
     @property
@@ -97,6 +99,7 @@ class ConcurrentChildren(Children):
         child = self._freest(for_suspect=run.suspect)
         if child is None or child.free <= reserved:
             return None
+        # If it dies, each suspect in it is charged: too many at once would all be taken for the cause.
         return None if run.suspect and len(child.suspects) + reserved >= SUSPECTS_MAX else child
 
     def batch_size(self, child: ChildState, name: str, waiting: int) -> int:

@@ -58,11 +58,13 @@ class ConcurrentWatchdog:
         begun = self._effects.begun(child.number)
         stuck: list[int] = []
         for ordinal, job in child.under_way.items():
+            # Its time limit counts from its start.
             if ordinal > begun:
                 job.since = now  # it has not begun
             elif job.ending:
                 if now - job.ending_since >= self._kill_grace:
                     stuck.append(ordinal)
+                # Before it is given up: afterwards where it stood cannot be asked.
                 elif not job.is_asked and now - job.ending_since >= min(DUMP_SECONDS, self._kill_grace / 2):
                     self._ask_where(child, ordinal, job, now)
             elif job.timeout is not None and now - job.since >= job.timeout:
@@ -70,6 +72,7 @@ class ConcurrentWatchdog:
             elif not job.is_long and now - job.since >= LONG_SECONDS and (found := child.jobs.job(ordinal)):
                 job.is_long = True
                 self._durations.record_running(found.name, now - job.since)
+        # After the loop: giving up changes what it goes through.
         for ordinal in stuck:
             self._end_stuck(child, ordinal, now)
         self._check_loop(child, now)
@@ -106,6 +109,7 @@ class ConcurrentWatchdog:
     def _ask_where(self, child: ConcurrentChild, ordinal: int, about: UnderWay, now: float) -> None:
         """It was asked to end and has not: for its report, where does it stand?"""
         about.is_asked = True
+        # A loop that stands still answers no notice: its stacks are written by a signal.
         if child.beat_at + STUCK_SECONDS < now:
             self._effects.dump(child.number)
         self._effects.notify(child.number, ordinal, "where")
@@ -125,11 +129,13 @@ class ConcurrentWatchdog:
         """It gets no more jobs, and another child is started in its place."""
         if not child.is_retiring:
             child.is_retiring = True
+            # What it has not begun is not made to wait for the child in its place.
             self._requeue(child)
             self._concurrent.replace(child.number)
 
     def _check_loop(self, child: ConcurrentChild, now: float) -> None:
         beats, holder = self._concurrent.beat(child.number)
+        # It turns: all that was noted of its stillness is over.
         if beats != child.beats:
             child.beats, child.beat_at, child.is_blocked, child.is_blocking_logged = beats, now, False, False
             child.is_starving_logged = False

@@ -140,6 +140,7 @@ class ChildState:
         rows: list[list[Any]] = []
         for run in self.jobs:
             first = run.ordinal
+            # Cut around the one that runs, whose seconds are its own, and behind what has begun.
             for part in run.split((self.current - first, self.current + 1 - first, begun + 1 - first)):
                 seconds = max(0.0, now - self.since) if part.ordinal == self.current else 0.0
                 rows.append(part.held if part.ordinal > begun else [*part.held, seconds])
@@ -147,6 +148,7 @@ class ChildState:
 
     def take(self, runs: list[JobRun], now: float) -> None:
         """It is sent these."""
+        # It was idle: the first of these begins now, or as soon as it has read it.
         if not self.jobs:
             self.set_current(runs[0].ordinal, now)
         self.jobs_given += sum(map(len, runs))
@@ -164,6 +166,7 @@ class ChildState:
     def has_outgrown(self, limit_bytes: int, last: float) -> bool:
         """Whether the running job has grown it beyond the limit. A job that began in a process that was beyond the limit
         already may grow by as much again; so may one that began after another between two measurements."""
+        # Both within one interval: what the job before has left is not known from what this one took.
         if self.ended > last and self.since > last:
             self.memory_before_bytes = self.memory_bytes
         inherited = self.memory_before_bytes if self.memory_before_bytes > limit_bytes else 0

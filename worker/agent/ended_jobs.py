@@ -43,10 +43,12 @@ class EndedJobs:
     def slice(self, runs: list[JobRun], report: SliceReport) -> None:
         """A child has reported results of these jobs, which are of one task."""
         self._durations.record_all(runs[0].name, report.seconds)
+        # Jobs as objects are made only for who watches: `tq dev` and tests.
         if self.watch is not None:
             jobs = [job for run in runs for job in run.jobs()]
             for job, body, seconds in zip(jobs, report.bodies, report.seconds, strict=True):
                 self.watch(job, SUCCESS, body, seconds)
+        # A child's slice may span runs of several leases; a report is of one.
         start = 0
         for run in runs:
             stop = start + len(run)
@@ -76,5 +78,6 @@ class EndedJobs:
             self.watch(job, outcome, body, seconds)
         if outcome and self.watch_unsuccessful is not None:
             self.watch_unsuccessful(job, outcome, body)
+        # ``int``: enums do not travel.
         row = ReportRow(job.id, job.attempt, job.lease, int(outcome), body, started, seconds, after)
         self._outbox.put(row, blobs or ())

@@ -138,6 +138,7 @@ class Lending:
         if sleeper is None:
             sleeper = self.sleepers[child.number] = Sleeper(child, job, now)
             child.is_asleep = True
+            # Jobs behind the one that waits would wait with it.
             self._returns.take_back(child)
         sleeper.waits[wait] = runs
         sleeper.token, sleeper.since, sleeper.ready_at = 0, now, None  # it is asked for again, with these
@@ -168,6 +169,7 @@ class Lending:
             return
         child.is_asleep = False
         if sleeper.asked_at:
+            # Answers its call: otherwise it would be leased tasks that it does not wait for.
             self._master.lend(0, sleeper.job.id, [], 0)
         self._backlog.unclaim(child.number)
         for lent in list(self._lent()):
@@ -193,6 +195,7 @@ class Lending:
     def lent(self, token: int, lease: bytes, groups: list[list[Any]], now: float) -> None:
         """A call was answered: with what was leased, or, if it was a look, because something is ready."""
         runs = self._allotting.received(granted_runs(lease, groups))
+        # By token: an answer to a call of an earlier wait is not taken for that of this one.
         sleeper = next((one for one in self.sleepers.values() if one.token == token), None)
         if sleeper is not None:
             sleeper.token = 0
@@ -214,6 +217,7 @@ class Lending:
         if runs:
             sleeper.since, sleeper.ready_at = now, None
             self._backlog.claimed.setdefault(sleeper.child.number, JobQueue()).put(runs)
+        # It became ready while the call was parked: it may still find a slot.
         elif sleeper.ready_at is None or now - sleeper.asked_at > AT_ONCE_SECONDS:
             sleeper.ready_at = now
         elif now - sleeper.ready_at >= BOUND_SECONDS:
@@ -223,7 +227,9 @@ class Lending:
 
     def work(self, now: float, *, connected: bool) -> None:
         """Send what is waited for to lent children, start one, ask the master for more."""
+        # The last one first, see the module's docstring. A list: sending may end a wait.
         for sleeper in list(reversed(self.sleepers.values())):
+            # Invariant 1: another one running would be more than the slots that are lent.
             if not self.has_room:
                 return
             queue = self._claimed(sleeper)
@@ -242,10 +248,12 @@ class Lending:
         """Have lent children end that had nothing to run for long."""
         for child in list(self._lent()):
             if child.ready and not child.jobs and now - child.ended >= IDLE_SECONDS:
+                # Before the order to end: no job may be sent to it in between.
                 child.ready = False
                 self._runners.retire(child.number)
 
     def _claimed(self, sleeper: Sleeper) -> JobQueue:
+        # What was read ahead may be the very task: then the master need not be asked.
         queue = self._backlog.claimed.setdefault(sleeper.child.number, JobQueue())
         if self._backlog.waiting and (found := self._backlog.waiting.take_within(sleeper.runs)):
             queue.put(found)
@@ -255,6 +263,7 @@ class Lending:
         """Whether something of this queue is sent to a child, or will be when the master has answered."""
         child, run = self.idle, queue.first
         if child is None:
+            # One at a time: it may be that a single one is enough for all that waits.
             if not self._starting and not self.is_at_bound:
                 self._starting += 1
                 self._effects.start_lent()

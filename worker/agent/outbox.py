@@ -75,7 +75,9 @@ class Outbox:
 
     def put_slice(self, slice: EndedSlice) -> None:
         self._length += len(slice)
+        # The slice that ends where this one begins, whichever child it came from.
         before = self._ends.pop(int.from_bytes(slice.id, "big"), None)
+        # Under another lease the same ids are another attempt's.
         if before is not None and before.attempt == slice.attempt and before.lease == slice.lease:
             before.join(slice)
         else:
@@ -103,6 +105,7 @@ class Outbox:
                 self._waiting.appendleft(one)
             if not fits:
                 break
+            # Even alone it fits no frame of this master.
             if one.size_bytes > self.body_bytes_max:
                 one = _shortened(one, self.body_bytes_max)
             taken.append(one)
@@ -122,6 +125,7 @@ class Outbox:
 
     def answered(self, stale: Set[int]) -> list[bytes]:
         """The call was answered: its rows are acknowledged. Returns the ids of those that came too late."""
+        # Back to full calls by doubling: the bad row may have neighbours.
         self._rows_max = min(FINISH_ROWS_MAX, 2 * self._rows_max)
         late: list[bytes] = []
         if stale and self._under_way is not None:
@@ -136,23 +140,28 @@ class Outbox:
         if self._under_way is None:
             return None
         call, self._under_way = self._under_way, None
+        # Halves: a bad row among two thousand travels alone after eleven refusals.
         self._rows_max = max(1, len(call) // 2)
         if len(call) > 1:
+            # In front, in their order: the next call begins with the same row.
             self._waiting.extendleft(reversed(call.ended))
             return None
         [bad] = call.ended
         if isinstance(bad, EndedSlice):
             bad = bad.one(0)
+        # Kept with the row: a new connection must not count from the start again.
         bad.refusals += 1
         id, attempt = bad.row.id, bad.row.attempt
         if not certain and bad.refusals < REFUSALS_MAX:
             self._waiting.appendleft(bad)
             return None
+        # The failure in its place is refused as well: the attempt is left to the end of its lease.
         if bad.is_replaced:
             self._length -= 1
             return Refusal(id, attempt, is_final=True)
         text = f"the master refused the report of this attempt: {reason}"
         failure = Failure("ReportRefused", text[:REASON_CHARS_MAX]).encode()
+        # Zeros for its times: they may be what the master does not accept.
         row = ReportRow(id, attempt, bad.row.lease, int(OutcomeNumber.ERROR), failure, 0.0, 0.0, None)
         self._waiting.appendleft(EndedJob(row, is_replaced=True))
         return Refusal(id, attempt, is_final=False)
@@ -173,6 +182,7 @@ class Outbox:
                 left.append(one)
         self._length -= sum(map(len, self._waiting)) - sum(map(len, left))
         self._waiting = left
+        # It names slices that were cut or dropped.
         self._ends.clear()
 
     def _settle(self) -> None:

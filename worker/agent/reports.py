@@ -61,6 +61,7 @@ Report = JobReport | SliceReport | LeftReport
 
 def read_reports(entries: Any) -> list[Report]:
     """Reports of a child, in the order in which it came to the jobs; see child/report_buffer.py. Raises ProtocolError."""
+    # ``type``: True is an int for isinstance, and would pass for an ordinal.
     if type(entries) is not list or not set(map(type, entries)) <= {list}:
         raise ProtocolError("its reports have an unknown form")
     reports: list[Report] = []
@@ -70,6 +71,7 @@ def read_reports(entries: Any) -> list[Report]:
         if size == SLICE_FIELDS:
             reports.append(_slice(*entry))
         elif REPORT_FIELDS <= size <= REPORT_FIELDS + 2:
+            # Without its last progress, which the observer takes.
             report = JobReport(*entry[:REPORT_FIELDS], *entry[REPORT_FIELDS + 1 :])
             others.append(report)
             reports.append(report)
@@ -93,6 +95,7 @@ def _slice(ordinal: Any, bodies: Any, times: Any) -> SliceReport:
         raise ProtocolError("its reports have fields of unknown kinds")
     numbers = array("d", times)
     report = SliceReport(ordinal, bodies, numbers[::2], numbers[1::2])
+    # One sum finds a NaN or an infinity anywhere among them.
     if min(report.seconds) < 0 or not math.isfinite(sum(numbers)):
         raise ProtocolError("its reports have times that cannot be")
     return report

@@ -30,12 +30,14 @@ class Returns:
     def take_back(self, child: ChildState, begun: int | None = None) -> None:
         """Take back the jobs that a child has not begun. ``begun``: the ordinal of the last one, if the child is dead."""
         if begun is None:
+            # From here on it begins none of them: the page that both share says so.
             begun = self._runners.take_back(child.number)
         runs = child.remove_unstarted(begun)
         for ordinal, why in child.take_unwanted(begun).items():
             wanted = JobQueue(runs)
             job = wanted.job(ordinal)
             unwanted = wanted.take_of({job.key}) if job is not None else []
+            # Of one that was lost another worker has the lease: there is none to give back.
             if why == CANCELLED:
                 self.release(unwanted)
             runs = list(wanted)
@@ -47,6 +49,7 @@ class Returns:
         found = self._children.with_jobs_of(keys)
         for child in found:
             self.take_back(child)
+            # It may come to one in this very moment, and leave it: what becomes of it then is noted here.
             child.mark_unwanted(keys, why)
         return found
 

@@ -74,6 +74,7 @@ class JobRun:
             self.payloads[place],
             self.suspect,
             self.number,
+            # 0: no child has it yet.
             self.ordinal + place if self.ordinal else 0,
         )
 
@@ -92,6 +93,7 @@ class JobRun:
             self.payloads[start:stop],
             self.suspect,
             self.number,
+            # As in ``job``: without an ordinal none is made up.
             self.ordinal + start if self.ordinal else 0,
             self.needs,
         )
@@ -104,6 +106,7 @@ class JobRun:
     def goes_with(self, other: JobRun) -> bool:
         """Whether both may be in one block: runs of one group of a lease share these objects."""
         return (
+            # By identity, which is cheaper than comparing texts; equal ones of two leases are simply two blocks.
             self.name is other.name
             and self.lease is other.lease
             and self.queue is other.queue
@@ -131,8 +134,10 @@ def granted_runs(lease: bytes, groups: list[list[Any]]) -> list[JobRun]:
     """The jobs of a lease reply."""
     runs: list[JobRun] = []
     for queue, name, timeout, entries, *more in groups:
+        # A tuple, so that runs of one group share it and compare fast.
         needs = tuple(more[0].items()) if more else ()
         for grant in starmap(GrantRow, entries):
+            # Left out by the master where they are the same: for most tasks.
             number = grant.attempt if grant.number is None else grant.number
             payloads, suspect = grant.payload, False
             if isinstance(payloads, bytes):
@@ -179,6 +184,7 @@ class JobQueue:
 
     def put_first(self, runs: Sequence[JobRun]) -> None:
         """In front of all others, in their own order."""
+        # ``extendleft`` turns the order round.
         self._runs.extendleft(reversed(runs))
         self._length += sum(map(len, runs))
 
@@ -196,6 +202,7 @@ class JobQueue:
             most = 1
         first, count = self._runs[0], 0
         for run in self._runs:
+            # A suspect goes alone: its child may die of it, and would take the others along.
             if count >= most or not run.goes_with(first) or (run.suspect and count):
                 break
             if together and run.number != first.number:
@@ -256,6 +263,7 @@ class JobQueue:
         """How many jobs have this ordinal or a lower one."""
         count = 0
         for run in self._runs:
+            # Ordinals grow along the queue: what follows is higher.
             if run.end > ordinal + 1:
                 return count + max(0, ordinal + 1 - run.ordinal)
             count += len(run)

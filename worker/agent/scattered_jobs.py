@@ -15,6 +15,7 @@ class ScatteredJobs(JobQueue):
         for place, run in enumerate(self._runs):
             if run.end <= following:
                 continue
+            # A gap: the child reports a job that it was not given, or has reported already.
             if run.ordinal > following or following >= end:
                 break
             places.append(place)
@@ -33,6 +34,7 @@ class ScatteredJobs(JobQueue):
         ]
         for _ in places:
             del self._runs[places[0]]
+        # What was cut off goes back in its place: ordinals must grow along the queue.
         for one in reversed(rest):
             self._runs.insert(places[0], one)
         self._length -= count

@@ -40,6 +40,7 @@ def shares(
     queues: Sequence[str],
 ) -> list[Share]:
     """By pool. ``tasks``: names, and whether they are coroutine functions. ``queues``: those that the worker serves; none: all."""
+    # In one order: workers that serve the same tasks are one capability for the master.
     named = sorted(set(tasks))
     found: list[Share] = []
     for pool in pools:
@@ -75,6 +76,7 @@ def lost_of_each(held: Sequence[Sequence[Sequence[Any]]], dropped: Iterable[byte
         for named, attempt, _ in rows
         for id in ids_named([named])
     ]
+    # By attempt, the older one first.
     for _, id, place in sorted(keys):
         if lost[id] > 0:
             lost[id] -= 1

@@ -52,7 +52,9 @@ class StartReports:
             return
         seconds = self._seconds(now)
         long = {job.ordinal for job in self.running() if seconds.get(job.ordinal, 0.0) >= LONG_SECONDS}
+        # Only if something is new: what still runs is in each heartbeat.
         if not long <= self._reported:
+            # Replaced, not added to: ordinals of what is over must not pile up.
             self._reported, self._reported_at = long, now
             self._master.began(self.rows(now))
 

@@ -152,6 +152,7 @@ class ConcurrentChildProcess:
     @contained
     def _readable(self) -> None:
         try:
+            # Ready does not mean that there is something: never blocks the loop.
             data = self._work.recv(READ_BYTES, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
@@ -160,6 +161,7 @@ class ConcurrentChildProcess:
             self._is_ending = True
             self._end_if_done()
             return
+        # It has turned: an idle loop beats not at all, and must not seem blocked by its next job.
         self._words[BEATS] += 1
         for _, body in self._frames.feed(data):
             block = Block(*unpack(body))
@@ -185,6 +187,7 @@ class ConcurrentChildProcess:
 
     @contained
     def _beat(self) -> None:
+        # Without jobs it rests: an idle child wakes no processor ten times a second.
         self._is_beating = bool(self._jobs)
         self._words[BEATS] += 1
         self._beats += 1
@@ -285,6 +288,7 @@ class ConcurrentChildProcess:
         self._work.sendall(encode_frame(kind, body, PIPE_FRAME_BYTES_MAX))
 
     def _end_if_done(self) -> None:
+        # Reports first: what ended is not run again.
         if self._is_ending and not self._jobs and not self._is_flush_due:
             self._loop.stop()
 

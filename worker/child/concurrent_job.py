@@ -70,11 +70,13 @@ class ConcurrentJob:
             self.task.cancel(interruption_message(why, self.block.timeout))
             return
         with self.lock:
+            # Outside of the function the exception would hit our own code, or the next job in that thread.
             if self.thread != NOT_RUNNING:
                 _raise_in(self.thread, why)
 
     def enter_thread(self) -> None:
         with self.lock:
+            # It was asked to end before its thread ran: nothing could be raised there.
             if self.why is not None:
                 raise self.why
             self.thread = threading.get_ident()
@@ -144,6 +146,7 @@ def task_factory(words: Words) -> Callable[..., asyncio.Task[Any]]:
     ) -> asyncio.Task[Any]:
         job = _current.get() if context is None else context.get(_current)
         if job is not None:
+            # Each task of the job, not the first alone: any of them may block the loop.
             coroutine = Held(coroutine, words, job.ordinal)
         return asyncio.Task(coroutine, loop=loop, context=context, **more)
 

@@ -68,6 +68,7 @@ class JobRuns:
     # coroutines
 
     def _begin_coroutine(self, job: ConcurrentJob, served: ServedTask) -> None:
+        # Empty, not a copy: a job must not inherit what another has set.
         variables = Variables()
         variables.run(enter, job)
         job.task = self._loop.create_task(self._run_coroutine(job, served), context=variables)
@@ -112,6 +113,7 @@ class JobRuns:
         try:
             try:
                 job.enter_thread()
+                # Imports take long, and are done here for that.
                 served = served or self._tasks[job.block.name]
                 if not served.is_coroutine:
                     value, style = _called(served, self._decoded_in_thread(job), job)
@@ -125,7 +127,9 @@ class JobRuns:
                 ended = _verdict(job, error)
             self._fork_guard.exit_if_forked()
         except BaseException as late:
+            # It was raised after the function had ended: what that returned counts.
             ended = ended or _verdict(job, late)
+        # Leaving may itself be interrupted, once for each thing that was raised.
         while True:
             try:
                 job.leave_thread()
@@ -145,6 +149,7 @@ class JobRuns:
     def _found(self, job: ConcurrentJob, served: ServedTask) -> None:
         """A callable that was imported for this job is a coroutine function."""
         self._begin_coroutine(job, served)
+        # Asked for while it was a thread: now it has a task that can be cancelled.
         if job.why is not None:
             job.interrupt(job.why)
 

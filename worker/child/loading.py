@@ -53,6 +53,7 @@ def load_tasks(sources: Sequence[str]) -> dict[str, NamedCallable]:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `python -m` does
     if ALLOW_HTTP in sources:
+        # Before its tasks are gathered: what they may fetch is said to the module itself.
         _import(HTTP_TASKS).serve(is_private=HTTP_PRIVATE in sources)
     tasks: dict[str, NamedCallable] = {}
     for source in sources:
@@ -68,6 +69,7 @@ def load_tasks(sources: Sequence[str]) -> dict[str, NamedCallable]:
             raise ConfigError(
                 f"{source} offers no tasks; mark functions with @app.task (app = tq.App()), or name another module"
             )
+        # By the module of each function: a module that re-exports the tasks of another does not get round the switch.
         found = _allowed(source, found, sources)
         tasks.update((task.name, task) for task in found)
     if not tasks:
@@ -115,6 +117,7 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
+        # The module itself is missing; one that it imports is its own error, with its own traceback.
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             raise ConfigError(
                 f"there is no module {name!r} (looked in {os.getcwd()} and sys.path); "
@@ -133,6 +136,7 @@ def _load_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ConfigError(f"{path} cannot be loaded as a Python module")
     module = importlib.util.module_from_spec(spec)
+    # Before it runs, as Python does: dataclasses and pickle look their module up there.
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module

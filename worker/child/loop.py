@@ -96,6 +96,7 @@ class ChildProcess(RunsTogether):
         self._frames = FrameReader(PIPE_FRAME_BYTES_MAX)
         self._notices = notices
         shared = mmap.mmap(page, 0)
+        # The mapping stays; a descriptor that a task could inherit does not.
         os.close(page)
         self._starts = StartPage(memoryview(shared)[PAGE_BYTES : PAGE_BYTES + WORDS_BYTES].cast("Q"))
         self._blocks: deque[Block] = deque()
@@ -117,12 +118,14 @@ class ChildProcess(RunsTogether):
         self._state = ProcessState([*parts, Streams(self._writer), LoggingConfiguration()])
         context.provide(self)
         self._line = line = ChildLink(relay, self._fork_guard)
+        # A fork of a task must not speak for this process on its sockets.
         self._fork_guard.at_fork += [self._work.detach, line.detach, self._writer.forked]
         link.set_ambient(line)
         self._steps = LastSteps(line)
         self._blobs = ChildBlobs(line)
         self._named: list[bytes] = []  # hashes of the content that the next report's result refers to
         set_ambient_fetcher(self._blobs)
+        # Last: a notice needs all of the above.
         signal.signal(signal.SIGUSR1, self._on_notice)
 
     def run(self, sources: list[str], allow: list[str]) -> None:
@@ -130,6 +133,7 @@ class ChildProcess(RunsTogether):
         try:
             self._tasks = ServedTasks(load_tasks(sources) if sources else {}, allow, self._state.note)
         except BaseException as error:  # an import may raise anything: all of it is reported
+            # An import may fork, too.
             self._fork_guard.exit_if_forked(error)
             known = issubclass(type(error), ConfigError)
             text = str(error) if known else Failure.of(error).traceback
@@ -167,14 +171,17 @@ class ChildProcess(RunsTogether):
 
     def _on_notice(self, number: int, frame: Any) -> None:
         """SIGUSR1: end the running job, or flush reports while it runs, if the notice is about this job."""
+        # A process that a task forked has inherited the handler.
         if not self._fork_guard.is_original:
             return
         try:
+            # One signal may stand for several notices: all are read.
             data = self._read(self._notices, 4096)
         except BlockingIOError:
             return
         wanted: type[TimeLimit] | type[CancelRequested] | None = None
         for ordinal, kind in NOTICE.iter_unpack(data[: len(data) // NOTICE.size * NOTICE.size]):
+            # The job is over, and the notice must not hit the one behind it.
             if self._current != ordinal:
                 continue
             if kind == FLUSH_NOTICE:  # a job runs, so the signal did not interrupt the writing of reports

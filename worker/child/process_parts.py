@@ -90,12 +90,14 @@ class ListOf:
         self._noted = tuple(self._list)
 
     def differs(self) -> bool:
+        # A task may replace the list, or change it in place.
         return getattr(self._module, self._name, None) is not self._list or not same(self._list, self._noted)
 
     def put_back(self) -> None:
         setattr(self._module, self._name, self._list)
         if self._before is not None:
             self._before()
+        # The same object: others hold references to it.
         self._list[:] = self._noted
 
 

@@ -50,6 +50,7 @@ class ServedTask(NamedTuple):
             around = Around(task.hooks, is_coroutine=is_coroutine, encode=encode_result)
         typed = typed_call(function, filled)
         coalesce = task.terms.coalesce
+        # The loop calls such a function directly: nothing of what follows costs it anything.
         is_plain = not filled and not is_coroutine and around is None and typed is None and coalesce is None
         plain = function if is_plain else None
         together = 1 if coalesce is None else coalesce.calls
@@ -65,6 +66,7 @@ class ServedTask(NamedTuple):
     ) -> Any:
         """Run one job, with all that belongs around it. ``style``: of many calls, see ``run_chunk``. What is to be sent, or a
         coroutine of that; see ``is_coroutine``. ``why``: what the coroutine was asked to end by, when it was cancelled."""
+        # A context takes longer to make than a short task to run.
         has_none = self.context_name is None and self.around is None
         context = None if has_none else make_context()
         if self.around is None:
@@ -86,6 +88,7 @@ class ServedTask(NamedTuple):
 
     def run(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: Any) -> Any:
         """Call it with arguments as they were sent; what it returns is as it is sent."""
+        # It gets a list, also of one: an attempt that is tried again runs by itself.
         if self.together > 1:
             return self._run_alone(args, kwargs)
         if self.typed is None:
@@ -121,6 +124,7 @@ class ServedTask(NamedTuple):
             return self.task.function(*args, **kwargs)
         if not self.asked:
             return self._run_filled(args, kwargs, {str(self.context_name): context})
+        # A client's value in its place would be used as a connection or a model.
         if sent := self.asked.keys() & kwargs.keys():
             raise TypeError(
                 f"{self.task.name}: {min(sent)} is a resource, which the worker makes; leave it out"
@@ -139,6 +143,7 @@ class ServedTask(NamedTuple):
     def _run_filled(self, args: Sequence[Any], kwargs: Mapping[str, Any], given: dict[str, Any]) -> Any:
         all_args, by_name = list(args), dict(kwargs)
         for name, place in self.filled.items():
+            # By place if arguments follow it: the caller's list has no gap for it.
             if place is not None and len(all_args) > place:
                 all_args.insert(place, given[name])
             else:
@@ -165,6 +170,7 @@ class ServedTask(NamedTuple):
         results: list[Any] = []
         failures: list[list[Any]] = []
         calls = map(call, items)
+        # ``extend`` keeps what came before the error, and the map goes on behind it.
         while len(results) < len(items):
             try:
                 results.extend(calls)
@@ -216,6 +222,7 @@ def encode_result(value: Any, style: str | None, blobs: list[Blob]) -> bytes:
     except NotSerializable:
         if style != EACH:
             raise
+    # What the encoder had met before it failed is met again below.
     blobs.clear()
     results, failures = value
     for place, one in enumerate(results):
@@ -270,9 +277,11 @@ class ServedTasks(dict[str, ServedTask]):
             call_hooks(hooks.of(CHILD_STOP))
 
     def __missing__(self, name: str) -> ServedTask:
+        # Not kept: it is the worker's own, and described to no master.
         if name == PROBE:
             return self.served(NamedCallable(name=PROBE, function=probe))
         found = self[name] = self.served(named(name, load_allowed(name, self._allow)))
+        # Before its first task, as for those that were loaded at the start.
         self.start(found)
         self._imported()
         return found

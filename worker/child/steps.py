@@ -68,6 +68,7 @@ class AttemptSteps:
             raise InvalidArgument(
                 f"ctx.step({name!r}, …): give it the function and its arguments, not what the function returned"
             )
+        # Numbered before it is driven: coroutines may await their steps in another order than they called them.
         return _drive(self._call(self._next(), name, function, args, kwargs))
 
     def suspend(self, seconds: float) -> Any:
@@ -94,11 +95,13 @@ class AttemptSteps:
         if inspect.isawaitable(value):
             value = yield value
         seconds = self._clock() - began
+        # Before it is recorded: what cannot be sent fails here, at the step.
         body = encode(value, root=f"the result of step {name!r}")
         if len(body) > STEP_BYTES_MAX:
             raise InvalidArgument(
                 f"step {name!r} returned {len(body):,} bytes; at most {STEP_BYTES_MAX:,}: keep it elsewhere and return where it is"
             )
+        # Before its value is used: what follows must not happen if the step will be done again.
         yield from self._ask("record", number, name, body, seconds)
         return value
 
@@ -114,6 +117,7 @@ class AttemptSteps:
 
     def _wait(self, number: int, name: str, timeout: float | None, role: str | None) -> Waits:
         step = yield from self._known(number, WAITS, name)
+        # Recorded as waiting: whether the signal has come since, the master knows.
         if step is None or step.kind == StepKind.WAIT:
             step = from_wire(RecordedStep, (yield from self._ask("wait", number, name, timeout, role)))
         if step.kind == StepKind.WAIT:
@@ -142,9 +146,11 @@ class AttemptSteps:
         if self._recorded is None:
             found: dict[int, RecordedStep] = {}
             asked_at = self._clock()
+            # In portions: the recorded results together may be larger than a frame.
             while rows := (yield from self._ask("recorded", max(found, default=0))):
                 found |= {row.number: row for row in all_from_wire(RecordedStep, rows)}
             self._recorded, self._asked_at = found, asked_at
+        # Taken out, so that large results are not kept for the whole attempt.
         known = self._recorded.pop(number, None)
         if known is not None and (known.kind not in kinds or known.name != name):
             raise self._end(
@@ -185,6 +191,7 @@ class AttemptSteps:
                 if ended.set_running_or_notify_cancel():
                     ended.set_result(answer)
 
+        # A daemon: a call that never ends must not keep the process.
         threading.Thread(target=run, name="tq-step", daemon=True).start()
         return ended
 
@@ -239,6 +246,7 @@ def _drive_here(step: Waits) -> Any:
         try:
             answer = awaited.result()
         except BaseException as raised:
+            # The task is ended by its limit: the call is not made again for it.
             awaited.cancel()
             error = raised
 

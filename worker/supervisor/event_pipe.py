@@ -56,7 +56,9 @@ class EventPipe:
     """Called with every attempt that ends."""
 
     def __init__(self, descriptor: int, clock: Callable[[], float], later: Timer) -> None:
+        # A reader that stands still must not stop the worker.
         os.set_blocking(descriptor, False)
+        # A child that holds it open would keep its reader from seeing the worker's end.
         os.set_inheritable(descriptor, False)
         self._descriptor, self._clock, self._later = descriptor, clock, later
         self._began = clock() - WINDOW_SECONDS
@@ -82,6 +84,7 @@ class EventPipe:
         self._write({"action": "worker.serves", "count": len(names), "tasks": shown})
 
     def _leave_out(self, calm: bool) -> None:
+        # One timer for all that is left out within a second.
         if not self._more:
             self._later(WINDOW_SECONDS, self._sum_up)
         self._more += 1

@@ -59,6 +59,7 @@ class MasterCalls:
     def lend(self, token: int, waiter: bytes, runs: list[IdRun], want: int) -> None:
         def lent(answer: Any) -> None:
             lease, groups = answer
+            # No runs: this was the call that ends the one before, and its answer is empty.
             if runs and (groups or not want):
                 self.agent.lending.lent(token, lease, groups, self._now())
             self._after()
@@ -68,6 +69,7 @@ class MasterCalls:
             if isinstance(error, InvalidArgument):
                 self.agent.lending.refused(token, str(error), self._now())
                 self._after()
+            # Anything else is a fault of the connection, which then ends as for all calls.
             return isinstance(error, InvalidArgument)
 
         named = [run.to_wire() for run in first_runs(runs, LENT_RUNS_MAX, NEEDED_MAX)]
@@ -82,6 +84,7 @@ class MasterCalls:
             self.agent.finished(stale, self._now())
             self._after()
 
+        # First what it printed: the master keeps output of an attempt until its end is in.
         self._observer.before_finish(call)
         self._master.request("finish", finished, *call.arguments, refused=self._finish_refused)
 
@@ -98,6 +101,7 @@ class MasterCalls:
                 attempt=refusal.attempt,
                 reason=str(error),
             )
+        # The connection ends after all: another one may do better, or show that the master is broken.
         if not certain or (refusal is not None and refusal.is_final):
             return False
         self.agent.work(self._now())
@@ -118,6 +122,7 @@ class MasterCalls:
         calls, held = self.agent.give_up(self._now())
         for call in calls:
             self._observer.before_finish(call)
+            # Without waiting for answers: the goodbye behind them is answered after all of them.
             self._master.notify("finish", *call.arguments)
         if held:
             self._master.notify("release", held, True)

@@ -45,6 +45,7 @@ class KernelKills:
 
     def has_killed(self) -> bool:
         """Whether it has killed anything since the last call."""
+        # Counters only grow: what is more than at the last look was killed since.
         before, self._seen = self._seen, self._count()
         return self._seen > before
 
@@ -63,6 +64,7 @@ def group_limit_bytes() -> int | None:
     for folder in _own_cgroups():
         with contextlib.suppress(OSError, ValueError):  # "max" is no number
             limits.append(int((folder / "memory.max").read_text("ascii")))
+    # The group's own limit, or that of what it is in: the lower one is met first.
     return min(limits, default=None)
 
 
@@ -71,6 +73,8 @@ def _own_cgroups() -> list[Path]:
     with contextlib.suppress(OSError):
         found = re.search(r"^0::(/.*)$", Path("/proc/self/cgroup").read_text("utf-8"), re.MULTILINE)
         if found:
+            # In a container the path in the file may be the host's, which is
+            # not mounted: then the root has the numbers.
             return list(dict.fromkeys([CGROUPS, CGROUPS / found[1].lstrip("/")]))
     return []
 

@@ -30,6 +30,7 @@ class WorkerMeters:
     def acknowledged(self, call: FinishCall, stale: int) -> None:
         seconds: list[float] = []
         for one in call.ended:
+            # Counted as a whole: a worker may end tens of thousands a second.
             if isinstance(one, EndedSlice):
                 self.outcomes[OutcomeNumber.SUCCESS] += len(one)
                 seconds += one.seconds

@@ -62,6 +62,7 @@ class Observer:
         """These ends are about to be reported: the output of those attempts is sent first."""
         if self._unsent.has_unsent:
             keys = call.keys()
+            # In calls that fit a frame each: an attempt may have printed more than one takes.
             while said := self._unsent.take(keys):
                 self._send(said)
 
@@ -73,6 +74,7 @@ class Observer:
     def connected(self, held: Sequence[list[Any]]) -> None:
         """There is a new connection; what was sent on the last one may be lost."""
         if self._unsent:
+            # Output of attempts that are over here has no one to be shown to.
             self._unsent.keep((id, attempt) for named, attempt, _ in held for id in ids_named([named]))
         self._unsent.resend_all()
         self._send_soon()
@@ -99,6 +101,7 @@ class Observer:
 
     @contained
     def _due(self) -> None:
+        # Before anything may fail: with a timer noted, none would be set again.
         self._timer = None
         rows = self._unsent.take()
         if rows:

@@ -41,10 +41,12 @@ class OutputSink:
     def put(self, name: str, text: bytes, is_error: bool = False) -> None:
         """``name``: of the attempt's file; empty: the output is of no attempt. ``is_error``: it was written to stderr."""
         with self._lock:
+            # Dropped, not waited for: the loop of the worker must never stand still for a terminal.
             if self._waiting_bytes + len(text) > WAITING_BYTES_MAX:
                 self._dropped_bytes += len(text)
                 return
             self._waiting_bytes += len(text)
+        # Most workers print nothing.
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="tq-output", daemon=True)
             self._thread.start()
@@ -75,6 +77,7 @@ class OutputSink:
     def _append(self, path: Path, text: bytes) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Opened for each text: an attempt's file is not held open until its end, and log rotation may move it.
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
                 _write_all(descriptor, text)

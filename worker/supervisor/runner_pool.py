@@ -94,7 +94,9 @@ class RunnerPool:
 
     def send(self, child: int, runs: list[JobRun], *, is_swift: bool) -> None:
         self.by_number[child].send(runs, is_swift=is_swift)
+        # The ticker rests while nothing runs.
         self.tick_soon()
+        # Only then may a job wait behind a long one.
         if len(self.agent.children[child].jobs) > 1:
             self.look_soon()
 
@@ -119,6 +121,7 @@ class RunnerPool:
         self._report("child.retired", level="debug", pid=retired.pid)
         retired.retire()
         self._loop.call_later(self._settings.kill_grace_seconds, lambda: retired.signal(kill=True))
+        # A lent child fills no slot; one in whose place another runs has its successor.
         if child not in self.waits.lent and child not in self.replaced:
             self.start_one()
 
@@ -146,6 +149,7 @@ class RunnerPool:
         if not self._first_ready.done():
             self._observer.close()  # what the import printed has to stand above the error
             self._first_ready.set_exception(error)
+        # Once: broken code is tried again and again, and would fill the log with the same traceback.
         elif text != self._import_error:
             self._observer.import_failed(text)
         self._import_error = text
@@ -155,6 +159,7 @@ class RunnerPool:
 
     def child_progressed(self, child: Runner, ordinal: int, progress: list[Any]) -> None:
         job = self.agent.children.job_of(child.number, ordinal)
+        # ``job_of`` may have guessed: progress is of a certain job, or of none.
         if job is not None and job.ordinal == ordinal:
             self._observer.progressed(job, progress)
 
@@ -180,9 +185,11 @@ class RunnerPool:
             error = BrokenCode(f"the first child process {death} before it was ready")
             self._first_ready.set_exception(error)
             return
+        # The worker ends: no death is news now.
         if self._ended.done():
             self._last.left(self.by_number.values())
             return
+        # It had no job yet, and a drain starts no other.
         if self.agent.draining and not child.ready and not is_lent:
             return
         if child.ready:
@@ -202,6 +209,7 @@ class RunnerPool:
         if is_lent:
             if not child.ready:
                 self.waits.not_started(_restart_seconds(self._failed_starts))
+        # The others have a successor already.
         elif not self.agent.draining and not child.is_retired and child.number not in self.replaced:
             self._loop.call_later(_restart_seconds(self._failed_starts), self._start_missing)
         self.replaced.discard(child.number)
@@ -228,6 +236,7 @@ class RunnerPool:
         if is_lent:
             self.waits.lent.add(number)
         if self._settings.nice:
+            # From that of the worker, as `nice` does.
             niceness = os.getpriority(os.PRIO_PROCESS, 0) + self._settings.nice
             with contextlib.suppress(OSError):  # dead already, or not allowed: it runs as it is
                 os.setpriority(os.PRIO_PROCESS, runner.pid, niceness)

@@ -63,6 +63,7 @@ class Starvation:
         try:
             text = self._counts.read_text("ascii")
             ran, waited, wakes = text.split()
+            # Behind the last bracket: a process may have brackets and spaces in its name.
             state = self._state.read_text("utf-8", "replace").rpartition(")")[2].split()
             all_ran = (int(state[UTIME]) + int(state[STIME])) * _TICK
         except (OSError, ValueError, IndexError):  # another system, or it is gone

@@ -70,6 +70,7 @@ class Supervisor:
         self.pools = [
             WorkerPool(
                 spec,
+                # A single pool sends no place: as all workers did before there were several.
                 place if len(specs) > 1 else None,
                 settings,
                 indexes,
@@ -121,6 +122,7 @@ class Supervisor:
         """Start the first child of each pool and learn which tasks they serve; raises ConfigError when they cannot load them."""
         if self._template is not None:
             await self._template.load()
+        # The first child alone: code that does not load is an error, and not as many as there are slots.
         await asyncio.gather(*(pool.runners.load() for pool in self.pools))
         for pool, share in zip(self.pools, self._shares(), strict=True):
             names = pool.functions_of(share.tasks)
@@ -144,9 +146,11 @@ class Supervisor:
         try:
             return await self._ended
         finally:
+            # Ends the loop of connections, not the connection: the goodbye still goes over it.
             connecting.cancel()
             if watching is not None:
                 watching.cancel()
+            # Before the children end, which may take the kill grace: what they held is free for others at once.
             await self._master.say_goodbye()
             await asyncio.gather(*(pool.runners.end() for pool in self.pools))
             self.close()
@@ -169,6 +173,7 @@ class Supervisor:
     def stop(self) -> None:
         """Second signal: end what runs now, report what is over, release the rest."""
         self.drain()
+        # The drain may have ended it: nothing was left to do.
         if self._ended.done():
             return
         for pool in self.pools:
@@ -199,10 +204,13 @@ class Supervisor:
         for pool, lost in zip(
             self.pools, lost_of_each([pool.agent.held for pool in self.pools], dropped), strict=True
         ):
+            # As this master has it: it may be another one than before.
             pool.ticker.lease_seconds = float(answer["lease_seconds"])
+            # A master with smaller frames would refuse a large result again and again.
             pool.agent.outbox.body_bytes_max = BODY_BYTES_MAX - FRAME_BYTES_MAX + frame_bytes_max
             pool.agent.connect(lost, self._now())
         self._await_orders()
+        # At once: it says what runs before the first interval has passed.
         self._beat(connection)
         for pool in self.pools:
             pool.runners.relay.connected(connection)
@@ -223,11 +231,13 @@ class Supervisor:
 
     @contained
     def _beat(self, connection: CallerConnection) -> None:
+        # Each connection has a chain of beats of its own, which ends with it.
         if connection is self._master.current and not connection.is_closed:
             self._loop.call_later(connection.welcome.heartbeat_seconds, self._beat, connection)
             self._send_beat()
 
     def _send_beat(self) -> None:
+        # A set: in a pool of threads all have the number of this process.
         pids = {os.getpid(), *self.pids}
         facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, pids))}
         if self.draining:
@@ -242,6 +252,7 @@ class Supervisor:
         """One call is always parked at the master, which answers it when it has an order for this worker."""
 
         def done(orders: list[list[Any]]) -> None:
+            # First, so that an order that fails does not end the orders.
             self._await_orders()
             for order in orders:
                 match order:

@@ -70,6 +70,7 @@ class WorkerPool:
             concurrent=Concurrency(spec.places, replacing) if spec.is_concurrent else None,
             indexes=indexes,
         )
+        # Fewer than the most while it is scaled: the agent was made for all that there may be.
         agent.slots = spec.slots
         replace = replacing.replace if spec.is_concurrent else None
         self.runners.lifetimes = Lifetimes(settings.max_seconds_per_child, agent, replace, report)
@@ -81,6 +82,7 @@ class WorkerPool:
                 agent, scaling, spec.places, replacing, report, str(spec), lambda: self.scaled()
             )
         self.runners.wanted = lambda: agent.slots // spec.places
+        # After the agent is made: each of these needs the other.
         self.runners.agent = self.calls.agent = agent
         agent.last_lines = observer.last_lines
         agent.ended.watch_unsuccessful = WorkerAttemptLog(report, asyncio.get_running_loop())
@@ -88,6 +90,7 @@ class WorkerPool:
 
     def functions_of(self, names: list[str]) -> list[str]:
         """Those of these tasks that are no coroutine functions."""
+        # True: what is imported for its first task is not known yet.
         return [name for name in names if not self.runners.coroutines.get(name, True)]
 
     def start_rest(self) -> None:
@@ -103,6 +106,7 @@ class Replacing:
         self._runners, self._report = runners, report
 
     def replace(self, child: int) -> None:
+        # Once for each child, however many of its jobs do not end.
         if child not in self._runners.replaced:
             self._runners.replaced.add(child)
             self._report("child.replaced", pid=self._runners.by_number[child].pid)
