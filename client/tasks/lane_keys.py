@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ...common.domain.expressions import Expression
     from ...common.domain.lane_terms import LaneTerms
     from .definition import Definition
+    from .options import Choice
 
 
 class _Keyed(NamedTuple):
@@ -100,6 +101,17 @@ class LaneKeys:
         # Not strict: a wrong number of arguments is refused where they are encoded, in better words.
         values = {**self._defaults, **dict(zip(names, args, strict=False)), **kwargs}
         return tuple(one.key(values) for one in self._keyed)
+
+
+def check_unique(choice: Choice, definition: Definition) -> None:
+    """Raises InvalidArgument for an expression of ``unique`` with a parameter that the function does not have."""
+    unique = choice.unique
+    if unique is None or unique.by is None:
+        return
+    arguments = definition.arguments
+    if arguments is not None:
+        what = "cache_by" if choice.is_cached else "unique by"
+        expression("by", unique.by).check(what, arguments.parameters, arguments.function_name)
 
 
 def _arguments(definition: Definition) -> Arguments | None:

@@ -5,6 +5,7 @@ The worker fills in the parameter annotated ``tq.Context``, and those whose defa
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from ...common.domain.callables import context_parameter
 from ...common.domain.resources import SharedResource, asked_by, check_resources
 from ...common.errors import InvalidArgument
-from ...common.values.annotations import may_be_typed, typed_call
+from ...common.values.annotations import TypedCall, may_be_typed, typed_call
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -74,16 +75,23 @@ class Arguments:
         ]
         self.names = tuple(one.name for one in positional)
         self._needed = sum(one.default is one.empty for one in positional)
-        # The number of positional arguments that fit without ``bind``: -1 when positional arguments alone cannot
-        # suffice, and none after a parameter that the worker fills in, because it does so by name.
         self._before = list(self._whole.parameters)[: self._first_filled(filled)]
-        self._is_filled = bool(filled)
-        self.typed = typed_call(function, filled)
-        self._is_typed = self.typed is not None and self.typed.is_of_args
-        self._accepted = len(self._before) if filled else len(positional)
+        self._function, self._filled = function, filled
+
+    @functools.cached_property
+    def typed(self) -> TypedCall | None:
+        """What its annotations say. They are read for the first call: classes may stand below the function."""
+        return typed_call(self._function, self._filled)
+
+    @functools.cached_property
+    def _accepted(self) -> int:
+        """The number of positional arguments that fit without ``bind``: -1 when positional arguments alone cannot suffice, and none
+        after a parameter that the worker fills in, because it does so by name."""
+        parameters = self._signature.parameters.values()
         is_named = any(one.kind is one.KEYWORD_ONLY and one.default is one.empty for one in parameters)
-        if is_named or self._is_typed:
-            self._accepted = -1
+        if is_named or (self.typed is not None and self.typed.is_of_args):
+            return -1
+        return len(self._before) if self._filled else len(self.names)
 
     def names_and_defaults(self) -> dict[str, Any]:
         """The parameters that have one value each, by name, with their defaults; ``inspect.Parameter.empty``: it has none."""
@@ -101,7 +109,7 @@ class Arguments:
         if not kwargs and self._needed <= len(args) <= self._accepted:
             return args, kwargs
         bound = self._bound(self._signature, (args, kwargs))
-        if self._is_filled and len(args) > len(self._before):
+        if self._filled and len(args) > len(self._before):
             args, kwargs = self._named_behind_filled(bound)
         return self.typed.sent(args, kwargs) if self.typed is not None else (args, kwargs)
 

@@ -22,14 +22,13 @@ from ..core.blocking import warn_on_loop
 from .definition import Definition
 from .handle import Handle, submit_one
 from .kinds import TaskKind, TaskKinds
-from .lane_keys import LaneKeys
+from .lane_keys import LaneKeys, check_unique
 from .made_by_master import A_HANDLER, A_SCHEDULE, MadeTask, failure_handler
 from .needs import GatheredNeeds, as_needed
 from .open_flow import open_flow
 from .options import Choice, Options, choose
 from .signature import check_function, check_gets_list
 from .submission import open_batch
-from .unique_submits import check_unique, submit_unique
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -109,6 +108,8 @@ class Submitter(Generic[P, R]):
             self._send(blobs)
         batch = open_batch(session)
         if self._choice.unique is not None:
+            from .unique_submits import submit_unique
+
             if batch is not None:
                 # Its answer is needed now, and may depend on a task that the batch has gathered.
                 batch.flush()
@@ -143,6 +144,8 @@ class Submitter(Generic[P, R]):
             # Reading and sending files blocks.
             await asyncio.to_thread(self._send, blobs)
         if self._choice.unique is not None:
+            from .unique_submits import submit_unique
+
             session, call = self._session, (args, kwargs)
             sent = submit_unique(session, kind, self._definition, id, payload, blobs, needs, call)
             return cast(Handle[R], sent.handle(await asyncio.wrap_future(sent.stored)))

@@ -26,15 +26,6 @@ if TYPE_CHECKING:
     from ..core.session import ClientSession
     from .definition import Definition
     from .kinds import TaskKind
-    from .options import Choice
-
-
-def check_unique(choice: Choice, definition: Definition) -> None:
-    """Raises InvalidArgument for an expression with a parameter that the function does not have."""
-    unique, arguments = choice.unique, definition.arguments
-    what = "cache_by" if choice.is_cached else "unique by"
-    if unique is not None and unique.by is not None and arguments is not None:
-        expression("by", unique.by).check(what, arguments.parameters, arguments.function_name)
 
 
 class UniqueKeys:
