@@ -180,7 +180,7 @@ class Engine:
         if turn is Turn.NONE:
             return
         if turn is Turn.CHORE:
-            transaction.chore = self.trouble.next_chore()
+            transaction.chore = self.trouble.next_chore(now)
         self._begin(turn)
         if turn is Turn.READ:
             self.work.begin()

@@ -11,8 +11,8 @@
 So calls are answered or refused even if chores fail, calls that read even if those that write fail, and a chore that fails
 holds up no other. One of the chores writes a row, so that the end of the trouble is noticed without a call.
 
-Invariants: 1. while there is trouble a chore is tried alone; 2. its pause doubles with each failure, up to a bound; 3. the
-log has the first failure of a kind and then one in LOG_EVERY_MS.
+Invariants: 1. while there is trouble a chore is tried alone; 2. its pause doubles with each failure, up to a bound, and none that
+has succeeded is tried before it when the pause is over; 3. the log has the first failure of a kind and then one in LOG_EVERY_MS.
 """
 
 from __future__ import annotations
@@ -80,9 +80,10 @@ class Trouble:
                 return turn
         return Turn.NONE
 
-    def next_chore(self) -> Chore:
-        """The one that is due first."""
-        return min(self._chores, key=lambda chore: chore.due)
+    def next_chore(self, now: Now) -> Chore:
+        """Of those that are due, one in doubt: the others only go on, and must not put off the end of the trouble, however many
+        they are. Of these, the one that is due first."""
+        return min(self._chores, key=lambda chore: (not chore.doubtful or chore.due > now.mono, chore.due))
 
     def wakeup(self) -> int:
         """Monotonic ms at which a chore is due."""

@@ -82,7 +82,7 @@ def test_a_chore_that_fails_is_tried_again_after_pauses_that_double_up_to_a_boun
     mono = 0
     while mono < 60_000:
         mono = max(mono, trouble.wakeup())
-        chore = trouble.next_chore()
+        chore = trouble.next_chore(at(mono))
         if chore.name == "bad":
             tried.append(mono)
             trouble.failed("full", at(mono), chore)
@@ -95,13 +95,30 @@ def test_a_chore_that_fails_is_tried_again_after_pauses_that_double_up_to_a_boun
     assert good > 40
 
 
+def test_a_chore_in_doubt_is_tried_when_its_pause_is_over_however_many_others_are_due() -> None:
+    chores = [Chore(f"good {number}", lambda now: None) for number in range(30)]
+    bad = Chore("bad", lambda now: None)
+    trouble = Trouble([*chores, bad], lambda *_, **__: None)
+    for chore in (None, *[bad] * 5):
+        trouble.failed("full", at(0), chore)
+    mono = tried = 0
+    while tried == 0:
+        mono += 100  # one chore each time: the others become due faster than they are done
+        chore = trouble.next_chore(at(mono))
+        if chore is bad:
+            tried = mono
+        else:
+            trouble.succeeded(chore, at(mono))
+    assert tried == bad.due == PAUSE_MS_MAX
+
+
 def test_a_failure_is_logged_once_and_then_once_a_minute_and_its_end_once() -> None:
     said: list[str] = []
     trouble = Trouble([Chore("a", lambda now: None)], lambda action, **_: said.append(action))
     for mono in range(0, 3 * LOG_EVERY_MS, 100):
-        trouble.failed("full", at(mono), trouble.next_chore())
+        trouble.failed("full", at(mono), trouble.next_chore(at(mono)))
     assert said == ["store.failed"] * 3
-    trouble.succeeded(trouble.next_chore(), at(3 * LOG_EVERY_MS))
+    trouble.succeeded(trouble.next_chore(at(3 * LOG_EVERY_MS)), at(3 * LOG_EVERY_MS))
     assert said == [*["store.failed"] * 3, "store.recovered"]
     assert trouble.since is None
 
