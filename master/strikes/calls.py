@@ -63,7 +63,7 @@ class StrikesObject(EngineObject):
             named: int | str = validate_text("strike", strike)
         else:
             named = validate_whole("strike", strike, 1, NUMBER_MAX)
-        number = self._part.remove(named, self.engine.now)
+        number = self._part.drop(named, self.engine.now)
         return self._part.lanes.release(call, number, self.engine.now)
 
     @property

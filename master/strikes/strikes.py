@@ -91,7 +91,7 @@ class Strikes(Part):
             self._added.write(now.mono / 1000, strike=number, condition=condition, reason=reason, key=key)
         return self._keep(row)
 
-    def remove(self, strike: int | str, now: Now) -> int:
+    def drop(self, strike: int | str, now: Now) -> int:
         """By its number or its condition; the number. Raises InvalidArgument."""
         number = strike if isinstance(strike, int) else self._number_of(strike)
         if number not in self.by_number:

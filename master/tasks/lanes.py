@@ -325,7 +325,7 @@ class Lanes:
             # Only what was passed over counts: what is chosen is bounded by the want.
             self._left -= lane is None
             if not line.heap:
-                left.remove(line)
+                left = [one for one in left if one.heap]
             if lane is not None:
                 yield lane
 

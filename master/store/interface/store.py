@@ -51,7 +51,16 @@ from .workers import WorkerStore
 
 LOOKS: Final = frozenset(
     {
-        *("find", "outcomes", "full", "listing", "count_ahead", "oldest_ready", "ready_in"),
+        *(
+            "find",
+            "outcomes",
+            "full",
+            "listing",
+            "count_ahead",
+            "oldest_ready",
+            "ready_in",
+            "unfinished_sizes",
+        ),
         *(
             "parts_before",
             "parts_down",

@@ -47,6 +47,7 @@ class SqliteQueries(StatementExecutor):
         return bytes(rows[0][0]) if rows else self.views.payload(seq)
 
     def unfinished_sizes(self, routes: Sequence[int]) -> Iterator[tuple[int, bytes, int]]:
+        self.settle()
         given = {"routes": json.dumps(routes)}
         yield from self._all("unfinished_sizes", given)
         for route, seq, stop, number in self._all("unfinished_slices", given):

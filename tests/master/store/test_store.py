@@ -79,6 +79,7 @@ LOOKING: Final[dict[str, Callable[[Store], object]]] = {
     "count_ahead": lambda store: store.count_ahead(1, 0, 9, 9),
     "oldest_ready": lambda store: store.oldest_ready(1),
     "ready_in": lambda store: store.ready_in(1, 9),
+    "unfinished_sizes": lambda store: next(store.unfinished_sizes([1]), None),
     "first_ready": lambda store: store.first_ready(1),
     "lease": lambda store: store.lease([1], 1, None, LEASE, 1, NOW),
     "lease_each": lambda store: store.lease_each([1], [Want(1, LEASE, 1)], NOW),
