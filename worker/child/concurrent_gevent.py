@@ -6,15 +6,16 @@ upon it: ``requests``, database drivers. All else is as in ``concurrent.py``: it
 
 from gevent import monkey
 
-monkey.patch_all()
+if __name__ == "__main__":  # nothing else that imports this module is patched
+    monkey.patch_all()
 
-import socket  # noqa: E402
-from asyncio import AbstractEventLoop, SelectorEventLoop  # noqa: E402
+import socket
+from asyncio import AbstractEventLoop, SelectorEventLoop
 
-from .concurrent import ConcurrentChildProcess, start  # noqa: E402
-from .fork_guard import ForkGuard  # noqa: E402
-from .greenlets import GreenletJob, GreenletLink, Running, TaskGreenlets  # noqa: E402
-from .start_page import Words  # noqa: E402
+from .concurrent import ConcurrentChildProcess, start
+from .fork_guard import ForkGuard
+from .greenlets import GreenletJob, GreenletLink, Running, TaskGreenlets
+from .start_page import Words
 
 
 class GeventChildProcess(ConcurrentChildProcess):
