@@ -212,7 +212,7 @@ def failure(report: JobReport) -> Failure:
 
 def test_a_child_says_what_it_serves() -> None:
     async def test(one: Nursery) -> None:
-        assert ["child_tasks:add", "default", [], False] in await one.tasks
+        assert ["child_tasks:add", "default", [], False, 1] in await one.tasks
 
     with_child(test)
 
