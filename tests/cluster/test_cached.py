@@ -24,8 +24,8 @@ def test_equal_calls_run_once_and_their_result_is_returned_again(
 
 def test_each_task_of_a_map_that_fails_has_its_handler(worker_factory: WorkerFactory, admin: tq.App) -> None:
     worker_factory(slots=2)
-    told = admin.named("cluster_tasks:echo", queue="alarms")
-    failing = admin.named("cluster_tasks:fail", on_failure=told)
+    alarm = admin.named("cluster_tasks:echo", queue="alarms")
+    failing = admin.named("cluster_tasks:fail", on_failure=alarm)
     handles = failing.map(range(3))
     assert handles.wait(timeout=30)
     for handle in handles:
