@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,12 +11,20 @@ from tq.common.errors import CancelRequested, TimeLimit
 from tq.worker.child.coroutines import Coroutines
 
 
+@pytest.fixture
+def coroutines() -> Iterator[Coroutines]:
+    """In a child its loop ends with the process."""
+    made = Coroutines()
+    yield made
+    made._loop.close()
+
+
 async def rest() -> None:
     await asyncio.Event().wait()
 
 
-def test_where_it_waits_it_is_cancelled_and_its_end_may_take_steps() -> None:
-    coroutines, left = Coroutines(), list[str]()
+def test_where_it_waits_it_is_cancelled_and_its_end_may_take_steps(coroutines: Coroutines) -> None:
+    left: list[str] = []
 
     async def job() -> None:
         def strike() -> None:
@@ -34,9 +43,7 @@ def test_where_it_waits_it_is_cancelled_and_its_end_may_take_steps() -> None:
     assert coroutines.why() is TimeLimit
 
 
-def test_in_its_own_code_the_caller_raises_it_also_inside_a_task_group() -> None:
-    coroutines = Coroutines()
-
+def test_in_its_own_code_the_caller_raises_it_also_inside_a_task_group(coroutines: Coroutines) -> None:
     async def job() -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(rest())
@@ -49,9 +56,7 @@ def test_in_its_own_code_the_caller_raises_it_also_inside_a_task_group() -> None
         coroutines.run(job())
 
 
-def test_what_it_catches_it_may_answer_and_its_own_errors_are_its_own() -> None:
-    coroutines = Coroutines()
-
+def test_what_it_catches_it_may_answer_and_its_own_errors_are_its_own(coroutines: Coroutines) -> None:
     async def answers() -> Any:
         asyncio.get_running_loop().call_soon(coroutines.interrupt, CancelRequested("cancelled"))
         try:
@@ -68,8 +73,7 @@ def test_what_it_catches_it_may_answer_and_its_own_errors_are_its_own() -> None:
     assert not coroutines.interrupt(TimeLimit("nothing runs"))
 
 
-def test_a_loop_that_was_left_in_the_middle_is_not_used_again() -> None:
-    coroutines = Coroutines()
+def test_a_loop_that_was_left_in_the_middle_is_not_used_again(coroutines: Coroutines) -> None:
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def job() -> None:
