@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tq.client.cli.dev import sources
+from tq.common.runtime import sources
 from tq.common.runtime.sources import Sources, differences
 
 
