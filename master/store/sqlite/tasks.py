@@ -38,7 +38,7 @@ class SqliteTasks(SqliteLeases):
         full: list[tuple[Any, ...]] = []
         arrays: list[NewArray] = []
         for group in groups:
-            # The only place at which a task comes to be: whatever made it, the table of lifecycle.py decides.
+            # The only place at which a task comes to be: whatever made it, the table of common/domain/lifecycle.py decides.
             if group.state not in self._beginnings:
                 raise ValueError(
                     f"no task may begin as {StateNumber(group.state)}: see the table of lifecycle.py"
