@@ -37,6 +37,7 @@ PERIOD_SECONDS: Final = 2.0
 KEYS: Final = ("a", "b", "c")
 ONCE, REPLACED, COOLED = "once", "replaced", "cooled"
 NAMES: Final = ("acme", "beta", "corp")  # of tenants
+UNSURE: Final = frozenset({"expires", "needs", "where"})  # with these no worker may take what is ready
 SCHEDULED, RUNNING = int(StateNumber.SCHEDULED), int(StateNumber.RUNNING)
 WAITING: Final = (
     "SELECT id FROM tasks JOIN routes USING (route) LEFT JOIN queues ON name = queue"
@@ -206,6 +207,6 @@ class CrowdLaws:
         found: dict[str, set[bytes]] = {}
         for id in ids:
             spec = self._specs.get(id)
-            if spec is not None and spec.tenant and "expires" not in spec.options:
+            if spec is not None and spec.tenant and not UNSURE & spec.options.keys():
                 found.setdefault(spec.tenant, set()).add(id)
         return found
