@@ -21,6 +21,7 @@ from .interface.store import Picture, Store
 from .interface.tasks import (
     EndedAttempt,
     Expired,
+    LaneOrder,
     Leased,
     NamedTask,
     NewArray,
@@ -85,8 +86,9 @@ class RecordingStore:
         rooms: Mapping[int, int] = {},
         least: int | None = None,
         named: Sequence[NamedTask] = (),
+        orders: Mapping[int, LaneOrder] = {},
     ) -> list[Leased | LeasedSlice]:
-        rows = self._store.lease(routes, limit, bytes_max, lease, worker, now, rooms, least, named)
+        rows = self._store.lease(routes, limit, bytes_max, lease, worker, now, rooms, least, named, orders)
         self._given(rows, Want(limit, lease, worker))
         return rows
 
