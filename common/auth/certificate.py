@@ -36,6 +36,7 @@ def ensure_certificate(directory: Path) -> tuple[Path, Path]:
             "--new-certificate: then every join token must be made again"
         )
     key_pem, certificate_pem = _make_apart()
+    # The key last under its name: a crash in between leaves a part, never a certificate with another key.
     write_private(part, key_pem)
     write_private(certificate, certificate_pem)
     os.replace(part, key)
@@ -105,11 +106,13 @@ def _make_apart() -> tuple[bytes, bytes]:
         try:
             with os.fdopen(sender, "wb") as pipe:
                 pipe.writelines(_make())
+            # Not ``sys.exit``: this copy of the master must run none of its cleanup.
             os._exit(0)
         finally:
             os._exit(1)  # whatever it was: the parent makes them itself, and sees it
     os.close(sender)
     with os.fdopen(receiver, "rb") as pipe:
+        # Before the wait: a child whose pipe is full would never end.
         made = pipe.read()
     _, status = os.waitpid(child, 0)
     key_pem, begin, rest = made.partition(b"-----BEGIN CERTIFICATE-----")

@@ -88,6 +88,7 @@ class CallerConnection(asyncio.Protocol):
                 _, connection = await loop.create_connection(
                     lambda: cls(address, credential, role, node, own_ca), address.host, address.port
                 )
+                # Shielded: the timeout must end this wait, not the future that ``_end`` completes.
                 await asyncio.shield(connection._admitted)
         except TimeoutError:
             if connection is not None:
@@ -97,6 +98,7 @@ class CallerConnection(asyncio.Protocol):
                 "and does no firewall stand between?"
             ) from None
         except OSError as error:
+            # Unreachable is an OSError, too, and has its sentence already.
             if isinstance(error, TqError):
                 raise
             raise Unreachable(
@@ -117,6 +119,7 @@ class CallerConnection(asyncio.Protocol):
         call_id, frame = self._caller.call(target, method, args, kwargs, child)
         future: asyncio.Future[Any] = self._loop.create_future()
         self._pending[call_id] = future
+        # A caller that cancels its future has the master spared the answer.
         future.add_done_callback(lambda done: self._forget(call_id, done))
         self._wire.queue(frame)
         return future
@@ -131,6 +134,7 @@ class CallerConnection(asyncio.Protocol):
         if not self.is_closed:
             if self._caller is not None and not self._wire.tls.broken:
                 self._wire.queue(goodbye(reason))
+                # In this turn: the socket is closed before the next one.
                 self._wire.send_queued()
             self._end(Unreachable(reason or "closed on this side"))
 
@@ -160,11 +164,13 @@ class CallerConnection(asyncio.Protocol):
             return
         try:
             plaintext = self._wire.receive(data)
+            # Only now is the certificate known that the proof is bound to.
             if self._handshake is None and self._wire.tls.established:
                 self._say_hello()
             if plaintext:
                 for kind, body in self._frames.feed(plaintext):
                     self._understand(kind, body)
+            # After the frames: a master that refuses says why before it closes.
             if self._wire.tls.eof:
                 self._end(Unreachable("the master closed the connection"))
         except TqError as error:
@@ -207,11 +213,13 @@ class CallerConnection(asyncio.Protocol):
             raise from_wire(unpack(body))
         elif self._handshake is None:
             raise ProtocolError("the master spoke before it was greeted")
+        # Once: a second challenge would have the key prove another text.
         elif kind == Kind.CHALLENGE and self._task is None:
             self._task = self._loop.create_task(self._prove(self._handshake, bytes(body)))
         elif kind == Kind.WELCOME:
             self.welcome = self._handshake.on_welcome(bytes(body))
             if self._memory is not None:
+                # Only now: before WELCOME anyone could have had its certificate remembered.
                 self._memory.keep(self.welcome.cluster_id, self._wire.tls.peer_certificate or b"")
             self._caller = Caller(self.welcome.frame_bytes_max)
             self._frames.frame_bytes_max = self.welcome.frame_bytes_max
@@ -263,8 +271,10 @@ class CallerConnection(asyncio.Protocol):
                 Unreachable(f"nothing that could be read came from the master for {silent_seconds:.0f} s")
             )
             return
+        # A tenth of tolerance, or a timer that is early by a millisecond would skip a whole beat.
         if now - self._spoke >= every * 0.9 or now - self._wire.received_at >= every * 0.9:
             self._wire.queue(PING)
+        # Sooner than a beat if its silence runs out before.
         self._beat_in(min(every, left))
 
     def _beat_in(self, seconds: float) -> None:

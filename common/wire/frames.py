@@ -111,6 +111,7 @@ class FrameReader:
         self._need = HEADER.size
         while end - position >= HEADER.size and len(frames) < most:
             length, kind = HEADER.unpack_from(data, position)
+            # By the header alone: nothing of a length that a stranger announces is allocated.
             if length > self.frame_bytes_max:
                 raise ProtocolError(
                     f"a frame of {length:,} bytes was announced, the limit here is {self.frame_bytes_max:,}; "
@@ -153,6 +154,7 @@ def unpack(body: bytes | memoryview) -> Any:
             body,
             raw=False,
             use_list=True,
+            # Keys of other kinds could be made to collide, or be unhashable.
             strict_map_key=True,
             ext_hook=_refuse_ext,
             max_array_len=ENVELOPE_ITEMS_MAX,

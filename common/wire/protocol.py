@@ -116,6 +116,7 @@ class Caller:
         except (OverflowError, TypeError, ValueError) as error:  # 2**70, a class, text with half a character
             raise InvalidArgument(f"{method} cannot be asked of {target[0]} with these: {error}") from error
         frame = encode_frame(kind, body, self.frame_bytes_max)
+        # Only of a call that can be sent: a refused one leaves no gap in what the master sees.
         self._next_call_id += 1
         return call_id, frame
 
@@ -148,6 +149,7 @@ class Answerer:
     def head(self, kind: int, body: memoryview) -> Request | None:
         """A large call without its content, to be validated before memory is spent on the content: ``args`` and ``kwargs``
         have None for each value. None for a frame that needs no such check; ProtocolError as from ``understand``."""
+        # Small ones cost less to read than to skim.
         if kind not in (Kind.CALL, Kind.RELAYED_CALL) or len(body) < SKIMMED_BYTES_MIN:
             return None
         skimmed = Skimmed(body)
@@ -168,6 +170,7 @@ class Answerer:
     def understand(self, kind: int, body: memoryview) -> Request | Child | Abandoned | Ping | Goodbye:
         """The event in a frame; ProtocolError for anything that is not one of them."""
         if kind in (Kind.CALL, Kind.RELAYED_CALL):
+            # Before it is unpacked: a few bytes may announce a million elements.
             check_elements(body)
             return self._call(kind, unpack(body), len(body))
         if kind == Kind.CHILD:

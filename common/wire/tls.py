@@ -97,6 +97,7 @@ class TlsPipe:
             self._incoming,
             self._outgoing,
             server_side=server_side,
+            # Without a CA no name is sent: it would be checked by no one and be read by all on the way.
             server_hostname=None if server_side or not context.check_hostname else server_hostname,
         )
         self._encrypted: list[bytes] = []  # of a long message, on its way to take_output
@@ -132,6 +133,7 @@ class TlsPipe:
         self._incoming.write(ciphertext)
         if not self.established:
             self._shake_hands()
+            # More bytes are needed: nothing was decrypted yet.
             if not self.established:
                 return b""
         return self._read()
@@ -169,6 +171,7 @@ class TlsPipe:
             raise ProtocolError(
                 f"no TLS with this peer: {_reason(error)}; is it a tq-master's port?"
             ) from None
+        # Another service with TLS at this port: better a sentence than a garbled first frame.
         if self._ssl.selected_alpn_protocol() != ALPN:
             raise ProtocolError(f"the peer speaks TLS but not {ALPN}; is it a tq-master's port?")
         self.established = True
@@ -187,6 +190,7 @@ class TlsPipe:
         except ssl.SSLError as error:
             # The peer speaks TLS, so it is worth another try.
             raise Unreachable(f"TLS broke: {_reason(error)}") from None
+        # Mostly one: no copy of it.
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

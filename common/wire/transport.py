@@ -52,6 +52,7 @@ class SecureTransport:
         """Decrypt. Answers of TLS itself are sent at once. Raises a TqError when TLS cannot go on; ``write`` then sends the
         alert that says so."""
         plaintext = self.tls.receive(data)
+        # Before the plaintext is acted on: a handshake goes on by what TLS itself answers.
         self.write()
         if plaintext:
             self.received_at = self._loop.time()
@@ -111,6 +112,7 @@ class SecureTransport:
 
     def close(self, *, abort: bool = False, unsent_bytes_max: int | None = None) -> bool:
         """Close. What is unsent is still sent, unless it is more than ``unsent_bytes_max``. False: it was not open."""
+        # First: what is called below must find it closed.
         tcp, self._tcp = self._tcp, None
         self._owner = None
         if tcp is None:

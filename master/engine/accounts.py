@@ -199,6 +199,7 @@ class Account:
 
     def __init__(self, total: Account | None = None, *, is_shared: bool = False) -> None:
         self.total, self.is_shared = total, is_shared
+        # A list by number and not a dict: this is touched by every call.
         self.held = [0] * len(Resource)
         self.bytes = 0  # of memory, by weight
         self.traffic = Traffic()
@@ -208,6 +209,7 @@ class Account:
         limit, total = LIMITS[what], self.total
         size = count * limit.weight
         if total is not None:
+            # All first: then nothing was taken from the key when the total refuses.
             if total.held[what] + count > limit.all or total.bytes + size > ALL_BYTES_MAX:
                 raise total.refusal(what, count)
             if not self.is_shared and (

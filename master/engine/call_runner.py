@@ -47,8 +47,10 @@ class CallRunner:
             and not self._is_full()
         ):
             call = self._inbox.pop()
+            # Closed, or abandoned by its caller, while it was in the inbox.
             if not call.session.open or call.call_id not in call.session.calls:
                 continue
+            # Before it runs: if it fails with the store, it has to get that error, too.
             transaction.add(call)
             size += call.size_bytes
             self._run(call, now)

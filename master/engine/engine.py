@@ -91,6 +91,7 @@ class Engine:
         self.timeline.load()
         self.now = self.timeline.start(now)
         self._load()
+        # Loading only reads, and a transaction that is left open would hold the store's lock.
         self.store.rollback()
 
     # what the shell brings
@@ -108,6 +109,7 @@ class Engine:
         """A session's call: ``run`` is performed in the next transaction. ``rows``: how many ids, tasks or reports it names.
         ``reads``: it changes nothing, even if it fails. Raises QuotaExceeded."""
         call = Call(session, call_id, run, self._replies, size_bytes, rows, reads=reads)
+        # First: it may refuse the call, which then must not be in the inbox.
         session.expect(call)
         self._inbox.add(call)
 
@@ -134,6 +136,7 @@ class Engine:
             return False
         if self._has_other_work():
             return True
+        # In trouble what is left over waits for the chore that gives out tasks.
         return self.trouble.since is None and self._parts.have_more()
 
     def _has_other_work(self) -> bool:
@@ -155,8 +158,10 @@ class Engine:
     def run(self, now: Now) -> Transaction:
         """Perform what is in the inbox and what is due. The shell commits, then says how that went."""
         self.now = now = self.timeline.look(now)
+        # Also of a transaction that is refused: shares of the last one must not be left.
         self._parts.begin()
         transaction = Transaction(next(self._numbers))
+        # Memory only: done even while the store fails.
         self._jobs.take_notes(self._report_bug)
         self._stalls.look(now)
         try:
@@ -168,11 +173,13 @@ class Engine:
             self._fail(transaction, error)
         except Exception as error:  # a bug, or no memory: nothing of this transaction is to be trusted
             self._fail(transaction, StoreError(self._report_bug(error)))
+        # The list itself is emptied: every call holds a reference to it.
         transaction.replies, self._replies[:] = list(self._replies), []
         return transaction
 
     def _transact(self, transaction: Transaction, now: Now) -> None:
         if self._reloading.error is not None:
+            # Before anything is performed: memory may be of a transaction that is lost.
             self._reloading.read()
         readers = [] if self.trouble.since is None else readers_among(self._inbox)[:BATCH_CALLS_MAX]
         writes = self._has_other_work() or len(readers) < len(self._inbox)
@@ -212,6 +219,7 @@ class Engine:
     def _settle(self, now: Now, turn: Turn) -> None:
         """What its calls and chores came to is written."""
         if turn is Turn.ALL:
+            # Before it is settled: what is given out is written in this transaction.
             self._parts.give_out(now)
         self._parts.settle(now)
         self.timeline.keep(now)
@@ -226,12 +234,14 @@ class Engine:
         self._jobs.committed()
         if transaction.chore is not None and not transaction.failed:
             self.trouble.succeeded(transaction.chore, self.now)
+        # After the parts have noted that it is durable, and before connections are closed that wait for one.
         transaction.send_answers()
         self.sessions.disconnect_due()
 
     def commit_failed(self, transaction: Transaction, error: StoreError) -> None:
         """It is not known what reached the disk: the callers get an error that says so, and memory is loaded again."""
         self._fail(transaction, error)
+        # Answers of both kinds were about to leave: each call is refused once.
         transaction.replies = list(dict.fromkeys([*transaction.replies, *self._replies]))
         self._replies.clear()
         self.committed(transaction)
@@ -263,6 +273,7 @@ class Engine:
         for session in touched:
             if self._parts.must_reconnect(session):
                 self.sessions.have_reconnect(session)
+        # Last: it reads the store, and may fail in its turn.
         self._reloading.after(error, self.now)
         self._refuse_all()
 

@@ -43,6 +43,7 @@ class _Ranges(Generic[V]):
             return index
         if self.stops[index] > at:
             self.starts.insert(index + 1, at)
+            # Inserted in front: what was one range ends here, and goes on behind it.
             self.stops.insert(index, at)
             self.values.insert(index, _copy(self.values[index]))
         return index + 1
@@ -58,6 +59,7 @@ class _Ranges(Generic[V]):
         ]
         joined: list[tuple[int, int, V]] = []
         for start, stop, value in around:
+            # By identity: a dict of watchers may grow at one range alone, though both are equal now.
             if joined and joined[-1][1] == start and joined[-1][2] is value:
                 joined[-1] = joined[-1][0], stop, value
             else:
@@ -90,6 +92,7 @@ class _Ranges(Generic[V]):
 
 
 def _copy(value: V) -> V:
+    # Both parts of a range are changed by themselves from now on.
     return cast(V, value.copy()) if isinstance(value, dict) else value
 
 
@@ -138,6 +141,7 @@ class IdRanges(Generic[V]):
                 if pieces:
                     ranges.put(first, last, [])
             self._count -= sum(stop - start for start, stop, _ in pieces)
+            # An empty block would be memory that is never given back.
             if not ranges.starts:
                 del self._blocks[block]
             taken += [(_run(block, start, stop), value) for start, stop, value in pieces]

@@ -108,11 +108,13 @@ class LongCalls(Part):
         """The answer to a call, at most ``most`` items of it in a transaction. Without a call they are done all the same.
         ``owner``: in place of what was begun for the same one. ``grows``: ``do`` adds to ``items``. Raises QuotaExceeded."""
         line = None if call is None else call.session.account
+        # Behind what its key has asked for before: the order of its calls is kept.
         is_first = not any(other.line is line and not other.is_done for other in self._waiting)
         if call is not None and is_first and not grows:
             if len(items) * SHORT <= most:
                 return do(items, now)
             if len(items) <= self._share * most + ROUNDING:
+                # Done at once, but on the share of this transaction: many such calls together are a long one, too.
                 self._share -= len(items) / most
                 return do(items, now)
         one = LongCall(items=items, do=do, most=most, line=line, owner=owner)
@@ -120,9 +122,10 @@ class LongCalls(Part):
             assert isinstance(items, list)  # noqa: S101 - by its caller
             one.growing, one.durable_items = items, len(items)
         if call is not None:
+            # It may be refused here, before anything of it is done.
             call.hold(len(items) * ITEM_BYTES)
             one.call, call.abandon = call, one.leave
-        if owner is not None:
+        if owner is not None:  # of the same owner one with a caller stays: its answer was promised
             self._waiting = [
                 other for other in self._waiting if other.owner != owner or other.call is not None
             ]
@@ -136,6 +139,8 @@ class LongCalls(Part):
         lines: dict[Account | None, list[LongCall]] = {}
         for one in self._waiting:
             lines.setdefault(one.line, []).append(one)
+        # Of n keys the first gets a share of 1/n, the next one 1/(n-1) of what
+        # is left: what one does not use is for the others.
         for others, line in zip(range(len(lines), 0, -1), lines.values(), strict=True):
             self._go_on_with(line, self._share / others, now)
         self._wake(now)

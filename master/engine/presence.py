@@ -95,6 +95,7 @@ class Presence(Part):
         if served:
             self._end_serving(node)
         is_gone = not (node.serves or node.connections)
+        # A node that holds nothing needs no grace: there is nothing to take from it.
         if served or (is_gone and any(holds(node.id) for holds in self._holds)):
             self._is_away(node, now.mono + self._limits.grace_ms)
         self._tidy(node)
@@ -157,9 +158,11 @@ class Presence(Part):
             if absent is not None and absent.lost_at is not None and now.mono >= absent.lost_at:
                 self._lose(absent, now, absent.lost_at)
             return
+        # A list: what is lost leaves it.
         for node in list(self._serving):
             session, until = node.serving, node.last_seen + self._limits.lease_ms
             if session is not None and now.mono >= until:
+                # Its connection looks alive to the kernel, as of a machine that was cut off: it must not serve on.
                 self._close(session, "silent for a whole lease")
                 self._lose(node, now, until)
         if self._serving:
@@ -171,6 +174,7 @@ class Presence(Part):
         self._lost[node] = moment, node.serves
         node.serves, served = False, node.serves
         self._end_serving(node)
+        # A list, so that each part is called, whatever those before it answer.
         are_left = [node_lost(node.id, now) for node_lost in self._node_lost]
         if any(are_left):
             node.serves = served  # only an announcement brings it back

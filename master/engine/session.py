@@ -93,6 +93,7 @@ class Session:
             self.wire,
             verifier=self.verifier,
             role=self.role,
+            # Mixed with the key: a worker cannot take the place of a program of another key by its node.
             node=node_of(self.verifier.key_id, node),
             address=self.address,
             account=self.account,
@@ -219,6 +220,7 @@ class Call:
     def _write(self, value: Any, error: TqError | None) -> None:
         if self._is_final:
             return
+        # Noted once: an answer may be replaced by a refusal while the transaction is under way.
         if self.reply is None:
             self._replies.append(self)
         self.reply, self.frame = (value, error), None

@@ -82,12 +82,14 @@ class PeerSession:
 
     def _request(self, request: Request) -> None:
         session = self.session
+        # Only workers speak for children: a client that names one speaks for itself.
         if request.child is not None and session.role in ALLOWED[Role.WORKER]:
             try:
                 session = self._child(request.child)
             except QuotaExceeded as error:
                 self.send(self._answerer.refuse(request.call_id, error))
                 return
+        # Nothing would say which of two calls with one number an answer is to.
         if request.call_id in session.calls:
             raise ProtocolError(f"call id {request.call_id} is in use")
         self._context.engine.request(session, request)
@@ -147,5 +149,6 @@ class PeerSession:
             role=str(session.role),
             reason=reason,
         )
+        # Children first: what they hold is the worker's to lose as well.
         for one in (*session.children.values(), session):
             (engine.left if orderly else engine.closed)(one)

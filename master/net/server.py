@@ -84,6 +84,7 @@ class MasterServer:
         """Stop accepting, finish the transaction under way, say goodbye. False: that transaction has not ended within
         DRAIN_SECONDS_MAX, because its disk does not answer. Callers repeat to the next master what was not answered."""
         if self._listener is not None:
+            # First: a program that connected now would be sent away at once.
             self._listener.close()
         await self.transactions.drain()
         for connection in list(self.context.connections):
