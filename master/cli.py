@@ -40,6 +40,7 @@ from .net.transactions import DRAIN_SECONDS_MAX
 from .observe.health import MasterVitals
 from .observe.meters import count
 from .observe.metrics import MasterMetrics
+from .observe.page_program import PageProgram
 from .store.cluster_files import StartOptions, key_file
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ async def _serve(
     attendant = Attendant(
         vitals, resources.settings.http, log.event, notifier=notifier, metrics=metrics, on_lag=on_lag
     )
-    stop = asyncio.Event()
+    stop, page = asyncio.Event(), None
     try:
         address = await _listen(server, resources.settings.bind)
         await attendant.open()
@@ -157,6 +158,9 @@ async def _serve(
         freeze_started()
         log.event("master.started", address=str(address), pid=os.getpid())
         attendant.ready()
+        if resources.settings.web is not None:
+            page = PageProgram(resources.settings.web, address, log.event)
+            page.start()
         await stop.wait()
         log.event("master.draining")
         vitals.draining = True
@@ -167,6 +171,8 @@ async def _serve(
         if not await server.drain():
             _give_up(log, "a transaction has not ended: the disk does not answer")
     finally:
+        if page is not None:
+            await page.end()
         attendant.close()
         server.close()
     stopped()

@@ -32,7 +32,7 @@ class PageSession(ClientSession):
 
     def _answer(self, future: Future[Any], seconds: float) -> Any:
         try:
-            return future.result(patience(self, seconds))
+            return future.result(answer_seconds(self, seconds))
         except TimeoutError:
             if future.done():
                 raise
@@ -40,7 +40,7 @@ class PageSession(ClientSession):
             raise Unreachable(f"the master at {self.url} does not answer") from None
 
 
-def patience(session: ClientSession, seconds: float) -> float:
+def answer_seconds(session: ClientSession, seconds: float) -> float:
     """How long an answer is waited for: not at all once the master is known to be away."""
     return 0.01 if session.known_cluster is not None and session.away_seconds > GONE_SECONDS else seconds
 

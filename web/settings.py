@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from ..common.errors import InvalidArgument
-from ..common.wire.address import Address, is_loopback, parse_address
+from ..common.wire.address import WEB_PORT, Address, is_loopback, parse_address
 
-DEFAULT_BIND: Final = "127.0.0.1:15672"
-DEFAULT_PORT: Final = 15672  # where people look for such a page: RabbitMQ's stands there
+DEFAULT_BIND: Final = f"127.0.0.1:{WEB_PORT}"
 LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -54,7 +53,7 @@ def page_settings(
     behind_proxy: bool = False,
 ) -> PageSettings:
     """Raises InvalidArgument for what would be unsafe."""
-    address = parse_address(bind, listen=True, default_port=DEFAULT_PORT)
+    address = parse_address(bind, listen=True, default_port=WEB_PORT)
     if (certificate is None) != (key is None):
         raise InvalidArgument("--tls-cert and --tls-key go together: the certificate chain and its key")
     is_local = bool(address.host) and is_loopback(address.host)

@@ -20,7 +20,7 @@ from ..client.app import App
 from ..common.contract.observe import MASTER
 from ..common.domain.model import State
 from ..common.errors import TqError
-from .connecting import ANSWER_SECONDS, is_final, patience
+from .connecting import ANSWER_SECONDS, answer_seconds, is_final
 
 LOOK_SECONDS: Final = 2.0
 UNSEEN_LOOK_SECONDS: Final = 10.0  # while no page is open and the master is there
@@ -64,7 +64,7 @@ class Watcher:
         self._task = asyncio.create_task(self._run(), name="tq-web watcher")
 
     def end(self) -> None:
-        """Called in any thread. Whoever waits for something new is woken: the log-in is over."""
+        """Called in any thread. What waits for something new is woken: the log-in is over."""
         self._soon(self._end)
 
     def _end(self) -> None:
@@ -113,7 +113,7 @@ class Watcher:
     async def look(self) -> None:
         try:
             call = self._app.acall((MASTER.name,), "snapshot")
-            seconds = patience(self._app.session, ANSWER_SECONDS)
+            seconds = answer_seconds(self._app.session, ANSWER_SECONDS)
             self.looked(await asyncio.wait_for(call, seconds), time.time())
         except (TqError, TimeoutError) as error:
             self.lost(time.time())

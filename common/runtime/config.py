@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from ..domain.naming import ALLOW_HTTP, ALLOW_SHELL, APPLY, HTTP_PRIVATE, needs_switch
 from ..errors import ConfigError, TqError
 from ..values.brief import brief
-from ..wire.address import DEFAULT_PORT, Address
+from ..wire.address import DEFAULT_PORT, Address, is_loopback
 from ..wire.frames import FRAME_BYTES_MAX
 from .guessing import nearest
 from .pool_spec import GEVENT, PROCESS, PoolSpec
@@ -53,6 +53,7 @@ class MasterSettings:
     results_bytes_max: int = 10 * 1024**3
     frame_bytes_max: int = FRAME_BYTES_MAX
     http: Address | None = None
+    web: Address | None = None
     log_format: str = "text"
     log_level: str = "info"
     authkey_file: Path | None = None
@@ -67,6 +68,12 @@ class MasterSettings:
             found.append((("lease_seconds", "heartbeat_seconds"), remedy))
         if self.grace_seconds > self.lease_seconds:
             found.append((("grace_seconds", "lease_seconds"), "must not be longer than lease_seconds"))
+        if self.web is not None and not (self.web.host and is_loopback(self.web.host)):
+            remedy = (
+                "is an address that others can reach, and a master's page has no TLS: give one of this machine, such as "
+                "127.0.0.1:15672; for others start it by itself: tq web --bind … --tls-cert … --tls-key …"
+            )
+            found.append((("web",), remedy))
         return found
 
 

@@ -38,6 +38,8 @@ SENTENCES: Final[dict[str, str]] = {
     "server.full": "no file descriptors are left for more connections; raise the limit of open files (ulimit -n)",
     "http.started": "health and metrics are served",
     "http.public": "anyone who reaches this address can read health and metrics; bind to loopback to prevent that",
+    "page.started": "the page of this master: open it in a browser and log in with a key",
+    "page.ended": "the page does not run; it is started again and again, which is reported once. The master goes on",
     "store.failed": "the store failed; the calls of this transaction are answered with the error, and none is kept",
     "store.full": "the disk is full: nothing new is accepted, what was accepted goes on; free some space, or purge what is not needed",
     "store.has_room": "there is room on the disk again; everything is accepted",

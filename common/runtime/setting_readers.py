@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
-from ..wire.address import HTTP_PORT, Address, parse_address
+from ..wire.address import HTTP_PORT, WEB_PORT, Address, parse_address
 from ..wire.frames import FRAME_BYTES_MAX
 from .pool_spec import PoolSpec, parse_pools, parse_range
 
@@ -209,6 +209,12 @@ def _http(value: Any) -> Address:
     return parse_address(value, listen=True, default_port=HTTP_PORT)
 
 
+def _web(value: Any) -> Address:
+    if not isinstance(value, str) or value.strip().isdigit():
+        raise ValueError(f"host:port, e.g. 127.0.0.1:{WEB_PORT}")
+    return parse_address(value, listen=True, default_port=WEB_PORT)
+
+
 READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "bind": _listening,
     "data": _path,
@@ -221,6 +227,7 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "results_bytes_max": _bytes,
     "frame_bytes_max": _whole(FRAME_BYTES_MAX, 1024**3),
     "http": _http,
+    "web": _web,
     "log_format": _choice("text", "json"),
     "log_level": _choice("debug", "info", "warning", "error"),
     "authkey_file": _path,

@@ -10,6 +10,7 @@ from ..values.brief import brief
 
 DEFAULT_PORT: Final = 5000
 HTTP_PORT: Final = 5002  # of health and metrics, when they are asked for
+WEB_PORT: Final = 15672  # of the page, where people look for one: RabbitMQ's stands there
 
 
 class Address(NamedTuple):

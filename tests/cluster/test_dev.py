@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from .page_client import Browser
 from .programs import clean_environment, command, eventually, run_program
 
 JOBS = """
@@ -47,10 +49,12 @@ OTHER = ("x + 1", "x + 100")
 class Dev:
     """One ``tq dev``, and what it has shown."""
 
-    def __init__(self, home: Path, *arguments: object, environment: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, home: Path, *arguments: object, environment: Mapping[str, str] = {}, page: str = "--no-page"
+    ) -> None:
         self.home = home
         self._process = subprocess.Popen(
-            [*command("tq"), "dev", *map(str, arguments)],
+            [*command("tq"), "dev", page, *map(str, arguments)],
             cwd=home,
             env=clean_environment(home, environment),
             stdin=subprocess.DEVNULL,
@@ -121,8 +125,8 @@ def jobs(home: Path) -> Path:
 def make_dev(home: Path, jobs: Path) -> Iterator[MakeDev]:
     made: list[Dev] = []
 
-    def make(*arguments: object, ready: bool = True, environment: Mapping[str, str] = {}) -> Dev:
-        made.append(Dev(home, *(arguments or ("jobs.py", "--slots", 1)), environment=environment))
+    def make(*arguments: object, ready: bool = True, environment: Mapping[str, str] = {}, **more: str) -> Dev:
+        made.append(Dev(home, *(arguments or ("jobs.py", "--slots", 1)), environment=environment, **more))
         if ready:
             made[-1].shows("Ctrl-C")
         return made[-1]
@@ -333,3 +337,15 @@ def test_a_file_that_is_not_there_is_reported_before_anything_starts(home: Path)
     done = run_program("tq", "dev", "absent.py", home=home)
     assert (done.returncode, os.listdir(home)) == (2, [])
     assert "there is no file absent.py" in done.stderr
+
+
+def test_the_page_is_there_with_a_link_that_logs_in_and_ends_with_the_rest(make_dev: MakeDev) -> None:
+    dev = make_dev(page="--page")
+    dev.shows("/open#")
+    url, _, word = re.findall(r"(http://\S+)(/open#)(\S+)", dev.text)[0]
+    browser = Browser(url)
+    assert browser.post("/open", {"word": word}).status == 303
+    assert "jobs:answer" in browser.get("/workers?format=json").text
+    dev.signal(signal.SIGINT)
+    assert dev.wait() == 0
+    dev.leaves_nothing()

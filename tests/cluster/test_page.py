@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import pytest
 import tq
 from tq.web.pacing import TRIES_FREE_MAX
@@ -318,6 +319,25 @@ def test_the_page_survives_the_master_and_says_that_it_is_away(
         assert "Traceback" not in program.log
     finally:
         program.end()
+
+
+def test_a_master_starts_its_page_again_and_is_not_outlived_by_it(master_factory: MasterFactory) -> None:
+    master: Master = master_factory("--web", "127.0.0.1:0")
+
+    def pages() -> list[psutil.Process]:
+        return [one for one in psutil.Process(master.pid).children() if "tq.client.cli" in one.cmdline()]
+
+    assert eventually(lambda: master.log.count("page.started") == 1)
+    url = re.findall(r"page.started .* address=(\S+)", master.log)[0]
+    assert Browser(url).log_in(master.key("admin")).status == 303
+    (first,) = pages()
+    assert master.authkey not in first.environ().values()
+    first.kill()
+    assert eventually(lambda: master.log.count("page.started") == 2)
+    assert master.log.count("page.ended") == 1
+    (second,) = pages()
+    master.kill()
+    second.wait(10)
 
 
 def test_a_port_that_is_taken_an_unsafe_address_and_no_master_are_said_in_words(

@@ -125,7 +125,6 @@ def test_who_waits_is_woken_by_the_end_of_the_log_in() -> None:
         app: Any = Looks()
         watcher = Watcher(app)
         watcher.start()
-        await asyncio.sleep(0.01)
         waiting = asyncio.create_task(watcher.changed(5.0))
         await asyncio.sleep(0)
         await asyncio.to_thread(watcher.end)

@@ -16,8 +16,9 @@ from ....common.errors import ConfigError
 @click.option(
     "--port", type=click.IntRange(1, 65535), metavar="N", help="The master's port.  [5000, else a free one]"
 )
+@click.option("--page/--no-page", default=True, help="The page in a browser, if tq[web] is there.  [yes]")
 @click.option("--fresh", is_flag=True, help="Forget the tasks and keys of earlier runs here.")
-def dev(modules: tuple[str, ...], slots: int | None, port: int | None, fresh: bool) -> None:
+def dev(modules: tuple[str, ...], slots: int | None, port: int | None, page: bool, fresh: bool) -> None:
     """Master, worker and code reload in one terminal.
 
     Programs started in this directory find it automatically, through ./.tq. When a .py file below it changes,
@@ -34,4 +35,4 @@ def dev(modules: tuple[str, ...], slots: int | None, port: int | None, fresh: bo
             raise ConfigError(f"there is no file {name}; write it first, or name another: tq dev jobs.py")
     from .session import start
 
-    sys.exit(start(modules, slots, port, fresh=fresh))
+    sys.exit(start(modules, slots, port, fresh=fresh, with_page=page))

@@ -28,6 +28,7 @@ from ....common.runtime.sources import Sources, differences
 from ....common.version import VERSION
 from ....common.wire.address import DEFAULT_PORT
 from .home import StateDirectory
+from .page import DevPage
 from .ports import free_port
 from .process import Process
 from .screen import DevScreen
@@ -57,6 +58,7 @@ NOT_INHERITED: Final = frozenset(
         "CLIENT_CA_FILE",
         "DURABILITY",
         "HTTP",
+        "WEB",
         "LOG_FORMAT",
         "LOG_LEVEL",
         "SLOTS",
@@ -66,7 +68,12 @@ NOT_INHERITED: Final = frozenset(
 
 class DevSession:
     def __init__(
-        self, home: StateDirectory, screen: DevScreen, modules: Sequence[str], slots: int | None
+        self,
+        home: StateDirectory,
+        screen: DevScreen,
+        modules: Sequence[str],
+        slots: int | None,
+        page: DevPage | None,
     ) -> None:
         self._home, self._screen, self._modules, self._slots = home, screen, modules, slots
         files = [Path(one) for one in modules if one.endswith(".py")]
@@ -75,6 +82,7 @@ class DevSession:
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._master: Process | None = None
         self._worker: Process | None = None
+        self._page = page
         self._url = ""
         self._serving = False
         self._welcomed = False  # the banner was shown
@@ -111,6 +119,8 @@ class DevSession:
     async def _work(self, port: int | None) -> None:
         await self._start_first_master(port)
         await self._start_worker()
+        if self._page is not None:
+            await self._page.start(self._url, _environment())
         while True:
             began = time.monotonic()
             changed = await self._look()
@@ -128,6 +138,8 @@ class DevSession:
 
     async def _finish(self) -> None:
         self._home.withdraw()
+        if self._page is not None:
+            await self._page.end(self._hurry)
         if self._worker is not None:
             if not self._worker.ended.done():
                 self._screen.say("dev", "finishing running tasks; Ctrl-C again ends them at once")
@@ -334,7 +346,9 @@ def _death(status: int) -> str:
     return f"was killed by signal {-status}"
 
 
-def start(modules: Sequence[str], slots: int | None, port: int | None, *, fresh: bool) -> int:
+def start(
+    modules: Sequence[str], slots: int | None, port: int | None, *, fresh: bool, with_page: bool
+) -> int:
     """Run here until stopped; the exit status."""
     folder = Path.cwd()
     with StateDirectory(folder) as home:
@@ -343,7 +357,8 @@ def start(modules: Sequence[str], slots: int | None, port: int | None, *, fresh:
             screen.say("dev", "the earlier state in ./.tq was deleted")
 
         async def main() -> int:
-            return await DevSession(home, screen, modules, slots).run(port)
+            page = DevPage(home, lambda text: screen.say("dev", text)) if with_page else None
+            return await DevSession(home, screen, modules, slots, page).run(port)
 
         with asyncio.Runner() as runner:
             return runner.run(main())

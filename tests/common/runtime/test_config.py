@@ -196,7 +196,7 @@ def test_settings_cannot_be_changed_once_in_force(kind: type) -> None:
 
 def test_there_are_few_settings_in_all() -> None:
     names = {one.name for kind in (MasterSettings, WorkerSettings) for one in dataclasses.fields(kind)}
-    assert len(names) <= 40
+    assert len(names) <= 41
 
 
 @pytest.mark.parametrize(("given", "meant"), [("true", True), ("True", True), ("false", False)])
@@ -273,3 +273,10 @@ def test_a_range_of_processes_is_a_setting_or_stands_in_the_pool_and_not_in_both
             worker(autoscale=wrong)
     with pytest.raises(ConfigError, match=r"say it in the pool: process:2-8"):
         worker(autoscale="2,8", pools=["async:50"])
+
+
+def test_the_page_of_a_master_is_for_this_machine() -> None:
+    assert master(web="127.0.0.1").web == ("127.0.0.1", 15672)
+    for public in ("10.0.0.5:80", "192.168.0.1", ":15672"):
+        with pytest.raises(ConfigError, match="others can reach"):
+            master(web=public)

@@ -1,0 +1,5 @@
+"""``python -m tq.client.cli``: what ``tq`` is, for programs of this package that start it."""
+
+from . import main
+
+main()
