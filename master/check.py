@@ -55,6 +55,7 @@ def check(
     start: StartOptions = DEFAULT_START,
 ) -> Checkup:
     found = Checkup()
+    # A master that runs here has its ports bound, which is not a fault of the settings.
     running = holder(settings.data)
     if running is None:
         found.port("address", settings.bind, why_not_listening)
@@ -132,6 +133,7 @@ def _check_store(found: Checkup, settings: MasterSettings, start: StartOptions, 
     file, newest = settings.data / STORE_FILE, _schema_version()
     try:
         with file.open("rb") as store:
+            # The header alone, without SQLite: opening it would take locks, and could change the file.
             header = store.read(VERSION_OFFSET + 4)
     except FileNotFoundError:
         if start.new_store or not traces(settings.data, log=True):

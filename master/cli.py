@@ -100,6 +100,7 @@ def main(
     `tq-master check` with the same options looks at everything and starts nothing; `tq-master compact`
     makes its store small.
     """
+    # First: from here on the process may hold a key.
     hide_process()
     notifier = Notifier()
     try:
@@ -154,7 +155,9 @@ async def _serve(
         if gateway is not None and gateway_options is not None:
             await gateway.listen(gateway_options.address)
         stopped = _handle_signals(stop, log)
+        # After the port is bound: a script that waits for this line may connect.
         write_line(_banner(resources, address, with_authkey))
+        # What was made until now lives as long as the process: the collector need not look at it again.
         freeze_started()
         log.event("master.started", address=str(address), pid=os.getpid())
         attendant.ready()
@@ -167,6 +170,7 @@ async def _serve(
         attendant.ending()
         if gateway is not None:
             gateway.close()
+        # Before the drain, which may wait for a disk without end.
         _end_at_latest(log)
         if not await server.drain():
             _give_up(log, "a transaction has not ended: the disk does not answer")
@@ -174,6 +178,7 @@ async def _serve(
         if page is not None:
             await page.end()
         attendant.close()
+        # In any case: threads and descriptors are given back also when listening failed.
         server.close()
     stopped()
     log.event("master.stopped")

@@ -131,6 +131,7 @@ def make_registry(
 
 def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     store, presence, agenda = core.store, core.presence, core.agenda
+    # Shared by what hands out and by what takes back: one count of what is free.
     placements = Placements()
     limits = NamedLimits(store, core.timeline, core.report)
     tenants = SetTenants(store)
@@ -165,6 +166,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     quotas = consulted.quotas = KeyQuotas(store, routes, keyring.quota_of)
     keyring.use_of = quotas.use
     full_queues = FullQueues(store, routes, dispatch, leases.running, subscriptions, quotas)
+    # Submits of a transaction are written late and together; whatever reads the store has them written first.
     store.before_looks(lambda: dispatch.settle(core.timeline.now))
     numbers = PutNumbers(store.items, agenda)
     items = Items(store, presence, agenda, numbers, is_paused=routes.is_paused, deleted=origins.queue_deleted)
@@ -175,6 +177,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     orders, last_failures = Orders(membership, leases), LastFailures()
     made_by_time = _schedules(core, routes, dispatch, completion, keyring)
     flows, *at_their_ends = _flows(core, routes, dispatch, completion, keyring)
+    # Set here and not handed in: they are made of parts that consult them.
     consulted.needs, consulted.becomings = dependencies, becomings
     consulted.flows, consulted.signals, consulted.limits = flows, signals, limits
     consulted.keys = keyring

@@ -62,6 +62,7 @@ class AsyncFlow(FlowBlock):
         await await_lending(waiting, lambda: list(self.handles._ids.runs()))
         shown = await self._ask("show")
         if not self._gives_results(shown):
+            # It asks for the error of the first failed task, and blocks.
             raise await asyncio.to_thread(self._failure, shown)
         handles = await self.ahandles()
         return [one async for one in handles.results(return_exceptions=self._on_error == COLLECT)]

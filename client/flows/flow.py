@@ -106,6 +106,7 @@ class Flow(AsyncFlow):
             )
         made = task.made_by(A_CALLBACK)
         columns, choice = called_back(made), made.choice
+        # A token: the call may be repeated after a lost connection, and makes one callback all the same.
         said = os.urandom(TOKEN_BYTES), kind, choice.queue, task.name, choice.wire
         return said if columns == NO_COLUMNS else (*said, columns.to_wire())
 
@@ -157,6 +158,7 @@ class Flow(AsyncFlow):
         if wait_lending(ends, lambda: list(self.handles._ids.runs()), timeout):
             waiting.result()
         else:
+            # The master need not keep a call that no one waits for.
             waiting.cancel()
             progress = self.progress
             raise TimeoutError(
@@ -170,6 +172,7 @@ class Flow(AsyncFlow):
             )
 
     def _gives_results(self, shown: dict[str, Any]) -> bool:
+        # As the master has it: this program may have found the flow, and not opened it.
         self._on_error = shown["on_error"]
         return shown["state"] == FlowState.SUCCEEDED or (
             shown["state"] == FlowState.FAILED and self._on_error == COLLECT
@@ -198,6 +201,7 @@ class Flow(AsyncFlow):
         """The handles of its tasks, in the order of submission."""
         warn_on_loop("await flow.ahandles()")
         members = Members()
+        # In portions: a flow may have a million tasks.
         while members.took(self.session.ask(FLOWS, "members", self.flow_id, members.place)):
             pass
         return Handles(self.session, members.ids)
@@ -235,4 +239,5 @@ class Flow(AsyncFlow):
             InvalidArgument: It has not ended.
         """
         warn_on_loop("await flow.aretry()")
+        # With the run that is known here: a repeated call then does not begin a second one.
         return progress_of(self.session.ask(FLOWS, "retry", self.flow_id, self.progress.run))

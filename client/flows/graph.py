@@ -124,6 +124,7 @@ class _Places:
         self._firsts = [nodes[place].first for place in self._order]
 
     def of(self, first: int, tasks: int) -> list[int]:
+        # One before: a node that begins earlier may reach into the run.
         begin = max(0, bisect_right(self._firsts, first) - 1)
         found = []
         for at in range(begin, len(self._order)):  # no copy: it is asked for each need
@@ -164,6 +165,7 @@ def _joined(one: GraphNode, two: GraphNode) -> GraphNode | None:
         return None
     needs, each = one.needs, one.each
     if one.needs != two.needs:
+        # Different needs are alike only if each task needs the next one in line, as behind a map.
         if not (_is_each(one) and _is_each(two)):
             return None
         [(first, tasks)], [(following, more)] = one.needs, two.needs
@@ -176,6 +178,7 @@ def _joined(one: GraphNode, two: GraphNode) -> GraphNode | None:
         one,
         tasks=one.tasks + two.tasks,
         states=Counter(one.states) + Counter(two.states),
+        # ``filter(None, …)``: parts that have not started have no time.
         started=min(filter(None, (one.started, two.started)), default=None),
         finished=max(filter(None, (one.finished, two.finished)), default=None),
         needs=needs,
@@ -197,6 +200,7 @@ def _outside(nodes: Sequence[GraphNode]) -> list[GraphNode]:
 def _edges(nodes: Sequence[GraphNode]) -> list[list[int]]:
     places = _Places(nodes)
     return [
+        # Only upwards: nodes that were merged may need parts of themselves.
         sorted({one for run in node.needs for one in places.of(*run) if nodes[one].rank < node.rank})
         for node in nodes
     ]

@@ -95,6 +95,7 @@ class Schedules(AsyncSchedules):
             answer = self._do("list", after, LISTED_AT_ONCE)
             found += map(schedule_of, answer["rows"])
             after = answer["after"]
+        # Pages come in the order of making.
         return sorted(found, key=lambda one: one.name)
 
     def show(self, name: str, history: int = 20) -> Schedule:
@@ -165,6 +166,7 @@ class Schedules(AsyncSchedules):
         Returns:
             The handle of the task.
         """
+        # A token: a call that is repeated after a lost connection makes one task.
         return Handle(self._session, self._do("run_now", name, os.urandom(TOKEN_BYTES)))
 
     def preview(self, name: str, count: int = 20) -> Moments:
@@ -220,6 +222,7 @@ class Schedules(AsyncSchedules):
             raise InvalidArgument(
                 f"{brief(task, 80)} is not a task: give one that @app.task has made, or its name"
             )
+        # A mere word would be found by no worker, and the schedule would make tasks that wait without end.
         if ":" not in task:
             raise InvalidArgument(f"{task!r:.80} is not a task's name; write 'module:function'")
         return Submitter(self._session, Definition(None, task), choose({}))

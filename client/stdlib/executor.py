@@ -83,6 +83,7 @@ class TaskFuture(Future[T]):
     def _condition(self) -> threading.Condition:  # type: ignore[override] # an attribute of every other future
         known = self._asked_for
         if known is None:
+            # Made before the lock is taken: it is held for a moment only.
             made = threading.Condition()
             with _lock:
                 known = self._asked_for
@@ -101,6 +102,7 @@ class TaskFuture(Future[T]):
         return self._state in ENDED
 
     def result(self, timeout: float | None = None) -> T:
+        # The usual end of a loop over many futures: no condition is made for it.
         if self._state == FINISHED and self._exception is None:
             return cast(T, self._result)
         self._await(timeout)

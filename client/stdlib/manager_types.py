@@ -237,6 +237,7 @@ def _as_array(*args: Any) -> tuple[Any, ...]:
     """The elements as numbers, from any iterable; one that is no number of this type is refused here. Bytes are sent unchanged: they
     are the array's machine values."""
     typecode, *rest = args if args else ("",)
+    # Made here: an element that does not fit fails with the error of ``array`` itself.
     if len(rest) == 1 and not isinstance(rest[0], (bytes, str)):
         return typecode, array(typecode, rest[0]).tolist()
     return args

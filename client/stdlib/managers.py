@@ -179,6 +179,7 @@ class BaseManager:
             )
         self._state = ManagerState.SHUTDOWN
         if self._app is not None:
+            # Before the server: its calls must not see a connection that breaks.
             self._app.close()
         self._cluster.stop(self._shutdown_timeout)
 
@@ -225,9 +226,11 @@ class BaseManager:
             create_method: Whether the manager gets a method of this name.
         """
         if "_registry" not in cls.__dict__:
+            # A subclass must not register into the class it inherits from.
             cls._registry = cls._registry.copy()
         _check_proxytype(proxytype)
         known = cls._registry.get(typeid, Registered())
+        # The tutorial registers these two by name alone, for a server that has them.
         theirs = callable or proxytype or exposed or typeid in ("get_task_queue", "get_result_queue")
         cls._registry[typeid] = Registered(
             make=None if theirs else known.make,
@@ -314,6 +317,7 @@ class BaseManager:
             number = errno.EADDRINUSE if " is in use; " in str(error) else None
             words = str(error).replace("with --bind", "in address=").replace("with --data", "with data=")
             raise (OSError(words) if number is None else OSError(number, words)) from error
+        # The one that was bound: 0 asks for any.
         port = parse_address(self._cluster.address).port
         self._address = Address("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104 - compared with
 
@@ -330,6 +334,7 @@ class BaseManager:
         assert self._address is not None  # noqa: S101 - by both who call this
         app = App(url_of(self._address), self._authkey, connect_timeout=CONNECT_SECONDS)
         try:
+            # Connects now: as the standard library's, connect() fails by itself, not at the first use.
             app.call(("get_master",), "info")
         except Rejected as error:
             app.close()

@@ -94,6 +94,7 @@ class Pool:
             )
         cluster = None
         if (
+            # Nothing names a master: not an argument, not a worker around us, not the environment.
             app is None
             and url is None
             and ambient() is None
@@ -104,6 +105,7 @@ class Pool:
         self._app = app or App(url, authkey)
         self._submissions = SubmissionQueue(self._app.session, master_timeout)
         if app is None:
+            # An App of the caller stays open.
             self._submissions.on_end.append(self._app.session.close)
         if cluster is not None:
             cluster.on_end.append(self._submissions.mark_broken)

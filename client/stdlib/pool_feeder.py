@@ -156,8 +156,10 @@ class IterableFeed:
                 self._ended = True
         except Exception as error:
             self._ended = error
+        # Also at an error: what came before it is sent first.
         if self.may_wait:
             chunk = self.take_gathered()
+        # After the items before it: a map gives their results, and then the error.
         if not chunk and isinstance(self._ended, Exception):
             raise self._ended
         return chunk
@@ -202,6 +204,7 @@ class IterableFeed:
             wake = not had_room and self.pace.has_room
         if wake:
             self.wake()
+        # A chunk has ended, and workers wait: what has gathered is better sent small than late.
         if self.leaves_slots_idle:
             self.flush()
 
@@ -276,6 +279,7 @@ class Feeder:
     def close(self) -> None:
         """Accept no more: when everything is sent, the submission queue is closed."""
         self._closed = True
+        # No feed ever began: nothing is left that could be sent.
         if self._thread is None:
             self._submissions.close()
         else:
@@ -323,6 +327,7 @@ class Feeder:
         """The next feed that may continue, in turn; it moves to the end of the queue."""
         for _ in range(len(self._feeds)):
             feed = self._feeds[0]
+            # Round and round: no feed is served twice while another one waits.
             self._feeds.rotate(-1)
             if self._terminated or (feed.keeps_pace and (self._awaited or feed.may_go_on(self._wake))):
                 return feed
@@ -331,6 +336,7 @@ class Feeder:
     def _ask_for_slots(self) -> None:
         """Workers come and go while a long map is sent."""
         now = time.monotonic()
+        # Workers may come and go during a long map.
         if now - self._slots_asked_at >= SLOTS_SECONDS:
             self._slots_asked_at = now
             asked = self._session.start_call(("get_workers",), "list")
@@ -363,6 +369,7 @@ class Feeder:
             # From the user's iterable, or ours: it becomes the last result of this feed.
             feed.result.chunk_failed(feed.sent, error)
             feed.sent += 1
+        # At its end only: a feed that pauses keeps its place among the others.
         self._feeds.remove(feed)
         feed.result.set_length(feed.sent)
 
@@ -384,6 +391,7 @@ class Feeder:
                 )
             except Exception as error:  # an unsendable value
                 if feed.each and items > 1:  # it fails alone
+                    # Each by itself: one value that cannot be sent must not cost its neighbours.
                     for item in chunk:
                         self._send_chunk(feed, [item])
                     return

@@ -77,6 +77,7 @@ class ChunkResult:
     def ended(self, outcome: TaskOutcome) -> None:
         try:
             value = outcome.value(self.task, self._session)
+        # As the exception that the function raised, if its class can be found here.
         except TaskError as error:
             self.give_up(rebuilt(error))
         except Exception as error:
@@ -99,7 +100,9 @@ class ChunkResult:
     def _claim(self) -> bool:
         """Whether the caller may report the result: only the first of the queue's thread and ``give_up`` may."""
         with _lock:
+            # A chunk may be given up while its result arrives: the first one counts.
             claimed, self._claimed = self._claimed, True
+        # Outside the lock: it wakes the feeder, which takes locks of its own.
         if not claimed and self._on_end is not None:
             self._on_end()
         return not claimed
@@ -179,6 +182,7 @@ class AsyncResult:
         )
         try:
             if callback is not None:
+                # Before the event: as in multiprocessing, ``get`` returns after the callback.
                 callback(argument)
         except Exception:
             log.exception("a callback of a pool's result raised")
@@ -199,6 +203,7 @@ class MapResult(AsyncResult):
         super().__init__(submissions, callback, error_callback)
         self._parts: dict[int, list[Any]] = {}
         self._chunks = self._left = chunks
+        # No chunk will ever end it.
         if not chunks:
             self._value = []
             self._finish()
@@ -214,10 +219,12 @@ class MapResult(AsyncResult):
 
     def set_length(self, chunks: int) -> None:
         """Set the real number of chunks: fewer than expected if the iterable raised or shrank."""
+        # The length was a guess as long as the iterable was read: what was counted too many is taken off.
         self._count_ended(self._chunks - chunks)
 
     def abort(self, error: BaseException) -> None:
         """End without the remaining chunks, whose number is unknown."""
+        # The first one: the others mostly have the same cause.
         if self._error is None:
             self._error = error
         self._count_ended(self._left)
@@ -228,6 +235,7 @@ class MapResult(AsyncResult):
             if self._left or not chunks:
                 return
         self._value = [value for index in sorted(self._parts) for value in self._parts[index]]
+        # A result of many megabytes is not kept twice.
         self._parts.clear()
         self._finish()
 
@@ -257,6 +265,7 @@ class IMapIterator:
 
     def __next__(self) -> Any:
         try:
+            # Without the lock: a deque is safe, and this runs for each item.
             item = self._ready.popleft()
         except IndexError:
             return self.next()
@@ -267,6 +276,7 @@ class IMapIterator:
     def next(self, timeout: float | None = None) -> Any:
         """Wait for the next result. Raises multiprocessing.TimeoutError after ``timeout`` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
+        # Another thread iterates, and may wait for long: its wait counts for this timeout.
         if not self._lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
             raise multiprocessing.TimeoutError
         try:
@@ -275,6 +285,7 @@ class IMapIterator:
                     item = self._ready.popleft()
                     break
                 except IndexError:
+                    # After an abort the iterator ends, as a generator does after its exception.
                     if self._begun == self._length or self._is_aborted:
                         raise StopIteration from None
                 self._read_arrivals(deadline)
@@ -288,6 +299,7 @@ class IMapIterator:
         """Wait for an arrival, then read those that are there, up to ARRIVALS_AT_ONCE. Called when nothing is ready."""
         self.taken = self._begun
         if self._wake is not None and self.taken >= self._wake[0]:
+            # Taken off first: waking may register the next one.
             (_, wake), self._wake = self._wake, None
             wake()
         index, part = self._next_arrival(deadline)
@@ -300,12 +312,14 @@ class IMapIterator:
                 self._length = part
             else:
                 self._arrived(index, part)
+            # Only what is there: never waits while something can be yielded.
             if read == ARRIVALS_AT_ONCE or self._arrivals.empty():
                 return
             index, part = self._arrivals.get()
 
     def _next_arrival(self, deadline: float | None) -> tuple[int, Any]:
         with contextlib.suppress(Empty):
+            # First without waiting: a loan of the slot is not begun for what is here.
             return self._arrivals.get_nowait()
         arrived: list[tuple[int, Any]] = []
 

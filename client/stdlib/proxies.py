@@ -86,12 +86,14 @@ class BaseProxy:
         self._was_pickled: list[bool] = []
         if manager is not None and isinstance(token.id, bytes):
             ours = (self._session, token.id, os.getpid(), self._was_pickled)
+            # Not at the exit: the master drops what a program made when its session ends.
             weakref.finalize(self, _drop, *ours).atexit = False
 
     def _callmethod(
         self, methodname: str, args: Sequence[Any] = (), kwds: Mapping[str, Any] | None = None
     ) -> Any:
         """Call an exposed method in the master. Returns its result or a proxy of it; raises what the method raised."""
+        # A slice cannot be sent: it travels as three numbers, and its place says that it was one.
         slices = [at for at, arg in enumerate(args) if isinstance(arg, slice)]
         plain = tuple((arg.start, arg.stop, arg.step) if isinstance(arg, slice) else arg for arg in args)
         call = methodname, encode_call(plain, kwds or {}), slices
@@ -122,6 +124,7 @@ class BaseProxy:
     def __reduce__(self) -> tuple[Any, ...]:
         self._was_pickled.append(True)
         key = master_address_of(self._session).authkey
+        # The class of an AutoProxy is made at run time: pickle would not find it by name.
         auto = getattr(self, "_isauto", False)
         return _rebuild, (
             AutoProxy if auto else type(self),
@@ -200,6 +203,7 @@ class NamespaceProxy(BaseProxy):
     _exposed_ = ("__getattribute__", "__setattr__", "__delattr__")
 
     def __getattr__(self, name: str) -> Any:
+        # Its own attributes, as in the standard library: they are of the proxy and not of the object.
         if name.startswith("_"):
             return object.__getattribute__(self, name)
         return self._callmethod("__getattribute__", (name,))
@@ -403,6 +407,7 @@ def _raised(body: bytes) -> BaseException:
 
 
 def _drop(session: ClientSession, ident: bytes, pid: int, was_pickled: list[bool]) -> None:
+    # A fork copies the proxy, and not the ownership; a pickled one may be in use elsewhere.
     if os.getpid() == pid and not was_pickled:
         # A closed link raises; then the master drops the object by itself, with this node.
         with suppress(TqError, RuntimeError):

@@ -107,6 +107,7 @@ class SubmissionQueue:
         if blobs:
             self._session.part(SessionBlobs).send(blobs)
         id, buffer = receiver.task, self._buffer
+        # Outside the lock: making the first link may take long, and raise.
         link = None if buffer.is_due else self._session.link
         with self._lock:
             if self._closed or self._broken is not None:
@@ -129,6 +130,7 @@ class SubmissionQueue:
     def pending_runs(self) -> list[IdRun]:
         """Their tasks."""
         with self._lock:
+            # Sorted: neighbours become runs, whatever the order in which they were sent.
             ids = sorted(self._receivers)
         return list(runs_of(ids))
 
@@ -217,6 +219,7 @@ class SubmissionQueue:
         if not wait_lending(self._waiter(lambda: not self._receivers), self.pending_runs, timeout):
             return False
         if self._closed and thread is not None:
+            # ``on_end`` has been called only when the thread has ended.
             thread.join(timeout)
         return True
 
@@ -288,6 +291,7 @@ class SubmissionQueue:
             self._buffer.fail_unsent(error)
             self._deliver(list(self._receivers), _ERROR, repeat(error))
         elif not self._workers_checked and not away and self._last is not None:
+            # Once between two outcomes: the warning would come every two seconds.
             self._workers_checked = True
             name, queue = self._last.name, self._last.choice.queue
             asked = self._session.start_call(("get_workers",), "serving", queue, name)

@@ -179,11 +179,14 @@ def load_settings(
         variable = f"TQ_{one.name.upper()}"
         if text := environment.get(variable):
             given.append(_Given(variable, one.name, _typed(one, text)))
+        # Last, so that an option wins over the variable and the file.
         value = options.get(one.name)
+        # click gives an empty tuple for a repeatable option that was left out.
         if value is not None and value != ():
             flag = flags.get(one.name, f"--{one.name.replace('_', '-')}")
             given.append(_Given(flag, one.name, _typed(one, value)))
     values, sources = _read(given, faults)
+    # A setting that could not be read has its default here: what that does not fit is not a second fault.
     faulty = {one.name for one in given} - set(values)
     settings = kind(**values)
     for names, remedy in settings.problems():
@@ -235,6 +238,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
 def _typed(one: Field[Any], value: Any) -> Any:
     """A variable's or an option's text as the number that its setting is: neither knows types."""
     if isinstance(value, str) and one.type in ("int", "float"):
+        # int first: "4" is a whole number for settings that need one.
         for number in (int, float):
             try:
                 return number(value)

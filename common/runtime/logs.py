@@ -132,6 +132,7 @@ class EventLog:
         self.counted: Counter[str] | None = None  # events by their action, if metrics are served
 
     def event(self, action: str, level: str = "info", **fields: Any) -> None:
+        # Before the threshold: metrics count what is not written, too.
         if self.counted is not None:
             self.counted[action] += 1
         if LEVELS.index(level) < self._threshold:
@@ -143,9 +144,11 @@ class EventLog:
             line = json.dumps({"time": stamp, "level": level, "action": action, **shown}, default=str)
         else:
             line = f"{stamp} {level} {as_text(action, shown)}"
+        # Looked up at each event: a test or a program may have replaced it.
         stream = self._stream or sys.stderr
         with contextlib.suppress(OSError, ValueError):  # a closed log must not end the work
             stream.write(line + "\n")
+            # A record of the last moment before a crash is the one that is looked for.
             stream.flush()
 
 

@@ -47,6 +47,7 @@ def _switch(value: Any) -> bool:
 
 def _seconds(low: float) -> Callable[[Any], float]:
     def read(value: Any) -> float:
+        # bool is an int: `true` in a file would be one second.
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= 1e9:
             raise ValueError(f"a number of seconds from {low:g}")
         return float(value)
@@ -69,8 +70,10 @@ _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) *([KMGT]?)(i?)B?", re.IGNORECASE)
 def _bytes(value: Any) -> int:
     """A size: a number of bytes, or text with a unit (512MiB, 2 GB)."""
     if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+        # MB and MiB as they are defined, not both as one.
         base = 1024 if match[3] else 1000
         value = int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
+    # A number below a megabyte is mostly one that lacks its unit.
     if isinstance(value, bool) or not isinstance(value, int) or not (value == 0 or 2**20 <= value <= 2**50):
         raise ValueError("a size from 1MiB such as 512MiB or 2GiB, or 0 for none")
     return value
@@ -204,6 +207,7 @@ def _listening(value: Any) -> Address:
 
 
 def _http(value: Any) -> Address:
+    # A port alone would leave open on which address it listens.
     if not isinstance(value, str) or value.strip().isdigit():
         raise ValueError(f"host:port, e.g. 127.0.0.1:{HTTP_PORT}")
     return parse_address(value, listen=True, default_port=HTTP_PORT)

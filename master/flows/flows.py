@@ -97,6 +97,7 @@ class Flows(Part):
         elif row.key != session.verifier.key_id:
             raise Forbidden(f"the flow {show_id(id)} is another key's")
         elif live is not None and row.node is not None and row.node != session.node:
+            # The program was started again: it fills the flow from now on, and losing the former one means nothing.
             self.table.filled_by_none(live)
             live.row = row = row._replace(node=session.node)
             self.table.know(live)
@@ -150,6 +151,7 @@ class Flows(Part):
         if flow is not None and flow.takes_tasks:
             return -row.number
         ids = list(ids)
+        # Of a program that is repeated all are known: it gets its handles, though the flow has ended.
         if len(self._all.find(ids)) < len(ids):
             how = "is being ended" if row.finished is None else HOW_ENDED[FlowState(row.state)]
             raise InvalidArgument(
@@ -202,6 +204,7 @@ class Flows(Part):
 
     def node_lost(self, node: bytes, now: Now) -> bool:
         """The program is gone that fills these: they are cancelled."""
+        # The rest in the next transactions: the answer below says that some are left.
         for number in list(self.table.filled.get(node, ()))[:LOST_MAX]:
             if (flow := self.table.live(number)) is not None:
                 self._cancel(flow, LOST)
@@ -210,6 +213,7 @@ class Flows(Part):
     # one transaction
 
     def settle(self, now: Now) -> None:
+        # First: what was retried may change counts that are written below.
         self._catch_up()
         if self._members:
             self._store.add_members(self._members)
@@ -222,6 +226,7 @@ class Flows(Part):
                 self._turns.add(flow.row.key, flow.row.number)
             if flow.end(now):
                 self._end(flow, now)
+        # After the ends: each row is written once in a transaction.
         self._store.put([flow.row for flow in changed])
         self._wake(now)
 
@@ -264,6 +269,7 @@ class Flows(Part):
         """Cancel or retry so many tasks of a flow; as how many cancelled ones that counts."""
         place, ids = flow.row.place, list[bytes]()
         for one in self._store.members(flow.row.number, place, left):
+            # The last portion may have ended inside this run.
             skipped = place - one.place
             run = IdRun(id_behind(one.id, skipped), min(one.tasks - skipped, left))
             ids += run.ids()
@@ -275,6 +281,7 @@ class Flows(Part):
             self._completion.revive(found)
         else:
             self._completion.cancel(found, now)
+        # Nothing was found: its members were deleted, and the work is done.
         flow.moved(place if ids else flow.row.total)
         self.table.changed(flow)
         return len(ids) * (RETRIED_COST if retries else 1)

@@ -96,6 +96,7 @@ class Queues(EngineObject):
         """Delete an item queue that is not in use; returns how many items were deleted, which needs ``items``."""
         allow_queue(call, validate_text("name", name))
         queue = self.engine.part(Items).by_name.get(name)
+        # A private queue ends with its program: for others it is not there.
         if queue is None or queue.owner is not None:
             raise InvalidArgument(f"there is no item queue {brief(name, 80)}; `tq queues` lists them")
         uses = {
@@ -113,6 +114,7 @@ class Queues(EngineObject):
                 f"item queue {name!r} is not empty ({queue.waiting:,} in it); get them, or delete them with it: "
                 f"tq queues delete {name} --items"
             )
+        # Before it is dropped, which counts them down.
         waiting = queue.waiting
         self.engine.part(Items).drop(queue, "was deleted")
         return waiting
@@ -135,6 +137,7 @@ class Queues(EngineObject):
             validate_text("order", order)
         if aging is not None:
             check_number("aging", aging, 0, DELAY_SECONDS_MAX)
+        # All is validated above: a wrong value must leave nothing half set.
         if order is not None or aging is not None:
             self.engine.part(QueueOrder).set(name, order, aging, self.engine.now)
         if maxsize is not None:

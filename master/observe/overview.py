@@ -61,6 +61,7 @@ def queue_rows(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, 
     running = Counter[Queue]()
     for lane, tasks in running_by_route(engine).items():
         running[engine.part(Routes).by_number[lane].queue] += tasks
+    # Each look reads the store: of many queues each gets a share, and at least one.
     routes_max = max(1, min(ROUTES_MAX, ROUTES_OF_ALL // max(1, len(names))))
     return [
         {
@@ -140,6 +141,7 @@ def worker_rows(engine: Engine, key: Verifier) -> list[dict[str, Any]]:
     rows = {
         one: _worker_row(engine, one, one.info, leased[one.number]) for one in workers if one.info is not None
     }
+    # Measured as it travels: only that says whether the answer fits a frame.
     long = {one: len(pack([row[name] for name in LONG])) for one, row in rows.items()}
     left, details_left = ROWS_BYTES_MAX, DETAILS_BYTES_MAX
     shown: set[Worker] = set()
@@ -190,15 +192,18 @@ def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -
         "slots": info.slots,
         "labels": info.labels,
         "resources": _resources(engine, worker),
+        # Every worker serves that one, for `tq doctor`: it says nothing about this worker.
         "tasks": [name for name in info.tasks if name != PROBE],
         "allow": info.allow,
         "queues": info.queues,
         "version": info.version,
         "state": worker.state,
         "connected": here,
+        # What is leased beyond its slots waits there.
         "running": min(leased, info.slots) if here else 0,
         "leased": leased,
         "rate": 0.0 if worker.rates is None else worker.rates.recent.per_second(engine.now.mono),
+        # What it said before it went away is not true now.
         "memory_bytes": worker.memory_bytes if here else None,
         "since": engine.now.shown(worker.since),
         "last_seen": worker.presence.last_seen_wall / 1000,
@@ -236,6 +241,7 @@ def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> li
     if worker is None:
         return []
     mine = [held for _, held in engine.part(Leases).running.of_worker(worker.number)]
+    # What has begun first; then what waits there, in the order of its lease.
     mine.sort(key=lambda held: (held.begun is None, held.begun or 0, held.seq))
     rows: list[list[Any]] = []
     for held in mine[:SHOWN_MAX]:
@@ -250,6 +256,7 @@ def running_rows(engine: Engine, node: str, allows: Callable[[str], bool]) -> li
 
 def _longest(engine: Engine, allows: Callable[[str], bool]) -> list[dict[str, Any]]:
     """The longest running tasks, as of their workers' last beat."""
+    # More than are shown: some are of queues that the key may not see.
     longest = heapq.nsmallest(SHOWN_MAX, begun(engine), key=lambda held: held.begun or 0)
     found = [(held, engine.store.brief(held.seq)) for held in longest]
     tasks = [(held, task) for held, task in found if task is not None and allows(task.queue)]
