@@ -34,6 +34,7 @@ class ArrayFacts:
         self._ids: Filter = {"ids": list(of.ids)}
         self.states: Counter[int] = survey(app, self._ids).states
         newest = newest_tasks(app, self._ids, 1)
+        # All were purged: the ids are still known here, and nothing else.
         if not newest:
             raise UnknownTask(f"none of the tasks {of.ids} is kept")
         self.newest = newest[0]
@@ -67,6 +68,7 @@ class ArrayFacts:
         return newest_tasks(self._app, {**self._ids, "states": numbers}, limit) if numbers else []
 
     def _newest(self, states: tuple[State, ...]) -> dict[str, Any] | None:
+        # Ready first: why a ready one waits is what a person can change.
         return next((task for state in states for task in self._tasks((state,), 1)), None)
 
 
@@ -116,8 +118,10 @@ def _print_bar(facts: ArrayFacts) -> None:
         signs[SIGNS.get(str(State.from_number(number)), ENDED_SIGN)] += tasks
     chars = {sign: max(1, round(signs[sign] * BAR_CHARS / facts.kept)) for sign in "#x>." if signs[sign]}
     widest = max(chars, key=lambda sign: chars[sign])
+    # Rounding is made good where it shows least.
     chars[widest] += BAR_CHARS - sum(chars.values())
     ended = (signs["#"] + signs[ENDED_SIGN]) / facts.kept
+    # 100 % only when it is true: 999,999 of a million would be rounded up to it.
     share = "100%" if ended == 1 else f"{min(99, int(ended * 100))}%"
     write(f"  [{''.join(sign * wide for sign, wide in chars.items())}] {share} ended\n")
 

@@ -50,6 +50,7 @@ def list_flows(app: App, as_json: bool, limit: int) -> None:
     rows: list[dict[str, Any]] = []
     behind: int | None = None
     while len(rows) < limit:
+        # Short ids for eyes alone: a program keeps what it reads, and a short one may mean two later.
         answer = app.call(FLOWS, "list", behind, min(limit - len(rows), 500), for_eyes() and not as_json)
         rows += answer["rows"]
         behind = answer["behind"]
@@ -96,6 +97,7 @@ def watch(app: App, as_json: bool, flow_id: str) -> None:
     shown = app.call(FLOWS, "show", found.flow_id)
     _print(shown, as_json)
     if shown["state"] != FlowState.SUCCEEDED:
+        # As the exit status of `make` or `grep`: a script can go on by it.
         raise SystemExit(1)
 
 
@@ -108,6 +110,7 @@ def graph(app: App, as_json: bool, flow_id: str, form: str) -> None:
 
     svg is a drawing for a browser, dot is for Graphviz. What is alike is drawn once, with its number of tasks.
     """
+    # Drawing takes modules that no other command needs.
     from .graph.command import print_graph
 
     shown = print_graph(app, app.get_flow(flow_id), form, as_json=as_json)
@@ -143,6 +146,7 @@ def flow_of(app: App, task: bytes) -> dict[str, Any] | None:
         return None
     try:
         shown = app.call(FLOWS, "show", id)
+    # The key sees this task's queue, and not all queues of the flow.
     except InvalidArgument:
         return {"id": show_id(id), "name": None, "state": None}
     return {name: shown[name] for name in ("id", "name", "state")}
@@ -154,6 +158,7 @@ def flow_in_words(flow: dict[str, Any]) -> str:
 
 
 def _follow(found: Flow) -> None:
+    # A bar in a log is a thousand lines: there it only waits.
     if not for_eyes():
         found.wait()
         return

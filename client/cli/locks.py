@@ -58,6 +58,7 @@ def break_lock(app: App, as_json: bool, name: str, token: int | None) -> None:
     if as_json:
         print_json({"name": name, "lost": lost})
     else:
+        # A semaphore may have thousands of holders.
         which = "token " + ", ".join(map(str, lost)) if len(lost) < 10 else f"{count(len(lost))} holders"
         write(f"{name} was taken from {which}\n")
 
@@ -101,6 +102,7 @@ def _cells(row: dict[str, Any]) -> list[tuple[object, ...]]:
                 waiting if index == 0 else "",
             )
         )
+    # The answer of the master is bounded.
     unseen = row["held"] - len(row["holders"])
     if unseen:
         lines.append(("", "", "", f"… and {count(unseen)} more", "", "", ""))

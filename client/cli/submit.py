@@ -91,6 +91,7 @@ def result(app: App, as_json: bool, task_id: str, timeout: float | None) -> None
 
 
 def _print_result(app: App, handle: Handle[Any], timeout: float | None, as_json: bool) -> None:
+    # In place of the log, which a command does not show.
     app.session.part(StallQuestions).warn = lambda words: say(f"tq: {words}")
     try:
         error = handle.exception(timeout)
@@ -107,8 +108,10 @@ def _print_result(app: App, handle: Handle[Any], timeout: float | None, as_json:
     value = handle.result()
     if as_json:
         print_json({"id": handle.id, "result": value})
+    # As it is: `tq result ID > picture.png` must give the file.
     elif isinstance(value, bytes):
         write_exact(value)
+    # In pieces: it may be larger than memory.
     elif isinstance(value, Blob):
         value.stream(write_exact)
     elif isinstance(value, str):
@@ -133,6 +136,7 @@ def as_argument(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError:
+        # It was meant as JSON: taken as text, the function would get a string where it expects a list.
         if text.startswith(("{", "[", '"')):
             raise InvalidArgument(f"{text!r:.80} is not JSON; quote it for the shell: '[1, 2]'") from None
         return text

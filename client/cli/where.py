@@ -61,6 +61,7 @@ def choosing(function: _F) -> _F:
         since: str | None,
         **given: Any,
     ) -> Any:
+        # Short forms become terms like any other, so that both may be mixed and none is given twice.
         terms = [term for expression in where for term in split(expression)]
         for word, values in (("state", state), ("queue", queue), ("name", name)):
             if values:
@@ -96,6 +97,7 @@ def to_filter(terms: Iterable[tuple[str, str, str]], now: float) -> Filter:
     found: Filter = {}
     for word, sign, value in terms:
         key, one = _meaning(word, sign, value, now)
+        # Different tags are one field of the filter; the same one twice is a mistake, as below.
         if key == "tags" and one.keys().isdisjoint(found.get(key, {})):
             one = {**found.pop(key, {}), **one}
         if key in found:
@@ -161,6 +163,7 @@ def _check_word(word: str, sign: str, value: str) -> None:
     if word.startswith(TAG):
         check_tag_name(word.removeprefix(TAG))
     elif word not in WORDS:
+        # Words of other queues come second: ``status`` is not far from ``state``, and ``task`` means ``name``.
         near = nearest(word, WORDS) or nearest(word, ALIKE)
         known = f"known are {', '.join(WORDS)}"
         hint = f"did you mean {ALIKE.get(near[0], near[0])}? {known}" if near else known

@@ -144,7 +144,7 @@ def submit_many(
         args = (*args, *[None] * (6 - len(args)), flow, *(() if parent is None else (parent,)))
     if choice.columns is not NO_COLUMNS:
         args = (*args, *[None] * (8 - len(args)), lane_columns(choice).to_wire())
-    # Only if it says something: a master of the version before knows fewer arguments.
+    # Only if they say something: most submits travel without them.
     if choice.on_full != WAIT or unique is not None:
         args = (*args, *[None] * (9 - len(args)), choice.on_full, *(() if unique is None else (unique,)))
     # Repeatable: the ids are in it, so a second time stores nothing twice.

@@ -78,6 +78,7 @@ class Credential:
             return cls(key_id=AUTHKEY_ID, secret=text.encode())
         parts = text.split(".")
         body, _, checksum = text.rpartition(".")
+        # Only against slips of copying: what protects is the secret.
         if len(parts) != 5 or f"{zlib.crc32(body.encode()):08x}" != checksum:
             raise InvalidArgument(
                 "the join token is mistyped or cut off; copy all of the line that starts with tq1."
@@ -153,6 +154,7 @@ class Verifier:
 
     def allows(self, role: Role) -> bool:
         """Whether the key may open a session of this role: its own, or one that may do less."""
+        # A worker's key does not open a client's session: what its tasks submit goes over its own connection.
         return role == self.role or self.role == Role.ADMIN or (self.role, role) == (Role.CLIENT, Role.VIEWER)
 
     def allows_queue(self, queue: str) -> bool:
@@ -168,6 +170,7 @@ class Verifier:
             return False
         if not self.queues:
             return True
+        # ``bool``: a key that is bound to nothing may do more than one that is.
         return bool(queues) and all(any(lies_within(one, own) for own in self.queues) for one in queues)
 
 
@@ -199,6 +202,7 @@ def make_token_verifier(
 
 def make_authkey_verifier(authkey: str, cluster_id: bytes, *, created: int = 0) -> Verifier:
     """The verifier of a plain authkey: one key for everybody and everything, as in BaseManager."""
+    # Salted with the cluster: one list of guesses does not serve for all clusters.
     keys = key_pair(authkey.strip().encode(), KDF_SCRYPT, cluster_id)
     return Verifier(
         key_id=AUTHKEY_ID,
@@ -246,6 +250,7 @@ def _base64(data: bytes) -> str:
 
 def _unbase64(text: str) -> bytes:
     try:
+        # A token is without padding, which some shells and mail programs change.
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return b""

@@ -73,6 +73,7 @@ class Memory:
         self._is_new = not found
         fingerprint = hashlib.sha256(certificate).digest()
         for known in found:
+            # Any of its lines: behind one address there may be several masters, one after the other.
             if hmac.compare_digest(known.certificate, fingerprint):
                 return known.cluster_id
         if not found:

@@ -32,6 +32,7 @@ class TextColumn(NamedTuple):
         """Of one text for each task."""
         numbers: dict[str, int] = {}
         codes = tuple(numbers.setdefault(text, len(numbers)) for text in texts)
+        # One text for all is the usual case, and costs nothing for each task.
         return cls(tuple(numbers), codes if len(numbers) > 1 else None)
 
     def at(self, task: int) -> str:
@@ -50,11 +51,13 @@ class TextColumn(NamedTuple):
                 f"{what}: a column is a text, or [[text, …], [number, …]], not {brief(given, 80)}"
             )
         texts, codes = given
+        # More texts than tasks would only take memory.
         if not 1 <= len(texts) <= tasks or len(codes) != tasks:
             raise InvalidArgument(
                 f"{what}: a column of {tasks:,} tasks has a number for each, and no more texts; this has {len(codes):,} numbers "
                 f"and {len(texts):,} texts"
             )
+        # A negative number would be a place from the end, for Python.
         if set(map(type, codes)) != {int} or min(codes) < 0 or max(codes) >= len(texts):
             raise InvalidArgument(f"{what}: the numbers of a column are places in its texts, from 0")
         for text in texts:
@@ -84,6 +87,7 @@ class FailureHandler(NamedTuple):
     def from_wire(cls, given: Any) -> FailureHandler:
         """Raises InvalidArgument."""
         match given:
+            # A handler of a handler could go on without end.
             case [queue, task, dict() as options, dict() as columns] if "on_failure" not in columns:
                 names = check_name("queue", queue), check_name("task", task)
                 return cls(*names, TaskOptions.from_wire(options), LaneColumns.from_wire(columns, 1))
@@ -161,6 +165,7 @@ class LaneColumns(NamedTuple):
         codes = tuple(numbers.setdefault(one, len(numbers)) for one in zip(*coded, strict=True))
         if len(numbers) == 1:
             return [self.at(0)], None
+        # Reversed, so that of each lane the first task stays: all of a lane say the same.
         first = {code: task for task, code in reversed(list(enumerate(codes)))}
         return [self.at(first[number]) for number in range(len(numbers))], codes
 

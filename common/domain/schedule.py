@@ -55,6 +55,7 @@ class ScheduleDefinition:
         if (self.cron is None) == (self.every is None):
             raise InvalidArgument("a schedule has a rule: cron='0 3 * * *' or every=300, and not both")
         if self.cron is None:
+            # As it will be used: two declarations that mean the same compare as equal.
             object.__setattr__(self, "every", interval(self.every).ms / 1000)
         else:
             cron(self.cron, self.tz)
@@ -75,6 +76,7 @@ class ScheduleDefinition:
 
         if not isinstance(self.columns, dict):
             raise InvalidArgument("columns must be a map")
+        # Only to be checked: they are stored as they travel.
         if self.columns:
             LaneColumns.from_wire(self.columns, 1)
 
@@ -96,6 +98,7 @@ class ScheduleDefinition:
     def to_wire(self) -> dict[str, Any]:
         """The fields that differ from their defaults."""
         every = self.__dict__
+        # What is a default is left out: one that is changed by a later version then holds for old schedules, too.
         return {name: every[name] for name in NAMES if name == "task" or every[name] != _DEFAULTS.get(name)}
 
     @classmethod
@@ -109,6 +112,7 @@ class ScheduleDefinition:
     @classmethod
     def stored(cls, values: Mapping[str, Any]) -> ScheduleDefinition:
         """Of fields that were found to be right when they were stored."""
+        # Without the checks: a master with ten thousand schedules reads them all at its start.
         made = object.__new__(cls)
         made.__dict__.update(_DEFAULTS)
         made.__dict__.update(values)
@@ -138,6 +142,7 @@ def laid_over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
     """The fields of a definition with changes."""
     merged = {**values, **changes}
     if changes.get("cron") is not None:
+        # A rule is one of both: the new one must not meet the old one.
         merged.pop("every", None)
     elif changes.get("every") is not None:
         merged.pop("cron", None)

@@ -70,9 +70,11 @@ class Unique:
             seconds = given.total_seconds() if isinstance(given, datetime.timedelta) else given
             check_number(name, seconds, 0.001, DELAY_SECONDS_MAX, none=True)
             object.__setattr__(self, name, seconds)
+        # A text is a collection of letters for Python.
         if isinstance(self.states, str):
             shown = brief(self.states)
             raise InvalidArgument(f"states={shown}: write a list, states=[{shown}]")
+        # What runs cannot be replaced: it has begun to do something.
         usual = WAITING if self.on_conflict == REPLACE else OPEN
         states = tuple(str(State.parse(one)) for one in self.states) or usual
         object.__setattr__(self, "states", states)
@@ -121,6 +123,7 @@ class UniqueTerms(NamedTuple):
         )
 
     def to_wire(self) -> list[Any]:
+        # Left out where there is none: only a cache has one.
         return list(self if self.fresh_ms is not None else self[:-1])
 
 
@@ -136,12 +139,14 @@ def cached(seconds: float | datetime.timedelta | bool, by: str | None) -> Unique
     try:
         return Unique(by=by, states=(*OPEN, State.SUCCEEDED), fresh=None if seconds is True else seconds)
     except InvalidArgument as error:
+        # In the words that the user has written.
         said = str(error).partition("\n")[0].replace("fresh", "cache", 1)
         raise InvalidArgument(said if by is None else said.replace("by=", "cache_by=", 1)) from None
 
 
 def terms_of(unique: Unique, key: Any) -> UniqueTerms:
     """What travels with a task that has this key, or with several that have these."""
+    # A set: a state that is named twice must count once in a sum.
     mask = sum(1 << State(one).number for one in set(unique.states))
     return UniqueTerms(key, mask, _ms(unique.period), unique.on_conflict, _ms(unique.fresh))
 

@@ -101,6 +101,7 @@ def unmet(condition: Condition, labels: Mapping[str, str], resources: Container[
     missing = [unmet(part, labels, resources) for part in condition.parts]
     if condition.is_all:
         return tuple(dict.fromkeys(term for terms in missing for term in terms))
+    # Of alternatives the one that lacks least is what a person should change.
     return min(missing, key=len)
 
 
@@ -126,6 +127,7 @@ def parse_where(text: str, dialect: Dialect = LABELS) -> Condition:
     """Read a condition. Raises InvalidArgument, which says where it stopped and what would be right."""
     if len(text) > WHERE_CHARS_MAX:
         raise InvalidArgument(f"{dialect.what} has {len(text):,} characters; at most {WHERE_CHARS_MAX:,}")
+    # It is shown in errors and tables.
     if not text.isprintable():
         raise InvalidArgument(f"{dialect.what}={brief(text, 80)} has unprintable characters")
     return _Parser(text, dialect).whole()
@@ -156,6 +158,7 @@ class _Parser:
         parts = [self._both(negated=negated, depth=depth)]
         while self._take("or"):
             parts.append(self._both(negated=negated, depth=depth))
+        # De Morgan: not (a or b) is not a and not b.
         return _several(parts, is_all=negated)
 
     def _both(self, *, negated: bool, depth: int) -> Condition:
@@ -185,6 +188,7 @@ class _Parser:
             return Term(name, (self._value(),), negated)
         if self._take("!="):
             return Term(name, (self._value(),), not negated)
+        # ``not in`` inside of a ``not (…)`` is ``in``.
         negated ^= self._take("not")
         if not self._take("in"):
             raise self._refusal("=, != or in (…)")
@@ -193,6 +197,7 @@ class _Parser:
         while self._take(","):
             values.append(self._value())
         self._expect(")")
+        # In one order, so that equal conditions are equal objects of the cache.
         return Term(name, tuple(sorted(set(values))), negated)
 
     # tokens
@@ -219,6 +224,7 @@ class _Parser:
     def _name(self) -> str:
         token = self._next(self._dialect.name)
         if token.is_quoted or token.text in _WORDS or not _NAME.fullmatch(token.text):
+            # Back, so that the refusal points at it.
             self._at -= 1
             raise self._refusal(self._dialect.name)
         return token.text

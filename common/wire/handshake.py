@@ -108,6 +108,7 @@ class ClientHandshake:
                 pass
             case _:
                 raise ProtocolError("the master's CHALLENGE has an unknown form")
+        # Though it was offered a list: a false master may answer anything.
         if version not in SPOKEN:
             raise ProtocolError(f"the master chose tq/{version}, {_other(version)}")
         if (
@@ -121,6 +122,7 @@ class ClientHandshake:
         keys = key_pair(self._credential.secret, kdf, cluster_id)
         transcript = _transcript(self._hello, body, self._certificate)
         signature = hmac.digest(keys.stored_key, _CLIENT_LABEL + transcript, "sha256")
+        # XOR as in SCRAM: who knows only the verifier can check it, and cannot make it.
         proof = pack([_xor(keys.client_key, signature)])
         self._server_key, self._cluster_id = keys.server_key, cluster_id
         self._signed = _SERVER_LABEL + transcript + proof
@@ -128,6 +130,7 @@ class ClientHandshake:
 
     def on_welcome(self, body: bytes) -> Welcome:
         """What WELCOME says, once its signature shows that the master knows the key as well."""
+        # A WELCOME before a challenge would be checked with an empty key.
         if not self._signed:
             raise ProtocolError("the master welcomed before it was given a proof")
         match unpack(body):
@@ -188,12 +191,14 @@ class ServerHandshake:
                 pass
             case _:
                 raise ProtocolError("a HELLO is [versions, role, key id, nonce of 32 bytes, node id of 16]")
+        # The newest that both speak.
         version = max((one for one in versions if one in SPOKEN), default=None)
         if version is None:
             newest = max(versions, default=0)
             raise ProtocolError(f"the program that connects speaks tq/{newest}, {_other(newest)}")
         found = self._lookup(key_id)
         self._key_id = key_id
+        # An unknown id goes the whole way, see the module's docstring.
         self._verifier = found if found is not None else _made_up(key_id, self._random)
         self._role, self._node = Role(role), node
         challenge = pack([version, self._cluster_id, self._random(NONCE_BYTES), self._verifier.kdf])
@@ -215,6 +220,7 @@ class ServerHandshake:
         client_key = _xor(proof, signature)
         right = hmac.compare_digest(hashlib.sha256(client_key).digest(), verifier.stored_key)
         known = self._lookup(self._key_id)  # as it is now: it may have been revoked or replaced since HELLO
+        # One sentence for all of these: which one it was would help to guess.
         if not right or known is None or known.is_revoked or known.stored_key != verifier.stored_key:
             raise Rejected(_REFUSED)
         verifier = known
@@ -241,6 +247,7 @@ def _where(role: Role) -> str:
 def _transcript(hello: bytes, challenge: bytes, certificate: bytes) -> bytes:
     digest = hashlib.sha256()
     for part in (hello, challenge, hashlib.sha256(certificate).digest()):
+        # With its length: bytes cannot be moved from one part to the next.
         digest.update(struct.pack(">I", len(part)) + part)
     return digest.digest()
 

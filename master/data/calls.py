@@ -81,6 +81,7 @@ class NamedValuesObject(EngineObject):
         named = [one for one in by_name.values() if allows(one.name)]
         rows = [
             {"name": one.name, "type": one.type, "size_bytes": one.size_bytes}
+            # Without sorting all of them: there may be ten thousand.
             for one in nsmallest(SHOWN_MAX, named, key=lambda one: one.name)
         ]
         return {"rows": rows, "left_out": len(named) - len(rows)}

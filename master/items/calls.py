@@ -60,6 +60,7 @@ class ItemQueueObject(EngineObject):
     ) -> object:
         """True: stored. False: the queue is full and ``wait`` is false. Nil: the queue is shut down. Text: why the item cannot
         be ordered in this queue."""
+        # Only for its checks: the tokens say which items are meant.
         queue = self._queue(call)
         self.engine.core.room.check()
         if type(payload) is not bytes or (rank is not None and type(rank) is not bytes):
@@ -141,6 +142,7 @@ class ItemQueueObject(EngineObject):
         allow_queue(call, self.item_queue)
         queue = self.engine.part(Items).by_name.get(self.item_queue)
         if queue is None:
+            # To ask for the size of a queue does not make one.
             check_new("queue", self.item_queue, self.mine)
             return to_wire(QueueSize(0, self.maxsize, self.kind or KINDS[0], 0))
         return to_wire(QueueSize(queue.waiting, queue.maxsize, queue.kind, queue.unfinished))

@@ -37,6 +37,7 @@ class PrimitiveObject(EngineObject):
         self.mine = validate_flag("mine", mine)
 
     def _primitive(self, call: Call) -> Primitive:
+        # Names of locks are covered by a key's patterns as names of queues are.
         allow_queue(call, self.name)
         owner = call.session.node if self.mine else None
         what = (self.family, self.name, self.kind, self.size, self.value)

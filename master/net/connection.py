@@ -62,6 +62,7 @@ class Connection(asyncio.Protocol):
         self._address = str(peer[0]) if peer else "unknown"
         socket = transport.get_extra_info("socket")
         if socket is not None and not self._context.descriptors.has_room(socket.fileno()):
+            # Without a goodbye, which would keep a descriptor that others need.
             transport.abort()
             return
         admitted, evicted = self._context.admission.enter(self, self._address, self._loop.time())
@@ -88,11 +89,13 @@ class Connection(asyncio.Protocol):
             return
         try:
             plaintext = self._wire.receive(data)
+            # After TLS: only what has finished it takes a place of those that prove themselves.
             if self._is_to_say_hello and not self._expect_hello():
                 return
             if plaintext:
                 is_end = self._inbound.add(plaintext)
                 if self._peer is not None:
+                    # A long message is a sign of life before it is whole.
                     if not is_end:
                         self._liveness.encourage()
                     self._context.engine.seen(self._peer.session)

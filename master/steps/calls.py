@@ -53,6 +53,7 @@ class StepsObject(EngineObject):
         if type(body) is not bytes:
             raise InvalidArgument("a step's result is bytes of the codec")
         check_number("seconds", seconds, 0, RUN_SECONDS_MAX)
+        # Before the lease is looked up: on a full disk the step is made again later, which LeaseLost would end.
         self.engine.core.room.check()
         held = self._held(call, id, attempt, lease)
         if held is None:
@@ -108,6 +109,7 @@ class StepsObject(EngineObject):
         validate_token("token", token)
         self.engine.core.room.check()
         task, now, session = lookup.task(self.engine, call.session, id), self.engine.now, call.session
+        # A task is code of clients: it must not pass for the admin whose worker runs it.
         role = Role.CLIENT if session.is_child else session.verifier.role
         row = SignalRow(
             task.seq, token, name, session.verifier.key_id, str(role), now.steady, None, len(value), value
@@ -120,6 +122,7 @@ class StepsObject(EngineObject):
 
     def _held(self, call: Call, id: Any, attempt: Any, lease: Any) -> LeasedAttempt | None:
         held = self._steps.holder(id, attempt, lease)
+        # Of another key's queue the answer is that of a lost lease.
         if held is None or not within(self.engine.part(Routes), call.session)(held.route):
             return None
         return held

@@ -39,6 +39,7 @@ class Dispatcher(EngineObject):
         for queue in (
             name for consumer in consumers for name in (consumer.queue, consumer.results) if name is not None
         ):
+            # Before the worker is announced: consumers of a queue that its key does not cover refuse all of it.
             allow_queue(call, queue)
         dropped = engine.part(Membership).announce(call.session, announced, _check_held(held), engine.now)
         engine.part(Consumers).announce(call.session.node, consumers, call.session.account)
@@ -52,6 +53,7 @@ class Dispatcher(EngineObject):
         if not leasing:
             raise ProtocolError("announce must be a worker's first call on every connection")
         capability = leasing[validate_whole("pool", pool, 0, len(leasing) - 1)]
+        # Cut, not refused: a worker of another version may read further ahead.
         want = min(validate_whole("want", want, 1, 2**31), LEASE_TASKS_MAX)
         return self.engine.part(Dispatch).park(ParkedLease(call, want, worker.number), capability)
 
@@ -67,6 +69,7 @@ class Dispatcher(EngineObject):
         [waiter] = check_ids([waiter])
 
         def capability() -> Capability | None:
+            # Asked when the call is answered: the worker may have left or announced itself again meanwhile.
             return worker.capability if worker.session is call.session and not worker.has_left else None
 
         return self.engine.part(LentSlots).park(call, worker.number, waiter, found, want, capability)
@@ -79,6 +82,7 @@ class Dispatcher(EngineObject):
         slices. ``blobs``: the content that results name, ``[[index of the row, [hash, …]], …]``. ``slices``: runs of tasks
         that succeeded, see ``SliceRow``."""
         engine = self.engine
+        # Refuses a session that has not announced itself.
         engine.part(Membership).of(call.session)
         may_see = within(engine.part(Routes), call.session)
         ended, stale = engine.part(Completion).finish(

@@ -60,7 +60,9 @@ class Allotting:
 
     def send(self, child: ChildState, one: JobRun, now: float) -> bool:
         """The same of one job."""
+        # Lazily, when units are needed: an end of a job costs nothing here.
         self._give_back()
+        # The units that this child had last, if they are free: a GPU's memory may still hold its model.
         given = self._indexes.take(one.needs, self._had.get(child.number, ()))
         if given is None:
             return False
@@ -103,6 +105,7 @@ class Allotting:
             else:
                 self._indexes.give_back(one.given)
         self._held = held
+        # Of children that are gone, seldom: not at each end.
         if len(self._had) > 2 * len(self._children):
             self._had = {number: had for number, had in self._had.items() if number in self._children}
 
@@ -110,6 +113,7 @@ class Allotting:
         child = self._children.get(one.child)
         if child is None:
             return False
+        # It still runs, so it still has its units.
         is_given_up = isinstance(child, ConcurrentChild) and one.ordinal in child.given_up
         return is_given_up or child.jobs.job(one.ordinal) is not None
 

@@ -79,6 +79,7 @@ class Around:
             raise
         except BaseException as error:
             asked = why() if why is not None and isinstance(error, CancelledError) else None
+            # As what it was asked to end by: hooks see a TimeLimit, not asyncio's CancelledError.
             raised, ended = error, self._ended_by(error if asked is None else asked(), started)
         for hook in self._after:
             await _call_either(hook, context, context, ended)
@@ -86,6 +87,7 @@ class Around:
 
     def _sent(self, value: Any, style: str | None) -> tuple[Any, Outcome]:
         """What cannot be sent is the task's error, and the hooks are to know that."""
+        # A handle is not a result: nothing of it is encoded.
         if style is None and became(value) is not None:
             return value, Outcome.BECAME
         blobs: list[Blob] = []

@@ -26,6 +26,7 @@ class ChildBlobs:
 
     def send(self, blobs: Iterable[Blob]) -> list[bytes]:
         """Upload those that the master does not have. Returns the hashes of all."""
+        # An empty one has no content to send.
         distinct = [blob for blob in dict.fromkeys(blobs) if blob.size]
         for blob in distinct:
             self._carry(lambda calls, blob=blob: upload(calls, blob))  # type: ignore[misc]
@@ -58,6 +59,7 @@ class ChildBlobs:
         try:
             ended.result()
         finally:
+            # The thread may wait for a connection: it must not go on for a task that has ended.
             calls.is_wanted = False
 
 

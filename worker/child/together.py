@@ -30,6 +30,7 @@ def results_of(name: str, run: Callable[[list[Any]], Any], items: list[Any]) -> 
     """Call the function. Raises what it raises, and TypeError for what is not one result for each call."""
     count = len(items)
     results = run(items)
+    # By type: a generator or a dict of the right length would be taken apart in an order that no one has promised.
     if type(results) not in RESULTS or len(results) != count:
         what = f"{len(results):,} results" if type(results) in RESULTS else brief(results, 80)
         raise TypeError(
@@ -56,5 +57,6 @@ def end_of(
         blobs: list[Blob] = []
         body = encode(value, None, blobs)
         return (OutcomeNumber.SUCCESS, body, None), send(blobs) if blobs else []
+    # Only this place fails; what ends the attempt of all is raised.
     except Exception as error:
         return verdict(error, timeout, ours), []

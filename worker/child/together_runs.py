@@ -59,6 +59,7 @@ class RunsTogether:
         def call() -> None:
             items: dict[int, Any] = {}
             for index in begun:
+                # Says whose arguments are read: a blob in them is fetched as that task.
                 self._index = index
                 try:
                     args, kwargs, _ = decode_work(block.payloads[index])
@@ -77,12 +78,14 @@ class RunsTogether:
                     self._cancelled, self._started = False, started
                     self._index, self._current = begun[-1], block.first + begun[-1]
                     served.perform_once(call, self.context)
+                    # From here on a notice finds no job: what it meant is over.
                     self._current = 0
             except BaseException as error:
                 self._fork_guard.exit_if_forked(error)
                 self._current = 0
                 ended = verdict(error, block.timeout, __file__)
                 ends = {index: ends.get(index, (ended, [])) for index in begun}
+        # A limit that is raised between the call and its end, in our own code.
         except BaseException as late:
             self._fork_guard.exit_if_forked(late)
             self._current = 0
@@ -98,6 +101,7 @@ class RunsTogether:
                 self._index = index
                 self._note_start(block)
                 self._note_end(block, outcome, body)
+            # What the function has reported is of all; it is shown at one.
             shown = progress if index == begun[-1] else None
             entry = [block.first + index, int(outcome), body, started, seconds, after, shown]
             self._reports.other([*entry, named] if named else entry)

@@ -54,6 +54,7 @@ def _deadlock(error: BaseException) -> Verdict:
 def _again(error: BaseException, outcome: OutcomeNumber, name: str, attribute: str) -> Verdict:
     """A delay that cannot be used is the attempt's failure; the master never receives it. It was checked when the exception
     was made, but the task may have replaced the attribute since."""
+    # First: reading the attribute below may raise, and then the traceback is still known.
     failure = Failure.of(error)
     try:
         wish: Any = getattr(error, attribute)

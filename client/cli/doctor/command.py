@@ -54,6 +54,7 @@ def doctor(
         raise click.UsageError("arguments are for a task; name it by --probe MODULE:FUNCTION")
     found = Checkup()
     if not as_json:
+        # Each line as it is found: a check may wait for seconds.
         found.on_finding = print_finding
     _examine(found, url, authkey_file, probe, queue, [as_argument(text) for text in arguments], timeout)
     if as_json:
@@ -81,6 +82,7 @@ def _examine(
             found.fail("key", str(error))
     if address is None or not network.look(found, address, credential, _own_ca()) or credential is None:
         return
+    # As a viewer first: any key may look, and what it may besides is a finding.
     with _app(address, authkey, Role.VIEWER) as app:
         role = cluster.look_at_key(found, app)
         if role is None:

@@ -27,6 +27,7 @@ def brief(seconds: float) -> str:
 
 def judge_clock(found: Checkup, ahead_seconds: float, round_trip_seconds: float) -> None:
     """``ahead_seconds``: the master's clock less ours, known to half a round trip."""
+    # Less what the measurement itself may be off.
     if abs(ahead_seconds) - round_trip_seconds / 2 > AHEAD_SECONDS_MAX:
         which = "ahead of" if ahead_seconds > 0 else "behind"
         found.warn(
@@ -52,6 +53,7 @@ def judge_versions(found: Checkup, master: str, workers: Sequence[Mapping[str, A
 
 
 def judge_round_trip(found: Checkup, seconds: Sequence[float]) -> None:
+    # Not the mean: one slow packet is not a slow network.
     median = sorted(seconds)[len(seconds) // 2]
     text = f"{brief(median)} to the master and back (median of {len(seconds)}, slowest {brief(max(seconds))})"
     if median > ROUND_TRIP_SECONDS_MAX:

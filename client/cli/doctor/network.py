@@ -34,6 +34,7 @@ def look(found: Checkup, address: Address, credential: Credential | None, own_ca
     try:
         with socket.create_connection((address.host, address.port), CONNECT_SECONDS) as connection:
             peer = Address(*connection.getpeername()[:2])
+            # A name with several addresses may lead to different hosts.
             names = len({place[4][0] for place in places})
             also = (
                 ""
@@ -48,6 +49,7 @@ def look(found: Checkup, address: Address, credential: Credential | None, own_ca
 
 
 def _why_not(address: Address, error: OSError) -> str:
+    # Silence is a firewall as a rule: a host that is up and has no master refuses at once.
     if isinstance(error, TimeoutError):
         return (
             f"{address} did not answer within {CONNECT_SECONDS:g} s: a firewall drops it, or the host is down; "

@@ -52,6 +52,7 @@ def draw_detail(model: Model, width: int, room: int, now: float) -> list[Text]:
     if not rows:
         return [*lines, Text(), Text("no tasks" if kind != "worker" else "it runs nothing", style="dim")]
     left = max(1, room - len(lines) - 1)
+    # The chosen row in the middle, as far as there are rows around it.
     start = max(0, min(model.row - left // 2, len(rows) - left))
     for index in range(start, min(len(rows), start + left)):
         if index == model.row:
@@ -156,6 +157,7 @@ def _task(task: dict[str, Any], now: float) -> list[Text]:
     if last:
         lines += [Text(), Text("output:", style="bold"), *(Text(line) for line in last.splitlines())]
     for line in lines:
+        # A tab would count as one column, and the cut at the edge of the screen would be wrong.
         line.expand_tabs(4)
     return [Text(), *lines]
 

@@ -46,6 +46,7 @@ def draw(model: Model, width: int, height: int, now: float) -> list[Text]:
     body = [*body[:left], *(Text() for _ in range(left - len(body)))]
     lines = [*lines, *body, _footer(model)]
     for line in lines:
+        # Text of others must not move the cursor.
         if not line.plain.isprintable():
             line.plain = clean_line(line.plain)
         line.truncate(width, overflow="ellipsis")
@@ -64,6 +65,7 @@ def sparkline(values: tuple[float, ...], width: int) -> str:
 
 def bar(part: int, whole: int, width: int) -> str:
     """``████░░░░``"""
+    # Rounded up: one busy slot of a hundred shows.
     full = 0 if not whole else min(width, -(-part * width // whole))
     return "█" * full + "░" * (width - full)
 
@@ -72,9 +74,11 @@ def shares(wanted: list[int], room: int) -> list[int]:
     """The number of rows of each list: each gets a few, the rest goes to the list that lacks most."""
     given = [min(want, ROWS_MIN) for want in wanted]
     while sum(given) > max(room, 0):
+        # On a very small screen the list with the most rows gives way.
         given[given.index(max(given))] -= 1
     while sum(given) < room and given != wanted:
         lacking = [want - got for want, got in zip(wanted, given, strict=True)]
+        # Row by row to the shortest one that lacks any: lists grow alike.
         most = max(range(len(wanted)), key=lambda index: (lacking[index] > 0, -given[index]))
         given[most] += 1
     return given
@@ -149,6 +153,7 @@ def _home(model: Model, width: int, room: int, now: float) -> list[Text]:
             line = _ROWS[section](rows[index], width, now)
             if index == at:
                 line.pad_right(max(0, width - line.cell_len))
+                # Colours of cells on a reversed line would be unreadable.
                 line.spans.clear()
                 line.stylize("reverse")
             elif model.lost_since is not None:
@@ -161,6 +166,7 @@ def _chosen(cursor: ListEntry | None, section: str, rows: list[dict[str, Any]]) 
     if cursor is None or cursor.section != section:
         return None
     keys = [_key(section, row) for row in rows]
+    # By key and not by place: rows move between two frames, and the cursor stays with its row.
     return keys.index(cursor.key) if cursor.key in keys else None
 
 
