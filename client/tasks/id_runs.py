@@ -26,6 +26,7 @@ class IdRuns:
 
     def append(self, first: int, count: int) -> None:
         """Add ``count`` consecutive ids of one block from ``first`` on."""
+        # Otherwise the last run grows, which costs nothing.
         if first != self._next:
             self._firsts += first.to_bytes(TASK_ID_BYTES, "big")
             self._starts.append(self._length)
@@ -54,6 +55,7 @@ class IdRuns:
     def chosen(self, indices: range) -> IdRuns:
         """The ids at these indices."""
         chosen = IdRuns()
+        # A slice of neighbours stays as compact as its whole.
         if indices.step == 1:
             for first, count in self._runs(indices.start, indices.stop):
                 chosen.append(first, count)

@@ -66,6 +66,7 @@ def _alike(pending: list[PendingTask]) -> JoinedTasks | None:
         return JoinedTasks(kind, [(id, payload)], {id: list(named)} if named else {})
     kinds, ids, payloads, blobs = zip(*pending, strict=True)
     fits = (
+        # ``count`` compares in C: this runs for every batch.
         kinds.count(kinds[0]) == len(kinds)
         and not any(blobs)
         and max(ids) < COMPUTED

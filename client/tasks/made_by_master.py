@@ -58,6 +58,7 @@ def called_back(made: MadeTask) -> LaneColumns:
     arguments = definition.arguments
     if arguments is not None:
         try:
+            # Tried with a value in the place of the argument: only whether it fits is known here.
             arguments.values((None,), {})
         except TypeError as error:
             raise InvalidArgument(

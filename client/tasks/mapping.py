@@ -48,6 +48,7 @@ def submit_all(
     for chunk in submission.chunks(calls):
         if chunk.named:
             session.part(SessionBlobs).send(_all_of(chunk.named))
+        # In the order of sending: the first error is that of the earliest items.
         for stored in submission.send(chunk):
             submission.answered(stored.result())
     for stored in submission.under_way:
@@ -120,6 +121,7 @@ class _MapSubmission:
             calls = self._unique_keys.noted(calls, self._same.append)
         for payloads, blobs, needs in CallEncoder(self._definition, calls, self._needs).chunks():
             runs = self._runs(payloads)
+            # A thousand objects, which most chunks do without.
             ids = [id for run in runs for id in run.run.ids()] if blobs or needs else []
             named = {ids[place]: some for place, some in blobs.items()}
             choice = self._choice
@@ -136,6 +138,7 @@ class _MapSubmission:
         if flow is None or not flow.has_key:
             return [PayloadRun(_id(self._ids.take(len(payloads))), payloads)]
         queue, name = self._choice.queue, self._definition.name
+        # Computed ids are not consecutive: each stands by itself.
         return [PayloadRun(flow.next_id(queue, name), [payload]) for payload in payloads]
 
     def send(self, chunk: MapChunk) -> Iterator[Future[Any]]:

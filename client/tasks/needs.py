@@ -32,6 +32,7 @@ class GatheredNeeds:
 
     def add(self, session: ClientSession, needed: Needed) -> str:
         own = self._session
+        # Two sessions with one master are fine; asking for the id is a call, made only when they differ.
         if session is not own and session.cluster_id() != own.cluster_id():
             return "the handle of a task of another cluster"
         self._tasks += sum(run.length for run in needed.runs)
@@ -48,6 +49,7 @@ class GatheredNeeds:
         self._found, self._tasks = [], 0
         if len(found) == 1:
             return found
+        # Each task once: the master counts down what is missing.
         return list(runs_of(dict.fromkeys(id for run in found for id in run.ids())))
 
 

@@ -106,6 +106,7 @@ class Arguments:
 
         Hot path: a call with positional arguments only costs two comparisons.
         """
+        # ``bind`` takes longer than encoding the call.
         if not kwargs and self._needed <= len(args) <= self._accepted:
             return args, kwargs
         bound = self._bound(self._signature, (args, kwargs))
@@ -118,6 +119,7 @@ class Arguments:
         try:
             return signature.bind(*args, **kwargs)
         except TypeError as error:
+            # ``bind`` would only say that it is unexpected.
             sent = self.asked.keys() & kwargs.keys() - signature.parameters.keys()
             why = f"{min(sent)} is a resource, which the worker makes; leave it out" if sent else str(error)
             raise TypeError(f"{self.function_name}{signature}: {why}") from None

@@ -141,6 +141,7 @@ class Connection(asyncio.Protocol):
         if kind == Kind.HELLO:
             challenge = encode_frame(Kind.CHALLENGE, self._handshake.on_hello(bytes(body)))
             self._challenged = True
+            # After wrong proofs from this address its next challenge comes late: guessing is slowed down.
             delay = self._context.admission.challenge_delay(self._address, self._loop.time())
             if delay:
                 self._loop.call_later(delay, self._send_late, challenge)
@@ -156,11 +157,14 @@ class Connection(asyncio.Protocol):
         self._challenged = False
         context = self._context
         account = context.accounts.of(admitted.verifier.key_id)
+        # It may raise: before anything of the connection counts as admitted.
         context.descriptors.admit(account)
         context.admission.leave(self)
+        # Its key material is not kept for the connection's life.
         self._handshake = None
         self._peer = peer = PeerSession(context, self, admitted, account, self._address)
         self._inbound.admit(account, context.identity.frame_bytes_max, peer.understand)
+        # Before the session opens: the first answer must come behind it.
         self._wire.queue(encode_frame(Kind.WELCOME, welcome))
         self._liveness.watch()
         context.engine.opened(peer.session)
@@ -229,6 +233,7 @@ class Connection(asyncio.Protocol):
         if isinstance(error, Rejected):
             self._context.admission.failed(self._address, self._loop.time())
             delay = REFUSAL_DELAY_SECONDS
+        # From here on nothing of what it sends is read.
         self._refusing = True
         self._liveness.set(delay, self._say_refusal, error)
 
@@ -255,6 +260,7 @@ class Connection(asyncio.Protocol):
             self._log(error)
         else:
             report_bug(self._context.report, error)
+        # Without a goodbye: what state it is in is not known.
         self.cut_off(str(error))
 
     def _log(self, error: TqError) -> None:

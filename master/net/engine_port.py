@@ -53,11 +53,14 @@ class EnginePort:
     def opened(self, session: Session) -> None:
         self._engine.sessions.opened(session)
         key_id = session.verifier.key_id
+        # For `tq keys list`: written with others' transactions, not in one of its own.
         self._transactions.later(lambda: self._keys.used(key_id, self._engine.now))
 
     def closed(self, session: Session) -> None:
         """Its connection is gone."""
+        # Noted, not done: a transaction may be under way, which counts on its sessions.
         self._engine.note(lambda: self._engine.sessions.closed(session))
+        # At once: its calls in the inbox are not performed.
         session.open = False
         self._transactions.wake()
 
@@ -82,6 +85,7 @@ class EnginePort:
         try:
             invocation = self.registry.invocation(session, request)
             if invocation.engine:
+                # What it names is known before it is performed, and counts for its transaction.
                 rows = sum(len(one) for one in request.args if type(one) is list)
                 size_bytes, reads = request.size_bytes, invocation.reads
                 self._engine.call(session, request.call_id, invocation.run, size_bytes, rows, reads=reads)
@@ -113,6 +117,7 @@ class EnginePort:
         try:
             session.expect(call)
         except TqError:
+            # It was refused: nothing of it is kept.
             account.give(Resource.PARKED_BYTES, size)
             raise
 

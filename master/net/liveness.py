@@ -81,6 +81,7 @@ class Liveness:
     @contained
     def _show_life(self) -> None:
         self._wire.queue(PONG)
+        # It is held up by our choice: its leases must not end for that.
         self._connection.alive()
         self.hold_up()
 

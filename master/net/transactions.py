@@ -130,6 +130,7 @@ class TransactionRunner:
             return True
         calls = transaction.calls
         if self._committer.may_commit_here(len(calls), sum(call.size_bytes for call in calls)):
+            # A small commit on a fast disk takes less than handing it to a thread and back.
             self._conclude(transaction, self._committer.commit_here())
             return True
         # Set before the thread starts: a wake-up during the commit must not begin a second transaction on the same store.
@@ -142,6 +143,7 @@ class TransactionRunner:
         """Encode the answers while the disk works. They leave in ``_conclude``, and not before."""
         try:
             for call in transaction.replies:
+                # One may have closed meanwhile: its answer is for no one.
                 if call.session.open:
                     call.frame = call.session.wire.encode(call)
         except Exception as bug:
@@ -164,6 +166,7 @@ class TransactionRunner:
         """A transaction has ended: when is the next one?"""
         self._committing = False
         self._concluded_at = self._loop.time()
+        # Before the next one is armed: connections that were held up may add calls to it.
         self._after_each()
         if not failed and not self._draining and not self._engine.has_work:
             try:
@@ -177,6 +180,7 @@ class TransactionRunner:
             self._pumping = False
         elif failed:
             self._pumping = True
+            # ``_pumping`` stays set: a call that comes meanwhile must not shorten the pause.
             self._loop.call_later(STORE_PAUSE_SECONDS, self._pump)
         elif self._pumping:
             self._loop.call_soon(self._pump)

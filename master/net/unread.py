@@ -38,9 +38,11 @@ class UnreadAnswers:
         size = reader.unsent_bytes()
         _, before = self._waiting.get(reader, (account, 0))
         self._waiting[reader] = account, size
+        # Noted beyond the limit: the bytes are in the buffer already.
         account.note(Resource.UNREAD_BYTES, size - before)
         if size > CONNECTION_BYTES_MAX:
             reader.cut_off(f"more than {CONNECTION_BYTES_MAX:,} bytes wait for it to read")
+        # A plain authkey is the only key there is: the limit of all is its own.
         if not account.is_shared:
             self._keep_to(LIMIT.key, account)
         self._keep_to(LIMIT.all, self._everybody)
@@ -54,6 +56,7 @@ class UnreadAnswers:
     def _keep_to(self, most: int, account: Account) -> None:
         if account.held[Resource.UNREAD_BYTES] <= most:
             return
+        # A list: cutting one off takes it out.
         for reader, (its, _) in list(self._waiting.items()):
             if account.held[Resource.UNREAD_BYTES] <= most:
                 break

@@ -44,6 +44,7 @@ class ForkGuard:
         )  # called with 0, it gives 0 in a fork: for who asks after every task
         self._descriptors = [(one, _identity(one)) for one in descriptors]
         for one, _ in self._descriptors:
+            # A program that a task executes must not hold the worker's pipes.
             os.set_inheritable(one, False)
         if self._descriptors:
             os.register_at_fork(after_in_child=self._forked)
@@ -83,6 +84,7 @@ def _make_mark(pid: int) -> Callable[[int], int]:
             page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             page.madvise(WIPE_ON_FORK)
             page[0] = 1
+            # The method itself: no frame of Python for a look after every task.
             return memoryview(page).__getitem__
     getpid = _getpid
     return lambda _: getpid() == pid
@@ -93,6 +95,7 @@ def leave(error: BaseException | None) -> NoReturn:
     try:
         status = 0 if error is None else _status(error)
     except BaseException:
+        # An exception of the task may raise when it is looked at.
         status = FAILED
     for stream in (sys.stdout, sys.stderr):
         ask(stream.flush, None)
@@ -104,6 +107,7 @@ def _status(error: BaseException) -> int:
     if issubclass(type(error), SystemExit):
         code = vars(SystemExit)["code"].__get__(error)
         if code is None or type(code) is int:
+            # As the kernel cuts an exit status.
             return (code or 0) & 0xFF
     text = f"{code}\n" if code != 0 else Failure.of(error).traceback
     ask(lambda: sys.stderr.write(text), 0)

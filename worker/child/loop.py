@@ -156,6 +156,7 @@ class ChildProcess(RunsTogether):
     def _next_block(self) -> Block | None:
         """None: there will be no more."""
         while not self._blocks:
+            # Before it blocks: what is over must not wait for the next job.
             self._flush(self._clock())
             try:
                 data = self._receive(READ_BYTES, socket.MSG_DONTWAIT)
@@ -208,6 +209,7 @@ class ChildProcess(RunsTogether):
             if not block.is_swift and self._reports:
                 self._flush(self._clock())  # it may take long, and what is over does not wait for it
             some = end if block.is_swift and self._state.is_trusted(block.name) else index + 1
+            # A context of its own: what tasks set in context variables ends with it.
             context = self._state.begin(block.name, self._clock())
             with shown_gpus(block.given):
                 context.run(self._run_jobs, block, index, some)
@@ -218,6 +220,7 @@ class ChildProcess(RunsTogether):
         """From the first one until that one is next. Nothing that a task does ends this loop, but for ending the process."""
         reports, begin, attempt = self._reports, self._starts.begin, self._attempt
         payloads = block.payloads if end - first == len(block.payloads) else block.payloads[first:end]
+        # All at once where they are plain; None: each is read by itself, where it may raise.
         calls = self._calls.decode(payloads) or repeat(None)
         served = self._tasks.get(block.name)
         for index, payload, call in zip(range(first, end), payloads, calls, strict=False):
@@ -229,6 +232,7 @@ class ChildProcess(RunsTogether):
                 continue
             self._index = index
             now = attempt(block, served, ordinal, payload, call)
+            # By time and by size: neither a slow task nor a large result keeps others waiting.
             if now - self._flushed_at > FLUSH_SECONDS or reports.size_bytes > BYTES_MAX:
                 self._flush(now)
 
@@ -250,6 +254,7 @@ class ChildProcess(RunsTogether):
                     args, kwargs, style = decode_work(payload)
                 self._cancelled = False
                 self._started = started
+                # Only from here on: a notice before would interrupt our own code.
                 self._current = ordinal
                 if note is not None:
                     self._note_start(block)
@@ -257,12 +262,14 @@ class ChildProcess(RunsTogether):
                     value = served.plain(*args, **kwargs)
                 else:
                     value = self._perform(served, args, kwargs, style)
+                # Cheaper than a call of the guard, for each task.
                 if not guard.is_ours(0):
                     guard.exit_if_forked()
                 self._current = 0
                 blobs: list[Blob] = []
                 body: bytes | None
                 outcome, after = 0, None
+                # Most results: encoded without the codec's walk.
                 if type(value) in ATOMS:
                     body = encode_atom(value, "result")
                 elif style is None and (body := became(value)) is not None:
@@ -285,6 +292,7 @@ class ChildProcess(RunsTogether):
             outcome, body, after = verdict(late, block.timeout, __file__)
         if note is not None:
             self._note_end(block, outcome, body)
+        # Downloads of one attempt are not kept for the next: they may be large.
         if self._blobs.here:
             self._blobs.here.clear()
         if outcome or body is None or self._writer.used or self._named:

@@ -62,6 +62,7 @@ class ProcessState:
     def begin(self, name: str, now: float) -> contextvars.Context:
         """Tasks of this function are to run next, in the context that is returned."""
         if name != self._ran or now - self._began >= LOOK_SECONDS or not self.is_trusted(name):
+            # Before this function's tasks: what the last ones left is not theirs.
             self.put_back()
             self._ran, self._began, self._of_tasks = name, now, self._context.copy()
         return self._of_tasks
@@ -79,6 +80,7 @@ class ProcessState:
         if has_imported:
             self._context = self._of_tasks
         is_clean = self._context.run(self._compare, has_imported) and not has_set
+        # Once a function has left something, it is not trusted again.
         if not has_imported and not (is_clean and name in self._known):
             self._known[name] = is_clean
 
@@ -105,6 +107,7 @@ class ProcessState:
 
     def _has_imported(self) -> bool:
         """Whether there is a new module that is not the standard library's."""
+        # Two lengths: a set of a thousand names for each task would cost more than the task.
         if len(sys.modules) == len(self._modules):
             return False
         before, self._modules = self._modules, set(sys.modules)

@@ -43,10 +43,12 @@ class Streams:
 
     def put_back(self) -> None:
         for descriptor, copy in enumerate(self._copies):
+            # By device and inode: a number says nothing of the file behind it.
             if copy is not None and _identity(descriptor) != self._files[descriptor]:
                 _dup2(copy, descriptor)
         for descriptor, (noted, form) in enumerate(zip(self._objects, self._formats, strict=True)):
             stream = noted
+            # ``type``: a subclass of a task's own may do anything.
             if type(stream) is io.TextIOWrapper and form is not None and _format(stream) != form:
                 stream = self._objects[descriptor] = self._usable(stream, descriptor)
                 encoding, errors, is_line_buffered, is_written_through = form
@@ -66,6 +68,7 @@ class Streams:
             if not stream.closed:
                 return stream
         if descriptor == 0:
+            # The descriptor is the process's: it stays when this object is closed.
             return open(0, closefd=False)
         return open_stream(self._writer, descriptor)
 

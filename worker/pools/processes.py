@@ -72,6 +72,8 @@ class StartedProcess:
             stdin=subprocess.DEVNULL,
             stdout=program.output,
             stderr=program.output,
+            # Only these: a descriptor of the master's connection in a child
+            # would keep it open after the worker's death.
             pass_fds=program.passed,
         )
         self.pid = self._process.pid
@@ -84,6 +86,7 @@ class StartedProcess:
 
     def _wait(self, died: Callable[[], None]) -> None:
         """In a thread: the one way to notice a death that works on every system."""
+        # Not reaped here: until ``reap`` its number cannot be another process's, so a signal cannot hit a stranger.
         os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         with contextlib.suppress(RuntimeError):  # the loop is closed: the worker has ended
             self._loop.call_soon_threadsafe(died)
@@ -119,6 +122,7 @@ class ForkedProcess:
         self._died()
 
     def reap(self) -> tuple[int, int]:
+        # Only now: a pidfd names this process and no other, even after its death.
         os.close(self._handle)
         return self._end
 
@@ -166,6 +170,7 @@ class Preloaded:
         loop.add_reader(control, self._readable)
 
     def _start_process(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+        # Messages stay whole, and descriptors come with the message that they were sent with.
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             arguments = [str(os.getpid()), str(theirs.fileno()), *self._modules]
@@ -182,6 +187,7 @@ class Preloaded:
         control = self._control
         if control is None:
             raise OSError("the process with the preloaded modules has died; it is started again")
+        # Blocks the loop, for milliseconds as a rule: a fork is short, and children are started seldom.
         control.settimeout(FORK_SECONDS)
         try:
             order = pack([program.module, [*program.arguments]])
@@ -197,6 +203,7 @@ class Preloaded:
                     case ["refused", str(why)]:
                         raise OSError(why)
                     case report:
+                        # A death that came first; later, because the caller is about to start a child.
                         asyncio.get_running_loop().call_soon(self._reported, report)
         finally:
             control.setblocking(False)
@@ -223,6 +230,7 @@ class Preloaded:
         self._hang_up()
         copies, self._copies = self._copies, {}
         for copy in copies.values():
+            # Their parent is gone, and with it what would report their deaths.
             copy.signal(signal.SIGKILL)
             copy.ended(KILLED, 0)
         if not self._is_closed:
@@ -242,6 +250,7 @@ class Preloaded:
             self._control = None
         if self._process is not None:
             self._process.kill()
+            # Reaped, or it would stay as a zombie.
             self._process.wait()
             self._process = None
 

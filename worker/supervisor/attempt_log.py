@@ -41,6 +41,7 @@ class WorkerAttemptLog:
             outcome=str(OutcomeNumber(outcome)),
             type=Failure.heading(body).type[:TYPE_CHARS_MAX],
         )
+        # Without it the number of those left out would be logged only with the next failure.
         if self._log.left_out and self._timer is None:
             self._timer = self._loop.call_later(2 * SECONDS_A_LINE, self._count_rest)
 

@@ -24,4 +24,5 @@ class LastChildren:
         """Until all have ended, and no longer than this: their processes die with the worker's."""
         self.left(runners)
         if not self.is_killed:
+            # ``wait`` and not ``wait_for``: the end of the time is not an error.
             await asyncio.wait([asyncio.ensure_future(self._gone.wait())], timeout=seconds)

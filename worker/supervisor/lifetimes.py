@@ -39,8 +39,10 @@ class Lifetimes:
     @contained
     def _over(self, number: int) -> None:
         child = self._agent.children.get(number)
+        # Dead, or on its way out already.
         if child is None or child.is_retiring or self._agent.draining:
             return
+        # Its jobs are finished: only new ones go elsewhere.
         child.is_retiring = True
         if child.jobs and self._replace is not None:
             self._replace(number)

@@ -40,7 +40,9 @@ class Relay:
     def connected(self, connection: CallerConnection) -> None:
         self._connection = connection
         for node in self._nodes.values():
+            # At once: what it holds is kept over a lost connection for the master's grace only.
             connection.announce_child(node, here=True)
+        # Exchanged first: what cannot be sent now waits again.
         waiting, self._waiting = self._waiting, deque()
         for child, request in waiting:
             self.forward(connection, child, request)
@@ -49,6 +51,7 @@ class Relay:
         self._connection = connection
         if connection is None or connection.is_closed:
             self._waiting.append((child, request))
+        # Everything but content goes at once: it is small.
         elif request.target[0] != "get_blobs" or request.method not in CHUNK_CALLS:
             self._call(connection, child, request)
         else:
@@ -86,6 +89,7 @@ class Relay:
         self, connection: CallerConnection, child: Runner, request: Request
     ) -> asyncio.Future[Any] | None:
         def done(future: asyncio.Future[Any]) -> None:
+            # ``get``: the child may be forgotten by now.
             self._open.get(child, set()).discard(future)
             error = None if future.cancelled() else future.exception()
             if isinstance(error, TqError):
@@ -94,6 +98,7 @@ class Relay:
                 child.answer(request.call_id, future.result(), None)
 
         if child not in self._nodes:
+            # At its first call: most children never make one, and cost the master nothing.
             self._nodes[child] = self._random_bytes(NODE_ID_BYTES)
         try:
             future = connection.call(

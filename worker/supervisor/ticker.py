@@ -49,6 +49,7 @@ class Ticker:
 
     def soon(self) -> None:
         """Tick as long as something runs."""
+        # A slow tick must not keep a new job waiting for its first look.
         if self._timer is None or self._is_slow:
             self._tick_in(TICK_SECONDS)
 
@@ -97,8 +98,10 @@ class Ticker:
             self._runners.check_progress()
         if self._limits_memory and self._is_memory_due(now):
             self._memory_checked_at = now
+            # One that still imports may take what it needs: the limit is of tasks.
             ready = [one for one in self._runners.by_number.values() if one.ready]
             self._agent.measured({one.number: resident_bytes(one.pid) for one in ready}, now)
+        # After the measurements: what has grown too large is decided on in the same tick.
         self._agent.tick(now)
         if self.scaler is not None:
             self.scaler.look(now)

@@ -72,12 +72,15 @@ class ChildWaits:
         match request.method, request.args:
             case "wait", [int(wait), int(ordinal), list(named)] if len(named) <= RUNS_MAX:
                 runs = [run for run in map(run_from_wire, named) if run is not None]
+                # The caller is a task's process: what it sends is checked as if it came from outside.
                 if len(runs) != len(named) or not runs:
                     return self._refuse(child, request, ProtocolError("it waits for tasks that have no id"))
                 if len(self._open) >= WAITS_MAX:
                     why = f"{WAITS_MAX:,} waits inside tasks of this worker are under way, in threads of theirs, and no more can be"
                     return self._refuse(child, request, WouldDeadlock(why))
+                # Before it is passed on: the wait may be refused, and answered, within this call.
                 self._open[child, wait] = request.call_id
+                # Its job is over by now: there is nothing left to wait for.
                 if not lending.waits(child.number, wait, ordinal, runs, now):
                     self._end(child, wait)
             case "woke", [int(wait)]:

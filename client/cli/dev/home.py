@@ -40,6 +40,7 @@ class StateDirectory:
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             self._refuse_what_is_not_ours()
+            # The directory may have been made with other rights before: there are keys in it.
             self.folder.chmod(0o700)
             (self.folder / ".gitignore").write_text("*\n", "utf-8")
             self._live = os.open(self.folder / LIVE_FILE, OPENING, 0o600)
@@ -49,6 +50,7 @@ class StateDirectory:
             ) from error
         if not self._lock():
             raise ConfigError(self._who_is_here())
+        # The address of a tq dev that was killed.
         self.withdraw()
         return self
 

@@ -61,6 +61,7 @@ class Process:
             )
         finally:
             for descriptor in passed:
+                # Ours of the write end: it would keep the reader from seeing the end.
                 os.close(descriptor)
         streams = {"out": process.stdout, "err": process.stderr}
         if event_pipe is not None:
@@ -83,6 +84,7 @@ class Process:
         if not self.ended.done():
             self.terminate()
             await asyncio.wait({self.ended}, timeout=KILL_SECONDS)
+        # Does nothing if it has ended.
         self._signal(signal.SIGKILL)
         return await self.ended
 
@@ -112,6 +114,7 @@ async def _read(stream: asyncio.StreamReader | None, name: str, on_line: OnLine)
     rest = b""
     while stream is not None and (data := await stream.read(READ_BYTES)):
         *lines, rest = (rest + data).split(b"\n")
+        # A program that prints without line ends must not fill memory.
         if len(rest) > READ_BYTES:
             lines.append(rest)
             rest = b""

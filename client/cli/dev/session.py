@@ -78,6 +78,7 @@ class DevSession:
         self._home, self._screen, self._modules, self._slots = home, screen, modules, slots
         files = [Path(one) for one in modules if one.endswith(".py")]
         self._sources = Sources(Path.cwd(), files)
+        # Before the worker starts: a change while it imports is a change.
         self._seen = self._sources.look()
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._master: Process | None = None
@@ -124,6 +125,7 @@ class DevSession:
         while True:
             began = time.monotonic()
             changed = await self._look()
+            # A large directory is looked at less often.
             wait = max(LOOK_SECONDS, (time.monotonic() - began) / LOOK_SHARE)
             if changed:
                 await self._reload(changed)
@@ -137,6 +139,7 @@ class DevSession:
                 await self._revive_master(self._master.ended.result())
 
     async def _finish(self) -> None:
+        # First: a program that starts now must not find a master that ends.
         self._home.withdraw()
         if self._page is not None:
             await self._page.end(self._hurry)
@@ -160,6 +163,7 @@ class DevSession:
         try:
             await self._start_master(f"127.0.0.1:{usual}")
         except ConfigError:
+            # The port was not the reason: it is still free.
             if not usual or free_port(usual):
                 raise
             await self._start_master("127.0.0.1:0")  # another program took the port while our master started
@@ -266,6 +270,7 @@ class DevSession:
             title, rest = "your code could not be imported", text
         if not self._welcomed:
             self._welcome([], 0)
+        # The same traceback again would hide the first lines above it.
         if text == self._complained:
             self._screen.say("worker", "✗ the same error; waiting for the next change", "red")
             return

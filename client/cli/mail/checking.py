@@ -49,6 +49,7 @@ def check(letter: Letter, table: Table, size_of: Callable[[str], int]) -> MailPl
     """``size_of``: bytes of an attachment; raises UnfitRecipient when it cannot be read."""
     plan = MailPlan(letter=letter, columns=table.columns)
     plan.problems += _unknown_columns(letter, table.columns)
+    # Each row would fail with the same words.
     if plan.problems:
         return plan
     if not letter.sender.names:
@@ -59,12 +60,14 @@ def check(letter: Letter, table: Table, size_of: Callable[[str], int]) -> MailPl
         try:
             message = plan.message(Recipient(row, "", ""))
             _check_size(message, size_of)
+            # By what servers take for one mailbox, not by the letters.
             earlier = lines.setdefault(sameness(message.address), row.line)
             if earlier != row.line:
                 raise UnfitRecipient(f"{message.address} has a message by line {earlier} already")
         except UnfitRecipient as error:
             plan.problems.append(Problem(row.line, str(error)))
             continue
+        # A million recipients have few domains: each text is kept once.
         domain = sys.intern(domain_of(message.address))
         plan.recipients.append(Recipient(row, message.address, domain))
     plan.problems.sort()

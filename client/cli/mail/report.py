@@ -58,6 +58,7 @@ class MailReport:
             raise InvalidArgument(f"{path} exists; go on with --resume {path}, or name another file")
         file.seek(0)
         data = file.read()
+        # A line that was torn by a crash may be of a message that was sent: it is asked about again.
         whole = data.rfind(b"\n") + 1
         file.truncate(whole)
         rows = csv.reader(io.StringIO(data[:whole].decode("utf-8-sig", "replace"), newline=""))
@@ -67,6 +68,7 @@ class MailReport:
             )
         for row in rows:
             if len(row) == len(COLUMNS):
+                # The last line of an address counts: a later run may have tried it again.
                 note = self.served.add if row[1] in FINAL else self.served.discard
                 note(sameness(row[0].removeprefix("'")))
 
@@ -82,6 +84,7 @@ def as_csv(rows: Iterable[EndedMessage]) -> bytes:
 
 def _cell(text: str) -> str:
     """One line of text, for every program that opens the file."""
+    # Server texts have line breaks, which many programs take for the end of a row.
     text = " ".join(text.split())
     return f"'{text}" if text.startswith(FORMULA) else text
 

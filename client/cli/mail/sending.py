@@ -171,6 +171,7 @@ class Sending:
         size = 0
         for number in numbers:
             id = self._ids[number]
+            # Before it is sent: its outcome may be quicker than this loop.
             self._open[id] = number
             try:
                 payload, blobs = self._payload(number)
@@ -225,6 +226,7 @@ class Sending:
         now = time.time()
         for end in self._inbox.wait(TICK_SECONDS):
             number = self._open.pop(end.id, None)
+            # Received twice, as after a lost connection.
             if number is None:
                 continue
             row = self._row(number, end, now)
@@ -233,10 +235,12 @@ class Sending:
                 self._retried.add(number)
                 self._places.add(number, self._plan.recipients[number].domain)
                 continue
+            # Those of an earlier run took no slot of this one.
             if number not in self._known:
                 self._places.end(number)
             rows.append(row)
         self._ended += len(rows)
+        # All at once: the report is written once a turn.
         watcher.ended(rows)
         watcher.progress(self._ended, self._places.put_off)
 
@@ -318,6 +322,7 @@ class Sending:
             self._reasons.add(LOGIN)
             watcher.complain(f"put off: {reason}")
             self._ended_before = self._ended
+        # Ten seconds without any message: another worker would have sent some.
         elif self._ended == self._ended_before:
             raise ConfigError(f"no message was sent since the mail server refused the login: {reason}")
         self._ended_before = self._ended
@@ -339,6 +344,7 @@ class Sending:
         while self._under_way and time.monotonic() < deadline:
             self._receive(watcher)
         ids = list(self._open)
+        # False: what runs is finished, or a message could be cut off behind its server's answer.
         for start in range(0, len(ids), CALL_TASKS_MAX):
             self._app.call(TASKS, "cancel", ids[start : start + CALL_TASKS_MAX], False)
         while self._open and time.monotonic() < deadline and self._interrupts.count == wishes:

@@ -52,6 +52,7 @@ def read_table(data: bytes, *, encoding: str | None = None, delimiter: str | Non
     rows: list[Row] = []
     problems: list[Problem] = []
     while True:
+        # Before it is read: a row with line breaks inside begins there.
         line = reader.line_num + 1
         try:
             fields = next(reader)
@@ -60,6 +61,7 @@ def read_table(data: bytes, *, encoding: str | None = None, delimiter: str | Non
         except csv.Error as error:
             problems.append(Problem(line, f"it is not a CSV row: {error}"))
             continue
+        # Spreadsheets leave rows of mere commas at the end.
         if not any(field.strip() for field in fields):
             continue
         if columns is None:

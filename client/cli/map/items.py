@@ -53,6 +53,7 @@ class RecordSplitter:
         if not whole:
             self._keep(rest)
             return []
+        # Parts are joined once, at the end of the record: linear for any size.
         whole[0] = b"".join([*self._parts, whole[0]])
         self._parts, self._size = [], 0
         self._keep(rest)
@@ -81,6 +82,7 @@ class Texts:
         self._strip = separator == b"\n"
 
     def item(self, record: bytes, number: int) -> Item | None:
+        # Of a file from Windows: it would be the end of each argument.
         if self._strip and record.endswith(b"\r"):
             record = record[:-1]
         try:
@@ -111,6 +113,7 @@ class JsonLines:
             value = json.loads(record.decode("utf-8"))
         except UnicodeDecodeError as error:
             return unreadable(number, record, f"it is not UTF-8: {_where(error)}")
+        # RecursionError: ten thousand brackets are valid JSON.
         except (ValueError, RecursionError) as error:
             return unreadable(number, record, f"it is not JSON: {error}")
         if self._star and isinstance(value, list):
@@ -141,6 +144,7 @@ class CsvRows:
         self._open.append(record)
         self._quotes += record.count(b'"')
         self._size += len(record)
+        # A quote that is never closed would take in the rest of the file.
         if self._quotes % 2 and self._size <= RECORD_BYTES_MAX:
             return None  # a line break inside a quoted field
         return self._row()

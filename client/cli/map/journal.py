@@ -154,6 +154,7 @@ class Journal:
 
     def remove(self) -> None:
         """Delete a journal that is no longer needed."""
+        # Before it is closed: the lock is held until nothing of it is left.
         self.path.unlink(missing_ok=True)
         self.close()
 
@@ -176,6 +177,7 @@ def _read(
     whole, here = 0, False
     file.seek(0)
     for number, line in enumerate(file, 1):
+        # Torn by a crash: the line is not known to be whole, and is cut off below.
         if not line.endswith(b"\n"):
             break
         whole += len(line)
@@ -184,6 +186,7 @@ def _read(
             continue
         try:
             finished.in_good_order = line.startswith(b'{"end"')
+            # True only if nothing follows: each later line sets it again.
             if finished.in_good_order:
                 continue
             if line.startswith(b"{"):
@@ -197,6 +200,7 @@ def _read(
             record = _record(line)
         except (ValueError, LookupError, TypeError):
             raise InvalidArgument(f"line {number} of {path} is not of a journal; it was damaged") from None
+        # Its result is not in the output: it runs, and is printed, again.
         if here and bytes_shown is not None and record.shown > bytes_shown:
             continue
         finished.note(record)
@@ -215,6 +219,7 @@ def _run_of(path: Path, line: bytes, what: Mapping[str, Any]) -> bytes:
     if not right:
         raise InvalidArgument(f"{path} is not a journal of this version of tq")
     for name, value in what.items():
+        # Another task or queue makes other tasks of the same lines.
         if before.get(name) != value:
             raise InvalidArgument(
                 f"the journal is of a run with {name} {before.get(name)!r}, not {value!r}; "
