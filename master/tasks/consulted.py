@@ -139,7 +139,8 @@ class UniqueKeeper(Protocol):
     """Tasks that are the same by a key: ``uniques.py``."""
 
     def admits(self, submission: Submission, said: UniqueCall) -> bool:
-        """Whether any of its tasks is to be stored; it has no others any more. If none is, its call is answered."""
+        """Whether any of its tasks is to be stored; it has no others any more. If none is, its call is answered. Raises
+        TaskConflict."""
 
 
 class KnownWorkers(Protocol):

@@ -183,6 +183,8 @@ class Dispatch(Part):
                     self.consulted.needs.accepted(submission, now)
                 break
             self._drop_known()
+        self._unwritten.clear()  # also if all were refused, and nothing was written
+        self.consulted.quotas.dropped()
         repeated, self._repeated = self._repeated, []
         for session, stream, runs in repeated:
             self._subscriptions.watch_known(session, stream, runs)
@@ -227,8 +229,6 @@ class Dispatch(Part):
                 named = [new.run for new in submission.runs]
                 self._subscriptions.expect(submission.session, submission.stream, named)
         self._fresh.clear()
-        self._unwritten.clear()
-        self.consulted.quotas.dropped()
         for planned in plan.leases.values():
             self._running.alone.update(planned.running)
             for slice in planned.slices:

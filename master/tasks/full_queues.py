@@ -264,19 +264,19 @@ class FullQueues(Part):
         call = waiting.said.call
         try:
             submission = self._portion(waiting, most)
+            tasks, submission.stored_before = submission.tasks, waiting.counted - waiting.left
+            if waiting.rest:
+                submission.call = None
+            self._dispatch.accept(submission)
         except TqError as error:
             self._leave(waiting, bounds)
             call.refuse(error)
             self._subscriptions.never_come(call.session, list(runs_of(sorted(waiting.new))))
             return 1
-        submission.stored_before = waiting.counted - waiting.left
-        waiting.done += submission.tasks
-        if waiting.rest:
-            submission.call = None
-        else:
+        waiting.done += tasks
+        if not waiting.rest:
             self._leave(waiting, bounds)
-        self._dispatch.accept(submission)
-        return max(1, submission.tasks)
+        return max(1, tasks)
 
     def _portion(self, waiting: WaitingSubmit, most: int) -> Submission:
         """The next so many of its tasks; what is left is noted. Raises what judging it raises."""

@@ -6,7 +6,7 @@ answered after the last one. Until then what was not compared is still handed ou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -59,20 +59,26 @@ class StruckLanes(Part):
             call, self._portions(), partial(self._release, number), now, most=most
         )
 
-    def _portions(self) -> list[list[Route]]:
-        lanes = list(self._routes)
+    def _portions(self) -> list[list[int]]:
+        """The numbers of all lanes: after a failed transaction there are other objects of them."""
+        lanes = list(self._routes.by_number)
         return [lanes[start : start + PORTION] for start in range(0, len(lanes), PORTION)]
 
-    def _hold(self, number: int, portions: Sequence[Sequence[Route]], now: Now) -> None:
+    def _lanes(self, portions: Sequence[Sequence[int]]) -> Iterator[Route]:
+        """Those of them that are still here."""
+        of_number = self._routes.by_number
+        return (of_number[number] for portion in portions for number in portion if number in of_number)
+
+    def _hold(self, number: int, portions: Sequence[Sequence[int]], now: Now) -> None:
         strike = self._strikes.by_number.get(number)
         if strike is None:
             return  # removed meanwhile
-        for lane in (lane for portion in portions for lane in portion):
+        for lane in self._lanes(portions):
             if number not in lane.struck and not lane.key.is_mixed and holds(strike.condition, _facts(lane)):
                 self._strike(lane, number)
 
-    def _release(self, number: int, portions: Sequence[Sequence[Route]], now: Now) -> None:
-        for lane in (lane for portion in portions for lane in portion):
+    def _release(self, number: int, portions: Sequence[Sequence[int]], now: Now) -> None:
+        for lane in self._lanes(portions):
             if number in lane.struck:
                 self._lift(lane, number)
 

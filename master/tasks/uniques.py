@@ -48,25 +48,26 @@ class Uniques(Part):
         self._swept = 0  # up to which row
 
     def admits(self, submission: Submission, said: UniqueCall) -> bool:
-        """Whether any task of a submission is to be stored; it has no others any more. If none is, its call is answered."""
+        """Whether any task of a submission is to be stored; it has no others any more. If none is, its call is answered. Raises
+        TaskConflict."""
         terms, ids = said.terms, list(submission.ids())
         route, now = submission.route.plain.number, self._timeline.now.steady
+        # With the first portion of a call that raises all of it is looked at: of what is refused nothing is stored.
+        is_whole = terms.on_conflict == RAISE and not submission.stored_before
+        looked = list(said.keys) if is_whole else ids
         stored = {
-            found.id for found in self._store.find(ids)
+            found.id for found in self._store.find(looked)
         }  # has what came before in this transaction written
         # Without those that are stored: a repeated submit would be in conflict with itself.
-        conflicts = self._conflicts(route, [said.keys[id][1] for id in ids if id not in stored], terms, now)
+        new_keys = [said.keys[id][1] for id in looked if id not in stored]
+        conflicts = self._conflicts(route, new_keys, terms, now)
         if terms.on_conflict == REPLACE and conflicts:
             # One that runs stays: replacing means what waits.
             reached = self._completion.cancel(conflicts.values(), self._timeline.now, running=False)
             gone = {one.id for one in reached if one.state == CANCELLED}
             conflicts = {key: other for key, other in conflicts.items() if other.id not in gone}
-        if terms.on_conflict == RAISE and (
-            refusal := self._refused(submission, said, ids, stored, conflicts)
-        ):
-            if submission.call is not None:
-                submission.call.refuse(refusal)
-            return False
+        if terms.on_conflict == RAISE:
+            self._check(submission, said, looked, stored, conflicts)
         accepted = self._judge(submission, said, ids, stored, conflicts)
         until = None if terms.period_ms is None else now + terms.period_ms
         rows = [
@@ -106,27 +107,26 @@ class Uniques(Part):
                 kept[key] = id
         return [id for id in ids if id in stored or said.keys[id][0] not in said.others]
 
-    def _refused(
+    def _check(
         self,
         submission: Submission,
         said: UniqueCall,
         ids: Sequence[bytes],
         stored: Collection[bytes],
         conflicts: Mapping[str, Found],
-    ) -> TaskConflict | None:
+    ) -> None:
         """Of a submit that raises: none of its tasks is stored if one is in conflict."""
         meets = said.terms.has(submission.state(self._timeline.now))
         seen: set[str] = set()
         for key in (said.keys[id][1] for id in ids if id not in stored):
             if key in conflicts:
-                return _refusal(conflicts[key], key)
+                raise _refusal(conflicts[key], key)
             if meets and key in seen:
-                return TaskConflict(
+                raise TaskConflict(
                     f"two tasks of this map have the same key {brief(key, 80)} (unique=, on_conflict='raise'); submit one of them, "
                     "or use on_conflict='return'"
                 )
             seen.add(key)
-        return None
 
     def _conflicts(self, route: int, keys: Sequence[str], terms: UniqueTerms, now: int) -> dict[str, Found]:
         """By key the last task that was accepted with it, if it stands against the next one. What holds is what the last one said of the

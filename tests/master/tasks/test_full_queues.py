@@ -385,3 +385,12 @@ def test_whatever_comes_the_bound_holds_and_each_task_is_stored_once(
             assert seen.isdisjoint(ids)
             seen.update(ids)
     assert [peer.answer(call) for peer, call, _ in asked] == [tasks for *_, tasks in asked]
+
+
+def test_a_submit_that_is_refused_takes_no_room(bench: Bench, client: Peer) -> None:
+    bounded(client, 10)
+    [known] = rows(1)
+    submit(client, [known])
+    with pytest.raises(TaskConflict):
+        submit(client, [[known[0], b"other"], *([id, b"y"] for id in (new_ids() for _ in range(8)))])
+    assert submit(client, rows(8), "raise") == 8

@@ -9,6 +9,7 @@ import pytest
 from tq.common.domain.limits import Limit
 from tq.common.domain.model import Role
 from tq.common.domain.strikes import facts_of, holds, parse_strike
+from tq.common.errors import StoreError
 from tq.master.tasks import struck
 from tq.master.tasks.route import LaneKey
 from tq.master.tasks.routes import Routes
@@ -128,6 +129,31 @@ def test_to_compare_very_many_lanes_is_work_of_several_transactions_and_is_answe
     for _ in range(40):
         seen += len(leased(worker, 9))
     assert seen == 100
+
+
+def test_a_release_goes_on_after_a_failed_transaction_with_the_lanes_that_are_there(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(100):
+        submit(bench, LaneKey(f"t{number}"))
+    strike(bench, "has tenant")
+    monkeypatch.setattr(struck, "GLANCES_MAX", 60)
+    monkeypatch.setattr(struck, "PORTION", 5)
+    bench.client(role=Role.ADMIN).ask(STRIKES, "remove", 1)
+    bench.step()
+    bench.client(role=Role.ADMIN).ask(STRIKES, "add", "queue=elsewhere")
+
+    def fail() -> None:
+        raise StoreError("disk full")
+
+    bench.step(commit=fail)
+    bench.advance(1)
+    for _ in range(10):
+        bench.step()
+    routes = bench.engine.part(Routes)
+    assert set(routes.lanes._lines) <= set(routes), "what stands in line is a lane of now"
+    worker = bench.worker("m:f", slots=9)
+    assert len({id for _ in range(12) for id in leased(worker, 9)}) == 100
 
 
 def test_what_is_struck_costs_the_others_nothing(bench: Bench) -> None:

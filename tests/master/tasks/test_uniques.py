@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import tq
-from tq.common.domain.ids import new_ids
+from tq.common.domain.ids import IdSource, consecutive_ids, new_ids
 from tq.common.domain.model import OutcomeNumber, Role, StateNumber
 from tq.common.domain.unique import terms_of
 from tq.common.errors import TaskConflict
@@ -183,3 +183,21 @@ def test_never_are_two_of_a_key_open(bench: Bench, client: Peer) -> None:
                 finish(worker, held)
             held = [] if held else lease(worker, 2)
     assert all(len(ids) > 5 for ids in made.values())
+
+
+def test_a_map_that_raises_is_stored_whole_or_not_at_all_though_it_has_room_in_portions(
+    bench: Bench, client: Peer
+) -> None:
+    client.call("get_queues", "set", "q", 4)
+    other, worker = submit(client, "k1"), bench.worker("m:f")
+    ids = consecutive_ids(IdSource().take(8), 8)
+    terms = terms_of(tq.Unique(on_conflict="raise"), [[f"k{place}" for place in range(8)], list(range(8))])
+    call = client.ask(
+        QUEUE, "submit", "m:f", {}, [[ids[0], [b"x"] * 8]], *[None] * 6, "wait", terms.to_wire()
+    )
+    bench.step()
+    with pytest.raises(TaskConflict, match="the same key 'k1'"):
+        client.answer(call)
+    assert [number for _, number in client.call("get_tasks", "states", ids)] == [-1] * 8
+    finish(worker, lease(worker, 1))
+    assert state(client, other) == StateNumber.SUCCEEDED
