@@ -199,13 +199,15 @@ class Membership(Part):
             self._remove(gone)
 
     def beat(self, session: Session, started: list[Any], facts: Any, now: Now) -> None:
-        """Note the tasks that a worker runs, at most one for each child. ``facts``: None if the beat has no more."""
+        """Note the tasks that a worker runs, at most one for each child. ``facts``: None if this is no heartbeat, but names what
+        has begun besides."""
         worker = self.of(session)
         said = None if facts is None else BeatFacts.of(facts)
         if said is not None and said.slots and worker.info is not None:
             worker.info.slots = said.slots
         slots = worker.info.slots + worker.info.lent if worker.info is not None else 0
-        worker.started = frozenset(self._completion.began(held_rows(started[:slots]), now))
+        before = self.own(worker, list(worker.started)) if said is None else ()
+        worker.started = frozenset(self._completion.began(held_rows(started[:slots]), now)).union(before)
         if said is None:
             return
         worker.memory_bytes = said.memory_bytes

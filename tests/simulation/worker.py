@@ -342,6 +342,13 @@ class Worker(Reconnecting):
 
         self._ask("finish", finished, *call.arguments)
 
+    def finish_later(self, seconds: float) -> None:
+        self.process.later(int(seconds * SECOND), self._gathered)
+
+    def _gathered(self) -> None:
+        self.agent.gathering.over(self.seconds)
+        self._after()
+
     def release(self, held: list[list[Any]]) -> None:
         self._ask("release", lambda _: None, held)
         if not (self._confused or self._reports_on_others):

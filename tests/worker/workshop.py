@@ -111,6 +111,7 @@ class Workshop:
         self.sims: dict[int, SimulatedChild] = {}
         self.leases: deque[int] = deque()  # what unanswered lease calls want
         self.finishing: deque[list[Row]] = deque()  # the rows of unanswered finish calls
+        self.gathers: list[float] = []  # the moments up to which reports are gathered
         self.released: list[Row] = []
         self.starts: deque[list[bytes]] = deque()  # unanswered announcements of suspects
         self.given: dict[int, dict[str, list[str]]] = {}  # units of resources, by ordinal
@@ -220,6 +221,9 @@ class Workshop:
     def finish(self, call: FinishCall) -> None:
         self.call = call
         self.finishing.append(call.rows())
+
+    def finish_later(self, seconds: float) -> None:
+        self.gathers.append(self.now + seconds)
 
     def release(self, held: list[Row]) -> None:
         self.released.extend(one_by_one(held))

@@ -32,6 +32,7 @@ from .concurrent_watchdog import ConcurrentWatchdog
 from .effects import ChildEffects, LentEffects, MasterEffects
 from .ended_jobs import EndedJobs
 from .finish_call import FinishCall
+from .gathering import ReportGathering
 from .jobs import Death, Job
 from .lending import Lending
 from .outbox import Outbox
@@ -71,6 +72,7 @@ class Agent:
         self.backlog = Backlog(master, self.durations)
         self._allotting = Allotting(indexes or Indexes({}), self.children, self.backlog)
         self.outbox = Outbox()
+        self.gathering = ReportGathering(self.outbox, self.durations, self.children, master, self.work)
         self.ended = EndedJobs(self.durations, self.outbox)
         self.starts = StartReports(self.children, runners, master)
         self._returns = Returns(runners, master, self.children, self.backlog)
@@ -290,8 +292,7 @@ class Agent:
         if not self.draining:
             self._assign(now)
         if self.connected:
-            if (call := self.outbox.take_call()) is not None:
-                self._master.finish(call)
+            self.gathering.report(now, at_once=self.draining)
             if not self.draining and (places := self.children.places):
                 self.backlog.lease_more(places + self.ahead, self.children.jobs_count)
         if self.lending.sleepers:  # while this worker drains, too: what runs has to end

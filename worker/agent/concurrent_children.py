@@ -18,6 +18,9 @@ AHEAD_MIN: Final = (
 AHEAD_TASKS_MAX: Final = (
     1_000  # held for one child, however short they are: one loop starts them one after the other
 )
+LONG_AHEAD_SECONDS: Final = (
+    LONG_SECONDS  # a task that waits here for a place, of tasks that take longer, waits so long at most
+)
 
 
 class Concurrency(NamedTuple):
@@ -33,14 +36,21 @@ class ConcurrentDurations(TaskDurations):
     def __init__(self, places: int) -> None:
         super().__init__()
         self._places = places
+        self._is_measured = False  # some have ended
+
+    def record(self, name: str, seconds: float) -> None:
+        self._is_measured = True
+        super().record(name, seconds)
 
     def queued_max(self, name: str) -> int:
         return 0
 
     def prefetch(self, slots: int) -> int:
         overall = self._overall
-        if overall is None or overall >= LONG_SECONDS:
+        if overall is None or not self._is_measured:
             return slots
+        if overall >= LONG_SECONDS:  # as many as places become free in that time
+            return slots + int(slots * LONG_AHEAD_SECONDS / overall)
         ahead = min(AHEAD_TASKS_MAX, int(READ_AHEAD_SECONDS / max(overall, SECONDS_MIN)))
         # ``slots`` counts places; read ahead is for each loop.
         return max(AHEAD_MIN * slots, ahead * max(1, slots // self._places))

@@ -69,10 +69,13 @@ class MasterEffects(Protocol):
     """What the agent sends to the master. What is answered comes back as an event of the agent."""
 
     def began(self, rows: list[list[Any]]) -> None:
-        """What runs: see ``start_reports.py``."""
+        """What runs and was not reported yet: see ``start_reports.py``."""
 
     def lease(self, want: int) -> None: ...
     def finish(self, call: FinishCall) -> None: ...
+    def finish_later(self, seconds: float) -> None:
+        """Call ``ReportGathering.over`` when this time is over."""
+
     def release(self, held: list[list[Any]]) -> None:
         """Give leases back whose attempts were not started."""
 

@@ -81,6 +81,14 @@ class EndedSlice:
     def seconds_max(self) -> float:
         return max(self.seconds)
 
+    def is_followed_by(self, other: EndedSlice) -> bool:
+        """Whether ``other`` has the tasks behind these, under the same lease."""
+        return (
+            self.attempt == other.attempt
+            and self.lease == other.lease
+            and self.end == int.from_bytes(other.id, "big")
+        )
+
     def join(self, other: EndedSlice) -> None:
         """``other`` follows it."""
         # In place: joining slices of a million results must not copy them over and over.

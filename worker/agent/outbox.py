@@ -78,17 +78,28 @@ class Outbox:
         # The slice that ends where this one begins, whichever child it came from.
         before = self._ends.pop(int.from_bytes(slice.id, "big"), None)
         # Under another lease the same ids are another attempt's.
-        if before is not None and before.attempt == slice.attempt and before.lease == slice.lease:
+        if before is not None and before.is_followed_by(slice):
             before.join(slice)
         else:
             before = slice
             self._waiting.append(slice)
         self._ends[before.end] = before
 
+    @property
+    def has_call(self) -> bool:
+        """Whether there is something to report, and no call is under way."""
+        return self._under_way is None and bool(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what waits is enough for a call."""
+        return self._length >= self._rows_max
+
     def take_call(self) -> FinishCall | None:
         """The next call; None while one is under way, or if there is nothing to report."""
-        if self._under_way is not None or not self._waiting:
+        if not self.has_call:
             return None
+        self._join_neighbours()
         self._ends.clear()  # what travels is joined with nothing
         bytes_max = min(FINISH_BYTES_MAX, self.body_bytes_max)
         taken: list[Ended] = []
@@ -185,11 +196,32 @@ class Outbox:
         # It names slices that were cut or dropped.
         self._ends.clear()
 
+    def _join_neighbours(self) -> None:
+        """Slices that have ended in another order than that of their tasks are as few as they can be. Not while a bad report is
+        looked for: halves stay halves."""
+        if len(self._waiting) < 2 or self._rows_max < FINISH_ROWS_MAX:
+            return
+        slices = [one for one in self._waiting if isinstance(one, EndedSlice)]
+        slices.sort(key=_neighbourhood)
+        joined: deque[Ended] = deque(one for one in self._waiting if not isinstance(one, EndedSlice))
+        last: EndedSlice | None = None
+        for one in slices:
+            if last is not None and last.is_followed_by(one):
+                last.join(one)
+            else:
+                last = one
+                joined.append(one)
+        self._waiting = joined
+
     def _settle(self) -> None:
         """Forget the call that is under way."""
         if self._under_way is not None:
             self._length -= len(self._under_way)
             self._under_way = None
+
+
+def _neighbourhood(one: EndedSlice) -> tuple[bytes, int, bytes]:
+    return one.lease, one.attempt, one.id
 
 
 def _fitting(one: Ended, most: int, bytes_left: int) -> int:

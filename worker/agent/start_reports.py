@@ -1,7 +1,7 @@
 """What children have begun, as it is reported to the master. Pure.
 
 The master shows a task as running when its worker has reported that it began. A worker reports what runs with every heartbeat,
-and besides at most four times a second if something new has run for a while. A task that is over within a tenth of a second
+and besides at most four times a second what has run for a while and was not reported yet. A task that is over within a tenth of a second
 is reported by its end alone, so that short tasks cost no message.
 """
 
@@ -51,12 +51,18 @@ class StartReports:
         if now - self._reported_at < REPORT_SECONDS:
             return
         seconds = self._seconds(now)
-        long = {job.ordinal for job in self.running() if seconds.get(job.ordinal, 0.0) >= LONG_SECONDS}
-        # Only if something is new: what still runs is in each heartbeat.
-        if not long <= self._reported:
-            # Replaced, not added to: ordinals of what is over must not pile up.
-            self._reported, self._reported_at = long, now
-            self._master.began(self.rows(now))
+        long = {ordinal for ordinal, lasted in seconds.items() if lasted >= LONG_SECONDS}
+        if long <= self._reported:
+            return
+        rows = {
+            job.ordinal: [*job.held, seconds[job.ordinal]] for job in self.running() if job.ordinal in long
+        }
+        new = [row for ordinal, row in rows.items() if ordinal not in self._reported]
+        # Replaced, not added to: ordinals of what is over must not pile up.
+        self._reported = set(rows)
+        if new:
+            self._reported_at = now
+            self._master.began(new)
 
     def _seconds(self, now: float) -> dict[int, float]:
         """The seconds of each job that was seen running, by ordinal."""

@@ -32,6 +32,11 @@ class TaskDurations:
         self._overall: float | None = None
         self.together: dict[str, int] = {}  # by name, of how many tasks a child makes one call
 
+    @property
+    def usual_seconds(self) -> float | None:
+        """What a task takes lately, over all names; None: unknown."""
+        return self._overall
+
     def record(self, name: str, seconds: float) -> None:
         before = self._by_name.get(name)
         if before is None and len(self._by_name) >= NAMES_MAX:

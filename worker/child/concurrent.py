@@ -62,6 +62,10 @@ from .verdict import Verdict, interruption_message
 
 BEAT_SECONDS: Final = 0.1  # between two signs that the loop turns, while jobs run
 NOTE_BEATS: Final = 5  # between two looks at the progress of jobs
+# What ends soon after another job, while many run, is reported with it: a report of its own would wake the supervisor for each.
+GATHER_JOBS_MIN: Final = 20
+GATHER_SHARE: Final = 1 / 32  # of what the job took, for so long its place stays empty
+GATHER_SECONDS: Final = 0.001, 0.002  # a shorter wait is not worth a timer; none is longer
 REASONS: Final[dict[int, Interruption]] = {TIMEOUT_NOTICE: TimeLimit, CANCEL_NOTICE: CancelRequested}
 BUG_STATUS: Final = 70  # EX_SOFTWARE
 
@@ -269,13 +273,20 @@ class ConcurrentChildProcess:
             self._reports.other([*entry, job.named] if job.named else entry)
         else:
             self._reports.result(job.ordinal, body, job.started, seconds)
-        self._flush_soon()
+        self._flush_soon(seconds if len(self._jobs) >= GATHER_JOBS_MIN else 0.0)
 
-    def _flush_soon(self) -> None:
-        """After what else the loop has to do now: what ends together is reported together."""
-        if not self._is_flush_due:
-            self._is_flush_due = True
+    def _flush_soon(self, seconds: float = 0.0) -> None:
+        """After what else the loop has to do now: what ends together is reported together. ``seconds``: what a job took, while many
+        others run."""
+        if self._is_flush_due:
+            return
+        self._is_flush_due = True
+        least, most = GATHER_SECONDS
+        wait = min(most, GATHER_SHARE * seconds)
+        if wait < least:
             self._loop.call_soon(self._flush)
+        else:
+            self._loop.call_later(wait, self._flush)
 
     @contained
     def _flush(self) -> None:

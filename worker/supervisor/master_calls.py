@@ -10,6 +10,7 @@ from ...common.domain.id_runs import IdRun, first_runs
 from ...common.domain.ids import show_id
 from ...common.domain.on_error import NEEDED_MAX
 from ...common.errors import InvalidArgument, TqError
+from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ..agent.agent import Agent
 from ..agent.finish_call import FinishCall
 from .master_connection import MasterConnection
@@ -42,7 +43,8 @@ class MasterCalls:
         """``pool``: its place among several of the worker."""
         self._master, self._observer, self._report, self._after = master, observer, report, after
         self._of_pool = () if pool is None else (pool,)
-        self._now = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
         self.meters: ReportMeters | None = None
 
     def began(self, rows: list[list[Any]]) -> None:
@@ -87,6 +89,18 @@ class MasterCalls:
         # First what it printed: the master keeps output of an attempt until its end is in.
         self._observer.before_finish(call)
         self._master.request("finish", finished, *call.arguments, refused=self._finish_refused)
+
+    def finish_later(self, seconds: float) -> None:
+        self._loop.call_later(seconds, self._gathered)
+
+    @contained
+    def _gathered(self) -> None:
+        self.agent.gathering.over(self._now())
+        self._after()
+
+    def broke(self, error: Exception) -> None:
+        """A bug in one callback costs what that callback was about: the next report goes on."""
+        report_bug(self._report, error, WORKER)
 
     def _finish_refused(self, error: TqError) -> bool:
         """Whether the outbox has dealt with it: see there. A refused call must not end the connection that the reports of

@@ -167,7 +167,7 @@ def test_the_content_a_result_names_is_sent_with_its_row_until_it_is_answered(sh
     for _ in range(2):  # the second time on a new connection
         shop.cut()
         shop.agent.connect([], shop.now)
-        assert shop.call.arguments[1] == [[1, [HASH]]]
+        assert shop.call.arguments[1] == [[0, [HASH]]]
 
 
 def test_a_result_that_came_too_late_is_reported_and_forgotten(shop: Workshop) -> None:
