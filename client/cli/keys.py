@@ -64,6 +64,7 @@ def add(
         print_json({"token": token, "role": role, "queues": list(queues), "tenant": tenant, **quota})
         return
     write(token + "\n")
+    # In a pipe the output is the token alone.
     if sys.stdout.isatty():
         url = (os.environ.get("TQ_URL") or "HOST:5000").removeprefix("tq://")
         use = f"tq-worker --connect {url} --authkey-file FILE MODULE" if role == Role.WORKER else "tq …"
@@ -107,6 +108,7 @@ def _quota(max_queued: str | None, max_queued_bytes: str | None) -> dict[str, in
 def _number(text: str) -> int:
     if not (text.removeprefix("-").isascii() and text.removeprefix("-").isdigit()):
         raise InvalidArgument(f"--max-queued is a whole number, or none; not {text[:40]!r}")
+    # ``int`` raises ValueError for thousands of digits; a number with 20 is refused by the check of the quota.
     return int(text[:20])
 
 

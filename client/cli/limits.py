@@ -39,6 +39,7 @@ def list_limits(app: App, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     while portion := app.call(LIMITS, "list", rows[-1]["name"] if rows else "", LISTED):
         rows += portion
+        # The last portion, without asking for an empty one.
         if len(portion) < LISTED:
             break
     if as_json:

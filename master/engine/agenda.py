@@ -51,6 +51,7 @@ class Agenda:
         self._entries[part, key] = clock, entry
         heap = self._heaps[clock]
         heapq.heappush(heap, entry)
+        # What is set again leaves its former entry in the heap, which nothing would take out before its time.
         if len(heap) > 2 * len(self._entries) + SPARE_MAX:
             heap[:] = [one for one in heap if self._counts(clock, one)]
             heapq.heapify(heap)
@@ -82,6 +83,7 @@ class Agenda:
                     self._taken.append((clock, entry))
                     found.append((entry.part, entry.key))
                 else:
+                    # Back after the loop, or it would be the first again.
                     others.append(entry)
             for entry in others:
                 heapq.heappush(heap, entry)

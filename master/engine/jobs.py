@@ -61,5 +61,6 @@ class Jobs:
         self._done.clear()
 
     def void(self) -> None:
+        # Before those that came since, in the order of the first time.
         self._jobs.extendleft((job, True) for job in reversed(self._done))
         self._done.clear()

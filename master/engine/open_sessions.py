@@ -42,6 +42,7 @@ class OpenSessions:
             earlier = self._of_nodes.get(session.node)
             self._of_nodes[session.node] = session
             if earlier is not None and earlier.open:
+                # Mostly half open: the node lost it, and nothing said so to the master.
                 earlier.wire.disconnect("the same node connected again")
         self._open[session] = None
         self._core.presence.opened(session)
@@ -60,8 +61,10 @@ class OpenSessions:
         """A connection is gone: what it waited for is forgotten, what it held is kept for its grace."""
         session.open = False
         self._open.pop(session, None)
+        # A later connection of the node may have its place.
         if self._of_nodes.get(session.node) is session:
             del self._of_nodes[session.node]
+        # A copy: an abandoned call leaves the session's calls.
         for call in list(session.calls.values()):
             if call.abandon is not None:
                 call.abandon()
@@ -77,5 +80,6 @@ class OpenSessions:
         """Close the connections that ``Core.close_later`` named; the answers of the transaction have left."""
         closing, self._core.closing[:] = list(self._core.closing), []
         for session, reason in closing:
+            # It may have closed by itself while the answers were sent.
             if session.open:
                 session.wire.disconnect(reason)

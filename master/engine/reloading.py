@@ -41,6 +41,7 @@ class Reloading:
             self._store.reopen()
             self._store.begin(reading=True)
             self._load()
+            # It only read.
             self._store.rollback()
         except Exception as error:
             if isinstance(error, StoreError):

@@ -60,6 +60,7 @@ class Retention(Part):
         self._finished: int | None = None  # tasks, after the last portion
 
     def load(self, picture: Picture, now: Now) -> None:
+        # What ended before the start is found by no later event.
         if self._routes.finished() or picture.workers:
             self._look_later(now)
 
@@ -111,6 +112,7 @@ class Retention(Part):
         def step() -> bool:
             nonlocal surplus
             gone = store.purge(now.steady - limits.result_ttl_ms, STEP_TASKS, limits.result_ttl_ms)
+            # Too old first: only what is left after them may be too many.
             if not gone:
                 too_many_bytes = store.counts.kept_bytes - limits.results_bytes_max
                 if surplus > 0 or (limits.results_bytes_max and too_many_bytes > 0):

@@ -26,6 +26,7 @@ def granted(
     last: tuple[int, float | None] | None = None
     tasks = size = 0
     for row in rows:
+        # Neighbours mostly have the same name and limit: said once for all of them.
         if (row.route, row.timeout) != last:
             last = (row.route, row.timeout)
             route = routes.by_number[row.route]
@@ -33,12 +34,14 @@ def granted(
             placing = routes.placements.lanes.get(row.route)
             if placing is not None and placing.needs:
                 groups[-1].append(dict(placing.needs))
+        # What was handed back unharmed does not count as an attempt.
         number = row.attempt - row.returned
         if isinstance(row, LeasedSlice):
             where = row.seq, row.stop, row.id, row.route
             whose = lease, parked.worker, row.origin
             drops = row.options is not None and drops_results(row.options)
             running.add(SliceLease(*where, row.attempt, number, *whose, drops=drops))
+            # Fields at the end are left out where they say the usual: most tasks run for the first time.
             rest = [False, number] if row.returned else []
             groups[-1][3].append([row.id, row.attempt, row.payloads, *rest])
             tasks += len(row.payloads)

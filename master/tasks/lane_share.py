@@ -32,6 +32,7 @@ class _Numbers:
         return len(self._numbers) - self._start
 
     def add(self, seq: int) -> None:
+        # Only a task that is ready again goes between others.
         if not self._numbers or seq > self._numbers[-1]:
             self._numbers.append(seq)
         else:
@@ -45,6 +46,7 @@ class _Numbers:
         if at > self._start:
             del self._numbers[at]
             return True
+        # Deleting the first of an array moves all others: done seldom, for many at once.
         self._start += 1
         if self._start > SPARE and self._start * 2 > len(self._numbers):
             del self._numbers[: self._start]

@@ -110,6 +110,7 @@ def numbers_between(store: Store, first: int, end: int) -> Numbers:
         lower, upper = min(lower or part.seq, part.seq), max(upper, part.stop)
         parts += 1
         if parts > PARTS_MAX:
+            # Given up: between these is every task, and the caller looks at them all.
             return Numbers(0, 1 << 62, parts)
     return Numbers(lower, upper, parts)
 

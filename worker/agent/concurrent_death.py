@@ -39,12 +39,15 @@ def concurrent_fates(child: ConcurrentChild, death: Death, last_lines: LastLines
     count = len(child.jobs)
     for job, about in list(child.each()):
         own = death._replace(last_lines=last_lines(job))
+        # It was asked to end before: its own reason comes first, whatever ended the process.
         if about.ending and not child.is_distrusted:
             yield Fate(job, about.since, *post_mortem(job, own, about.ending, running=True))
+        # Known who it was: the others are not charged with an attempt.
         elif is_known and job.ordinal != culprit:
             yield Fate(job, about.since, OutcomeNumber.RELEASED, SPARED)
         elif child.ending == "blocked" and is_known:
             yield Fate(job, about.since, OutcomeNumber.ERROR, _blocked(child.blocking_stack))
+        # All are charged: which of them took the memory cannot be seen from outside.
         elif child.ending == "memory":
             yield Fate(job, about.since, OutcomeNumber.CRASH, _too_large(own, count))
         else:

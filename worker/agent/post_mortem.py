@@ -24,12 +24,14 @@ def fates(child: ChildState, death: Death) -> Iterator[Fate]:
     """Of a child that runs one job after the other, and had begun all that it still has."""
     started = [job for run in child.jobs for job in run.jobs()]
     for job in started:
+        # One after the other: those before the last were over, and their reports were lost with the process.
         running = child.is_together or job is started[-1]
         yield Fate(job, child.since, *post_mortem(job, death, child.why_ended, running=running))
 
 
 def post_mortem(job: Job, death: Death, ending: str, *, running: bool) -> tuple[OutcomeNumber, Failure]:
     """The outcome of a job whose child died. ``ending``: why the job was being ended, if it was."""
+    # The job after it was the one that ended the process.
     if not running:
         message = f"it was over, but its process {death} before the result was delivered"
         return OutcomeNumber.CRASH, Failure(
@@ -76,4 +78,5 @@ def _found(death: Death) -> dict[str, Any]:
         "out_of_memory": death.memory_verdict,
         "last_lines": death.last_lines,
     }
+    # Code 0 says something too: the task called os._exit(0).
     return {name: value for name, value in found.items() if value not in (None, "", 0) or name == "code"}

@@ -50,10 +50,12 @@ class Scaler:
     def look(self, now: float) -> None:
         """At every tick."""
         agent, scaling = self._agent, self._scaling
+        # It is about to end: children that go are not replaced, and none is started.
         if agent.draining:
             return
         usable = self._usable()
         jobs = sum(len(child.jobs) for child in usable)
+        # As few children as would do: of those that run many tasks, several may be half empty.
         busy = min(sum(bool(child.jobs) for child in usable), -(-jobs // self._places))
         waiting = agent.backlog.startable
         before, ready = scaling.children, sum(child.ready for child in usable)
@@ -75,6 +77,7 @@ class Scaler:
         return [child for child in children.values() if not child.is_lent and not children.is_used_up(child)]
 
     def _end_some(self, usable: list[ChildState], count: int) -> None:
+        # A child with one place is never ended under its task, however long that runs.
         may_go = [one for one in usable if not one.jobs or self._places > 1]
         for child in sorted(may_go, key=lambda one: len(one.jobs))[:count]:
             self._effects.spare(child.number)

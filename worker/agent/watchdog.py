@@ -63,11 +63,13 @@ class Watchdog:
             return
         elapsed = now - child.since
         if elapsed >= LONG_SECONDS:
+            # Before it ends: no more tasks of this name are queued behind it meanwhile.
             self._durations.record_running(job.name, elapsed)
             if len(child.jobs) > 1:
                 self._requeue(child)
         if child.ending:
             self._escalate(child, now)
+        # Not if it is being ended already: the first reason is the one that is reported.
         elif job.timeout is not None and elapsed >= job.timeout:
             self.end_job(child, "timeout", now)
 
@@ -86,6 +88,7 @@ class Watchdog:
             return None
         if job.ordinal != child.current:
             child.set_current(job.ordinal, now)
+            # What was asked of the job before does not hold for this one.
             child.ending, child.escalation = "", 0
             return None
         is_held_back = (
@@ -93,6 +96,7 @@ class Watchdog:
             and child.jobs.first.ordinal != job.ordinal
             and now - child.since >= HELD_SECONDS
         )
+        # Once for each job: the child sends what it has at the first request.
         if is_held_back and child.flush_requested_for != job.ordinal:
             child.flush_requested_for = job.ordinal
             self._effects.notify(child.number, job.ordinal, "flush")
@@ -125,6 +129,7 @@ class Watchdog:
         last = child.record_memory(size_bytes, now)
         if size_bytes <= self._max_memory:
             return False
+        # Those behind it would begin in a process that is to end.
         if not child.is_retiring:
             child.is_retiring = True
             self._requeue(child)
@@ -141,6 +146,7 @@ class Watchdog:
         waited = now - child.ending_since
         if not child.is_dumped and waited >= min(DUMP_SECONDS, self._kill_grace / 2):
             child.dump(self._effects)
+        # One tick for memory: the stacks are written by then, and every further moment takes more.
         if waited < (TICK_SECONDS if child.ending == "memory" else self._kill_grace * child.escalation):
             return
         child.escalation += 1

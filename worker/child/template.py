@@ -62,11 +62,13 @@ def preload(modules: Sequence[str]) -> int:
     """Import them. Returns how many threads of libraries in C there are. Raises ConfigError, and what the modules raise."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as children do
+    # The one to the supervisor is open before any module is imported.
     before = _sockets()
     for name in modules:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
+            # A module that it imports is missing: its traceback says more than a sentence of ours.
             if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
                 raise
             raise ConfigError(
@@ -105,8 +107,10 @@ class Copying:
         self._control = control
         self._alive: set[int] = set()
         self._wake, wake = os.pipe()
+        # ``set_wakeup_fd`` refuses a descriptor that blocks.
         for descriptor in (self._wake, wake):
             os.set_blocking(descriptor, False)
+        # With a handler of Python's, or no byte is written to the pipe.
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         self._wake_end = wake
@@ -149,6 +153,7 @@ class Copying:
 
     def _become(self, passed: list[int], output: int, rest: list[str]) -> None:
         template = os.getppid()
+        # Its pipe is closed below: a signal's byte would go to whatever opens next with its number.
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._control.close()
@@ -157,12 +162,14 @@ class Copying:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
+        # As if it was started by itself; the template takes the place of the supervisor, with which it dies.
         sys.argv = [sys.argv[0], str(template), *map(str, passed), *rest]
         numbers: Any = sys.modules.get("numpy.random")
         if numbers is not None:  # Python's own random numbers are others in a fork by themselves
             numbers.seed()
 
     def _reap(self) -> None:
+        # Several deaths may be one signal.
         for pid in list(self._alive):
             ended, status, usage = os.wait4(pid, os.WNOHANG)
             if ended:
@@ -188,6 +195,7 @@ def main() -> None:
         )
         return
     template = Copying(connection)
+    # Before the freeze: garbage would stay in every child for good.
     gc.collect()
     gc.freeze()  # what is here is not looked at by children's collections, which would copy its pages
     connection.send(pack(["ready", threads]))

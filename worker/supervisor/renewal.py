@@ -43,6 +43,7 @@ class Renewal:
 
     def begin(self) -> None:
         """The code has changed."""
+        # The child that is tried may have read the files before this change: another one is tried after it.
         if self.trial:
             self._is_outdated = True
             return
@@ -59,6 +60,7 @@ class Renewal:
                 child.is_retiring = True
                 if place:
                     self._runners.start_one()
+                # At once if it is idle: else when its job ends.
                 children.retire_if_due(child)
 
     def failed(self) -> None:
@@ -117,6 +119,7 @@ class ServedCode:
         facts = self._facts()
         if is_loaded:
             self._report("code.loaded", tasks=len(facts["tasks"]) - 1)  # without the probe
+        # Once for all pools, after the last: the facts are of all.
         if self._announced is None or any(pool.runners.renewal.trial for pool in self._pools):
             return
         if self._announced != self._with_schedules(facts):
@@ -141,6 +144,7 @@ class CodeWatch:
     async def run(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
+            # In a thread: on a slow disk a look would hold up the children's reports.
             now = await asyncio.to_thread(self._sources.look)
             if not (files := differences(self._seen, now)):
                 continue

@@ -105,6 +105,7 @@ class Source:
             return
         path = self._paths.popleft()
         try:
+            # A directory can be opened; only reading it would fail, and with a worse message.
             self._descriptor = 0 if path == STDIN else os.open(path, os.O_RDONLY)
             if stat.S_ISDIR(os.fstat(self._descriptor).st_mode):
                 raise IsADirectoryError("it is a directory")
@@ -120,6 +121,7 @@ def _size_of(paths: Sequence[str]) -> int | None:
             found = os.fstat(0) if path == STDIN else os.stat(path)
         except OSError:
             return None
+        # A pipe has no size: the total is unknown until its end.
         if not stat.S_ISREG(found.st_mode):
             return None
         total += found.st_size

@@ -39,6 +39,7 @@ class SqliteQueries(StatementExecutor):
         if run.length == 1:
             rows = self._all("find", (run.first,))
             return [Found(*rows[0])] if rows else self.views.find(run).values()
+        # A range of ids in one statement: one for each would take longer than all else.
         alone = {row[1]: Found(*row) for row in self._all("find_between", run.ends())}
         return _in_order(run, alone, self.views.find(run))
 
@@ -104,6 +105,7 @@ class SqliteQueries(StatementExecutor):
         )
         alone = [FullTask(*row) for one in each for row in self._listed(one, limit)]
         together = self.views.listed(what, limit)
+        # Both were asked for as many: which of them are the newest is seen only together.
         return sorted(alone + together, key=lambda task: -task.seq)[:limit]
 
     def _listed(self, what: TaskFilter, limit: int) -> list[tuple[Any, ...]]:

@@ -37,6 +37,7 @@ class SliceLeases(SliceTable):
             }
             for start, stop, want in pieces
         ]
+        # Before the first piece: they are copied from its row while that is ready and still reaches to the end of all.
         self._exactly("lease_piece", rows[1:])
         leased = self._all("lease_slice", rows[0])
         if not leased:
@@ -52,6 +53,7 @@ class SliceLeases(SliceTable):
         edges = [one.seq, *(edge for run in runs for edge in run), one.stop]
         gaps = [gap for gap in zip(edges[::2], edges[1::2], strict=True) if gap[0] < gap[1]]
         shared = {"head": one.seq, "lease": want.lease, "worker": want.worker, "now": now}
+        # New rows first, from the row of the whole, which is changed at last.
         rest = [run for run in runs if run[0] != one.seq]
         self._exactly("lease_piece", [{**shared, "seq": start, "stop": stop} for start, stop in rest])
         kept = {"seq": one.seq, "seconds": None, "results": None}

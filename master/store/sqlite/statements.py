@@ -54,6 +54,7 @@ def _as_written() -> list[tuple[str, str]]:
     """Names and texts of the files, which are read once."""
     found: list[tuple[str, str]] = []
     for file in sorted(resources.files(__package__).joinpath("sql").iterdir(), key=lambda file: file.name):
+        # Without what is before the first name: the words about the file.
         for part in file.read_text("utf-8").split("-- name: ")[1:]:
             name, _, sql = part.partition("\n")
             found.append((name.strip(), sql.strip()))
