@@ -143,6 +143,7 @@ class Arguments:
         """Call a function that takes a context: with the caller's own context argument if there is one, else with this."""
         args, kwargs = call
         try:
+            # With a context of the caller's it fits as it is.
             self._whole.bind(*args, **kwargs)
         except TypeError:
             args, kwargs = self._named_behind_filled(self._bound(self._here, call))
@@ -154,6 +155,7 @@ class Arguments:
         if not self.asked:
             return self.asked
         args, kwargs = call
+        # Partial: what the worker fills in is still missing.
         given = self._whole.bind_partial(*args, **kwargs).arguments
         return {name: one for name, one in self.asked.items() if name not in given}
 

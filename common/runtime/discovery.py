@@ -68,6 +68,7 @@ def discover(
     ConfigError for a key file that others can read.
     """
     looked: list[str] = []
+    # With both given, an unfit directory does not matter.
     dev = None if url and authkey else find_dev(looked)
     if not url:
         url = dev.url if dev else environment.get("TQ_URL") or _configured("url", looked, "TQ_URL")
@@ -95,9 +96,11 @@ def find_dev(looked: list[str] | None = None) -> Dev | None:
         looked.append(f"./{DEV_FOLDER}/{LIVE_FILE} {error}: not used")
         return None
     try:
+        # Or another user's file could send this program, with what it submits, to a master of theirs.
         if not (_is_ours(os.stat(folder)) and _is_ours(os.fstat(descriptor))):
             looked.append(f"./{DEV_FOLDER} belongs to another user, or others may write to it: not used")
             return None
+        # The lock goes with its process: a file that a killed one left is not believed.
         if not _is_held(descriptor):
             looked.append(f"no `tq dev` runs here any more (./{DEV_FOLDER} is of an earlier one)")
             return None
@@ -161,4 +164,5 @@ def _is_held(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
+    # The caller closes the descriptor, which gives the lock back.
     return False

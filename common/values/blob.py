@@ -248,6 +248,7 @@ class _File:
 
     def open(self) -> BinaryIO:
         file = open(self._path, "rb")  # noqa: SIM115 - the caller closes it
+        # Of the open file: the path may name another one a moment later.
         now = os.fstat(file.fileno())
         if (now.st_size, now.st_mtime_ns) != self._was:
             file.close()
@@ -265,6 +266,7 @@ class Temporary:
         self.size = 0
 
     def __del__(self) -> None:
+        # None if it could not be made.
         file = getattr(self, "_file", None)
         if file is not None:
             file.close()
@@ -272,6 +274,7 @@ class Temporary:
     def write(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
+            # Without a buffer a write may take less than it was given.
             view = view[self._file.write(view) :]
         self.size += len(data)
 

@@ -65,6 +65,7 @@ def _judged(step: Callable[[Any], Any], value: Any, root: str) -> Any:
     try:
         return step(value)
     except Misfit as misfit:
+        # From the error of the user's class, if it was one: the way through the shapes says nothing.
         raise misfit.refusal(root) from misfit.__cause__
     except RecursionError:
         raise InvalidArgument(f"{root}: it contains itself, or is nested too deep") from None
@@ -95,6 +96,7 @@ class LeafShape:
     def plain(self, value: Any) -> Any:
         if self.classes and not isinstance(value, self.classes) and not _is_to_come(value):
             raise _expected(self.name, value)
+        # For isinstance a bool is an int; where a number is expected it is mostly a mistake.
         if type(value) is bool and bool not in self.classes and int in self.classes:
             raise _expected(self.name, value)
         return value
@@ -115,6 +117,7 @@ class LiteralShape:
         return frozenset(map(type, self.values))
 
     def plain(self, value: Any) -> Any:
+        # 1 == True == 1.0: the type has to be the same too.
         if not any(type(one) is type(value) and one == value for one in self.values) and not _is_to_come(
             value
         ):
@@ -144,6 +147,7 @@ class FieldsShape:
                 return value
             raise _expected(self.name, value)
         fields = self.read(value)
+        # A TypedDict is checked nowhere else: for Python it is any dict.
         if self.kind is dict:
             self._check_names(fields)
         return self._each(fields, fields, lambda shape: shape.plain)

@@ -76,6 +76,7 @@ class _Use:
         if limit is None:
             return room
         if limit.max_running is not None:
+            # A task of more units than there ever are would wait without end: it starts alone.
             alone = int(units > limit.max_running and not self.running)
             room = max((limit.max_running - self.running) // units, alone)
         if limit.tokens is not None:
@@ -97,6 +98,7 @@ class _Use:
             return None
         if limit.tokens is None:
             return 0
+        # One of more units than the burst waits for a full bucket, not for more than that.
         missing = min(units * limit.tokens.ms, self.full) - self.level
         return max(0, -(-missing // limit.tokens.tasks))
 
@@ -130,6 +132,7 @@ class Permits:
             use = self._uses[(row.name, row.key)] = _Use(limit, row.at)
             rate = None if limit is None else limit.tokens
             if rate is not None:
+                # A token has as many parts as its rate has ms, and the rate may be another one since.
                 use.level = min(use.full, row.level * rate.ms // row.ms)
             use.follow(limit, now)
 
@@ -211,6 +214,7 @@ class Permits:
 
     def forget_idle(self, now: int, looks: int) -> None:
         """Look at so many keys, whether there is anything to remember of them."""
+        # Each goes to the end if it stays, so that all have their turn.
         for key in list(islice(self._uses, looks)):
             use = self._uses.pop(key)
             use.follow(self._in_force(key[0]), now)

@@ -45,6 +45,7 @@ class RecordingStore:
         return getattr(self._store, name)
 
     def begin(self, *, reading: bool = False, at_once: bool = False) -> None:
+        # Those of a transaction that failed.
         self._events.clear()
         self._store.begin(reading=reading, at_once=at_once)
 

@@ -43,9 +43,11 @@ class SqliteOrderedLeases(SqliteNamedLeases):
         left = tasks
         for priority in self._levels(lane):
             for head in self._of_level(lane, priority, order, tasks):
+                # One task may be found by its deadline and by its age.
                 if head.seq not in heads:
                     heads[head.seq] = head
                     left -= 1 if head.slice is None else head.slice.stop - head.seq
+            # With aging an old task of a lower level may come before a new one of a higher.
             if left <= 0 and not order.aging:
                 break
         return sorted(heads.values(), key=place_of)
@@ -91,6 +93,7 @@ class SqliteOrderedLeases(SqliteNamedLeases):
                 if left < 0 and leased:
                     break
                 rows.append(head.seq)
+                # Its place in the answer: all single tasks are leased by one statement below.
                 leased[head.seq] = None
                 room -= 1
                 continue
@@ -123,6 +126,7 @@ class SqliteOrderedLeases(SqliteNamedLeases):
         slice = head.slice
         if head.from_end:
             slice = slice._replace(seq=slice.stop - tasks)
+            # Slices are leased from their start only.
             self.slices.cut(slice.seq, slice.stop)
         [leased] = self.slices.lease(slice, [Piece(slice.seq, slice.seq + tasks, want)], now)
         return leased
