@@ -154,6 +154,7 @@ def _declaring(
             )
         fields = scheduled(task, rule, args, kwargs)
         ScheduleDefinition(task="checked:here", **fields)
+        # Both would have the name of the task.
         if name is None and any(given is None for given, _ in task.schedules):
             raise InvalidArgument(
                 f"{task!r} has a schedule without a name already; give this one a name: @app.{decorator}(…, name='…')"

@@ -78,6 +78,7 @@ type_of_flavour: Final[dict[str, type[PurePath]]] = {
 def prepare(value: Any, path: Place) -> Any:
     """``value`` in terms msgpack packs as it is; raises NotSerializable with the path."""
     kind = type(value)
+    # First, by a look into a set: most values are these.
     if kind in ATOMS:
         return _atom(value, kind, path)
     depth = path[0] + 1
@@ -164,6 +165,7 @@ def _zone(zone: datetime.tzinfo | None, path: Place) -> Any:
     if type(zone) is datetime.timezone:
         offset = zone.utcoffset(None)
         name = zone.tzname(None)
+        # A name that only repeats the offset is made again by the reader.
         fixed = None if name == datetime.timezone(offset).tzname(None) else name
         if fixed is not None:
             text_for(fixed, path, "the name of a time zone", "name it in plain text")
@@ -185,10 +187,12 @@ def _rare(value: Any, path: Place) -> Any:
     kind = type(value)
     if isinstance(value, enum.Enum):
         name = f"{module_name_of(kind)}:{kind.__qualname__}"
+        # A flag that is made of several has no name that could be looked up.
         member = value.value if isinstance(value, enum.Flag) else value.name
         return _ext(ENUM, pack_loosely([text_for(name, path), prepare(member, path)]))
     if isinstance(value, PurePath):
         return _path(value, path)
+    # By name: numpy need not be imported, nor installed, for all other values.
     if kind.__module__ == "numpy":
         return _numpy(value, path)
     refer = getattr(kind, "_tq_reference", None)  # asked of the class: a proxy's attributes may be calls
@@ -207,6 +211,7 @@ def _rare(value: Any, path: Place) -> Any:
 
 def _numpy(value: Any, path: Place) -> Any:
     dtype = getattr(value, "dtype", None)
+    # Of objects the bytes would be addresses in this process.
     if dtype is None or not is_plain(dtype):
         raise _refusal(
             path,
@@ -259,6 +264,7 @@ _EXOTIC: Final[dict[type, Callable[[Any, Place], Any]]] = {
     datetime.timedelta: lambda value, path: _ext(
         TIMEDELTA, pack_loosely([value.days, value.seconds, value.microseconds])
     ),
+    # As text: every digit, and NaN and infinity too.
     Decimal: lambda value, path: _ext(DECIMAL, str(value).encode("ascii")),
     UUID: lambda value, path: _ext(UUID_, value.bytes),
     Blob: _blob,
@@ -285,6 +291,7 @@ def decode_ext(code: int, body: bytes) -> Any:
     reader = _READERS.get(code)
     if reader is None:
         raise DecodeError(f"ext code {code} is unknown; the sender has a newer version of tq")
+    # Each ext is decoded by a call in C of its own, which msgpack's own bound for depth does not count.
     if _depth.value >= DEPTH_MAX:
         raise DecodeError(f"values nested deeper than {DEPTH_MAX}")
     _depth.value += 1

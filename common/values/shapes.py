@@ -275,6 +275,7 @@ class ListShape:
         return self._each(value, self.element.plain, self.takes)
 
     def made(self, data: Any) -> Any:
+        # A list too: JSON has no other.
         return self._each(data, self.element.made, self.takes | {list})
 
     def _each(self, value: Any, step: Callable[[Any], Any], takes: frozenset[type]) -> Any:
@@ -391,6 +392,7 @@ class UnionShape:
             try:
                 return step(member)
             except Misfit as misfit:
+                # A member that failed inside, or by its own check, is the one that was meant.
                 is_meant = misfit.path or not misfit.is_other
                 if is_meant and (deepest is None or len(misfit.path) > len(deepest.path)):
                     deepest = misfit

@@ -103,6 +103,7 @@ class FlowsObject(EngineObject):
             raise InvalidArgument(f"a callback is one of {', '.join(CALLBACKS)}, not {brief(kind, 40)}")
         if not isinstance(options, dict):
             raise InvalidArgument("options must be a map")
+        # Read and written again: what is stored is known to be valid, without what says the default.
         chosen = TaskOptions.from_wire(options).to_wire()
         task = check_name("task", validate_text("task", task))
         packed = pack(chosen) if chosen else None
@@ -143,6 +144,7 @@ class FlowsObject(EngineObject):
         place = validate_whole("place", place, 0, NUMBER_MAX)
         if place >= row.total:
             return []
+        # What this transaction has submitted may not be written yet.
         self.engine.store.settle()
         found = self.engine.store.flows.members(row.number, place, MEMBERS_MAX)
         self.engine.work.gave(len(found), 0)

@@ -97,6 +97,7 @@ class Keyring(Part):
 
     def put(self, verifier: Verifier) -> None:
         """Store a verifier; replaces one of the same id."""
+        # Each key is in memory, and in the listing.
         if verifier.key_id not in self._verifiers and len(self._verifiers) >= KEYS_MAX:
             raise InvalidArgument(f"more than {KEYS_MAX:,} keys; revoked ones count until they are forgotten")
         self._store.put_key(_row(verifier))
@@ -117,6 +118,7 @@ class Keyring(Part):
         for pattern in queues:
             check_name("queue", pattern)
         check_key("the tenant of a key", tenant)
+        # Or a tenant could make itself a key for the tasks of others.
         if grantor is not None and grantor.tenant and tenant != grantor.tenant:
             raise Forbidden(
                 f"this key is of tenant {grantor.tenant} and makes keys of it alone: add --tenant {grantor.tenant}, or use a key "
@@ -182,6 +184,7 @@ class Keyring(Part):
 
 
 def _may_see(grantor: Verifier | None, key: Verifier) -> bool:
+    # Its own key is shown to every caller, and may be revoked by it.
     if grantor is None or grantor.key_id == key.key_id:
         return True
     return grantor.covers(key.role, key.queues) and grantor.tenant in ("", key.tenant)
@@ -212,6 +215,7 @@ def _verifier(row: KeyRow) -> Verifier:
     return Verifier(
         key_id=row.id,
         role=Role(row.role),
+        # A key for all queues has empty text here, which splits into one empty name.
         queues=tuple(filter(None, row.queues.split("\n"))),
         kdf=row.kdf,
         stored_key=row.stored_key,

@@ -76,6 +76,7 @@ class SchedulesObject(EngineObject):
         row = schedules.find(name)
         if row is None:
             row = schedules.add(name, wanted, call.session, self.engine.now)
+        # Before it is compared: the answer to that would tell what is in a schedule that the caller may not see.
         elif not call.session.allows_queue(definition_of(row).queue):
             raise Forbidden(
                 f"the name {name!r} is taken in a queue that this key does not cover; choose another"
@@ -154,6 +155,7 @@ class SchedulesObject(EngineObject):
             if len(found) == limit:
                 break
         self.engine.work.gave(len(rows), sum(len(one.base) for one in rows))
+        # A portion that was cut by ``limit`` is not the last, however few rows there were.
         is_over = len(rows) < LIST_MAX and (not rows or row is rows[-1])
         return {"rows": found, "after": None if is_over else row.number}
 
@@ -182,6 +184,7 @@ class SchedulesObject(EngineObject):
 
     def _own(self, call: Call, name: str) -> ScheduleRow:
         row = self.engine.part(Timetable).find(name)
+        # The same words for both: whether a name exists is for those who may see it.
         if row is None or not call.session.allows_queue(definition_of(row).queue):
             raise InvalidArgument(f"there is no schedule {name!r}; `tq schedule ls` shows them")
         return row

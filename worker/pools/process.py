@@ -69,8 +69,10 @@ class ChildHandle:
             undo.callback(self._process.undo)
             self.pid = self._process.pid
             self._process.when_dead(self._died)
+            # From here on everything is closed by ``_close``.
             undo.pop_all()
         show_child(self.pid)
+        # The child's ends: with a copy of them here, its end would not be seen.
         os.close(notices)
         theirs_work.close()
         theirs_relay.close()
@@ -216,6 +218,7 @@ class ChildHandle:
 
     @contained
     def _died(self) -> None:
+        # Reports that it wrote before its death count: what they are about has ended, and is not run again.
         self._read_rest()
         self.alive = False
         try:
