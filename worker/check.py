@@ -31,6 +31,7 @@ async def check(settings: WorkerSettings, authkey: str | None) -> Checkup:
     certificates = _check_certificates(found, settings)
     if credential is not None and certificates:
         answers = [await _check_master(found, settings, credential, address) for address in settings.connect]
+        # A master that refuses the key has said why already.
         if not any(answers) and not found.failed:
             found.fail(
                 "master", "no master answers; start it, or correct --connect. A worker would keep trying"

@@ -103,10 +103,12 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     """
     for name in ("labels", "resources"):
         options[name] = ",".join(options[name])
+    # Only if both are options: one of them may replace what a file says of the other.
     slots_and_pools = options["slots"] is not None and bool(options["pools"])
     slots_and_range = options["slots"] is not None and options["autoscale"] is not None
     if (results := options.pop("results")) is not None:
         options["apply"] = f"{options['apply'] or ''} > {results}"
+    # A switch that was left out must not win over the file.
     given = {name: None if value in ("", ()) or value is False else value for name, value in options.items()}
     hide_process()
     notifier = Notifier()

@@ -120,6 +120,7 @@ class Local(Executor):
         number = remote.number
         if number is None or remote.function is None:
             return super()._send(remote, work, chunked=chunked)
+        # Before it is sent: a thread of this program may run it at once.
         nameless.keep(number, remote.function)
         try:
             future = super()._send(remote, work, chunked=chunked)
@@ -186,6 +187,7 @@ def start_embedded_cluster(
     if ambient() is not None:
         raise RuntimeError(IMPORTED)
     timings = TIMINGS_OF_THREADS if workers == "threads" else TIMINGS
+    # Without a file nothing is left for a later program, so nothing has to be on disk.
     cluster = EmbeddedCluster(file, durability="memory" if file is None else "fsync", timings=timings)
     try:
         cluster.start_master()

@@ -79,6 +79,7 @@ class _Holdings:
         for acquired in reversed(self._acquired):
             if acquired.thread == mine:
                 return acquired
+        # A lock may be released by another thread than the one that acquired it.
         return self._acquired[0] if self._acquired else None
 
 
@@ -141,6 +142,7 @@ class _Acquirable(SyncProxy):
 
     def _acquire(self, block: bool, timeout: float | None) -> bool:
         deadline = self._deadline(block, timeout)
+        # Made here: asked for again after a lost connection, it is the same acquisition.
         token = os.urandom(TOKEN_BYTES)
         try:
             fence = (
@@ -228,6 +230,7 @@ class RLock(_Acquirable):
 
     def _acquire(self, block: bool, timeout: float | None) -> bool:
         if self._is_mine():
+            # Wrong arguments are refused here too, as in ``threading``.
             self._deadline(block, timeout)
             self._own(self._depth + 1)
             return True
@@ -283,10 +286,12 @@ class Semaphore(_Acquirable):
         """Release ``n`` permits. Raises LockLost when a permit was lost."""
         if n < 1:
             raise ValueError("n must be one or more")
+        # All or nothing: before the first one is released.
         self._check_release(n - len(self._holdings))
         for released in range(n):
             acquired = self._holdings.take()
             if acquired is None:
+                # Another thread may have released some meanwhile.
                 self._check_release(n - released)
                 self._call("add", os.urandom(TOKEN_BYTES), n - released)
                 return
@@ -361,6 +366,7 @@ class Condition:
             raise RuntimeError("cannot wait on un-acquired lock")
         suspended, depth = lock._suspend()
         token, notified = os.urandom(TOKEN_BYTES), True
+        # The master releases the lock and waits in one step: between two, a notification could be missed.
         call = ("wait", self.name, suspended.token, token)
         try:
             new = lock._await(*call, deadline=deadline)

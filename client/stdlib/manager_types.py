@@ -42,6 +42,7 @@ def _fixed_queue(name: str, what: str) -> Callable[..., ItemQueue]:
     def make(self: BaseManager) -> ItemQueue:
         return ItemQueue(self.app.session, name)
 
+    # An f-string is not taken for a docstring.
     make.__doc__ = f"""Return the queue ``{name}``, which every master has: where {what} are put.
 
     Returns:
@@ -198,6 +199,7 @@ def _barrier(
 def _data(typeid: str, made_here: Callable[..., tuple[Any, ...]], what: str) -> Callable[..., Any]:
     """``made_here``: turns arguments into values that can be sent. ``what``: it is, and takes."""
 
+    # Positional: a Namespace may have an attribute ``self``.
     def make(self: BaseManager, /, *args: Any, name: str | None = None, **kwds: Any) -> Any:
         payload = encode_call(made_here(*args), kwds)
         if name is None:

@@ -65,6 +65,7 @@ def is_run(first: Any, count: Any) -> bool:
     return (
         isinstance(first, bytes)
         and len(first) == TASK_ID_BYTES
+        # For isinstance a bool is an int too.
         and type(count) is int
         and 0 < count <= (1 << PLACE_BITS) - int.from_bytes(first[-PLACE_BYTES:], "big")
     )
@@ -108,6 +109,7 @@ def runs_of(ids: Iterable[bytes]) -> Iterator[IdRun]:
     first, count, following = b"", 0, -1
     for id in ids:
         number = int.from_bytes(id, "big")
+        # A run ends with its block: at the edge another one begins.
         if number == following and number & ((1 << PLACE_BITS) - 1):
             count += 1
         else:

@@ -52,6 +52,7 @@ class Pulse:
     def __init__(self, vitals: Vitals, notifier: Notifier, on_lag: OnLag | None = None) -> None:
         self._vitals, self._notifier, self._on_lag = vitals, notifier, on_lag
         self._loop = asyncio.get_running_loop()
+        # A service manager may want signs of life more often.
         self._seconds = min(BEAT_SECONDS, notifier.watchdog_seconds or BEAT_SECONDS)
         self._due = self._reported_at = 0.0
         self._handle: asyncio.TimerHandle | None = None
@@ -72,6 +73,7 @@ class Pulse:
     def _beat(self) -> None:
         now = self._loop.time()
         try:
+            # After an error the next beat comes all the same.
             self._show_life(now)
         finally:
             self._due = now + self._seconds
@@ -85,6 +87,7 @@ class Pulse:
         if self._notifier.listened_to and now - self._reported_at >= STATUS_SECONDS:
             self._reported_at = now
             self._notifier.notify(self._status())
+        # Last: what comes of it is judged at the next beat.
         self._vitals.prod()
 
     def _status(self) -> str:

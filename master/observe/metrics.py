@@ -166,10 +166,12 @@ class MasterMetrics:
 
     async def _ages(self) -> dict[str, float]:
         """By queue; empty when the store does not answer within AGES_SECONDS_MAX."""
+        # One question at a time: each page would add another while the store is stuck.
         if self._asked is None or self._asked.done():
             self._asked = asyncio.get_running_loop().create_future()
             self._server.engine.later(functools.partial(self._look, self._asked))
             self._server.wake()
+        # ``wait_for`` would cancel the question, which another page may wait for.
         done, _ = await asyncio.wait([self._asked], timeout=AGES_SECONDS_MAX)
         return self._asked.result() if done else {}
 
