@@ -10,7 +10,7 @@ LOGINS_MAX at most: each costs a connection and a thread.
 from __future__ import annotations
 
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -75,11 +75,11 @@ class Logins:
         return iter(list(self._by_id.values()))
 
     def open(self, app: App, info: dict[str, Any]) -> Login:
-        """A new log-in for a session. Raises QuotaExceeded when there are too many."""
+        """A new log-in for a session. Raises QuotaExceeded when there are too many, each with a key of its own."""
         self.sweep()
-        if len(self._by_id) >= LOGINS_MAX:
-            raise QuotaExceeded(f"{LOGINS_MAX} people are logged in to this page; log out elsewhere, or wait")
         now, you = self._now(), info["you"]
+        if len(self._by_id) >= LOGINS_MAX:
+            self._make_room(str(you["key"]))
         login = Login(
             id=secrets.token_urlsafe(SECRET_BYTES),
             token=secrets.token_urlsafe(SECRET_BYTES),
@@ -93,6 +93,15 @@ class Logins:
         )
         self._by_id[login.id] = login
         return login
+
+    def _make_room(self, key: str) -> None:
+        """End the log-in that was used the longest ago of the key with the most, at equality of this one: whoever logs in again and again
+        keeps no one else out."""
+        of_key = Counter(login.key for login in self)
+        most = max(of_key, key=lambda one: (of_key[one], one == key))
+        if of_key[most] == 1 and most != key:
+            raise QuotaExceeded(f"{LOGINS_MAX} people are logged in to this page; log out elsewhere, or wait")
+        self.end(min((login for login in self if login.key == most), key=lambda login: login.used))
 
     def find(self, id: str | None) -> Login | None:
         """The log-in of a cookie, which is used by that."""

@@ -24,9 +24,9 @@ class ClosedApp:
         self.closed = True
 
 
-def opened(logins: Logins, role: str = "viewer") -> tuple[Login, Any]:
+def opened(logins: Logins, role: str = "viewer", key: str = "k") -> tuple[Login, Any]:
     app: Any = ClosedApp()
-    return logins.open(app, {"you": {"key": "k", "role": role, "queues": []}}), app
+    return logins.open(app, {"you": {"key": key, "role": role, "queues": []}}), app
 
 
 @pytest.fixture
@@ -77,13 +77,27 @@ def test_an_ended_one_is_worth_nothing(logins: Logins) -> None:
 
 
 def test_there_are_so_many_and_a_place_is_free_again_when_one_ends(logins: Logins) -> None:
-    first, _ = opened(logins)
-    for _ in range(LOGINS_MAX - 1):
-        opened(logins)
-    with pytest.raises(QuotaExceeded):
-        opened(logins)
+    first, _ = opened(logins, key="k0")
+    for number in range(1, LOGINS_MAX):
+        opened(logins, key=f"k{number}")
+    with pytest.raises(QuotaExceeded, match="64 people"):
+        opened(logins, key="another")
     logins.end(first)
-    opened(logins)
+    opened(logins, key="another")
+    assert len(logins) == LOGINS_MAX
+
+
+def test_a_key_that_logs_in_again_and_again_keeps_no_one_out(logins: Logins, clock: Clock) -> None:
+    other, _ = opened(logins, key="other")
+    every = []
+    for _ in range(2 * LOGINS_MAX):
+        clock.now += 1
+        every.append(opened(logins, key="greedy"))
+    assert logins.find(other.id) is other
+    clock.now += 1
+    late, _ = opened(logins, key="late")
+    assert logins.find(late.id) is late
+    assert [app.closed for _, app in every] == [True] * (LOGINS_MAX + 2) + [False] * (LOGINS_MAX - 2)
 
 
 def test_a_link_logs_in_once_and_for_a_minute(logins: Logins, clock: Clock) -> None:
