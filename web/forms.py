@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,15 +12,20 @@ from .guard import BODY_BYTES_MAX
 
 TOKEN_FIELD: Final = "csrf"
 BACK_FIELD: Final = "back"
+BODY_SECONDS: Final = 10.0
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form; empty if it has more bytes than it said."""
+    """The fields of a form; empty if it has more bytes than it said, or does not come in time."""
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > BODY_BYTES_MAX:
-            return {}
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > BODY_BYTES_MAX:
+                    return {}
+    except TimeoutError:
+        return {}
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from collections.abc import Callable
@@ -9,15 +10,38 @@ from types import FrameType
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..common.errors import ConfigError
 from .settings import PageSettings
 from .site import Site
 
 BACKLOG: Final = 128
+HEAD_SECONDS: Final = 10  # until the first request of a connection has come
 IDLE_SECONDS: Final = 75  # of a connection without a request
 CONNECTIONS_MAX: Final = 1_000  # open at once; more are answered with 503
 SHUTDOWN_SECONDS: Final = 3  # for answers under way; streams end at once
+
+
+class PageConnection(H11Protocol):
+    """Closes a connection whose next request does not come in time, whole or in pieces: otherwise a thousand that say nothing would keep
+    everyone out."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._look, None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _look(self, before: object) -> None:
+        """``before``: the request that was the last one at the look before."""
+        last = self.cycle
+        if last is before and (last is None or last.response_complete):
+            self.transport.close()
+        else:
+            self._timer = self.loop.call_later(IDLE_SECONDS, self._look, last)
 
 
 class PageServer(uvicorn.Server):
@@ -66,6 +90,7 @@ def server(settings: PageSettings, site: Site, **options: Any) -> PageServer:
             proxy_headers=False,
             server_header=False,
             date_header=False,
+            http=PageConnection,
             lifespan="on",
             ws="none",
             limit_concurrency=CONNECTIONS_MAX,
