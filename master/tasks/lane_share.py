@@ -6,7 +6,7 @@ A number takes eight bytes, whatever else there is: with two million tasks that 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -21,7 +21,8 @@ class ReadyPlace(NamedTuple):
 
 
 class _Numbers:
-    """A set of numbers in order. Mostly the last one is added and the first one is taken out."""
+    """A set of numbers in order. Mostly the last ones are added and the first ones are taken out. Neighbours come and go in one step, which
+    moves the numbers before them or those behind them, whichever are fewer."""
 
     __slots__ = ("_numbers", "_start")
 
@@ -31,27 +32,46 @@ class _Numbers:
     def __len__(self) -> int:
         return len(self._numbers) - self._start
 
-    def add(self, seq: int) -> None:
-        # Only a task that is ready again goes between others.
-        if not self._numbers or seq > self._numbers[-1]:
-            self._numbers.append(seq)
+    def add(self, seqs: array[int]) -> None:
+        """In order; none of them is there."""
+        at = bisect_left(self._numbers, seqs[0], self._start)
+        if at < len(self._numbers) and self._numbers[at] < seqs[-1]:  # others stand between them
+            for seq in seqs:
+                self._insert(bisect_left(self._numbers, seq, self._start), array("q", (seq,)))
         else:
-            insort(self._numbers, seq, self._start)
+            self._insert(at, seqs)
 
-    def discard(self, seq: int) -> bool:
-        """Whether it was there."""
-        at = bisect_left(self._numbers, seq, self._start)
-        if at == len(self._numbers) or self._numbers[at] != seq:
-            return False
-        if at > self._start:
-            del self._numbers[at]
-            return True
+    def _insert(self, at: int, seqs: array[int]) -> None:
+        numbers, start, count = self._numbers, self._start, len(seqs)
+        if count <= start and at - start < len(numbers) - at:
+            numbers[start - count : at] = numbers[start:at] + seqs
+            self._start -= count
+        else:
+            numbers[at:at] = seqs
+
+    def discard(self, seqs: array[int]) -> int:
+        """In order; how many of them were there."""
+        at = bisect_left(self._numbers, seqs[0], self._start)
+        stop = at + len(seqs)
+        if self._numbers[at:stop] == seqs:
+            self._cut(at, stop)
+            return len(seqs)
+        if len(seqs) == 1:
+            return 0
+        return sum(self.discard(array("q", (seq,))) for seq in seqs)
+
+    def _cut(self, at: int, stop: int) -> None:
+        numbers, start, count = self._numbers, self._start, stop - at
+        if at - start > len(numbers) - stop:
+            del numbers[at:stop]
+            return
+        if at > start:
+            numbers[start + count : stop] = numbers[start:at]
         # Deleting the first of an array moves all others: done seldom, for many at once.
-        self._start += 1
-        if self._start > SPARE and self._start * 2 > len(self._numbers):
-            del self._numbers[: self._start]
+        self._start += count
+        if self._start > SPARE and self._start * 2 > len(numbers):
+            del numbers[: self._start]
             self._start = 0
-        return True
 
     def first(self, most: int) -> Iterator[int]:
         return iter(self._numbers[self._start : self._start + most])
@@ -65,20 +85,20 @@ class LaneShare:
         self.arrays = 0  # that have a task of the lane, and a task that has not ended
         self.ready = self.running = 0  # tasks
 
-    def add(self, place: ReadyPlace) -> None:
-        """It became ready."""
-        numbers = self._of_rank.get(place.rank)
+    def add(self, rank: int, seqs: array[int]) -> None:
+        """They became ready; in order."""
+        numbers = self._of_rank.get(rank)
         if numbers is None:
-            numbers = self._of_rank[place.rank] = _Numbers()
-        numbers.add(place.seq)
-        self.ready += 1
+            numbers = self._of_rank[rank] = _Numbers()
+        numbers.add(seqs)
+        self.ready += len(seqs)
 
-    def discard(self, place: ReadyPlace) -> None:
-        """It is ready no longer."""
-        numbers = self._of_rank[place.rank]
-        self.ready -= numbers.discard(place.seq)
+    def discard(self, rank: int, seqs: array[int]) -> None:
+        """They are ready no longer; in order."""
+        numbers = self._of_rank[rank]
+        self.ready -= numbers.discard(seqs)
         if not numbers:
-            del self._of_rank[place.rank]
+            del self._of_rank[rank]
 
     def first(self, most: int = 1) -> Iterator[ReadyPlace]:
         """The first ones, in order."""

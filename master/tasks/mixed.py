@@ -29,7 +29,7 @@ from ...common.domain.model import TASK_ID_BYTES
 from ...common.wire.frames import pack, unpack
 from ..store.interface.store import Inconsistent, Picture, Store
 from ..store.interface.tasks import NamedTask
-from .lane_share import LaneShare, ReadyPlace
+from .lane_share import LaneShare
 from .lanes import Chosen, Lanes
 from .route import READY, RUNNING, LaneKey, Route
 
@@ -183,8 +183,8 @@ class MixedArrays:
             return
         codes, lanes = one.codes(seq, stop), one.mixture.lanes
         if before == READY:
-            for number, code in enumerate(codes, seq):
-                _share(lanes[code]).discard(ReadyPlace(one.rank, number))
+            for code, seqs in _by_code(codes, seq).items():
+                _share(lanes[code]).discard(one.rank, seqs)
         for code, tasks in Counter(codes).items():
             lane = lanes[code]
             lane.tenant.counts[before] -= tasks
@@ -199,8 +199,8 @@ class MixedArrays:
             return
         codes, lanes = one.codes(seq, stop), one.mixture.lanes
         if after == READY:
-            for number, code in enumerate(codes, seq):
-                _share(lanes[code]).add(ReadyPlace(one.rank, number))
+            for code, seqs in _by_code(codes, seq).items():
+                _share(lanes[code]).add(one.rank, seqs)
         for code, tasks in Counter(codes).items():
             lane = lanes[code]
             lane.tenant.counts[after] += tasks
@@ -270,6 +270,16 @@ class MixedArrays:
             if not share.arrays:
                 lane.share = None
                 self._unused(lane)
+
+
+def _by_code(codes: Iterable[int], seq: int) -> dict[int, array[int]]:
+    """The numbers of tasks, the first of which has this one, by their codes."""
+    found: dict[int, array[int]] = {}
+    for number, code in enumerate(codes, seq):
+        if (numbers := found.get(code)) is None:
+            numbers = found[code] = array("q")
+        numbers.append(number)
+    return found
 
 
 def _share(lane: Route) -> LaneShare:

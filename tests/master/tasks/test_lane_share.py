@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from array import array
 from random import Random
 
 from tq.master.tasks.lane_share import LaneShare, ReadyPlace
 
 
+def one(seq: int) -> array[int]:
+    return array("q", (seq,))
+
+
 def test_a_share_gives_its_first_tasks_by_priority_and_number() -> None:
     share = LaneShare()
     for rank, seq in ((0, 5), (0, 9), (-1, 7), (0, 3), (-1, 20)):
-        share.add(ReadyPlace(rank, seq))
+        share.add(rank, one(seq))
     assert list(share.first(4)) == [(-1, 7), (-1, 20), (0, 3), (0, 5)]
     for rank, seq in ((-1, 7), (0, 5), (-1, 20)):
-        share.discard(ReadyPlace(rank, seq))
+        share.discard(rank, one(seq))
     assert (list(share.first(9)), share.ready) == ([(0, 3), (0, 9)], 2)
 
 
 def test_a_share_of_very_many_gives_back_the_room_of_those_that_went_first() -> None:
     share = LaneShare()
     for seq in range(1_000):
-        share.add(ReadyPlace(0, seq))
+        share.add(0, one(seq))
     for seq in range(900):
-        share.discard(ReadyPlace(0, seq))
+        share.discard(0, one(seq))
     numbers = share._of_rank[0]
     assert len(numbers._numbers) < 250
     assert list(share.first(2)) == [(0, 900), (0, 901)]
@@ -33,10 +38,28 @@ def test_a_share_is_a_set_in_order_whatever_comes_and_goes() -> None:
     for _ in range(3_000):
         place = ReadyPlace(random.choice((-1, 0)), random.randrange(200))
         if place in model:
-            share.discard(place)
+            share.discard(place.rank, one(place.seq))
             model.remove(place)
         else:
-            share.add(place)
+            share.add(place.rank, one(place.seq))
             model.add(place)
         assert share.ready == len(model)
         assert list(share.first(3)) == sorted(model)[:3]
+
+
+def test_neighbours_come_and_go_together_wherever_they_stand() -> None:
+    random, share, model = Random(2), LaneShare(), set[int]()  # noqa: S311
+    for _ in range(3_000):
+        first = random.randrange(300)
+        stop = first + random.randrange(1, 40)
+        step = random.choice((1, 1, 3))  # others of the lane may stand between them
+        there = array("q", (seq for seq in range(first, stop, step) if seq in model))
+        absent = array("q", (seq for seq in range(first, stop, step) if seq not in model))
+        if there and random.random() < 0.5:
+            share.discard(0, there)
+            model -= set(there)
+        elif absent:
+            share.add(0, absent)
+            model |= set(absent)
+        assert share.ready == len(model)
+        assert [place.seq for place in share.first(400)] == sorted(model)
