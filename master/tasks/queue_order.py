@@ -25,7 +25,7 @@ from ..engine.clock import Now
 from ..engine.long_calls import LongCalls
 from ..engine.part import Part
 from ..store.interface.store import Picture, Store
-from .route import Queue, Route
+from .route import Queue
 from .routes import Routes
 
 FIFO, LIFO = "fifo", "lifo"
@@ -81,12 +81,14 @@ class QueueOrder(Part):
         self._agenda.set(self, queue.name, upto, Clock.STEADY)
 
     def _look_again(self, queue: Queue, now: Now) -> None:
-        lanes = [lane for lane in queue.ready if lane.is_in_line]
+        # Their numbers: after a failed transaction there are other objects of them. Tasks of mixed arrays go by priority and age.
+        lanes = [lane.number for lane in queue.ready if lane.is_in_line and not lane.key.is_mixed]
         portions = [lanes[start : start + PORTION] for start in range(0, len(lanes), PORTION)]
         owner, most = (QueueOrder, queue.name), LANES_AT_ONCE // PORTION
         self._long_calls.perform(None, portions, self._ready, now, most=most, owner=owner)
 
-    def _ready(self, portions: Sequence[Sequence[Route]], now: Now) -> None:
-        for lane in (lane for portion in portions for lane in portion):
-            if not lane.struck:
+    def _ready(self, portions: Sequence[Sequence[int]], now: Now) -> None:
+        for number in (number for portion in portions for number in portion):
+            lane = self._routes.by_number.get(number)
+            if lane is not None and lane.ready and not lane.struck:
                 self._routes.lanes.ready(lane)

@@ -361,3 +361,12 @@ def test_a_strike_on_a_key_holds_its_tasks_of_a_map_and_no_others(bench: Bench) 
     admin.call("get_strikes", "remove", 1)
     bench.step()
     assert granted(worker, 9)[1] == [ids[1], ids[3]]
+
+
+def test_a_queue_whose_order_changes_keeps_the_limits_of_mixed_arrays(bench: Bench) -> None:
+    admin, worker = bench.client(role=Role.ADMIN), bench.worker("m:f", slots=9)
+    admin.call("get_queues", "set", "q", None, None, 60.0)
+    ids = submit(bench, "abababab")
+    bench.advance(61)  # a period begins
+    assert leased(worker, 9) == ids[:2]
+    assert shares(bench) == {"a": (3, 1), "b": (3, 1)}
