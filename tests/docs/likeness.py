@@ -1,7 +1,7 @@
 """Whether a command printed what the page shows, but for what differs from run to run. Pure.
 
-``…`` stands for anything. Ids are learned: the id that a page shows for a task is, from then on, the id that this run
-got. Durations, moments, rates and the width of columns may differ.
+``…`` stands for anything, on a line of its own for any lines, or none. Ids are learned: the id that a page shows for
+a task is, from then on, the id that this run got. Durations, moments, rates and the width of columns may differ.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Mapping
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _SHORT = r"\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,12}\b"
 _PARTS = re.compile(
-    rf"(?P<id>{_ID})|(?P<moment>\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)?)"
+    rf"(?P<lines>\s*^…$\s*)|(?P<id>{_ID})|(?P<moment>\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)?)"
     rf"|(?P<short>{_SHORT})|(?P<rate>[\d,.]+ ?k?/s)|(?P<span>\d+(?:\.\d+)? (?:ms|s|min|h|d)\b)"
-    r"|(?P<size>\d+(?:\.\d+)? [kKMG]i?B)|(?P<any>…|\.\.\.)|(?P<rule>[─━]{2,})|(?P<blank>\s+)"
+    r"|(?P<size>\d+(?:\.\d+)? [kKMG]i?B)|(?P<any>…|\.\.\.)|(?P<rule>[─━]{2,})|(?P<blank>\s+)",
+    re.MULTILINE,
 )
 _PATTERNS = {
     "id": f"({_ID})",
@@ -50,7 +51,7 @@ def _pattern(shown: str) -> tuple[str, list[str]]:
         stretches[-1] += re.escape(shown[at : part.start()])
         at = part.end()
         kind = part.lastgroup or ""
-        if kind == "any":
+        if kind in ("any", "lines"):
             stretches.append("")
             continue
         stretches[-1] += _PATTERNS[kind]

@@ -19,6 +19,8 @@ ONE, OTHER = "019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b", "01a20b82-676b-711f-a98e-ef
         ("took 3 min", "took 1.2 s"),
         ("a   b", "a b"),
         ("first\n…\nlast", "first\n2\n3\nlast"),
+        ("first\n…\n", "first\n"),
+        ("…\nlast", "last\n"),
         ("at 2026-11-23T10:00:00Z", "at 2027-01-01T00:00:00.123Z"),
         ("30,900 /s", "12 /s"),
         ("id ───── x", "id ───────── x"),
