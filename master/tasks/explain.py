@@ -269,9 +269,12 @@ def _patterns(workers: list[Worker], which: int) -> str:
 
 
 def _in_line(engine: Engine, task: FullTask, lane: Route, working: list[Worker], slots: int) -> str:
-    ahead, is_exact = position = position_of(engine, lane, task, slots)
+    ahead, is_exact, has_mixed = position = position_of(engine, lane, task, slots)
+    if not is_exact and ahead:
+        return f"at least {ahead:,} are before it"
     if not is_exact:
-        return f"at least {ahead:,} are before it" if ahead else "it is among the next"
+        uncounted = "tasks of maps whose keys or tenants alternate may be before it, and are not counted"
+        return uncounted if has_mixed else "it is among the next"
     place = f"{ahead:,} are before it" if ahead > 1 else ("one is before it" if ahead else "it is the next")
     seconds = foreseen_of(engine, position, working, slots)
     if seconds is None:

@@ -25,10 +25,11 @@ GLANCED_MAX: Final = 5_000  # lanes that are looked at, whether they are before 
 
 
 class CountedPosition(NamedTuple):
-    """``is_exact`` False: at least so many."""
+    """``is_exact`` False: at least so many. ``has_mixed``: maps whose keys or tenants alternate are in line, and not counted."""
 
     ahead: int
     is_exact: bool
+    has_mixed: bool = False
 
 
 class _Counted(NamedTuple):
@@ -46,17 +47,21 @@ def position_of(engine: Engine, lane: Route, task: FullTask, slots: int) -> Coun
     rivals, is_exact = _rivals(engine, lane)
     is_exact &= not (lane.key.limits or lane.key.needs)
     rank, turn, read = _place(engine, lane, task)
+    has_mixed = any(rival.share is not None or rival.key.is_mixed for rival in rivals)
+    is_exact &= not has_mixed
     left, ahead, mine = ROWS_MAX - read, 0, 0  # mine: of its own tenant and priority, with a better turn
     equal: dict[Tenant, int] = {}  # of the same priority, of others
     for rival in rivals:
         if left <= 0:
             is_exact = False
             break
+        if (
+            rival.key.is_mixed
+        ):  # its tasks stand in the lanes of their keys and tenants: whose each is, is not read
+            is_exact = False
+            continue
         one = _counted(engine, rival, rank, turn, task.seq, left)
-        is_mixed = (
-            rival.share is not None or rival.key.is_mixed
-        )  # what of it stands in mixed arrays is not counted
-        left, is_exact = left - one.rows, is_exact and one.is_all and not is_mixed
+        left, is_exact = left - one.rows, is_exact and one.is_all
         room = one.higher + one.equal
         if rival is not lane and (rival.key.limits or rival.key.needs):
             is_exact, room = False, min(1, room)  # one may start; whether others do is not known
@@ -72,7 +77,7 @@ def position_of(engine: Engine, lane: Route, task: FullTask, slots: int) -> Coun
         turns = mine // lane.tenant.weight - 1
         ahead, is_exact = ahead + min(tasks, max(0, turns * tenant.weight)), False
     leased = sum(one.counts[RUNNING] for one in rivals)
-    return CountedPosition(ahead + mine + max(0, leased - slots), is_exact)
+    return CountedPosition(ahead + mine + max(0, leased - slots), is_exact, has_mixed)
 
 
 def _rivals(engine: Engine, lane: Route) -> tuple[list[Route], bool]:

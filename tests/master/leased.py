@@ -10,7 +10,7 @@ from tq.common.domain.id_runs import IdRun
 def each(groups: list[list[Any]]) -> list[list[Any]]:
     """``[id, attempt, payload, …]`` of each task, whether it is leased by itself or in a slice."""
     entries: list[list[Any]] = []
-    for _, _, _, granted in groups:
+    for _, _, _, granted, *_ in groups:  # behind them the units that a task has
         for id, attempt, payload, *rest in granted:
             payloads = payload if isinstance(payload, list) else [payload]
             ids = IdRun(id, len(payloads)).ids()

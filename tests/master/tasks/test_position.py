@@ -13,6 +13,7 @@ from tq.master.tasks.route import LaneKey
 from ..conftest import Bench, Peer
 from ..in_lanes import A, B, submit
 from ..in_limits import finish, granted, leased
+from .test_mixed import submit as submit_mixed
 from .test_queue_order import Oracle, by_client, order
 
 
@@ -64,6 +65,20 @@ def test_of_tenants_that_take_turns_it_is_at_least_so_many(bench: Bench) -> None
     ids = submit(bench, B, 10)
     assert position(bench, ids[0]) == at_least(0)
     assert position(bench, ids[9]) == at_least(9 + 8)
+
+
+def test_the_tasks_of_a_map_whose_tenants_alternate_are_not_counted_as_of_the_tenant_without_a_name(
+    bench: Bench,
+) -> None:
+    busy(bench, "m:f", "m:g")
+    submit_mixed(bench, "", tenants="ab" * 50)
+    ids = submit(bench, LaneKey(), 5, task="m:g")
+    assert position(bench, ids[0]) == at_least(0)
+    assert (
+        "alternate may be before it, and are not counted"
+        in bench.client().call("get_tasks", "why", ids[0])["why"]
+    )
+    assert position(bench, ids[4]) == at_least(4)
 
 
 def test_beyond_what_is_read_it_is_at_least_so_many(bench: Bench) -> None:
