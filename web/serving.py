@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
@@ -79,6 +80,38 @@ def listen(settings: PageSettings) -> socket.socket:
     return made
 
 
+def check_certificate(settings: PageSettings) -> None:
+    """Raises ConfigError for a certificate or a key that the server could not use, before anything says that the page is there."""
+    if settings.certificate is None or settings.key is None:
+        return
+    for option, path in (("--tls-cert", settings.certificate), ("--tls-key", settings.key)):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise ConfigError(f"{option}: cannot read {path}: {error.strerror or error}") from None
+
+    def refuse_password() -> str:
+        raise ConfigError(
+            f"the key in {settings.key} has a password, which nobody could type at a restart; give one without: "
+            f"openssl pkey -in {settings.key} -out page.key"
+        )
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            settings.certificate, settings.key, refuse_password
+        )
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ConfigError(
+                f"the key in {settings.key} is not that of the first certificate in {settings.certificate}; the chain begins with "
+                "the page's own certificate"
+            ) from None
+        raise ConfigError(
+            f"{settings.certificate} and {settings.key} must be a certificate chain and its key, in PEM: text that begins with "
+            "-----BEGIN"
+        ) from None
+
+
 def server(settings: PageSettings, site: Site, **options: Any) -> PageServer:
     """A server that has nothing of its own on disk, in its log or in its headers."""
     return PageServer(
@@ -106,6 +139,7 @@ def server(settings: PageSettings, site: Site, **options: Any) -> PageServer:
 
 def serve(settings: PageSettings, authkey: str | None, say: Callable[[str, str | None], None]) -> None:
     """Until a signal. ``authkey``: that of a one-time link, if one is wanted; ``say``: gets the address and that link."""
+    check_certificate(settings)
     site = Site(settings)
     with listen(settings) as bound:
         url = settings.url(bound.getsockname()[1])
