@@ -86,6 +86,11 @@ def since(seconds: float | None) -> Markup:
     return _time(seconds, "for")
 
 
+def left(seconds: float | None) -> Markup:
+    """How long it is until then."""
+    return _time(seconds, "left")
+
+
 def _time(seconds: float | None, kind: str) -> Markup:
     if seconds is None:
         return Markup("")
@@ -139,7 +144,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         ago=moment,
-        coloured=coloured, clock=clock, since=since, number=number, span=span, rate=rate, bytes=show_bytes, cut=cut,
+        coloured=coloured, clock=clock, since=since, left=left, number=number, span=span, rate=rate, bytes=show_bytes, cut=cut,
         first_line=first_line, with_code=with_code, long_text=long_text, part=part, id=show_id, state=state_of,
     )  # fmt: skip
     made.globals.update(link=link, term=term, static=version_of_static())

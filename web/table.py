@@ -33,6 +33,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "/tasks/{id}/cancel": task.cancel,
     "/queues/pause": queues.pause,
     "/queues/resume": queues.resume,
+    "/strikes/remove": queues.remove_strike,
     "/workers/{node}/drain": workers.drain,
     "/schedules/pause": schedules.pause,
     "/schedules/resume": schedules.resume,

@@ -142,16 +142,16 @@ def _cells(row: dict[str, Any]) -> dict[str, object]:
         "state": row["state"],
         "queues": " ".join(row["queues"]) or "all",
         "tenant": row.get("tenant", ""),
-        "#queued": _used(row, "queued", count),
-        "#bytes": _used(row, "queued_bytes", memory),
+        "#queued": used(row, "queued", count),
+        "#bytes": used(row, "queued_bytes", memory),
         "#age": ago(row["created"]),
         "#used": ago(row["last_used"]) or "never",
         "note": row["note"],
     }
 
 
-def _used(row: dict[str, Any], what: str, show: Callable[[int], str]) -> str:
-    """``1,200 of 100,000``; empty: it has no quota."""
+def used(row: dict[str, Any], what: str, show: Callable[[int], str]) -> str:
+    """What is used of a quota, in words: ``1,200 of 100,000``; empty: it has none."""
     if row.get(what) is None:
         return ""
     most = row[f"max_{what}"]

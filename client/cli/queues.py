@@ -169,10 +169,10 @@ def failed(row: dict[str, Any]) -> int:
 
 
 def paused_words(row: dict[str, Any]) -> str:
-    """``paused for 3 min: the disk is full``"""
+    """``paused for 3 min now and 57 min more: the disk is full``"""
     since = "" if row["since"] is None else f" for {span(max(0.0, time.time() - row['since']))}"
     until = row.get("until")  # a master of an earlier version does not say
-    more = "" if until is None else f", for {span(max(0.0, until - time.time()))} more"
+    more = "" if until is None else f" now and {span(max(0.0, until - time.time()))} more"
     return f"paused{since}{more}" + (f": {row['reason']}" if row["reason"] else "")
 
 

@@ -43,7 +43,7 @@ def shown_position(engine: Engine, task: FullTask) -> dict[str, Any]:
         return NO_PLACE
     slots = slots_of(working)
     position = position_of(engine, lane, task, slots)
-    found, now = eta_of(engine, position, working, slots), engine.now.wall / 1000
+    found, now = eta_of(engine, position, working, slots), engine.now.shown(engine.now.steady)
     eta = None
     if found is not None:
         moments = {"earliest": now + found.earliest, "latest": now + found.latest}

@@ -245,6 +245,20 @@ def test_a_queue_is_paused_with_a_reason_and_resumed(admin: Browser, cluster: Cl
     assert not next(row["paused"] for row in rows if row["name"] == "pausable")
 
 
+def test_a_strike_is_shown_with_what_it_holds_back_and_removed(admin: Browser, cluster: Cluster) -> None:
+    cluster.app.named("no:such", queue="struck").submit()
+    with tq.App(cluster.master.url, cluster.master.authkey, role="admin") as app:
+        app.call(("get_strikes",), "add", "task=no:such queue=struck", "they <block> us", 3600)
+        shown = admin.get("/queues")
+        [strike] = app.call(("get_strikes",), "list")
+        form = {"csrf": shown.csrf, "strike": str(strike["strike"]), "back": "/queues"}
+        assert admin.post("/strikes/remove", form).where == "/queues"
+        assert app.call(("get_strikes",), "list") == []
+    assert "they &lt;block&gt; us" in shown.text
+    assert strike["waiting"] == 1
+    assert "block&gt; us" not in admin.get("/queues").text
+
+
 def test_many_are_counted_first_and_cancelled_when_that_is_confirmed(
     admin: Browser, cluster: Cluster
 ) -> None:

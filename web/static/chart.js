@@ -7,6 +7,7 @@
   const series = { at: [], ended_per_second: [], ready: [], running: [] };
   let charts = [];
   const short = (value) => value >= 1e6 ? `${+(value / 1e6).toFixed(1)}M` : value >= 1e4 ? `${+(value / 1e3).toFixed(1)}k` : `${+value.toFixed(2)}`;
+  const clock = (plot, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, ticks[1] - ticks[0] < 60 ? 8 : 5));
   const axis = () => ({
     stroke: colour("--dim"), font: "11px system-ui, sans-serif", ticks: { show: false },
     grid: { stroke: colour("--line"), width: 1 },
@@ -16,7 +17,7 @@
       width: Math.max(200, node.clientWidth), height: 120, legend: { show: false }, padding: [8, 8, 0, 0],
       cursor: { y: false, points: { size: 6 } },
       scales: { y: { range: (plot, low, high) => [0, Math.max(high * 1.15, 1)] } },
-      axes: [{ ...axis(), grid: { show: false }, size: 26, space: 90, values: (plot, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)) }, { ...axis(), size: 48, space: 30, values: (plot, ticks) => ticks.map(short) }],
+      axes: [{ ...axis(), grid: { show: false }, size: 26, space: 90, values: clock }, { ...axis(), size: 48, space: 30, values: (plot, ticks) => ticks.map(short) }],
       series: [{}, ...lines.map(([name, width]) => ({ stroke: colour(name), fill: width > 1.4 ? colour(name) + "1f" : undefined, width, points: { show: false } }))],
     };
     return new uPlot(options, [[], ...lines.map(() => [])], node);

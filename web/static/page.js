@@ -34,6 +34,7 @@
       const at = Number(node.dataset.at), away = now - at, kind = node.dataset.as;
       if (kind === "clock") put(node, clock(new Date(at * 1000)));
       else if (kind === "for") put(node, span(away));
+      else if (kind === "left") put(node, span(-away));
       else put(node, away >= 0 ? span(away) : `in ${span(-away)}`);
       if (!node.title) node.title = full.format(new Date(at * 1000));
     }

@@ -1,7 +1,9 @@
-"""Keys: what each may do, when it was used last; revoke one."""
+"""Keys: what each may do and have, when it was used last; revoke one."""
 
 from __future__ import annotations
 
+from ...client.cli.keys import used
+from ...client.cli.output import count, memory
 from ...common.contract.keys import KEYS
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
@@ -14,7 +16,14 @@ def keys(login: Login, asked: ViewRequest) -> ShownPage:
         template="keys.html",
         command="tq keys list",
         rows=lambda: rows,
-        context={"rows": sorted(rows, key=lambda row: (row["state"] == "revoked", row["role"], row["id"]))},
+        context={
+            "rows": sorted(rows, key=lambda row: (row["state"] == "revoked", row["role"], row["id"])),
+            "with_tenant": any(row.get("tenant") for row in rows),
+            "with_quota": any(row.get("queued") is not None for row in rows),
+            "used": used,
+            "count": count,
+            "memory": memory,
+        },
     )
 
 
