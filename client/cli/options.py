@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from ...common.auth.key_files import read_key_file
+from ...common.domain.durations import DELAY_SECONDS_MAX
 from ...common.domain.model import Role
+from ...common.errors import InvalidArgument
 from ..app import App
 from .where import age
 
@@ -52,7 +54,12 @@ def lasting(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--for", "time", metavar="TIME", help="For 30s, 10min, 2h or 7d; else until it is undone.")
     @functools.wraps(function)
     def command(time: str | None, **given: Any) -> Any:
-        return function(seconds=None if time is None else age(time, "for"), **given)
+        seconds = None if time is None else age(time, "for")
+        if seconds is not None and not 0 < seconds <= DELAY_SECONDS_MAX:
+            raise InvalidArgument(
+                f"--for {time}: longer than 0 and at most 3660d; without --for it holds until it is undone"
+            )
+        return function(seconds=seconds, **given)
 
     return command
 

@@ -45,7 +45,7 @@ def add(app: App, as_json: bool, condition: str, reason: str, seconds: float | N
         print_json(_for_programs(row))
         return
     lasts = "" if seconds is None else f" for {span(seconds)}"
-    waiting = "1 task that waits" if row["waiting"] == 1 else f"{count(row['waiting'])} tasks that wait"
+    waiting = "1 task waits" if row["waiting"] == 1 else f"{count(row['waiting'])} tasks wait"
     write(f"strike {row['strike']} holds back {row['condition']}{lasts}: {waiting} now\n")
     if not row["lanes"]:
         say("(there has been no such task yet: is the name right?)")

@@ -36,7 +36,7 @@ class KeyQuota(NamedTuple):
         for name, value, most in zip(self._fields, quota, (QUEUED_MAX, QUEUED_BYTES_MAX), strict=True):
             if value is not None and (type(value) is not int or not 1 <= value <= most):
                 raise InvalidArgument(
-                    f"{name} of a key is a whole number from 1 to {most:,}, not {brief(value)}; none (nil) is no bound, and "
+                    f"{name} of a key is a whole number from 1 to {most:,}, not {brief(value)}; none is no bound, and "
                     "`tq keys revoke` lets it submit nothing"
                 )
         return quota

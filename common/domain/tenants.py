@@ -29,11 +29,9 @@ class TenantTerms(NamedTuple):
                     f"of a tenant {' and '.join(self._fields)} can be set, not {brief(name, 80)}"
                 )
         terms = self._replace(**changes)
-        _check("weight", terms.weight, WEIGHT_MAX, "a tenant that is to start nothing has no weight for that")
+        _check("weight", terms.weight, WEIGHT_MAX, "to start nothing of it: tq strike add 'tenant=NAME'")
         if terms.max_running is not None:
-            _check(
-                "max_running", terms.max_running, MAX_RUNNING_MAX, "none (nil) lets any number run at once"
-            )
+            _check("max_running", terms.max_running, MAX_RUNNING_MAX, "none lets any number run at once")
         return terms
 
 

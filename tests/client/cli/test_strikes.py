@@ -31,6 +31,8 @@ def test_a_strike_is_one_line_with_what_it_holds_back_and_for_how_long() -> None
     [
         (("strike", "add", "arg.to=x"), "by='{to}'"),
         (("strike", "add", "task=m:f", "--for", "soon"), "--for 'soon': write 30s, 10min, 2h or 7d"),
+        (("strike", "add", "task=m:f", "--for", "0s"), "--for 0s: longer than 0 and at most 3660d"),
+        (("pause", "q", "--for", "4000d"), "--for 4000d: longer than 0 and at most 3660d"),
         (("pause", "q", "--for", "1y"), "--for '1y': write 30s, 10min, 2h or 7d"),
     ],
 )
