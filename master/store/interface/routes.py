@@ -19,7 +19,8 @@ class QueueRow(NamedTuple):
 
 class RouteStore(Protocol):
     def add_route(self, queue: str, task: str, lane: bytes = b"") -> int:
-        """The number of a new lane of a callable in a queue; ``lane`` is empty for the plain one."""
+        """The number of a new lane of a callable in a queue, which no other had since the store was opened; ``lane`` is empty for the
+        plain one."""
 
     def drop_lane(self, route: int) -> None:
         """Forget a lane that has no task."""

@@ -8,9 +8,13 @@ from .executor import StatementExecutor
 
 class SqliteRoutes(StatementExecutor):
     counts: SqliteCounts
+    _last_route = (
+        0  # SQLite would give the number of a dropped one again, which may still stand in a line in memory
+    )
 
     def add_route(self, queue: str, task: str, lane: bytes = b"") -> int:
-        return int(self._all("add_route", (queue, task, lane))[0][0])
+        self._last_route = int(self._all("add_route", (self._last_route, queue, task, lane))[0][0])
+        return self._last_route
 
     def drop_lane(self, route: int) -> None:
         self.counts.write()  # what is said of it later would be added to nothing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tq.common.domain.model import Role
+from tq.common.domain.model import Role, StateNumber
 from tq.master.engine.accounts import Resource
 from tq.master.tasks.route import LaneKey
 from tq.master.tasks.routes import Routes
@@ -49,3 +49,17 @@ def test_a_lane_for_which_nothing_was_accepted_is_forgotten(bench: Bench) -> Non
     assert len(bench.engine.part(Routes).by_number) == 1
     assert len(submit(bench, A)) == 1
     assert len(bench.engine.part(Routes).by_number) == 2
+
+
+def test_a_lane_is_never_taken_for_one_that_was_forgotten(bench: Bench) -> None:
+    """What stands in line of the old one is still there."""
+    admin, worker = bench.client(role=Role.ADMIN), bench.worker("m:f", slots=9)
+    ids = submit(bench, A)
+    for limit in "abc":
+        gone = submit(bench, LaneKey("a", ((limit, "k", 1),)))
+        admin.call("get_tasks", "cancel", gone)
+        admin.call("get_tasks", "purge", {"states": [int(StateNumber.CANCELLED)]})
+        for _ in range(3):
+            bench.step()
+    ids += submit(bench, LaneKey("a", (("d", "k", 1),)))
+    assert leased(worker, 9) == ids

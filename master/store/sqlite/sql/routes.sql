@@ -19,7 +19,8 @@ ON CONFLICT (name) DO UPDATE SET lifo = excluded.lifo, aging = excluded.aging
 SELECT route, queue, task, lane FROM routes
 
 -- name: add_route
-INSERT INTO routes (queue, task, lane) VALUES (?, ?, ?) RETURNING route
+INSERT INTO routes (route, queue, task, lane)
+VALUES (1 + max(?, ifnull((SELECT max(route) FROM routes), 0)), ?, ?, ?) RETURNING route
 
 -- name: drop_lane
 DELETE FROM routes WHERE route = ?
