@@ -19,8 +19,7 @@ The table is executed: a store makes each of its statements that moves a task fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from .model import Delivery, OutcomeNumber, StateNumber, TaskOptions
 from .retry import retry_delay
@@ -82,8 +81,7 @@ def may_begin() -> frozenset[StateNumber]:
     return WAITING | (targets(StateNumber.READY) & {StateNumber.RUNNING})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AttemptEnd:
+class AttemptEnd(NamedTuple):
     """An attempt that did not succeed, and what its task had behind it before."""
 
     outcome: OutcomeNumber
@@ -94,8 +92,7 @@ class AttemptEnd:
     after_seconds: float | None = None  # asked for by Retry(after=…) or Snooze(…)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NextStep:
+class NextStep(NamedTuple):
     """Where a task goes: ``delay_seconds`` counts only for SCHEDULED."""
 
     state: StateNumber

@@ -24,6 +24,8 @@ OWN: Final = {
         "part",  # what subjects with a part of their own have in common
         "remedies",  # what SQLite's errors mean
         "slice_leases",  # how parts of ready slices are leased
+        "slice_ends",  # how tasks of leased slices succeed
+        "slice_groups",  # which of them are of one leased slice
         "slice_table",  # how slices are read and split
         "slice_views",  # the tasks of slices, for the queries of tasks
         "statements",  # reads sql/

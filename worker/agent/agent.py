@@ -292,7 +292,7 @@ class Agent:
         if not self.draining:
             self._assign(now)
         if self.connected:
-            self.gathering.report(now, at_once=self.draining)
+            self.gathering.send(now, at_once=self.draining)
             if not self.draining and (places := self.children.places):
                 self.backlog.lease_more(places + self.ahead, self.children.jobs_count)
         if self.lending.sleepers:  # while this worker drains, too: what runs has to end

@@ -54,7 +54,7 @@ class ReportGathering:
         )
         self._is_timed = False  # it was asked for ``over``
 
-    def report(self, now: float, *, at_once: bool) -> None:
+    def send(self, now: float, *, at_once: bool) -> None:
         """Send what has ended, or have it wait."""
         if not self._outbox.has_call:
             return

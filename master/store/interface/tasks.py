@@ -79,8 +79,7 @@ Success = tuple[bytes | None, int, int, int, int, bytes]
 """Result, started, finished, seq, attempt, lease: a plain tuple, for one is made for every task there is."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EndedAttempt:
+class EndedAttempt(NamedTuple):
     """An attempt that did not succeed, and where its task goes."""
 
     seq: int

@@ -14,6 +14,7 @@ from ....common.wire.frames import pack, unpack
 from ..interface.store import Inconsistent
 from .counts import ENDED, SqliteCounts
 from .part import SqlitePart
+from .slice_groups import gaps_between
 
 READY: Final = int(StateNumber.READY)
 RUNNING: Final = int(StateNumber.RUNNING)
@@ -171,17 +172,16 @@ class SliceTable(SqlitePart):
         """Tasks that are in slices, as runs of neighbours: the slice, the first task and the one behind the last."""
         todo = sorted(set(seqs))
         place = 0
-        while place < len(todo):
-            start = todo[place]
-            one = self.at(start)
-            place += 1
-            if one is None:
-                continue
-            stop = start + 1
-            # One look a run of neighbours: a portion may be thousands of tasks.
-            while place < len(todo) and todo[place] == stop and stop < one.stop:
-                stop, place = stop + 1, place + 1
-            yield one, start, stop
+        for one in self.around(todo):
+            while place < len(todo) and todo[place] < one.seq:
+                place += 1  # it has a row of its own
+            while place < len(todo) and todo[place] < one.stop:
+                start, stop = todo[place], todo[place] + 1
+                place += 1
+                # One run of neighbours: a portion may be thousands of tasks.
+                while place < len(todo) and todo[place] == stop and stop < one.stop:
+                    stop, place = stop + 1, place + 1
+                yield one, start, stop
 
     def grouped(self, seqs: Iterable[int]) -> list[tuple[Slice, list[tuple[int, int]]]]:
         """The same, all runs of a slice together. They are read before any slice is changed."""
@@ -204,9 +204,18 @@ class SliceTable(SqlitePart):
 
     def cut_out(self, one: Slice, runs: Sequence[tuple[int, int]]) -> None:
         """Take tasks out of a slice; what is before, between and behind them stays, as slices."""
-        edges = [one.seq, *(edge for run in runs for edge in run), one.stop]
-        gaps = zip(edges[::2], edges[1::2], strict=True)
-        self.keep(one, [(start, stop) for start, stop in gaps if start < stop])
+        self.keep(one, gaps_between(one.seq, one.stop, runs))
+
+    def cut_out_each(self, parts: Sequence[tuple[Slice, Sequence[tuple[int, int]]]]) -> None:
+        """The same for several slices, which have not ended."""
+        whole: list[int] = []
+        for one, runs in parts:
+            if gaps := gaps_between(one.seq, one.stop, runs):
+                self.keep(one, gaps)
+            else:
+                whole.append(one.seq)
+        if whole and self._many("delete_slices", [(json.dumps(whole),)]) != len(whole):
+            raise Inconsistent("slices: one to be cut is not there")
 
     def split(self, one: Slice, at: int) -> None:
         self.keep(one, [(one.seq, at), (at, one.stop)])
@@ -215,6 +224,13 @@ class SliceTable(SqlitePart):
         """Of a slice only these pieces stay, each as a slice, with its results. They are read once and written once."""
         found = self.results(one) if one.state == SUCCEEDED else None
         gone, size = one.stop - one.seq, self.size(one)
+        if found is None and len(pieces) > 2:
+            many = [piece for piece in pieces if piece[0] != one.seq]
+            self._all("copy_pieces", {"seq": one.seq, "pieces": json.dumps(many)})
+            gone -= sum(stop - start for start, stop in many)
+            if one.state >= ENDED:
+                size -= sum(self.share(one.array, *piece) for piece in many)
+            pieces = [piece for piece in pieces if piece[0] == one.seq]
         for start, stop in reversed(pieces):  # the first one stands in the row of the whole
             part = slice(start - one.seq, stop - one.seq)
             seconds = results = None

@@ -13,17 +13,16 @@ of its slice and gets a row in ``tasks``, with the same number; from then on it 
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any, Final
 
 from ....common.domain.ids import id_behind
 from ....common.wire.frames import pack
-from ..interface.slices import ArrayLanes, RunningSlice, SucceededSlice
-from ..interface.store import Inconsistent
+from ..interface.slices import ArrayLanes, RunningSlice
 from ..interface.tasks import EndedAttempt, Expired, NewArray, Promoted, Returned
 from .counts import ENDED
+from .slice_ends import SliceEnds
 from .slice_leases import SliceLeases
 from .slice_table import (
     CANCELLED,
@@ -44,7 +43,7 @@ KEPT_BESIDES: Final = (  # what deletes each, in the order of the columns of "ke
 )
 
 
-class SqliteSlices(SliceLeases):
+class SqliteSlices(SliceLeases, SliceEnds):
     """See the module's docstring."""
 
     def running(self) -> list[RunningSlice]:
@@ -96,55 +95,6 @@ class SqliteSlices(SliceLeases):
         return True
 
     # ended
-
-    def succeed(self, rows: Sequence[SucceededSlice]) -> None:
-        for row in rows:
-            results = pack(row.results)
-            found = self._end_part(row, *row.leased, results) if row.leased is not None else None
-            # What memory says of the lease spares a look, but its slice may have
-            # been cut meanwhile: read it, try once more.
-            if found is None:
-                one = self.at(row.seq)
-                found = None if one is None else self._end_part(row, one.seq, one.stop, results)
-            # The store and the leases in memory disagree: the transaction is
-            # undone rather than a result given to another task.
-            # Store and memory disagree: better no transaction than a result given to another task.
-            if found is None:
-                raise Inconsistent(
-                    f"succeed_slices: tasks {row.seq} to {row.stop} are not leased as expected"
-                )
-            route, number = found
-            # Arguments count, too: what is kept of ended tasks is bounded by its bytes in all.
-            size = self.share(number, row.seq, row.stop) + len(results)
-            self._counts.add(route, SUCCEEDED, row.stop - row.seq, size)
-
-    def _end_part(self, row: SucceededSlice, first: int, end: int, results: bytes) -> tuple[int, int] | None:
-        """Tasks of the leased slice from ``first`` to ``end`` have succeeded; its route and array. None: it is not so leased,
-        and nothing was done."""
-        if row.seq < first or end < row.stop:
-            return None
-        slice = {"first": first, "end": end, "attempt": row.attempt, "lease": row.lease}
-        # The rest behind first: it is copied from the row that the next statement shortens.
-        if row.stop < end and not self._all("leased_behind", {**slice, "stop": row.stop}):
-            return None
-        rows = self._all(
-            "succeed_slice" if row.seq == first else "succeed_piece",
-            {
-                **slice,
-                "seq": row.seq,
-                "stop": row.stop,
-                "finished": row.finished,
-                "seconds": array("f", row.seconds).tobytes(),
-                "results": results,
-            },
-        )
-        if not rows:
-            return None
-        # The piece is a row of its own by now: the leased part in front of it gives up those numbers.
-        if row.seq > first:
-            self._exactly("leased_before", [(row.seq, first)])
-        route, number = rows[0]
-        return route, number
 
     def give_back(self, rows: Sequence[Returned]) -> list[Returned]:
         """Have tasks in slices that were leased and have not begun ready again, and take out those that are cancelled; returns
@@ -200,14 +150,16 @@ class SqliteSlices(SliceLeases):
     def end_attempts(self, rows: Sequence[EndedAttempt]) -> list[EndedAttempt]:
         """Tasks in leased slices of which an attempt did not succeed get rows of their own; those that have one already."""
         by_seq = {row.seq: row for row in rows}
-        for one, runs in self.grouped(by_seq):
+        left: list[tuple[Slice, list[tuple[int, int]]]] = self.grouped(by_seq)
+        given: list[dict[str, Any]] = []
+        for one, runs in left:
             of, payloads = self.array(one.array), self.payloads(one.array)
             singles = [by_seq.pop(seq) for start, stop in runs for seq in range(start, stop)]
             payload = [payloads[row.seq - one.array] for row in singles]
-            given = map(_ended_alone, singles, payload, repeat(one), repeat(of))
-            # While the slice is whole: the statement copies from its row, and checks its lease by it.
-            self._exactly("end_in_slice", list(given))
-            self.cut_out(one, runs)
+            given += map(_ended_alone, singles, payload, repeat(one), repeat(of))
+        # While the slices are whole: the statement copies from their rows, and checks their leases by them.
+        self._exactly("end_in_slice", given)
+        self.cut_out_each(left)
         return list(by_seq.values())
 
     def take_out(self, seqs: Iterable[int]) -> None:
@@ -299,21 +251,12 @@ class SqliteSlices(SliceLeases):
 def _ended_alone(row: EndedAttempt, payload: bytes, one: Slice, of: ArrayRow) -> dict[str, Any]:
     """The values of the row of a task that leaves a leased slice with the end of an attempt."""
     return {
+        **row._asdict(),
         "slice": one.seq,
-        "seq": row.seq,
         "id": id_behind(of.id, row.seq - one.array),
         "payload": payload,
-        "state": row.state,
-        "attempt": row.attempt,
-        "lease": row.lease,
         "created": of.created,
-        "started": row.started,
-        "finished": row.finished,
-        "due": row.due,
         "timeout": of.timeout,
         "options": of.options,
         "origin": of.origin,
-        "body": row.body,
-        "failures": row.failures,
-        "crashes": row.crashes,
     }

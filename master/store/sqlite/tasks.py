@@ -122,14 +122,14 @@ class SqliteTasks(SqliteLeases):
 
     def end_attempts(self, rows: Sequence[EndedAttempt]) -> None:
         # Slices first: what is left over are the tasks that had rows of their own.
-        self._exactly("end_attempt", list(map(_fields, self.slices.end_attempts(rows))))
+        self._exactly("end_attempt", [row._asdict() for row in self.slices.end_attempts(rows)])
         self.counts.measure([row.seq for row in rows if row.state >= ENDED])
-        self._many("log_attempt", list(map(_fields, rows)))
-        snoozed = [_fields(row) for row in rows if row.outcome == SNOOZE]
+        self._many("log_attempt", list(map(_logged, rows)))
+        snoozed = [row._asdict() for row in rows if row.outcome == SNOOZE]
         # A task that polls by snoozing would keep a log an attempt, without end.
         self._many("forget_snoozed_logs", snoozed)
         self._many("forget_snoozed", snoozed)
-        self._many("keep_begun", [_fields(row) for row in rows if row.outcome in GOES_ON])
+        self._many("keep_begun", [row._asdict() for row in rows if row.outcome in GOES_ON])
 
     def return_unstarted(self, rows: Sequence[Returned]) -> None:
         alone = self.slices.give_back(rows)
@@ -160,7 +160,7 @@ class SqliteTasks(SqliteLeases):
 
     def promote(self, now: int, limit: int) -> list[Promoted]:
         self.settle()
-        return self._promoted(self._all("due", (now, limit)), self._all("slices_due", (now, limit)))
+        return self._promoted(self._all("promote_due", (now, limit)), self._all("slices_due", (now, limit)))
 
     def wake(self, seq: int) -> None:
         self._exactly("promote", [(seq,)])
@@ -171,10 +171,11 @@ class SqliteTasks(SqliteLeases):
 
     def promote_at(self, wall: int, limit: int) -> list[Promoted]:
         self.settle()
-        return self._promoted(self._all("due_at", (wall, limit)), self._all("slices_due_at", (wall, limit)))
+        return self._promoted(
+            self._all("promote_at", (wall, limit)), self._all("slices_due_at", (wall, limit))
+        )
 
     def _promoted(self, rows: list[tuple[int, int]], slices: list[tuple[int, int, int]]) -> list[Promoted]:
-        self._exactly("promote", [(seq,) for seq, _ in rows])
         return [Promoted(route, seq, seq + 1) for seq, route in rows] + self.slices.promote(slices)
 
     def next_expiry(self) -> int | None:
@@ -193,8 +194,8 @@ class SqliteTasks(SqliteLeases):
         return expired + rows
 
 
-def _fields(row: EndedAttempt) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in EndedAttempt.__slots__}
+def _logged(row: EndedAttempt) -> tuple[Any, ...]:
+    return row.seq, row.number, row.worker, row.outcome, row.started, row.ended, row.body, row.lease
 
 
 def _nearest(one: int | None, other: int | None) -> int | None:

@@ -100,6 +100,13 @@ SELECT :start, :stop, array, ttl, deadline, route, state, priority, attempt, ret
     :seconds, :results
 FROM slices WHERE seq = :seq
 
+-- name: copy_pieces
+-- Several pieces of a slice without results: [[first, the one behind the last], ...].
+INSERT INTO slices (seq, stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished)
+SELECT json_extract(piece.value, '$[0]'), json_extract(piece.value, '$[1]'), array, ttl, deadline, route, state, priority, attempt, returned,
+    lease, worker, due, expires, started, finished
+FROM json_each(:pieces) AS piece JOIN slices ON slices.seq = :seq
+
 -- name: lease_slice
 -- moves: READY to RUNNING
 UPDATE slices SET state = {to}, stop = :stop, attempt = attempt + 1, lease = :lease, worker = :worker, started = :now, due = NULL
@@ -134,6 +141,31 @@ INSERT INTO slices (seq, stop, array, ttl, deadline, route, state, priority, att
 SELECT :seq, :stop, array, ttl, deadline, route, {to}, priority, attempt, returned, lease, worker, due, expires, started,
     :finished, :seconds, :results
 FROM slices WHERE seq = :first AND stop = :end AND {from} AND attempt = :attempt AND lease = :lease
+RETURNING route, array
+
+-- name: succeed_pieces
+-- moves: RUNNING to SUCCEEDED
+-- The same for several of them: [[first, the one behind the last, where its seconds begin, their bytes, its results, their bytes], ...].
+INSERT INTO slices (seq, stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, due, expires, started,
+    finished, seconds, results)
+SELECT json_extract(piece.value, '$[0]'), json_extract(piece.value, '$[1]'), array, ttl, deadline, route, {to}, priority, attempt, returned,
+    lease, worker, due, expires, started, :finished,
+    substr(:seconds, json_extract(piece.value, '$[2]'), json_extract(piece.value, '$[3]')),
+    substr(:results, json_extract(piece.value, '$[4]'), json_extract(piece.value, '$[5]'))
+FROM json_each(:pieces) AS piece JOIN slices ON slices.seq = :first
+WHERE stop = :end AND {from} AND attempt = :attempt AND lease = :lease
+
+-- name: leased_pieces
+-- Those between them stay leased, as slices of their own.
+INSERT INTO slices (seq, stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, due, expires, started)
+SELECT json_extract(piece.value, '$[0]'), json_extract(piece.value, '$[1]'), array, ttl, deadline, route, state, priority, attempt, returned,
+    lease, worker, due, expires, started
+FROM json_each(:pieces) AS piece JOIN slices ON slices.seq = :first
+WHERE stop = :end AND state = {state.RUNNING} AND attempt = :attempt AND lease = :lease
+
+-- name: shorten_leased
+UPDATE slices SET stop = :stop
+WHERE seq = :first AND stop = :end AND state = {state.RUNNING} AND attempt = :attempt AND lease = :lease
 RETURNING route, array
 
 -- name: leased_behind

@@ -82,8 +82,7 @@ SET state = {to}, due = :due, failures = :failures, crashes = :crashes, finished
 WHERE seq = :seq AND {from} AND attempt = :attempt AND lease = :lease
 
 -- name: log_attempt
-INSERT INTO attempts (seq, attempt, worker, outcome, started, ended, body, lease)
-VALUES (:seq, :number, :worker, :outcome, :started, :ended, :body, :lease)
+INSERT INTO attempts (seq, attempt, worker, outcome, started, ended, body, lease) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: return_unstarted
 -- moves: RUNNING to ?1
@@ -119,11 +118,17 @@ UPDATE tasks
 SET state = {to}, failures = 0, crashes = 0, cancel = 0, finished = NULL, result = NULL, expires = NULL
 WHERE seq = ? AND {from}
 
--- name: due
-SELECT seq, route FROM tasks WHERE state = {state.SCHEDULED} AND due BETWEEN 0 AND ? ORDER BY due LIMIT ?
+-- name: promote_due
+-- moves: SCHEDULED to READY
+UPDATE tasks SET state = {to}, due = NULL
+WHERE seq IN (SELECT seq FROM tasks WHERE {from} AND due BETWEEN 0 AND ? ORDER BY due LIMIT ?)
+RETURNING seq, route
 
--- name: due_at
-SELECT seq, route FROM tasks WHERE state = {state.SCHEDULED} AND due BETWEEN -? AND -1 ORDER BY due DESC LIMIT ?
+-- name: promote_at
+-- moves: SCHEDULED to READY
+UPDATE tasks SET state = {to}, due = NULL
+WHERE seq IN (SELECT seq FROM tasks WHERE {from} AND due BETWEEN -? AND -1 ORDER BY due DESC LIMIT ?)
+RETURNING seq, route
 
 -- name: next_at
 SELECT -max(due) FROM tasks WHERE state = {state.SCHEDULED} AND due < 0

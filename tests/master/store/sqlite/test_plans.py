@@ -22,8 +22,8 @@ SEARCHED: Final = {
         "revive",
         "promote",
         "expire",
-        "due",
-        "due_at",
+        "promote_due",
+        "promote_at",
         "next_at",
         "next_due",
         "overdue",
@@ -56,6 +56,10 @@ SEARCHED: Final = {
         "split_slice",
         "shorten_slice",
         "copy_slice",
+        "copy_pieces",
+        "succeed_pieces",
+        "leased_pieces",
+        "shorten_leased",
         "results_size",
         "cancel_slice",
         "expire_slice",
@@ -133,7 +137,8 @@ def plan(store: SqliteStore, statement: str) -> list[str]:
 
 
 def walks(steps: list[str]) -> list[str]:
-    return [step for step in steps if re.match(r"SCAN (?!levels|CONSTANT|\()", step)]
+    """``VIRTUAL TABLE``: the values that the statement was given."""
+    return [step for step in steps if re.match(r"SCAN (?!levels|CONSTANT|\(|\w+ VIRTUAL TABLE)", step)]
 
 
 @pytest.mark.parametrize(("subject", "statement"), CASES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -448,8 +447,8 @@ def test_a_failure_under_another_lease_ends_nothing_of_a_slice() -> None:
     store.lease([route], 3, None, b"L" * 16, 1, NOW)
     for stale in (
         failed(2, b"M" * 16),
-        replace(failed(2), attempt=2),
-        replace(failed(2), state=int(RUNNING)),
+        failed(2)._replace(attempt=2),
+        failed(2)._replace(state=int(RUNNING)),
     ):
         with pytest.raises(Inconsistent):
             store.end_attempts([stale])
