@@ -343,7 +343,7 @@ def test_what_waits_for_room_may_be_watched(bench: Bench, client: Peer) -> None:
     assert id == late
 
 
-@pytest.mark.parametrize("bad", [-1, 1.5, True, "10", 2**40, None])
+@pytest.mark.parametrize("bad", [-1, 1.5, True, "10", 2**40])
 def test_a_bound_is_judged(client: Peer, bad: Any) -> None:
     with pytest.raises(InvalidArgument, match="maxsize"):
         client.call("get_queues", "set", "q", bad)
