@@ -95,8 +95,8 @@ class Logins:
         return login
 
     def _make_room(self, key: str) -> None:
-        """End the log-in that was used the longest ago of the key with the most, at equality of this one: whoever logs in again and again
-        keeps no one else out."""
+        """End the log-in that was used the longest ago of the key with the most, at equality of this one: a key that logs in again and
+        again keeps no other one out."""
         of_key = Counter(login.key for login in self)
         most = max(of_key, key=lambda one: (of_key[one], one == key))
         if of_key[most] == 1 and most != key:
