@@ -281,7 +281,12 @@ def _plain(value: Any) -> Any:
 
 def check_deadline(value: object) -> None:
     """Seconds after a submit, or a Unix time: no delay is as long as the time since 1970. Raises InvalidArgument."""
-    check_number("deadline", value, 0, UNIX_SECONDS_MAX)
+    try:
+        check_number("deadline", value, 0, UNIX_SECONDS_MAX)
+    except InvalidArgument as error:
+        raise InvalidArgument(
+            f"{error}; write deadline=30, seconds after the submit, or deadline=moment, a datetime with its time zone"
+        ) from None
     if DELAY_SECONDS_MAX < value < UNIX_SECONDS_MIN:  # type: ignore[operator]  # it is a number
         raise InvalidArgument(
             f"deadline={brief(value)} is neither seconds after the submit (up to {DELAY_SECONDS_MAX:,.0f}) nor a Unix time "

@@ -138,7 +138,7 @@ class WorkerSettings:
         if self.preload and not hasattr(os, "pidfd_open"):
             found.append((("preload",), "is for Linux, where children are forked; leave it out here"))
         if self.preload and self.watch:
-            remedy = "and watch: what is preloaded is not read again; leave one of them out"
+            remedy = "is not read again, and --watch looks for new code; leave one of them out"
             found.append((("preload", "watch"), remedy))
         if self.preload and any(pool.kind == GEVENT for pool in self.pools):
             remedy = "imports before a gevent pool patches its process; give that pool a worker of its own"
