@@ -72,6 +72,7 @@ class FailureHandlers(Part):
         self._routes, self._dispatch, self._agenda = routes, dispatch, agenda
         self._report, self._key_of = report, key_of
         self._ended: list[UnhandledEnd] = []  # in this transaction
+        self.made_at_once = MADE_AT_ONCE
         self._room = MADE_AT_ONCE
 
     def packed(self, handler: FailureHandler | None, call: Call) -> bytes:
@@ -100,7 +101,7 @@ class FailureHandlers(Part):
         return ()
 
     def begin(self) -> None:
-        self._room = MADE_AT_ONCE
+        self._room = self.made_at_once
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         for run, number, _, state, bodies, _ in tasks:

@@ -1,4 +1,4 @@
-"""Planted bugs of limits, placing, uniques, bounds and turns; of children of many tasks, lending and becoming."""
+"""Planted bugs of limits, placing, uniques, bounds, turns, caps, strikes and handlers; of children of many tasks, lending and becoming."""
 
 from __future__ import annotations
 
@@ -174,5 +174,59 @@ BUGS_OF_CONTROL = (
         "tq.master.dependencies.becomings",
         '        return f"{named} waits for this task in turn" if closes else ""\n',
         '        return ""\n',
+    ),
+    Bug(
+        "start one more than a cap allows",
+        "tq.master.tasks.route",
+        "max(0, most - self.counts[RUNNING])",
+        "max(0, most - self.counts[RUNNING]) + 1",
+    ),
+    Bug(
+        "forget at a restart what is set for a tenant",
+        "tq.master.tenants.tenants",
+        "{row.name: row for row in self._store.tenant_rows()}",
+        "{}",
+    ),
+    Bug(
+        "give each tenant two turns at once",
+        "tq.master.tasks.turns",
+        "tenant.weight - -tenant.left % tenant.weight",
+        "2 * tenant.weight - -tenant.left % tenant.weight",
+    ),
+    Bug(
+        "never let a tenant start again that had no room",
+        "tq.master.tasks.routes",
+        "            self.lanes.freed(lane.tenant)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "hold no lane that is made after a strike",
+        "tq.master.tasks.struck",
+        "if number not in lane.struck and holds(strike.condition, facts):",
+        "if False and number not in lane.struck and holds(strike.condition, facts):",
+    ),
+    Bug(
+        "forget strikes at a restart",
+        "tq.master.tasks.struck",
+        "for lane in self._routes if self._strikes.by_number else ():",
+        "for lane in ():",
+    ),
+    Bug(
+        "make no handler of what expires",
+        "tq.master.tasks.failure_handlers",
+        "StateNumber.LOST, StateNumber.EXPIRED)",
+        "StateNumber.LOST)",
+    ),
+    Bug(
+        "forget the handlers that a transaction has no room for",
+        "tq.master.tasks.failure_handlers",
+        "            self._store.add(self._ended)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "put what a strike held in no line again",
+        "tq.master.tasks.struck",
+        "            self._routes.is_ready(lane)\n",
+        "            pass\n",
     ),
 )

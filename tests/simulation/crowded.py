@@ -29,6 +29,7 @@ from .tables import Ask
 
 if TYPE_CHECKING:
     from .load import Spec
+    from .steered import SteeredLaws
 
 EVERY: Final = 17  # seeds
 BOUNDED, TENANTS = 11, 16  # those that leave this rest
@@ -93,8 +94,9 @@ def tenants(random: Random, specs: list[Spec]) -> dict[str, Any]:
 class CrowdLaws:
     """Looks at the events of each transaction, and at what is stored then."""
 
-    def __init__(self, specs: Mapping[bytes, Spec]) -> None:
-        self._specs = specs
+    def __init__(self, specs: Mapping[bytes, Spec], steered: SteeredLaws | None = None) -> None:
+        """``steered``: what an operator sets meanwhile."""
+        self._specs, self._steered = specs, steered
         self._revived: set[bytes] = set()
         self._accepted: dict[
             str, tuple[bytes, int]
@@ -105,7 +107,7 @@ class CrowdLaws:
         self.count = 0  # of answers in which one tenant was served and another one waited
 
     def undone(self) -> None:
-        """A transaction was voided, and the master reads its store again."""
+        """A transaction was voided or a master begins, and reads its store: whose turn it was is forgotten."""
         self._missed.clear()
 
     def look(
@@ -171,6 +173,8 @@ class CrowdLaws:
 
     def _check_turns(self, ask: Ask, events: Collection[Mapping[str, Any]]) -> None:
         waiting = self._ready_tenants(ask)
+        if self._steered is not None and self._steered.turn_changed:
+            self._missed.clear()
         served: dict[bytes, Counter[str]] = {}  # by answer
         for event in events:
             if event["what"] == "leased":
@@ -192,9 +196,9 @@ class CrowdLaws:
                 self.count += 1
                 missed.update(tasks)
                 other, times = max(missed.items(), key=lambda item: item[1], default=("", 0))
-                if times > 1:
+                if times > (1 if self._steered is None else self._steered.weight(other)):
                     raise Wrong(
-                        "T1",
+                        "T1" if self._steered is None else "M2",
                         f"{other or 'those without one'} had {times} tasks before {tenant} had one",
                         None,
                     )
@@ -207,6 +211,9 @@ class CrowdLaws:
         found: dict[str, set[bytes]] = {}
         for id in ids:
             spec = self._specs.get(id)
-            if spec is not None and spec.tenant and not UNSURE & spec.options.keys():
+            if spec is None or not spec.tenant or UNSURE & spec.options.keys():
+                continue
+            steered = self._steered
+            if steered is None or not (spec.tenant in steered.full or steered.may_hold(spec)):
                 found.setdefault(spec.tenant, set()).add(id)
         return found

@@ -10,6 +10,7 @@ from tq.common.domain.ids import id_behind
 from tq.common.domain.model import OutcomeNumber
 
 from .crowded import QUEUE, Same, some_unique, tenants
+from .handled import have_handlers
 from .limited import columns
 from .placed import NEEDS
 from .world import MS, SECOND, World
@@ -52,6 +53,7 @@ class Spec:
     tenant: str = ""
     same: Same | None = None  # by which it is the same as others
     on_full: str = "wait"
+    has_handler: bool = False  # one is made when it ends without success
     made: list[Spec] = field(default_factory=list)  # by it, in each attempt
     others: list[Spec] = field(default_factory=list)  # whose handles it may return
 
@@ -98,6 +100,7 @@ class Load:
         self.nested: Random | None = None
         self.bounded: Random | None = None
         self.of_tenants: Random | None = None
+        self.handled: Random | None = None  # the same of those with on_failure
 
     def batch(self) -> list[Spec]:
         """Some tasks of one callable, queue and character: what one submit carries."""
@@ -158,6 +161,8 @@ class Load:
             said = tenants(self.of_tenants, specs)
             for spec in specs:
                 spec.columns = said
+        if self.handled is not None:
+            have_handlers(self.handled, specs)
         return specs
 
     def crowd(self) -> list[Spec]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tq.common.domain.model import OutcomeNumber, StateNumber
+from tq.master.tasks.failure_handlers import FailureHandlers
 from tq.master.tasks.leases import Leases
 from tq.master.tasks.routes import Routes
 from tq.master.workers.membership import Membership
@@ -20,9 +21,11 @@ from ..history.checker import Final, check
 from .becoming import Becomings
 from .composition import Composition
 from .crowded import CrowdLaws
+from .handled import AT_ONCE, HandlerLaws
 from .instants import Instants, Wrong
 from .limited import LimitLaws
 from .placed import HOSTS, what_is_wrong
+from .steered import SteeredLaws
 from .stepped import RecordedSteps
 from .tables import LeaseRow, Torn, check_arrays, counts, leases, read
 from .world import SECOND, World
@@ -100,6 +103,8 @@ class Oracle:
         self.became = Becomings(load.specs)
         self.limits: LimitLaws | None = None
         self.crowd: CrowdLaws | None = None
+        self.steered: SteeredLaws | None = None
+        self.handled: HandlerLaws | None = None
         self._is_open = False  # a transaction is
         self._spared: set[tuple[bytes, int]] = set()  # attempts whose process died by another one
         self._gained_ms = 0  # time that passed for masters only: the wall's clock jumped while none ran
@@ -150,6 +155,10 @@ class Oracle:
                 or event["id"] in by_flows
             )
         )
+        if self.handled is not None:
+            with objections():
+                handlers = self.handled.look(store.ask, pending, by_master.keys() - by_flows)
+            by_flows = by_flows | handlers  # no schedule made them either
         for id in by_master:
             if not self.has_schedules and id not in by_flows:
                 raise Broken("F3", "a task was made that no callback is", id)
@@ -199,6 +208,9 @@ class Oracle:
             engine = self.master.engine
             with objections():
                 self.limits.look(store.ask, engine.part(Routes).lanes.held.permits, engine.now.steady)
+        if self.steered is not None and self.master is not None:
+            with objections():
+                self.steered.look(store.ask, pending, self.master.engine.now.steady)
         if self.crowd is not None and self.master is not None:
             with objections():
                 self.crowd.look(store.ask, pending, self.master.engine.now.steady, self.forgotten)
@@ -338,6 +350,10 @@ class Oracle:
         """C2: a restart knows the time that its store was kept by, as far as the wall's clock lets it."""
         steady, mono = engine.now.steady, engine.now.mono
         self._begun = steady, mono
+        if self.crowd is not None:
+            self.crowd.undone()
+        if self.handled is not None:
+            engine.part(FailureHandlers).made_at_once = AT_ONCE
         before, at = self._committed
         if not before:
             return  # the first start of all

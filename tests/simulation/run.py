@@ -12,20 +12,23 @@ from typing import Any
 from tq.common.auth.keys import Verifier
 from tq.common.errors import StoreError
 
-from . import crowded
+from . import crowded, handled, steered
 from .children import ConcurrentChild
 from .client import Client
 from .composer import Composer
 from .crowded import CrowdLaws
 from .disk import Disk, SimulatedStore
+from .handled import HandlerLaws
 from .limited import LimitLaws
 from .load import TASKS, Load
 from .master import NARROW, Master
 from .network import Network
+from .operator import Operator
 from .oracle import Broken, Confused, Oracle
 from .placed import HOSTS, chance_of
 from .planner import Planner
 from .situations import UNEVEN, Situations, is_directed, keeps_few_results
+from .steered import SteeredLaws
 from .worker import LENT_CHILDREN, Worker
 from .world import MS, SECOND, Process, World
 
@@ -96,6 +99,14 @@ class Cluster:
                 self.load.bounded = Random(~seed)
             elif not is_nested:  # what is lent takes no turns
                 self.load.of_tenants = Random(~seed)
+        is_plain = self.oracle.limits is None and self.oracle.crowd is None and not is_nested
+        if seed % steered.EVERY == steered.TENANTS and is_plain:
+            self.load.of_tenants = Random(~seed)
+            self.oracle.steered = SteeredLaws(self.load.specs)
+            self.oracle.crowd = CrowdLaws(self.load.specs, self.oracle.steered)
+        if seed % steered.EVERY == handled.HANDLED and is_plain and not self.is_directed:
+            self.load.handled = Random(~seed)
+            self.oracle.handled = HandlerLaws(self.load.specs)
         if is_nested:
             self.load.nested = Random(~seed)
         self._pools: Random | None = None  # decides which workers run many jobs in a process
@@ -151,6 +162,7 @@ class Cluster:
             self._kinds += Situations(self).kinds
         self.planner = self._planner(seed) if seed % WITH_SCHEDULES == 1 else None
         self.composers = self._composers(seed) if seed % WITH_FLOWS == 4 else []
+        self.operator = None if self.oracle.steered is None else self._operator(seed, self.oracle.steered)
         if self._pools is not None:
             self._kinds += [self.kill_child, self.stand_still_in_a_process]
         if self.composers and seed % 2:
@@ -198,6 +210,9 @@ class Cluster:
         return Planner(
             self.world, self.network, seed, self.chaos_ends, clock_jumps=self.jump_clock in self._kinds
         )
+
+    def _operator(self, seed: int, laws: SteeredLaws) -> Operator:
+        return Operator(self.world, self.network, laws, Random(~seed - 2), self.chaos_ends)
 
     def _composers(self, seed: int) -> list[Composer]:
         self.oracle.has_flows = True
@@ -440,6 +455,8 @@ class Cluster:
         for link in self.network.links:
             link.stalled_until = 0
         self._later(6 * SECOND, self._have_all)
+        if self.operator is not None:
+            self.operator.finish()
 
     def _have_all(self) -> None:
         self._replace_workers()

@@ -1,0 +1,144 @@
+"""What an operator sets while the cluster runs: weights and caps of tenants, and strikes; and the laws.
+
+::
+
+    M1  nothing of a tenant starts beyond its cap
+    M2  before a tenant with something ready and room is served, another one has one turn at most: so many tasks as its weight (as T1)
+    K1  nothing that a strike holds starts from the answer to who made it until its row is gone, also over restarts
+    K2  its row is gone when its time is over, or somebody has asked for that, and not before
+
+That what was held starts afterwards is a rule of every seed: no task waits without end. The draws are from a source of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from tq.common.domain.ids import id_behind
+from tq.common.domain.strikes import parse_strike
+
+from .crowded import NAMES
+from .instants import Wrong
+from .tables import Ask
+
+if TYPE_CHECKING:
+    from .load import Spec
+
+EVERY, TENANTS = 23, 9  # seeds, and the rest that they leave
+RELEASED_MS: Final = 1_000  # lanes that a strike held are put in line again in portions
+_STRIKES: Final[Mapping[str, Callable[[Spec], bool]]] = {
+    "tenant=acme": lambda spec: spec.tenant == "acme",
+    "queue=bulk task=jobs:short": lambda spec: spec.queue == "bulk" and spec.task == "jobs:short",
+    "tenant in (beta, 'c*') and queue!=bulk": lambda spec: (
+        spec.tenant in ("beta", "corp") and spec.queue != "bulk"
+    ),
+    "not has tenant and task=jobs:l*": lambda spec: not spec.tenant and spec.task == "jobs:long",
+}
+HOLDS: Final = {str(parse_strike(text)): holds for text, holds in _STRIKES.items()}
+RUNNING_ALONE: Final = "SELECT id FROM tasks WHERE state = 3"
+RUNNING_RUNS: Final = (
+    "SELECT arrays.id, slices.seq - arrays.seq, slices.stop - slices.seq FROM slices JOIN arrays ON arrays.seq = array"
+    " WHERE state = 3"
+)
+
+
+class Terms(NamedTuple):
+    weight: int = 1
+    cap: int | None = None
+
+    def has_room(self, running: int) -> bool:
+        return self.cap is None or running < self.cap
+
+
+class StrikeRow(NamedTuple):
+    number: int
+    until: int | None
+
+
+class SteeredLaws:
+    """Looks at what is stored after each commit. What a tenant's turn comes to is judged by ``CrowdLaws``, which asks here."""
+
+    def __init__(self, specs: Mapping[bytes, Spec]) -> None:
+        self._specs = specs
+        self._terms: dict[str, Terms] = {}
+        self._running: Counter[str] = Counter()
+        self._strikes: dict[str, StrikeRow] = {}  # by condition
+        self._holding: dict[str, int] = {}  # those that were answered, and the number of the row
+        self._released: dict[str, int] = {}  # when
+        self.removing: set[str] = set()  # that somebody has asked to be gone
+        self.full: set[str] = set()  # tenants without room, now or at the commit before
+        self.turn_changed = False  # something else is set for a tenant
+        self._steady = 0
+        self.starts = self.kept = 0  # under a cap; while a strike held something
+
+    def weight(self, tenant: str) -> int:
+        return self._terms.get(tenant, Terms()).weight
+
+    def may_hold(self, spec: Spec) -> bool:
+        """Whether a strike holds it, or did until a moment ago."""
+        lately = (text for text, moment in self._released.items() if self._steady - moment < RELEASED_MS)
+        return any(HOLDS[text](spec) for text in (*self._strikes, *lately))
+
+    def struck(self, condition: str) -> None:
+        """Who made this strike has the answer."""
+        if condition in self._strikes:
+            self._holding[condition] = self._strikes[condition].number
+
+    def look(self, ask: Ask, events: Collection[Mapping[str, Any]], steady: int) -> None:
+        self._steady = steady
+        leased = [self._specs[event["id"]] for event in events if event["what"] == "leased"]
+        self._check_strikes(ask, leased)
+        self._check_caps(ask, Counter(spec.tenant for spec in leased))
+
+    def _check_strikes(self, ask: Ask, leased: Iterable[Spec]) -> None:
+        before = self._strikes
+        self._strikes = {
+            condition: StrikeRow(number, until)
+            for number, condition, until in ask("SELECT strike, condition, until FROM strikes")
+        }
+        for condition, row in before.items():
+            now = self._strikes.get(condition)
+            if now is not None and now.number == row.number:
+                continue
+            self._released[condition] = self._steady
+            self._holding.pop(condition, None)
+            if condition not in self.removing and (row.until is None or row.until > self._steady):
+                raise Wrong("K2", f"the strike on {condition} is gone before its time", None)
+        for condition in self._holding:
+            self.kept += 1
+            for spec in leased:
+                if spec.task and HOLDS[condition](spec):
+                    raise Wrong("K1", f"it was started, and a strike on {condition} holds it", spec.id)
+
+    def _check_caps(self, ask: Ask, leased: Mapping[str, int]) -> None:
+        terms = {
+            name: Terms(weight, cap)
+            for name, weight, cap in ask("SELECT name, weight, max_running FROM tenants")
+        }
+        running: Counter[str] = Counter()
+        for id in _running(ask):
+            running[self._specs[id].tenant] += 1
+        before = self._terms
+        self.full = set()
+        for tenant in NAMES:
+            both = before.get(tenant, Terms()), terms.get(tenant, Terms())
+            if not both[0].has_room(self._running[tenant]) or not both[1].has_room(running[tenant]):
+                self.full.add(tenant)
+            caps = [one.cap for one in both]
+            if leased.get(tenant) and None not in caps:
+                self.starts += leased[tenant]
+                most = max(cap for cap in caps if cap is not None)
+                if running[tenant] > most:
+                    raise Wrong("M1", f"{running[tenant]} of {tenant} run, and its cap is {most}", None)
+        self.turn_changed = before != terms
+        self._terms, self._running = terms, running
+
+
+def _running(ask: Ask) -> Iterable[bytes]:
+    for (id,) in ask(RUNNING_ALONE):
+        yield id
+    for first, place, length in ask(RUNNING_RUNS):
+        for number in range(length):
+            yield id_behind(first, place + number)
