@@ -91,7 +91,9 @@ class HandlerLaws:
             found.add(id)
             self._made[of] += 1
             if record[0]["state"] != self._last.get(of):
-                raise Wrong("E2", f"its handler is told {record[0]['state']}, it is {self._last.get(of)}", of)
+                raise Wrong(
+                    "E2", f"its handler is given {record[0]['state']}, it is {self._last.get(of)}", of
+                )
         return found
 
 

@@ -5,7 +5,7 @@
     M1  nothing of a tenant starts beyond its cap
     M2  before a tenant with something ready and room is served, another one has one turn at most: so many tasks as its weight (as T1)
     K1  nothing that a strike holds starts from the answer to who made it until its row is gone, also over restarts
-    K2  its row is gone when its time is over, or somebody has asked for that, and not before
+    K2  its row is gone when its time is over, or a removal was asked for, and not before
 
 That what was held starts afterwards is a rule of every seed: no task waits without end. The draws are from a source of its own.
 """
@@ -67,7 +67,7 @@ class SteeredLaws:
         self._strikes: dict[str, StrikeRow] = {}  # by condition
         self._holding: dict[str, int] = {}  # those that were answered, and the number of the row
         self._released: dict[str, int] = {}  # when
-        self.removing: set[str] = set()  # that somebody has asked to be gone
+        self.removing: set[str] = set()  # whose removal was asked for
         self.full: set[str] = set()  # tenants without room, now or at the commit before
         self.turn_changed = False  # something else is set for a tenant
         self._steady = 0

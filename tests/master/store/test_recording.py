@@ -7,7 +7,7 @@ from tq.master.store.recording import RecordingStore
 
 
 def test_what_is_recorded_takes_all_that_the_store_takes() -> None:
-    """A parameter that a verb is given anew would stop every master that records, and nothing else."""
+    """A new parameter of a verb would stop every master that records, and nothing else."""
     verbs = [
         name for name, thing in vars(RecordingStore).items() if name[0] != "_" and inspect.isfunction(thing)
     ]
