@@ -117,7 +117,7 @@ class KeyState(NamedTuple):
 class Permits:
     def __init__(self, in_force: Callable[[str], Limit | None]) -> None:
         """``in_force``: what holds under a name."""
-        self._in_force = in_force
+        self.in_force = in_force
         self._uses: dict[LimitKey, _Use] = {}  # what was looked at least lately first
         self._unwritten: dict[LimitKey, None] = {}  # buckets that are not in the store as they are
 
@@ -128,7 +128,7 @@ class Permits:
         self._uses.clear()
         self._unwritten.clear()
         for row in rows:
-            limit = self._in_force(row.name)
+            limit = self.in_force(row.name)
             use = self._uses[(row.name, row.key)] = _Use(limit, row.at)
             rate = None if limit is None else limit.tokens
             if rate is not None:
@@ -191,7 +191,7 @@ class Permits:
 
     def _looked(self, key: LimitKey, now: int) -> _Use:
         """As it is now, without being remembered if there is nothing to remember."""
-        limit, use = self._in_force(key[0]), self._uses.get(key)
+        limit, use = self.in_force(key[0]), self._uses.get(key)
         if use is None:
             return _Use(limit, now)
         use.follow(limit, now)
@@ -217,7 +217,7 @@ class Permits:
         # Each goes to the end if it stays, so that all have their turn.
         for key in list(islice(self._uses, looks)):
             use = self._uses.pop(key)
-            use.follow(self._in_force(key[0]), now)
+            use.follow(self.in_force(key[0]), now)
             if use.is_idle:
                 give_back(use.account, Resource.LIMIT_KEYS)
             else:

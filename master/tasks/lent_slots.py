@@ -6,7 +6,8 @@
                                       └─► want = 0: answered that something is ready
 
 What a task waits for is what it names, and what this needs before it can run. A call is looked at when it comes, and again when
-something became ready in a route of what it waits for, some calls in each transaction.
+something became ready in a route of what it waits for, some calls in each transaction. A call is refused when what it waits for waits for a
+permit that it would keep without end: see stuck_waits.py.
 
 Invariants: 1. a call is given only tasks that its waiter waits for, which its worker serves; 2. free slots come first; 3. a worker has one
 call for each task that waits, and every call is answered, so that no lease is on its way to a worker that expects none.
@@ -33,12 +34,15 @@ from .held import Reserved
 from .leases import LeasedTasks
 from .route import Capability, ParkedLease
 from .routes import Routes
+from .stuck_waits import StuckWaits, words
 
 WAITS_MAX: Final = 10_000  # tasks of one worker that wait
 LOOKS_MAX: Final = 20  # calls that one transaction looks at
 SPANS_MAX: Final = 1_000  # slices and tasks that one look reads
 NEEDS_MAX: Final = 100  # neighbours whose needs one look follows
 RUN_BYTES: Final = 160  # of memory for a run that is waited for
+STUCK_LOOK_MS: Final = 500  # between two looks whether a wait is stuck
+STUCK_WAITS_A_MS: Final = 10  # so many waits, and a millisecond passes between two looks at all of them: a look takes a thirtieth of that
 READY: Final = int(StateNumber.READY)
 BLOCKED: Final = int(StateNumber.BLOCKED)
 
@@ -59,6 +63,7 @@ class ParkedWait:
     )
     seen_of_all: int | None = None  # the same of all routes; None: what it waits for is known to be there
     seen_placed: int | None = None  # ``Placements.version`` when its worker had no room for some of it
+    stuck_look_at: int = 0  # the steady moment from which on it is looked at whether it is stuck
 
 
 class LentSlots(Part):
@@ -66,6 +71,8 @@ class LentSlots(Part):
         self._store, self._routes, self._dispatch, self._running = store, routes, dispatch, running
         self._waits: dict[tuple[int, bytes], ParkedWait] = {}
         self._has_more = False
+        self._stuck: StuckWaits | None = None  # as of this transaction
+        self._stuck_look_at = 0  # the steady moment from which on it may be made again
 
     # calls of workers
 
@@ -139,11 +146,13 @@ class LentSlots(Part):
         if self._dispatch.has_more():  # free slots come first, and were not all served
             self._has_more = True
             return
+        self._stuck = None
         due = list(islice(self._due(), LOOKS_MAX + 1))
         self._has_more = len(due) > LOOKS_MAX
         for wait in due[:LOOKS_MAX]:
             self._waits[wait.worker, wait.waiter] = self._waits.pop((wait.worker, wait.waiter))  # in turn
             self._serve(wait, now)
+        self._stuck = None
 
     def has_more(self) -> bool:
         return self._has_more
@@ -168,6 +177,7 @@ class LentSlots(Part):
             return
         ready = self._ready(wait, capability, now.steady)
         if not ready:
+            self._refuse_if_stuck(wait, now)
             return
         if wait.want:
             self._dispatch.parked.lend(ParkedLease(wait.call, wait.want, wait.worker), ready, now)
@@ -177,6 +187,22 @@ class LentSlots(Part):
             None,
         )  # kept, for `tq why`, until the next call of this waiter
         wait.call.answer([b"", []])
+
+    def _refuse_if_stuck(self, wait: ParkedWait, now: Now) -> None:
+        if wait.seen is not None or now.steady < wait.stuck_look_at or self.wait_of(wait.waiter) is not wait:
+            return  # no limit holds anything of it back, or that was looked at a moment ago
+        if self._stuck is None and now.steady < self._stuck_look_at:
+            return
+        if self._stuck is None:  # one for all looks of a transaction: to make it costs a look at each wait
+            waits = {one.waiter: one.runs for one in self._waits.values() if self.wait_of(one.waiter) is one}
+            self._stuck_look_at = now.steady + len(waits) // STUCK_WAITS_A_MS
+            self._stuck = StuckWaits(waits, self._store.dependencies.states, self._running, self._routes)
+        wait.stuck_look_at = now.steady + STUCK_LOOK_MS
+        if (found := self._stuck.held_back(wait.waiter)) is not None:
+            self._forget((wait.worker, wait.waiter), wait)
+            wait.call.abandon = None
+            wait.call.refuse(InvalidArgument(words(found)))
+            self._stuck = None  # it waits no longer
 
     def _ready(self, wait: ParkedWait, capability: Capability, now: int) -> list[IdRun]:
         """What is ready of what it waits for; notes of what this depends on."""
@@ -197,13 +223,15 @@ class LentSlots(Part):
                 continue
             route = self._routes.by_number[span.route]
             seen[span.route] = route.readied
-            if span.state != READY or capability not in route.capabilities:
+            if span.state != READY:
                 continue
             for lane, run in self._routes.mixed.by_lane(route, IdRun(span.first, span.length)):
                 if lane.is_stopped:
                     continue
                 room = min(run.length, held.room(lane, now, reserved))
                 is_held |= room < run.length
+                if capability not in route.capabilities:
+                    continue
                 if lane.key.needs:
                     placing = placements.placing(lane.number)
                     if free.room(placing) < room:

@@ -33,6 +33,10 @@ def test_a_worker_with_one_slot_runs_what_its_task_waits_for(
         deep.result(WAIT_SECONDS)
     assert len(deep.attempts) == 1
     assert total.submit(3).result(WAIT_SECONDS) == 3, "the slot is free again"
+    narrow = app.named("waiting_tasks:narrow", limits=[tq.Limit("narrow", max_running=1)])
+    with pytest.raises(tq.WouldDeadlock, match="held back by limit 'narrow', of which at most 1 may run"):
+        narrow.submit(1).result(WAIT_SECONDS)
+    assert narrow.submit(0).result(WAIT_SECONDS) == 0, "the permit is free again"
     countdown, gathered = app.named("waiting_tasks:countdown"), app.named("waiting_tasks:gathered")
     first = countdown.submit(50)
     assert first.result(WAIT_SECONDS) == 42, "no depth needs a second slot: the task has become the next one"

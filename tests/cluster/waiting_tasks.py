@@ -24,6 +24,12 @@ def depth(left: int) -> int:
     return 0 if left == 0 else 1 + depth.submit(left - 1).result()
 
 
+@app.task(limits=[tq.Limit("narrow", max_running=1)])
+def narrow(left: int) -> int:
+    """Waits for a permit that it has itself."""
+    return narrow.submit(left - 1).result() if left else 0
+
+
 @app.task
 def tree(height: int) -> int:
     return 1 + sum(one.result() for one in tq.as_completed(tree.map([height - 1] * 2))) if height else 1

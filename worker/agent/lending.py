@@ -31,6 +31,7 @@ from .children import Children
 from .concurrent_child import ConcurrentChild
 from .effects import ChildEffects, ChildState, LentEffects, MasterEffects
 from .jobs import Job
+from .place_waits import PlaceWaits
 from .returns import Returns
 from .runs import JobQueue, JobRun, granted_runs
 from .task_durations import TaskDurations
@@ -86,6 +87,7 @@ class Lending:
         self.sleepers: dict[int, Sleeper] = {}  # by the number of the child, the last one at the end
         self._starting = 0
         self._tokens = count(1)
+        self._in_place = PlaceWaits(self._effects, self._master, self._tokens)
 
     # what is known of children
 
@@ -132,6 +134,8 @@ class Lending:
             most = max(self._most, child.places - 1)
             if why := child.wait_in_place(job, wait, most):
                 self._effects.refuse_wait(number, wait, why)
+            else:
+                self._in_place.begin(number, job, wait, runs, connected=self._returns.is_connected)
             self._changed(now)
             return True
         sleeper = self.sleepers.get(child.number)
@@ -149,6 +153,7 @@ class Lending:
         """It waits no longer for what this wait was for."""
         child = self._children.get(number)
         if isinstance(child, ConcurrentChild):
+            self._in_place.woke(number, wait)
             return child.woke(wait)
         sleeper = self.sleepers.get(number)
         if sleeper is not None and sleeper.waits.pop(wait, None) is not None and not sleeper.waits:
@@ -164,6 +169,7 @@ class Lending:
 
     def forget(self, child: ChildState) -> None:
         """Its task goes on, or has ended in some way."""
+        self._in_place.forget(child.number)
         sleeper = self.sleepers.pop(child.number, None)
         if sleeper is None:
             return
@@ -191,6 +197,7 @@ class Lending:
         """Calls of the connection before this one are not answered."""
         for sleeper in self.sleepers.values():
             sleeper.token = 0
+        self._in_place.connected()
 
     def lent(self, token: int, lease: bytes, groups: list[list[Any]], now: float) -> None:
         """A call was answered: with what was leased, or, if it was a look, because something is ready."""
@@ -208,9 +215,10 @@ class Lending:
 
     def refused(self, token: int, why: str, now: float) -> None:
         """The master does not take a call: what it says is the end of the wait."""
+        self._in_place.refused(token, why)
         sleeper = next((one for one in self.sleepers.values() if one.token == token), None)
         if sleeper is not None:
-            self._end_waits(sleeper, f"task {show_id(sleeper.job.id)} cannot lend its slot: {why}")
+            self._end_waits(sleeper, why)
             self._changed(now)
 
     def _answered(self, sleeper: Sleeper, runs: list[JobRun], now: float) -> None:

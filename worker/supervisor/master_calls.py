@@ -67,9 +67,10 @@ class MasterCalls:
             self._after()
 
         def refused(error: TqError) -> bool:
-            """It waits for too much: that ends this wait, and not the connection of all others."""
+            """It waits for too much, or without end: that ends this wait, and not the connection of all others."""
             if isinstance(error, InvalidArgument):
-                self.agent.lending.refused(token, str(error), self._now())
+                why = f"task {show_id(waiter)} cannot wait here: {error}"
+                self.agent.lending.refused(token, why, self._now())
                 self._after()
             # Anything else is a fault of the connection, which then ends as for all calls.
             return isinstance(error, InvalidArgument)

@@ -115,7 +115,7 @@ def test_a_wait_for_more_than_the_master_takes_ends_and_the_connection_stays() -
         assert desk.connection.refuse(InvalidArgument("too much"))
         [(child, wait, why)] = desk.shop.refused
         assert (child, wait) == (2, 1)
-        assert why.endswith("cannot lend its slot: too much")
+        assert why.endswith("cannot wait here: too much")
         assert not desk.connection.refuse(ProtocolError("announce first"))
 
     asyncio.run(test())
