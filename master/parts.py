@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from .api.registry import Registry
 from .api.validation import EngineObject
+from .audit.calls import AuditObject
+from .audit.log import AuditLog
 from .blobs.blobs import Blobs
 from .blobs.calls import BlobsObject
 from .data.calls import NamedValueObject, NamedValuesObject
@@ -110,6 +112,7 @@ EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
     "get_tenants": TenantsObject,
     "get_steps": StepsObject,
     "get_flows": FlowsObject,
+    "get_audit": AuditObject,
     "get_master": Master,
 }
 
@@ -118,7 +121,14 @@ def make_engine(core: Core, registered: str | None = None) -> Engine:
     """An engine with all parts of a master. ``registered``: what a manager serves there, see ``SharedObjects``."""
     keyring = Keyring(core.store, core.random_bytes, core.close_later)
     return Engine(
-        core, [*_tasks_and_items(core, keyring), *_others(core), keyring, SharedObjects(registered)]
+        core,
+        [
+            *_tasks_and_items(core, keyring),
+            *_others(core),
+            keyring,
+            SharedObjects(registered),
+            AuditLog(core),  # behind all that answers calls
+        ],
     )
 
 
@@ -126,7 +136,8 @@ def make_registry(
     engine: Engine, expose: Mapping[str, str] = {}, own: Mapping[str, Callable[..., Any]] = {}
 ) -> Registry:
     """What clients of this engine may call. ``expose``: the user's objects; ``own``: the master's that run in threads, as those do."""
-    return Registry(engine, EXPOSED, expose, own, {SHARED: engine.part(SharedObjects)})
+    record = engine.part(AuditLog).record
+    return Registry(engine, EXPOSED, expose, record, own, {SHARED: engine.part(SharedObjects)})
 
 
 def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:

@@ -7,7 +7,20 @@ from typing import Final, NamedTuple
 
 from ..common.domain.model import Role
 from .page import Action, View
-from .views import bulk, failures, flows, keys, locks, overview, queues, schedules, task, tasks, workers
+from .views import (
+    audit,
+    bulk,
+    failures,
+    flows,
+    keys,
+    locks,
+    overview,
+    queues,
+    schedules,
+    task,
+    tasks,
+    workers,
+)
 
 VIEWS: Final[Mapping[str, View]] = {
     "/": overview.overview,
@@ -24,6 +37,7 @@ VIEWS: Final[Mapping[str, View]] = {
     "/flows/{id}": flows.flow,
     "/locks": locks.locks,
     "/keys": keys.keys,
+    "/audit": audit.audit,
 }
 ACTIONS: Final[Mapping[str, Action]] = {
     "/bulk": bulk.count,
@@ -64,4 +78,5 @@ NAVIGATION: Final[Sequence[NavigationEntry]] = (
     NavigationEntry("/flows", "Flows", "f"),
     NavigationEntry("/locks", "Locks", "l"),
     NavigationEntry("/keys", "Keys", "k", Role.ADMIN),
+    NavigationEntry("/audit", "Audit", "a"),
 )

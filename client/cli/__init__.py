@@ -41,6 +41,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "resume": ("queues:resume", "Resume a paused queue"),
         "strike": ("strikes:strike", "Hold tasks back for a time"),
         "drain": ("workers:drain", "Finish and end a worker"),
+        "audit": ("audit:audit", "Who changed what"),
     },
     "Set up": {
         "init": ("init:init", "An example project"),

@@ -95,6 +95,11 @@ def mint_token(key_id: str, secret: bytes, pin: bytes) -> str:
     return f"{body}.{zlib.crc32(body.encode()):08x}"
 
 
+def key_id_of(token: str) -> str:
+    """Of a join token that was just minted: the id of its key, which is no secret."""
+    return token.split(".")[1]
+
+
 def node_of(key_id: str, stated: bytes) -> bytes:
     """Who a peer is that was let in by a key and says that it is this node.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..domain.model import Role
-from .method import Contract, Method
+from .method import Audited, Contract, Method
 
 DATUM: Final = Contract(
     "get_datum",
@@ -19,6 +19,6 @@ DATA: Final = Contract(
     {
         "list": Method(Role.VIEWER, repeatable=True),
         "show": Method(Role.VIEWER, repeatable=True),
-        "delete": Method(Role.ADMIN),
+        "delete": Method(Role.ADMIN, audited=Audited("deleted named value", "name")),
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from ..domain.model import Role
-from .method import Contract, Method
+from .method import Audited, Contract, Method
 
 FLOWS: Final = Contract(
     "get_flows",
@@ -13,8 +13,9 @@ FLOWS: Final = Contract(
         "open": Method(Role.CLIENT, repeatable=True),  # the caller names it
         "seal": Method(Role.CLIENT, repeatable=True, one_way=True),
         "call_back": Method(Role.CLIENT, repeatable=True, one_way=True),  # the caller names the callback
-        "cancel": Method(Role.CLIENT, repeatable=True),
-        "retry": Method(Role.CLIENT, repeatable=True),  # the caller names the run that it wants after
+        "cancel": Method(Role.CLIENT, repeatable=True, audited=Audited("cancelled flow", "flow")),
+        # the caller names the run that it wants after
+        "retry": Method(Role.CLIENT, repeatable=True, audited=Audited("retried flow", "flow")),
         "wait": Method(Role.VIEWER, repeatable=True),
         "show": Method(Role.VIEWER, repeatable=True),
         "members": Method(Role.VIEWER, repeatable=True),

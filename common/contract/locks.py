@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from ..domain.model import Role
-from .method import Contract, Method
+from .method import Audited, Contract, Method
 
 LOCK: Final = Contract(
     "get_lock",
@@ -45,8 +45,8 @@ LOCKS: Final = Contract(
     "get_locks",
     {
         "list": Method(Role.VIEWER, repeatable=True),
-        "take_away": Method(Role.ADMIN),
-        "delete": Method(Role.ADMIN),
+        "take_away": Method(Role.ADMIN, audited=Audited("broke lock", "name", counts=True)),
+        "delete": Method(Role.ADMIN, audited=Audited("deleted lock", "name")),
     },
 )
 

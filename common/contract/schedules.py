@@ -5,19 +5,28 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from ..domain.model import Role
-from .method import Contract, Method
+from .method import Audited, Contract, Method
 
 SCHEDULES: Final = Contract(
     "get_schedules",
     {
         "declare": Method(Role.WORKER, repeatable=True),
-        "add": Method(Role.CLIENT, repeatable=True),
-        "edit": Method(Role.CLIENT, repeatable=True),
-        "pause": Method(Role.CLIENT, repeatable=True, one_way=True),
-        "resume": Method(Role.CLIENT, repeatable=True, one_way=True),
-        "remove": Method(Role.CLIENT, one_way=True),  # the second time there is none of that name
-        "run_now": Method(Role.CLIENT, repeatable=True),  # the caller names the run
-        "backfill": Method(Role.CLIENT, repeatable=True),  # a moment has one task
+        "add": Method(Role.CLIENT, repeatable=True, audited=Audited("added schedule", "name")),
+        "edit": Method(Role.CLIENT, repeatable=True, audited=Audited("changed schedule", "name")),
+        "pause": Method(
+            Role.CLIENT, repeatable=True, one_way=True, audited=Audited("paused schedule", "name")
+        ),
+        "resume": Method(
+            Role.CLIENT, repeatable=True, one_way=True, audited=Audited("resumed schedule", "name")
+        ),
+        # the second time there is none of that name
+        "remove": Method(Role.CLIENT, one_way=True, audited=Audited("removed schedule", "name")),
+        # the caller names the run
+        "run_now": Method(Role.CLIENT, repeatable=True, audited=Audited("ran schedule now", "name")),
+        # a moment has one task
+        "backfill": Method(
+            Role.CLIENT, repeatable=True, audited=Audited("backfilled schedule", "name", counts=True)
+        ),
         "list": Method(Role.VIEWER, repeatable=True),
         "show": Method(Role.VIEWER, repeatable=True),
         "preview": Method(Role.VIEWER, repeatable=True),

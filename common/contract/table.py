@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from . import (
+    audit,
     blobs,
     data,
     dependencies,
@@ -52,6 +53,7 @@ BUILT_IN: Final[Mapping[str, Contract]] = {
         tenants.TENANTS,
         steps.STEPS,
         flows.FLOWS,
+        audit.AUDIT,
         observe.MASTER,
     )
 }

@@ -12,7 +12,7 @@ from ..domain.model import Role
 from ..errors import ProtocolError
 from ..values.brief import brief
 from .items import ITEM_METHODS
-from .method import Contract, Method
+from .method import Audited, Contract, Method
 from .rows import all_from_wire
 
 TASK_QUEUE: Final = Contract(
@@ -20,8 +20,8 @@ TASK_QUEUE: Final = Contract(
     {
         **ITEM_METHODS,
         "submit": Method(Role.CLIENT, repeatable=True),
-        "pause": Method(Role.ADMIN, repeatable=True, one_way=True),
-        "resume": Method(Role.ADMIN, repeatable=True, one_way=True),
+        "pause": Method(Role.ADMIN, repeatable=True, one_way=True, audited=Audited("paused queue", "name")),
+        "resume": Method(Role.ADMIN, repeatable=True, one_way=True, audited=Audited("resumed queue", "name")),
     },
 )
 RESULT_QUEUE: Final = Contract(
@@ -46,13 +46,18 @@ TASKS: Final = Contract(
         "lines": Method(Role.VIEWER, repeatable=True),
         "meant": Method(Role.VIEWER, repeatable=True),
         "select": Method(Role.VIEWER, repeatable=True),
-        "cancel": Method(Role.CLIENT, repeatable=True),
-        "cancel_where": Method(Role.CLIENT, repeatable=True),
-        "retry": Method(
-            Role.CLIENT
-        ),  # a task that was retried and has failed since would be retried once more
-        "retry_where": Method(Role.CLIENT),
-        "purge": Method(Role.ADMIN, repeatable=True),
+        "cancel": Method(
+            Role.CLIENT,
+            repeatable=True,
+            audited=Audited("cancelled tasks", "ids", counts=True, together=True),
+        ),
+        "cancel_where": Method(
+            Role.CLIENT, repeatable=True, audited=Audited("cancelled tasks", "filter", counts=True)
+        ),
+        # a task that was retried and has failed since would be retried once more
+        "retry": Method(Role.CLIENT, audited=Audited("retried tasks", "ids", counts=True, together=True)),
+        "retry_where": Method(Role.CLIENT, audited=Audited("retried tasks", "filter", counts=True)),
+        "purge": Method(Role.ADMIN, repeatable=True, audited=Audited("deleted tasks", "filter", counts=True)),
     },
 )
 

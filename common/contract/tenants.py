@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from ..domain.model import Role
-from .method import Contract, Method
+from .method import Audited, Contract, Method
 
 TENANTS: Final = Contract(
     "get_tenants",
     {
         "list": Method(Role.VIEWER, repeatable=True),
-        "set": Method(Role.ADMIN, repeatable=True),
-        "remove": Method(Role.ADMIN, one_way=True),  # the second time there is nothing to remove
+        "set": Method(Role.ADMIN, repeatable=True, audited=Audited("set tenant", "name")),
+        # the second time there is nothing to remove
+        "remove": Method(Role.ADMIN, one_way=True, audited=Audited("removed settings of tenant", "name")),
     },
 )

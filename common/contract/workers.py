@@ -7,7 +7,7 @@ from struct import pack, unpack
 from typing import Any, Final, NamedTuple
 
 from ..domain.model import Role
-from .method import Contract, Method
+from .method import Audited, Contract, Method
 
 DISPATCHER: Final = Contract(
     "get_dispatcher",
@@ -30,7 +30,7 @@ WORKERS: Final = Contract(
         "list": Method(Role.VIEWER, repeatable=True),
         "serving": Method(Role.VIEWER, repeatable=True),
         "running": Method(Role.VIEWER, repeatable=True),
-        "drain": Method(Role.ADMIN, repeatable=True),
+        "drain": Method(Role.ADMIN, repeatable=True, audited=Audited("drained worker", "node")),
     },
 )
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 from ...common.contract.exposed import ALLOWED, declared_role, exposed_methods
+from ...common.contract.method import Audited
 from ...common.domain.model import Role
 from ...common.domain.naming import load_callable
 from ...common.errors import ConfigError, Forbidden, InvalidArgument, RemoteError, TqError, UnknownObject
@@ -23,8 +24,8 @@ from ...common.values.exception_text import message, type_name
 from ...common.values.failure import MESSAGE_CHARS_MAX
 from ...common.wire.protocol import Request
 from ..engine.engine import Engine
-from ..engine.session import Call, Session
-from .methods import methods_of
+from ..engine.session import Call, Deed, Session
+from .methods import ExposedMethod, methods_of
 from .payloads import check_weight, foreign_arguments
 from .validation import EngineObject
 
@@ -59,14 +60,17 @@ class Registry:
         engine: Engine,
         built_in: Mapping[str, type[EngineObject]],
         expose: Mapping[str, str],
+        record: Callable[[Call, Deed, Any], None],
         own: Mapping[str, Callable[..., Any]] = {},
         threaded: Mapping[str, ThreadedObjects] = {},
     ) -> None:
-        """``built_in``: the master's objects that run inside the engine's transaction. ``own``: those that run in threads,
+        """``built_in``: the master's objects that run inside the engine's transaction. ``record``: is given, inside the transaction, what
+        calls of audited methods have done, with their answers. ``own``: those that run in threads,
         as the user's of ``expose`` do. ``threaded``: those in threads that judge their calls themselves."""
         self._threaded = threaded
         self._engine, self._built_in = engine, built_in
-        self._methods = {name: methods_of(kind) for name, kind in built_in.items()}
+        self._record = record
+        self._methods = {name: methods_of(kind, name) for name, kind in built_in.items()}
         self._factories: dict[str, Callable[..., Any]] = dict(own)
         self._objects: dict[tuple[Any, ...], Any] = {}
         self._making = threading.Lock()  # guards growing _objects: users' objects run in several threads
@@ -121,11 +125,26 @@ class Registry:
             raise _refusal(name, kind, request.method, role)
         target = _construct(kind, self._engine, arguments)
         method.check(request)
+        if method.audited is not None:
+            return Invocation(self._recorded(method, method.audited, target, request), engine=True)
         return Invocation(
             lambda call: method.function(target, call, *request.args, **request.kwargs),
             engine=True,
             reads=method.reads,
         )
+
+    def _recorded(
+        self, method: ExposedMethod, audited: Audited, target: EngineObject, request: Request
+    ) -> Callable[[Call], Any]:
+        """The call, and what it did in the audit log: the one place where that is written down, for every method."""
+
+        def run(call: Call) -> Any:
+            deed = call.deed = method.deed(audited, target, request)
+            answer = method.function(target, call, *request.args, **request.kwargs)
+            self._record(call, deed, answer)
+            return answer
+
+        return run
 
     def _users(self, name: str, arguments: tuple[Any, ...], request: Request, role: Role) -> Invocation:
         factory = self._factories.get(name)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from ...common.auth.keys import Verifier, node_of
+from ...common.contract.method import Audited
 from ...common.domain.id_runs import IdRun
 from ...common.domain.model import Role
 from ...common.errors import QuotaExceeded, RemoteError, TqError
@@ -130,6 +132,17 @@ class Session:
             self.settle(call_id)
 
 
+@dataclass(slots=True, eq=False)
+class Deed:
+    """What a call changes of the cluster or of others' work, on its way into the audit log. ``method``: of which object, ``get_queues.set``. ``target``: what it was done to, in words. ``answered``: is given the answer of
+    a call that is answered later."""
+
+    method: str
+    audited: Audited
+    target: str
+    answered: Callable[[Any], None] | None = None
+
+
 class Call:
     """One call of a session, from its arrival to its answer."""
 
@@ -139,6 +152,7 @@ class Call:
         "_replies",
         "abandon",
         "call_id",
+        "deed",
         "frame",
         "performed_in",
         "reads",
@@ -168,6 +182,7 @@ class Call:
         self.reply: tuple[Any, TqError | None] | None = None
         self.frame: bytes | None = None  # the reply encoded, as soon as there is time for it
         self.abandon: Callable[[], None] | None = None  # undoes the parking, when the caller gives up
+        self.deed: Deed | None = None  # what it changes, if that is audited
         self.performed_in = 0  # the number of a transaction; answered in a later one, it was parked meanwhile
         self._held_bytes = 0
         self._is_final = False
@@ -177,6 +192,11 @@ class Call:
         run, self.run = self.run, None
         assert run is not None  # noqa: S101 - see inbox.py
         return run(self)
+
+    def concerns(self, what: str) -> None:
+        """The audit log says that this was changed: better than the arguments do, or what they do not."""
+        if self.deed is not None:
+            self.deed.target = what
 
     def hold(self, size_bytes: int) -> None:
         """It is parked with so much of its content. Raises QuotaExceeded."""
@@ -223,4 +243,6 @@ class Call:
         # Noted once: an answer may be replaced by a refusal while the transaction is under way.
         if self.reply is None:
             self._replies.append(self)
+        if self.deed is not None and self.deed.answered is not None and error is None:
+            self.deed.answered(value)
         self.reply, self.frame = (value, error), None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...common.auth.keys import key_id_of
 from ...common.contract.exposed import exposed
 from ...common.domain.key_quota import NO_QUOTA
 from ...common.domain.model import Role
@@ -36,7 +37,7 @@ class Keys(EngineObject):
             wanted = Role(role)
         except ValueError:
             raise InvalidArgument(f"role {brief(role)} is unknown; one of: {', '.join(Role)}") from None
-        return self.engine.part(Keyring).add(
+        token = self.engine.part(Keyring).add(
             wanted,
             validate_list("queues", queues),
             validate_text("note", note),
@@ -45,6 +46,8 @@ class Keys(EngineObject):
             validate_text("tenant", tenant),
             NO_QUOTA if quota is None else NO_QUOTA.with_changes(quota),
         )
+        call.concerns(f"{key_id_of(token)} ({wanted})")
+        return token
 
     @exposed(Role.ADMIN)
     def set(self, call: Call, key_id: str, changes: dict[str, Any]) -> None:

@@ -81,7 +81,9 @@ class Workers(EngineObject):
     @exposed(Role.ADMIN)
     def drain(self, call: Call, node: str) -> dict[str, Any]:
         """Order a worker to finish its running tasks, return the others and end; ``node``: its host, or a prefix of its node."""
-        return self.engine.part(Orders).drain(validate_text("node", node), call.session.verifier)
+        ordered = self.engine.part(Orders).drain(validate_text("node", node), call.session.verifier)
+        call.concerns(f"{ordered['host']} ({ordered['node']})")
+        return ordered
 
 
 class Queues(EngineObject):

@@ -11,6 +11,7 @@ import pytest
 # What a subject of the contract is called in sentences, if not by its own name in the singular; None: what is observed has no
 # word of its own.
 NOUNS: Final[dict[str, str | None]] = {
+    "audit": "audit log",
     "data": "named value",
     "dependencies": "need",
     "objects": "exposed object",

@@ -25,6 +25,7 @@ from typing import Final, NamedTuple, Protocol
 
 from ....common.errors import StoreError
 from .attempt_output import OutputStore
+from .audit import AuditStore
 from .blobs import BlobStore
 from .counts import CountStore
 from .data import DataStore
@@ -124,7 +125,64 @@ class Picture:
     last_seq: int = 0
 
 
+class SubjectStores(Protocol):
+    """Subjects with verbs of their own; those of tasks, routes, workers and keys are the store's."""
+
+    @property
+    def blobs(self) -> BlobStore:
+        """Its part for content and the tasks that name it."""
+
+    @property
+    def counts(self) -> CountStore:
+        """Its part for how many tasks there are."""
+
+    @property
+    def items(self) -> ItemStore:
+        """Its part for plain values in named queues."""
+
+    @property
+    def locks(self) -> LockStore:
+        """Its part for locks, events and barriers."""
+
+    @property
+    def data(self) -> DataStore:
+        """Its part for named values."""
+
+    @property
+    def dependencies(self) -> DependencyStore:
+        """Its part for tasks that need other tasks."""
+
+    @property
+    def schedules(self) -> ScheduleStore:
+        """Its part for schedules and their history."""
+
+    @property
+    def steps(self) -> StepStore:
+        """Its part for the recorded steps of tasks."""
+
+    @property
+    def flows(self) -> FlowStore:
+        """Its part for flows, their tasks and their callbacks."""
+
+    @property
+    def limits(self) -> LimitStore:
+        """Its part for limits and what an operator has changed of them."""
+
+    @property
+    def audit(self) -> AuditStore:
+        """Its part for who changed what."""
+
+    @property
+    def uniques(self) -> UniqueStore:
+        """Its part for tasks that are the same by a key."""
+
+    @property
+    def unhandled(self) -> UnhandledStore:
+        """Its part for ends of tasks whose handlers are not made yet."""
+
+
 class Store(
+    SubjectStores,
     TaskStore,
     BlockedStore,
     SliceStore,
@@ -174,55 +232,6 @@ class Store(
 
     def settle(self) -> None:
         """Have it done now: for who looks at memory that follows the store."""
-
-    # subjects with verbs of their own; those of tasks, routes, workers and keys are the store's
-    @property
-    def blobs(self) -> BlobStore:
-        """Its part for content and the tasks that name it."""
-
-    @property
-    def counts(self) -> CountStore:
-        """Its part for how many tasks there are."""
-
-    @property
-    def items(self) -> ItemStore:
-        """Its part for plain values in named queues."""
-
-    @property
-    def locks(self) -> LockStore:
-        """Its part for locks, events and barriers."""
-
-    @property
-    def data(self) -> DataStore:
-        """Its part for named values."""
-
-    @property
-    def dependencies(self) -> DependencyStore:
-        """Its part for tasks that need other tasks."""
-
-    @property
-    def schedules(self) -> ScheduleStore:
-        """Its part for schedules and their history."""
-
-    @property
-    def steps(self) -> StepStore:
-        """Its part for the recorded steps of tasks."""
-
-    @property
-    def flows(self) -> FlowStore:
-        """Its part for flows, their tasks and their callbacks."""
-
-    @property
-    def limits(self) -> LimitStore:
-        """Its part for limits and what an operator has changed of them."""
-
-    @property
-    def uniques(self) -> UniqueStore:
-        """Its part for tasks that are the same by a key."""
-
-    @property
-    def unhandled(self) -> UnhandledStore:
-        """Its part for ends of tasks whose handlers are not made yet."""
 
     # the master's own notes
     def get_meta(self, name: str) -> bytes | None: ...

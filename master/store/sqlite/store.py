@@ -23,6 +23,7 @@ from ....common.errors import ConfigError, StoreError
 from ..interface.routes import QueueRow
 from ..interface.store import Picture, RunningRow
 from .attempt_output import SqliteOutput
+from .audit import SqliteAudit
 from .blobs import SqliteBlobs
 from .counts import SqliteCounts
 from .data import SqliteData
@@ -111,6 +112,7 @@ class SqliteStore(
         self.limits = SqliteLimits(self._all, self._many, self._exactly)
         self.flows = SqliteFlows(self._all, self._many, self._exactly)
         self.unhandled = SqliteUnhandled(self._all, self._many, self._exactly)
+        self.audit = SqliteAudit(self._all, self._many, self._exactly)
         self.uniques = SqliteUniques(self._all, self._many, self._exactly)
 
     def _open(self) -> sqlite3.Connection:

@@ -174,7 +174,8 @@ def test_an_object_that_is_not_exposed_is_refused_with_those_that_are(
     bench: Any, name: str, role: Role
 ) -> None:
     with pytest.raises(
-        UnknownObject, match=re.escape(f"exposes no {name!r}; it exposes get_barrier, get_blobs, get_data")
+        UnknownObject,
+        match=re.escape(f"exposes no {name!r}; it exposes get_audit, get_barrier, get_blobs, get_data"),
     ):
         bench.client(role=role).call(name or "", "list")
 
