@@ -34,6 +34,7 @@ from .keys.keyring import Keyring
 from .keys.own_keys import OwnKeys
 from .net.server import MasterServer
 from .observe.disk import DiskProbe
+from .observe.series import Series
 from .parts import make_engine, make_registry
 from .store.cluster_files import (
     BLOBS,
@@ -89,6 +90,7 @@ class MasterResources:
             report=report,
             blob_files=self.blob_files,
         )
+        server.transactions.measure_commits(self.engine.part(Series).commit_took)
         self.engine.shell_facts = lambda: {
             "commit_seconds": server.transactions.commit_seconds,
         }

@@ -50,6 +50,7 @@ from .objects.shared import SharedObjects
 from .observe.attempt_log import AttemptLog
 from .observe.calls import Master, Queues, Workers
 from .observe.last_failures import LastFailures
+from .observe.series import Series
 from .schedules.calls import SchedulesObject
 from .schedules.declarations import Declarations
 from .schedules.maker import MayRun
@@ -185,6 +186,10 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     membership_log, attempt_log = MembershipLog(core), AttemptLog(core, routes)
     long_calls = LongCalls(agenda)
     membership = Membership(store, routes, leases, completion, presence, agenda, long_calls, membership_log)
+    series = Series(core, routes, membership)
+    dispatch.meters = dispatch.parked.meters = completion.meters = completion.unsuccessful.meters = (
+        series.meter
+    )
     orders, last_failures = Orders(membership, leases), LastFailures()
     made_by_time = _schedules(core, routes, dispatch, completion, keyring)
     flows, *at_their_ends = _flows(core, routes, dispatch, completion, keyring)
@@ -264,6 +269,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         *made_by_time,
         flows,
         *at_their_ends,
+        series,  # behind all that changes the store
     ]
 
 

@@ -12,6 +12,7 @@ MASTER: Final = Contract(
     {
         "info": Method(Role.VIEWER, repeatable=True),
         "snapshot": Method(Role.VIEWER, repeatable=True),
+        "series": Method(Role.VIEWER, repeatable=True),
     },
 )
 DISK: Final = Contract(

@@ -40,7 +40,7 @@ class Committer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tq-commit")
         self._slowest = here_seconds_max
         self._is_known = False  # how quick the disk is
-        self.on_seconds: Callable[[float], None] | None = None  # called with how long each commit took
+        self.on_seconds: list[Callable[[float], None]] = []  # called with how long each commit took
 
     @property
     def slowest_seconds(self) -> float:
@@ -78,8 +78,8 @@ class Committer:
     def _took(self, seconds: float) -> None:
         self._slowest = max(seconds, self._slowest * FORGET)
         self._is_known = True
-        if self.on_seconds is not None:
-            self.on_seconds(seconds)
+        for listener in self.on_seconds:
+            listener(seconds)
 
 
 def _outcome(done: asyncio.Future[StoreError | None]) -> StoreError | None:

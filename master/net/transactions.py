@@ -70,9 +70,14 @@ class TransactionRunner:
         """How long the slowest recent commit took."""
         return self._committer.slowest_seconds
 
+    def measure_commits(self, took: Callable[[float], None]) -> None:
+        """Have it called with how many seconds each commit took."""
+        self._committer.on_seconds.append(took)
+
     def measure(self, commit_seconds: Buckets, batch_sizes: Buckets) -> None:
         """Measure each transaction from now on: how long its commit took, how many calls it had."""
-        self._committer.on_seconds, self._batch_sizes = commit_seconds.observe, batch_sizes
+        self.measure_commits(commit_seconds.observe)
+        self._batch_sizes = batch_sizes
 
     # what is to be done
 

@@ -10,9 +10,17 @@ from typing import Any
 from ...common.contract.exposed import exposed
 from ...common.domain.durations import DELAY_SECONDS_MAX, check_number
 from ...common.domain.model import Role, check_name
-from ...common.errors import InvalidArgument
+from ...common.domain.series import RESOLUTIONS, resolution_for
+from ...common.errors import Forbidden, InvalidArgument
 from ...common.values.brief import brief
-from ..api.validation import EngineObject, allow_queue, describe_uses, validate_text, validate_whole
+from ..api.validation import (
+    NUMBER_MAX,
+    EngineObject,
+    allow_queue,
+    describe_uses,
+    validate_text,
+    validate_whole,
+)
 from ..engine.engine import Engine
 from ..engine.session import Call, Session
 from ..items.deliveries import Deliveries
@@ -24,6 +32,8 @@ from ..tasks.routes import Routes
 from ..workers.membership import Membership
 from ..workers.orders import Orders
 from .overview import queue_rows, running_rows, snapshot, worker_rows
+
+SERIES_MAX = 1_000  # points in one answer
 
 Rows = list[list[Any]]  # an alias, because the objects have a method called list
 
@@ -54,6 +64,28 @@ class Master(EngineObject):
     def snapshot(self, call: Call) -> dict[str, Any]:
         """The data of `tq top`: queues, workers, the longest running tasks, the latest failures, and the master itself."""
         return snapshot(self.engine, call.session.verifier)
+
+    @exposed(Role.VIEWER)
+    def series(self, call: Call, seconds: float, after: int = 0) -> dict[str, Any]:
+        """What was measured in so many seconds up to now, in the finest steps that reach so far back: ``step`` (seconds), ``from`` and
+        ``now`` (Unix seconds), ``rows`` ``[[slot, at, point], …]`` behind the slot ``after``, and whether there are ``more``."""
+        if call.session.verifier.queues:
+            raise Forbidden(
+                "the master's series are of all queues, and this key may use some; ask for a key of all queues"
+            )
+        check_number("seconds", seconds, 1, RESOLUTIONS[-1].seconds)
+        now, resolution = self.engine.now, resolution_for(seconds)
+        first = (now.steady - int(seconds * 1000)) // resolution.step_ms
+        after = max(first - 1, validate_whole("after", after, 0, NUMBER_MAX))
+        self.engine.work.glanced(SERIES_MAX)
+        rows = self.engine.store.series.rows(resolution.step_ms, after, SERIES_MAX)
+        return {
+            "step": resolution.step_ms / 1000,
+            "from": now.shown(first * resolution.step_ms),
+            "now": now.wall / 1000,
+            "rows": [[slot, now.shown(slot * resolution.step_ms), body] for slot, body in rows],
+            "more": len(rows) == SERIES_MAX,
+        }
 
 
 class Workers(EngineObject):

@@ -1,6 +1,6 @@
 """The counters of a master's metrics. Pure; the engine's parts report to them, once a batch where possible.
 
-Without ``--http`` there are no meters, the attributes for them are None, and nothing is counted. With meters, the cost
+Without ``--http`` there are none of these, and only the little is counted that the master's series are made of. With them, the cost
 for each task is one look at its route. Counts of a transaction that failed are not taken back: they count what was tried.
 
 Waiting times are sampled: of each lease reply, up to ``SAMPLES`` evenly spaced tasks of a route represent
@@ -24,10 +24,12 @@ from ..store.interface.tasks import Leased
 from ..tasks.completion import Completion
 from ..tasks.dispatch import Dispatch
 from ..tasks.leases import LeasedAttempt, LeasedTasks
+from ..tasks.meter import TaskMeter
 from ..tasks.reports import ReportedSlice
 from ..tasks.route import Route
 from ..tasks.routes import Routes
 from ..tasks.succeeded import leased_parts
+from .series import Series
 
 TASKS_MAX: Final = 200  # pairs of queue and task with labels of their own; all others share one
 OTHER: Final = ("other", "other")
@@ -139,12 +141,54 @@ class MasterMeters:
             self.finished[self._pair(route), StateNumber(state)] += run.length
 
 
+class BothMeters:
+    """A ``TaskMeter`` that is two: what is always counted, and what is for ``--http``."""
+
+    def __init__(self, first: TaskMeter, second: TaskMeter) -> None:
+        self._first, self._second = first, second
+
+    @property
+    def stale(self) -> int:
+        return self._first.stale
+
+    @stale.setter
+    def stale(self, reports: int) -> None:
+        self._first.stale = reports
+
+    def accepted(self, groups: Sequence[tuple[Route, int, int]]) -> None:
+        self._first.accepted(groups)
+        self._second.accepted(groups)
+
+    def leased(self, rows: Sequence[Leased | LeasedSlice], now: int) -> None:
+        self._first.leased(rows, now)
+        self._second.leased(rows, now)
+
+    def reported(
+        self, rows: Sequence[Sequence[Any]], slices: Sequence[ReportedSlice], running: LeasedTasks
+    ) -> None:
+        self._first.reported(rows, slices, running)
+        self._second.reported(rows, slices, running)
+
+    def begun(self, route: int) -> None:
+        self._first.begun(route)
+        self._second.begun(route)
+
+    def came_back(self, route: int) -> None:
+        self._first.came_back(route)
+        self._second.came_back(route)
+
+    def attempt_ended(self, held: LeasedAttempt, outcome: OutcomeNumber, state: StateNumber) -> None:
+        self._first.attempt_ended(held, outcome, state)
+        self._second.attempt_ended(held, outcome, state)
+
+
 def count(engine: Engine) -> MasterMeters:
     """MasterMeters that count everything from now on."""
     meters = MasterMeters(engine.store, engine.part(Routes))
     completion = engine.part(Completion)
     dispatch = engine.part(Dispatch)
-    dispatch.meters = dispatch.parked.meters = meters
-    completion.meters = completion.unsuccessful.meters = meters
+    both = BothMeters(meters, engine.part(Series).meter)
+    dispatch.meters = dispatch.parked.meters = both
+    completion.meters = completion.unsuccessful.meters = both
     engine.endings.listen(meters.ended)
     return meters

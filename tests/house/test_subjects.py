@@ -40,6 +40,7 @@ ELSEWHERE: Final = {
     "queries": "tasks/queries.py",
     "retention": "tasks/expiry.py",
     "routes": "tasks/routes.py",
+    "series": "observe/series.py",
     "slices": "tasks/leases.py",
     "space": "engine/unused_space.py",
     "unhandled": "tasks/failure_handlers.py",

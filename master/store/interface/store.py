@@ -40,6 +40,7 @@ from .queries import QueryStore
 from .retention import RetentionStore
 from .routes import QueueRow, RouteStore
 from .schedules import ScheduleStore
+from .series import SeriesStore
 from .slices import RunningSlice, SliceStore
 from .space import SpaceStore
 from .steps import StepStore
@@ -167,6 +168,10 @@ class SubjectStores(Protocol):
     @property
     def limits(self) -> LimitStore:
         """Its part for limits and what an operator has changed of them."""
+
+    @property
+    def series(self) -> SeriesStore:
+        """Its part for what the master has measured."""
 
     @property
     def audit(self) -> AuditStore:

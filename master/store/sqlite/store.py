@@ -40,6 +40,7 @@ from .remedies import why_not_open
 from .retention import SqliteRetention
 from .routes import SqliteRoutes
 from .schedules import SqliteSchedules
+from .series import SqliteSeries
 from .slice_views import SliceViews
 from .slices import SqliteSlices
 from .space import INCREMENTAL, SqliteSpace
@@ -112,6 +113,7 @@ class SqliteStore(
         self.limits = SqliteLimits(self._all, self._many, self._exactly)
         self.flows = SqliteFlows(self._all, self._many, self._exactly)
         self.unhandled = SqliteUnhandled(self._all, self._many, self._exactly)
+        self.series = SqliteSeries(self._all, self._many, self._exactly)
         self.audit = SqliteAudit(self._all, self._many, self._exactly)
         self.uniques = SqliteUniques(self._all, self._many, self._exactly)
 

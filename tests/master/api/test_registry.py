@@ -303,6 +303,7 @@ GOOD: dict[str, list[Any]] = {
     "get_keys.list": [],
     "get_master.info": [],
     "get_master.snapshot": [],
+    "get_master.series": [900.0, 7],
 }
 
 

@@ -10,6 +10,7 @@ from tq.common.domain.ids import new_ids
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.master.observe import meters as module
 from tq.master.observe.meters import OTHER, SAMPLES, MasterMeters, count
+from tq.master.observe.series import Series
 from tq.master.tasks.completion import Completion
 from tq.master.tasks.dispatch import Dispatch
 
@@ -150,6 +151,7 @@ def test_names_beyond_the_limit_share_one_label(
     assert meters.submitted == {("q", "m:f0"): 1, ("q", "m:f1"): 1, OTHER: 2}
 
 
-def test_nothing_is_counted_without_meters(bench: Bench) -> None:
-    assert bench.engine.part(Dispatch).meters is None
-    assert bench.engine.part(Completion).meters is None
+def test_without_meters_only_the_series_are_counted(bench: Bench) -> None:
+    series = bench.engine.part(Series).meter
+    assert bench.engine.part(Dispatch).meters is series
+    assert bench.engine.part(Completion).meters is series
