@@ -45,6 +45,7 @@ class Login:
     streams: int = 0  # open pages
     notes: deque[tuple[str, bool]] = field(default_factory=lambda: deque(maxlen=NOTES_MAX))
     jobs: dict[str, Any] = field(default_factory=dict)
+    series: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)  # by range, as of a moment
 
     def may(self, role: Role | str) -> bool:
         """Whether the master would let this key do what needs a role: only for what is shown; the master itself decides."""

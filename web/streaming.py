@@ -8,15 +8,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
+from ..common.errors import Forbidden, TqError, UnknownObject
 from .logins import Login, Logins
+from .series import RANGES, read
 
 STREAMS_MAX: Final = 20  # of one log-in: browsers, not pages
+SERIES_SECONDS: Final = 5.0  # for so long an answer of the master serves all tabs of a log-in
+# The lines of what the watcher has seen, and its fields.
+SEEN: Final = {
+    "at": "at",
+    "ended": "ended_per_second",
+    "ready": "ready",
+    "running": "running",
+    "slots": "slots",
+}
 BEAT_SECONDS: Final = 10.0  # a page that gets nothing for longer asks by itself
 RETRY_MS: Final = 2_000  # until a browser opens a lost stream again
 
@@ -50,10 +63,30 @@ class EventStreams:
             login.streams -= 1
 
     async def series(self, request: Request, login: Login) -> Response:
-        """What the watcher has seen since the log-in, a list for each line of a chart."""
+        """A list for each line of a chart: what the master has kept of a range; for a key that may not see that, what the watcher has
+        seen since the log-in."""
+        wanted = request.query_params.get("range", "")
+        try:
+            if wanted in RANGES:
+                return JSONResponse(await run_in_threadpool(_kept, login, wanted))
+        except (Forbidden, UnknownObject):  # a key of some queues; a master from before there were series
+            pass
+        except (TqError, TimeoutError) as error:  # the lines stay as they are
+            return PlainTextResponse(str(error), 503)
         points = list(login.watcher.points)
-        names = points[0]._fields if points else ()
-        return JSONResponse({name: [getattr(point, name) for point in points] for name in names})
+        return JSONResponse(
+            {name: [getattr(point, field) for point in points] for name, field in SEEN.items()}
+        )
+
+
+def _kept(login: Login, wanted: str) -> dict[str, Any]:
+    """Asked for once in a while, however many tabs are open."""
+    asked_at, found = login.series.get(wanted, (-SERIES_SECONDS, {}))
+    now = time.monotonic()
+    if now - asked_at >= SERIES_SECONDS:
+        found = read(login.app, RANGES[wanted])
+        login.series[wanted] = now, found
+    return found
 
 
 def _event(login: Login) -> str:

@@ -1,7 +1,7 @@
 """Watches the master for one log-in: what it says now, what it said before, and whether there is anything new.
 
 One look every two seconds while a page is open, whatever the number of pages: they all are shown what the last look has found.
-The master keeps no series of its own, so the page keeps what it has seen since the log-in.
+Keys of some queues do not see the series that the master keeps: for those the page keeps what it has seen since the log-in.
 """
 
 from __future__ import annotations

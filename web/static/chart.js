@@ -1,52 +1,74 @@
-// The lines of the overview, from what the page has seen since the log-in.
+// The lines of the overview: what the master has kept of the range in the address, and for keys that may not see that, what the page
+// has seen since the log-in.
 "use strict";
 (() => {
-  const rate = document.getElementById("chart-rate"), depth = document.getElementById("chart-depth");
-  if (!rate || !window.uPlot) return;
+  const section = document.getElementById("charts");
+  if (!section || !window.uPlot) return;
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const series = { at: [], ended_per_second: [], ready: [], running: [] };
-  let charts = [];
-  const short = (value) => value >= 1e6 ? `${+(value / 1e6).toFixed(1)}M` : value >= 1e4 ? `${+(value / 1e3).toFixed(1)}k` : `${+value.toFixed(2)}`;
-  const clock = (plot, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, ticks[1] - ticks[0] < 60 ? 8 : 5));
-  const axis = () => ({
-    stroke: colour("--dim"), font: "11px system-ui, sans-serif", ticks: { show: false },
-    grid: { stroke: colour("--line"), width: 1 },
-  });
-  function chart(node, lines) {
+  const short = (value) => value >= 1e9 ? `${+(value / 1e9).toFixed(1)}G` : value >= 1e6 ? `${+(value / 1e6).toFixed(1)}M` : value >= 1e4 ? `${+(value / 1e3).toFixed(1)}k` : `${+value.toFixed(2)}`;
+  const span = (value) => value === 0 ? "0" : value < 0.001 ? `${+(value * 1e6).toPrecision(2)}µs` : value < 1 ? `${+(value * 1e3).toPrecision(2)}ms` : value < 120 ? `${+value.toPrecision(2)}s` : value < 7200 ? `${+(value / 60).toPrecision(2)}min` : `${+(value / 3600).toPrecision(2)}h`;
+  const COLOURS = ["--ready", "--running", "--succeeded", "--scheduled", "--failed"];
+  const CHARTS = [
+    { id: "rate", lines: [["ended", "--succeeded"], ["submitted", "--ready"], ["failed", "--failed"]], words: short },
+    { id: "depth", lines: [["ready", "--ready"], ["running", "--running"], ["slots", "--dim"]], words: short },
+    { id: "queues", lines: null, words: short },
+    { id: "wait", lines: [["wait_p95", "--ready"], ["wait_p50", "--dim"]], words: span },
+    { id: "run", lines: [["run_p95", "--running"], ["run_p50", "--dim"]], words: span },
+    { id: "commit", lines: [["commit_p95", "--scheduled"], ["commit_p50", "--dim"]], words: span },
+  ];
+  const range = section.dataset.range, isLong = range === "1d" || range === "30d";
+  let found = null, charts = new Map();
+  const two = (number) => String(number).padStart(2, "0");
+  const moment = (at, apart) => { const date = new Date(at * 1000); return range === "30d" ? `${two(date.getDate())}.${two(date.getMonth() + 1)}.` : date.toTimeString().slice(0, apart < 60 ? 8 : 5); };
+  const axis = () => ({ stroke: colour("--dim"), font: "11px system-ui, sans-serif", ticks: { show: false }, grid: { stroke: colour("--line"), width: 1 } });
+  function made(chart, node, lines) {
     const options = {
       width: Math.max(200, node.clientWidth), height: 120, legend: { show: false }, padding: [8, 8, 0, 0],
       cursor: { y: false, points: { size: 6 } },
-      scales: { y: { range: (plot, low, high) => [0, Math.max(high * 1.15, 1)] } },
-      axes: [{ ...axis(), grid: { show: false }, size: 26, space: 90, values: clock }, { ...axis(), size: 48, space: 30, values: (plot, ticks) => ticks.map(short) }],
-      series: [{}, ...lines.map(([name, width]) => ({ stroke: colour(name), fill: width > 1.4 ? colour(name) + "1f" : undefined, width, points: { show: false } }))],
+      scales: { y: { range: (plot, low, high) => [0, chart.words === span ? Math.max(high * 1.15, 0.0001) : Math.max(high * 1.15, 1)] } },
+      axes: [{ ...axis(), grid: { show: false }, size: 26, space: 90, values: (plot, ticks) => ticks.map((at) => moment(at, ticks[1] - ticks[0])) }, { ...axis(), size: 48, space: 30, values: (plot, ticks) => ticks.map(chart.words) }],
+      series: [{}, ...lines.map(([, name], at) => ({ stroke: colour(name), fill: at === 0 && lines.length < 4 ? colour(name) + "1f" : undefined, width: at ? 1.3 : 1.6, points: { show: false }, spanGaps: chart.words === span }))],
     };
     return new uPlot(options, [[], ...lines.map(() => [])], node);
   }
   function draw() {
-    for (const one of charts) one.destroy();
-    charts = [chart(rate, [["--succeeded", 1.6]]), chart(depth, [["--ready", 1.6], ["--running", 1.3]])];
-    fill();
+    for (const one of charts.values()) one.destroy();
+    charts = new Map();
+    if (!found) return;
+    const queues = Object.keys(found.queues || {});
+    for (const chart of CHARTS) {
+      const node = document.getElementById(`chart-${chart.id}`);
+      const lines = chart.lines ? chart.lines.filter(([name]) => found[name]) : queues.map((name, at) => [name, COLOURS[at]]);
+      node.closest("figure").hidden = !lines.length;
+      if (!lines.length) continue;
+      const plot = made(chart, node, lines), values = chart.lines ? found : found.queues;
+      plot.setData([found.at, ...lines.map(([name]) => values[name])]);
+      charts.set(node, plot);
+    }
+    const names = document.getElementById("chart-queue-names");
+    names.replaceChildren(...queues.map((name, at) => {
+      const one = document.createElement("span"), dot = document.createElement("b");
+      dot.className = `dot f-${COLOURS[at].slice(2)}`;
+      one.append(dot, name.length > 40 ? `${name.slice(0, 39)}…` : name);
+      return one;
+    }));
+    const size = (found.store_bytes || []).at(-1);
+    document.getElementById("chart-store-now").textContent = size ? `${short(size)}B` : "–";
+    document.getElementById("chart-since").hidden = Boolean(found.step);
   }
-  function fill() {
-    if (!charts.length) return;
-    charts[0].setData([series.at, series.ended_per_second]);
-    charts[1].setData([series.at, series.ready, series.running]);
-    const last = series.at.length - 1;
-    if (last < 0) return;
-    document.getElementById("chart-rate-now").textContent = short(series.ended_per_second[last]);
-    document.getElementById("chart-depth-now").textContent = series.ready[last].toLocaleString();
-    document.getElementById("chart-running-now").textContent = series.running[last].toLocaleString();
+  async function look() {
+    try {
+      const answer = await fetch(`/series?range=${encodeURIComponent(range)}`);
+      if (answer.ok) { found = await answer.json(); if (!found.at) found = null; draw(); }
+    } catch { /* the page is away: the next look finds it again, and the bar says so */ }
   }
   document.addEventListener("tq:point", ({ detail }) => {
-    if (!detail || detail.at <= (series.at.at(-1) || 0)) return;
-    for (const name of Object.keys(series)) series[name].push(detail[name]);
-    fill();
+    if (!detail) return;
+    for (const [id, name] of [["rate", "ended_per_second"], ["depth", "ready"], ["running", "running"]]) document.getElementById(`chart-${id}-now`).textContent = id === "rate" ? short(detail[name]) : detail[name].toLocaleString();
   });
   document.addEventListener("tq:theme", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  new ResizeObserver(() => { for (const [at, node] of [rate, depth].entries()) if (charts[at]) charts[at].setSize({ width: Math.max(200, node.clientWidth), height: 120 }); }).observe(rate);
-  draw();
-  fetch("/series").then((answer) => answer.ok ? answer.json() : {}).then((found) => {
-    if (found.at) { for (const name of Object.keys(series)) series[name] = found[name]; fill(); }
-  });
+  new ResizeObserver(() => { for (const [node, plot] of charts) plot.setSize({ width: Math.max(200, node.clientWidth), height: 120 }); }).observe(section);
+  look();
+  setInterval(() => { if (!document.hidden) look(); }, isLong ? 60_000 : 10_000);
 })();

@@ -12,6 +12,7 @@ from ...common.domain.model import State
 from ...common.errors import Unreachable
 from ..logins import Login
 from ..page import ShownPage, ViewRequest
+from ..series import RANGES
 
 QUEUES_SHOWN: Final = 12
 RUNNING_SHOWN: Final = 8
@@ -41,6 +42,7 @@ def totals(snapshot: dict[str, Any]) -> dict[str, int]:
 
 def overview(login: Login, asked: ViewRequest) -> ShownPage:
     snapshot = snapshot_of(login)
+    chosen = asked.get("range")
     queues = [row for row in snapshot["queues"] if has_tasks(row)]
     waiting = sorted(queues, key=lambda row: (-row["ready"], -row["running"], row["name"]))
     found = fleet(snapshot["workers"])
@@ -54,6 +56,8 @@ def overview(login: Login, asked: ViewRequest) -> ShownPage:
         rows=lambda: snapshot["queues"],
         context={
             "snapshot": snapshot,
+            "ranges": list(RANGES),
+            "range": chosen if chosen in RANGES else next(iter(RANGES)),
             "states": states,
             "failed_tasks": states["failed"] + states["dead"] + states["lost"],
             "slots": sum(row["slots"] for row in here),
