@@ -73,4 +73,8 @@ def test_an_idle_master_is_not_woken_to_look(bench: Bench) -> None:
     filled_and_purged(bench)
     bench.advance(1)
     pass_time(bench, 3 * LOOK_EVERY_MS)
-    assert bench.engine.next_wakeup() is None
+    wakeup = bench.engine.next_wakeup()
+    assert wakeup is not None
+    assert wakeup - bench.now.mono > 80 * 24 * 3_600_000, (
+        "for the oldest row of the audit log, and nothing else"
+    )
