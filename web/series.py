@@ -12,10 +12,12 @@ from typing import Any, Final
 
 from ..client.app import App
 from ..common.contract.observe import MASTER
-from ..common.domain.series import SeriesPoint, quantile, unpacked
+from ..common.domain.series import RESOLUTIONS, SeriesPoint, quantile, unpacked
 from ..common.runtime.histogram import DISK_SECONDS, SECONDS
 
 RANGES: Final[Mapping[str, float]] = {"15min": 900.0, "3h": 10_800.0, "1d": 86_400.0, "30d": 30 * 86_400.0}
+SHORTEST: Final = RESOLUTIONS[0].step_ms / 1000  # what a point is made of, at least
+LATE: Final = 6.0  # seconds that a point may come after the end of its time, and a little
 QUEUES_SHOWN: Final = 5
 ROUNDED: Final = 5  # digits of a number in the answer, which has thousands of them
 LEVELS: Final = ("ready", "running", "slots", "store_bytes")
@@ -39,8 +41,10 @@ def columns(
     rows: Sequence[tuple[float, SeriesPoint]], step: float, first: float, now: float
 ) -> dict[str, Any]:
     """A list for each line, a value for each moment; None: not known. Rates are per second, times in seconds."""
-    places = max(1, int((now - first) // step))
     by_place = {round((at - first) / step): point for at, point in rows}
+    places = int((now - first) // step) + 1
+    while places - 1 not in by_place and first + places * step > now - LATE:
+        places -= 1  # its point is not written yet
     shown = _deepest(rows)
     found: dict[str, list[Any]] = {
         name: [] for name in ("at", *COUNTS, *LEVELS, *_percentiles(SeriesPoint()))
@@ -50,9 +54,13 @@ def columns(
     for place in range(places):
         point = by_place.get(place)
         latest = point or latest
-        found["at"].append(round(first + (place + 1) * step, 3))
+        end = min(now, first + (place + 1) * step)
+        seconds = max(SHORTEST, end - first - place * step)  # the last one may not be over
+        found["at"].append(round(end, 3))
         for name in COUNTS:
-            rate = None if latest is None else 0.0 if point is None else _short(getattr(point, name) / step)
+            rate = (
+                None if latest is None else 0.0 if point is None else _short(getattr(point, name) / seconds)
+            )
             found[name].append(rate)
         found["ready"].append(_level(latest, point, "ready"))
         found["running"].append(_level(latest, point, "running"))
