@@ -1,18 +1,25 @@
-"""A task that asks for resources and is called as a function: in a worker with those of its child, else with its own.
+"""A task that is called as a function: what a worker would fill in is the calling task's own, or its child's; else one made here.
 
-Its own are made for the call and closed behind it.
+Resources that are made here are made for the call and closed behind it.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
+from ...common.domain.context import Context, current
 from ...common.domain.resources import SharedResource
 from ...common.runtime.made_resources import MadeResources, made_here
 
+NIL_ID: Final = "00000000-0000-0000-0000-000000000000"
 Call = Callable[[dict[str, Any]], Any]
+
+
+def context_here(name: str, queue: str) -> Context:
+    """The calling task's own, else a placeholder."""
+    return current() or Context(id=NIL_ID, attempt=1, queue=queue, name=name, token="", deadline=None)
 
 
 def call_with(asked: Mapping[str, SharedResource[Any]], function: Callable[..., Any], call: Call) -> Any:

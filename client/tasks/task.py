@@ -423,7 +423,10 @@ class Task(Submitter[P, R], Generic[P, R, C]):
         arguments = self._definition.arguments
         if arguments is None or arguments.context is None:
             return self.function(*args, **kwargs)
-        return arguments.call_here(self.function, _context_here(self), (args, kwargs))
+        from .calling_here import context_here
+
+        context = context_here(arguments.function_name, self._choice.queue)
+        return arguments.call_here(self.function, context, (args, kwargs))
 
     @property
     def __tq_task__(self) -> NamedCallable:
@@ -446,17 +449,3 @@ def _encoder() -> Callable[..., bytes]:
     from ...common.values.codec import encode_call
 
     return encode_call
-
-
-def _context_here(task: Task[..., Any, Any]) -> Any:
-    """The context of a task that is called as a function: the calling task's own, else a placeholder."""
-    from ...common.domain.context import Context, current
-
-    return current() or Context(
-        id="00000000-0000-0000-0000-000000000000",
-        attempt=1,
-        queue=task._choice.queue,
-        name=task._definition.arguments.function_name if task._definition.arguments else task.name,
-        token="",
-        deadline=None,
-    )

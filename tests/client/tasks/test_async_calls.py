@@ -17,6 +17,8 @@ BLOCKING: dict[str, Callable[[tq.App, Handle[Any]], object]] = {
     "aexception": lambda app, handle: handle.exception(1),
     "astate": lambda app, handle: handle.state,
     "aprogress": lambda app, handle: handle.progress,
+    "aposition": lambda app, handle: handle.position,
+    "aeta": lambda app, handle: handle.eta,
     "aarguments": lambda app, handle: handle.arguments,
     "aattempts": lambda app, handle: handle.attempts,
     "awhy": lambda app, handle: handle.why(),
@@ -30,7 +32,7 @@ BLOCKING: dict[str, Callable[[tq.App, Handle[Any]], object]] = {
 
 def test_every_twin_has_the_arguments_of_the_call_that_blocks() -> None:
     twins = [name for name in vars(AsyncCalls) if name.startswith("a") and not name.startswith("_")]
-    assert len(twins) == 9
+    assert len(twins) == 11
     for name in twins:
         blocking = inspect.getattr_static(Handle, name[1:])
         if not isinstance(blocking, property):
