@@ -117,11 +117,7 @@ class Completion(Part):
         facts = self.unsuccessful.facts(id for id, _, _, outcome, *_ in rows if outcome != SUCCESS)
         for number, one in enumerate(reported):
             for start, stop in self._slice(one, runs, successes, ended, attempts, moment):
-                # Neighbours that are stale become one row of the answer.
-                if stale and stale[-1][0] == number and stale[-1][2] == start:
-                    stale[-1][2] = stop
-                else:
-                    stale.append([number, start, stop])
+                _add_part(stale, number, start, stop)
         for index, (id, attempt, lease, outcome, body, _, seconds, after) in enumerate(rows):
             if outcome == SUCCESS:
                 # A task that ends by itself may be in a leased slice all the same.
@@ -133,7 +129,7 @@ class Completion(Part):
             if held is None or held.attempt != attempt or held.lease != lease:
                 # The worker repeats what it has no answer to: after a lost
                 # connection this report may have been done already.
-                if not self._was_accepted(id, attempt, lease, outcome):
+                if not _was_accepted(self._store, id, attempt, lease, outcome):
                     stale.append(index)
                 continue
             attempts[held.route] += 1
@@ -198,7 +194,7 @@ class Completion(Part):
                     ended.append((IdRun(id, 1), held.route, RUNNING, SUCCEEDED, [body], held.origin))
                     attempts[held.route] += 1
                     del self._running[id]
-                elif not self._was_accepted(id, attempt, lease):
+                elif not _was_accepted(self._store, id, attempt, lease):
                     yield at, at + 1
 
     def release(
@@ -344,15 +340,24 @@ class Completion(Part):
             self.cancelling.difference_update(id for task in tasks for id in task[0].ids())
         self._endings.ended(joined(tasks), now)
 
-    def _was_accepted(self, id: bytes, attempt: int, lease: bytes, outcome: int = SUCCESS) -> bool:
-        """Whether this is a repeated report, whatever became of the task since. A report of a lease that was revoked is not:
-        that attempt ended without a report, or with the one that it is handed back."""
-        for found in self._store.find([id]):
-            if found.state == SUCCEEDED and found.attempt == attempt and found.lease == lease:
-                return True
-            said = OUTCOMES_HANDED_BACK if outcome == OutcomeNumber.RELEASED else OUTCOMES_REPORTED
-            return self._store.outcome_of_lease(found.seq, lease) in said
-        return False
+
+def _was_accepted(store: Store, id: bytes, attempt: int, lease: bytes, outcome: int = SUCCESS) -> bool:
+    """Whether this is a repeated report, whatever became of the task since. A report of a lease that was revoked is not:
+    that attempt ended without a report, or with the one that it is handed back."""
+    for found in store.find([id]):
+        if found.state == SUCCEEDED and found.attempt == attempt and found.lease == lease:
+            return True
+        said = OUTCOMES_HANDED_BACK if outcome == OutcomeNumber.RELEASED else OUTCOMES_REPORTED
+        return store.outcome_of_lease(found.seq, lease) in said
+    return False
+
+
+def _add_part(stale: list[Any], number: int, start: int, stop: int) -> None:
+    """Of a slice. Neighbours that are stale become one row of the answer."""
+    if stale and stale[-1][0] == number and stale[-1][2] == start:
+        stale[-1][2] = stop
+    else:
+        stale.append([number, start, stop])
 
 
 def _handed_back(facts: Facts, body: bytes | None = None) -> tuple[OutcomeNumber, bytes]:
