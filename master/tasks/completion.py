@@ -79,8 +79,7 @@ class Completion(Part):
         consulted: Consulted,
         random: Callable[[], float],
     ) -> None:
-        self._store, self._routes = store, routes
-        self._leases = leases
+        self._store, self._routes, self._leases = store, routes, leases
         self._running, self.cancelling = leases.running, leases.cancelling
         self._endings, self._blobs = endings, blobs
         self._consulted = consulted

@@ -193,20 +193,8 @@ class Lanes:
             for one in self._served(capability)
             if not one.base.key.needs or room(parked.worker, one.base.number)
         ]
-        placed = (
-            line
-            for one in served
-            if one.base.key.needs
-            for line in one.by_tenant.values()
-            if not line.is_held
-        )
-        self._fit = _Fit(parked.worker, has_others=sum(len(line.heap) for line in islice(placed, 2)) > 1)
-        tenants = {tenant for one in served for tenant in islice(one.by_tenant, 2)}
-        if (
-            len(tenants) > 1
-            or (bases and any(tenant.name for tenant in tenants))
-            or any(tenant.max_running is not None for tenant in tenants)
-        ):
+        self._fit = _Fit(parked.worker, has_others=_have_placed(served, 2))
+        if _are_turns(served, bases):
             return self._by_turns(served, bases, want, now)
         chosen: list[Chosen] = []
         self._take(chosen, [line for one in served for line in one.by_tenant.values()], want, now, Reserved())
@@ -415,3 +403,21 @@ def _place(line: Line) -> LanePlace:
 
 def _serves(capability: Capability, base: Route) -> bool:
     return capability in base.capabilities and not base.queue.paused
+
+
+def _have_placed(served: Iterable[BaseLines], count: int) -> bool:
+    """Whether so many placed lanes are in line."""
+    placed = (
+        line for one in served if one.base.key.needs for line in one.by_tenant.values() if not line.is_held
+    )
+    return sum(len(line.heap) for line in islice(placed, count)) >= count
+
+
+def _are_turns(served: Iterable[BaseLines], bases: Sequence[Route]) -> bool:
+    """Whether tenants take turns here: there are several, or one may have no room. What is in no line is of the one without a name."""
+    tenants = {tenant for one in served for tenant in islice(one.by_tenant, 2)}
+    return (
+        len(tenants) > 1
+        or (bool(bases) and any(tenant.name for tenant in tenants))
+        or any(tenant.max_running is not None for tenant in tenants)
+    )

@@ -56,7 +56,7 @@ class Routes(Part):
         self.capabilities = self.served.capabilities
         self._ready: dict[
             Route, None
-        ] = {}  # all routes with ready tasks, and some that had: see ``forget_idle``
+        ] = {}  # all routes with ready tasks, and some that had: see ``give_out``
         self.readied = 0  # how often something became ready, or another task instead of itself
         self.placements = placements or Placements()
         self.tenants = TenantTurns(terms)
@@ -109,14 +109,10 @@ class Routes(Part):
             route = self.by_number[number]
             self.count(route, state, tasks)
             route.has_large |= state < StateNumber.RUNNING  # the size of stored payloads is unknown
-        for row in picture.running:
-            route = self.by_number[row.route]
-            route.add(RUNNING, 1)
+        for number, tasks in _running(picture):
+            route = self.by_number[number]
+            route.add(RUNNING, tasks)
             route.has_large = True  # and of leased ones, which may return
-        for slice in picture.slices:
-            route = self.by_number[slice.route]
-            route.add(RUNNING, slice.stop - slice.seq)
-            route.has_large = True
         self.mixed.load(picture, [one for one in self.by_number.values() if one.key.is_mixed])
         self.served.match()
 
@@ -222,13 +218,6 @@ class Routes(Part):
         """Whether something may wait for a worker of this kind."""
         return bool(self.with_work(capability)) or self.lanes.have_work(capability)
 
-    def forget_idle(self) -> None:
-        """Drop routes without ready tasks from ``_ready``."""
-        for route in [
-            route for route in self._ready if route.counts[READY] <= 0 or route.struck or route.is_in_line
-        ]:
-            del self._ready[route]
-
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Count tasks that have ended."""
         routes = self.by_number
@@ -292,7 +281,8 @@ class Routes(Part):
 
     def give_out(self, now: Now) -> None:
         self.served.match()
-        self.forget_idle()
+        for route in list(filter(_is_idle, self._ready)):
+            del self._ready[route]
         if self._unused or self._wanted:
             self._forget_unused()
 
@@ -314,6 +304,17 @@ class Routes(Part):
             _give_back(lane, self.lanes.held.permits)
         # One transaction of grace: a submit asks for its lane before its tasks are counted.
         self._unused, self._wanted = self._wanted, {}
+
+
+def _running(picture: Picture) -> Iterator[tuple[int, int]]:
+    """Routes, by number, and how many of their tasks run. One may come several times."""
+    yield from ((row.route, 1) for row in picture.running)
+    yield from ((slice.route, slice.stop - slice.seq) for slice in picture.slices)
+
+
+def _is_idle(route: Route) -> bool:
+    """Whether it is none of those that a choice looks at: it has nothing ready, or stands in line by its lanes."""
+    return route.counts[READY] <= 0 or bool(route.struck) or route.is_in_line
 
 
 def _first_ready(store: Store, lanes: Mapping[int, Route], number: int) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ reply, hence after its commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -95,12 +95,7 @@ class Subscriptions(Part):
         found = self._store.find(dict.fromkeys(ids))
         states = {one.id: one.state for one in found if is_within(one.route)}
         coming = self.coming(session) if len(states) < len(ids) else ()
-        over = [
-            id
-            for id in ids
-            if (state := states.get(id, UNKNOWN)) >= 10 or (state == UNKNOWN and id not in coming)
-        ]
-        for run in runs_of(over):
+        for run in runs_of(_over(ids, states, coming)):
             for part, _ in stream.watched.take(run):
                 self._watchers.change(part, partial(_without, stream))
                 self._tell_known(stream, part, states)
@@ -232,7 +227,7 @@ class Subscriptions(Part):
             # Outcomes that wait to be collected were still charged as watched.
             session.account.give(Resource.WATCHED, len(stream.watched) + stream.waiting)
             session.account.give(Resource.WATCHED_BLOCKS, stream.blocks)
-            self._give_back_room(stream)
+            _give_back_room(stream)
             for run, _ in stream.watched.runs():
                 self._watchers.change(run, partial(_without, stream))
             self._collectable.pop(stream, None)
@@ -274,10 +269,6 @@ class Subscriptions(Part):
         stream.room_bytes += more
         return True
 
-    def _give_back_room(self, stream: Stream) -> None:
-        stream.session.account.give(Resource.OUTCOME_BYTES, stream.room_bytes)
-        stream.room_bytes = 0
-
     def _take(self, stream: Stream, tasks_max: int) -> tuple[list[list[Any]], int, int]:
         """Remove outcomes from a stream; returns them, how many tasks they are of, and how many bytes their bodies have."""
         taken: list[list[Any]] = []
@@ -313,8 +304,22 @@ class Subscriptions(Part):
         stream.session.account.give(Resource.WATCHED, tasks)
         # Given back when the stream is empty, not for each body: an account is asked rarely.
         if stream.room_bytes and not stream.bodies_bytes:
-            self._give_back_room(stream)
+            _give_back_room(stream)
         return taken, tasks, size
+
+
+def _over(ids: Iterable[bytes], states: Mapping[bytes, int], coming: Collection[bytes]) -> list[bytes]:
+    """Those that have ended, or are in no one's hands."""
+    return [
+        id
+        for id in ids
+        if (state := states.get(id, UNKNOWN)) >= 10 or (state == UNKNOWN and id not in coming)
+    ]
+
+
+def _give_back_room(stream: Stream) -> None:
+    stream.session.account.give(Resource.OUTCOME_BYTES, stream.room_bytes)
+    stream.room_bytes = 0
 
 
 def _ends_in_store(stream: Stream) -> bool:

@@ -88,11 +88,8 @@ class Agent:
         )
         limits = kill_grace_seconds, max_memory_per_child
         watched = runners, self.durations, self._returns.take_back, report, *limits
-        self._watchdog = (
-            Watchdog(*watched)
-            if concurrent is None
-            else ConcurrentWatchdog(*watched, concurrent.effects, self.ended.give_up)
-        )
+        many = None if concurrent is None else (concurrent.effects, self.ended.give_up)
+        self._watchdog = Watchdog(*watched) if many is None else ConcurrentWatchdog(*watched, *many)
 
     @property
     def connected(self) -> bool:
@@ -228,9 +225,8 @@ class Agent:
         # Only those that have it: others keep what they have in their queues.
         for child in self._returns.take_unwanted(keys, CANCELLED):
             self._watchdog.end_if_running(child, keys, "cancel", now)
-        self._returns.release(
-            self.backlog.take((id, attempt))
-        )  # what is released unstarted, the master cancels
+        # What is released unstarted, the master cancels.
+        self._returns.release(self.backlog.take((id, attempt)))
         self.work(now)
 
     def drain(self, now: float) -> None:
@@ -277,11 +273,9 @@ class Agent:
         """The memory of children, by number."""
         for number, size_bytes in sizes_bytes.items():
             child = self.children.get(number)
-            if (
-                child is not None
-                and self._watchdog.check_memory(child, size_bytes, now)
-                and not self.draining
-            ):
+            if child is None or not self._watchdog.check_memory(child, size_bytes, now):
+                continue
+            if not self.draining:
                 self.children.retire_if_due(child)
         self.work(now)
 
@@ -317,14 +311,20 @@ class Agent:
         """The master has given these tasks to other workers, or has their results already."""
         if not dropped:
             return
-        keys = [(id, attempt) for named, attempt, _ in self.held for id in ids_named([named])]
-        lost: set[Key] = set()
-        for id, attempt in sorted(keys):  # of two attempts of one task, the older is lost first
-            if dropped[id] > 0:
-                dropped[id] -= 1
-                lost.add((id, attempt))
-                self._report("task.dropped", level="warning", task=show_id(id))
+        lost = _lost(self.held, dropped)
+        for id, _ in sorted(lost):
+            self._report("task.dropped", level="warning", task=show_id(id))
         self.outbox.drop(lost)
         for child in self._returns.take_unwanted(lost, LOST):
             self._watchdog.end_if_running(child, lost, "lost", now)
         self.backlog.drop(lost)
+
+
+def _lost(held: Iterable[list[Any]], dropped: Counter[bytes]) -> set[Key]:
+    """The attempts that an id is in ``dropped`` for. Of two attempts of one task, the older is lost first."""
+    left, lost = dropped.copy(), set[Key]()
+    for id, attempt in sorted((id, attempt) for named, attempt, _ in held for id in ids_named([named])):
+        if left[id] > 0:
+            left[id] -= 1
+            lost.add((id, attempt))
+    return lost

@@ -38,7 +38,7 @@ from ...common.domain.context import Context
 from ...common.domain.id_runs import IdRun
 from ...common.domain.model import OutcomeNumber
 from ...common.errors import CancelRequested, ConfigError, TimeLimit
-from ...common.runtime.history import digest, open_history
+from ...common.runtime.history import open_history
 from ...common.runtime.made_resources import provide as provide_resources
 from ...common.runtime.parent_death import die_with
 from ...common.values.blob import Blob, set_ambient_fetcher
@@ -59,6 +59,7 @@ from .fork_guard import ForkGuard
 from .lent_slot import LentByTask
 from .loading import load_tasks
 from .needed import fetch
+from .noted import note_end, note_start
 from .output import OutputWriter, capture_logging, redirect_output, write_stacks
 from .output_marks import PAGE_BYTES
 from .process_logging import LoggingConfiguration
@@ -257,7 +258,7 @@ class ChildProcess(RunsTogether):
                 # Only from here on: a notice before would interrupt our own code.
                 self._current = ordinal
                 if note is not None:
-                    self._note_start(block)
+                    note_start(note, block.job(self._index))
                 if style is None and served.plain is not None:
                     value = served.plain(*args, **kwargs)
                 else:
@@ -291,7 +292,7 @@ class ChildProcess(RunsTogether):
             self._current = 0
             outcome, body, after = verdict(late, block.timeout, __file__)
         if note is not None:
-            self._note_end(block, outcome, body)
+            note_end(note, block.job(self._index), outcome, body)
         # Downloads of one attempt are not kept for the next: they may be large.
         if self._blobs.here:
             self._blobs.here.clear()
@@ -312,16 +313,6 @@ class ChildProcess(RunsTogether):
         """What is not just a call of the task's function."""
         value = served.perform(args, kwargs, style, self.context, self._coroutines.why)
         return self._coroutines.run(value) if served.is_coroutine else value
-
-    def _note_start(self, block: Block) -> None:
-        assert self._note is not None  # noqa: S101 - the caller has looked
-        job = block.job(self._index)
-        self._note("started", id=job.id, attempt=job.attempt, number=job.number)
-
-    def _note_end(self, block: Block, outcome: int, body: bytes | None) -> None:
-        assert self._note is not None  # noqa: S101 - the caller has looked
-        job = block.job(self._index)
-        self._note("computed", id=job.id, attempt=job.attempt, outcome=int(outcome), digest=digest(body))
 
     # common.domain.context.Surroundings
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.errors import CancelRequested, TimeLimit
 from ...common.values.codec import decode_work
+from .noted import note_end, note_start
 from .served import ServedTask, encode_result
 from .together import end_of, item_of
 from .verdict import Verdict, verdict
@@ -39,8 +40,6 @@ class RunsTogether:
         _cancelled: bool
 
         def context(self) -> Context | None: ...
-        def _note_start(self, block: Block) -> None: ...
-        def _note_end(self, block: Block, outcome: int, body: bytes | None) -> None: ...
         def _flush(self, now: float) -> None: ...
 
     def _run_together(self, block: Block, served: ServedTask) -> None:
@@ -98,9 +97,9 @@ class RunsTogether:
         for index in begun:
             (outcome, body, after), named = ends[index]
             if self._note is not None:
-                self._index = index
-                self._note_start(block)
-                self._note_end(block, outcome, body)
+                job = block.job(index)
+                note_start(self._note, job)
+                note_end(self._note, job, outcome, body)
             # What the function has reported is of all; it is shown at one.
             shown = progress if index == begun[-1] else None
             entry = [block.first + index, int(outcome), body, started, seconds, after, shown]

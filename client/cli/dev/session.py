@@ -314,17 +314,18 @@ class DevSession:
         facts = [("master", f"{self._url}, state and keys in ./.tq"), ("serves", shown or "nothing yet")]
         if self._sources.is_cut:
             facts.append(("watches", "the nearest files only: there are very many here"))
-        facts += [("next", self._next(names)), ("", "in a second terminal, in this directory")]
+        facts += [("next", _next(self._modules, names)), ("", "in a second terminal, in this directory")]
         facts.append(("stop", "Ctrl-C"))
         self._screen.banner(f"tq dev {VERSION}: {' '.join(self._modules)}", facts)
 
-    def _next(self, names: list[str]) -> str:
-        """The command to try next: the file itself, if it does something when it is run, else a submit."""
-        for name in self._modules:
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                if name.endswith(".py") and "__main__" in Path(name).read_text("utf-8"):
-                    return f"python {name}"
-        return f"tq submit {names[0] if names else 'module:function'} … --wait"
+
+def _next(modules: Sequence[str], names: list[str]) -> str:
+    """The command to try next: the file itself, if it does something when it is run, else a submit."""
+    for name in modules:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if name.endswith(".py") and "__main__" in Path(name).read_text("utf-8"):
+                return f"python {name}"
+    return f"tq submit {names[0] if names else 'module:function'} … --wait"
 
 
 def _environment() -> dict[str, str]:
