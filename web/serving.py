@@ -92,7 +92,7 @@ def check_certificate(settings: PageSettings) -> None:
 
     def refuse_password() -> str:
         raise ConfigError(
-            f"the key in {settings.key} has a password, which nobody could type at a restart; give one without: "
+            f"the key in {settings.key} has a password, which has to be typed at each start; give one without: "
             f"openssl pkey -in {settings.key} -out page.key"
         )
 

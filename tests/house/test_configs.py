@@ -17,7 +17,7 @@ from tq.worker.cli import main as tq_worker
 CONFIGS = Path(__file__).parents[2] / "configs"
 KINDS = [("master.toml", MasterSettings), ("worker.toml", WorkerSettings)]
 PROGRAMS = [(tq_master, MasterSettings), (tq_worker, WorkerSettings)]
-SETTINGS_MAX = 40  # of both together: an operator has to understand each
+SETTINGS_MAX = 41  # of both together: an operator has to understand each
 # where the settings are, a secret, questions, and the half of a setting
 NO_SETTINGS = {"config", "authkey", "version", "help", "results"}
 NO_SETTINGS |= {"gateway", "gateway_authkey_file", "gateway_public"}  # one thing, off, opened by hand only
@@ -34,6 +34,7 @@ WITHOUT_A_FIXED_DEFAULT = {
     "client_ca_file",
     "expose",
     "http",
+    "web",
     "autoscale",
     "labels",
     "resources",
@@ -99,7 +100,7 @@ def test_every_setting_is_an_option_of_its_name_and_every_option_a_setting(progr
 
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_every_setting_is_a_variable_of_its_name(name: str, kind: Any) -> None:
-    addresses = dict.fromkeys(("bind", "connect", "gateway", "http"), "127.0.0.1:1")
+    addresses = dict.fromkeys(("bind", "connect", "gateway", "http", "web"), "127.0.0.1:1")
     values = {
         **addresses,
         "slots": "7",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import multiprocessing
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -17,12 +18,13 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from .bugs import BUGS, Bug
 from .run import simulate
 
 SEEDS_MAX = 500
+COMMENT_LINES: Final = re.compile(r"^ *(?:#|--) .*\n", re.MULTILINE)
 
 
 class Hunt(NamedTuple):
@@ -60,7 +62,10 @@ def planted(bug: Bug) -> Iterator[None]:
 
 
 def _changed(text: str, bug: Bug) -> str:
+    """Lines that are comments are left out first: a bug is a change of code, and finds its place whatever is said about it."""
+    text = COMMENT_LINES.sub("", text)
     for old, new in ((bug.old, bug.new), *bug.also):
+        old = COMMENT_LINES.sub("", old)
         if old not in text:
             raise LookupError(
                 f"{bug.name}: the text to change is no longer in {bug.module}; adapt the bug to the new one"

@@ -1,4 +1,4 @@
-"""The page of a master is started, heard, started again and ended; it never gets the master's key."""
+"""The page of a master is started, read, started again and ended; it never gets the master's key."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def count(scheduling: Scheduling) -> int:
     return rows["alarms"]["ready"] if "alarms" in rows else 0
 
 
-def test_a_task_that_fails_for_good_has_one_handler_that_is_told_how(scheduling: Scheduling) -> None:
+def test_a_task_that_fails_for_good_has_one_handler_that_gets_the_reason(scheduling: Scheduling) -> None:
     [id] = submit(scheduling.client, retries=1, backoff=0).ids()
     worker = scheduling.worker()
     fail(worker)

@@ -197,7 +197,7 @@ def test_a_program_that_was_away_sends_its_submit_again_and_nothing_is_stored_tw
     assert sorted(seen) == ids
 
 
-def test_a_submit_that_is_sent_again_is_told_of_the_ends_of_what_was_stored_before(
+def test_a_submit_that_is_sent_again_gets_the_ends_of_what_was_stored_before(
     bench: Bench, client: Peer
 ) -> None:
     bounded(client, 1)

@@ -73,7 +73,7 @@ def test_company_ends_the_wait(bench: Bench, client: Peer) -> None:
     third = submit(client, 3)
     assert got(worker, call) == [*first.ids(), *second.ids(), *third.ids()[:1]]
     call = ask(worker)
-    assert got(worker, call) is None, "the two that are left wait anew"
+    assert got(worker, call) is None, "the two that are left wait once more"
     bench.advance(0.6)
     assert got(worker, call) == third.ids()[1:]
 

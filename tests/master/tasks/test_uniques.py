@@ -165,7 +165,7 @@ def test_a_full_queue_is_waited_for_and_the_key_is_judged_when_there_is_room(
 
 
 def test_never_are_two_of_a_key_open(bench: Bench, client: Peer) -> None:
-    """Whoever submits, and whatever ends in between."""
+    """With any submits, and any ends between them."""
     worker, peers = bench.worker("m:f"), [bench.client() for _ in range(3)]
     made: dict[str, list[bytes]] = {"k0": [], "k1": []}
     held: list[list[Any]] = []
