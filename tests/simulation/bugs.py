@@ -193,8 +193,8 @@ BUGS = (
     Bug(
         "call a repeated failure stale",
         "tq.master.tasks.completion",
-        "            return self._store.outcome_of_lease(found.seq, lease) in said\n",
-        "            return False\n",
+        "        return store.outcome_of_lease(found.seq, lease) in said\n",
+        "        return False\n",
     ),
     Bug(
         "purge an array of which tasks are left",
