@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -46,6 +46,9 @@ class Login:
     notes: deque[tuple[str, bool]] = field(default_factory=lambda: deque(maxlen=NOTES_MAX))
     jobs: dict[str, Any] = field(default_factory=dict)
     series: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)  # by range, as of a moment
+    draft: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of a task that could not be submitted: shown once more
 
     def may(self, role: Role | str) -> bool:
         """Whether the master would let this key do what needs a role: only for what is shown; the master itself decides."""

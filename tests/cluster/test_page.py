@@ -150,7 +150,9 @@ def test_another_name_another_origin_and_a_change_by_get_are_refused(admin: Brow
     assert "forged" not in admin.get("/queues").text
 
 
-@pytest.mark.parametrize("path", [path for path in VIEWS if "{" not in path and path != "/schedule"])
+@pytest.mark.parametrize(
+    "path", [path for path in VIEWS if "{" not in path and path not in ("/schedule", "/submit")]
+)
 def test_every_view_is_there_with_its_command_and_its_files(admin: Browser, path: str) -> None:
     answer = admin.get(path)
     assert answer.status == 200
@@ -213,19 +215,34 @@ def test_a_viewer_sees_and_changes_nothing(viewer: Browser, cluster: Cluster) ->
     assert "/queues/pause" not in answer.text
     assert viewer.get("/keys").status == 400, "what only an admin may see"
     id = cluster.app.named("no:such", queue="watched").submit().id
-    for path in (f"/tasks/{id}/cancel", "/queues/pause", "/bulk"):
+    assert viewer.get("/submit").status == 400
+    refused = (
+        f"/tasks/{id}/cancel",
+        "/queues/pause",
+        "/bulk",
+        "/submit",
+        "/strikes/add",
+        "/limits/set",
+        "/tenants/set",
+    )
+    for path in refused:
         viewer.post(
             path,
             {
                 "csrf": answer.csrf,
                 "queue": "watched",
+                "name": "no:such",
+                "condition": "queue=watched",
+                "limit": "x",
+                "tenant": "x",
+                "max_running": "1",
                 "verb": "cancel",
                 "where": "queue=watched",
                 "back": "/queues",
             },
         )
     shown = viewer.get("/queues").text
-    assert shown.count('class="note bad"') == 3
+    assert shown.count('class="note bad"') == len(refused)
     assert cluster.app.get(id).state == "ready"
 
 
@@ -245,20 +262,6 @@ def test_a_queue_is_paused_with_a_reason_and_resumed(admin: Browser, cluster: Cl
     assert not next(row["paused"] for row in rows if row["name"] == "pausable")
 
 
-def test_a_strike_is_shown_with_what_it_holds_back_and_removed(admin: Browser, cluster: Cluster) -> None:
-    cluster.app.named("no:such", queue="struck").submit()
-    with tq.App(cluster.master.url, cluster.master.authkey, role="admin") as app:
-        app.call(("get_strikes",), "add", "task=no:such queue=struck", "they <block> us", 3600)
-        shown = admin.get("/queues")
-        [strike] = app.call(("get_strikes",), "list")
-        form = {"csrf": shown.csrf, "strike": str(strike["strike"]), "back": "/queues"}
-        assert admin.post("/strikes/remove", form).where == "/queues"
-        assert app.call(("get_strikes",), "list") == []
-    assert "they &lt;block&gt; us" in shown.text
-    assert strike["waiting"] == 1
-    assert "block&gt; us" not in admin.get("/queues").text
-
-
 def test_many_are_counted_first_and_cancelled_when_that_is_confirmed(
     admin: Browser, cluster: Cluster
 ) -> None:
@@ -272,6 +275,62 @@ def test_many_are_counted_first_and_cancelled_when_that_is_confirmed(
     admin.post(f"{job}/act", {"csrf": csrf})
     assert eventually(lambda: "30 tasks are cancelled" in admin.get(job).text)
     assert {handle.state for handle in handles} == {"cancelled"}
+
+
+def test_a_task_is_submitted_by_a_form_and_again_with_a_change_and_its_secret_never_leaves_the_server(
+    admin: Browser, cluster: Cluster
+) -> None:
+    first = cluster.app.named("cluster_tasks:no_such", queue="edited", retries=2).submit(
+        "a", {"password": "hush"}, size=1
+    )
+    shown = admin.get(f"/submit?like={first.id}").text
+    assert "hush" not in shown + admin.get(f"/tasks/{first.id}").text
+    assert "[hidden]" in shown
+    assert (
+        "app.named(&#39;cluster_tasks:no_such&#39;, queue=&#39;edited&#39;"
+        in admin.get(f"/tasks/{first.id}").text
+    )
+    form = {"csrf": admin.get("/tasks").csrf, "like": first.id, "name": "cluster_tasks:no_such", "queue": "edited",
+            "args": '"b"\n{"password": "[hidden]"}', "kwargs": "size=2", "retries": "2", "back": f"/submit?like={first.id}"}  # fmt: skip
+    again = cluster.app.get(admin.post("/submit", form).where.removeprefix("/tasks/"))
+    assert again.arguments == (["b", {"password": "hush"}], {"size": 2})
+    refused = admin.post("/submit", {**form, "name": "cluster_tasks:other", "kwargs": "size=3"})
+    kept = admin.get(refused.where).text
+    assert "write what is meant" in kept, "what is hidden of one callable is no argument of another"
+    assert "size=3" in kept, "what was typed is not lost"
+
+
+def test_a_strike_a_limit_and_a_tenant_are_changed_from_the_page(admin: Browser, cluster: Cluster) -> None:
+    task = cluster.app.named(
+        "no:such", queue="struck", tenant="acme", limits=[tq.Limit("smtp", max_running=3)]
+    )
+    task.submit()
+    form = {"csrf": admin.get("/limits").csrf, "back": "/limits"}
+    admin.post("/strikes/add", {**form, "condition": "queue=struck", "for": "1h", "reason": "the <disk>"})
+    admin.post("/limits/set", {**form, "limit": "smtp", "max_running": "7", "rate": "100/min"})
+    admin.post("/tenants/set", {**form, "tenant": "acme", "weight": "3", "max_running": "none"})
+    admin.post("/limits/set", {**form, "limit": "smtp", "max_running": "many"})
+    text = admin.get("/limits").text
+    assert "max running is a whole number, or none" in text
+    for said in ("queue=struck", "the &lt;disk&gt;", "smtp", "100/min", "acme"):
+        assert said in text, said
+    rows = {(row["kind"], row.get("name")): row for row in json.loads(admin.get("/limits?format=json").text)}
+    assert rows["limit", "smtp"]["max_running"] == 7
+    assert rows["tenant", "acme"]["weight"] == 3
+    admin.post("/strikes/remove", {**form, "strike": str(rows["strike", None]["strike"])})
+    admin.post("/limits/reset", {**form, "limit": "smtp"})
+    admin.post("/tenants/reset", {**form, "tenant": "acme"})
+    rows = {(row["kind"], row.get("name")): row for row in json.loads(admin.get("/limits?format=json").text)}
+    assert ("strike", None) not in rows
+    assert rows["limit", "smtp"]["max_running"] == 3
+    assert rows["tenant", "acme"]["weight"] == 1
+
+
+def test_a_cron_rule_is_said_in_words_and_dates_before_it_is_a_schedule(viewer: Browser) -> None:
+    text = viewer.get("/schedules?cron=0+3+*+*+1-5&tz=Europe%2FPrague").text
+    assert "at 03:00, on Monday to Friday" in text
+    assert text.count("<li><time") == 10
+    assert "minute" in viewer.get("/schedules?cron=61+3+*+*+*").text
 
 
 def test_an_array_is_one_line_that_opens_and_pages_go_on_where_the_last_one_ended(

@@ -29,6 +29,7 @@ IN_WORDS = (
 )
 # Widths, as a person would notice: nothing stands out on the right.
 GROUND = "getComputedStyle(document.documentElement).backgroundColor"
+SEEN = "document.querySelector('.graph > svg').getAttribute('viewBox').split(' ').map(Number)"
 DARK = "rgb(18, 21, 20)"
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -185,7 +186,14 @@ def test_a_person_with_a_browser(
 
     # a telephone, in the dark: no view is wider than it, and none keeps anybody out
     task, flow, worker, schedule = filled(app)
-    more = (f"/tasks/{task}", f"/flows/{flow}", f"/workers/{worker}", f"/schedule?name={schedule}")
+    more = (
+        f"/tasks/{task}",
+        f"/flows/{flow}",
+        f"/workers/{worker}",
+        f"/schedule?name={schedule}",
+        f"/submit?like={task}",
+        "/schedules?cron=0+3+*+*+1",
+    )
     phone = browser.new_context(viewport=PHONE, color_scheme="dark", storage_state=context.storage_state())
     small = Tab(phone)
     for path in (*(one.path for one in NAVIGATION), *more):
@@ -193,6 +201,27 @@ def test_a_person_with_a_browser(
         assert small.page.evaluate(OVERFLOW) <= 0, path
         assert small.page.evaluate(GROUND) == DARK
         assert small.violations() == [], path
+
+    # the graph of a flow is enlarged and moved by keys and by the pointer, and a drag opens no task
+    tab.page.goto(f"{page_program.url}/flows/{flow}")
+    tab.until("document.querySelector('.graph.moves') !== null")
+    seen = [tab.page.evaluate(SEEN)]
+    tab.page.focus(".graph")
+    for keys in ("+", "ArrowRight", "0"):
+        tab.page.keyboard.press(keys)
+        seen.append(tab.page.evaluate(SEEN))
+    assert seen[1][2] < seen[0][2], "enlarged: less of it is seen"
+    assert seen[2][0] > seen[1][0]
+    assert seen[3] == seen[0]
+    box = tab.page.locator(".graph a").first.bounding_box()
+    tab.page.mouse.move(box["x"] + 10, box["y"] + 10)
+    tab.page.mouse.down()
+    tab.page.mouse.move(box["x"] - 30, box["y"] + 40, steps=4)
+    tab.page.mouse.up()
+    assert tab.page.evaluate(SEEN)[0] > seen[0][0]
+    assert tab.page.url.endswith(flow)
+    tab.page.goto(page_program.url + "/")
+
     strange = Tab(browser.new_context(viewport=PHONE, color_scheme="dark"))
     strange.page.goto(page_program.url + "/login")
     assert strange.violations() == []

@@ -54,7 +54,7 @@
   const keyOf = (node) => node.nodeType === 1 ? node.dataset.key : undefined;
   function attributes(was, is) {
     for (const { name } of [...was.attributes])
-      if (!is.hasAttribute(name) && name !== "title" && name !== "class") was.removeAttribute(name);
+      if (!is.hasAttribute(name) && name !== "title" && name !== "class" && name !== "open") was.removeAttribute(name);
     for (const { name, value } of is.attributes) if (was.getAttribute(name) !== value) was.setAttribute(name, value);
     if (was.hasAttribute("class") && !is.hasAttribute("class")) was.removeAttribute("class");
   }

@@ -5,19 +5,27 @@ Each failed task that is counted is read for its error, so only the newest are: 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import PurePath
 from typing import Any, Final
 
-from ...client.cli.bulk import matching_tasks
+from ...client.cli.bulk import TASKS, matching_tasks
 from ...client.cli.grouping import FAILED
-from ...common.domain.ids import show_id
+from ...client.cli.show import last_failure
+from ...common.domain.ids import parse_id, show_id
+from ...common.errors import UnknownTask
 from ..logins import Login
 from ..page import ShownPage, ViewRequest
 from ..rendering import term
 from .tasks import wanted_of
 
+FRAMES_SHOWN: Final = 12  # groups of whose latest task the traceback is read
+FRAME: Final = re.compile(
+    r'^\s*File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<function>[^\n]+)$', re.MULTILINE
+)
 READ_MAX: Final = 2_000
 MESSAGES_SHOWN: Final = 3
 UNREAD: Final = "(not read)"  # so much was read for others in this answer
@@ -31,6 +39,7 @@ class FailureGroup:
     first: float = 0.0
     last: float = 0.0
     newest: str = ""  # id of a task
+    frame: str = ""  # where the latest of them failed
     queues: Counter[str] = field(default_factory=Counter)
     messages: Counter[str] = field(default_factory=Counter)
 
@@ -62,10 +71,26 @@ def grouped(tasks: list[dict[str, Any]]) -> list[FailureGroup]:
     return sorted(groups.values(), key=lambda one: (-one.tasks, -one.last))
 
 
+def frame_of(traceback: str) -> str:
+    """The innermost frame: ``charge, billing.py:11``."""
+    *_, last = [None, *FRAME.finditer(traceback)]
+    return "" if last is None else f"{last['function']}, {PurePath(last['file']).name}:{last['line']}"
+
+
+def _latest_frame(login: Login, group: FailureGroup) -> str:
+    try:
+        failure = last_failure(login.app.call(TASKS, "show", parse_id(group.newest)))
+    except UnknownTask:  # deleted since it was listed
+        return ""
+    return "" if failure is None else frame_of(failure.traceback)
+
+
 def failures(login: Login, asked: ViewRequest) -> ShownPage:
     wanted = {**wanted_of(login, asked.get("where")), "states": [int(state.number) for state in FAILED]}
     read = list(islice(matching_tasks(login.app, wanted, READ_MAX), READ_MAX))
     groups = grouped(read)
+    for group in groups[:FRAMES_SHOWN]:
+        group.frame = _latest_frame(login, group)
     return ShownPage(
         title="Failures",
         template="failures.html",
@@ -78,6 +103,7 @@ def failures(login: Login, asked: ViewRequest) -> ShownPage:
                 "first": one.first,
                 "last": one.last,
                 "newest": one.newest,
+                "frame": one.frame,
                 "queues": list(one.queues),
             }
             for one in groups

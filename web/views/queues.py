@@ -1,20 +1,13 @@
-"""Queues, of tasks and of items: what waits, how fast it ends, how old the oldest is; pause and resume. And what else holds tasks back:
-limits and strikes."""
+"""Queues, of tasks and of items: what waits, how fast it ends, how old the oldest is; pause and resume."""
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from ...client.cli.queues import failed, has_tasks
-from ...common.contract.limits import LIMITS
 from ...common.contract.queues import QUEUES
-from ...common.contract.strikes import STRIKES
-from ...common.errors import Forbidden, InvalidArgument
+from ...common.errors import InvalidArgument
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
 from .overview import snapshot_of
-
-LIMITS_SHOWN: Final = 100
 
 
 def queues(login: Login, asked: ViewRequest) -> ShownPage:
@@ -30,8 +23,6 @@ def queues(login: Login, asked: ViewRequest) -> ShownPage:
             "now": snapshot["now"],
             "of_tasks": of_tasks,
             "of_items": [row for row in rows if row["item_queue"] is not None],
-            "limits": login.app.call((LIMITS.name,), "list", "", LIMITS_SHOWN),
-            "strikes": _strikes(login),
             "with_blocked": any(row["blocked"] for row in of_tasks),
             "with_most": any(row["maxsize"] for row in of_tasks),
             "failed_of": failed,
@@ -52,22 +43,6 @@ def resume(login: Login, asked: ViewRequest) -> Done:
     name = _name(asked)
     login.app.call(("get_task_queue", name), "resume")
     return Done(note=f"{name} is resumed")
-
-
-def remove_strike(login: Login, asked: ViewRequest) -> Done:
-    number = asked.get("strike")
-    if not number.isascii() or not number.isdigit():
-        raise InvalidArgument("which strike? The form names none")
-    login.app.call((STRIKES.name,), "remove", int(number[:18]))
-    return Done(note=f"strike {number} is removed")
-
-
-def _strikes(login: Login) -> list[dict[str, Any]]:
-    try:
-        rows: list[dict[str, Any]] = login.app.call((STRIKES.name,), "list")
-    except Forbidden:  # a key that is bound to queues sees none
-        return []
-    return rows
 
 
 def _name(asked: ViewRequest) -> str:

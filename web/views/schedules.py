@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import time
 from dataclasses import asdict
 from typing import Any, Final
 
 from ...client.cli.schedules import for_programs, rule_in_words
 from ...client.schedules.schedule import Schedule
+from ...common.domain.recurrence import cron
 from ...common.errors import InvalidArgument
+from ..cron_words import cron_in_words
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
 
@@ -18,13 +21,36 @@ PREVIEWED: Final = 10
 
 def schedules(login: Login, asked: ViewRequest) -> ShownPage:
     found = login.app.schedules.list()
+    text, zone = asked.get("cron"), asked.get("tz") or "UTC"
+    previewed, error = None, ""
+    try:
+        previewed = preview(text, zone, time.time()) if text else None
+    except InvalidArgument as problem:  # what is wrong with the rule is said beside it
+        error = str(problem)
     return ShownPage(
         title="Schedules",
         template="schedules.html",
         command="tq schedule ls",
         rows=lambda: [for_programs(one) for one in found],
-        context={"schedules": [_shown(one) for one in found]},
+        head="schedules.head.html",
+        context={
+            "schedules": [_shown(one) for one in found],
+            "cron": text,
+            "tz": zone,
+            "previewed": previewed,
+            "error": error,
+        },
     )
+
+
+def preview(text: str, zone: str, now: float) -> tuple[str, list[float]]:
+    """What a cron text means: in words, and its next moments, Unix seconds. Raises InvalidArgument."""
+    rule = cron(text, zone)
+    moments: list[int] = []
+    after: int | None = int(now * 1000)
+    while len(moments) < PREVIEWED and after is not None and (after := rule.after(after)) is not None:
+        moments.append(after)
+    return cron_in_words(rule.text), [moment / 1000 for moment in moments]
 
 
 def schedule(login: Login, asked: ViewRequest) -> ShownPage:

@@ -25,6 +25,7 @@ from ...common.values.codec import decode_work
 from ...common.values.failure import Failure
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
+from .submit import code_of
 
 LIVE_SECONDS = 2.0  # of a task that has not ended: its output is not what the watcher sees
 RETRIED = (State.FAILED, State.DEAD, State.CANCELLED, State.EXPIRED, State.LOST)
@@ -63,6 +64,7 @@ def task(login: Login, asked: ViewRequest) -> ShownPage:
             "signals": all_from_wire(ShownSignal, row["signals"]),
             "needs": [(kind.replace("_", " "), rows) for kind, rows in needs.items() if rows],
             "flow": flow_of(login.app, id),
+            "code": code_of(row),
             "can_retry": state in RETRIED and login.may(Role.CLIENT),
             "can_cancel": not state.is_terminal and login.may(Role.CLIENT),
         },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tq.web.views.failures import UNREAD, grouped
+from tq.web.views.failures import UNREAD, frame_of, grouped
 
 
 def failed(name: str, error: str | None, at: float = 1.0, queue: str = "mail") -> dict[str, Any]:
@@ -40,3 +40,9 @@ def test_errors_that_were_not_read_are_a_group_that_is_not_filtered_by_type() ->
 def test_names_with_signs_of_a_glob_or_a_shell_mean_themselves() -> None:
     [group] = grouped([failed("jobs:*'x", "E: y")])
     assert "jobs:[*]" in group.where
+
+
+def test_the_frame_is_the_innermost_one_and_none_where_there_is_no_traceback() -> None:
+    text = 'Traceback:\n  File "/srv/jobs.py", line 3, in outer\n    inner()\n  File "/srv/lib/db.py", line 12, in ask\n    raise X'
+    assert frame_of(text) == "ask, db.py:12"
+    assert frame_of("no words") == ""

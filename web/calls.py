@@ -1,0 +1,120 @@
+"""The call of a task as lines that a person edits, and lines as a call. Pure.
+
+An argument is a line of JSON; a keyword argument has its name before it. What must not be seen (``[hidden]``), and what JSON cannot say
+(``[as it was: datetime]``), stays in the server: a line that was not changed means the value of the task that it came from, and so
+does a mark inside a line of which something else was changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from ..client.cli.redact import HIDDEN, redacted
+from ..client.cli.submit import as_argument
+from ..common.errors import InvalidArgument
+
+KEPT: Final = "[as it was: "
+PLAIN: Final = (str, int, float, bool, type(None))
+
+
+class Call(NamedTuple):
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+
+
+NOTHING: Final = Call((), {})
+
+
+def lines_of(call: Call) -> tuple[list[str], list[str]]:
+    """Positional arguments, and keyword arguments with their names, a line each; secrets hidden."""
+    named = redacted(dict(call.kwargs))
+    return [_line(one) for one in redacted(list(call.args))], [
+        f"{name}={_line(named[name])}" for name in named
+    ]
+
+
+def call_of(args: str, kwargs: str, like: Call = NOTHING) -> Call:
+    """What a form's texts mean. ``like``: the call whose lines they were. Raises InvalidArgument."""
+    shown, named = lines_of(like)
+    known = dict(zip(shown, like.args, strict=True)) | dict(zip(named, like.kwargs.values(), strict=True))
+    seen, seen_named = redacted(list(like.args)), redacted(dict(like.kwargs))
+    placed = [
+        _value(line, line, known, like.args[place : place + 1], seen[place : place + 1])
+        for place, line in enumerate(_lines(args))
+    ]
+    given: dict[str, Any] = {}
+    for line in _lines(kwargs):
+        name, equals, text = (part.strip() for part in line.partition("="))
+        if not equals or not name.isidentifier() or name in given:
+            raise InvalidArgument(f"{line!r:.80}: a keyword argument is name=JSON, each on its line, once")
+        there = [name] if name in like.kwargs else []
+        given[name] = _value(
+            line, text, known, [like.kwargs[one] for one in there], [seen_named[one] for one in there]
+        )
+    return Call(placed, given)
+
+
+def as_code(name: str, call: Call, options: Mapping[str, Any]) -> str:
+    """Python that submits the same; what is hidden or cannot be written stands there as ``...``."""
+    words = ", ".join([repr(name), *(f"{option}={value!r}" for option, value in options.items())])
+    args = [*map(_python, redacted(list(call.args)))]
+    args += [f"{key}={_python(value)}" for key, value in redacted(dict(call.kwargs)).items()]
+    return f"import tq\n\napp = tq.App()\nhandle = app.named({words}).submit({', '.join(args)})"
+
+
+def _lines(text: str) -> Iterable[str]:
+    return filter(None, (line.strip() for line in text.splitlines()))
+
+
+def _line(value: Any) -> str:
+    return json.dumps(_shown(value), ensure_ascii=False)
+
+
+def _shown(value: Any) -> Any:
+    if type(value) in PLAIN:
+        return value
+    if type(value) is list:
+        return [_shown(one) for one in value]
+    if type(value) is dict and all(type(name) is str for name in value):
+        return {name: _shown(one) for name, one in value.items()}
+    return f"{KEPT}{type(value).__name__}]"
+
+
+def _value(line: str, text: str, known: Mapping[str, Any], there: Sequence[Any], seen: Sequence[Any]) -> Any:
+    """``there``: what the argument was, if there was one; ``seen``: what was shown of it."""
+    if line in known:
+        return known[line]
+    return _merged(as_argument(text), *there, *seen) if there else _merged(as_argument(text), None, None)
+
+
+def _merged(value: Any, there: Any, seen: Any) -> Any:
+    """The value, with what a mark stands for taken from where it stood."""
+    if isinstance(value, str) and (HIDDEN in value or value.startswith(KEPT)):
+        if value == _shown(seen):
+            return there
+        raise InvalidArgument(
+            f"{value[:80]!r}: nothing of that kind was hidden in that place; write what is meant"
+        )
+    if isinstance(value, list):
+        pairs = zip(there, seen, strict=True) if isinstance(there, list) else ()
+        beside = dict(enumerate(pairs))
+        return [_merged(one, *beside.get(place, (None, None))) for place, one in enumerate(value)]
+    if isinstance(value, dict):
+        below = {name: (there[name], seen[name]) for name in there} if isinstance(there, dict) else {}
+        return {name: _merged(one, *below.get(name, (None, None))) for name, one in value.items()}
+    return value
+
+
+def _python(value: Any) -> str:
+    """As Python writes it; ``...`` for what may not be seen or cannot be written."""
+    if isinstance(value, str):
+        return "..." if HIDDEN in value else repr(value)
+    if type(value) in PLAIN:
+        return repr(value)
+    if type(value) is list:
+        return f"[{', '.join(map(_python, value))}]"
+    if type(value) is dict:
+        return f"{{{', '.join(f'{name!r}: {_python(one)}' for name, one in value.items())}}}"
+    return "..."
