@@ -109,17 +109,18 @@ def submit(app: tq.App, queue: str, *args: object, many: int = 0) -> None:
         thread.submit(lambda: task.map(range(many)) if many else task.submit(*args)).result()
 
 
-def filled(app: tq.App) -> tuple[str, str, str, str]:
-    """A task that failed, a flow, a worker and a schedule: what has a view of its own."""
+def filled(app: tq.App) -> tuple[str, str, str, str, str]:
+    """A task that failed, one that another needs, a flow, a worker and a schedule: what has a view of its own."""
 
-    def fill() -> tuple[str, str, str]:
+    def fill() -> tuple[str, str, str, str]:
         failed = app.named("cluster_tasks:fail").submit("for the page")
         assert failed.exception(timeout=20) is not None
         with app.flow("shown") as flow:
-            app.named("cluster_tasks:add").submit(app.named("cluster_tasks:add").submit(1, 2), 3)
+            needed = app.named("cluster_tasks:add").submit(1, 2)
+            app.named("cluster_tasks:add").submit(needed, 3)
         app.schedules.add("nightly", "cluster_tasks:add", cron="0 3 * * *", args=(1, 2))
         rows = app.call(("get_workers",), "list")
-        return failed.id, flow.id, rows[0]["node"]
+        return failed.id, needed.id, flow.id, rows[0]["node"]
 
     with ThreadPoolExecutor(1) as thread:
         return (*thread.submit(fill).result(), "nightly")
@@ -185,7 +186,7 @@ def test_a_person_with_a_browser(
     assert "worker" in other.text(".why")
 
     # a telephone, in the dark: no view is wider than it, and none keeps anybody out
-    task, flow, worker, schedule = filled(app)
+    task, needed, flow, worker, schedule = filled(app)
     more = (
         f"/tasks/{task}",
         f"/flows/{flow}",

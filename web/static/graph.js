@@ -3,8 +3,8 @@
 //   arrows move, + and - enlarge and shrink, 0 shows all; with the pointer: drag, Ctrl and wheel
 "use strict";
 (() => {
-  const BY = 1.25, STEP = 60, LARGEST = 6, SMALLEST = 0.1, STILL = 4;
-  let view = null;   // x, y, scale as a person has set them; null: all of it, no larger than it is
+  const BY = 1.25, STEP = 60, LARGEST = 6, SMALLEST = 0.1, STILL = 4, READABLE = 0.7, LOWEST = 120, HIGHEST = 0.6;
+  let view = null;   // x, y, scale as a person has set them; null: all of it, where that can be read
   let whole = null;  // width, height of the drawing
   let shown = "";    // the viewBox that stands there by us; another one is a new drawing of the server's
   const box = () => document.querySelector(".graph");
@@ -22,8 +22,10 @@
   }
   const set = (node, name, value) => { if (node.getAttribute(name) !== value) node.setAttribute(name, value); };
   function apply() {
+    const width = box().getBoundingClientRect().width;
+    if (!width || !whole) return;
+    box().style.height = `${Math.max(LOWEST, Math.min(HIGHEST * innerHeight, whole.height * Math.min(1, width / whole.width)))}px`;
     const frame = box().getBoundingClientRect();
-    if (!frame.width || !whole) return;
     const { x, y, scale } = current();
     shown = `${x} ${y} ${frame.width / scale} ${frame.height / scale}`;
     set(svg(), "viewBox", shown);
@@ -31,8 +33,11 @@
     set(svg(), "height", String(frame.height));
   }
   function current() {
+    return view || { x: 0, y: 0, scale: Math.max(READABLE, fitting()) };
+  }
+  function fitting() {
     const frame = box().getBoundingClientRect();
-    return view || { x: 0, y: 0, scale: Math.min(1, frame.width / whole.width, frame.height / whole.height) };
+    return Math.min(1, frame.width / whole.width, frame.height / whole.height);
   }
   function move(by_x, by_y) {
     const { x, y, scale } = current(), frame = box().getBoundingClientRect();
@@ -48,7 +53,7 @@
     view = { x: x + px / scale - px / next, y: y + py / scale - py / next, scale: next };
     apply();
   }
-  function all() { view = null; apply(); }
+  function all() { view = { x: 0, y: 0, scale: fitting() }; apply(); }
 
   const keys = {
     ArrowLeft: () => move(-STEP, 0), ArrowRight: () => move(STEP, 0), ArrowUp: () => move(0, -STEP), ArrowDown: () => move(0, STEP),

@@ -39,7 +39,7 @@ def submit(login: Login, asked: ViewRequest) -> ShownPage:
     return ShownPage(
         title="Edit and submit again" if id else "Submit a task",
         template="submit.html",
-        command=shlex.join(["tq", "submit", filled["name"] or "MODULE:FUNCTION", "…"]),
+        command=f"tq submit {shlex.quote(filled['name'] or 'MODULE:FUNCTION')} …",
         context={"like": id, "filled": filled, "names": names[:NAMES_MAX]},
     )
 
