@@ -19,15 +19,15 @@ KEPT: Final = "[as it was: "
 PLAIN: Final = (str, int, float, bool, type(None))
 
 
-class Call(NamedTuple):
+class EditedCall(NamedTuple):
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
 
 
-NOTHING: Final = Call((), {})
+NOTHING: Final = EditedCall((), {})
 
 
-def lines_of(call: Call) -> tuple[list[str], list[str]]:
+def lines_of(call: EditedCall) -> tuple[list[str], list[str]]:
     """Positional arguments, and keyword arguments with their names, a line each; secrets hidden."""
     named = redacted(dict(call.kwargs))
     return [_line(one) for one in redacted(list(call.args))], [
@@ -35,7 +35,7 @@ def lines_of(call: Call) -> tuple[list[str], list[str]]:
     ]
 
 
-def call_of(args: str, kwargs: str, like: Call = NOTHING) -> Call:
+def call_of(args: str, kwargs: str, like: EditedCall = NOTHING) -> EditedCall:
     """What a form's texts mean. ``like``: the call whose lines they were. Raises InvalidArgument."""
     shown, named = lines_of(like)
     known = dict(zip(shown, like.args, strict=True)) | dict(zip(named, like.kwargs.values(), strict=True))
@@ -53,10 +53,10 @@ def call_of(args: str, kwargs: str, like: Call = NOTHING) -> Call:
         given[name] = _value(
             line, text, known, [like.kwargs[one] for one in there], [seen_named[one] for one in there]
         )
-    return Call(placed, given)
+    return EditedCall(placed, given)
 
 
-def as_code(name: str, call: Call, options: Mapping[str, Any]) -> str:
+def as_code(name: str, call: EditedCall, options: Mapping[str, Any]) -> str:
     """Python that submits the same; what is hidden or cannot be written stands there as ``...``."""
     words = ", ".join([repr(name), *(f"{option}={value!r}" for option, value in options.items())])
     args = [*map(_python, redacted(list(call.args)))]

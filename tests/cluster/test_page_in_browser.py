@@ -189,6 +189,7 @@ def test_a_person_with_a_browser(
     task, needed, flow, worker, schedule = filled(app)
     more = (
         f"/tasks/{task}",
+        f"/tasks/{needed}",
         f"/flows/{flow}",
         f"/workers/{worker}",
         f"/schedule?name={schedule}",

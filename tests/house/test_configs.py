@@ -25,6 +25,7 @@ NO_SETTINGS |= {"new_store", "new_certificate"}  # said once, by hand, and never
 SETTING = re.compile(r"^#(?=\w+ = |\[)", re.MULTILINE)
 # Their default is of the machine, or is nothing: the file shows an example and says so in words.
 WITHOUT_A_FIXED_DEFAULT = {
+    "web",
     "data",
     "slots",
     "modules",

@@ -6,16 +6,16 @@ import datetime
 
 import pytest
 from tq.common.errors import InvalidArgument
-from tq.web.calls import Call, as_code, call_of, lines_of
+from tq.web.calls import EditedCall, as_code, call_of, lines_of
 
 DAY = datetime.date(2026, 11, 29)
-CALL = Call(
+CALL = EditedCall(
     [7, {"to": "a", "password": "secret"}, DAY],
     {"token": "secret", "url": "redis://me:secret@host/0", "size": 2},
 )
 
 
-def edited(args: list[str], kwargs: list[str]) -> Call:
+def edited(args: list[str], kwargs: list[str]) -> EditedCall:
     return call_of("\n".join(args), "\r\n".join(kwargs), CALL)
 
 
@@ -24,7 +24,7 @@ def test_no_secret_is_in_a_line_or_in_the_code() -> None:
     assert "secret" not in as_code("jobs:send", CALL, {})
 
 
-def test_lines_that_nobody_changed_mean_the_same_call() -> None:
+def test_lines_without_a_change_mean_the_same_call() -> None:
     assert edited(*lines_of(CALL)) == CALL
 
 
@@ -61,7 +61,7 @@ def test_a_keyword_that_is_none_is_refused_in_words(text: str) -> None:
 
 
 def test_the_code_submits_the_same() -> None:
-    text = as_code("jobs:send", Call(["a", None], {"n": 1}), {"queue": "mail", "retries": 3})
+    text = as_code("jobs:send", EditedCall(["a", None], {"n": 1}), {"queue": "mail", "retries": 3})
     assert text.splitlines()[-1] == (
         "handle = app.named('jobs:send', queue='mail', retries=3).submit('a', None, n=1)"
     )

@@ -72,7 +72,7 @@ def grouped(tasks: list[dict[str, Any]]) -> list[FailureGroup]:
 
 
 def frame_of(traceback: str) -> str:
-    """The innermost frame: ``charge, billing.py:11``."""
+    """The innermost frame: the function, the file's name, the line."""
     *_, last = [None, *FRAME.finditer(traceback)]
     return "" if last is None else f"{last['function']}, {PurePath(last['file']).name}:{last['line']}"
 

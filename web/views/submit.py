@@ -13,7 +13,7 @@ from ...common.domain.ids import show_id
 from ...common.domain.model import Role
 from ...common.errors import DecodeError, Forbidden, InvalidArgument
 from ...common.values.codec import decode_work
-from ..calls import NOTHING, Call, as_code, call_of, lines_of
+from ..calls import NOTHING, EditedCall, as_code, call_of, lines_of
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
 
@@ -98,14 +98,14 @@ def code_of(row: dict[str, Any]) -> str:
     return as_code(row["name"], call_of_row(row), options | ({"tags": row["tags"]} if row["tags"] else {}))
 
 
-def call_of_row(row: dict[str, Any] | None) -> Call:
+def call_of_row(row: dict[str, Any] | None) -> EditedCall:
     if row is None:
         return NOTHING
     try:
         args, kwargs, _ = decode_work(row["payload"], as_is=True)
     except DecodeError as error:
         raise InvalidArgument(f"its arguments cannot be read here: {error}") from None
-    return Call(args, kwargs)
+    return EditedCall(args, kwargs)
 
 
 def _row(login: Login, text: str) -> dict[str, Any] | None:

@@ -1,0 +1,48 @@
+"""What a form of a limit, a strike or a tenant may say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tq.common.errors import InvalidArgument
+from tq.web.page import Done, ViewRequest
+from tq.web.views.limits import set_limit, set_tenant, strike
+
+
+def done(action: Callable[[Any, ViewRequest], Done], **form: str) -> list[Any]:
+    """What the master is asked."""
+    asked: list[Any] = []
+    login: Any = SimpleNamespace(app=SimpleNamespace(call=lambda target, *words: asked.extend(words)))
+    action(login, ViewRequest(path={}, query=form))
+    return asked
+
+
+def test_an_empty_field_stays_as_it_is_and_none_is_any_number() -> None:
+    assert done(set_limit, limit="smtp", max_running="none", rate="", burst="5") == [
+        "set", "smtp", {"max_running": None, "burst": 5}
+    ]  # fmt: skip
+    assert done(set_tenant, tenant="acme", weight="3", max_running="") == ["set", "acme", {"weight": 3}]
+
+
+def test_a_strike_lasts_as_long_as_is_said_or_until_it_is_removed() -> None:
+    assert done(strike, condition="queue=a", reason="x") == ["add", "queue=a", "x", None]
+    assert done(strike, condition="queue=a", **{"for": "2h"}) == ["add", "queue=a", "", 7200.0]
+
+
+@pytest.mark.parametrize(
+    ("action", "form"),
+    [
+        (set_limit, {"limit": "smtp"}),
+        (set_limit, {"max_running": "3"}),
+        (set_limit, {"limit": "smtp", "max_running": "-3"}),
+        (set_tenant, {"tenant": "acme", "weight": "many"}),
+        (strike, {"condition": ""}),
+        (strike, {"condition": "queue=a", "for": "soon"}),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_master_is_asked(action: Any, form: dict[str, str]) -> None:
+    with pytest.raises(InvalidArgument):
+        done(action, **form)
