@@ -35,7 +35,6 @@ WITHOUT_A_FIXED_DEFAULT = {
     "client_ca_file",
     "expose",
     "http",
-    "web",
     "autoscale",
     "labels",
     "resources",
