@@ -146,11 +146,10 @@ class Submitter(Generic[P, R]):
         if self._choice.unique is not None:
             from .unique_submits import submit_unique
 
-            session, call = self._session, (args, kwargs)
-            sent = submit_unique(session, kind, self._definition, id, payload, blobs, needs, call)
+            call = args, kwargs
+            sent = submit_unique(self._session, kind, self._definition, id, payload, blobs, needs, call)
             return cast(Handle[R], sent.handle(await asyncio.wrap_future(sent.stored)))
-        received = self._definition.received
-        handle, stored = submit_one(self._session, kind, id, payload, blobs, needs, received)
+        handle, stored = submit_one(self._session, kind, id, payload, blobs, needs, self._definition.received)
         await asyncio.wrap_future(stored)
         return cast(Handle[R], handle)
 
@@ -425,8 +424,8 @@ class Task(Submitter[P, R], Generic[P, R, C]):
             return self.function(*args, **kwargs)
         from .calling_here import context_here
 
-        context = context_here(arguments.function_name, self._choice.queue)
-        return arguments.call_here(self.function, context, (args, kwargs))
+        here = context_here(arguments.function_name, self._choice.queue)
+        return arguments.call_here(self.function, here, (args, kwargs))
 
     @property
     def __tq_task__(self) -> NamedCallable:
