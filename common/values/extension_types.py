@@ -59,7 +59,7 @@ from .references import REVIVED_BY, WIRE_BYTES_MAX, Reference
 from .remedies import remedy
 from .unmade import Unmade, UnmadeEnum
 from .wants import NO_OPTIONS, met
-from .zones import key_of, zone_of
+from .zones import fixed_of, key_of, zone_of
 
 DECODE_ITEMS_MAX: Final = 16 * 1024 * 1024  # elements of one container; the frame limit binds earlier
 GLANCED_MAX: Final = 128  # keys of a map that msgpack may make; no chain of so few takes long
@@ -163,13 +163,10 @@ def _zone(zone: datetime.tzinfo | None, path: Place) -> Any:
     if zone is None:
         return None
     if type(zone) is datetime.timezone:
-        offset = zone.utcoffset(None)
-        name = zone.tzname(None)
-        # A name that only repeats the offset is made again by the reader.
-        fixed = None if name == datetime.timezone(offset).tzname(None) else name
-        if fixed is not None:
-            text_for(fixed, path, "the name of a time zone", "name it in plain text")
-        return [offset.days, offset.seconds, offset.microseconds, fixed]
+        offset, name = fixed_of(zone)
+        if name is not None:
+            text_for(name, path, "the name of a time zone", "name it in plain text")
+        return [offset.days, offset.seconds, offset.microseconds, name]
     key = key_of(zone)
     if key is not None:
         return key
@@ -210,18 +207,14 @@ def _rare(value: Any, path: Place) -> Any:
 
 
 def _numpy(value: Any, path: Place) -> Any:
-    dtype = getattr(value, "dtype", None)
+    what, dtype = f"a numpy {type(value).__name__}", getattr(value, "dtype", None)
     # Of objects the bytes would be addresses in this process.
     if dtype is None or not is_plain(dtype):
-        raise _refusal(
-            path,
-            f"a numpy {type(value).__name__} of dtype {dtype}",
-            "use a plain numeric dtype, or .tolist()",
-        )
+        raise _refusal(path, f"{what} of dtype {dtype}", "use a plain numeric dtype, or .tolist()")
     if type(value).__name__ == "ndarray":
         return _ext(ARRAY, pack_loosely([dtype.str, list(value.shape), value.tobytes()]))
     if not hasattr(value, "shape") or value.shape != ():
-        raise _refusal(path, f"a numpy {type(value).__name__}", "use numpy.asarray(value)")
+        raise _refusal(path, what, "use numpy.asarray(value)")
     return _ext(SCALAR, pack_loosely([dtype.str, value.tobytes()]))
 
 

@@ -20,6 +20,12 @@ def key_of(zone: Any) -> str | None:
     return key if is_zone and isinstance(key, str) and ZONE.fullmatch(key) else None
 
 
+def fixed_of(zone: datetime.timezone) -> tuple[datetime.timedelta, str | None]:
+    """The offset and the name of a zone that has no more. A name that only repeats the offset is None: the reader makes it again."""
+    offset, name = zone.utcoffset(None), zone.tzname(None)
+    return offset, None if name == datetime.timezone(offset).tzname(None) else name
+
+
 def zone_of(key: str) -> datetime.tzinfo:
     """Raises DecodeError."""
     if not ZONE.fullmatch(key):
