@@ -38,6 +38,7 @@ OTHERS = {
 }  # fmt: skip
 NOT_BY_ID = {
     *("get_lock.wait", "get_lock.notify"),  # held: a token
+    "get_audit.list",  # before: the number of an entry
 }
 BY_ID = sorted(called for called, arguments in GOOD.items() if {TASK, RUNNING} & set(bytes_within(arguments)))
 STATES = ["ready", "running", "succeeded", "cancelled"]
