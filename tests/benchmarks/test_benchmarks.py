@@ -74,7 +74,10 @@ def test_a_quick_reading_of_a_floor_gives_every_part_and_leaves_the_documentatio
     assert shown in done.stdout
     kept = json.loads(file.read_text("utf-8"))
     assert kept["notes"] == {}
-    assert all(number > 0 for numbers in kept["runs"].values() for number in numbers)
+    for what, numbers in kept["runs"].items():
+        # The kernel counts processor time in hundredths of a second: so little work may take none.
+        least = 0 if what.endswith("busy_seconds") else sys.float_info.min
+        assert min(numbers) >= least, what
     assert (ROOT / "docs/performance.md").read_bytes() == document
 
 

@@ -380,6 +380,7 @@ def test_a_queue_is_paused_listed_and_resumed(run: Run, queue: str, app: tq.App)
     assert parsed(run("pause", queue, "--json")) == {
         "queue": queue,
         "paused": True,
+        "until": None,
         "running": 0,
         "assigned": 0,
     }

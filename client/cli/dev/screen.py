@@ -51,11 +51,24 @@ class DevScreen:
             console if console.is_terminal else _SurvivingConsole(width=PIPE_COLUMNS, highlight=False)
         )
         self._folder, self._clock = folder, clock
+        self._has_banner = False
+        self._for_below: list[str] = []  # lines that wait for the banner
 
     def banner(self, title: str, facts: Sequence[tuple[str, str]]) -> None:
         self._print(Text(title, style="bold"))
         for name, text in facts:
             self._print(Text.assemble("  ", (f"{name:8}", "dim"), (text, "bold" if name == "next" else "")))
+        self._has_banner = True
+        for text in self._for_below:
+            self.say("dev", text)
+        self._for_below.clear()
+
+    def say_below(self, text: str) -> None:
+        """At once, or below the banner when that comes: what has a link in it is looked for there."""
+        if self._has_banner:
+            self.say("dev", text)
+        else:
+            self._for_below.append(text)
 
     def say(self, who: str, text: str, style: str = "") -> None:
         self._print(Text.assemble(*self._head(who), (text, style)))

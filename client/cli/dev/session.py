@@ -73,7 +73,8 @@ class DevSession:
         screen: DevScreen,
         modules: Sequence[str],
         slots: int | None,
-        page: DevPage | None,
+        *,
+        with_page: bool,
     ) -> None:
         self._home, self._screen, self._modules, self._slots = home, screen, modules, slots
         files = [Path(one) for one in modules if one.endswith(".py")]
@@ -83,7 +84,7 @@ class DevSession:
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._master: Process | None = None
         self._worker: Process | None = None
-        self._page = page
+        self._page = DevPage(home, screen.say_below) if with_page else None
         self._url = ""
         self._serving = False
         self._welcomed = False  # the banner was shown
@@ -363,8 +364,7 @@ def start(
             screen.say("dev", "the earlier state in ./.tq was deleted")
 
         async def main() -> int:
-            page = DevPage(home, lambda text: screen.say("dev", text)) if with_page else None
-            return await DevSession(home, screen, modules, slots, page).run(port)
+            return await DevSession(home, screen, modules, slots, with_page=with_page).run(port)
 
         with asyncio.Runner() as runner:
             return runner.run(main())

@@ -86,3 +86,14 @@ def test_markup_of_a_task_is_text_like_any_other(
     assert first.endswith("show('[red]x[/]') → '[/]'")
     assert second == "00:00:00 worker … 1,240 more in the last second, 3 of them failed"
     assert third == "         [bold]as it is"
+
+
+def test_what_stands_below_the_banner_waits_for_it(
+    screen: DevScreen, capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen.say_below("the page: http://…")
+    assert shown(capsys) == []
+    screen.banner("tq dev", [("stop", "Ctrl-C")])
+    assert [line.split()[-1] for line in shown(capsys)] == ["dev", "Ctrl-C", "http://…"]
+    screen.say_below("later")
+    assert len(shown(capsys)) == 1
