@@ -15,11 +15,11 @@ from ..app import App
 from .group import GuessingGroup
 from .options import connected
 from .output import ago, count, print_json, print_table
+from .portions import rows_by_name
 
 LIMITS: Final = ("get_limits",)
 COLUMNS: Final = ("limit", "#at once", "rate", "#burst", "#running", "#waiting", "#keys", "note")
 KEY_COLUMNS: Final = ("key", "#running", "#waiting", "#tokens")
-LISTED: Final = 500  # in one answer
 NONE: Final = "none"  # typed for: without a bound
 
 
@@ -36,12 +36,7 @@ def list_limits(app: App, as_json: bool) -> None:
     Running: units. Waiting: tasks that are ready and have not begun. Keys: that
     have tasks which run or wait, each with the limit for itself.
     """
-    rows: list[dict[str, Any]] = []
-    while portion := app.call(LIMITS, "list", rows[-1]["name"] if rows else "", LISTED):
-        rows += portion
-        # The last portion, without asking for an empty one.
-        if len(portion) < LISTED:
-            break
+    rows = rows_by_name(app, LIMITS, "")
     if as_json:
         print_json(rows)
         return

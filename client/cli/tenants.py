@@ -14,10 +14,10 @@ from ..app import App
 from .group import GuessingGroup
 from .options import connected
 from .output import ago, count, print_json, print_table
+from .portions import rows_by_name
 
 TENANTS: Final = ("get_tenants",)
 COLUMNS: Final = ("tenant", "#weight", "#at once", "#running", "#waiting", "#held", "note")
-LISTED: Final = 500  # in one answer
 NONE: Final = "none"  # typed for: any number
 UNNAMED: Final = "(none)"  # shown for: tasks without a tenant
 
@@ -35,11 +35,7 @@ def list_tenants(app: App, as_json: bool) -> None:
     Weight: tasks in a turn. At once: how many may run. Waiting: tasks that are
     ready; held: those of them that wait for tasks of their tenant to end.
     """
-    rows: list[dict[str, Any]] = []
-    while portion := app.call(TENANTS, "list", rows[-1]["name"] if rows else None, LISTED):
-        rows += portion
-        if len(portion) < LISTED:
-            break
+    rows = rows_by_name(app, TENANTS, None)
     if as_json:
         print_json(rows)
         return
