@@ -96,7 +96,7 @@ def mint_token(key_id: str, secret: bytes, pin: bytes) -> str:
 
 
 def key_id_of(token: str) -> str:
-    """Of a join token that was just minted: the id of its key, which is no secret."""
+    """Of a join token that was just minted: the id of its key, which is public."""
     return token.split(".")[1]
 
 

@@ -10,7 +10,7 @@ from ..values.brief import brief
 from .expressions import check_key
 
 WEIGHT_MAX: Final = 1_000  # tasks in one turn: those of the others wait so long
-MAX_RUNNING_MAX: Final = 1_000_000  # at once; more is no cap
+MAX_RUNNING_MAX: Final = 1_000_000  # at once; more would cap nothing
 
 
 class TenantTerms(NamedTuple):
