@@ -95,8 +95,10 @@ def find(ctx: tq.Context) -> dict[str, Any]:
 
 
 @app.task
-def loop_for_long() -> str:
+def loop_for_long(gate: str) -> str:
     try:
+        with open(gate, "wb"):  # who has passed it may raise the limit here
+            pass
         while True:
             math.sqrt(2)
     except tq.TimeLimit:

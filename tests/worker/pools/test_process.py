@@ -199,8 +199,19 @@ def gate(tmp_path: Path) -> Path:
 
 
 async def pass_gate(path: Path, flags: int) -> None:
-    """Open our end; returns once the other side has opened its own."""
-    os.close(await asyncio.wait_for(asyncio.to_thread(os.open, path, flags), SECONDS))
+    """Open our end; returns once the other side has opened its own, and closed it if it is the writer's."""
+    await asyncio.wait_for(asyncio.to_thread(_pass, path, flags), SECONDS)
+
+
+def _pass(path: Path, flags: int) -> None:
+    end = os.open(path, flags)
+    try:
+        if flags == os.O_RDONLY:
+            os.read(
+                end, 1
+            )  # until it is closed: who opens the gate again would meet the same writer, not the next
+    finally:
+        os.close(end)
 
 
 def failure(report: JobReport) -> Failure:
