@@ -63,7 +63,7 @@ lint: $(DEV)
 	$(BIN)/ruff format --check .
 
 types: $(DEV)
-	$(BIN)/mypy -p tq
+	$(BIN)/mypy -p tq -p benchmarks
 
 # The installed package is what is tested: `pytest`, unlike `python -m pytest`, leaves the tree off the path.
 # The suite waits more than it computes: its tests run side by side, but for those that measure or fill the machine.

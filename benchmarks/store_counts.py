@@ -36,8 +36,9 @@ def counts(every: int) -> Counts:
     try:
         store.begin()
         route = store.add_route("q", "m:f")
-        shared = {"route": route, "state": int(StateNumber.READY), "created": NOW}
-        store.insert([NewArray(seq=1, id=(1).to_bytes(16, "big"), payloads=[b"payload"] * TASKS, **shared)])
+        ready = int(StateNumber.READY)
+        id, payloads = (1).to_bytes(16, "big"), [b"payload"] * TASKS
+        store.insert([NewArray(seq=1, id=id, route=route, payloads=payloads, state=ready, created=NOW)])
         store.commit()
         said = list[str]()
         store._db.set_trace_callback(said.append)
@@ -67,12 +68,13 @@ def _run(store: SqliteStore, route: int, every: int) -> None:
 
 def _succeeded(seqs: range, failed: list[int]) -> list[SucceededSlice]:
     """All but those, as slices; each is leased in what the ones before have left."""
-    rows, start = [], seqs.start
+    rows: list[SucceededSlice] = []
+    start = seqs.start
     for stop in (*failed, seqs.stop):
         if start < stop:
-            nothing = [0.0] * (stop - start), [None] * (stop - start)
+            seconds, results = [0.0] * (stop - start), list[bytes | None]([None] * (stop - start))
             leased = start if rows else seqs.start, seqs.stop
-            rows.append(SucceededSlice(start, stop, 1, LEASE, NOW + 9, *nothing)._replace(leased=leased))
+            rows.append(SucceededSlice(start, stop, 1, LEASE, NOW + 9, seconds, results, leased))
         start = stop + 1
     return rows
 

@@ -13,13 +13,12 @@ from tq.common.auth.keys import Verifier
 from tq.common.domain.model import Role
 from tq.common.version import VERSION
 from tq.common.wire.protocol import Request
-from tq.master.api.registry import Registry
 from tq.master.engine.clock import Now
 from tq.master.engine.core import Core
 from tq.master.engine.engine import Engine
 from tq.master.engine.limits import EngineLimits
 from tq.master.engine.session import Call, Session
-from tq.master.parts import EXPOSED, make_engine
+from tq.master.parts import make_engine, make_registry
 from tq.master.store.sqlite.store import SqliteStore
 
 from .readings import Readings
@@ -79,7 +78,7 @@ def _empty(workers: int, count: int) -> float:
 
 
 def _connect(engine: Engine, workers: int) -> None:
-    registry = Registry(engine, EXPOSED, {})
+    registry = make_registry(engine)
     info: dict[str, Any] = {
         "host": "simulated",
         "pid": 1,

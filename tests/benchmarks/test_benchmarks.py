@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import itertools
 import json
@@ -15,6 +16,30 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+# By name: the suite is no part of what is installed, and is imported in a test.
+MEASUREMENTS = [
+    "floor",
+    "floor-arrays",
+    "noop",
+    "async",
+    "stdlib-peers",
+    "pools",
+    "enqueue",
+    "trips",
+    "short",
+    "values",
+    "idle",
+    "crowd",
+    "backlog",
+    "singles",
+    "ended",
+    "purge",
+    "transactions",
+    "graphs",
+    "crawl",
+    "controls",
+    "peers",
+]
 FLOOR_AND_FIGURES = {
     "noop.tasks": 45_000.0,
     "noop.busy_seconds": 30e-6,
@@ -79,6 +104,26 @@ def test_a_quick_reading_of_a_floor_gives_every_part_and_leaves_the_documentatio
         least = 0 if what.endswith("busy_seconds") else sys.float_info.min
         assert min(numbers) >= least, what
     assert (ROOT / "docs/performance.md").read_bytes() == document
+
+
+def test_a_transaction_is_measured_with_workers_that_are_connected(suite: Benchmarks) -> None:
+    few = dataclasses.replace(suite.scale.QUICK, transactions=40, transaction_workers=20)
+    gathered = suite.suite.run(["transactions"], few, 1)
+    assert gathered.notes == {}
+    assert gathered.medians["transaction.many_workers"] == 20
+
+
+@pytest.mark.thorough  # each starts a cluster of its own; that they are called rightly, mypy sees
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", MEASUREMENTS)
+def test_every_measurement_works_at_its_smallest(suite: Benchmarks, name: str) -> None:
+    gathered = suite.suite.run([name], suite.scale.QUICK, 1)
+    assert [note for name, note in gathered.notes.items() if name.startswith("failed.")] == []
+    assert gathered.runs or gathered.notes, "it has measured, or says what is not installed"
+
+
+def test_every_measurement_is_tried(suite: Benchmarks) -> None:
+    assert list(suite.suite.MEASUREMENTS) == MEASUREMENTS
 
 
 def test_every_figure_stands_beside_another_and_its_goal_is_judged(suite: Benchmarks) -> None:
