@@ -9,6 +9,7 @@ from ...common.errors import StoreError, TqError
 from ..store.interface.store import Store
 from .clock import Now
 from .inbox import Inbox
+from .refusals import voids
 from .session import LATER, Call, Session
 from .transaction import Transaction
 from .trouble import Trouble
@@ -80,7 +81,7 @@ class CallRunner:
         try:
             value = call.perform()
         except StoreError as error:
-            if not error.maybe_done:  # it was refused before the store was asked
+            if not voids(error):  # it was refused before the store was asked
                 call.refuse(error)
                 return
             if not (call.reads and self._store.in_transaction):

@@ -16,11 +16,12 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ...common.errors import StoreError, TqError
+from ...common.errors import TqError
 from .accounts import Account
 from .agenda import Agenda
 from .clock import Now
 from .part import Part
+from .refusals import voids
 from .session import LATER, Call, Session
 
 ITEM_BYTES: Final = 160  # of memory for one that waits
@@ -160,7 +161,7 @@ class LongCalls(Part):
         try:
             more = one.do(portion, now)
         except TqError as error:
-            if isinstance(error, StoreError) and error.maybe_done:
+            if voids(error):
                 raise
             self._answer(one, error)
             one.stop()

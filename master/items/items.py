@@ -22,12 +22,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
-from ...common.errors import InvalidArgument, StoreError, TqError
+from ...common.errors import InvalidArgument, TqError
 from ..engine.accounts import Account
 from ..engine.agenda import Agenda
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..engine.presence import Presence
+from ..engine.refusals import voids
 from ..engine.session import LATER, Call, Session
 from ..store.interface.store import Picture, Store
 from .deliveries import Deliveries
@@ -162,10 +163,10 @@ class Items(Part):
             putter.call.abandon = None
             try:
                 putter.call.answer(self._accept(queue, putter.put, putter.call.session.account))
-            except StoreError:
-                raise
-            except TqError as error:  # an error of that put, and not of the call that made room
-                putter.call.refuse(error)
+            except TqError as error:
+                if voids(error):
+                    raise
+                putter.call.refuse(error)  # an error of that put, and not of the call that made room
 
     # whole queues
 

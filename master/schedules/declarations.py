@@ -29,6 +29,7 @@ from ..engine.accounts import Account, Resource
 from ..engine.agenda import Agenda, Clock
 from ..engine.clock import Now
 from ..engine.part import Part
+from ..engine.refusals import voids
 from ..engine.session import Session
 from ..store.interface.schedules import ScheduleRow
 from ..store.interface.store import Picture, Store
@@ -140,8 +141,10 @@ class Declarations(Part):
             if not session.allows_queue(definition_of(row).queue):
                 return "a schedule of this name is in a queue that the worker's key does not cover; give it another name"
             return self._redeclared(session, row, definition, now)
-        except TqError as error:  # no room
-            return str(error)
+        except TqError as error:
+            if voids(error):
+                raise
+            return str(error)  # no room
 
     def _redeclared(
         self, session: Session, row: ScheduleRow, definition: ScheduleDefinition, now: Now
@@ -225,8 +228,10 @@ class Declarations(Part):
     def _take_over(self, row: ScheduleRow, declaring: Declaring, now: Now) -> None:
         try:
             self._change(row, declaring.definitions[row.name], declaring.account, now)
-        except TqError:  # no room: it is as if none declared it
-            self._orphan(row, now)
+        except TqError as error:
+            if voids(error):
+                raise
+            self._orphan(row, now)  # no room: it is as if none declared it
 
     def _orphan(self, row: ScheduleRow, now: Now) -> None:
         if row.orphaned is None:

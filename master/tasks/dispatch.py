@@ -29,6 +29,7 @@ from ...common.values.brief import brief
 from ...common.wire.frames import pack
 from ..engine.clock import Now
 from ..engine.part import Part
+from ..engine.refusals import voids
 from ..engine.session import LATER, Session
 from ..store.interface.store import Inconsistent, Picture, Store
 from .consulted import Consulted
@@ -249,6 +250,8 @@ class Dispatch(Part):
             try:
                 new = new_tasks(submission, known, self._store.payload)
             except TqError as error:
+                if voids(error):
+                    raise
                 if submission.call is not None:
                     submission.call.refuse(error)
                 continue

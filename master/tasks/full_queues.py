@@ -35,6 +35,7 @@ from ...common.domain.on_full import RAISE
 from ...common.errors import Full, InvalidArgument, TqError, WouldDeadlock
 from ..engine.clock import Now
 from ..engine.part import Part
+from ..engine.refusals import voids
 from ..engine.session import LATER, Session
 from ..store.interface.store import Picture, Store
 from .dispatch import SUBMIT_TASKS_MAX, Dispatch
@@ -269,6 +270,8 @@ class FullQueues(Part):
                 submission.call = None
             self._dispatch.accept(submission)
         except TqError as error:
+            if voids(error):
+                raise
             self._leave(waiting, bounds)
             call.refuse(error)
             self._subscriptions.never_come(call.session, list(runs_of(sorted(waiting.new))))

@@ -238,6 +238,33 @@ def test_a_failed_transaction_loses_and_doubles_nothing(bench: Bench, client: Pe
     assert (client.answer(call), sorted(seen)) == (6, ids)
 
 
+def test_a_disk_that_fails_while_what_waits_is_accepted_voids_the_transaction_and_refuses_no_submit(
+    bench: Bench, client: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounded(client, 2)
+    ids = consecutive_ids(IdSource().take(6), 6)
+    call = ask(client, rows(6, ids))
+    bench.step()
+
+    def fail(*_: Any) -> Any:
+        monkeypatch.undo()
+        raise StoreError("the disk does not answer")
+
+    worker = bench.worker("m:f")
+    monkeypatch.setattr(FullQueues, "_in_lanes", fail)
+    leasing = worker.ask("get_dispatcher", "lease", 1)
+    assert bench.step().failed
+    with pytest.raises(StoreError):
+        worker.answer(leasing)
+    assert call not in client.answers
+    bench.advance(1)
+    worker, seen = bench.worker("m:f"), list[bytes]()
+    while len(seen) < 6:
+        seen += [id for id, *_ in lease(worker, 1)]
+        assert waiting(bench) <= 2
+    assert (client.answer(call), sorted(seen)) == (6, ids)
+
+
 def test_waiting_workers_take_more_than_the_bound(bench: Bench, client: Peer) -> None:
     bounded(client, 2)
     worker = bench.worker("m:f", slots=10)
