@@ -57,7 +57,7 @@ def list_flows(app: App, as_json: bool, limit: int) -> None:
         if behind is None:
             break
     if as_json:
-        print_json([_for_programs(row) for row in rows])
+        print_json([for_programs(row) for row in rows])
         return
     print_table(
         COLUMNS,
@@ -75,7 +75,7 @@ def show(app: App, as_json: bool, flow_id: str) -> None:
     found = app.get_flow(flow_id)
     shown = app.call(FLOWS, "show", found.flow_id)
     if as_json:
-        print_json({**_for_programs(shown), "tasks": found.handles.ids})
+        print_json({**for_programs(shown), "tasks": found.handles.ids})
         return
     for title, text in _facts(shown):
         write(f"{title:<10} {text}\n")
@@ -184,7 +184,7 @@ def _in_words(progress: FlowProgress) -> str:
 
 def _print(shown: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(_for_programs(shown))
+        print_json(for_programs(shown))
         return
     done = shown["succeeded"] + shown["failed"] + shown["cancelled"]
     state = "is being ended" if shown["is_ending"] and shown["finished"] is None else VERBS[shown["state"]]
@@ -233,5 +233,5 @@ def _facts(row: dict[str, Any]) -> list[tuple[str, str]]:
     return [(title, text) for title, text in facts if text]
 
 
-def _for_programs(row: dict[str, Any]) -> dict[str, Any]:
+def for_programs(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "created": iso(row["created"]), "finished": iso(row["finished"])}

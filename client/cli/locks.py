@@ -35,7 +35,7 @@ def list_locks(app: App, as_json: bool) -> None:
     """
     answer = app.call(("get_locks",), "list")
     if as_json:
-        print_json([_json_row(row) for row in answer["rows"]])
+        print_json([for_programs(row) for row in answer["rows"]])
         return
     cells = [line for row in answer["rows"] for line in _cells(row)]
     print_table(COLUMNS, cells, empty="no named locks, events or barriers")
@@ -80,7 +80,7 @@ def delete(app: App, as_json: bool, name: str, kind: str | None) -> None:
         write(f"{deleted} {name} is deleted\n")
 
 
-def _json_row(row: dict[str, Any]) -> dict[str, Any]:
+def for_programs(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "holders": [{**holder, "since": iso(holder["since"])} for holder in row["holders"]]}
 
 

@@ -42,7 +42,7 @@ def add(app: App, as_json: bool, condition: str, reason: str, seconds: float | N
     app.call(STRIKES, "add", condition, reason, seconds)
     row = next(row for row in app.call(STRIKES, "list") if row["condition"] == written)
     if as_json:
-        print_json(_for_programs(row))
+        print_json(for_programs(row))
         return
     lasts = "" if seconds is None else f" for {span(seconds)}"
     waiting = "1 task waits" if row["waiting"] == 1 else f"{count(row['waiting'])} tasks wait"
@@ -57,7 +57,7 @@ def list_strikes(app: App, as_json: bool) -> None:
     """List strikes, with the tasks that are ready but for them."""
     rows = app.call(STRIKES, "list")
     if as_json:
-        print_json([_for_programs(row) for row in rows])
+        print_json([for_programs(row) for row in rows])
         return
     print_table(COLUMNS, map(_cells, rows), empty="no strikes: nothing is held back")
 
@@ -92,5 +92,5 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _for_programs(row: dict[str, Any]) -> dict[str, Any]:
+def for_programs(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "since": iso(row["since"]), "until": iso(row["until"])}

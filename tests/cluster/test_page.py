@@ -195,21 +195,6 @@ def test_hostile_text_is_text_in_every_view_and_file(admin: Browser, hostile: li
     assert "more characters are not shown" in admin.get(f"/tasks/{hostile[1]}").text
 
 
-def test_the_page_the_command_and_the_metrics_say_the_same_numbers(
-    admin: Browser, cluster: Cluster, home: Path
-) -> None:
-    cluster.app.named("no:such", queue="counted").map([1] * 1234)
-    environment = {"TQ_URL": cluster.master.url, "TQ_AUTHKEY": cluster.master.authkey}
-    said = json.loads(run_program("tq", "queues", "--json", home=home, environment=environment).stdout)
-
-    def shown() -> int:
-        rows = json.loads(admin.get("/queues?format=json").text)
-        return next((row["ready"] for row in rows if row["name"] == "counted"), 0)
-
-    assert eventually(lambda: shown() == 1234)
-    assert next(row["ready"] for row in said if row["name"] == "counted") == 1234
-
-
 def test_a_viewer_sees_and_changes_nothing(viewer: Browser, cluster: Cluster) -> None:
     answer = viewer.get("/queues")
     assert "/queues/pause" not in answer.text

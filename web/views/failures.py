@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ...client.cli.bulk import TASKS, matching_tasks
 from ...client.cli.grouping import FAILED
+from ...client.cli.output import iso
 from ...client.cli.show import last_failure
 from ...common.domain.ids import parse_id, show_id
 from ...common.errors import UnknownTask
@@ -100,8 +101,8 @@ def failures(login: Login, asked: ViewRequest) -> ShownPage:
                 "name": one.name,
                 "error": one.kind,
                 "tasks": one.tasks,
-                "first": one.first,
-                "last": one.last,
+                "first": iso(one.first),
+                "last": iso(one.last),
                 "newest": one.newest,
                 "frame": one.frame,
                 "queues": list(one.queues),

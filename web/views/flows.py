@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from ...client.cli.flows import for_programs as row_for_programs
 from ...client.cli.graph.command import critical_path, for_programs, graph_rows
 from ...client.cli.graph.svg import drawing
 from ...client.flows.block import FLOWS
@@ -31,7 +32,7 @@ def flows(login: Login, asked: ViewRequest) -> ShownPage:
         title="Flows",
         template="flows.html",
         command="tq flow ls",
-        rows=lambda: answer["rows"],
+        rows=lambda: [_row_for_file(row) for row in answer["rows"]],
         every=LIVE_SECONDS if any(row["finished"] is None for row in answer["rows"]) else None,
         context={
             "rows": [_shown(row) for row in answer["rows"]],
@@ -90,6 +91,10 @@ def _address(node: GraphNode) -> str | None:
     if node.tasks == 1:
         return f"/tasks/{node.id}"
     return link("/tasks", array=f"{node.id}+0..{node.tasks - 1}")
+
+
+def _row_for_file(row: dict[str, Any]) -> dict[str, Any]:
+    return row_for_programs({name: value for name, value in row.items() if name != "short"})
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

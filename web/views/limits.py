@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ...client.cli.strikes import for_programs
 from ...client.cli.where import age
 from ...common.contract.limits import LIMITS
 from ...common.contract.strikes import STRIKES
@@ -28,7 +29,7 @@ def limits(login: Login, asked: ViewRequest) -> ShownPage:
         every=LIVE_SECONDS,
         rows=lambda: [
             *({"kind": "limit", **row} for row in of_tasks),
-            *({"kind": "strike", **row} for row in strikes),
+            *({"kind": "strike", **for_programs(row)} for row in strikes),
             *({"kind": "tenant", **row} for row in tenants),
         ],
         context={

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ...client.cli.locks import for_programs
 from ...common.contract.locks import LOCKS
 from ...common.errors import InvalidArgument
 from ..logins import Login
@@ -19,7 +20,7 @@ def locks(login: Login, asked: ViewRequest) -> ShownPage:
         template="locks.html",
         command="tq locks",
         every=LIVE_SECONDS,
-        rows=lambda: answer["rows"],
+        rows=lambda: [for_programs(row) for row in answer["rows"]],
         context={"rows": answer["rows"], "left_out": answer["left_out"]},
     )
 

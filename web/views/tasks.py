@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from ...client.cli.bulk import TASKS
 from ...client.cli.lines import LineReader, is_array, line_in_words, line_row, short_id, tasks_of
-from ...client.cli.output import task_row
 from ...client.cli.where import WORDS, Filter, split, to_filter, with_flow
 from ...client.tasks.named import Named, named
 from ...common.domain.id_text import IdRange
@@ -51,7 +50,7 @@ def tasks(login: Login, asked: ViewRequest) -> ShownPage:
 
     def exported() -> list[dict[str, Any]]:
         found = _read(login, wanted_of(login, where), of, None, EXPORTED_MAX)[0]
-        return [line_row(row) if is_array(row) else _task_for_file(row) for row in found]
+        return [line_row(row) for row in found]
 
     return ShownPage(
         title=f"Array {array}" if array else "Tasks",
@@ -130,10 +129,6 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "key": id,
         "word": str(State.from_number(row["state"])),
     }
-
-
-def _task_for_file(row: dict[str, Any]) -> dict[str, Any]:
-    return task_row({name: value for name, value in row.items() if name not in ("short", "progress")})
 
 
 def _suggested(login: Login) -> list[str]:

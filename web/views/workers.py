@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from ...client.cli.fleet import fleet
+from ...client.cli.output import iso
 from ...client.cli.workers import with_units
 from ...common.contract.rows import all_from_wire
 from ...common.contract.workers import WORKERS, HeldTask
@@ -46,7 +47,7 @@ def worker(login: Login, asked: ViewRequest) -> ShownPage:
         template="worker.html",
         command="tq workers --tasks",
         every=LIVE_SECONDS,
-        rows=lambda: [{**one._asdict(), "id": show_id(one.id)} for one in held],
+        rows=lambda: [{**one._asdict(), "id": show_id(one.id), "since": iso(one.since)} for one in held],
         context={"row": row, "held": held},
     )
 
