@@ -24,8 +24,8 @@ FAILED = ("failed", "dead", "lost")
 OF_THE_MOMENT = ("rate", "oldest_ready_seconds", "why")  # they change when nothing happens
 
 
-class Told(NamedTuple):
-    """What asks each of the three."""
+class Sources(NamedTuple):
+    """The three, as one asks them."""
 
     master: Master
     browser: Browser
@@ -46,7 +46,7 @@ class Told(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def told(xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def sources(xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sources]:
     home = tmp_path_factory.mktemp("numbers")
     programs: list[Any] = [Master(xprocess, home, "--http", "127.0.0.1:0")]
     (master,) = programs
@@ -60,7 +60,7 @@ def told(xprocess: XProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             programs[-1].start()
             browser = Browser(programs[-1].url)
             assert browser.log_in(master.key("admin")).status == 303
-            yield Told(master, browser, home)
+            yield Sources(master, browser, home)
     finally:
         for program in reversed(programs):
             program.end()
@@ -123,12 +123,12 @@ def of_metrics(given: Families) -> dict[str, dict[str, int]]:
     return {queue: {state: of[state] for state in STATES if of.get(state)} for queue, of in found.items()}
 
 
-def settled(told: Told) -> dict[str, dict[str, int]]:
+def settled(sources: Sources) -> dict[str, dict[str, int]]:
     """By queue and state, as soon as nothing changes any more."""
     seen: list[Any] = []
 
     def same() -> bool:
-        seen.append(by_queue(told.command("queues")))
+        seen.append(by_queue(sources.command("queues")))
         return len(seen) > 1 and seen[-1] == seen[-2] and seen[-1]["held"].get("running") == 2
 
     assert eventually(same)
@@ -136,59 +136,61 @@ def settled(told: Told) -> dict[str, dict[str, int]]:
     return found
 
 
-def test_tasks_by_queue_and_state_are_the_same_in_all_three(told: Told) -> None:
-    said = settled(told)
+def test_tasks_by_queue_and_state_are_the_same_in_all_three(sources: Sources) -> None:
+    said = settled(sources)
     assert set().union(*said.values()) == set(STATES) - {"lost"}, "there is one of each"
-    assert eventually(lambda: by_queue(told.page("/queues")) == said)
-    assert by_queue(told.page("/queues")) == said
-    assert by_queue(told.page("/")) == said
-    assert eventually(lambda: of_metrics(told.metrics()) == {queue: of for queue, of in said.items() if of})
+    assert eventually(lambda: by_queue(sources.page("/queues")) == said)
+    assert by_queue(sources.page("/queues")) == said
+    assert by_queue(sources.page("/")) == said
+    assert eventually(
+        lambda: of_metrics(sources.metrics()) == {queue: of for queue, of in said.items() if of}
+    )
 
 
-def test_totals_by_state_are_the_same_in_every_view_and_command(told: Told) -> None:
+def test_totals_by_state_are_the_same_in_every_view_and_command(sources: Sources) -> None:
     totals = Counter[str]()
-    for of in settled(told).values():
+    for of in settled(sources).values():
         totals.update(of)
-    counted = told.command("ls", "--count")
+    counted = sources.command("ls", "--count")
     assert counted["states"] == totals
     assert counted["tasks"] == totals.total()
-    assert {row["state"]: row["tasks"] for row in told.command("ls", "--group", "state")} == totals
-    chips = re.findall(r'class="chip s-(\w+)[^>]*>\w+ <b>([\d,]+)</b>', told.browser.get("/tasks").text)
+    assert {row["state"]: row["tasks"] for row in sources.command("ls", "--group", "state")} == totals
+    chips = re.findall(r'class="chip s-(\w+)[^>]*>\w+ <b>([\d,]+)</b>', sources.browser.get("/tasks").text)
     assert {state: int(tasks.replace(",", "")) for state, tasks in chips} == totals
-    top = told.command("top")
+    top = sources.command("top")
     assert {one: sum(row[one] for row in top["queues"]) for one in totals} == totals
     facts = dict(
         re.findall(r"<b>([\d,]+)</b><span>(ready|running|failed, dead, lost|scheduled, blocked)</span>",
-                   told.browser.get("/").text)
+                   sources.browser.get("/").text)
     )  # fmt: skip
     shown = {words: int(tasks.replace(",", "")) for tasks, words in facts.items()}
     assert shown["ready"] == totals["ready"]
 
 
-def test_each_filter_finds_as_many_as_its_queue_and_state_count(told: Told) -> None:
-    for queue, of in settled(told).items():
+def test_each_filter_finds_as_many_as_its_queue_and_state_count(sources: Sources) -> None:
+    for queue, of in settled(sources).items():
         where = f"queue={queue!r}"
-        assert told.command("ls", "--where", where, "--count")["states"] == of, queue
-        rows = told.page(f"/tasks?where=queue%3D'{queue.replace(' ', '%20')}'")
+        assert sources.command("ls", "--where", where, "--count")["states"] == of, queue
+        rows = sources.page(f"/tasks?where=queue%3D'{queue.replace(' ', '%20')}'")
         shown = Counter[str]()
         for row in rows:
             shown.update(row["states"] if "states" in row else {row["state"]: 1})
         assert shown == of, queue
 
 
-def test_failures_are_as_many_as_the_states_say(told: Told) -> None:
+def test_failures_are_as_many_as_the_states_say(sources: Sources) -> None:
     totals = Counter[str]()
-    for of in settled(told).values():
+    for of in settled(sources).values():
         totals.update(of)
-    groups = told.page("/failures")
+    groups = sources.page("/failures")
     assert sum(one["tasks"] for one in groups) == sum(totals[state] for state in FAILED)
-    said = told.command("ls", "--group", "error", "--limit", 100)
+    said = sources.command("ls", "--group", "error", "--limit", 100)
     assert sum(row["tasks"] for row in said) == sum(totals[state] for state in FAILED)
 
 
-def test_limits_strikes_and_tenants_are_the_same(told: Told) -> None:
-    settled(told)
-    rows = told.page("/limits")
+def test_limits_strikes_and_tenants_are_the_same(sources: Sources) -> None:
+    settled(sources)
+    rows = sources.page("/limits")
 
     def of_kind(kind: str) -> list[Mapping[str, Any]]:
         return [
@@ -197,18 +199,18 @@ def test_limits_strikes_and_tenants_are_the_same(told: Told) -> None:
             if row["kind"] == kind
         ]
 
-    assert of_kind("limit") == told.command("limits", "ls")
-    assert of_kind("strike") == told.command("strike", "ls")
-    assert of_kind("tenant") == told.command("tenants", "ls")
+    assert of_kind("limit") == sources.command("limits", "ls")
+    assert of_kind("strike") == sources.command("strike", "ls")
+    assert of_kind("tenant") == sources.command("tenants", "ls")
     assert {row["name"]: row["waiting"] for row in of_kind("limit")} == {"smtp": 9}
     assert {row["name"]: row["waiting"] for row in of_kind("tenant") if row["name"]} == {"acme": 7}
-    (strikes,) = told.metrics()["tq_strikes"].samples
+    (strikes,) = sources.metrics()["tq_strikes"].samples
     assert strikes.value == len(of_kind("strike")) == 1
 
 
-def test_slots_and_workers_are_the_same(told: Told) -> None:
-    settled(told)
-    (shown,), (said,), metrics = told.page("/workers"), told.command("workers"), told.metrics()
+def test_slots_and_workers_are_the_same(sources: Sources) -> None:
+    settled(sources)
+    (shown,), (said,), metrics = sources.page("/workers"), sources.command("workers"), sources.metrics()
     for name in ("node", "slots", "running", "leased", "state"):
         assert shown[name] == said[name], name
     assert said["running"] == 2
@@ -218,7 +220,7 @@ def test_slots_and_workers_are_the_same(told: Told) -> None:
         "absent": 0,
     }
     paused = {one.labels["queue"] for one in metrics["tq_queue_paused"].samples if one.value}
-    assert paused == {row["name"] for row in told.page("/queues") if row["paused"]} == {"paused"}
+    assert paused == {row["name"] for row in sources.page("/queues") if row["paused"]} == {"paused"}
 
 
 @pytest.mark.parametrize(
@@ -233,10 +235,10 @@ def test_slots_and_workers_are_the_same(told: Told) -> None:
         ("/keys", ["keys", "list"]),
     ],
 )
-def test_what_else_is_listed_has_the_same_rows(told: Told, path: str, words: list[str]) -> None:
-    settled(told)
+def test_what_else_is_listed_has_the_same_rows(sources: Sources, path: str, words: list[str]) -> None:
+    settled(sources)
 
     def steady(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{name: value for name, value in row.items() if name not in OF_THE_MOMENT} for row in rows]
 
-    assert steady(told.page(path)) == steady(told.command(*words))
+    assert steady(sources.page(path)) == steady(sources.command(*words))
