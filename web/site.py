@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -47,14 +47,14 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Site:
-    """``app`` is what a server runs."""
+    """``app`` is what a server runs, ``routes`` all that it answers."""
 
     def __init__(self, settings: PageSettings, now: Callable[[], float] = time.monotonic) -> None:
         self.settings, self.logins = settings, Logins(now)
         self.closing = asyncio.Event()  # open streams end
         self._entry = LoginRoutes(settings, self.logins, now, self._layout)
         self._streams = EventStreams(self.logins, self.closing)
-        routes = [
+        self.routes: Sequence[Route] = [
             *self._entry.routes(),
             Route("/events", self._logged_in(self._streams.events), methods=["GET"]),
             Route("/series", self._logged_in(self._streams.series), methods=["GET"]),
@@ -62,7 +62,7 @@ class Site:
             *(Route(path, self._view(view), methods=["GET"]) for path, view in VIEWS.items()),
             *(Route(path, self._action(action), methods=["POST"]) for path, action in ACTIONS.items()),
         ]
-        self.app: ASGIApp = Guard(Starlette(routes=routes, lifespan=self._lifespan), settings)
+        self.app: ASGIApp = Guard(Starlette(routes=self.routes, lifespan=self._lifespan), settings)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
