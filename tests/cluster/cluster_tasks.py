@@ -95,6 +95,16 @@ def fail(message: str) -> None:
 
 
 @app.task
+def shout(ctx: tq.Context, words: str, wide: str) -> None:
+    """Says the words wherever a task can say something, and fails with an error of that name."""
+    print(words)
+    print(wide)
+    print(words, file=sys.stderr)
+    ctx.progress(1, 2, words)
+    raise type(words, (Exception,), {})(words)
+
+
+@app.task
 def fail_seldom(number: int) -> int:
     if number % 1_000 == 1:
         raise ValueError(number)
