@@ -6,8 +6,10 @@ What they name is judged when a task is defined or varied, so that a mistyped pa
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...common.domain.columns import NO_KEY, LaneColumns, TextColumn
 from ...common.domain.expressions import expression
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from ...common.domain.lane_terms import LaneTerms
     from .definition import Definition
     from .options import Choice
+
+KNOWN_MAX: Final = 1_000  # calls whose keys are kept
+NOWHERE: Final = sys.maxsize - 1  # the place of what no call gives by position
+PLAIN: Final = frozenset({str, int})
 
 
 class _Keyed(NamedTuple):
@@ -42,6 +48,13 @@ class LaneKeys:
         if terms.tenant is not None:
             self._keyed.append(_Keyed("tenant", terms.tenant))
         self._arguments = _arguments(definition)
+        self._known: dict[
+            Any, tuple[str, ...]
+        ] = {}  # by the arguments that are named: of a map they are mostly few
+        names = () if self._arguments is None else self._arguments.names
+        named = sorted({names.index(name) if name in names else NOWHERE for name in self.parameters})
+        self._least = named[-1] + 1 if named else 0  # so many arguments have all that is named
+        self._picked: Callable[[Sequence[Any]], Any] = itemgetter(*named) if named else _nothing
         self._defaults: dict[str, Any] = {}
         if self._arguments is not None:
             known = self._arguments.names_and_defaults()
@@ -97,10 +110,29 @@ class LaneKeys:
 
     def keys(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
         """Of one call: the key in each limit, then the tenant."""
+        if kwargs or len(args) < self._least:
+            return self._made(args, kwargs)
+        picked = self._picked(args)
+        # True is 1 to a dict, and another key: what is neither text nor an int is not looked up.
+        if type(picked) not in PLAIN and not (type(picked) is tuple and PLAIN.issuperset(map(type, picked))):
+            return self._made(args, kwargs)
+        keys = self._known.get(picked)
+        if keys is None:
+            keys = self._made(args, kwargs)
+            if len(self._known) < KNOWN_MAX:
+                self._known[picked] = keys
+        return keys
+
+    def _made(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
         names = () if self._arguments is None else self._arguments.names
         # Not strict: a wrong number of arguments is refused where they are encoded, in better words.
         values = {**self._defaults, **dict(zip(names, args, strict=False)), **kwargs}
         return tuple(one.key(values) for one in self._keyed)
+
+
+def _nothing(args: Sequence[Any]) -> str:
+    """For tasks that have one key, whatever their arguments are."""
+    return NO_KEY
 
 
 def check_unique(choice: Choice, definition: Definition) -> None:

@@ -8,8 +8,8 @@ call, or the different texts once and a number for each task, which costs a byte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
@@ -18,6 +18,7 @@ from .expressions import check_key
 from .limits import LIMITS_OF_TASK_MAX, Limit, limit_from_wire
 from .model import TaskOptions, check_name
 
+Said = TypeVar("Said", bound=Hashable)
 NO_KEY: Final = ""  # of a limit that all tasks have together
 
 
@@ -30,10 +31,9 @@ class TextColumn(NamedTuple):
     @classmethod
     def of(cls, texts: Sequence[str]) -> TextColumn:
         """Of one text for each task."""
-        numbers: dict[str, int] = {}
-        codes = tuple(numbers.setdefault(text, len(numbers)) for text in texts)
+        numbers = _numbered(texts)
         # One text for all is the usual case, and costs nothing for each task.
-        return cls(tuple(numbers), codes if len(numbers) > 1 else None)
+        return cls(tuple(numbers), tuple(map(numbers.__getitem__, texts)) if len(numbers) > 1 else None)
 
     def at(self, task: int) -> str:
         return self.texts[0 if self.codes is None else self.codes[task]]
@@ -161,13 +161,12 @@ class LaneColumns(NamedTuple):
         coded = [column.codes for column in columns if column.codes is not None]
         if not coded:
             return [self.at(0)], None
-        numbers: dict[tuple[int, ...], int] = {}
-        codes = tuple(numbers.setdefault(one, len(numbers)) for one in zip(*coded, strict=True))
+        # A task's codes are what it says: those that say the same stand in one lane.
+        said = list(zip(*coded, strict=True))
+        numbers = _numbered(said)
         if len(numbers) == 1:
             return [self.at(0)], None
-        # Reversed, so that of each lane the first task stays: all of a lane say the same.
-        first = {code: task for task, code in reversed(list(enumerate(codes)))}
-        return [self.at(first[number]) for number in range(len(numbers))], codes
+        return [self._of_codes(iter(one)) for one in numbers], tuple(map(numbers.__getitem__, said))
 
     def at(self, task: int) -> LaneTexts:
         """Of one task."""
@@ -175,6 +174,20 @@ class LaneColumns(NamedTuple):
             None if self.tenant is None else self.tenant.at(task),
             tuple((limit.name, column.at(task), limit.units) for limit, column in self.limits),
         )
+
+    def _of_codes(self, codes: Iterator[int]) -> LaneTexts:
+        """Of tasks with these codes in those columns that have some, in their order."""
+        limits = tuple(
+            (limit.name, column.texts[0 if column.codes is None else next(codes)], limit.units)
+            for limit, column in self.limits
+        )
+        of = self.tenant
+        return LaneTexts(None if of is None else of.texts[0 if of.codes is None else next(codes)], limits)
+
+
+def _numbered(values: Iterable[Said]) -> dict[Said, int]:
+    """The different ones, with their numbers in the order in which they come."""
+    return {value: number for number, value in enumerate(dict.fromkeys(values))}
 
 
 NO_COLUMNS: Final = LaneColumns()

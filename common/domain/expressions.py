@@ -25,6 +25,7 @@ KEY_BYTES_MAX: Final = (
     256  # of what an expression gives, in UTF-8: the master keeps one for each group of tasks
 )
 SHOWN_CHARS: Final = 40  # of a key that is too long, in its error
+AS_TEXT: Final = bool, UUID, Decimal, date  # what says itself
 _DIGIT_BITS: Final = 3  # a decimal digit has more: what cannot fit is not written out
 _PIECES: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
 
@@ -114,7 +115,7 @@ def _text_of(what: str, text: str, name: str, value: object) -> str:
     """Numbers and text are written as themselves, whatever class of their own they have."""
     if isinstance(value, str):
         return str.__str__(value)
-    if value is None or isinstance(value, bool | UUID | Decimal | date):
+    if value is None or isinstance(value, AS_TEXT):
         return str(value)
     if isinstance(value, int):
         if value.bit_length() > KEY_BYTES_MAX * (_DIGIT_BITS + 1):

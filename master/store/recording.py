@@ -23,7 +23,7 @@ from .interface.tasks import (
     Expired,
     LaneOrder,
     Leased,
-    NamedTask,
+    NamedTasks,
     NewArray,
     NewTasks,
     Returned,
@@ -86,7 +86,7 @@ class RecordingStore:
         now: int,
         rooms: Mapping[int, int] = {},
         least: int | None = None,
-        named: Sequence[NamedTask] = (),
+        named: Sequence[NamedTasks] = (),
         orders: Mapping[int, LaneOrder] = {},
     ) -> list[Leased | LeasedSlice]:
         rows = self._store.lease(routes, limit, bytes_max, lease, worker, now, rooms, least, named, orders)

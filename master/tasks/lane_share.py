@@ -6,10 +6,12 @@ A number takes eight bytes, whatever else there is: with two million tasks that 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
+NONE: Final[array[int]] = array("q")
 SPARE: Final = 64  # numbers at the start that were taken out, before the others move up
 
 
@@ -73,8 +75,8 @@ class _Numbers:
             del numbers[: self._start]
             self._start = 0
 
-    def first(self, most: int) -> Iterator[int]:
-        return iter(self._numbers[self._start : self._start + most])
+    def first(self, most: int) -> array[int]:
+        return self._numbers[self._start : self._start + most]
 
 
 class LaneShare:
@@ -100,6 +102,15 @@ class LaneShare:
         if not numbers:
             del self._of_rank[rank]
 
+    @property
+    def ranks(self) -> Collection[int]:
+        return self._of_rank.keys()
+
+    def first_of(self, rank: int, most: int) -> array[int]:
+        """The first ones of this rank, in order."""
+        numbers = self._of_rank.get(rank)
+        return NONE if numbers is None else numbers.first(most)
+
     def first(self, most: int = 1) -> Iterator[ReadyPlace]:
         """The first ones, in order."""
         for rank in sorted(self._of_rank):
@@ -108,3 +119,48 @@ class LaneShare:
                 most -= 1
             if not most:
                 return
+
+
+class OfLane(NamedTuple):
+    """Ready tasks of one priority. ``lane``: its place among those that were asked for."""
+
+    lane: int
+    rank: int
+    seqs: array[int]
+
+
+def first_tasks(lanes: Sequence[tuple[LaneShare, int]], want: int, last_rank: int | None) -> Iterator[OfLane]:
+    """The first so many tasks of all these lanes together, of each at most as many as stands beside it. ``last_rank``: none of a higher
+    one."""
+    rooms = [room for _, room in lanes]
+    for rank in sorted({rank for share, _ in lanes for rank in share.ranks}):
+        if not want or (last_rank is not None and rank > last_rank):
+            return
+        having = [place for place, (share, _) in enumerate(lanes) if rooms[place] and rank in share.ranks]
+        for place, seqs in _first_of_rank({place: lanes[place][0] for place in having}, rank, rooms, want):
+            rooms[place] -= len(seqs)
+            want -= len(seqs)
+            yield OfLane(place, rank, seqs)
+
+
+def _first_of_rank(
+    shares: Mapping[int, LaneShare], rank: int, rooms: Sequence[int], want: int
+) -> Iterator[tuple[int, array[int]]]:
+    """Without a look at every task: some of each lane are merged, and of a lane all of which go first there are looked at more."""
+    if not shares:
+        return
+    some = -(-2 * want // len(shares))
+    taken = {place: share.first_of(rank, min(some, rooms[place])) for place, share in shares.items()}
+    while True:
+        merged = sorted(chain.from_iterable(taken.values()))
+        last = merged[min(want, len(merged)) - 1]
+        more = False
+        for place, seqs in taken.items():
+            if seqs[-1] <= last and len(seqs) < min(want, rooms[place]):
+                taken[place] = shares[place].first_of(rank, min(2 * len(seqs), rooms[place]))
+                more |= len(taken[place]) > len(seqs)
+        if not more:
+            break
+    for place, seqs in taken.items():
+        if upto := bisect_right(seqs, last):
+            yield place, seqs[:upto]

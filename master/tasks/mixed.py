@@ -20,16 +20,15 @@ from array import array
 from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from heapq import merge
-from itertools import groupby, islice
+from itertools import groupby
 from typing import NamedTuple
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.wire.frames import pack, unpack
 from ..store.interface.store import Inconsistent, Picture, Store
-from ..store.interface.tasks import NamedTask
-from .lane_share import LaneShare
+from ..store.interface.tasks import NamedTasks
+from .lane_share import LaneShare, first_tasks
 from .lanes import Chosen, Lanes
 from .route import READY, RUNNING, LaneKey, Route
 
@@ -50,9 +49,9 @@ class Mixture(NamedTuple):
 
     def own(self) -> Mixture:
         """The same with no lanes but those that it has."""
-        numbers: dict[int, int] = {}
+        numbers = {code: number for number, code in enumerate(dict.fromkeys(self.codes))}
         # Two bytes a task are enough: a call has at most ten thousand tasks, so no more lanes than that.
-        codes = array("H", (numbers.setdefault(code, len(numbers)) for code in self.codes))
+        codes = array("H", map(numbers.__getitem__, self.codes))
         return Mixture([self.lanes[code] for code in numbers], codes)
 
     def packed(self, priority: int) -> bytes:
@@ -149,12 +148,14 @@ class MixedArrays:
             for code, tasks in Counter(one.codes(start, end)).items():
                 yield one.mixture.lanes[code], tasks
 
-    def named(self, chosen: Iterable[Chosen], want: int, least: int | None) -> list[NamedTask]:
+    def named(self, chosen: Iterable[Chosen], want: int, least: int | None) -> list[NamedTasks]:
         """The first so many tasks of lanes that were chosen, which the store does not find by their lanes. ``least``: none of a lower
         priority."""
-        some = [_first(lane, lane.share, room) for lane, room in chosen if lane.share is not None and room]
-        first = islice(merge(*some), want)
-        return [NamedTask(lane, -rank, seq) for rank, seq, lane in first if least is None or -rank >= least]
+        having = [(lane, lane.share, room) for lane, room in chosen if lane.share is not None and room]
+        first = first_tasks(
+            [(share, room) for _, share, room in having], want, None if least is None else -least
+        )
+        return [NamedTasks(having[place][0].number, -rank, seqs) for place, rank, seqs in first]
 
     # what becomes of their tasks
 
@@ -286,11 +287,6 @@ def _share(lane: Route) -> LaneShare:
     if lane.share is None:  # it has one as long as an array with the lane is here
         raise Inconsistent(f"lane {lane.number} has no share of a mixed array that is known")
     return lane.share
-
-
-def _first(lane: Route, share: LaneShare, room: int) -> Iterator[tuple[int, int, int]]:
-    """Rank and number of the first tasks, and the lane's."""
-    return ((place.rank, place.seq, lane.number) for place in share.first(room))
 
 
 def _seq(one: MixedArray) -> int:

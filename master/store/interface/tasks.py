@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
@@ -127,12 +128,12 @@ class Want(NamedTuple):
     worker: int
 
 
-class NamedTask(NamedTuple):
-    """A ready task of a lane in which the store does not know it to be."""
+class NamedTasks(NamedTuple):
+    """Ready tasks of a lane in which the store does not know them to be. ``seqs``: in order."""
 
     lane: int
     priority: int
-    seq: int
+    seqs: array[int]
 
 
 class Promoted(NamedTuple):
@@ -182,7 +183,7 @@ class TaskStore(Protocol):
         now: int,
         rooms: Mapping[int, int] = {},
         least: int | None = None,
-        named: Sequence[NamedTask] = (),
+        named: Sequence[NamedTasks] = (),
         orders: Mapping[int, LaneOrder] = {},
     ) -> list[Leased | LeasedSlice]:
         """Up to ``limit`` ready tasks of these lanes, highest priority first, then oldest; now RUNNING. ``rooms``: of these lanes at

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from ..interface.slices import LeasedSlice
-from ..interface.tasks import LaneOrder, Leased, NamedTask, Want
+from ..interface.tasks import LaneOrder, Leased, NamedTasks, Want
 from .named_leases import Head, NamedHeads, place_of
 from .ordered_leases import SqliteOrderedLeases, fitting_bytes
 from .slice_leases import Piece
@@ -57,7 +57,7 @@ class SqliteLeases(SqliteOrderedLeases):
         now: int,
         rooms: Mapping[int, int] = {},
         least: int | None = None,
-        named: Sequence[NamedTask] = (),
+        named: Sequence[NamedTasks] = (),
         orders: Mapping[int, LaneOrder] = {},
     ) -> list[Leased | LeasedSlice]:
         want = Want(limit, lease, worker)
@@ -99,11 +99,14 @@ class SqliteLeases(SqliteOrderedLeases):
         bytes_max: int | None,
         now: int,
         least: int | None,
-        named: Sequence[NamedTask],
+        named: Sequence[NamedTasks],
         orders: Mapping[int, LaneOrder],
     ) -> list[Leased | LeasedSlice]:
         """Of each lane at most as many as it has room for. ``lanes``: those in which something is that is not named."""
         self.settle()
+        # The caller has named the first ones of each lane, as far as it has room.
+        if not lanes and bytes_max is None:
+            return list(self._lease_named(named, want, now))
         found = NamedHeads(self.slices, named)
         heads: list[Head] = []
         # A dict as an ordered set: a lane may have both, and its room is one.

@@ -1,19 +1,22 @@
 """The embedded store's lease of named tasks: by their ids, or those that it does not find by their lane: see ``lease_these`` and
-``NamedTask`` in ``interface.tasks``."""
+``NamedTasks`` in ``interface.tasks``."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from ....common.domain.id_runs import IdRun
 from ..interface.slices import LeasedSlice
 from ..interface.store import Inconsistent
-from ..interface.tasks import Leased, NamedTask, Want
+from ..interface.tasks import Leased, NamedTasks, Want
 from .executor import StatementExecutor
 from .slice_table import READY, ReadySlice, Slice, SliceTable
 from .slices import SqliteSlices
+
+Runs = list[tuple[int, int]]  # neighbours: from which number to which
 
 
 class Head(NamedTuple):
@@ -49,6 +52,27 @@ class SqliteNamedLeases(StatementExecutor):
     ) -> list[Leased | LeasedSlice]:
         raise NotImplementedError
 
+    def _lease_named(
+        self, named: Sequence[NamedTasks], want: Want, now: int
+    ) -> Iterator[Leased | LeasedSlice]:
+        """The first of these, when nothing else is to be compared with them, whatever their lanes are: as neighbours, in order."""
+        left = want.tasks
+        for priority in sorted({one.priority for one in named}, reverse=True):
+            seqs = merged(one for one in named if one.priority == priority)[:left]
+            left -= len(seqs)
+            of_slice, rows = self.slices.of_runs(neighbours(seqs))
+            leased: list[Leased | LeasedSlice] = []
+            for one, runs in of_slice:
+                check_ready(one)
+                leased += self.slices.lease_runs(one, runs, want, now)
+            if rows:
+                leased += self._lease_rows(rows, want, now)
+                leased.sort(key=lambda one: one.seq)
+            yield from leased
+
+    def _lease_rows(self, seqs: Sequence[int], want: Want, now: int) -> list[Leased]:
+        raise NotImplementedError
+
     def _in_slices(self, run: IdRun) -> Iterator[ReadySlice]:
         """What is ready of these tasks in arrays, as slices: one that has others, too, is cut before them."""
         first, last = run.ends()
@@ -65,28 +89,51 @@ class SqliteNamedLeases(StatementExecutor):
                 yield found._replace(seq=max(found.seq, start), stop=min(found.stop, end))
 
 
+def merged(named: Iterable[NamedTasks]) -> list[int]:
+    """The numbers of all, in order."""
+    return sorted(chain.from_iterable(one.seqs for one in named))
+
+
+def neighbours(seqs: Sequence[int]) -> Runs:
+    """Numbers in order, as runs."""
+    # Mostly all of an array's tasks are next, whatever lanes they are of: no look at each of them.
+    if seqs and seqs[-1] - seqs[0] == len(seqs) - 1:
+        return [(seqs[0], seqs[-1] + 1)]
+    runs: Runs = []
+    for seq in seqs:
+        if runs and runs[-1][1] == seq:
+            runs[-1] = runs[-1][0], seq + 1
+        else:
+            runs.append((seq, seq + 1))
+    return runs
+
+
+def check_ready(one: Slice) -> None:
+    # The caller's picture and the store differ: leasing it would start a task twice.
+    if one.state != READY:
+        raise Inconsistent("lease: a task that is to be leased is not ready")
+
+
 def place_of(head: Head) -> tuple[int, int]:
     return head.rank, head.seq if head.turn is None else head.turn
-
-
-Runs = list[tuple[int, int]]  # neighbours: from which number to which
 
 
 class NamedHeads:
     """Of one lease."""
 
-    def __init__(self, slices: SliceTable, named: Sequence[NamedTask]) -> None:
-        self._found = slices.around(sorted(task.seq for task in named)) if named else []
+    def __init__(self, slices: SliceTable, named: Sequence[NamedTasks]) -> None:
+        self._found = slices.around(merged(named)) if named else []
         self._starts = [one.seq for one in self._found]
         self.of_lane: dict[int, list[Head]] = {}
-        for lane, priority, seq in named:
-            one = self._slice_of(seq)
-            # The caller's picture and the store differ: leasing it would start a task twice.
-            if one is not None and one.state != READY:
-                raise Inconsistent("lease: a task that is to be leased is not ready")
-            part = None if one is None else ReadySlice(priority, seq, seq + 1, one.array)
-            size = slices.payload_size(seq) if one is None else 0
-            self.of_lane.setdefault(lane, []).append(Head(-priority, seq, size, part))
+        for lane, priority, seqs in named:
+            heads = self.of_lane.setdefault(lane, [])
+            for seq in seqs:
+                one = self._slice_of(seq)
+                if one is not None:
+                    check_ready(one)
+                part = None if one is None else ReadySlice(priority, seq, seq + 1, one.array)
+                size = slices.payload_size(seq) if one is None else 0
+                heads.append(Head(-priority, seq, size, part))
 
     def _slice_of(self, seq: int) -> Slice | None:
         """None: the task has a row of its own."""
@@ -102,14 +149,8 @@ class NamedHeads:
                 seqs.append(head.seq)
             else:
                 others.append(head)
-        runs: dict[Slice, Runs] = {}
+        of_slice: dict[Slice, list[int]] = {}
         for seq in sorted(seqs):
-            one = self._slice_of(seq)
-            if one is None:
-                continue
-            of = runs.setdefault(one, [])
-            if of and of[-1][1] == seq:
-                of[-1] = of[-1][0], seq + 1
-            else:
-                of.append((seq, seq + 1))
-        return others, runs
+            if (one := self._slice_of(seq)) is not None:
+                of_slice.setdefault(one, []).append(seq)
+        return others, {one: neighbours(some) for one, some in of_slice.items()}

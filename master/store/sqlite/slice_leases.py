@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -64,6 +65,28 @@ class SliceLeases(SliceTable):
         else:
             self._exactly("shorten_slice", [{**kept, "stop": runs[0][0]}])
         return self._leased(one.array, runs, one.priority, one.route, one.attempt + 1, one.returned)
+
+    def of_runs(
+        self, runs: Sequence[tuple[int, int]]
+    ) -> tuple[list[tuple[Slice, list[tuple[int, int]]]], list[int]]:
+        """Runs of neighbours, in order, by the slices that they are in; and those of them that have rows of their own."""
+        slices = [Slice._make(row) for row in self._all("slices_over", {"runs": json.dumps(runs)})]
+        found: list[tuple[Slice, list[tuple[int, int]]]] = [(one, []) for one in slices]
+        alone: list[int] = []
+        place = 0
+        for start, stop in runs:
+            while start < stop:
+                while place < len(slices) and slices[place].stop <= start:
+                    place += 1
+                begin = slices[place].seq if place < len(slices) else stop
+                if begin > start:
+                    alone += range(start, min(begin, stop))
+                    start = begin
+                    continue
+                end = min(stop, slices[place].stop)
+                found[place][1].append((start, end))
+                start = end
+        return [one for one in found if one[1]], alone
 
     def _leased(
         self,

@@ -227,3 +227,16 @@ def test_a_tenant_is_an_expression_as_the_key_of_a_limit_is() -> None:
     assert keys.of_call((1,), {"plus": 5}).at(0) == LaneTexts("t5", (("all", "", 1),))
     assert not terms.are_fixed
     assert LaneTerms((), expression("tenant", "acme")).fixed().to_wire() == {"tenant": "acme"}
+
+
+def test_keys_that_are_remembered_are_those_of_their_call() -> None:
+    def pair(x: object, plus: int = 0) -> None: ...
+
+    terms = LaneTerms((PER_X,), expression("tenant", "t{plus}"))
+    keys = LaneKeys(terms, Definition(pair, "jobs:pair"))
+    for _ in range(2):  # the second time from what was kept
+        assert keys.keys((1, 5), {}) == ("1", "t5")
+        assert keys.keys((True, 5), {}) == ("True", "t5")  # equal to 1, and another key
+        assert keys.keys(("1", 5), {}) == ("1", "t5")
+        assert keys.keys((2,), {"plus": 6}) == ("2", "t6")
+        assert keys.keys((2,), {}) == ("2", "t0")

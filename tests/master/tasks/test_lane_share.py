@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from random import Random
 
-from tq.master.tasks.lane_share import LaneShare, ReadyPlace
+from tq.master.tasks.lane_share import LaneShare, ReadyPlace, first_tasks
 
 
 def one(seq: int) -> array[int]:
@@ -63,3 +63,27 @@ def test_neighbours_come_and_go_together_wherever_they_stand() -> None:
             model |= set(absent)
         assert share.ready == len(model)
         assert [place.seq for place in share.first(400)] == sorted(model)
+
+
+def test_the_first_tasks_of_many_lanes_are_those_that_a_merge_of_all_gives() -> None:
+    random = Random(3)  # noqa: S311
+    for _ in range(200):
+        places: dict[ReadyPlace, int] = {}
+        shares = [LaneShare() for _ in range(random.randrange(1, 12))]
+        for seq in range(random.randrange(1, 300)):
+            # Some lanes have most, and some have theirs in one stretch.
+            lane = min(random.randrange(len(shares)), seq // 40 if random.random() < 0.5 else len(shares))
+            places[ReadyPlace(random.choice((-1, 0, 0, 0)), seq)] = lane
+        for place, lane in places.items():
+            shares[lane].add(place.rank, one(place.seq))
+        rooms = [random.choice((0, 1, 5, 400)) for _ in shares]
+        want, last = random.choice((1, 7, 100, 500)), random.choice((None, -1, 0))
+        expected, left = list[tuple[int, ReadyPlace]](), list(rooms)
+        for place in sorted(places):
+            lane = places[place]
+            if len(expected) < want and left[lane] and (last is None or place.rank <= last):
+                left[lane] -= 1
+                expected.append((lane, place))
+        found = list(first_tasks(list(zip(shares, rooms, strict=True)), want, last))
+        given = [(lane, ReadyPlace(rank, seq)) for lane, rank, seqs in found for seq in seqs]
+        assert sorted(given, key=lambda one: one[1]) == expected

@@ -43,6 +43,16 @@ FROM slices WHERE seq <= ? ORDER BY seq DESC LIMIT 1
 SELECT seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
 FROM slices WHERE seq IN (SELECT (SELECT max(seq) FROM slices WHERE seq <= value) FROM json_each(?)) ORDER BY seq
 
+-- name: slices_over
+-- Those that tasks of some runs may be in: [[first, the one behind the last], ...].
+SELECT seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished
+FROM slices WHERE seq IN (
+    SELECT (SELECT max(seq) FROM slices WHERE seq <= json_extract(run.value, '$[0]')) FROM json_each(:runs) AS run
+    UNION ALL
+    SELECT next.seq FROM json_each(:runs) AS run CROSS JOIN slices AS next
+    WHERE next.seq > json_extract(run.value, '$[0]') AND next.seq < json_extract(run.value, '$[1]')
+) ORDER BY seq
+
 -- name: slices_before
 -- Newest first, without their results.
 SELECT seq, stop, array, route, state, priority, attempt, returned, lease, worker, due, expires, started, finished

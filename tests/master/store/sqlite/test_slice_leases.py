@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 from tq.common.domain.model import StateNumber
 from tq.master.store.interface.slices import LeasedSlice
 from tq.master.store.interface.store import Inconsistent
-from tq.master.store.interface.tasks import NamedTask
+from tq.master.store.interface.tasks import NamedTasks
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..tasks import NOW, QUEUE, TASK
@@ -24,7 +26,7 @@ def store() -> SqliteStore:
 
 
 def lease(store: SqliteStore, *seqs: int, attempt: int = 1) -> list[tuple[int, int]]:
-    named = [NamedTask(9, 0, seq) for seq in seqs]
+    named = [NamedTasks(9, 0, array("q", seqs))]
     given = store.lease([], 99, None, bytes([attempt]) * 16, 1, NOW, {9: 99}, None, named)
     return [(one.seq, one.stop) for one in given if isinstance(one, LeasedSlice)]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from random import Random
 from typing import Any, Final
 
@@ -18,7 +21,7 @@ from tq.master.store.interface.tasks import (
     EndedAttempt,
     Expired,
     Leased,
-    NamedTask,
+    NamedTasks,
     NewArray,
     NewTasks,
     Promoted,
@@ -113,13 +116,12 @@ class Both:
         ready = [seq for route in self.routes for seq, _, state in rows.waiting_in(route) if state == READY]
         chosen = [seq for seq in sorted(ready) if self.random.random() < 0.7]
         briefs = [(seq, brief.priority) for seq in chosen if (brief := rows.brief(seq)) is not None]
-        named = [NamedTask(7_000 + seq % 2, priority, seq) for seq, priority in briefs]
-        if not named:
+        if not briefs:
             return
         self.leases += 1
         want = Want(self.random.randrange(1, 30), self.leases.to_bytes(16, "big"), self.worker)
         rooms = {7_000: self.random.randrange(1, 30), 7_001: 9}
-        named = [task for lane in rooms for task in in_place(named, lane)[: rooms[lane]]]
+        named = [one for lane in rooms for one in in_place(briefs, lane, rooms[lane])]
         bytes_max = self.random.choice((None, 100, 1_000))
         shared = want.lease, want.worker, self.now, rooms, None, named
 
@@ -314,9 +316,13 @@ def as_tasks(rows: Sequence[Leased | LeasedSlice]) -> list[tuple[Any, ...]]:
     return tasks
 
 
-def in_place(named: Sequence[NamedTask], lane: int) -> list[NamedTask]:
-    """Those of a lane in their order."""
-    return sorted((task for task in named if task.lane == lane), key=lambda task: (-task.priority, task.seq))
+def in_place(briefs: Sequence[tuple[int, int]], lane: int, room: int) -> list[NamedTasks]:
+    """The first ones of a lane in their order. ``briefs``: number and priority."""
+    mine = sorted((-priority, seq) for seq, priority in briefs if 7_000 + seq % 2 == lane)[:room]
+    return [
+        NamedTasks(lane, -rank, array("q", (seq for _, seq in some)))
+        for rank, some in groupby(mine, key=itemgetter(0))
+    ]
 
 
 def random_size(random: Random) -> int:
@@ -350,10 +356,10 @@ def check_slices(store: Store) -> None:
     slices = db.execute("SELECT seq, stop, array FROM slices ORDER BY seq").fetchall()
     arrays = dict(db.execute("SELECT seq, stop FROM arrays").fetchall())
     behind = 0
-    for seq, stop, array in slices:
+    for seq, stop, number in slices:
         assert behind <= seq < stop
-        assert array <= seq
-        assert stop <= arrays[array]
+        assert number <= seq
+        assert stop <= arrays[number]
         behind = stop
     alone = [seq for (seq,) in db.execute("SELECT seq FROM tasks")]
     assert not [seq for seq in alone for first, stop, _ in slices if first <= seq < stop]
