@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .common.errors import InvalidArgument as InvalidArgument
     from .common.errors import LeaseLost as LeaseLost
     from .common.errors import NotNamed as NotNamed
+    from .common.errors import NotOwner as NotOwner
     from .common.errors import NotSerializable as NotSerializable
     from .common.errors import ProtocolError as ProtocolError
     from .common.errors import QuotaExceeded as QuotaExceeded
@@ -88,7 +89,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _ERRORS = (
-    "CancelRequested ConfigError DecodeError DependencyFailed FlowFailed Forbidden Full InvalidArgument LeaseLost NotNamed NotSerializable "
+    "CancelRequested ConfigError DecodeError DependencyFailed FlowFailed Forbidden Full InvalidArgument LeaseLost NotNamed NotOwner NotSerializable "
     "ProtocolError QuotaExceeded Rejected RemoteError ResourceFailed StepChanged StoreError StoreFull TaskCancelled TaskConflict TaskCrashed TaskError "
     "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable "
     "WouldDeadlock"

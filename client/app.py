@@ -63,7 +63,8 @@ class App(HookingApp, SchedulingApp, FlowingApp):
     worker's connection and needs neither address nor key.
 
     Args:
-        url: Address of the master, ``tq://host:5000``. By default it is looked up: a ``tq dev`` that runs in the current
+        url: Address of the master, ``tq://host:5000``; of several masters of one cluster, ``tq://a:5000,b:5000``, the one that serves
+            is found. By default it is looked up: a ``tq dev`` that runs in the current
             directory, then ``TQ_URL``, then the file ``tq/url`` in the user's configuration directory.
         authkey: A join token or the master's authkey. By default it is looked up in the same places: ``tq dev``,
             ``TQ_AUTHKEY``, ``tq/client.key``.

@@ -11,6 +11,7 @@
     ├── DecodeError                bytes that are not a value
     ├── ProtocolError              the peer does not speak tq, or breaks its rules
     ├── Unreachable                no master answers at the address (yet)
+    │   └── NotOwner               this master stands by; it may name the one that serves
     ├── Rejected                   the key was refused; final, never retried
     ├── Forbidden                  the key is good, its role or queues are not enough
     ├── UnknownObject              no such object or method is exposed
@@ -125,6 +126,14 @@ class ProtocolError(TqError):
 
 class Unreachable(TqError, ConnectionError):
     """No master answers at the address. Check that it runs, the port, and the firewalls between."""
+
+
+class NotOwner(Unreachable):
+    """This master stands by: another one of its cluster serves, or is about to. ``owner`` is its address, if it is known."""
+
+    def __init__(self, message: str, owner: str | None = None) -> None:
+        super().__init__(message)
+        self.owner = owner
 
 
 class Rejected(TqError, PermissionError):
@@ -266,6 +275,7 @@ WIRE_ERRORS: dict[str, type[TqError]] = {
         StoreFull,
         RemoteError,
         WouldDeadlock,  # sent by a supervisor to its children
+        NotOwner,
         Unreachable,  # sent by a supervisor to its children when its connection to the master broke
     )
 }
@@ -276,12 +286,15 @@ def to_wire(error: TqError) -> list[Any]:
     names = (kind.__name__ for kind in type(error).__mro__)
     code = next((name for name in names if name in WIRE_ERRORS), "RemoteError")
     text = str(error).encode("utf-8", "backslashreplace").decode()  # may name a file that is not UTF-8
-    return [code, text, {}]
+    owner = error.owner if isinstance(error, NotOwner) else None
+    return [code, text, {} if owner is None else {"owner": owner}]
 
 
 def from_wire(fields: Any) -> TqError:
     """The error that a peer sent; an unknown code or form becomes a ProtocolError that says so."""
     match fields:
+        case ["NotOwner", str(message), {"owner": str(owner)}]:
+            return NotOwner(message, owner)
         case [str(code), str(message), dict()] if code in WIRE_ERRORS:
             return WIRE_ERRORS[code](message)
         case [str(code), *_]:

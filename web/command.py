@@ -13,7 +13,7 @@ from ..common.errors import ConfigError, InvalidArgument
 from ..common.runtime.discovery import discover
 from ..common.runtime.hiding import hide_process
 from ..common.runtime.terminal import say, write_line
-from ..common.wire.address import parse_address
+from ..common.wire.address import parse_addresses, url_of
 from .settings import DEFAULT_BIND, page_settings
 
 NEEDED: Final = ("starlette", "uvicorn", "jinja2")
@@ -56,7 +56,7 @@ def web(
         )
     settings = page_settings(
         bind=bind,
-        master=f"tq://{parse_address(found.url)}",
+        master=url_of(parse_addresses(found.url)),
         names=names,
         certificate=tls_cert,
         key=tls_key,

@@ -11,7 +11,7 @@ from typing import Final
 from ..common.auth.key_files import take_authkey
 from ..common.auth.keys import Credential
 from ..common.domain.model import NODE_ID_BYTES, Role
-from ..common.errors import Rejected, TqError
+from ..common.errors import NotOwner, Rejected, TqError
 from ..common.runtime.checkup import Checkup
 from ..common.runtime.config import WorkerSettings
 from ..common.wire.address import Address
@@ -34,7 +34,8 @@ async def check(settings: WorkerSettings, authkey: str | None) -> Checkup:
         # A master that refuses the key has said why already.
         if not any(answers) and not found.failed:
             found.fail(
-                "master", "no master answers; start it, or correct --connect. A worker would keep trying"
+                "master",
+                "no master answers; start it, or correct --connect. A worker would keep trying",
             )
     await _check_modules(found, settings)
     _check_slots(found, settings)
@@ -85,6 +86,8 @@ async def _check_master(
         connection = await asyncio.wait_for(opening, GREETING_SECONDS)
     except Rejected as error:
         found.fail("master", f"{address}: {error}")
+    except NotOwner as error:
+        found.ok("master", f"{address}: {error}")
     except (TqError, TimeoutError) as error:
         found.warn("master", f"{address}: {str(error) or 'no answer'}")
     else:

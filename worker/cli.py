@@ -48,7 +48,9 @@ EXIT_USAGE, EXIT_REFUSED = 2, 4
     epilog="Example: tq-worker --connect host:5000 --authkey-file worker.key myapp.tasks",
 )
 @click.argument("modules", nargs=-1, metavar="[MODULE[:APP] | FILE.py]...")
-@click.option("--connect", multiple=True, metavar="HOST:PORT", help="The master; several are tried in turn.")
+@click.option(
+    "--connect", multiple=True, metavar="HOST:PORT", help="A master; of several the one that serves is found."
+)
 @click.option("--slots", type=int, metavar="N", help="Tasks at the same time, each in a process.  [cores]")
 @click.option(
     "--pool",

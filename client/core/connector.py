@@ -18,12 +18,15 @@ from random import SystemRandom
 from typing import Final
 
 from ...common.domain.retry import retry_delay
-from ...common.errors import ProtocolError, QuotaExceeded, Unreachable
+from ...common.errors import NotOwner, ProtocolError, QuotaExceeded, Unreachable
 from ...common.wire.connection import CONNECT_SECONDS
 from .transports import CallResult, Opener, Transport
 
 BACKOFF_SECONDS_MIN: Final = 0.05
 BACKOFF_SECONDS_MAX: Final = 5.0
+TAKE_OVER_SECONDS: Final = (
+    0.5  # the longest pause while a master stands by: it, or another, is about to serve
+)
 # Of the time for the first connection, or half of that time: no attempt that begins so late can know more.
 LAST_SECONDS: Final = 1.0
 # Not the program's own generator: a program that sets a seed must get the same numbers with and without tq.
@@ -61,6 +64,8 @@ class Connector:
                     reason = error
                 if deadline is not None and isinstance(error, ProtocolError):
                     raise
+                if isinstance(error, NotOwner):
+                    pause = min(pause, TAKE_OVER_SECONDS)
                 # Raised now: after the pause nothing could be tried.
                 if deadline is not None and now() + pause > deadline:
                     raise reason from None

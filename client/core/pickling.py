@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from ...common.domain.ids import new_ids
 from ...common.domain.model import OWN
-from ...common.wire.address import Address, parse_address
+from ...common.wire.address import Address, parse_addresses
 from .session import ClientSession
 from .settings import Settings
 
@@ -63,7 +63,7 @@ def address_of(session: ClientSession) -> tuple[str, int]:
     """The address of a session's master, as in a proxy's token; empty if the master was found by discovery."""
     if session.url is None:
         return "", 0
-    address = parse_address(session.url.removeprefix("tq://"))
+    address = parse_addresses(session.url)[0]
     return address.host, address.port
 
 

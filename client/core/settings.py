@@ -1,4 +1,4 @@
-"""The address of an App's master and the App's credentials: from arguments, or else by discovery on first use.
+"""The addresses of an App's masters and the App's credentials: from arguments, or else by discovery on first use.
 
 Arguments are validated at once. What is missing is looked up (common/runtime/discovery.py) when a connection is needed,
 so that a module with an App can be imported where nothing is configured, for instance by a worker.
@@ -46,10 +46,10 @@ class Settings:
     ) -> Settings:
         """Validate the arguments of an App; raises InvalidArgument."""
         if url is not None:
-            from ...common.wire.address import parse_address
+            from ...common.wire.address import parse_addresses
 
             # Only to validate it: the address is parsed again when a connection is needed.
-            parse_address(url)
+            parse_addresses(url)
         if role not in tuple(Role):
             raise InvalidArgument(f"role={role!r:.40} is unknown; one of: {', '.join(Role)}")
         if connect_timeout is not None:
@@ -79,17 +79,17 @@ class Settings:
             return _link(supervisor_opener(supervisor), os.urandom(8).hex(), seconds)
         from ...common.auth.keys import Credential
         from ...common.runtime.discovery import discover
-        from ...common.wire.address import parse_address
+        from ...common.wire.address import parse_addresses
         from ...common.wire.tls import OwnCa
 
         found = discover(self.url, self.authkey, self.role)
         if found.url is None:
             raise InvalidArgument(_no_url(found.looked))
-        address = parse_address(found.url)
+        addresses = parse_addresses(found.url)
         if found.authkey is None:
             raise InvalidArgument(_no_key(found.url, found.looked))
         own_ca = OwnCa(_path(self.ca_file, "TQ_CA_FILE"), _path(self.certificate_file, "TQ_CERTIFICATE_FILE"))
-        opener = network_opener(address, Credential.parse(found.authkey), self.role, own_ca)
+        opener = network_opener(addresses, Credential.parse(found.authkey), self.role, own_ca)
         return _link(opener, NETWORK_STREAM, seconds)
 
     def _connect_seconds(self) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future as ThreadFuture
 from typing import Any, NamedTuple, Protocol
 
@@ -18,6 +18,8 @@ from ...common.errors import ProtocolError, TqError, Unreachable
 from ...common.wire.address import Address
 from ...common.wire.caller import Link
 from ...common.wire.connection import CallerConnection
+from ...common.wire.master_line import MasterLine
+from ...common.wire.reach import reach
 from ...common.wire.tls import OwnCa
 from .pending_calls import PendingCall
 
@@ -126,13 +128,13 @@ class SupervisorTransport:
 Opener = Callable[[Callable[[CallResult], None], float], Coroutine[Any, Any, Transport]]  # report, seconds
 
 
-def network_opener(address: Address, credential: Credential, role: Role, own_ca: OwnCa) -> Opener:
-    """Opens connections to one master, always as the same node: the master recognises a reconnect by it."""
-    node = os.urandom(NODE_ID_BYTES)
+def network_opener(addresses: Sequence[Address], credential: Credential, role: Role, own_ca: OwnCa) -> Opener:
+    """Opens connections to the master of one cluster that serves, always as the same node: it recognises a reconnect by it."""
+    node, line = os.urandom(NODE_ID_BYTES), MasterLine(addresses)
 
     async def open_transport(report: Callable[[CallResult], None], timeout_seconds: float) -> Transport:
-        connection = await CallerConnection.open(
-            address, credential, role=role, node=node, timeout=timeout_seconds, own_ca=own_ca
+        connection = await reach(
+            line, credential, role=role, node=node, timeout=timeout_seconds, own_ca=own_ca
         )
         return NetworkTransport(connection, report)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
-from ..wire.address import HTTP_PORT, WEB_PORT, Address, parse_address
+from ..wire.address import HTTP_PORT, WEB_PORT, Address, parse_address, parse_addresses
 from ..wire.frames import FRAME_BYTES_MAX
 from .pool_spec import PoolSpec, parse_pools, parse_range
 
@@ -194,10 +194,10 @@ def _pairs(value: Any) -> Any:
 
 
 def _addresses(value: Any) -> tuple[Address, ...]:
-    addresses = tuple(parse_address(one) for one in _texts(value))
-    if not addresses:
+    texts = _texts(value)
+    if not texts:
         raise ValueError("host:port, or several")
-    return addresses
+    return parse_addresses(",".join(texts))
 
 
 def _listening(value: Any) -> Address:

@@ -17,15 +17,13 @@ deadline armed or the connection closed.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 from collections.abc import Sequence
 from typing import Any, Final
 
 from ..auth.keys import Credential
-from ..auth.known_masters import memory_of
+from ..auth.recognition import Recognition
 from ..domain.model import Role
-from ..errors import ProtocolError, Rejected, TqError, Unreachable, from_wire
+from ..errors import NotOwner, ProtocolError, TqError, Unreachable, from_wire
 from ..runtime.callbacks import contained
 from ..runtime.own_thread import in_own_thread
 from ..values.brief import brief
@@ -51,7 +49,7 @@ class CallerConnection(asyncio.Protocol):
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.address, self._credential, self._role, self._node = address, credential, role, node
-        self._memory = memory_of(address, credential, own_ca)
+        self._recognition = Recognition(address, credential, own_ca)
         tls = TlsPipe(client_context(*own_ca), server_side=False, server_hostname=address.host)
         self._wire = SecureTransport(self, tls, self._loop)
         self._frames = FrameReader(HANDSHAKE_FRAME_BYTES_MAX)
@@ -75,18 +73,20 @@ class CallerConnection(asyncio.Protocol):
         node: bytes,
         timeout: float = CONNECT_SECONDS,
         own_ca: OwnCa = NO_CA,
+        place: str | None = None,
     ) -> CallerConnection:
         """A connection that has been admitted.
 
-        Raises Unreachable (no answer, or too slow), Rejected (wrong key, role or pin) or ProtocolError (another program
-        answers at that port). ``timeout``: seconds for everything together.
+        Raises Unreachable (no answer, or too slow), NotOwner (it stands by), Rejected (wrong key, role or pin) or ProtocolError
+        (another program answers at that port). ``timeout``: seconds for everything together. ``place``: the one that is meant of
+        those that the address's name stands for.
         """
         connection: CallerConnection | None = None
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
                 _, connection = await loop.create_connection(
-                    lambda: cls(address, credential, role, node, own_ca), address.host, address.port
+                    lambda: cls(address, credential, role, node, own_ca), place or address.host, address.port
                 )
                 # Shielded: the timeout must end this wait, not the future that ``_end`` completes.
                 await asyncio.shield(connection._admitted)
@@ -189,14 +189,7 @@ class CallerConnection(asyncio.Protocol):
 
     def _say_hello(self) -> None:
         certificate = self._wire.tls.peer_certificate or b""
-        pin = self._credential.pin
-        if pin is not None and not hmac.compare_digest(pin, hashlib.sha256(certificate).digest()):
-            raise Rejected(
-                f"the master at {self.address} is not the one this key was made for (its certificate "
-                "differs from the pin in the key); make a new key there with `tq keys add`, or "
-                "beware of an impostor"
-            )
-        known = None if self._memory is None else self._memory.check(certificate)
+        known = self._recognition.check(certificate)
         self._handshake = ClientHandshake(
             credential=self._credential,
             role=self._role,
@@ -210,7 +203,11 @@ class CallerConnection(asyncio.Protocol):
         if self._caller is not None:
             self._take(kind, body)
         elif kind == Kind.REFUSED:
-            raise from_wire(unpack(body))
+            error = from_wire(unpack(body))
+            # A master that stands by names the one that serves. A stranger could name any.
+            if isinstance(error, NotOwner) and not self._recognition.is_certain:
+                error = NotOwner(str(error))
+            raise error
         elif self._handshake is None:
             raise ProtocolError("the master spoke before it was greeted")
         # Once: a second challenge would have the key prove another text.
@@ -218,9 +215,7 @@ class CallerConnection(asyncio.Protocol):
             self._task = self._loop.create_task(self._prove(self._handshake, bytes(body)))
         elif kind == Kind.WELCOME:
             self.welcome = self._handshake.on_welcome(bytes(body))
-            if self._memory is not None:
-                # Only now: before WELCOME anyone could have had its certificate remembered.
-                self._memory.keep(self.welcome.cluster_id, self._wire.tls.peer_certificate or b"")
+            self._recognition.keep(self.welcome.cluster_id)
             self._caller = Caller(self.welcome.frame_bytes_max)
             self._frames.frame_bytes_max = self.welcome.frame_bytes_max
             self._beat_in(self.welcome.heartbeat_seconds)

@@ -54,6 +54,7 @@ KEEP_NOTHING: Final = {
     "net": "connections",
     "objects": "objects of the user, gone with the process",
     "observe": "what is counted in memory, or read from other subjects",
+    "standby": "what a master does that does not serve",
     "store": "the store itself",
 }
 

@@ -22,17 +22,30 @@ from typing import Any, Final, Protocol
 
 from ...common.auth.keys import Credential
 from ...common.domain.model import NODE_ID_BYTES, Role
-from ...common.errors import InvalidArgument, ProtocolError, Rejected, StoreError, TqError, Unreachable
+from ...common.errors import (
+    InvalidArgument,
+    NotOwner,
+    ProtocolError,
+    Rejected,
+    StoreError,
+    TqError,
+    Unreachable,
+)
 from ...common.runtime.callbacks import WORKER, report_bug
 from ...common.runtime.config import WorkerSettings
 from ...common.runtime.limited_log import LimitedLog, LineBounds
 from ...common.wire.connection import CallerConnection
+from ...common.wire.master_line import MasterLine
+from ...common.wire.reach import reach
 from ...common.wire.tls import OwnCa
 
 DISPATCHER: Final = ["get_dispatcher"]
 RECONNECT_SECONDS: Final = (0.1, 10.0)  # first and longest wait between tries, doubled each time, with jitter
 AFTER_SERVICE_SECONDS_MAX: Final = (
     0.5  # the longest wait after a connection that served: within the master's grace
+)
+TAKE_OVER_SECONDS_MAX: Final = (
+    0.5  # the longest wait while a master stands by: it, or another, is about to serve
 )
 WELL_SECONDS: Final = (
     10.0  # a connection that lasted so long was a good one: the next wait is the first again
@@ -82,13 +95,12 @@ class MasterConnection:
     async def keep_connected(self) -> None:
         """Connect, and connect again when the connection broke, without end. Raises Rejected: a refused key is final."""
         first, longest = RECONNECT_SECONDS
-        wait, turn, reported = first, 0, False
+        wait, reported = first, False
+        line = MasterLine(self._settings.connect)
         while True:
-            address = self._settings.connect[turn % len(self._settings.connect)]
-            turn += 1
             try:
-                self._opened = connection = await CallerConnection.open(
-                    address,
+                self._opened = connection = await reach(
+                    line,
                     self._credential,
                     role=Role.WORKER,
                     node=self._node,
@@ -113,6 +125,8 @@ class MasterConnection:
                 if not reported:
                     reported = True
                     self._report_away(str(error))
+                if isinstance(error, NotOwner):
+                    wait = min(wait, TAKE_OVER_SECONDS_MAX)
             self._lost()
             await asyncio.sleep(
                 wait * _chance.uniform(0.5, 1.0)

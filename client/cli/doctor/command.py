@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from ....common.auth.key_files import read_key_file
 from ....common.auth.keys import Credential
 from ....common.domain.model import Role
 from ....common.errors import TqError
-from ....common.runtime.checkup import Checkup
+from ....common.runtime.checkup import ERROR, Checkup
 from ....common.runtime.command_line import print_finding
 from ....common.runtime.discovery import discover
-from ....common.wire.address import Address, parse_address
+from ....common.wire.address import Address, parse_addresses, url_of
 from ....common.wire.tls import OwnCa
 from ...app import App
 from .. import failing
@@ -73,17 +74,17 @@ def _examine(
     timeout: float,
 ) -> None:
     """Each step depends on the one before: the first failure is the one to fix."""
-    address, authkey = _settings(found, url, authkey_file)
+    addresses, authkey = _settings(found, url, authkey_file)
     credential = None
     if authkey is not None:
         try:
             credential = Credential.parse(authkey)
         except TqError as error:
             found.fail("key", str(error))
-    if address is None or not network.look(found, address, credential, _own_ca()) or credential is None:
+    if not _look_at_network(found, addresses, credential) or credential is None:
         return
     # As a viewer first: any key may look, and what it may besides is a finding.
-    with _app(address, authkey, Role.VIEWER) as app:
+    with _app(addresses, authkey, Role.VIEWER) as app:
         role = cluster.look_at_key(found, app)
         if role is None:
             return
@@ -97,41 +98,62 @@ def _examine(
     if role == Role.VIEWER:
         found.warn("probe", "this key may only look; with a client's key a task is sent as well")
         return
-    with _app(address, authkey, Role.CLIENT) as app:
+    with _app(addresses, authkey, Role.CLIENT) as app:
         try:
             cluster.look_at_tasks(found, app, probe, queue, args, timeout)
         except (TqError, TimeoutError) as error:
             found.fail("probe", str(error))
 
 
-def _app(address: Address, authkey: str | None, role: Role) -> App:
-    return App(str(address), authkey, role=role, connect_timeout=network.CONNECT_SECONDS)
+def _look_at_network(found: Checkup, addresses: Sequence[Address], credential: Credential | None) -> bool:
+    """Whether a master can be reached. Of several one is enough: that another one does not answer is a warning."""
+    if len(addresses) < 2:
+        return all(network.look(found, address, credential, _own_ca()) for address in addresses) and bool(
+            addresses
+        )
+    looked = []
+    for address in addresses:
+        looked.append(Checkup())
+        network.look(looked[-1], address, credential, _own_ca())
+    some = not all(one.failed for one in looked)
+    for finding in (finding for one in looked for finding in one.findings):
+        if finding.level != ERROR:
+            found.ok(finding.about, finding.text)
+        elif some:
+            found.warn(finding.about, finding.text)
+        else:
+            found.fail(finding.about, finding.text)
+    return some
+
+
+def _app(addresses: Sequence[Address], authkey: str | None, role: Role) -> App:
+    return App(url_of(addresses), authkey, role=role, connect_timeout=network.CONNECT_SECONDS)
 
 
 def _settings(
     found: Checkup, url: str | None, authkey_file: Path | None
-) -> tuple[Address | None, str | None]:
-    """The master and the key, found as any command finds them."""
+) -> tuple[tuple[Address, ...], str | None]:
+    """The masters and the key, found as any command finds them."""
     try:
         given = None if authkey_file is None else read_key_file(authkey_file)
         there = discover(url, given, Role.VIEWER)
         if there.url is None:
             remedy = "give --url tq://HOST:PORT, set TQ_URL, or run `tq dev FILE.py` here"
             found.fail("address", f"no master is named: {'; '.join(there.looked)}; {remedy}")
-            return None, None
-        address = parse_address(there.url)
+            return (), None
+        addresses = parse_addresses(there.url)
         if authkey_file is not None:
             found.private("key", authkey_file)
     except TqError as error:
         found.fail("settings", str(error))
-        return None, None
+        return (), None
     if there.authkey is None:
         found.fail(
             "key",
             f"there is none: {'; '.join(there.looked)}; give --authkey-file FILE or set TQ_AUTHKEY: tq-master names "
             "its keys when it starts, `tq keys add --role client` makes one",
         )
-    return address, there.authkey
+    return addresses, there.authkey
 
 
 def _own_ca() -> OwnCa:

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tq.common.errors import InvalidArgument
-from tq.common.wire.address import DEFAULT_PORT, Address, is_loopback, parse_address
+from tq.common.wire.address import (
+    ADDRESSES_MAX,
+    DEFAULT_PORT,
+    Address,
+    is_loopback,
+    parse_address,
+    parse_addresses,
+    url_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +77,20 @@ def test_loopback_is_known(host: str) -> None:
 @pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "10.0.0.7", "a2", "localhost.example"])  # noqa: S104 - a name to judge
 def test_anything_else_counts_as_public(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "text", ["tq://a:5000,b:6000", "a,b:6000", " tq://a , tq://b:6000/ ", "a,b:6000,a:5000", "a,,b:6000,"]
+)
+def test_the_masters_of_a_cluster_are_named_together(text: str) -> None:
+    addresses = parse_addresses(text)
+    assert addresses == (Address("a", DEFAULT_PORT), Address("b", 6000))
+    assert parse_addresses(url_of(addresses)) == addresses
+
+
+@pytest.mark.parametrize(
+    "text", ["", "tq://", ",", "a:5000,b:x", ",".join(f"h{n}" for n in range(ADDRESSES_MAX + 1))]
+)
+def test_what_names_no_masters_or_too_many_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument):
+        parse_addresses(text)

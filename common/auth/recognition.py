@@ -1,0 +1,48 @@
+"""Whether a certificate is that of the master which a connection is meant for, before a word is said to it.
+
+::
+
+    certificate ─► pin of the join token ─► what is remembered of this address (a plain key) ─► nothing: the first meeting
+
+A user's own CA is judged by TLS itself, before this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from ..errors import Rejected
+from ..wire.address import Address
+from ..wire.tls import OwnCa
+from .keys import Credential
+from .known_masters import memory_of
+
+
+class Recognition:
+    """Of one connection: ``check`` once TLS is established, ``keep`` when the master has proven that it knows the key."""
+
+    def __init__(self, address: Address, credential: Credential, own_ca: OwnCa) -> None:
+        self._address, self._pin = address, credential.pin
+        self._memory = memory_of(address, credential, own_ca)
+        self._certificate = b""
+        self.is_certain = False  # the master is one that is known, and not one that is met for the first time
+
+    def check(self, certificate: bytes) -> bytes | None:
+        """The cluster id that the master must have, if that is known. Raises Rejected for another one's certificate."""
+        self._certificate = certificate
+        if self._pin is not None and not hmac.compare_digest(self._pin, hashlib.sha256(certificate).digest()):
+            raise Rejected(
+                f"the master at {self._address} is not the one this key was made for (its certificate "
+                "differs from the pin in the key); make a new key there with `tq keys add`, or "
+                "beware of an impostor"
+            )
+        known = None if self._memory is None else self._memory.check(certificate)
+        # Without a memory: by the pin, by a CA, or because only this machine is there.
+        self.is_certain = self._memory is None or known is not None
+        return known
+
+    def keep(self, cluster_id: bytes) -> None:
+        """Only after WELCOME: before it anyone could have its certificate remembered."""
+        if self._memory is not None:
+            self._memory.keep(cluster_id, self._certificate)

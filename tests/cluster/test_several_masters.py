@@ -1,0 +1,100 @@
+"""Clients and workers that know several masters: one stands by, the other serves, and then it is the other way round."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import tq
+from tq.common.wire.address import Address, parse_address
+from tq.common.wire.tls import server_context
+from tq.master.standby.door import StandbyDoor
+
+from .conftest import MasterFactory, WorkerFactory
+from .programs import Master, free_port, run_program
+
+
+@contextmanager
+def standing_by(master: Master, port: int, owner: Address | None) -> Iterator[str]:
+    """The door of a master that shows this one's certificate; its address."""
+    loop, ready = asyncio.new_event_loop(), threading.Event()
+
+    def serve() -> None:
+        async def listen() -> StandbyDoor:
+            context = server_context(master.data / "master.crt", master.data / "master.key")
+            door = StandbyDoor(context, lambda: owner, lambda *args, **fields: None)
+            await door.listen("127.0.0.1", port)
+            return door
+
+        asyncio.set_event_loop(loop)
+        door = loop.run_until_complete(listen())
+        ready.set()
+        loop.run_forever()
+        door.close()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield f"127.0.0.1:{port}"
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+def test_work_goes_on_when_another_master_takes_over(
+    master_factory: MasterFactory, worker_factory: WorkerFactory, tmp_path: Path
+) -> None:
+    """Take-over by hand: the store is served by a master at the other address, and the first one's port says so."""
+    master, notes = master_factory(), tmp_path / "notes"
+    first, second = parse_address(master.address), Address("127.0.0.1", free_port())
+    with standing_by(master, second.port, first):
+        # Each knows one that is down and one that stands by; the one that stands by names the one that serves.
+        addresses = f"127.0.0.1:1,{second}"
+        worker = worker_factory(address=addresses, authkey=master.authkey)
+        app = tq.App(f"tq://{addresses}", master.authkey)
+        tasks = [app.submit("cluster_tasks:noted", str(notes), number, 0.02) for number in range(100)]
+        assert tasks[5].result(timeout=20) == 5
+        master.kill()
+    master.port = second.port
+    with app, standing_by(master, first.port, second):
+        master.start()
+        assert [task.result(timeout=30) for task in tasks] == list(range(100))
+        assert sorted(map(int, notes.read_text().split())) == list(range(100))
+        assert worker.running
+        assert app.submit("cluster_tasks:add", 2, 3).result(timeout=20) == 5
+
+
+def test_a_command_and_a_check_find_the_one_that_serves(master_factory: MasterFactory, home: Path) -> None:
+    master = master_factory()
+    with standing_by(master, free_port(), parse_address(master.address)) as other:
+        environment = {"TQ_URL": f"tq://{other},{master.address}", "TQ_AUTHKEY": master.authkey}
+        listed = run_program("tq", "queues", "--json", home=home, environment=environment)
+        assert (listed.returncode, listed.stderr) == (0, "")
+        environment["TQ_AUTHKEY"] = master.key("worker")
+        checked = run_program(
+            "tq-worker",
+            "check",
+            "--connect",
+            f"{other},{master.address}",
+            "--allow",
+            "math.*",
+            home=home,
+            environment=environment,
+        )
+        assert f"{other}: this master stands by; the one that serves is {master.address}" in checked.stdout
+        assert f"{master.address}: tq-master" in checked.stdout
+        assert checked.returncode == 0, checked
+
+
+def test_the_doctor_warns_of_a_master_that_does_not_answer(master_factory: MasterFactory, home: Path) -> None:
+    master = master_factory()
+    environment = {"TQ_URL": f"tq://127.0.0.1:1,{master.address}", "TQ_AUTHKEY": master.authkey}
+    seen = run_program("tq", "doctor", home=home, environment=environment).stdout
+    assert "warning  address     no program listens on 127.0.0.1:1" in seen
+    assert f"ok       address     {master.address}; it accepts connections" in seen
