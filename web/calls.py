@@ -1,21 +1,24 @@
 """The call of a task as lines that a person edits, and lines as a call. Pure.
 
-An argument is a line of JSON; a keyword argument has its name before it. What must not be seen (``[hidden]``), and what JSON cannot say
-(``[as it was: datetime]``), stays in the server: a line that was not changed means the value of the task that it came from, and so
-does a mark inside a line of which something else was changed.
+An argument is a line of JSON; a keyword argument has its name before it. What must not be seen (``[hidden]``), what JSON cannot say and
+what is too long for a form (``[as it was: datetime]``) stays in the server: a line that was not changed means the value of the task that
+it came from, and so does a mark inside a line of which something else was changed.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from ..client.cli.output import DECIMAL_BITS_MAX
 from ..client.cli.redact import HIDDEN, redacted
 from ..client.cli.submit import as_argument
 from ..common.errors import InvalidArgument
 
 KEPT: Final = "[as it was: "
+SHOWN_MAX: Final = 4_000  # characters or items of one value: a form has 64 KiB
 PLAIN: Final = (str, int, float, bool, type(None))
 
 
@@ -38,7 +41,7 @@ def lines_of(call: EditedCall) -> tuple[list[str], list[str]]:
 def call_of(args: str, kwargs: str, like: EditedCall = NOTHING) -> EditedCall:
     """What a form's texts mean. ``like``: the call whose lines they were. Raises InvalidArgument."""
     shown, named = lines_of(like)
-    known = dict(zip(shown, like.args, strict=True)) | dict(zip(named, like.kwargs.values(), strict=True))
+    known = _meant([*shown, *named], [*like.args, *like.kwargs.values()])
     seen, seen_named = redacted(list(like.args)), redacted(dict(like.kwargs))
     placed = [
         _value(line, line, known, like.args[place : place + 1], seen[place : place + 1])
@@ -72,7 +75,21 @@ def _line(value: Any) -> str:
     return json.dumps(_shown(value), ensure_ascii=False)
 
 
+def _meant(lines: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """What a line means wherever it stands: not a mark that stands for several values."""
+    often = Counter(lines)
+    return {
+        line: value
+        for line, value in zip(lines, values, strict=True)
+        if often[line] == 1 or not (HIDDEN in line or KEPT in line)
+    }
+
+
 def _shown(value: Any) -> Any:
+    if isinstance(value, (str, list, dict)) and len(value) > SHOWN_MAX:
+        return f"{KEPT}{type(value).__name__} of {len(value):,}]"
+    if type(value) is int and value.bit_length() > DECIMAL_BITS_MAX:
+        return f"{KEPT}int of {value.bit_length():,} bits]"
     if type(value) in PLAIN:
         return value
     if type(value) is list:
@@ -84,6 +101,8 @@ def _shown(value: Any) -> Any:
 
 def _value(line: str, text: str, known: Mapping[str, Any], there: Sequence[Any], seen: Sequence[Any]) -> Any:
     """``there``: what the argument was, if there was one; ``seen``: what was shown of it."""
+    if there and text == _line(seen[0]):
+        return there[0]  # in its own place: another one may be shown as the same mark
     if line in known:
         return known[line]
     return _merged(as_argument(text), *there, *seen) if there else _merged(as_argument(text), None, None)
@@ -111,6 +130,8 @@ def _python(value: Any) -> str:
     """As Python writes it; ``...`` for what may not be seen or cannot be written."""
     if isinstance(value, str):
         return "..." if HIDDEN in value else repr(value)
+    if type(value) is int and value.bit_length() > DECIMAL_BITS_MAX:
+        return hex(value)  # Python writes no longer number in decimal
     if type(value) in PLAIN:
         return repr(value)
     if type(value) is list:

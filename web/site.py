@@ -62,7 +62,10 @@ class Site:
             *(Route(path, self._view(view), methods=["GET"]) for path, view in VIEWS.items()),
             *(Route(path, self._action(action), methods=["POST"]) for path, action in ACTIONS.items()),
         ]
-        self.app: ASGIApp = Guard(Starlette(routes=self.routes, lifespan=self._lifespan), settings)
+        app = Starlette(
+            routes=self.routes, lifespan=self._lifespan, exception_handlers={Exception: _say_broken}
+        )
+        self.app: ASGIApp = Guard(app, settings)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -168,6 +171,12 @@ class Site:
             return RedirectResponse(local_path(done.to or form.get(BACK_FIELD, "/")), 303)
 
         return self._logged_in(endpoint)
+
+
+async def _say_broken(request: Request, error: Exception) -> Response:
+    """A bug: where to look, and nothing of what it was about. The server logs it."""
+    said = f"This page is broken, by a fault of tq itself ({type(error).__name__}); the log of tq web has the traceback.\n"
+    return PlainTextResponse(said, 500)
 
 
 def _perform(action: Action, login: Login, asked: ViewRequest) -> Done:

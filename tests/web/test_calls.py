@@ -28,6 +28,28 @@ def test_lines_without_a_change_mean_the_same_call() -> None:
     assert edited(*lines_of(CALL)) == CALL
 
 
+def test_what_is_shown_by_the_same_mark_stays_in_its_place_and_is_refused_in_another() -> None:
+    call = EditedCall([DAY, DAY.replace(year=1999), 7], {})
+    (first, second, number), _ = lines_of(call)
+    assert first == second
+    assert call_of("\n".join([first, second, "8"]), "", call).args == [*call.args[:2], 8]
+    with pytest.raises(InvalidArgument, match="write what is meant"):
+        call_of("\n".join([number, second, first]), "", call)
+
+
+def test_what_is_too_long_for_a_form_stays_in_the_server() -> None:
+    call = EditedCall(["w" * 1_048_576, [1] * 100_000, 10**6_000, {"text": "w" * 5_000, "size": 1}], {})
+    args, _ = lines_of(call)
+    assert sum(map(len, args)) < 300
+    assert call_of("\n".join(args), "", call).args == call.args
+    changed = [*args[:3], args[3].replace(": 1}", ": 2}")]
+    assert call_of("\n".join(changed), "", call).args[3] == {"text": "w" * 5_000, "size": 2}
+
+
+def test_a_number_that_python_writes_in_no_decimal_is_code_too() -> None:
+    assert f"({hex(10**6_000)})" in as_code("jobs:send", EditedCall([10**6_000], {}), {})
+
+
 def test_what_is_hidden_stays_where_something_else_of_a_line_was_changed() -> None:
     args, kwargs = lines_of(CALL)
     args[1] = args[1].replace('"a"', '"b"')

@@ -1,8 +1,9 @@
-"""Every address of the page, walked: whoever adds a view or a change adds it to what is refused here, without a line of test."""
+"""Every address of the page, walked: a new view or change is refused here as all others are, without a line of test."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -23,7 +24,7 @@ WITHOUT_LOG_IN: Final = ("/login", "/open", "/static/{path}")
 
 
 class AwayApp:
-    """Whatever is asked of it, or of a part of it, it notes; nobody answers."""
+    """Whatever is asked of it, or of a part of it, it notes, and gives no answer."""
 
     def __init__(self, name: str = "", asked: list[Any] | None = None) -> None:
         self.asked: list[Any] = [] if asked is None else asked
@@ -69,8 +70,16 @@ class Browser:
     def routes(self) -> list[Route]:
         return list(self.site.routes)
 
-    def ask(self, method: str, path: str, form: dict[str, str] | None = None, **headers: str) -> Answer:
-        """``x_y`` is the header ``x-y``."""
+    def ask(
+        self,
+        method: str,
+        path: str,
+        form: dict[str, str] | None = None,
+        *,
+        fails: bool = False,
+        **headers: str,
+    ) -> Answer:
+        """``x_y`` is the header ``x-y``. ``fails``: the application raises, too, so that its server logs it."""
         body = urlencode(form or {}).encode()
         given = {"host": HOST, "content-length": str(len(body))}
         if self.cookie:
@@ -89,9 +98,9 @@ class Browser:
             "client": ("127.0.0.1", 1),
             "headers": [(name.encode(), value.encode()) for name, value in given.items()],
         }
-        return asyncio.run(self._answer(scope, body))
+        return asyncio.run(self._answer(scope, body, fails))
 
-    async def _answer(self, scope: dict[str, Any], body: bytes) -> Answer:
+    async def _answer(self, scope: dict[str, Any], body: bytes, fails: bool) -> Answer:
         sent: list[Any] = []
 
         async def receive() -> Any:
@@ -100,7 +109,8 @@ class Browser:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await self.site.app(scope, receive, send)
+        with pytest.raises(LookupError) if fails else contextlib.nullcontext():
+            await self.site.app(scope, receive, send)
         text = b"".join(one.get("body", b"") for one in sent[1:])
         return Answer(sent[0]["status"], Headers(raw=sent[0]["headers"]), text.decode())
 
@@ -145,7 +155,7 @@ def test_every_change_refuses_a_foreign_page_a_form_without_end_and_one_without_
         for wrong in ({}, {"csrf": ""}, {"csrf": "guessed"}, {"csrf": browser.login.id}):
             answer = browser.ask("POST", path, wrong)
             assert answer.status == 403 or path in ("/login", "/logout"), path
-    assert browser.site.logins.find(browser.login.id) is browser.login, "a foreign page logs nobody out"
+    assert browser.site.logins.find(browser.login.id) is browser.login, "a foreign page logs no person out"
     assert browser.app.asked == []
 
 
@@ -180,7 +190,7 @@ def test_every_address_leads_to_the_log_in_without_a_session_and_with_one_that_h
 
 
 def test_every_answer_forbids_a_browser_all_that_a_page_does_not_need(browser: Browser) -> None:
-    """Those of views while nobody answers, too, and of addresses that are not there."""
+    """Those of views while the master is away, too, and of addresses that are not there."""
     for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE"):
         for path in {*paths(browser, "GET"), *paths(browser, "POST"), "/nowhere", "/static/../site.py"}:
             if path == "/events" and method in ("GET", "HEAD"):
@@ -191,3 +201,16 @@ def test_every_answer_forbids_a_browser_all_that_a_page_does_not_need(browser: B
                 assert answer.headers[name] == value, (method, path)
             assert "no-store" in answer.headers["cache-control"] or path.startswith("/static/"), path
             assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_fault_of_the_page_is_said_and_shows_nothing_of_what_it_was_about(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*words: Any) -> Any:
+        raise LookupError("a secret")
+
+    monkeypatch.setattr(browser.site, "_context", broken)
+    answer = browser.ask("GET", "/queues", fails=True)
+    assert answer.status == 500
+    assert "fault of tq itself (LookupError)" in answer.text
+    assert "a secret" not in answer.text
