@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tq.common.errors import TqError, Unreachable
-from tq.common.wire.frames import FrameReader
+from tq.common.wire.frames import FRAME_BYTES_MAX, FrameReader
 from tq.common.wire.protocol import PING, Caller, Goodbye, child_frame
 
-from .master import FRAME_BYTES_MAX, HEARTBEAT_SECONDS, Greeting
+from .master import HEARTBEAT_SECONDS, Greeting
 from .network import End, Network
 from .world import SECOND, Process
 

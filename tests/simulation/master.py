@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tq.common.auth.keys import Verifier
 from tq.common.domain.model import Role
 from tq.common.errors import ProtocolError
-from tq.common.wire.frames import FrameReader
+from tq.common.wire.frames import FRAME_BYTES_MAX, FrameReader
 from tq.common.wire.protocol import PONG, Abandoned, Answerer, Goodbye, Ping, Request, goodbye
 from tq.common.wire.protocol import Child as ChildEvent
 from tq.master.engine.clock import Now
@@ -28,7 +28,6 @@ from .world import SECOND, Process, World
 
 LEASE_SECONDS, GRACE_SECONDS, HEARTBEAT_SECONDS = 4.0, 1.0, 1.0
 SILENT_HEARTBEATS_MAX = 4
-FRAME_BYTES_MAX = 1 << 20
 # The first commit goes to the thread, all after it are made on the loop; infinity would never be undercut.
 ALWAYS_HERE_SECONDS = 1e9
 
