@@ -33,8 +33,8 @@ NOTHING: Final = EditedCall((), {})
 def lines_of(call: EditedCall) -> tuple[list[str], list[str]]:
     """Positional arguments, and keyword arguments with their names, a line each; secrets hidden."""
     named = redacted(dict(call.kwargs))
-    return [_line(one) for one in redacted(list(call.args))], [
-        f"{name}={_line(named[name])}" for name in named
+    return [line_of(one) for one in redacted(list(call.args))], [
+        f"{name}={line_of(named[name])}" for name in named
     ]
 
 
@@ -59,6 +59,11 @@ def call_of(args: str, kwargs: str, like: EditedCall = NOTHING) -> EditedCall:
     return EditedCall(placed, given)
 
 
+def edited(text: str, there: Any, seen: Any) -> Any:
+    """The value of a line that was changed. ``there``: what it was; ``seen``: what was shown of it. Raises InvalidArgument."""
+    return _merged(as_argument(text), there, seen)
+
+
 def as_code(name: str, call: EditedCall, options: Mapping[str, Any]) -> str:
     """Python that submits the same; what is hidden or cannot be written stands there as ``...``."""
     words = ", ".join([repr(name), *(f"{option}={value!r}" for option, value in options.items())])
@@ -71,7 +76,8 @@ def _lines(text: str) -> Iterable[str]:
     return filter(None, (line.strip() for line in text.splitlines()))
 
 
-def _line(value: Any) -> str:
+def line_of(value: Any) -> str:
+    """A value as a line of JSON."""
     return json.dumps(_shown(value), ensure_ascii=False)
 
 
@@ -101,7 +107,7 @@ def _shown(value: Any) -> Any:
 
 def _value(line: str, text: str, known: Mapping[str, Any], there: Sequence[Any], seen: Sequence[Any]) -> Any:
     """``there``: what the argument was, if there was one; ``seen``: what was shown of it."""
-    if there and text == _line(seen[0]):
+    if there and text == line_of(seen[0]):
         return there[0]  # in its own place: another one may be shown as the same mark
     if line in known:
         return known[line]

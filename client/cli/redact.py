@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-HIDDEN: Final = "[hidden]"
+from ...common.values.secret_names import HIDDEN as HIDDEN
+from ...common.values.secret_names import is_secret as is_secret
+
 DEPTH_MAX: Final = 50
-_SECRET: Final = re.compile(
-    r"pass(word|wd|phrase|code)|pwd|secret|token|credential|authorization|cookie|private|(^|[_\-.])(key|auth|pin)$"
-    r"|(api|auth|access|join)[_\-.]?key",
-    re.IGNORECASE,
-)
 _ADDRESS: Final = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
 
 
@@ -31,10 +28,3 @@ def redacted(value: Any, depth: int = 0) -> Any:
     if type(value) in (list, tuple, set, frozenset):
         return type(value)(redacted(item, depth + 1) for item in value)
     return value
-
-
-def is_secret(name: object) -> bool:
-    """Whether the name of a key or parameter looks like that of a secret."""
-    if isinstance(name, bytes):
-        name = name.decode("latin-1")
-    return isinstance(name, str) and _SECRET.search(name) is not None

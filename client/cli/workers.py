@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -16,6 +17,7 @@ from ..app import App
 from .fleet import fleet
 from .options import connected
 from .output import ago, memory, print_json, print_table, rate
+from .signatures import TaskSignature, signatures
 
 OF_ALL: Final = ("node", "host", "state", "#busy", "#rate", "#memory", "version", "#seen")
 OF_SOME: Final = {"labels": "labels", "free": "resources"}  # and the field of a row
@@ -23,13 +25,16 @@ POLL_SECONDS: Final = 0.5
 
 
 @click.command(epilog="Example: tq workers --tasks")
-@click.option("--tasks", is_flag=True, help="Also the tasks and queues that each serves.")
+@click.option(
+    "--tasks", is_flag=True, help="Also the tasks that each serves, with what they take, and its queues."
+)
 @connected(Role.VIEWER)
 def workers(app: App, as_json: bool, tasks: bool) -> None:
     """List workers: state, busy slots, rate, memory, last contact, labels, free resources."""
     living, absent = found = fleet([with_units(row) for row in app.call(("get_workers",), "list")])
+    said = signatures(app, sorted({name for row in living for name in row["tasks"]})) if tasks else {}
     if as_json:
-        print_json([*living, *absent])
+        print_json([*(_with_signatures(row, said) if tasks else row for row in living), *absent])
         return
     rows = living
     shown: list[tuple[object, ...]] = [
@@ -59,7 +64,7 @@ def workers(app: App, as_json: bool, tasks: bool) -> None:
         write(f"\n{found.absent_in_words(time.time())}\n")
     if tasks:
         for row in rows:
-            _say_what_it_serves(row)
+            _say_what_it_serves(row, said)
 
 
 @click.command(epilog="Example: tq drain crow --wait")
@@ -115,11 +120,15 @@ def _row(app: App, node: str) -> dict[str, Any] | None:
     return next((row for row in app.call(("get_workers",), "list") if row["node"] == node), None)
 
 
-def _say_what_it_serves(row: dict[str, Any]) -> None:
+def _with_signatures(row: dict[str, Any], said: Mapping[str, TaskSignature]) -> dict[str, Any]:
+    return {**row, "signatures": {name: str(said[name]) for name in row["tasks"] if name in said}}
+
+
+def _say_what_it_serves(row: dict[str, Any], said: Mapping[str, TaskSignature]) -> None:
     queues = " ".join(row["queues"] or ["all queues"])
     write(f"\n{row['host']} ({row['node'][:8]}) serves {queues}:\n")
     names = [
-        *(name for name in row["tasks"] if name != PROBE),
+        *(f"{name}{said.get(name, '')}" for name in row["tasks"] if name != PROBE),
         *(f"{pattern} (by --allow)" for pattern in row["allow"]),
     ]
     write("".join(f"  {name}\n" for name in names))

@@ -13,6 +13,7 @@ DISPATCHER: Final = Contract(
     "get_dispatcher",
     {
         "announce": Method(Role.WORKER),
+        "describe": Method(Role.WORKER, one_way=True),
         "lease": Method(Role.WORKER),
         "lend": Method(Role.WORKER),
         "starting": Method(Role.WORKER, one_way=True),
@@ -30,6 +31,7 @@ WORKERS: Final = Contract(
         "list": Method(Role.VIEWER, repeatable=True),
         "serving": Method(Role.VIEWER, repeatable=True),
         "running": Method(Role.VIEWER, repeatable=True),
+        "signatures": Method(Role.VIEWER, repeatable=True),
         "drain": Method(Role.ADMIN, repeatable=True, audited=Audited("drained worker", "node")),
     },
 )

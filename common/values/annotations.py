@@ -173,6 +173,15 @@ def typed_call(
     )
 
 
+def shape_of_note(function: Any, note: Any) -> Shape:
+    """What one annotation of a function or class says, typed or not; anything at all where it cannot be evaluated here, or is ambiguous."""
+    space = getattr(inspect.unwrap(function), "__globals__", {})
+    try:
+        return _Shapes().of(_evaluated({"it": note}, space)["it"])
+    except Exception:  # names that only a checker knows, or what is no type at all
+        return ANY
+
+
 def _is_plain(note: Any) -> bool:
     if isinstance(note, str):
         return PLAIN_WORDS.issuperset(WORD.findall(note))

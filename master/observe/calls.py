@@ -31,7 +31,8 @@ from ..tasks.queue_order import QueueOrder
 from ..tasks.routes import Routes
 from ..workers.membership import Membership
 from ..workers.orders import Orders
-from .overview import queue_rows, running_rows, snapshot, worker_rows
+from ..workers.signatures import signatures_of
+from .overview import queue_rows, running_rows, serving, snapshot, worker_rows
 
 SERIES_MAX = 1_000  # points in one answer
 
@@ -103,6 +104,13 @@ class Workers(EngineObject):
         return self.engine.part(Membership).serving(
             validate_text("queue", queue), validate_text("task", task)
         )
+
+    @exposed(Role.VIEWER)
+    def signatures(self, call: Call, names: Rows) -> Rows:
+        """For each of these tasks ``[[signature, how many connected workers say so], …]``, at most twenty names."""
+        workers, serves = self.engine.part(Membership).listed(), serving(self.engine, call.session.verifier)
+        found = signatures_of(workers, names, serves, self.engine.work.glanced)
+        return [[list(one) for one in known] for known in found]
 
     @exposed(Role.VIEWER)
     def running(self, call: Call, node: str) -> Rows:

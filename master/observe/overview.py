@@ -134,7 +134,7 @@ def worker_rows(engine: Engine, key: Verifier) -> list[dict[str, Any]]:
     """The announced workers, as many as fit in one answer: connected ones first, then those with short announcements. The
     fields in LONG are left out of rows for which there is no room. A key that is bound to queues sees the workers that serve one
     of them, and nothing of others."""
-    serves = _serving(engine, key)
+    serves = serving(engine, key)
     workers = [one for one in engine.part(Membership).listed() if one.info is not None and serves(one)]
     engine.work.glanced(len(workers) * GLANCES + len(engine.part(Leases).running))
     leased = engine.part(Leases).running.by_worker()
@@ -163,7 +163,7 @@ def worker_rows(engine: Engine, key: Verifier) -> list[dict[str, Any]]:
     return [row for one, row in rows.items() if one in shown]
 
 
-def _serving(engine: Engine, key: Verifier) -> Callable[[Worker], bool]:
+def serving(engine: Engine, key: Verifier) -> Callable[[Worker], bool]:
     """Whether a worker takes tasks of a queue that there is and that the key may use. Equal workers are compared once."""
     if not key.queues:
         return lambda worker: True

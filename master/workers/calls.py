@@ -25,6 +25,7 @@ from ..tasks.route import Capability, ParkedLease
 from ..tasks.routes import Routes, within
 from .membership import ENDED_MAX, Membership
 from .orders import Orders
+from .signatures import describe
 from .worker_info import WorkerInfo
 
 
@@ -44,6 +45,11 @@ class Dispatcher(EngineObject):
         dropped = engine.part(Membership).announce(call.session, announced, _check_held(held), engine.now)
         engine.part(Consumers).announce(call.session.node, consumers, call.session.account)
         return {"lease_seconds": engine.limits.lease_ms / 1000, "dropped": named(dropped)}
+
+    @exposed(Role.WORKER)
+    def describe(self, call: Call, rows: list[Any]) -> None:
+        """The signatures of announced tasks, ``[[task, bytes], …]``."""
+        describe(self.engine.part(Membership), call.session, rows)
 
     @exposed(Role.WORKER)
     def lease(self, call: Call, want: int, pool: int = 0) -> object:

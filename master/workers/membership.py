@@ -63,6 +63,7 @@ class Worker:
     presence: Node
     info: WorkerInfo | None = None  # None: known from the store, and not announced since this master started
     cost: Cost | None = None
+    signatures: dict[str, bytes] = field(default_factory=dict)  # by task: see signatures.py
     session: Session | None = None
     capability: Capability | None = None  # of all its pools together
     pools: list[Capability] = field(
@@ -175,7 +176,7 @@ class Membership(Part):
             worker = self._add(Worker(node=session.node, number=number, presence=presence))
         if worker.cost is not None:  # of its earlier announcement
             worker.cost.give_back()
-        worker.cost = cost
+        worker.cost, worker.signatures = cost, {}
         if worker.session is not session:
             self._log.joined(session, info, again=worker.info is not None and not worker.has_left)
         worker.info, worker.session, worker.presence, worker.since = info, session, presence, now.steady

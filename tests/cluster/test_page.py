@@ -204,6 +204,26 @@ def test_a_task_is_submitted_by_a_form_and_again_with_a_change_and_its_secret_ne
     assert "size=3" in kept, "what was typed is not lost"
 
 
+def test_a_form_of_a_signature_submits_what_fits_and_refuses_the_rest_by_name(
+    admin: Browser, cluster: Cluster
+) -> None:
+    assert "cluster_tasks:add" in eventually(
+        lambda: "(a: int, b: int)" in (text := admin.get("/submit").text) and text
+    )
+    shown = admin.get("/submit?name=cluster_tasks:add").text
+    digest = re.search(r'name="signature" value="([0-9a-f]+)"', shown)
+    assert digest
+    form = {"csrf": admin.get("/tasks").csrf, "name": "cluster_tasks:add", "signature": digest[1], "p.a": "4", "p.b": "five",
+            "back": "/submit?name=cluster_tasks:add"}  # fmt: skip
+    refused = admin.get(admin.post("/submit", form).where).text
+    assert "b: expected int, got &#39;five&#39;" in refused
+    assert 'value="five"' in refused, "what was typed is not lost"
+    done = admin.post("/submit", form | {"p.b": "5"}).where
+    assert cluster.app.get(done.removeprefix("/tasks/")).result(timeout=20) == 9
+    admin.post("/submit", form | {"signature": "of older code"})
+    assert "have other code of cluster_tasks:add" in admin.get("/submit?name=cluster_tasks:add").text
+
+
 def test_a_strike_a_limit_and_a_tenant_are_changed_from_the_page(admin: Browser, cluster: Cluster) -> None:
     task = cluster.app.named(
         "no:such", queue="struck", tenant="acme", limits=[tq.Limit("smtp", max_running=3)]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ...client.cli.bulk import TASKS
+from ...client.cli.redact import is_secret
+from ...client.cli.signatures import TaskSignature, signatures
 from ...client.cli.task_options import as_tags
 from ...client.tasks.named import named
 from ...common.contract.workers import WORKERS
 from ...common.domain.ids import show_id
 from ...common.domain.model import Role
-from ...common.errors import DecodeError, Forbidden, InvalidArgument
+from ...common.errors import DecodeError, Forbidden, InvalidArgument, TqError
 from ...common.values.codec import decode_work
 from ..calls import NOTHING, EditedCall, as_code, call_of, lines_of
+from ..fields import PREFIX, Field, all_of, by_parameter, fields_of
+from ..filled_in import call_of_fields, parameter_of
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
 
@@ -25,27 +31,72 @@ NUMBERS: Final[dict[str, type[int] | type[float]]] = {
     "delay": float,
 }
 
-FIELDS: Final = ("name", "args", "kwargs", "queue", "tags", *NUMBERS)
+LISTED_MAX: Final = 100  # with their signatures
+JSON: Final = "json"  # arguments as lines of JSON, whatever is known of them
+FIELDS: Final = ("name", "as", "args", "kwargs", "queue", "tags", *NUMBERS)
 
 
 def submit(login: Login, asked: ViewRequest) -> ShownPage:
     _refuse_viewer(login)
     like = _row(login, asked.get("like"))
     id = "" if like is None else show_id(like["id"])
-    filled = _filled(like) | {name: asked.get(name) for name in ("name",) if asked.get(name)}
+    draft: Mapping[str, str] = {}
     if login.draft.get("like") == id:
-        filled, login.draft = {**filled, **login.draft}, {}
-    names = sorted({name for row in login.app.call((WORKERS.name,), "list") for name in row["tasks"]})
+        draft, login.draft = login.draft, {}
+    filled = _filled(like) | {name: asked.get(name) for name in ("name", "as") if asked.get(name)}
+    filled |= {name: draft[name] for name in FIELDS if name in draft}
+    name = filled["name"]
+    found = signatures(login.app, [name]).get(name) if name else None
+    fields = _fields(found, like, draft) if found is not None and filled["as"] != JSON else None
+    names = sorted({one for row in login.app.call((WORKERS.name,), "list") for one in row["tasks"]})
+    known = [] if name else names[:LISTED_MAX]
     return ShownPage(
         title="Edit and submit again" if id else "Submit a task",
         template="submit.html",
-        command=f"tq submit {shlex.quote(filled['name'] or 'MODULE:FUNCTION')} …",
-        context={"like": id, "filled": filled, "names": names[:NAMES_MAX]},
+        command=f"tq submit {shlex.quote(name or 'MODULE:FUNCTION')} …",
+        context={
+            "like": id,
+            "filled": filled,
+            "names": names[:NAMES_MAX],
+            "known": [(one, _shown(said)) for one, said in _all_known(login, known).items()],
+            "left_out": 0 if name else max(0, len(names) - LISTED_MAX),
+            "fields": fields,
+            "signature": found,
+            "digest": _digest(found),
+            "as_json": JSON,
+        },
     )
 
 
+def _all_known(login: Login, names: Sequence[str]) -> dict[str, TaskSignature | None]:
+    found = signatures(login.app, names)
+    return {name: found.get(name) for name in names}
+
+
+def _shown(signature: TaskSignature | None) -> str:
+    return "" if signature is None else str(signature)
+
+
+def _fields(
+    found: TaskSignature, like: dict[str, Any] | None, draft: Mapping[str, str]
+) -> list[Field] | None:
+    """None: the call that it is to be like does not fit what the workers say, so it is shown as JSON."""
+    there = None
+    if like is not None and (there := by_parameter(found.rows, call_of_row(like))) is None:
+        return None
+    fields, wrong = fields_of(found.rows, there), parameter_of(draft.get("error", ""))
+    for one in all_of(fields):
+        one.value = draft.get(one.name, one.value)
+        one.is_wrong = one.name.removeprefix(PREFIX).partition(".")[0] == wrong and one.kind != "group"
+    return fields
+
+
+def _digest(found: TaskSignature | None) -> str:
+    return "" if found is None else hashlib.sha256(found.packed).hexdigest()[:16]
+
+
 def _filled(like: dict[str, Any] | None) -> dict[str, str]:
-    """What stands in the fields."""
+    """What stands in the fields that every task has."""
     if like is None:
         return dict.fromkeys(FIELDS, "")
     args, kwargs = lines_of(call_of_row(like))
@@ -68,12 +119,23 @@ def _refuse_viewer(login: Login) -> None:
 def send(login: Login, asked: ViewRequest) -> Done:
     """Raises InvalidArgument for a field that cannot be, which stands with its name."""
     _refuse_viewer(login)
+    typed = {name: text for name, text in asked.query.items() if name.startswith(PREFIX)}
     login.draft = {field: asked.query.get(field, "") for field in (*FIELDS, "like")}
+    # What was typed is not lost; a secret is not written into a page.
+    login.draft |= {name: text for name, text in typed.items() if not is_secret(name.rpartition(".")[2])}
+    try:
+        return _send(login, asked, typed)
+    except TqError as error:
+        login.draft = {**login.draft, "error": str(error)}
+        raise
+
+
+def _send(login: Login, asked: ViewRequest, typed: Mapping[str, str]) -> Done:
     like = _row(login, asked.get("like"))
     name = asked.get("name")
     if like is not None and name != like["name"]:
         like = None  # what is hidden of one task is no argument of another callable
-    call = call_of(asked.get("args"), asked.get("kwargs"), call_of_row(like))
+    call = _call(login, asked, name, call_of_row(like), typed, has_like=like is not None)
     options: dict[str, Any] = {
         field: _number(field, asked.get(field)) for field in NUMBERS if asked.get(field)
     }
@@ -84,6 +146,21 @@ def send(login: Login, asked: ViewRequest) -> Done:
     handle = login.app.named(name, **options).submit(*call.args, **call.kwargs)
     login.draft = {}
     return Done(note=f"{name} is submitted", to=f"/tasks/{handle.id}")
+
+
+def _call(
+    login: Login, asked: ViewRequest, name: str, like: EditedCall, typed: Mapping[str, str], *, has_like: bool
+) -> EditedCall:
+    """What stands in the fields of its signature, or in the two fields of JSON."""
+    digest = asked.get("signature")
+    if not digest:
+        return call_of(asked.query.get("args", ""), asked.query.get("kwargs", ""), like)
+    found = signatures(login.app, [name]).get(name)
+    if found is None or _digest(found) != digest:
+        raise InvalidArgument(
+            f"the workers have other code of {name} now, and its parameters are not those of this form: look at them again"
+        )
+    return call_of_fields(found.rows, typed, by_parameter(found.rows, like) if has_like else None)
 
 
 def options_of(row: dict[str, Any]) -> dict[str, Any]:

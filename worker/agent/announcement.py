@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from ...common.contract.signatures import DESCRIBED_MAX, SIGNATURES_BYTES_MAX
 from ...common.domain.probe import PROBE
 from ...common.errors import ConfigError
 from ...common.runtime.config import WorkerSettings
@@ -37,6 +38,21 @@ def announcement(
     if len(shares) > 1:
         described["pools"] = [share.to_wire() for share in shares]
     return described
+
+
+def portions(signatures: Sequence[list[Any]]) -> Iterator[list[list[Any]]]:
+    """What tasks are called with, as much as a master takes."""
+    left, portion = SIGNATURES_BYTES_MAX, list[list[Any]]()
+    for name, body in signatures:
+        left -= len(body)
+        if left < 0:
+            break
+        portion.append([name, body])
+        if len(portion) == DESCRIBED_MAX:
+            yield portion
+            portion = []
+    if portion:
+        yield portion
 
 
 def served_queues(settings: WorkerSettings) -> list[str]:

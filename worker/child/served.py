@@ -20,6 +20,7 @@ from ...common.values.blob import Blob
 from ...common.values.codec import EACH, NotSerializable, encode
 from ...common.values.failure import Failure
 from .around import Around, Encoded, Why, call_hooks
+from .signature import signature_of
 from .together import item_of, results_of
 
 
@@ -250,7 +251,8 @@ class ServedTasks(dict[str, ServedTask]):
         return ServedTask.of(task, self.resources)
 
     def described(self) -> list[list[Any]]:
-        """``[name, queue, [[name, definition] of each schedule], is it a coroutine function, how many calls run as one]`` of each task."""
+        """``[name, queue, [[name, definition] of each schedule], is it a coroutine function, how many calls run as one, its signature]`` of each
+        task."""
         return [
             [
                 name,
@@ -258,6 +260,7 @@ class ServedTasks(dict[str, ServedTask]):
                 [[one.name, one.definition.to_wire()] for one in served.task.schedules],
                 served.is_coroutine,
                 served.together,
+                signature_of(served.task.function, served.filled, of_many=served.together > 1),
             ]
             for name, served in self.items()
         ]

@@ -82,6 +82,8 @@ class RenewedRunners(Protocol):
     def renewal(self) -> Renewal: ...
     @property
     def schedules(self) -> list[list[Any]]: ...
+    @property
+    def signatures(self) -> list[list[Any]]: ...
 
 
 class RenewedPools(Protocol):
@@ -127,7 +129,8 @@ class ServedCode:
 
     def _with_schedules(self, facts: dict[str, Any]) -> object:
         """How many slots there are is known by the heartbeats."""
-        return {**facts, "slots": 0}, self._pools[0].runners.schedules
+        runners = self._pools[0].runners
+        return {**facts, "slots": 0}, runners.schedules, runners.signatures
 
 
 class CodeWatch:

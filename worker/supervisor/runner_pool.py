@@ -73,6 +73,7 @@ class RunnerPool:
         self._failed_starts = 0
         self._import_error = ""
         self.tasks: list[list[str]] = []  # [name, queue], as the children report them
+        self.signatures: list[list[Any]] = []  # [name, bytes] of those that say what they are called with
         self.coroutines: dict[str, bool] = {}  # of each task: whether it is a coroutine function
         self.schedules: list[list[Any]] = []  # [name, definition], of those in their code
         self._first_ready: asyncio.Future[None] = self._loop.create_future()
@@ -132,7 +133,8 @@ class RunnerPool:
         self.tasks = [[name, queue] for name, queue, *_ in tasks]
         self.coroutines = {name: is_coroutine for name, _, _, is_coroutine, *_ in tasks}
         if self.agent.runs_one_by_one:
-            self.agent.durations.together = {name: calls for name, *_, calls in tasks if calls > 1}
+            self.agent.durations.together = {name: calls for name, *_, calls, _ in tasks if calls > 1}
+        self.signatures = [[name, body] for name, *_, body in tasks if body]
         self.schedules = [one for _, _, schedules, *_ in tasks for one in schedules]
         self._report("child.started", level="debug", pid=child.pid)
         if not self._first_ready.done():

@@ -32,7 +32,7 @@ from ...common.runtime.config import WorkerSettings
 from ...common.runtime.pool_spec import ASYNC
 from ...common.wire.connection import CallerConnection
 from ...common.wire.frames import FRAME_BYTES_MAX
-from ..agent.announcement import announcement
+from ..agent.announcement import announcement, portions
 from ..agent.outbox import BODY_BYTES_MAX
 from ..agent.sharing import Share, lost_of_each, shares
 from ..pools.interface import MakeRunner
@@ -214,6 +214,8 @@ class Supervisor:
         self._beat(connection)
         for pool in self.pools:
             pool.runners.relay.connected(connection)
+        for portion in portions(self.pools[0].runners.signatures):
+            self._master.notify("describe", portion)
         self._declarer.declare(connection, self.pools[0].runners.schedules)
         self._end_if_drained()
 

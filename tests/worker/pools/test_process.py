@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tq.common.contract.signatures import unpacked
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.codec import decode, encode_call, encode_chunk
 from tq.common.values.failure import Failure
@@ -223,7 +224,9 @@ def failure(report: JobReport) -> Failure:
 
 def test_a_child_says_what_it_serves() -> None:
     async def test(one: Nursery) -> None:
-        assert ["child_tasks:add", "default", [], False, 1] in await one.tasks
+        [said] = [task for task in await one.tasks if task[0] == "child_tasks:add"]
+        assert said[1:-1] == ["default", [], False, 1]
+        assert [row.name for row in unpacked(said[-1])] == ["a", "b"]
 
     with_child(test)
 

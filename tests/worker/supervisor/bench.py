@@ -60,7 +60,7 @@ class Bench:
         self.reports: list[tuple[str, dict[str, Any]]] = []
         self.children: list[RecordedChild] = []
         self.is_broken = False  # the code that children load
-        self.tasks = [["m:f", "default", [], False, 1]]
+        self.tasks = [["m:f", "default", [], False, 1, b""]]
         self.refusals: list[BaseException] = []  # of the next starts
         settings = WorkerSettings(connect=(Address("127.0.0.1", 1),), modules=("m",), slots=1, pools=pools)
         self.supervisor = Supervisor(settings, Credential.parse("a key for tests"), self.report, self.make)

@@ -30,7 +30,7 @@ def test_when_the_new_code_has_loaded_idle_children_go_and_one_that_runs_a_task_
         await turns()
         bench.give_job()
         busy = next(child for child in bench.children if child.jobs)
-        bench.tasks = [["m:new", "default", [], False, 1]]
+        bench.tasks = [["m:new", "default", [], False, 1, b""]]
         pool.runners.renewal.begin()
         await turns()
         children = pool.agent.children
