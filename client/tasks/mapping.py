@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import IdSource
 from ...common.domain.model import TASK_ID_BYTES
-from ...common.domain.unique import SKIP
+from ...common.domain.unique import SKIP, wire_of_many
 from ..blobs.blobs import Named, SessionBlobs
 from .definition import Definition
 from .handles import Handles
@@ -25,7 +25,7 @@ from .outcomes import OutcomeBox
 from .payloads import CallEncoder
 from .submission import PayloadRun, submit_many
 from .unique_handles import UniqueHandles
-from .unique_submits import UniqueKeys, wire_of_many
+from .unique_submits import UniqueKeys
 
 if TYPE_CHECKING:
     from ...common.values.blob import Blob

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 
 class SingleSubmit(NamedTuple):
-    """``needs``: the tasks whose results are arguments of this one. ``blobs``: uploaded before. ``box``: receives the outcome; None: the task is not watched yet."""
+    """``needs``: the tasks whose results are arguments of this one. ``blobs``: uploaded before. ``box``: receives the outcome; None: the task is not watched yet.
+    ``same``: by what it is the same as others, if its kind says ``unique``."""
 
     kind: TaskKind
     id: bytes
@@ -45,6 +46,7 @@ class SingleSubmit(NamedTuple):
     box: OutcomeBox | None
     stored: Future[Any]
     needs: Sequence[IdRun] = ()
+    same: str = ""
 
 
 class SingleSubmits:
@@ -85,8 +87,13 @@ class SingleSubmits:
         boxes = [one.box for one in submits if one.box is not None] if watched else ()
         kind, runs = call.kind, runs_of_tasks(call.tasks)
         needs = {one.id: one.needs for one in submits if one.needs}
+        unique = None
+        if kind.choice.unique is not None:
+            from ...common.domain.unique import wire_of_many  # a program without them never loads it
+
+            unique = wire_of_many(kind.choice.unique, [one.same for one in submits])
         answer = submit_many(
-            self._session, kind.name, kind.choice, runs, None, link, call.named, boxes, needs
+            self._session, kind.name, kind.choice, runs, None, link, call.named, boxes, needs, unique
         )
         answer.add_done_callback(partial(self._answered, link, call, submits))
 
@@ -98,8 +105,16 @@ class SingleSubmits:
             # In a turn of its own: the boxes are failed by this refusal in the present one.
             link.post(partial(self._repeat, link, call, submits))
             return
-        for one in submits:
-            settle(one.stored, None if error else answer.result(), error)
+        if call.kind.choice.unique is None or error is not None:
+            for one in submits:
+                settle(one.stored, None if error else answer.result(), error)
+            return
+        others = dict(answer.result())
+        for place, one in enumerate(submits):
+            other = others.get(place)
+            if other is not None and one.box is not None:
+                link.forget(one.box)  # this task is never stored
+            settle(one.stored, other, None)
 
     def _repeat(self, link: ClientLink, call: JoinedTasks, submits: list[SingleSubmit]) -> None:
         for alone, one in zip(call.one_by_one(), submits, strict=True):

@@ -3,29 +3,35 @@ there."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...common.domain.columns import TextColumn
+from ...common.domain.context import is_of_task
 from ...common.domain.expressions import expression
-from ...common.domain.unique import SKIP, Unique, terms_of
+from ...common.domain.unique import REPLACE, SKIP, Unique, terms_of
 from ...common.errors import NotSerializable
 from ...common.values.canonical import canonical_bytes
 from ...common.values.codec import encode_call
 from ...common.values.plain import ATOMS
 from .handle import FoundHandle, Handle
 from .needs import GatheredNeeds
-from .submission import PayloadRun, submit_many
+from .outcomes import OutcomeBox
+from .single_submits import SingleSubmit, SingleSubmits
+from .submission import PayloadRun, WatchPrediction, submit_many
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from ...common.domain.id_runs import IdRun
     from ...common.values.blob import Blob
+    from ..core.io_thread import ClientLink
     from ..core.session import ClientSession
     from .definition import Definition
     from .kinds import TaskKind
+
+
+_parsed = functools.lru_cache(maxsize=256)(expression)  # each single submit asks for that of its task
 
 
 class UniqueKeys:
@@ -33,7 +39,7 @@ class UniqueKeys:
 
     def __init__(self, session: ClientSession, unique: Unique, definition: Definition) -> None:
         self._session, self._definition = session, definition
-        self._by = None if unique.by is None else expression("by", unique.by)
+        self._by = None if unique.by is None else _parsed("by", unique.by)
 
     def of_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         """Raises InvalidArgument for an argument in ``by`` that is neither text nor a number."""
@@ -71,26 +77,22 @@ class UniqueKeys:
             yield args
 
 
-def wire_of_many(unique: Unique, keys: Sequence[str]) -> list[Any]:
-    """What travels with tasks of one call that have these keys, in their order."""
-    column = TextColumn.of(keys)
-    codes = column.codes or (0,) * len(keys)
-    return terms_of(unique, [list(column.texts), list(codes)]).to_wire()
-
-
 class SentUnique(NamedTuple):
-    """A submit under way."""
+    """A submit under way. ``box``: receives the outcome of its task, by ``link``."""
 
     session: ClientSession
     definition: Definition
     unique: Unique
     id: bytes
     stored: Future[Any]
+    link: ClientLink
+    box: OutcomeBox | None = None
 
     def handle(self, answer: Any) -> Handle[Any] | None:
         """Of the task that is there; None: the new one was skipped."""
         if not isinstance(answer, bytes):
-            return Handle(self.session, self.id, received=self.definition.received)
+            watching = None if self.box is None else self.link
+            return Handle(self.session, self.id, None, self.box, watching, self.definition.received)
         if self.unique.on_conflict == SKIP:
             return None
         return FoundHandle(self.session, answer, received=self.definition.received)
@@ -106,19 +108,26 @@ def submit_unique(
     needs: Sequence[IdRun],
     call: tuple[tuple[Any, ...], dict[str, Any]],
 ) -> SentUnique:
-    """Send a task in a call of its own, whose answer is about this task alone."""
-    unique = kind.choice.unique
+    """Send a task, with others that are submitted at once. One that may replace others travels alone, for each is to have its
+    turn; and so does one that a task submits, whose parent is known in its own thread only."""
+    unique, link = kind.choice.unique, session.link
     assert unique is not None  # noqa: S101 - by its caller
-    terms = terms_of(unique, UniqueKeys(session, unique, definition).of_call(*call))
+    key = UniqueKeys(session, unique, definition).of_call(*call)
+    if unique.on_conflict != REPLACE and not is_of_task():
+        box = OutcomeBox() if session.part(WatchPrediction).watch_next else None
+        stored: Future[Any] = Future()
+        submit = SingleSubmit(kind, id, payload, blobs, box, stored, needs, key)
+        session.part(SingleSubmits).add(link, submit)
+        return SentUnique(session, definition, unique, id, stored, link, box)
     stored = submit_many(
         session,
         kind.name,
         kind.choice,
         [PayloadRun(id, [payload])],
         None,
-        session.link,
+        link,
         {id: list(blobs)} if blobs else None,
         needs={id: needs} if needs else None,
-        unique=terms.to_wire(),
+        unique=terms_of(unique, key).to_wire(),
     )
-    return SentUnique(session, definition, unique, id, stored)
+    return SentUnique(session, definition, unique, id, stored, link)

@@ -13,12 +13,13 @@ cache=60     ``Unique(by=…, states=(*tq.Unique.OPEN, "succeeded"), fresh=60)``
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NamedTuple
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
+from .columns import TextColumn
 from .durations import DELAY_SECONDS_MAX, check_number
 from .expressions import check_key, expression
 from .model import State, StateNumber
@@ -154,3 +155,10 @@ def terms_of(unique: Unique, key: Any) -> UniqueTerms:
 def _ms(given: float | datetime.timedelta | None) -> int | None:
     seconds = given.total_seconds() if isinstance(given, datetime.timedelta) else given
     return None if seconds is None else int(seconds * 1000)
+
+
+def wire_of_many(unique: Unique, keys: Sequence[str]) -> list[Any]:
+    """What travels with tasks of one call that have these keys, in their order."""
+    column = TextColumn.of(keys)
+    codes = column.codes or (0,) * len(keys)
+    return terms_of(unique, [list(column.texts), list(codes)]).to_wire()

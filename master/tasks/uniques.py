@@ -135,7 +135,7 @@ class Uniques(Part):
             row for key in dict.fromkeys(keys) if (row := self._store.uniques.find(route, key)) is not None
         ]
         rows = [row for row in rows if row.until is None or now < row.until]
-        found = {one.id: one for one in self._store.find([row.id for row in rows])}
+        found = {one.id: one for one in self._store.find([row.id for row in rows])} if rows else {}
         return {
             row.key: found[row.id]
             for row in rows

@@ -51,6 +51,7 @@ class MasterInMemory:
         self.tasks: dict[bytes, dict[str, Any]] = {}
         self.functions: dict[str, Callable[..., Any]] = {}
         self.lanes: list[tuple[str | None, tuple[tuple[str, str, int], ...]]] = []  # of tasks as they came
+        self.same: dict[str, bytes] = {}  # by the key of ``unique``, the first task
         self.calls: list[tuple[tuple[Any, ...], str, tuple[Any, ...]]] = []
         self.runs_at_once = True
         self.workers = 0  # connected ones that serve nothing
@@ -109,9 +110,18 @@ class MasterInMemory:
         flow: bytes | None = None,
         parent: list[Any] | None = None,
         columns: dict[str, Any] | None = None,
-    ) -> int:
+        on_full: str | None = None,
+        unique: list[Any] | None = None,
+    ) -> Any:
         shown, new = dict(proofs or []), 0
         tasks = each(tasks)
+        others: list[Any] = []  # with ``unique``: of the tasks that are not stored
+        if unique is not None:
+            texts, codes = unique[0]
+            for place, (id, _) in enumerate(tasks):
+                if (first := self.same.setdefault(texts[codes[place]], id)) != id:
+                    others.append([place, first])
+            tasks = [task for place, task in enumerate(tasks) if place not in dict(others)]
         said = LaneColumns.from_wire(columns, len(tasks))
         self.lanes += [tuple(said.at(place)) for place in range(len(tasks))]
         for id in (id for id, _ in tasks if id >= COMPUTED):
@@ -129,7 +139,7 @@ class MasterInMemory:
         if self.runs_at_once:
             for id, _payload in tasks:
                 self.run(id)
-        return new
+        return new if unique is None else others
 
     def _get_result_queue_watch(self, _: Future[Any], stream: str, ids: list[Any]) -> None:
         for id in ids_named(ids):

@@ -91,6 +91,29 @@ def test_submits_of_many_threads_that_come_together_are_one_call(
     assert [handle.result(timeout=20) for handle in handles] == [2 * number for number in range(8)]
 
 
+@pytest.mark.parametrize("watched", [False, True])
+def test_tasks_that_are_the_same_travel_together_and_each_caller_gets_the_one_that_is_there(
+    app: tq.App, double: Any, master: MasterInMemory, watched: bool
+) -> None:
+    app.session.part(WatchPrediction).watch_next = watched
+    unique = double.using(unique=tq.Unique(by="{x}"))
+    skipping = double.using(unique=tq.Unique(by="{x}", on_conflict="skip"))
+
+    async def submit() -> list[Any]:
+        with HeldUp(app):
+            tasks = [asyncio.ensure_future(unique.asubmit(x)) for x in (1, 2, 1, 3)]
+            tasks += [asyncio.ensure_future(skipping.asubmit(x)) for x in (2, 4)]
+            await asyncio.sleep(0)
+        return await asyncio.gather(*tasks)
+
+    first, second, again, third, skipped, fourth = asyncio.run(submit())
+    assert submits(master) == [4, 2]
+    assert (again.id, again.cached, skipped) == (first.id, True, None)
+    assert [one.result(timeout=20) for one in (first, second, again, third, fourth)] == [2, 4, 2, 6, 8]
+    # What was not stored is not watched.
+    assert app.session.link._pending.watched_tasks == 0
+
+
 def _part() -> Any:
     from tq.client.tasks.single_submits import SingleSubmits
 

@@ -9,7 +9,8 @@ import pytest
 import tq
 from tq.client.tasks.definition import Definition
 from tq.client.tasks.options import choose
-from tq.client.tasks.unique_submits import UniqueKeys, wire_of_many
+from tq.client.tasks.unique_submits import UniqueKeys
+from tq.common.domain.unique import wire_of_many
 from tq.common.errors import InvalidArgument
 
 

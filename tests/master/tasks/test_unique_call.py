@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 import tq
-from tq.client.tasks.unique_submits import wire_of_many
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.model import Role, StateNumber
-from tq.common.domain.unique import cached
+from tq.common.domain.unique import cached, wire_of_many
 from tq.common.errors import InvalidArgument, TaskConflict
 from tq.master.tasks.unique_call import UNIQUE_TASKS_MAX
 
