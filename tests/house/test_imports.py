@@ -70,6 +70,7 @@ MASTER_MAY_IMPORT: dict[str, set[str]] = {
     "gateway": {*LOWER, "items", "keys", "net"},  # stock clients speak to item queues
 }
 INTERFACE, SQLITE = ("store", "interface"), ("store", "sqlite")
+POSTGRES = ("store", "postgres")  # works on a copy in SQLite, with the same statements
 # What stands against that, and why.
 MASTER_EXCEPTIONS = {
     ("items.consumers", "tasks.dispatch"): "items become tasks",
@@ -195,7 +196,7 @@ def violations_in_master(text: str, module: Module, *, is_package: bool = False)
         if not of_master or len(module) == 1:
             continue
         folder, known = tuple(of_master[:2]), {module[0], *MASTER_MAY_IMPORT.get(module[0], LOWER)}
-        is_backends = folder == SQLITE and module[:2] != SQLITE
+        is_backends = folder == SQLITE and module[:2] not in (SQLITE, POSTGRES)
         is_upward = module[:2] == INTERFACE and folder != INTERFACE
         if of_master[0] not in known or is_backends or is_upward:
             depth = 3 if folder in (INTERFACE, SQLITE) else 2

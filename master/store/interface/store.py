@@ -94,6 +94,15 @@ class Inconsistent(StoreError):
     """A conditional update did not find what the engine was sure of. The engine reloads and goes on."""
 
 
+class Displaced(StoreError):
+    """What this store holds is not its own to write any more: another master owns it, or its database has gone back (``gone_back``:
+    then this master still owns it, and has to load it again)."""
+
+    def __init__(self, message: str, *, gone_back: bool = False) -> None:
+        super().__init__(message)
+        self.gone_back = gone_back
+
+
 class RunningRow(NamedTuple):
     seq: int
     id: bytes

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
@@ -134,11 +135,15 @@ class SqliteStore(
             if self._is_new_file():
                 db.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")
             _configure(db, self._durability)
-            _migrate(db, self._path)
+            self._prepare(db)
         except BaseException:
             db.close()
             raise
         return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        """Of a handle that was opened: its tables are those of this version."""
+        migrate(db, self._path)
 
     def _is_new_file(self) -> bool:
         """Of another the mode stays, and only to ask for it takes a lock, which a handle that failed may have."""
@@ -238,13 +243,22 @@ def _configure(db: sqlite3.Connection, durability: str) -> None:
         raise ConfigError(f"SQLite did not accept synchronous={SYNCHRONOUS[durability]}; it answers {level}")
 
 
-def _migrate(db: sqlite3.Connection, path: Path | None) -> None:
-    """Bring the schema to this version; refuse a newer one. A store with content is changed by one numbered file per transaction,
-    which bounds its log; an empty one is made in a single transaction, with one sync of the disk in place of one for each."""
+def _files() -> list[Traversable]:
     folder = resources.files(__package__).joinpath("migrations")
-    files = sorted(
+    return sorted(
         (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
     )
+
+
+def newest_schema() -> int:
+    """The number of the last migration, which is the version of the schema."""
+    return len(_files())
+
+
+def migrate(db: sqlite3.Connection, path: Path | None, upto: int | None = None) -> None:
+    """Bring the schema to this version, or one before it; refuse a newer one. A store with content is changed by one numbered file per transaction,
+    which bounds its log; an empty one is made in a single transaction, with one sync of the disk in place of one for each."""
+    files = _files()
     (have,) = db.execute("PRAGMA user_version").fetchone()
     if have > len(files):
         raise ConfigError(
@@ -253,7 +267,7 @@ def _migrate(db: sqlite3.Connection, path: Path | None) -> None:
         )
     steps = [
         f"{file.read_text('utf-8')}; PRAGMA user_version = {number};"
-        for number, file in enumerate(files[have:], start=have + 1)
+        for number, file in enumerate(files[have:upto], start=have + 1)
     ]
     for script in steps if have else ["".join(steps)]:
         db.executescript(f"BEGIN IMMEDIATE; {script} COMMIT")

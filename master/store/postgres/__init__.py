@@ -1,0 +1,1 @@
+"""A store whose durable truth is a PostgreSQL database; see ``store.py``."""

@@ -1,0 +1,193 @@
+"""A shard in the database: who owns it, and the commit that only its owner can make.
+
+::
+
+    shards(shard, owner, epoch, until, last_commit, schema)
+
+A shard has one owner at a time. Who takes it raises ``epoch``; from then on the one before can commit nothing, for each commit is
+conditional on owner, epoch and the number of the commit before it. So a commit is done once however often it is sent, and an
+owner who does not know what became of it only has to send it again: it is done now, or was done before, or another owner has come.
+
+All time is the database's.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ....common.errors import ConfigError, StoreError
+from ..interface.store import Displaced
+from .line import BIGINT, INTEGER, TEXT, DatabaseAway, DatabaseRefused, PostgresLine, Statement
+from .remedies import NOT_MINE, store_error
+from .tables import SCHEMA
+
+if TYPE_CHECKING:
+    from .waiting import DatabaseWait
+
+LEASE_SECONDS: Final = 20  # how long an owner that says nothing keeps others away
+BEGIN: Final = Statement(b"BEGIN")
+COMMIT: Final = Statement(b"COMMIT")
+DURABLE: Final = Statement(b"SET LOCAL synchronous_commit TO on")
+LAZY: Final = Statement(b"SET LOCAL synchronous_commit TO off")
+ROW: Final = f"SELECT owner, epoch, last_commit, schema FROM {SCHEMA}.shards WHERE shard = $1".encode()
+INT4, INT8 = struct.Struct(">i").pack, struct.Struct(">q").pack
+
+# It divides by the number of rows that it has changed: none is an error, which ends the transaction before its COMMIT is read.
+OURS: Final = (
+    f"WITH ours AS (UPDATE {SCHEMA}.shards SET last_commit = last_commit + 1, "
+    f"until = clock_timestamp() + interval '{LEASE_SECONDS} seconds' "
+    "WHERE shard = $1 AND owner = $2 AND epoch = $3 AND last_commit = $4 RETURNING 1) SELECT 1 / count(*) FROM ours"
+).encode()
+
+
+class ShardRow(NamedTuple):
+    """As the database has it."""
+
+    owner: str
+    epoch: int
+    last_commit: int
+    schema: int  # of its rows: how many migrations they have seen
+
+
+@dataclass
+class Ownership:
+    """What this owner has."""
+
+    shard: int
+    owner: str
+    epoch: int
+    last_commit: int
+
+    def condition(self) -> Statement:
+        values = [INT4(self.shard), self.owner.encode(), INT8(self.epoch), INT8(self.last_commit)]
+        return Statement(OURS, values, [INTEGER, TEXT, BIGINT, BIGINT])
+
+    def is_still(self, row: ShardRow | None) -> bool:
+        """Whether no other owner has taken it."""
+        return row is not None and (row.owner, row.epoch) == (self.owner, self.epoch)
+
+
+def read(line: PostgresLine, shard: int, seconds_max: float) -> ShardRow | None:
+    """None: there is none. Raises DatabaseAway."""
+    [result] = line.run([Statement(ROW, [INT4(shard)], [INTEGER])], seconds_max)
+    if not result.ntuples:
+        return None
+    owner, *numbers = (result.get_value(0, place) or b"" for place in range(len(ShardRow._fields)))
+    return ShardRow(owner.decode(), *(int.from_bytes(number, "big", signed=True) for number in numbers))
+
+
+def claim(
+    line: PostgresLine, shard: int, owner: str, before: str | None, schema: int
+) -> tuple[Ownership, ShardRow | None]:
+    """Take a shard; what it was before, None: it is new. ``before``: who this owner was at its last start, which it need not wait
+    for. Raises ConfigError while another owner lives."""
+    connection = line.connection
+    with connection.transaction():
+        found = connection.execute(
+            f"SELECT owner, epoch, last_commit, schema FROM {SCHEMA}.shards WHERE shard = %s FOR UPDATE",
+            (shard,),
+        ).fetchone()
+        if found is None:
+            connection.execute(
+                f"INSERT INTO {SCHEMA}.shards (shard, owner, epoch, until, last_commit, schema) "
+                f"VALUES (%s, %s, 1, clock_timestamp() + interval '{LEASE_SECONDS} seconds', 0, %s)",
+                (shard, owner, schema),
+            )
+            return Ownership(shard, owner, 1, 0), None
+        row = ShardRow(*found)
+        taken = connection.execute(
+            f"UPDATE {SCHEMA}.shards SET owner = %s, epoch = epoch + 1, "
+            f"until = clock_timestamp() + interval '{LEASE_SECONDS} seconds' "
+            "WHERE shard = %s AND (until IS NULL OR until <= clock_timestamp() OR owner = %s) RETURNING epoch",
+            (owner, shard, before),
+        ).fetchone()
+        if taken is None:
+            raise ConfigError(
+                f"another master ({row.owner}) owns shard {shard} of this database; stop it, or wait {LEASE_SECONDS} s if it was killed"
+            )
+        return Ownership(shard, owner, taken[0], row.last_commit), row
+
+
+def release(line: PostgresLine, held: Ownership) -> None:
+    """Let others have it at once."""
+    line.connection.execute(
+        f"UPDATE {SCHEMA}.shards SET until = NULL WHERE shard = %s AND owner = %s AND epoch = %s",
+        (held.shard, held.owner, held.epoch),
+    )
+
+
+class OwnersCommits:
+    """Sends transactions until the database has answered. Used by one thread at a time."""
+
+    def __init__(
+        self,
+        held: Ownership,
+        line: PostgresLine,
+        connect: Callable[[], PostgresLine],
+        wait: DatabaseWait,
+        *,
+        durable: bool,
+    ) -> None:
+        self.held, self._connect, self._wait = held, connect, wait
+        self._line: PostgresLine | None = line
+        self._durability = DURABLE if durable else LAZY
+        self.is_open = True
+
+    @property
+    def line(self) -> PostgresLine | None:
+        return self._line
+
+    def commit(self, statements: Sequence[Statement]) -> None:
+        """They are done, with the number behind the last. While the database is away this waits. Raises StoreError when it refuses,
+        then nothing was done, and Displaced when the shard has another owner or is not what this owner has left."""
+        pipeline = [BEGIN, self._durability, self.held.condition(), *statements, COMMIT]
+        self._until_answered(lambda line, seconds: self._send(line, pipeline, seconds))
+        self.held.last_commit += 1
+
+    def _send(self, line: PostgresLine, pipeline: Sequence[Statement], seconds_max: float) -> None:
+        try:
+            line.run(pipeline, seconds_max)
+        except DatabaseRefused as error:
+            if error.code != NOT_MINE:
+                raise store_error(error.code, str(error)) from error
+            row = read(line, self.held.shard, seconds_max)
+            if self.held.is_still(row) and row is not None and row.last_commit == self.held.last_commit + 1:
+                return  # the answer to it was lost, not the commit
+            raise displaced(self.held, row) from error
+
+    def _until_answered(self, send: Callable[[PostgresLine, float], Any]) -> None:
+        while True:
+            try:
+                if self._line is None:
+                    self._line = self._connect()
+                send(self._line, self._wait.answer_seconds)
+            except DatabaseAway as error:
+                self._line = None
+                if not self.is_open:
+                    raise StoreError(f"the database is away: {error}") from error
+                self._wait.wait(str(error))
+            else:
+                self._wait.answered()
+                return
+
+    def close(self) -> None:
+        self.is_open = False
+        self._wait.give_up()
+        if self._line is not None:
+            self._line.close()
+
+
+def displaced(held: Ownership, row: ShardRow | None) -> Displaced:
+    if row is None:
+        why = f"the database does not know shard {held.shard}"
+    elif not held.is_still(row):
+        why = f"{row.owner} has taken over shard {held.shard} (epoch {row.epoch}, this master's was {held.epoch})"
+    else:
+        why = (
+            f"the database has gone back to commit {row.last_commit} of shard {held.shard}, this master had committed "
+            f"{held.last_commit}: an older copy of it was restored, or a standby took over that lacked the last commits"
+        )
+    return Displaced(why, gone_back=held.is_still(row))

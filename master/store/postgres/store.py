@@ -1,0 +1,253 @@
+"""The store of a master whose truth is a PostgreSQL database.
+
+A shard has exactly one owner, so what its owner keeps is a coherent copy: the engine works on a private SQLite database, with the
+same statements as the embedded store, and never waits for the network. ``commit`` sends what the transaction has changed as rows,
+in one pipeline that is conditional on this owner; only when the database has answered is the copy committed too.
+
+::
+
+    verbs ─► working copy (SQLite) ── triggers ─► rows that changed
+    commit ─► condition + rows + COMMIT ─► PostgreSQL answers ─► the copy is committed
+
+What can happen in between, and what follows: the database refuses (the copy is rolled back, nothing was done); it does not answer
+(the same is sent again, which is done once); this process dies (the copy lacks a commit that the database has: the next start sees
+that by the numbers, and loads all); the copy cannot be committed (it is loaded again).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from ....common.errors import ConfigError, StoreError
+from ..interface.store import Displaced
+from ..sqlite.executor import FAILURES
+from ..sqlite.store import SqliteStore, migrate, newest_schema
+from . import working_copy
+from .address import DatabaseAddress
+from .changes import Capture
+from .line import INTEGER, DatabaseAway, PostgresLine, Statement
+from .loading import load
+from .remedies import cannot_open
+from .schema import check_rights, prepare, warn_of
+from .shard import INT4, OwnersCommits, ShardRow, claim, release
+from .shipping import statements
+from .tables import OWN, SCHEMA, KeptTable, tables_of
+from .waiting import DatabaseWait
+
+CONNECT_SECONDS_MAX: Final = 10
+MIGRATED: Final = f"UPDATE {SCHEMA}.shards SET schema = $2 WHERE shard = $1".encode()
+ONLY_SHARD: Final = 0
+
+
+def new_owner() -> str:
+    """Names one start of one master: for people, and never twice."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+class PostgresStore(SqliteStore):
+    """``folder``: where the working copy is kept; None: in memory, loaded at each start."""
+
+    def __init__(
+        self,
+        address: DatabaseAddress,
+        folder: Path | None,
+        *,
+        shard: int = ONLY_SHARD,
+        durable: bool = True,
+        report: Callable[..., Any] = lambda *_, **__: None,
+        on_damage: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._address, self._folder, self._shard, self._durable = address, folder, shard, durable
+        self._report = report
+        self._before: ShardRow | None = None  # the shard, before it was claimed; None: it is new
+        self._owner: str | None = None  # since the last claim
+        self._displaced: Displaced | None = None
+        self._is_behind = False  # the copy lacks a commit, or has one too many
+        self.is_open = True
+        self.committer = self._claim()
+        path = None if folder is None else folder / working_copy.FILE
+        try:
+            if path is not None:
+                self._is_behind = not working_copy.is_exact(path, self._before, newest_schema())
+                if self._is_behind:
+                    working_copy.remove(path)
+            super().__init__(path, "memory" if path is None else "os", on_damage)
+        except BaseException:
+            self.committer.close()
+            raise
+
+    # opening
+
+    def _claim(self) -> OwnersCommits:
+        """The shard is this owner's from here on. Raises ConfigError."""
+        import psycopg
+
+        try:
+            line = self._connect_line()
+        except DatabaseAway as error:
+            raise cannot_open(self._address, str(error)) from error
+        try:
+            prepare(line, self._address, schema_tables(), newest_schema())
+            check_rights(line, self._address)
+            warn_of(line, self._report, durable=self._durable)
+            owner = new_owner()
+            last = self._owner or (None if self._folder is None else working_copy.last_owner(self._folder))
+            held, self._before = claim(line, self._shard, owner, last, newest_schema())
+            self._owner = owner
+            if self._folder is not None:
+                working_copy.keep_owner(self._folder, owner)
+        except psycopg.Error as error:
+            line.close()
+            raise cannot_open(self._address, str(error).splitlines()[0]) from error
+        except BaseException:
+            line.close()
+            raise
+        wait = DatabaseWait(str(self._address), self._report)
+        return OwnersCommits(held, line, self._connect_line, wait, durable=self._durable)
+
+    def _connect_line(self) -> PostgresLine:
+        return PostgresLine(self._address, CONNECT_SECONDS_MAX)
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        held = self.committer.held
+        if self._folder is not None and not self._is_behind:  # it is the database's, as it is
+            working_copy.describe(db, held)
+            self._capture = Capture(db)
+            return
+        row, newest = self._before, newest_schema()
+        have = newest if row is None else min(row.schema, newest)
+        migrate(db, self._path, have)
+        if row is not None and row.last_commit:
+            self._load(db)
+        working_copy.describe(db, held)
+        self._capture = Capture(db, coarse=have < newest)
+        if have < newest:
+            migrate(db, self._path)
+            self._capture.renew()
+        if row is None or not row.last_commit:
+            for table in self._capture.tables:
+                self._capture.whole(table)
+        self._ship_opening(db, newest if have < newest else None)
+        self._is_behind = False
+
+    def _load(self, db: sqlite3.Connection) -> None:
+        import psycopg
+
+        line = self.committer.line
+        try:
+            load(line or self._connect_line(), self._shard, db)
+        except (DatabaseAway, psycopg.Error) as error:
+            raise cannot_open(self._address, str(error).splitlines()[0]) from error
+
+    def _ship_opening(self, db: sqlite3.Connection, schema: int | None) -> None:
+        """What a new shard, or a migration, has in its tables."""
+        db.execute("BEGIN IMMEDIATE")
+        changes = self._capture.read()
+        if changes or schema is not None:
+            more = (
+                []
+                if schema is None
+                else [Statement(MIGRATED, [INT4(self._shard), INT4(schema)], [INTEGER] * 2)]
+            )
+            db.execute(f"UPDATE {OWN} SET last_commit = last_commit + 1")
+            self.committer.commit([*statements(self._shard, changes), *more])
+            self._capture.shipped(changes)
+        self._capture.clear()
+        db.execute("COMMIT")
+
+    # transactions
+
+    def commit(self) -> None:
+        """Waits for the database, without end while it is away: nothing is lost meanwhile. Displaced, when this owner's time is over."""
+        self.counts.write()
+        if self._to_begin is None and self.changed:
+            try:
+                self._ship()
+            except FAILURES as error:
+                raise self._failed(error) from error
+        super().commit()
+        self._is_behind = False
+
+    def _ship(self) -> None:
+        changes = self._capture.read()
+        if not changes:
+            return
+        self._db.execute(f"UPDATE {OWN} SET last_commit = last_commit + 1")
+        self._capture.clear()
+        try:
+            self.committer.commit(statements(self._shard, changes))
+        except Displaced as error:
+            self._displaced = error
+            raise
+        self._is_behind = True  # until the copy is committed
+        self._capture.shipped(changes)
+
+    def reopen(self) -> None:
+        if self._displaced is not None and not self._displaced.gone_back:
+            raise self._displaced
+        if self._is_behind or self._displaced is not None:
+            self._load_again()
+        else:
+            super().reopen()
+
+    def _load_again(self) -> None:
+        """The copy is not what the database has: it is made again. Rare, so it may wait here."""
+        self._report(
+            "database.loads", level="warning", reason=str(self._displaced or "the working copy failed")
+        )
+        self.slices.forget()
+        self.counts.forget()
+        self._to_begin = None
+        try:
+            self._db.close()
+            self.committer.close()
+            self.committer = self._claim()
+            self._is_behind, self._displaced = True, None
+            if self._path is not None:
+                working_copy.remove(self._path)
+            self._db = self._connect()
+        except (*FAILURES, OSError) as error:
+            raise StoreError(f"the working copy cannot be made: {error}") from error
+        except ConfigError as error:
+            raise StoreError(str(error)) from error
+
+    def close(self) -> None:
+        if not self.is_open:
+            return
+        self.is_open = False
+        line, held = self.committer.line, self.committer.held
+        try:
+            if self._path is not None and not self._is_behind and self._displaced is None:
+                self.rollback()
+                working_copy.say_closed(self._db)
+            if line is not None and self._displaced is None:
+                release(line, held)
+        except Exception as error:  # what it would have saved is only the time of the next start
+            self._report("database.not_released", level="warning", error=str(error))
+        finally:
+            self.committer.close()
+            self._db.close()
+
+
+_TABLES: list[KeptTable] = []
+
+
+def schema_tables() -> list[KeptTable]:
+    """Of the newest schema."""
+    if not _TABLES:
+        db = sqlite3.connect(":memory:", isolation_level=None)
+        try:
+            migrate(db, None)
+            _TABLES.extend(tables_of(db))
+        finally:
+            db.close()
+    return _TABLES
+
+
+__all__ = ["PostgresStore"]
