@@ -139,7 +139,7 @@ class Child(Process):
             return
         self._words[RUNS] = ordinal
         spec = self._load.specs[job.id]
-        self._oracle.started(self.worker, job.id, job.attempt, job.number, self.name)
+        self._oracle.started(self.worker, job, self.name)
         if spec.needs or spec.steps:
             asking = AskingAttempt(self, self._oracle, job, spec, self.worker.relay)
             self._running[ordinal] = job, asking

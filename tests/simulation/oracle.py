@@ -80,7 +80,9 @@ class Oracle:
         self._pending: list[dict[str, Any]] = []  # of the transaction under way
         self._transaction_at = 0  # when it began
         self._ended_at: dict[tuple[bytes, int], int] = {}
-        self._dropped: set[tuple[bytes, bytes, int]] = set()
+        self._dropped: set[tuple[bytes, bytes, bytes]] = (
+            set()
+        )  # node, task, lease: attempts are numbered anew when a purged task comes again
         self._disturbed: dict[bytes, int] = {}  # node: until when a fault excuses the loss of its tasks
         self._failures: dict[bytes, int] = {}  # of each task's life
         self._all_disturbed = -LEASES_OF_DOUBT * LEASE
@@ -258,7 +260,6 @@ class Oracle:
         attempt = 1  # submitted again, it is another task, and its attempts are numbered from 1
         while self._ended_at.pop((id, attempt), None) is not None:
             attempt += 1
-        self._dropped = {(node, other, attempt) for node, other, attempt in self._dropped if other != id}
 
     def _say(self, event: dict[str, Any]) -> None:
         self.events.append(event)
@@ -431,10 +432,11 @@ class Oracle:
         """Do something when this task is leased next."""
         self._once_leased[id] = action
 
-    def started(self, worker: Worker, id: bytes, attempt: int, number: int, who: str) -> None:
-        self.note("started", id=id, attempt=attempt, number=number, who=who)
-        self._spared.discard((id, attempt))  # it had not begun when its process died
-        if (worker.node, id, attempt) in self._dropped:
+    def started(self, worker: Worker, job: Job, who: str) -> None:
+        id, attempt = job.key
+        self.note("started", id=id, attempt=attempt, number=job.number, who=who)
+        self._spared.discard(job.key)  # it had not begun when its process died
+        if (worker.node, id, job.lease) in self._dropped:
             raise Broken(
                 "I7", f"attempt {attempt} was started by a worker that had been ordered to drop it", id
             )
@@ -462,10 +464,10 @@ class Oracle:
     def announced(self, worker: Worker, sent: int, held: list[list[Any]], dropped: list[bytes]) -> None:
         """A worker announced what it holds; the answer names what it has lost."""
         lost = Counter(dropped)
-        for id, attempt, _ in sorted(held):  # of two attempts of one task, the older is lost first
+        for id, attempt, lease in sorted(held):  # of two attempts of one task, the older is lost first
             if lost[id]:
                 lost[id] -= 1
-                self._dropped.add((worker.node, id, attempt))
+                self._dropped.add((worker.node, id, lease))
             elif self._ended_at.get((id, attempt), self._world.now) < sent:
                 raise Broken("I7", f"attempt {attempt} had ended, and its worker was let keep it", id)
 
