@@ -17,6 +17,7 @@ NO_STORE: Final = {
     "master/gateway/options.py": "is a client",
     "master/net/connection.py": "judges frames and handshakes",
     "master/net/engine_port.py": "judges calls before they are performed",
+    "master/standby/door.py": "judges frames",
     "master/objects/shared.py": "calls what a user exposes, in threads",
     "master/app.py": "starts and ends the program",
     "master/check.py": "starts no engine",
