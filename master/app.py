@@ -30,6 +30,7 @@ from .engine.clock import read_clock
 from .engine.core import Core
 from .engine.engine import Engine
 from .engine.limits import ENVELOPE_BYTES_MAX, EngineLimits
+from .joining import ending
 from .keys.keyring import Keyring
 from .keys.own_keys import OwnKeys
 from .net.server import MasterServer
@@ -252,6 +253,8 @@ def _identify(
         known = store.get_meta(CERTIFICATE)
         store.rollback()
         certificate, key, pin = settle_certificate(known, settings.data, start, report)
+        if (text := ending(certificate)) is not None:
+            report("certificate.ends", level="warning", text=text)
         engine.part(Keyring).pin = pin
         engine.start(read_clock())
         now = engine.now

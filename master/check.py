@@ -21,6 +21,7 @@ from ..common.runtime.logs import SENTENCES
 from ..common.wire.address import is_loopback
 from ..common.wire.tls import server_context
 from .gateway.options import GatewayArguments, read_options
+from .joining import ending
 from .keys.own_keys import fits, read, unknown
 from .net.ports import why_not_listening
 from .parts import EXPOSED
@@ -250,6 +251,12 @@ def _check_certificate(found: Checkup, settings: MasterSettings) -> None:
     elif certificate.exists():
         found.private("certificate", key)
         found.attempt("certificate", lambda: certificate_der(certificate), f"{certificate} can be read")
+        try:
+            if (text := ending(certificate)) is not None:
+                found.warn("certificate", text)
+        except ConfigError as error:
+            if not found.failed:
+                found.fail("certificate", str(error))
         found.attempt(
             "TLS",
             lambda: server_context(certificate, key, settings.client_ca_file),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ..common.auth.key_files import take_masters_authkey
+from ..common.auth.leaf import RENEW, REQUEST_BYTES_MAX
 from ..common.domain.model import Role
 from ..common.errors import ConfigError, TqError, see
 from ..common.runtime.command_line import CHECK, OneScreen, first_word, flags, show
@@ -34,6 +35,7 @@ from .app import MasterResources, open_resources
 from .check import check
 from .compact import COMPACT, compact
 from .gateway.options import GatewayArguments, GatewayOptions, read_options
+from .joining import ADMIT, JOIN, REQUEST, admit, join, request
 from .net.ports import why_not_listening
 from .net.server import MasterServer
 from .net.transactions import DRAIN_SECONDS_MAX
@@ -59,7 +61,7 @@ DURABILITY = {
 @click.command(
     cls=OneScreen,
     settings=MasterSettings,
-    words=(CHECK, COMPACT),
+    words=(CHECK, COMPACT, REQUEST, ADMIT, JOIN),
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: tq-master --bind 0.0.0.0:5000 --data /var/lib/tq",
 )
@@ -97,8 +99,8 @@ def main(
     """Accept tasks, keep them, hand them to workers, keep the results.
 
     Without --authkey it makes keys on its first start and prints the line to run on the next host.
-    `tq-master check` with the same options looks at everything and starts nothing; `tq-master compact`
-    makes its store small.
+    `tq-master check` only looks; `compact` makes its store small; `request`, `admit`, `join`: see
+    docs/security.md.
     """
     # First: from here on the process may hold a key.
     hide_process()
@@ -111,6 +113,9 @@ def main(
             show(check(settings, authkey, arguments, start))
         if first_word() == COMPACT:
             write_line(compact(settings))
+            return
+        if first_word() in (REQUEST, ADMIT, JOIN):
+            _about_certificates(first_word(), settings)
             return
         gateway_options = read_options(arguments)
         key, is_passed_over = take_masters_authkey(authkey, settings.authkey_file)
@@ -131,6 +136,22 @@ def main(
             say(f"tq-master: {line}")
         sys.exit(2)
     sys.exit(code)
+
+
+def _about_certificates(word: str, settings: MasterSettings) -> None:
+    """What goes to the next program of the pipe is on stdout, what is for people on stderr."""
+    if word == REQUEST:
+        write_line(request(settings).rstrip())
+        return
+    if sys.stdin.isatty():
+        say(f"tq-master {word} reads from stdin: {RENEW}")
+    given = sys.stdin.buffer.read(REQUEST_BYTES_MAX)
+    if word == JOIN:
+        say(f"tq-master: {join(settings, given)}")
+        return
+    certificate, leaf = admit(settings, given)
+    write_line(certificate.rstrip())
+    say(f"tq-master: {leaf.name} is admitted until {leaf.until:%Y-%m-%d}")
 
 
 async def _serve(

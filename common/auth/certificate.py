@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import ConfigError
+from .leaf import shown_by
 
 CERTIFICATE_FILE: Final = "master.crt"
 KEY_FILE: Final = "master.key"
@@ -64,6 +65,8 @@ def is_self_made(path: Path) -> bool:
         der = certificate_der(path)
     except ConfigError:  # it is none at all: who needs it says so
         return False
+    if shown_by(der).leaf is not None:
+        return True
     if (
         COMMON_NAME.encode() not in der
     ):  # the library that reads certificates is heavy, and most are of one's own CA

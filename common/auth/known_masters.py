@@ -16,7 +16,6 @@ written, as in a read-only container, nothing is remembered.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import os
@@ -66,12 +65,11 @@ class Memory:
         self._is_new = False
         self._lines = 0
 
-    def check(self, certificate: bytes) -> bytes | None:
-        """The cluster id that belongs to this certificate; None at the first connection to this address. Raises Rejected for
+    def check(self, fingerprint: bytes) -> bytes | None:
+        """The cluster id that belongs to the certificate with this SHA-256; None at the first connection to this address. Raises Rejected for
         another certificate than before."""
         found = self._read()
         self._is_new = not found
-        fingerprint = hashlib.sha256(certificate).digest()
         for known in found:
             # Any of its lines: behind one address there may be several masters, one after the other.
             if hmac.compare_digest(known.certificate, fingerprint):
@@ -84,13 +82,12 @@ class Memory:
             "connect again; a join token (`tq keys add`) in place of the plain key avoids this question"
         )
 
-    def keep(self, cluster_id: bytes, certificate: bytes) -> None:
+    def keep(self, cluster_id: bytes, fingerprint: bytes) -> None:
         """The master has proven that it knows the key: remember its certificate."""
         if not self._is_new or self._lines >= LINES_MAX:
             return
-        fingerprint = hashlib.sha256(certificate).hexdigest()
         date = time.strftime("%Y-%m-%d", time.gmtime())
-        line = f"{self._address} {cluster_id.hex()} {fingerprint} {date}\n"
+        line = f"{self._address} {cluster_id.hex()} {fingerprint.hex()} {date}\n"
         flags = (
             os.O_WRONLY
             | os.O_APPEND

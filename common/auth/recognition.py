@@ -9,35 +9,54 @@ A user's own CA is judged by TLS itself, before this.
 
 from __future__ import annotations
 
-import hashlib
+import datetime
 import hmac
+from collections.abc import Callable
 
 from ..errors import Rejected
 from ..wire.address import Address
 from ..wire.tls import OwnCa
 from .keys import Credential
 from .known_masters import memory_of
+from .leaf import RENEW, shown_by
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 class Recognition:
     """Of one connection: ``check`` once TLS is established, ``keep`` when the master has proven that it knows the key."""
 
-    def __init__(self, address: Address, credential: Credential, own_ca: OwnCa) -> None:
-        self._address, self._pin = address, credential.pin
+    def __init__(
+        self,
+        address: Address,
+        credential: Credential,
+        own_ca: OwnCa,
+        now: Callable[[], datetime.datetime] = _now,
+    ) -> None:
+        self._address, self._pin, self._now = address, credential.pin, now
         self._memory = memory_of(address, credential, own_ca)
-        self._certificate = b""
+        self._cluster_pin = b""
         self.is_certain = False  # the master is one that is known, and not one that is met for the first time
 
     def check(self, certificate: bytes) -> bytes | None:
         """The cluster id that the master must have, if that is known. Raises Rejected for another one's certificate."""
-        self._certificate = certificate
-        if self._pin is not None and not hmac.compare_digest(self._pin, hashlib.sha256(certificate).digest()):
+        # Of a leaf that the cluster's certificate has signed, the pin is that one's.
+        shown = shown_by(certificate)
+        self._cluster_pin = shown.pin
+        if self._pin is not None and not hmac.compare_digest(self._pin, shown.pin):
             raise Rejected(
                 f"the master at {self._address} is not the one this key was made for (its certificate "
                 "differs from the pin in the key); make a new key there with `tq keys add`, or "
                 "beware of an impostor"
             )
-        known = None if self._memory is None else self._memory.check(certificate)
+        if shown.leaf is not None and shown.leaf.until < self._now():
+            raise Rejected(
+                f"the certificate of the master at {self._address} ended on {shown.leaf.until:%Y-%m-%d}, as that of {shown.leaf.name}; "
+                f"renew it on that host: {RENEW}"
+            )
+        known = None if self._memory is None else self._memory.check(shown.pin)
         # Without a memory: by the pin, by a CA, or because only this machine is there.
         self.is_certain = self._memory is None or known is not None
         return known
@@ -45,4 +64,4 @@ class Recognition:
     def keep(self, cluster_id: bytes) -> None:
         """Only after WELCOME: before it anyone could have its certificate remembered."""
         if self._memory is not None:
-            self._memory.keep(cluster_id, self._certificate)
+            self._memory.keep(cluster_id, self._cluster_pin)

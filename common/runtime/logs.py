@@ -68,6 +68,7 @@ SENTENCES: Final[dict[str, str]] = {
     "flow.callback_refused": "a callback of a flow was not made: the key that opened the flow was revoked, or does not cover its queue",
     "schedule.stopped": "a schedule stopped: no worker has had it in its code for an hour; it goes on when one has",
     "certificate.changed": "the certificate has changed; join tokens made for the old one are no longer accepted",
+    "certificate.ends": "the certificate of this master ends soon: then no client accepts it",
     "key.replaced": "a key file was missing, and another key is made; the old one stays valid until `tq keys revoke`",
     "store.recovered": "the store works again",
     "gateway.started": "clients of multiprocessing.managers can connect; what they send is not encrypted",

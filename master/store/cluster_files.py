@@ -21,9 +21,9 @@ from ...common.auth.certificate import (
     KEY_FILE,
     certificate_der,
     ensure_certificate,
-    fingerprint,
     is_self_made,
 )
+from ...common.auth.leaf import shown_by
 from ...common.domain.model import Role
 from ...common.errors import ConfigError
 from ...common.wire.handshake import CLUSTER_ID_BYTES
@@ -199,7 +199,7 @@ def settle_certificate(
     if problem is not None:
         raise ConfigError(problem)
     ensure_certificate(data)
-    pin = fingerprint(certificate_der(certificate))
+    pin = shown_by(certificate_der(certificate)).pin
     if known is not None and pin != known:
         report(
             "certificate.changed", level="warning", file=str(certificate)
@@ -217,7 +217,7 @@ def certificate_problem(known: bytes | None, data: Path, start: StartOptions) ->
         if start.new_certificate:
             return None
         return f"{certificate} and {key.name} are missing, and every join token names that certificate; {RESTORE}, or {again}"
-    pin = fingerprint(certificate_der(certificate))
+    pin = shown_by(certificate_der(certificate)).pin
     if start.new_certificate and pin == known:
         return f"{certificate} is the one that the keys name, and {NEW_CERTIFICATE} is for one that replaces it: start without it"
     if pin == known or start.new_certificate or not is_self_made(certificate):

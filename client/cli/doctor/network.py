@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import errno
 import hmac
 import socket
 import ssl
 from typing import Final
 
-from ....common.auth.certificate import fingerprint
 from ....common.auth.keys import Credential
+from ....common.auth.leaf import RENEW, RENEW_DAYS, shown_by
 from ....common.errors import TqError
 from ....common.runtime.checkup import Checkup
 from ....common.wire.address import Address, is_loopback
@@ -85,9 +86,18 @@ def _look_at_tls(
             "TLS", f"no tq-master is at {address}: it speaks {version}, but not {ALPN}; is it the right port?"
         )
         return False
-    pin = fingerprint(certificate)
-    found.ok("TLS", f"{version}, certificate {_shown(pin)}")
-    return credential is None or _look_at_pin(found, credential, pin)
+    shown = shown_by(certificate)
+    of = (
+        ""
+        if shown.leaf is None
+        else f" of the cluster, for {shown.leaf.name} until {shown.leaf.until:%Y-%m-%d}"
+    )
+    found.ok("TLS", f"{version}, certificate {_shown(shown.pin)}{of}")
+    if shown.leaf is not None and shown.leaf.days_left(datetime.datetime.now(datetime.UTC)) <= RENEW_DAYS:
+        found.warn(
+            "TLS", f"the certificate of {shown.leaf.name} ends soon, or has ended; on that host: {RENEW}"
+        )
+    return credential is None or _look_at_pin(found, credential, shown.pin)
 
 
 def _stranger(error: OSError) -> str:

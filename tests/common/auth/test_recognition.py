@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+import ssl
 from pathlib import Path
 
 import pytest
-from tq.common.auth.certificate import fingerprint
+from tq.common.auth.certificate import certificate_der, ensure_certificate, fingerprint
 from tq.common.auth.keys import Credential
 from tq.common.auth.known_masters import VARIABLE
+from tq.common.auth.leaf import VALID_DAYS, make_key, make_request, sign
 from tq.common.auth.recognition import Recognition
 from tq.common.errors import Rejected
 from tq.common.wire.address import Address
@@ -17,6 +20,7 @@ HOST = Address("queue.example.org", 5000)
 PLAIN = Credential.parse("a plain key of some length")
 CERTIFICATE = b"a certificate"
 CLUSTER = b"c" * 16
+NOW = datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC)
 
 
 def pinning(certificate: bytes) -> Credential:
@@ -51,3 +55,39 @@ def test_on_this_machine_there_is_no_stranger() -> None:
     recognition = Recognition(Address("127.0.0.1", 5000), PLAIN, NO_CA)
     recognition.check(CERTIFICATE)
     assert recognition.is_certain
+
+
+def signed(folder: Path, name: str = "b.example") -> tuple[bytes, bytes]:
+    """A cluster's certificate, and a leaf of it."""
+    certificate, key = ensure_certificate(folder)
+    der = certificate_der(certificate)
+    pem, _ = sign(der, key.read_bytes(), make_request(make_key(), name), NOW)
+    return der, ssl.PEM_cert_to_DER_cert(pem.decode())
+
+
+def test_a_pin_and_a_memory_of_a_cluster_hold_for_each_of_its_masters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster, leaf = signed(tmp_path)
+    assert Recognition(HOST, pinning(cluster), NO_CA).check(leaf) is None
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "known"))
+    first = Recognition(HOST, PLAIN, NO_CA)
+    first.check(cluster)
+    first.keep(CLUSTER)
+    # The same name leads to another master of the cluster now.
+    assert Recognition(HOST, PLAIN, NO_CA).check(leaf) == CLUSTER
+
+
+def test_a_leaf_of_another_cluster_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    cluster, _ = signed(tmp_path)
+    with pytest.raises(Rejected, match="not the one this key was made for"):
+        Recognition(HOST, pinning(cluster), NO_CA).check(signed(other)[1])
+
+
+def test_a_leaf_that_has_ended_is_refused_with_the_line_that_renews_it(tmp_path: Path) -> None:
+    cluster, leaf = signed(tmp_path)
+    late = NOW + datetime.timedelta(days=VALID_DAYS, seconds=1)
+    with pytest.raises(Rejected, match=r"as that of b\.example; renew it on that host: tq-master request"):
+        Recognition(HOST, pinning(cluster), NO_CA, lambda: late).check(leaf)

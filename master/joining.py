@@ -1,0 +1,120 @@
+"""``tq-master request | admit | join``: how a master on another host gets a certificate of the cluster.
+
+::
+
+    new host:   request ─► its own private key stays there, a request is printed ──┐
+    first host: admit   ◄──────────────────────────────────────────────────────────┘ signs it with the cluster's key, prints a leaf
+    new host:   join    ◄── the leaf, kept beside the key
+
+What travels between the hosts is no secret, and no port takes part in it: who may sign is who can read ``master.key`` on the first host,
+over ssh as a rule. So no key of an administrator comes to the new host, and the cluster's key leaves the first one never. Done again on a
+host that has joined, it renews its certificate for the same private key.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import socket
+from pathlib import Path
+
+from ..common.auth.certificate import CERTIFICATE_FILE, KEY_FILE, PART_FILE, certificate_der, write_private
+from ..common.auth.leaf import RENEW, RENEW_DAYS, Leaf, fits_key, make_key, make_request, shown_by, sign
+from ..common.errors import ConfigError
+from ..common.runtime.config import MasterSettings
+from .store.data_directory import make_directory
+
+REQUEST, ADMIT, JOIN = "request", "admit", "join"  # as the first word of tq-master
+
+
+def request(settings: MasterSettings, name: str | None = None) -> str:
+    """The request of this host, PEM. Its private key is made if there is none. Raises ConfigError."""
+    data = settings.data
+    key = data / KEY_FILE
+    if (data / CERTIFICATE_FILE).exists():
+        if shown_by(certificate_der(data / CERTIFICATE_FILE)).leaf is None:
+            raise ConfigError(
+                f"{data / CERTIFICATE_FILE} is a cluster's own certificate, so this host needs none of another master; run this on the "
+                "host that is to join, or name the data directory of the master that is to join with --data"
+            )
+    else:
+        os.umask(0o077)
+        make_directory(data)
+        key = data / PART_FILE
+        if not key.exists():
+            write_private(key, make_key())
+    return make_request(_read(key), name or socket.gethostname()).decode("ascii")
+
+
+def admit(settings: MasterSettings, request_pem: bytes) -> tuple[str, Leaf]:
+    """The certificate for a request, PEM, and what it says. Raises ConfigError."""
+    certificate, key = settings.data / CERTIFICATE_FILE, settings.data / KEY_FILE
+    if not certificate.exists():
+        raise ConfigError(
+            f"there is no {certificate}: run this on the host of the cluster's first master, with the same --data as that one"
+        )
+    der = certificate_der(certificate)
+    if (leaf := shown_by(der).leaf) is not None:
+        raise ConfigError(
+            f"{certificate} is that of {leaf.name} alone, and signs no other; run this on the host of the cluster's first master"
+        )
+    pem, leaf = sign(der, _read(key), request_pem, _now())
+    return pem.decode("ascii"), leaf
+
+
+def join(settings: MasterSettings, certificate_pem: bytes) -> str:
+    """Keep the certificate that ``admit`` has made; the sentence for people. Raises ConfigError and leaves everything as it was."""
+    data = settings.data
+    certificate, key, part = data / CERTIFICATE_FILE, data / KEY_FILE, data / PART_FILE
+    is_first = part.exists() and not certificate.exists()
+    its_key = part if is_first else key
+    if not its_key.exists():
+        raise ConfigError(f"{data} has no private key of a request; begin with: {RENEW}")
+    arrived = data / f".{CERTIFICATE_FILE}.joining"
+    write_private(arrived, certificate_pem)
+    try:
+        der = certificate_der(arrived)
+        shown = shown_by(der)
+        if shown.leaf is None:
+            raise ConfigError("this is no certificate that `tq-master admit` has made")
+        if not fits_key(der, _read(its_key)):
+            raise ConfigError(
+                f"this certificate was made for another private key than {its_key}; ask for one again: {RENEW}"
+            )
+        if not is_first and shown_by(certificate_der(certificate)).pin != shown.pin:
+            raise ConfigError(
+                f"this certificate is of another cluster than {certificate}; run `tq-master admit` on this cluster's first host, or name "
+                "another directory with --data"
+            )
+        # The certificate first: with it and the part, a start completes what a crash in between has left.
+        os.replace(arrived, certificate)
+    except BaseException:
+        arrived.unlink(missing_ok=True)
+        raise
+    if is_first:
+        os.replace(part, key)
+    return f"{certificate} is the certificate of {shown.leaf.name} until {shown.leaf.until:%Y-%m-%d}"
+
+
+def ending(certificate: Path) -> str | None:
+    """What to do about a master's certificate that ends soon. Raises ConfigError for one that has ended."""
+    leaf = shown_by(certificate_der(certificate)).leaf
+    days = None if leaf is None else leaf.days_left(_now())
+    if leaf is None or days is None or days > RENEW_DAYS:
+        return None
+    if days < 0:
+        raise ConfigError(
+            f"{certificate} has ended on {leaf.until:%Y-%m-%d}, and no client accepts it; renew it: {RENEW}"
+        )
+    return f"{certificate} ends on {leaf.until:%Y-%m-%d}; renew it: {RENEW}"
+
+
+def _read(key: Path) -> bytes:
+    try:
+        return key.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {key}: {error.strerror}") from error
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
