@@ -49,6 +49,7 @@ from .objects.shared import NAME as SHARED
 from .objects.shared import SharedObjects
 from .observe.attempt_log import AttemptLog
 from .observe.calls import Master, Queues, Workers
+from .observe.causes import AttemptEnds, Causes
 from .observe.last_failures import LastFailures
 from .observe.series import Series
 from .schedules.calls import SchedulesObject
@@ -186,7 +187,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     membership_log, attempt_log = MembershipLog(core), AttemptLog(core, routes)
     long_calls = LongCalls(agenda)
     membership = Membership(store, routes, leases, completion, presence, agenda, long_calls, membership_log)
-    series = Series(core, routes, membership)
+    series, causes = Series(core, routes, membership), Causes(core, routes, membership)
     dispatch.meters = dispatch.parked.meters = completion.meters = completion.unsuccessful.meters = (
         series.meter
     )
@@ -197,7 +198,11 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     consulted.needs, consulted.becomings = dependencies, becomings
     consulted.flows, consulted.signals, consulted.limits = flows, signals, limits
     consulted.keys = keyring
-    consulted.workers, consulted.attempts, consulted.parents = membership, attempt_log, parents
+    consulted.workers, consulted.attempts, consulted.parents = (
+        membership,
+        AttemptEnds(attempt_log, causes),
+        parents,
+    )
     uniques = Uniques(store, completion, core.timeline)
     handlers = FailureHandlers(store, routes, dispatch, agenda, core.report, keyring.find)
     consulted.uniques, consulted.handlers = uniques, handlers
@@ -269,6 +274,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         *made_by_time,
         flows,
         *at_their_ends,
+        causes,
         series,  # behind all that changes the store
     ]
 

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from ...common.domain.model import State
+from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import say, write
 from ..app import App
 from .bulk import BulkSelection, how_many, matching_tasks, survey
+from .causes import causes, print_causes
 from .lines import all_lines, tasks_of
 from .output import count, print_json, print_table
 from .where import Filter
 
 FAILED: Final = (State.FAILED, State.DEAD, State.LOST)
-GROUPS: Final = ("error", "name", "queue", "state")
+GROUPS: Final = ("cause", "error", "name", "queue", "state")
 
 
 def print_count(found: BulkSelection, *, as_json: bool) -> None:
@@ -28,6 +30,13 @@ def print_count(found: BulkSelection, *, as_json: bool) -> None:
 
 def print_groups(app: App, wanted: Filter, group: str, limit: int, *, as_json: bool) -> None:
     """The largest groups first, at most ``limit``. By error: of tasks that failed, unless the filter has states."""
+    if group == "cause":
+        if wanted:
+            raise InvalidArgument(
+                "--group cause is counted by the master as tasks fail, whatever a filter chooses; leave the filter out, or take --group error"
+            )
+        print_causes(causes(app)[:limit], as_json=as_json)
+        return
     if group == "error":
         wanted = {"states": [int(state.number) for state in FAILED], **wanted}
     groups: Counter[str] = Counter()

@@ -54,7 +54,9 @@ def acting(function: _F) -> _F:
 @click.option("--all", "is_opened", is_flag=True, help="Each task of an array on a line of its own.")
 @click.option("--limit", default=30, show_default=True, metavar="N", help="The maximum number.")
 @click.option("--count", "only_count", is_flag=True, help="Only how many, by state.")
-@click.option("--group", type=click.Choice(sorted(GROUPS)), help="How many by error, name, queue or state.")
+@click.option(
+    "--group", type=click.Choice(sorted(GROUPS)), help="How many by cause, error, name, queue, state."
+)
 @connected(Role.VIEWER)
 def ls(
     app: App,

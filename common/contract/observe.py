@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..domain.model import Role
 from .method import Contract, Method
@@ -13,8 +13,29 @@ MASTER: Final = Contract(
         "info": Method(Role.VIEWER, repeatable=True),
         "snapshot": Method(Role.VIEWER, repeatable=True),
         "series": Method(Role.VIEWER, repeatable=True),
+        "causes": Method(Role.VIEWER, repeatable=True),
     },
 )
 DISK: Final = Contract(
     "get_disk", {"measure": Method(Role.VIEWER)}
 )  # it runs in a thread, as users' objects do
+
+
+class CauseRow(NamedTuple):
+    """What ``causes`` answers of one: see ``common/domain/causes.py``. ``first``, ``last``: Unix seconds; ``hours``: failures in each of the
+    last 48 hours, the oldest first."""
+
+    queue: str
+    name: str
+    kind: str
+    where: str
+    line: int
+    message: str
+    newest: bytes
+    failed: int
+    retried: int
+    first: float
+    last: float
+    hours: list[int]
+    hosts: dict[str, int]
+    versions: dict[str, int]

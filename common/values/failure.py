@@ -115,13 +115,18 @@ class Failure:
     def heading(cls, body: bytes | None) -> Failure:
         """As ``decode``, without traceback and detail: these are passed over, whatever a worker put there. For a master that
         looks through many."""
+        whole = cls.without_detail(body)
+        return cls(whole.type, whole.message)
+
+    @classmethod
+    def without_detail(cls, body: bytes | None) -> Failure:
+        """As ``heading``, with the traceback."""
         if body is None:
             return cls("", "")
         try:
-            kind, message, _, _ = _taken_apart(body)
+            return cls(*_taken_apart(body)[:3])
         except DecodeError as error:
             return cls("DecodeError", f"the report of this failure cannot be read: {error}")
-        return cls(kind, message)
 
     @classmethod
     def reworded(cls, body: bytes, type: str, words: Callable[[str], str]) -> bytes:

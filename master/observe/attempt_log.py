@@ -35,6 +35,11 @@ FAILED: Final = frozenset(
 COUNT_REST: Final = "count the rest"  # the key of the agenda
 
 
+def counts_as_failed(outcome: OutcomeNumber, state: StateNumber) -> bool:
+    """What was cancelled meanwhile has not failed, whatever its end looked like."""
+    return outcome in FAILED and state != StateNumber.CANCELLED
+
+
 class FailedAttempt(NamedTuple):
     id: bytes
     held: LeasedAttempt
@@ -56,7 +61,7 @@ class AttemptLog(Part):
         self, id: bytes, held: LeasedAttempt, outcome: OutcomeNumber, body: bytes | None, step: NextStep
     ) -> None:
         """An attempt ended without success, in the transaction under way."""
-        if outcome not in FAILED or step.state == StateNumber.CANCELLED:
+        if not counts_as_failed(outcome, step.state):
             return
         if len(self._noted) < LINES_AT_ONCE:
             self._noted.append(FailedAttempt(id, held, outcome, body, step))

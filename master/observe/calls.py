@@ -32,6 +32,7 @@ from ..tasks.routes import Routes
 from ..workers.membership import Membership
 from ..workers.orders import Orders
 from ..workers.signatures import signatures_of
+from .causes import CAUSES_MAX, Causes
 from .overview import queue_rows, running_rows, serving, snapshot, worker_rows
 
 SERIES_MAX = 1_000  # points in one answer
@@ -87,6 +88,15 @@ class Master(EngineObject):
             "rows": [[slot, now.shown(slot * resolution.step_ms), body] for slot, body in rows],
             "more": len(rows) == SERIES_MAX,
         }
+
+    @exposed(Role.VIEWER)
+    def causes(self, call: Call, limit: int = CAUSES_MAX) -> list[list[Any]]:
+        """Why tasks have failed, in rows, those of late first: see ``CauseRow``. A key that is bound to queues sees those of its own."""
+        self.engine.work.glanced(CAUSES_MAX)
+        found = self.engine.part(Causes).rows(
+            call.session.allows_queue, validate_whole("limit", limit, 1, CAUSES_MAX)
+        )
+        return [list(row) for row in found]
 
 
 class Workers(EngineObject):

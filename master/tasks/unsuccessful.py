@@ -79,10 +79,10 @@ class UnsuccessfulAttempts:
         step = next_step(end, self._random())
         if self.meters is not None:
             self.meters.attempt_ended(held, outcome, step.state)
-        self._consulted.attempts.ended(id, held, outcome, body, step)
         # Of a failure the user has asked to keep nothing, too.
         if end.options.result == ResultPolicy.NONE:
             body = NOT_KEPT
+        self._consulted.attempts.ended(id, held, outcome, body, step)
         due = None
         if step.state == StateNumber.SCHEDULED:
             delay = step.delay_seconds

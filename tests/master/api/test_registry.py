@@ -306,6 +306,7 @@ GOOD: dict[str, list[Any]] = {
     "get_master.info": [],
     "get_master.snapshot": [],
     "get_master.series": [900.0, 7],
+    "get_master.causes": [5],
 }
 
 

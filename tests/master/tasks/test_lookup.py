@@ -39,6 +39,7 @@ OTHERS = {
 NOT_BY_ID = {
     *("get_lock.wait", "get_lock.notify"),  # held: a token
     "get_audit.list",  # before: the number of an entry
+    "get_dispatcher.describe",  # rows: of names
 }
 BY_ID = sorted(called for called, arguments in GOOD.items() if {TASK, RUNNING} & set(bytes_within(arguments)))
 STATES = ["ready", "running", "succeeded", "cancelled"]

@@ -1,48 +1,37 @@
-"""Failures by callable and type."""
+"""Causes of failures as rows of the page."""
 
 from __future__ import annotations
 
-from typing import Any
+from tq.client.cli.where import split, to_filter
+from tq.common.contract.observe import CauseRow
+from tq.web.views.failures import filter_of
 
-from tq.web.views.failures import UNREAD, frame_of, grouped
-
-
-def failed(name: str, error: str | None, at: float = 1.0, queue: str = "mail") -> dict[str, Any]:
-    return {"id": bytes(16), "name": name, "error": error, "finished": at, "created": 0.0, "queue": queue}
-
-
-def test_the_largest_group_comes_first_with_its_words_and_times() -> None:
-    tasks = [
-        failed("jobs:b", "OSError: full", 9.0),
-        failed("jobs:a", "ValueError: 1", 3.0),
-        failed("jobs:a", "ValueError: 1", 2.0, "other"),
-        failed("jobs:a", "ValueError: 2", 1.0),
-    ]
-    first, second = grouped(tasks)
-    assert (first.name, first.kind, first.tasks, first.first, first.last) == (
-        "jobs:a",
-        "ValueError",
-        3,
-        1.0,
-        3.0,
-    )
-    assert first.messages.most_common(1) == [("1", 2)]
-    assert set(first.queues) == {"mail", "other"}
-    assert second.where == "state=failed,dead,lost name=jobs:b error=OSError"
+ROW = CauseRow(
+    "mail [eu]",
+    "jobs:send",
+    "smtp.Refused",
+    "post, mail.py",
+    31,
+    "no",
+    b"i" * 16,
+    3,
+    1,
+    1.0,
+    2.0,
+    [0, 3],
+    {"crow": 3},
+    {},
+)
 
 
-def test_errors_that_were_not_read_are_a_group_that_is_not_filtered_by_type() -> None:
-    [group] = grouped([failed("jobs:a", None)])
-    assert group.kind == UNREAD
-    assert "error=" not in group.where
+def test_the_filter_of_a_cause_means_its_tasks_whatever_characters_their_names_have() -> None:
+    assert to_filter(split(filter_of(ROW)), 0.0) == {
+        "states": to_filter(split("state=failed,dead,lost"), 0.0)["states"],
+        "names": ["jobs:send"],
+        "queues": ["mail [[]eu]"],
+        "errors": ["smtp.Refused"],
+    }
 
 
-def test_names_with_signs_of_a_glob_or_a_shell_mean_themselves() -> None:
-    [group] = grouped([failed("jobs:*'x", "E: y")])
-    assert "jobs:[*]" in group.where
-
-
-def test_the_frame_is_the_innermost_one_and_none_where_there_is_no_traceback() -> None:
-    text = 'Traceback:\n  File "/srv/jobs.py", line 3, in outer\n    inner()\n  File "/srv/lib/db.py", line 12, in ask\n    raise X'
-    assert frame_of(text) == "ask, db.py:12"
-    assert frame_of("no words") == ""
+def test_a_death_without_an_error_is_asked_for_by_its_callable_and_queue() -> None:
+    assert "error" not in filter_of(ROW._replace(kind="(crash)"))
