@@ -22,6 +22,7 @@ Invariant: a lane with ready tasks is in line, was chosen and not yet put back, 
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -286,11 +287,11 @@ class Lanes:
 
     def put_back(self, chosen: Iterable[Chosen], leased: Mapping[int, int]) -> None:
         """``leased``: how many tasks were leased, by the number of their lane."""
+        taken = Counter[Tenant]()
         for lane, _ in chosen:
             tasks = leased.get(lane.number, 0)
-            # Its turn is over by as much as it was given.
             if tasks:
-                self._tenants.took(lane.tenant, tasks)
+                taken[lane.tenant] += tasks
                 lane.company_until = None
             # A base lane: those are leased from without a line.
             if not lane.is_in_line:
@@ -299,6 +300,7 @@ class Lanes:
                 self._put(lane, UNKNOWN if tasks else lane.place)
             else:
                 lane.place = None
+        self._tenants.took(taken)
 
     def _in_order(self, lines: Sequence[Line], now: int, fit: _Fit) -> Iterator[Route]:
         """Lanes with work and room, taken out of their lines, by the place of their first task. ``fit``: one placed lane is enough."""

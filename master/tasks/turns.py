@@ -10,7 +10,7 @@ Nothing here looks at all tenants: who is next is found by the numbers of their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ...common.domain.tenants import NO_TERMS, TenantTerms
 from ..tenants.tenants import NO_USE, TenantUse
@@ -69,13 +69,15 @@ class TenantTurns:
         ready = tenant.counts[READY]
         return TenantUse(ready, tenant.counts[RUNNING], ready if tenant.is_full else 0)
 
-    def took(self, tenant: Tenant, tasks: int) -> None:
-        """So many of its tasks were given to workers."""
-        tenant.left -= tasks
-        if tenant.left <= 0:
-            self._count += 1
-            # What it took beyond its turn (calls that run together) is taken from the next one.
-            tenant.last, tenant.left = self._count, tenant.weight - -tenant.left % tenant.weight
+    def took(self, given: Mapping[Tenant, int]) -> None:
+        """So many tasks of each were given to workers by one answer."""
+        # Who had more turns in it had the last of them later, and comes after the others next time.
+        for tenant in sorted(given, key=lambda one: -((one.left - given[one]) // one.weight)):
+            tenant.left -= given[tenant]
+            if tenant.left <= 0:
+                self._count += 1
+                # What it took beyond its turn (calls that run together) is taken from the next one.
+                tenant.last, tenant.left = self._count, tenant.weight - -tenant.left % tenant.weight
 
 
 def shares(tenants: Sequence[Tenant], want: int) -> list[int]:

@@ -66,6 +66,15 @@ def test_an_answer_of_many_tasks_is_shared_by_those_that_have_some(bench: Bench)
     assert Counter(owner[id] for id in given) == {"a": 10, "b": 10}
 
 
+def test_what_is_left_over_in_an_answer_goes_round(bench: Bench) -> None:
+    owner = dict.fromkeys(submit(bench, A, 60), "a")
+    owner |= dict.fromkeys(submit(bench, B, 60), "b") | dict.fromkeys(submit(bench, C, 60), "c")
+    worker, given = bench.worker("m:f", slots=9), Counter[str]()
+    for _ in range(9):
+        given.update(owner[id] for id in leased(worker, 4))  # one of three gets two of the four
+        assert max(given.values()) - min(given[one] for one in "abc") <= 1
+
+
 def test_turns_are_taken_within_a_priority_and_not_across(bench: Bench) -> None:
     urgent = submit(bench, A, 4, priority=5)
     later = submit(bench, A, 2), submit(bench, B, 2, priority=1)
@@ -101,7 +110,7 @@ def test_a_new_name_is_no_way_to_the_front() -> None:
     for number in range(50):
         new = turns.of(f"new{number}")
         assert number or a.last < new.last
-        turns.took(a, 1)
+        turns.took({a: 1})
         assert a.last < turns.of(f"fresh{number}").last
 
 
@@ -112,7 +121,7 @@ def test_a_turn_has_as_many_tasks_as_the_weight_says_and_goes_on_where_it_was_le
     order = []
     for _ in range(12):
         first = min((heavy, light), key=lambda one: one.last)
-        turns.took(first, 1)
+        turns.took({first: 1})
         order.append(first.name[0])
     assert "".join(order) == "hhhlhhhlhhhl"
 

@@ -199,7 +199,7 @@ def test_none_starves_before_each_other_tenant_has_had_one_turn(weights: tuple[i
         if not ready:
             continue
         first = min(ready, key=lambda one: one.last)
-        turns.took(first, 1)
+        turns.took({first: 1})
         since[first].clear()
         for one in ready:
             if one is not first:
