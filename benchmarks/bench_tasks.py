@@ -15,6 +15,11 @@ def nothing(value: Any) -> Any:
     return value
 
 
+@app.task(coalesce=tq.Coalesce(100, seconds=0.05))
+def nothing_of_many(values: list[Any]) -> list[Any]:
+    return values
+
+
 @app.task
 async def nothing_later(value: Any) -> Any:
     return value

@@ -4,7 +4,8 @@ Nine pairs of each; who begins changes. A share is what a task takes more; besid
 of the nine, between which the true median is with a probability of 96 %.
 
 *Unused* is a plain map in a cluster in which others use the controls: tasks wait under a limit, for tenants, for a resource that no worker
-has, and until tomorrow with a unique key. It stands beside the same map in a cluster that has none of that.
+has, and until tomorrow with a unique key. It stands beside the same map in a cluster that has none of that. *Strikes* is likewise a plain
+map, where some of other tasks are in force.
 """
 
 from __future__ import annotations
@@ -31,18 +32,31 @@ SUBMITS_SHARE: Final = 50  # times fewer single submits than tasks of a map, for
 DONE_SECONDS_MAX: Final = 120.0
 RESOURCE: Final = "share"
 RESOURCES: Final = ("--label", "zone=eu", "--resource", f"{RESOURCE}=1000000")
-UNHELD: Final = 1_000_000  # more than ever run: what is measured is the counting
+UNHELD: Final = 1_000_000  # more than ever run or wait: what is measured is the counting
+ADMIN: Final = "admin"
+LIFO, BOUNDED = "tq-bench-lifo", "tq-bench-bounded"
+STRIKES: Final = 3  # in force, of which none is of the measured tasks
 USED: Final[Mapping[str, Mapping[str, Any]]] = {
     "limit": {"limits": [tq.Limit("bench-limit", max_running=UNHELD)]},
     "rate": {"limits": [tq.Limit("bench-rate", rate=f"{UNHELD}/s", burst=UNHELD)]},
     "keys": {"limits": [tq.Limit("bench-keys", max_running=UNHELD, by="{value}")]},
+    "rate_keys": {"limits": [tq.Limit("bench-rates", rate=f"{UNHELD}/s", burst=UNHELD, by="{value}")]},
     "tenant": {"tenant": "acme"},
+    "tenants": {"tenant": "{value}"},
     "tags": {"tags": {"order": "4711"}},
     "needs": {"needs": {RESOURCE: 1}},
     "where": {"where": "zone=eu"},
     "expires": {"expires": 3_600.0},
+    "deadline": {"deadline": 3_600.0},
+    "lifo": {"queue": LIFO},
+    "maxsize": {"queue": BOUNDED},
+    "on_failure": {"on_failure": tq.App().named("elsewhere:handler")},
+    "coalesce": {"coalesce": tq.Coalesce(100, seconds=0.05)},
 }
-SINGLE: Final[Mapping[str, Mapping[str, Any]]] = {"unique": {"unique": tq.Unique(by="{value}")}}
+SINGLE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "unique": {"unique": tq.Unique(by="{value}")},
+    "cache": {"cache": 3_600.0, "cache_by": "{value}"},
+}
 
 
 class Share(NamedTuple):
@@ -60,12 +74,18 @@ def controls(scale: Scale) -> Readings:
     with ExitStack() as open_until_end:
         quiet = open_until_end.enter_context(cluster(slots=SLOTS, worker_options=RESOURCES))
         shared = open_until_end.enter_context(cluster(slots=SLOTS, worker_options=RESOURCES))
+        struck = open_until_end.enter_context(cluster(slots=SLOTS, worker_options=RESOURCES))
         _use_all(shared)
+        _set_queues(quiet)
+        _strike_others(struck)
         plain, beside = (
             _mapping(quiet, scale.controlled_tasks, {}),
             _mapping(shared, scale.controlled_tasks, {}),
         )
         numbers |= _numbers("unused", pairs(plain, beside, scale.controlled_pairs))
+        numbers |= _numbers(
+            "strikes", pairs(plain, _mapping(struck, scale.controlled_tasks, {}), scale.controlled_pairs)
+        )
         for name, options in USED.items():
             numbers |= _numbers(
                 name, pairs(plain, _mapping(quiet, scale.controlled_tasks, options), scale.controlled_pairs)
@@ -107,11 +127,13 @@ def _numbers(name: str, share: Share) -> dict[str, float]:
 
 
 def _task(measured: Measured, options: Mapping[str, Any]) -> Any:
-    """The worker's ``nothing``, with its parameter, so that keys can be made of it."""
+    """The worker's ``nothing``, with its parameter, so that keys can be made of it; or that which gets many calls at once."""
 
     def nothing(value: Any) -> Any:
         return value
 
+    if "coalesce" in options:  # of a function that gets a list
+        return measured.app.task(name="bench_tasks:nothing_of_many", **options)(nothing)
     return measured.app.task(name="bench_tasks:nothing")(nothing).using(**options)
 
 
@@ -143,6 +165,19 @@ def _submitting(measured: Measured, tasks: int, options: Mapping[str, Any]) -> C
         return (busy_seconds(measured) - before) / (tasks // THREADS * THREADS)
 
     return run
+
+
+def _set_queues(measured: Measured) -> None:
+    """Those of which the order or the bound is measured."""
+    with measured.client(ADMIN) as admin:
+        admin.set_queue(LIFO, order="lifo")
+        admin.set_queue(BOUNDED, maxsize=UNHELD)
+
+
+def _strike_others(measured: Measured) -> None:
+    with measured.client(ADMIN) as admin:
+        for number in range(STRIKES):
+            admin.call(("get_strikes",), "add", f"task=elsewhere:struck{number}", "", None)
 
 
 def _use_all(measured: Measured) -> None:
