@@ -10,6 +10,7 @@ import click
 from ...common.domain.durations import span
 from ...common.domain.model import Role, State
 from ...common.errors import InvalidArgument
+from ...common.runtime.guessing import nearest
 from ...common.runtime.terminal import say, write
 from ..app import App
 from .group import ListingGroup
@@ -75,9 +76,16 @@ def list_queues(app: App, as_json: bool) -> None:
 @click.option("--maxsize", type=click.IntRange(0), metavar="N", help="Tasks that may wait; 0: no bound.")
 @click.option("--order", type=click.Choice(("fifo", "lifo")), help="lifo: the newest starts first.")
 @click.option("--aging", metavar="TIME", help="Waiting that is one step of priority; 0s: none.")
+@click.option("--create", is_flag=True, help="Even if there has been nothing in it yet.")
 @connected(Role.ADMIN)
 def set_queue(
-    app: App, as_json: bool, queue: str, maxsize: int | None, order: str | None, aging: str | None
+    app: App,
+    as_json: bool,
+    queue: str,
+    maxsize: int | None,
+    order: str | None,
+    aging: str | None,
+    create: bool,
 ) -> None:
     """Bound how many tasks may wait in a queue; set in which order they start.
 
@@ -89,6 +97,8 @@ def set_queue(
             f"say what to set: tq queues set {queue} --maxsize 10000, --order lifo, --aging 10min"
         )
     seconds = None if aging is None else age(aging, "aging")
+    if not create:
+        _check_known(app, queue)
     app.set_queue(queue, maxsize=maxsize, order=order, aging=seconds)
     given = {"maxsize": maxsize, "order": order, "aging": seconds}
     if as_json:
@@ -182,6 +192,18 @@ def _row(app: App, queue: str) -> dict[str, Any]:
     no_tasks = dict.fromkeys([*map(str, State), "assigned"], 0)
     nothing = {"name": queue, "paused": False, "item_queue": None, **no_tasks}
     return next((row for row in rows if row["name"] == queue), nothing)
+
+
+def _check_known(app: App, queue: str) -> None:
+    """A mistyped name is no new queue: what is set for it would say nothing, and stay."""
+    names = [row["name"] for row in app.call(("get_queues",), "list")]
+    if queue in names:
+        return
+    similar = nearest(queue, names)
+    meant = f"did you mean {similar[0]}? `tq queues` lists them" if similar else "`tq queues` lists them"
+    raise InvalidArgument(
+        f"there has been nothing in queue {queue} yet; {meant}. To set it for what will come, add --create"
+    )
 
 
 def has_tasks(row: dict[str, Any]) -> bool:

@@ -83,7 +83,9 @@ class Keyring(Part):
             raise InvalidArgument(
                 f"key {key_id!r} is another one after each start of the master and has no quota"
             )
-        self.put(replace(verifier, quota=verifier.quota.with_changes(changes)))
+        quota = verifier.quota.with_changes(changes)
+        _check_quota(verifier.role, quota)
+        self.put(replace(verifier, quota=quota))
 
     def _used(self, key: Verifier) -> dict[str, int | None]:
         """What the tasks of a key with a quota come to; None: it has none, and nothing is counted."""
@@ -118,6 +120,7 @@ class Keyring(Part):
         for pattern in queues:
             check_name("queue", pattern)
         check_key("the tenant of a key", tenant)
+        _check_quota(role, quota)
         # Or a tenant could make itself a key for the tasks of others.
         if grantor is not None and grantor.tenant and tenant != grantor.tenant:
             raise Forbidden(
@@ -188,6 +191,15 @@ def _may_see(grantor: Verifier | None, key: Verifier) -> bool:
     if grantor is None or grantor.key_id == key.key_id:
         return True
     return grantor.covers(key.role, key.queues) and grantor.tenant in ("", key.tenant)
+
+
+def _check_quota(role: Role, quota: KeyQuota) -> None:
+    """What bounds nothing is refused: who sets it believes that it does."""
+    if role == Role.VIEWER and quota != NO_QUOTA:
+        raise InvalidArgument(
+            "a key with the role viewer submits nothing, so a quota of its tasks bounds nothing; leave out --max-queued and "
+            "--max-queued-bytes, or make a key with --role client"
+        )
 
 
 def _words(role: Role, queues: Sequence[str]) -> str:

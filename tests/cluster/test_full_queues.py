@@ -23,6 +23,8 @@ def test_a_map_waits_for_room_and_a_submit_may_be_refused(cluster: Cluster, run:
     name = f"q-{uuid.uuid4().hex[:8]}"
     echo = cluster.app.named("cluster_tasks:echo", queue=name)
     assert run("pause", name).returncode == 0
+    mistyped = run("queues", "set", f"{name}x", "--maxsize", 10)
+    assert (mistyped.returncode, f"did you mean {name}? " in mistyped.stderr) == (2, True)
     assert well(run("queues", "set", name, "--maxsize", 10)) == f"at most 10 tasks wait in {name}\n"
     found: list[list[int]] = []
     thread = threading.Thread(target=lambda: found.append(list(echo.map(range(50)).results(timeout=60))))
@@ -39,6 +41,7 @@ def test_a_map_waits_for_room_and_a_submit_may_be_refused(cluster: Cluster, run:
     thread.join(60)
     assert found == [list(range(50))]
     assert echo.using(on_full="raise").submit(7).result(timeout=20) == 7
+    assert f"{name}x" not in {row["name"] for row in parsed(run("queues", "--json"))}
     assert well(run("queues", "set", name, "--maxsize", 0)) == f"{name} has no bound\n"
 
 

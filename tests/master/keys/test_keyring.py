@@ -107,6 +107,16 @@ def test_a_tenant_of_a_key_is_some_text(keys: Any, tenant: Any, why: str) -> Non
         free.call("get_keys", "add", "client", [], "", tenant)
 
 
+def test_a_quota_of_a_key_that_submits_nothing_is_refused(keys: Any) -> None:
+    free, _ = keys
+    with pytest.raises(InvalidArgument, match=r"role viewer submits nothing.*make a key with --role client"):
+        free.call("get_keys", "add", "viewer", [], "", "", {"max_queued": 5})
+    made = key_id(free.call("get_keys", "add", "viewer", []))
+    with pytest.raises(InvalidArgument, match="role viewer submits nothing"):
+        free.call("get_keys", "set", made, {"max_queued_bytes": 1_000_000})
+    free.call("get_keys", "set", made, {"max_queued": None})
+
+
 def test_a_key_is_made_with_a_quota_which_is_changed_and_shown(bench: Any, keys: Any) -> None:
     free, bound = keys
     made = key_id(free.call("get_keys", "add", "client", [], "", "", {"max_queued": 5}))
