@@ -97,7 +97,7 @@ class RemoteFunctions:
         """``joins_calls``: several calls may become one task."""
         self._session, self._options, self._joins_calls = session, options, joins_calls
         self._choice = choose(options)
-        self._check_joined(self._choice)
+        self._check(self._choice, "these options")
         self._known: dict[Callable[..., Any], RemoteFunction] = {}
         self.are_here = (
             False  # the workers are threads of this process, and no other will run what is unfinished
@@ -123,11 +123,11 @@ class RemoteFunctions:
             raise TypeError(f"{function!r:.80} is not callable")
         offer = getattr(function, "__tq_task__", None)
         if isinstance(offer, NamedCallable):
-            base = Choice(offer.queue, offer.options, offer.options.to_wire(), terms=offer.terms)
-            definition, choice = Definition(offer.function, offer.name), choose(self._options, base)
+            definition = Definition(offer.function, offer.name)
+            choice = choose(self._options, Choice.of(offer))
         else:
             definition, choice = Definition(function, None), self._choice
-        self._check_joined(choice)
+        self._check(choice, f"{getattr(function, '__name__', function)!s:.80}")
         try:
             name, queue = definition.name, choice.queue
         except NotNamed as error:
@@ -160,7 +160,17 @@ class RemoteFunctions:
         keys, kinds = LaneKeys(choice.terms, definition), self._session.part(TaskKinds)
         return lambda args, kwargs: kinds.of(name, choice._replace(columns=keys.of_call(args, kwargs)))
 
-    def _check_joined(self, choice: Choice) -> None:
+    def _check(self, choice: Choice, what: str) -> None:
+        """Refuse what a submit of tasks by themselves would do, and this would leave out in silence."""
+        if choice.unique is not None:
+            option, cls = (
+                "cache" if choice.is_cached else "unique",
+                "Pool" if self._joins_calls else "Executor",
+            )
+            raise InvalidArgument(
+                f"{what}: {option}= may give the task of another call, and each call of a tq.{cls} has a task of its own; use "
+                f"task.submit or task.map, or have none of it here: tq.{cls}(…, {option}=None)"
+            )
         if self._joins_calls and (choice.terms.limits or choice.columns is None):
             raise InvalidArgument(
                 "a Pool makes one task of many calls, and limits= or an expression in tenant= are of each call; use "

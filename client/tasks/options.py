@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypedDict, runtime_checkable
 
+from ...common.domain.callables import NamedCallable
 from ...common.domain.coalesce import Coalesce
 from ...common.domain.columns import NO_COLUMNS, FailureHandler, LaneColumns
 from ...common.domain.durations import check_delay
@@ -20,6 +21,8 @@ from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 
 if TYPE_CHECKING:
+    from ...common.domain.hooks import Hooks
+    from ...common.domain.schedule import DeclaredSchedule
     from .open_flow import OpenFlow
 
 
@@ -75,6 +78,40 @@ class Choice(NamedTuple):
     columns: LaneColumns | None = NO_COLUMNS
     unique: Unique | None = None
     is_cached: bool = False  # ``unique`` was given as ``cache``
+
+    def offered(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        schedules: tuple[DeclaredSchedule, ...],
+        hooks: Hooks | None,
+    ) -> NamedCallable:
+        """What a worker serves of a function, and others find who have only that."""
+        return NamedCallable(
+            name=name,
+            function=function,
+            queue=self.queue,
+            options=self.options,
+            schedules=schedules,
+            hooks=hooks,
+            terms=self.terms,
+            unique=self.unique,
+            is_cached=self.is_cached,
+            on_full=self.on_full,
+        )
+
+    @classmethod
+    def of(cls, offer: NamedCallable) -> Choice:
+        """As a task was decorated."""
+        return cls(
+            offer.queue,
+            offer.options,
+            offer.options.to_wire(),
+            on_full=offer.on_full,
+            terms=offer.terms,
+            unique=offer.unique,
+            is_cached=offer.is_cached,
+        )
 
 
 _BESIDE: Final = frozenset(

@@ -430,16 +430,9 @@ class Task(Submitter[P, R], Generic[P, R, C]):
     @property
     def __tq_task__(self) -> NamedCallable:
         """What a worker that imports this module serves."""
-        return NamedCallable(
-            name=self.name,
-            function=self.function,
-            queue=self._choice.queue,
-            options=self._choice.options,
-            # Made when a worker asks: their function may be named only after the module is loaded.
-            schedules=tuple(make() for _, make in self.schedules),
-            hooks=self._hooks,
-            terms=self._choice.terms,
-        )
+        # Made when a worker asks: their function may be named only after the module is loaded.
+        schedules = tuple(make() for _, make in self.schedules)
+        return self._choice.offered(self.name, self.function, schedules, self._hooks)
 
 
 @functools.cache

@@ -15,6 +15,8 @@ from .context import Context
 from .hooks import Hooks
 from .lane_terms import NO_TERMS, LaneTerms
 from .model import TaskOptions
+from .on_full import WAIT
+from .unique import Unique
 
 if TYPE_CHECKING:
     from .schedule import DeclaredSchedule
@@ -29,6 +31,9 @@ class NamedCallable:
     schedules: tuple[DeclaredSchedule, ...] = ()  # what a worker that serves it declares
     hooks: Hooks | None = None  # of its App
     terms: LaneTerms = NO_TERMS
+    unique: Unique | None = None
+    is_cached: bool = False  # ``unique`` was given as ``cache``
+    on_full: str = WAIT
 
 
 def named(name: str, function: Callable[..., Any]) -> NamedCallable:

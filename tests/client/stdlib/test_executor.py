@@ -11,8 +11,9 @@ import pstats
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import tq
@@ -52,6 +53,28 @@ def test_map_gives_results_in_order_whatever_the_chunks(executor: tq.Executor) -
     for chunksize in (1, 2, 3, 100):
         assert list(executor.map(pow, range(7), range(7), chunksize=chunksize)) == [a**a for a in range(7)]
     assert list(executor.map(jobs.double, [])) == []
+
+
+SAME: dict[str, tq.Unique | float] = {"unique": tq.Unique(by="{x}"), "cache": 60}
+
+
+@pytest.mark.parametrize("option", SAME)
+@pytest.mark.parametrize("kind", [tq.Executor, partial(tq.Pool, 2)], ids=["Executor", "Pool"])
+def test_a_task_that_may_be_that_of_another_call_is_refused_with_what_to_write(
+    master: MasterInMemory, kind: Callable[..., Any], option: str
+) -> None:
+    app = tq.App()
+    task = app.task(name="tests.client.jobs:double", **{option: SAME[option]})(jobs.double)
+    master.functions["tests.client.jobs:double"] = jobs.double
+    with (
+        kind(app=app) as executor,
+        pytest.raises(tq.InvalidArgument, match=rf"double: {option}= may give .*\(…, {option}=None\)"),
+    ):
+        executor.map(task, range(3))
+    with pytest.raises(tq.InvalidArgument, match=f"{option}= may give the task of another call"):
+        kind(app=app, **{option: SAME[option]})
+    with kind(app=app, **{option: None}) as executor:
+        assert list(executor.map(task, range(3))) == [0, 2, 4]
 
 
 def test_map_with_a_buffer_reads_no_further_than_it(executor: tq.Executor) -> None:
