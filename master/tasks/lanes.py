@@ -60,10 +60,12 @@ class _Fit:
 
 
 class NextLanes(NamedTuple):
-    """``least``: none of a lower priority."""
+    """``least``: none of a lower priority. ``is_together_first``: what runs together goes before all others; otherwise it is given what they
+    leave of the call."""
 
     chosen: list[Chosen]
     least: int | None = None
+    is_together_first: bool = False
 
 
 class Lanes:
@@ -199,7 +201,21 @@ class Lanes:
             return self._by_turns(served, bases, want, now)
         chosen: list[Chosen] = []
         self._take(chosen, [line for one in served for line in one.by_tenant.values()], want, now, Reserved())
-        return NextLanes([*(Chosen(base, want) for base in bases), *chosen])
+        is_first = self._fit.is_together and self._is_alone_and_first(chosen, bases)
+        return NextLanes([*(Chosen(base, want) for base in bases), *chosen], None, is_first)
+
+    def _is_alone_and_first(self, chosen: Sequence[Chosen], bases: Sequence[Route]) -> bool:
+        """Whether the last one that is chosen, whose tasks run together, goes before all others by its place."""
+        place = chosen[-1].lane.place
+        if place is None or any(one.room for one in chosen[:-1]):
+            return False
+        bases = bases[:BASES_MAX]
+        self.looks += len(bases)
+        return all(
+            place < LanePlace(-found[0], found[1])
+            for base in bases
+            if (found := self._first_of(base.number)) is not None
+        )
 
     def _take(
         self,

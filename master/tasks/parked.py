@@ -94,7 +94,7 @@ class ParkedCalls:
     ) -> None:
         """Lease to a call what comes first in the lanes that have room, and in those that wait for workers alone."""
         before = self._routes.lanes.looks
-        chosen, least = self._routes.lanes.choose(capability, routes, parked, now.steady)
+        chosen, least, is_together_first = self._routes.lanes.choose(capability, routes, parked, now.steady)
         self._work.looked(self._routes.lanes.looks - before)  # each takes as long as a row
         leased = Counter[int]()
         lanes = [one.lane for one in chosen if one.room]
@@ -103,13 +103,16 @@ class ParkedCalls:
         else:
             lease, large = self._new_lease(), any(lane.has_large for lane in lanes)
             together = [one for one in chosen if one.room and one.lane.runs_together]  # one at most
+            others = [one for one in chosen if one.room and not one.lane.runs_together]
             rows: list[Leased | LeasedSlice] = []
-            for some in (together, [one for one in chosen if not one.lane.runs_together]):
-                if not any(one.room for one in some):
+            # What runs together is one job of its worker, however many tasks it is; with the others it is no more than were asked for.
+            left = parked.want
+            for some in (together, others) if is_together_first else (others, together):
+                if not some or left <= 0:
                     continue
-                want = max(parked.want, some[0].room) if some is together else parked.want
-                rows += self._store.lease(
-                    numbers(one.lane for one in some if one.room and one.lane.counts[READY]),
+                want = max(left, some[0].room) if some is together else left
+                found = self._store.lease(
+                    numbers(one.lane for one in some if one.lane.counts[READY]),
                     want,
                     LEASE_BYTES_MAX if large else None,
                     lease,
@@ -120,6 +123,8 @@ class ParkedCalls:
                     self._routes.mixed.named(some, want, least),
                     {one.lane.number: order for one in some if (order := one.lane.order) is not None},
                 )
+                left -= min(len(found), 1) if some is together else _tasks_of(found)
+                rows += found
             if not rows:
                 raise Inconsistent(NONE_READY)
             for lane, tasks in self._lanes_of(rows):
@@ -175,6 +180,10 @@ class ParkedCalls:
         for row in rows:
             stop = row.stop if isinstance(row, LeasedSlice) else row.seq + 1
             yield from self._routes.mixed.lanes_of(self._routes.by_number[row.route], row.seq, stop)
+
+
+def _tasks_of(rows: Sequence[Leased | LeasedSlice]) -> int:
+    return sum(row.stop - row.seq if isinstance(row, LeasedSlice) else 1 for row in rows)
 
 
 def answer(reply: LeaseReply) -> None:

@@ -87,6 +87,29 @@ def test_others_are_leased_meanwhile(bench: Bench, client: Peer) -> None:
     assert got(worker, call) == plain.ids()
 
 
+@pytest.mark.parametrize("want", [1, 2, 3])
+def test_beside_others_they_are_one_job_of_as_many_as_were_asked_for(
+    bench: Bench, client: Peer, want: int
+) -> None:
+    plain = run_of(2)
+    client.call(QUEUE, "submit", "m:g", {}, [[plain.first, [b"p"] * 2]])
+    run = submit(client, 10)
+    worker = bench.worker("m:f", "m:g", slots=3)
+    given = got(worker, ask(worker, want))
+    # What was submitted first goes first, and the call is for so many jobs.
+    assert given == (plain.ids()[:want] if want < 3 else [*plain.ids(), *run.ids()])
+
+
+def test_what_came_after_them_has_what_they_leave_of_a_call(bench: Bench, client: Peer) -> None:
+    run = submit(client, 20)
+    plain = run_of(3)
+    client.call(QUEUE, "submit", "m:g", {}, [[plain.first, [b"p"] * 3]])
+    worker = bench.worker("m:f", "m:g", slots=9)
+    assert got(worker, ask(worker, 1)) == run.ids()[:10]
+    assert got(worker, ask(worker, 3)) == [*run.ids()[10:], *plain.ids()[:2]]
+    assert got(worker, ask(worker, 3)) == plain.ids()[2:]
+
+
 def test_a_limit_makes_the_company_smaller(bench: Bench, client: Peer) -> None:
     limits = [[{"name": "api", "max_running": 4}, ""]]
     run = submit(client, 20, limits=limits)
