@@ -225,7 +225,8 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         core.endings.listen(listener)
     for revived in (consumers.revived, made_by_time[0].revived, flows.revived):
         core.endings.listen_to_revivals(revived)
-    lent_slots = LentSlots(store, routes, dispatch, leases.running)
+    lent_slots = LentSlots(store, routes, dispatch, leases.running, becomings.all_behind)
+    becomings.told = lent_slots.became
     routes.listen_to_resumes(items.resumed)
     routes.listen_to_resumes(lent_slots.resumed)
     leases.listen_to_cancels(orders.order_cancel)

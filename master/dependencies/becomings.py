@@ -32,6 +32,7 @@ from ...common.domain.model import (
 from ...common.values.failure import Failure
 from ..engine.clock import Now
 from ..engine.endings import Ended
+from ..engine.overlaps import Overlaps
 from ..engine.part import Part
 from ..store.interface.dependencies import BecomingRow
 from ..store.interface.store import Picture, Store
@@ -40,7 +41,6 @@ from ..tasks.results import NOT_KEPT, NOTHING, drops_results
 from ..tasks.unsuccessful import options_of
 from .dependent import UNKNOWN, Culprit, dependency_failed
 from .known import KnownDependents
-from .overlaps import Overlaps
 
 CHAIN_MAX: Final = 1_000  # tasks of which each became the next: a report walks along them
 OPEN_MAX: Final = 250_000  # tasks that wait in this way: each takes half a kilobyte of memory
@@ -65,6 +65,9 @@ class Becomings(Part):
         self._needed: Overlaps[BecomingRow] = Overlaps()  # the same, by the id of what they became
         self._above: dict[bytes, int] = {}  # by id: the longest chain of becomings that leads to it
         self._ripe: deque[BecomingRow] = deque()  # the other one has ended
+        self.told: Callable[[bytes], None] = (
+            _nobody  # of each task that became another; who is told is made later
+        )
 
     # what is asked about them
 
@@ -91,6 +94,10 @@ class Becomings(Part):
     def became(self, id: bytes) -> list[bytes]:
         """Those that wait for this task, because they became it."""
         return [row.id for _, _, row in self._needed.over(IdRun(id, 1))]
+
+    def all_behind(self, id: bytes) -> Iterator[IdRun]:
+        """A task, and those that wait for it because they became it or need it, in turn; so many at most as one look follows."""
+        return islice(_followed(IdRun(id, 1), self._awaited_by), LOOKS_MAX)
 
     # reports
 
@@ -135,6 +142,7 @@ class Becomings(Part):
         self._add(row)
         self._store.dependencies.add_becoming(row)
         self._judge(row)
+        self.told(id)
 
     def revived(self, seq: int) -> None:
         """It runs again, and becomes what it then returns."""
@@ -267,18 +275,28 @@ class Becomings(Part):
             self._above.pop(row.other, None)
 
 
+def _nobody(_: bytes) -> None:
+    """Is told."""
+
+
 def _reaches(start: IdRun, goal: bytes, neighbours: Neighbours) -> Iterator[bool | None]:
     """Whether a run with this task can be reached; None for each run at which it was looked before that is known."""
-    seen, left = {start}, deque([start])
-    while left:
-        run = left.popleft()
+    for run in _followed(start, neighbours):
         first, last = run.ends()
         if first <= goal <= last:
             yield True
             return
+        yield None
+    yield False
+
+
+def _followed(start: IdRun, neighbours: Neighbours) -> Iterator[IdRun]:
+    """A run and all that can be reached from it, each once."""
+    seen, left = {start}, deque([start])
+    while left:
+        run = left.popleft()
+        yield run
         for one in islice(neighbours(run), LOOKS_MAX):  # so many are looked at in all
             if one not in seen:
                 seen.add(one)
                 left.append(one)
-        yield None
-    yield False

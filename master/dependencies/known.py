@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from ...common.domain.id_runs import IdRun
 from ..engine.accounts import Account, Resource
+from ..engine.overlaps import Overlaps
 from .dependent import Dependent
-from .overlaps import Overlaps
 
 
 class KnownDependents:

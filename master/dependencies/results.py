@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from ...common.domain.id_runs import IdRun
 from ...common.values.needed import carry
+from ..engine.overlaps import Overlaps
 from ..store.interface.slices import LeasedSlice
 from ..store.interface.store import Store
 from ..store.interface.tasks import Leased
 from .dependent import UNKNOWN, Dependent
-from .overlaps import Overlaps
 
 CARRIED_BYTES: Final = 64 * 1024  # of results that come with the lease of one task
 CARRIED_TASKS: Final = 100  # and of how many tasks

@@ -7,7 +7,7 @@
 
 What a task waits for is what it names, and what this needs before it can run. A call is looked at when it comes, and again when
 something became ready in a route of what it waits for, some calls in each transaction. A call is refused when what it waits for waits for a
-permit that it would keep without end: see stuck_waits.py.
+permit that it would keep without end, or for the very task that waits: see stuck_waits.py.
 
 Invariants: 1. a call is given only tasks that its waiter waits for, which its worker serves; 2. free slots come first; 3. a worker has one
 call for each task that waits, and every call is answered, so that no lease is on its way to a worker that expects none.
@@ -16,15 +16,16 @@ call for each task that waits, and every call is answered, so that no lease is o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from typing import Final
 
 from ...common.domain.id_runs import IdRun, disjoint
 from ...common.domain.model import StateNumber
 from ...common.errors import InvalidArgument
 from ..engine.clock import Now
+from ..engine.overlaps import Overlaps
 from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
 from ..store.interface.dependencies import StateSpan
@@ -43,7 +44,11 @@ NEEDS_MAX: Final = 100  # neighbours whose needs one look follows
 RUN_BYTES: Final = 160  # of memory for a run that is waited for
 STUCK_LOOK_MS: Final = 500  # between two looks whether a wait is stuck
 STUCK_WAITS_A_MS: Final = 10  # so many waits, and a millisecond passes between two looks at all of them: a look takes a thirtieth of that
+RUNS_SPAN: Final = (
+    1 << 32
+)  # more than a wait names runs: its number times that, and the place of a run, are no other's
 READY: Final = int(StateNumber.READY)
+RUNNING: Final = int(StateNumber.RUNNING)
 BLOCKED: Final = int(StateNumber.BLOCKED)
 
 
@@ -57,19 +62,32 @@ class ParkedWait:
     runs: Sequence[IdRun]
     want: int
     capability: Callable[[], Capability | None]
+    number: int
     is_at_bound: bool = False  # answered: what it waits for is ready, and its worker may lend no more
     seen: dict[int, int] | None = (
         None  # by route of what it waits for: how often something was ready; None: to be looked at
     )
     seen_of_all: int | None = None  # the same of all routes; None: what it waits for is known to be there
     seen_placed: int | None = None  # ``Placements.version`` when its worker had no room for some of it
+    may_be_circle: bool = False  # some of it may wait for the waiter in turn: to be looked at
     stuck_look_at: int = 0  # the steady moment from which on it is looked at whether it is stuck
 
 
 class LentSlots(Part):
-    def __init__(self, store: Store, routes: Routes, dispatch: Dispatch, running: LeasedTasks) -> None:
+    def __init__(
+        self,
+        store: Store,
+        routes: Routes,
+        dispatch: Dispatch,
+        running: LeasedTasks,
+        all_behind: Callable[[bytes], Iterable[IdRun]],
+    ) -> None:
+        """``all_behind``: a task, and those that wait for it without a slot, in turn."""
         self._store, self._routes, self._dispatch, self._running = store, routes, dispatch, running
+        self._all_behind = all_behind
         self._waits: dict[tuple[int, bytes], ParkedWait] = {}
+        self._named: Overlaps[ParkedWait] = Overlaps()  # the same, by what they wait for
+        self._numbers = count(1)
         self._has_more = False
         self._stuck: StuckWaits | None = None  # as of this transaction
         self._stuck_look_at = 0  # the steady moment from which on it may be made again
@@ -88,7 +106,7 @@ class LentSlots(Part):
         """The call before it, of the same waiter, is answered with nothing. No runs: it waits no longer. Raises InvalidArgument and
         QuotaExceeded."""
         key = worker, waiter
-        before = self._waits.pop(key, None)
+        before = self._take(key)
         if before is not None and not before.is_at_bound:
             before.call.abandon = None
             before.call.answer([b"", []])
@@ -97,17 +115,34 @@ class LentSlots(Part):
         if sum(number == worker for number, _ in self._waits) >= WAITS_MAX:
             raise InvalidArgument(f"lend: {WAITS_MAX:,} tasks of this worker wait already")
         call.hold(len(runs) * RUN_BYTES)
-        wait = self._waits[key] = ParkedWait(call, worker, waiter, runs, want, capability)
+        wait = self._waits[key] = ParkedWait(
+            call, worker, waiter, runs, want, capability, next(self._numbers)
+        )
+        for place, run in enumerate(runs):
+            self._named.add(run, wait.number * RUNS_SPAN + place, wait)
         call.abandon = lambda: self._forget(key, wait)
         return LATER
 
     def _forget(self, key: tuple[int, bytes], wait: ParkedWait) -> None:
         if self._waits.get(key) is wait:
-            del self._waits[key]
+            self._take(key)
+
+    def _take(self, key: tuple[int, bytes]) -> ParkedWait | None:
+        wait = self._waits.pop(key, None)
+        if wait is not None:
+            for place, run in enumerate(wait.runs):
+                self._named.forget(run, wait.number * RUNS_SPAN + place)
+        return wait
 
     def closed(self, session: Session, now: Now) -> None:
         for key in [key for key, wait in self._waits.items() if wait.call.session is session]:
-            del self._waits[key]
+            self._take(key)
+
+    def became(self, id: bytes) -> None:
+        """A task waits for another one from now on, and with it all that wait for it: who waits for one of these may wait for itself."""
+        for run in self._all_behind(id) if self._waits else ():
+            for _, _, wait in self._named.over(run):
+                wait.seen = None
 
     # what is asked about them
 
@@ -164,6 +199,7 @@ class LentSlots(Part):
                 continue
             if (
                 seen is None
+                or wait.may_be_circle
                 or (wait.seen_of_all is not None and wait.seen_of_all != self._routes.readied)
                 or (wait.seen_placed is not None and wait.seen_placed != self._routes.placements.version)
                 or any(route not in routes or routes[route].readied != times for route, times in seen.items())
@@ -189,15 +225,22 @@ class LentSlots(Part):
         wait.call.answer([b"", []])
 
     def _refuse_if_stuck(self, wait: ParkedWait, now: Now) -> None:
-        if wait.seen is not None or now.steady < wait.stuck_look_at or self.wait_of(wait.waiter) is not wait:
-            return  # no limit holds anything of it back, or that was looked at a moment ago
+        may_be_stuck = wait.seen is None or wait.may_be_circle
+        if not may_be_stuck or now.steady < wait.stuck_look_at or self.wait_of(wait.waiter) is not wait:
+            return  # no limit holds anything of it back and nothing of it waits, or that was looked at a moment ago
         if self._stuck is None and now.steady < self._stuck_look_at:
             return
         if self._stuck is None:  # one for all looks of a transaction: to make it costs a look at each wait
             waits = {one.waiter: one.runs for one in self._waits.values() if self.wait_of(one.waiter) is one}
             self._stuck_look_at = now.steady + len(waits) // STUCK_WAITS_A_MS
-            self._stuck = StuckWaits(waits, self._store.dependencies.states, self._running, self._routes)
-        wait.stuck_look_at = now.steady + STUCK_LOOK_MS
+            self._stuck = StuckWaits(
+                waits,
+                self._store.dependencies.states,
+                self._running,
+                self._routes,
+                self._dispatch.consulted.needs.needs_of,
+            )
+        wait.stuck_look_at, wait.may_be_circle = now.steady + STUCK_LOOK_MS, False
         if (found := self._stuck.held_back(wait.waiter)) is not None:
             self._forget((wait.worker, wait.waiter), wait)
             wait.call.abandon = None
@@ -223,6 +266,7 @@ class LentSlots(Part):
                 continue
             route = self._routes.by_number[span.route]
             seen[span.route] = route.readied
+            wait.may_be_circle |= self._may_wait(span)
             if span.state != READY:
                 continue
             for lane, run in self._routes.mixed.by_lane(route, IdRun(span.first, span.length)):
@@ -245,6 +289,12 @@ class LentSlots(Part):
         if is_held and not ready:
             wait.seen = None  # looked at again in each transaction: a limit may have room then
         return disjoint(ready)  # two threads may wait for the same, or for what it needs
+
+    def _may_wait(self, span: StateSpan) -> bool:
+        """Whether some of these wait for others: without a slot, or inside themselves."""
+        if span.state == RUNNING and span.length <= NEEDS_MAX:
+            return any(self.wait_of(id) is not None for id in IdRun(span.first, span.length).ids())
+        return span.state == BLOCKED
 
     def _spans(self, wait: ParkedWait) -> Iterator[StateSpan]:
         """What it waits for, and what this needs in turn."""

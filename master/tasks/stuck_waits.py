@@ -7,15 +7,17 @@
 A permit is not lent, as a slot is: a wait may end before what it waits for does (its time is up), and then two would run under a limit of
 one. So the wait is refused, where otherwise it would last without end.
 
+And those that wait, inside themselves, for tasks which wait for them: each other, or a task that returned their handle.
+
 A wait is stuck when nothing of what it waits for can go on: each of these tasks is held back by a limit of which too few permits would be left if
-all tasks gave theirs back but those that are stuck themselves; or it runs, and is stuck in a wait of its own. Whatever else is among them,
-and whatever would take long to look at, may go on: what is not there yet, is to begin later, or needs other tasks. A wait that is refused
-wrongly costs a task; one that is not refused lasts as it did.
+all tasks gave theirs back but those that are stuck themselves; or it runs, and is stuck in a wait of its own; or it is blocked by such tasks
+alone. Whatever else is among them, and whatever would take long to look at, may go on: what is not there yet, or is to begin later. A wait
+that is refused wrongly costs a task; one that is not refused lasts as it did.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
@@ -34,7 +36,7 @@ from .routes import Routes
 WAITS_MAX: Final = 200  # that one look follows
 RUNS_MAX: Final = 100  # that a wait may name to be looked at
 PARTS_MAX: Final = 100  # slices, rows, lanes of mixed arrays and running tasks that it may wait for
-READY, RUNNING = int(StateNumber.READY), int(StateNumber.RUNNING)
+READY, RUNNING, BLOCKED = int(StateNumber.READY), int(StateNumber.RUNNING), int(StateNumber.BLOCKED)
 
 
 class HeldBack(NamedTuple):
@@ -43,6 +45,12 @@ class HeldBack(NamedTuple):
     id: bytes
     limit: Limit
     key: str
+
+
+class Circle(NamedTuple):
+    """A task that is waited for, and waits in turn for the one that waits for it."""
+
+    id: bytes
 
 
 class Awaited(NamedTuple):
@@ -61,8 +69,10 @@ class StuckWaits:
         states: Callable[[IdRun], list[StateSpan]],
         running: LeasedTasks,
         routes: Routes,
+        needs_of: Callable[[bytes], Sequence[IdRun]],
     ) -> None:
-        self._waits, self._states, self._routes = waits, states, routes
+        """``needs_of``: what a task waits for without a slot."""
+        self._waits, self._states, self._routes, self._needs_of = waits, states, routes, needs_of
         self._in_force = routes.lanes.held.permits.in_force
         self._awaited: dict[bytes, Awaited | None] = {}
         self._units: dict[bytes, dict[LimitKey, int]] = {}  # that a task which waits holds, if it has limits
@@ -79,7 +89,7 @@ class StuckWaits:
                 for key in units:
                     self._holders.setdefault(key, []).append(waiter)
 
-    def held_back(self, waiter: bytes) -> HeldBack | None:
+    def held_back(self, waiter: bytes) -> HeldBack | Circle | None:
         """What a task waits for whose wait is stuck; None: it is not stuck, or that would take too long to know."""
         if not self._is_stuck(waiter, self._waits.keys(), self._held):
             return None  # mostly: even if all that wait kept their permits, something of it could go on
@@ -94,7 +104,7 @@ class StuckWaits:
             if waiter in going:
                 return None
             if not going:
-                return self._first_held(waiter, stuck, held)
+                return self._first_held(waiter, stuck, held) or Circle(self._waits[waiter][0].first)
             stuck -= going
 
     def _reached(self, waiter: bytes) -> set[bytes]:
@@ -144,7 +154,12 @@ class StuckWaits:
         if len(runs) > RUNS_MAX:
             return None
         awaited, parts = Awaited([], []), 0
-        for run in runs:
+        left, followed = deque(runs), set[IdRun]()
+        while left:
+            run = left.popleft()
+            if run in followed:
+                continue
+            followed.add(run)
             spans = self._states(run)
             if sum(span.length for span in spans) < run.length:
                 return None  # some are not there yet
@@ -161,6 +176,12 @@ class StuckWaits:
                     some = list(islice(self._routes.mixed.by_lane(lane, part), PARTS_MAX + 1))
                     parts += len(some)
                     awaited.ready.extend((one, same.first) for one, same in some)
+                elif span.state == BLOCKED and span.length <= PARTS_MAX:
+                    parts += span.length
+                    needs = [self._needs_of(id) for id in part.ids()]
+                    if not all(needs):
+                        return None  # blocked by something else than tasks
+                    left.extend(one for some_runs in needs for one in some_runs)
                 else:
                     return None
                 if parts > PARTS_MAX:
@@ -179,8 +200,13 @@ class StuckWaits:
         return None
 
 
-def words(found: HeldBack) -> str:
+def words(found: HeldBack | Circle) -> str:
     """For the task whose wait is refused."""
+    if isinstance(found, Circle):
+        return (
+            f"{show_id(found.id)} waits, itself or by what it waits for, for this task, which waits for it: none of them would ever end. A task "
+            "returns no handle of one that waits for it; return the value, or give what both need to a third task"
+        )
     key = f" of key {found.key!r}" if found.key else ""
     limit = found.limit
     return (

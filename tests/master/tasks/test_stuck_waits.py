@@ -8,6 +8,7 @@ import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import new_ids
 from tq.common.domain.limits import Limit
+from tq.common.domain.model import OutcomeNumber
 from tq.common.errors import InvalidArgument
 
 from ..conftest import Bench, Peer
@@ -146,3 +147,87 @@ def test_tasks_of_a_map_which_wait_for_all_keys_of_each_other_are_refused_in_the
     with pytest.raises(InvalidArgument, match="limit 'one' of key 'b'"):
         worker.answer(lend(worker, parents[1], *children))
     assert first not in worker.answers
+
+
+def become(worker: Peer, lease: bytes, id: bytes, other: bytes) -> None:
+    """A task returns the handle of another one."""
+    row = [id, 1, lease, int(OutcomeNumber.BECAME), other, 0.0, 0.0, None]
+    assert worker.call(DISPATCHER, "finish", [row]) == []
+
+
+def started(bench: Bench, count: int) -> tuple[Peer, bytes, list[bytes]]:
+    """Tasks that run, without any limit."""
+    ids = submit(bench, under("none"), count)
+    worker = bench.worker("m:f", slots=9)
+    lease, given = granted(worker, 9)
+    assert given == ids
+    return worker, lease, ids
+
+
+CIRCLE = "waits, itself or by what it waits for, for this task, which waits for it"
+
+
+def test_a_task_whose_handle_is_returned_by_what_it_waits_for_is_refused(bench: Bench) -> None:
+    worker, lease, [parent, child] = started(bench, 2)
+    call = lend(worker, parent, child)
+    assert call not in worker.answers
+    become(worker, lease, child, parent)
+    bench.advance(1)
+    with pytest.raises(InvalidArgument, match=CIRCLE):
+        worker.answer(call)
+
+
+def test_a_task_that_waits_for_what_has_returned_its_handle_is_refused(bench: Bench) -> None:
+    worker, lease, [parent, child] = started(bench, 2)
+    become(worker, lease, child, parent)
+    with pytest.raises(InvalidArgument, match=CIRCLE):
+        worker.answer(lend(worker, parent, child))
+
+
+def test_two_that_wait_for_each_other_are_refused_when_the_second_one_waits(bench: Bench) -> None:
+    worker, lease, [one, other] = started(bench, 2)
+    first = lend(worker, one, other)
+    with pytest.raises(InvalidArgument, match=CIRCLE):
+        worker.answer(lend(worker, other, one))
+    finish(worker, lease, [other])
+    bench.advance(2)
+    assert first not in worker.answers, "its wait ends with the task, which its worker learns as ever"
+
+
+@pytest.mark.parametrize("closed_by", ["a wait", "a handle"])
+def test_a_circle_over_what_became_and_what_waits_is_seen_whichever_closes_it(
+    bench: Bench, closed_by: str
+) -> None:
+    worker, lease, [parent, child, far] = started(bench, 3)
+    become(worker, lease, child, far)
+    call = lend(worker, parent, child)
+    bench.advance(1)
+    assert call not in worker.answers, "what it became runs"
+    if closed_by == "a wait":
+        call = lend(worker, far, parent)
+    else:
+        become(worker, lease, far, parent)
+        bench.advance(1)
+    with pytest.raises(InvalidArgument, match=CIRCLE):
+        worker.answer(call)
+
+
+def test_one_that_waits_for_others_too_is_refused_when_all_of_them_wait_for_it(bench: Bench) -> None:
+    worker, lease, [parent, child, other] = started(bench, 3)
+    call = lend(worker, parent, child, other)
+    become(worker, lease, child, parent)
+    bench.advance(2)
+    assert call not in worker.answers, "the other one may be what it waits for first"
+    become(worker, lease, other, parent)
+    bench.advance(1)
+    with pytest.raises(InvalidArgument, match=CIRCLE):
+        worker.answer(call)
+
+
+def test_a_wait_for_what_became_another_goes_on_when_that_is_ready(bench: Bench) -> None:
+    worker, lease, [parent, child] = started(bench, 2)
+    [ready] = submit(bench, under("none"))
+    call = lend(worker, parent, child)
+    become(worker, lease, child, ready)
+    bench.advance(1)
+    assert lent(worker.answer(call)) == [ready]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import id_behind
-from tq.master.dependencies.overlaps import Overlaps
+from tq.master.engine.overlaps import Overlaps
 
 PREFIXES = [bytes([number]) * 12 for number in (1, 2)]
 run = st.builds(
