@@ -41,6 +41,9 @@ from .task_options import given_options
 @click.option(
     "--limit", "limits", multiple=True, hidden=True, metavar="TEXT", help="'api max_running=2 by={customer}'."
 )
+@click.option(
+    "--deadline", hidden=True, metavar="TIME", help="Ended by then; the earliest starts first: 30s."
+)
 @click.option("--wait", is_flag=True, help="Wait for the result and print it.")
 @connected(Role.CLIENT)
 def submit(
@@ -56,16 +59,19 @@ def submit(
     where: str | None,
     tenant: str | None,
     limits: tuple[str, ...],
+    deadline: str | None,
     **options: Any,
 ) -> None:
     """Submit a task by name. Arguments are JSON, or a bare word as text.
 
-    What @app.task says is not known here: give it again; also --limit, --tenant.
+    What @app.task says is unknown here; also --limit, --tenant, --deadline.
     """
     positional = [as_argument(text) for text in arguments]
     named = as_keywords(keywords)
     given = {name: value for name, value in options.items() if value is not None}
-    given |= given_options(needs=needs, where=where, tenant=tenant, limits=limits, tags=tags)
+    given |= given_options(
+        needs=needs, where=where, tenant=tenant, limits=limits, tags=tags, deadline=deadline
+    )
     submitter = app.named(task).using(**given) if given else app.named(task)
     if key is not None:
         submitter = submitter.using(key=key)

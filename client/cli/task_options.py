@@ -1,4 +1,5 @@
-"""Options of tasks as the command line says them: what they ask of a worker, whose they are, and which limits they count for."""
+"""Options of tasks as the command line says them: what they ask of a worker, whose they are, which limits they count for, and by when
+they should have ended."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any, Final
 
 from ...common.domain.limits import Limit
 from ...common.errors import InvalidArgument
+from .where import age
 
 LIMIT_FIELDS: Final = ("max_running", "rate", "burst", "by", "units")
 TEXTS: Final = frozenset({"rate", "by"})  # of these; the others are whole numbers
@@ -21,6 +23,7 @@ def given_options(
     tenant: str | None = None,
     limits: Iterable[str] = (),
     tags: Iterable[str] = (),
+    deadline: str | None = None,
 ) -> dict[str, Any]:
     """Those that were given, as ``using`` takes them. Raises InvalidArgument."""
     given: dict[str, Any] = {
@@ -29,8 +32,9 @@ def given_options(
         "tenant": tenant,
         "limits": [as_limit(one) for one in limits],
         "tags": as_tags(tags),
+        "deadline": None if deadline is None else age(deadline, "deadline"),
     }
-    return {name: value for name, value in given.items() if value}
+    return {name: value for name, value in given.items() if value or value == 0}
 
 
 def as_amounts(given: Iterable[str]) -> dict[str, str]:

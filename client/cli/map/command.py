@@ -81,6 +81,7 @@ def shared_options(function: _F) -> _F:
             help="'api max_running=2 by={host}'.",
         ),
         click.option("--tenant", hidden=True, metavar="NAME", help="Whose turn they take, or '{host}'."),
+        click.option("--deadline", hidden=True, metavar="TIME", help="Each ended by then: 30s."),
         click.option(
             "--needs", multiple=True, hidden=True, metavar="NAME=AMOUNT", help="Of their worker: gpu=1."
         ),

@@ -118,6 +118,7 @@ def exec_commands(
     where: str | None,
     tenant: str | None,
     limits: tuple[str, ...],
+    deadline: str | None,
     **ending: Any,
 ) -> None:
     """Run a program for every item of input, on workers with --allow-shell.
@@ -133,7 +134,7 @@ def exec_commands(
     if variables:
         options["env"] = _environment(variables)
     given: dict[str, Any] = {"queue": queue, "priority": priority, "retries": retries, "timeout": timeout}
-    given |= given_options(needs=needs, where=where, tenant=tenant, limits=limits)
+    given |= given_options(needs=needs, where=where, tenant=tenant, limits=limits, deadline=deadline)
     choice = choose({name: value for name, value in given.items() if value is not None})
     form = Texts(b"\0" if null else b"\n", bytes_allowed=True)
     complaints = FailureLines(item_word())

@@ -47,6 +47,7 @@ def map_lines(
     where: str | None,
     tenant: str | None,
     limits: tuple[str, ...],
+    deadline: str | None,
     tags: tuple[str, ...],
     **ending: Any,
 ) -> None:
@@ -56,11 +57,13 @@ def map_lines(
     Input: stdin, `:::: FILE...` or `::: ITEM...`; each line is the argument.
     --null: items end with \\0. --csv: rows are keywords (--as-dict: one dict).
     --jsonl: a line is a JSON value (--star: [arguments] or {keywords}).
-    --limit, --tenant, --needs, --where, --tag: as of tq submit, for each task.
+    --limit, --tenant, --deadline, --needs, --where, --tag: as of tq submit, for each task.
     """
     form = form_of(is_csv=is_csv, as_dict=as_dict, jsonl=jsonl, star=star, null=null)
     given: dict[str, Any] = {"queue": queue, "priority": priority, "retries": retries, "timeout": timeout}
-    given |= given_options(needs=needs, where=where, tenant=tenant, limits=limits, tags=tags)
+    given |= given_options(
+        needs=needs, where=where, tenant=tenant, limits=limits, tags=tags, deadline=deadline
+    )
     choice = choose({name: value for name, value in given.items() if value is not None})
     app.named(task)  # is it a name?
     complaints = FailureLines(item_word())

@@ -25,6 +25,12 @@ def test_what_was_not_given_is_no_option() -> None:
     }
 
 
+def test_a_deadline_is_a_time_from_the_submit() -> None:
+    assert given_options(deadline="2min") == {"deadline": 120.0}
+    with pytest.raises(InvalidArgument, match="--deadline 'noon': write 30s, 10min, 2h or 7d"):
+        given_options(deadline="noon")
+
+
 @pytest.mark.parametrize(
     ("option", "text", "words"),
     [
