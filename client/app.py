@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, overload
 
 from ..common.domain.callables import NamedCallable
@@ -27,6 +26,7 @@ from .tasks.definition import Definition
 from .tasks.handle import Handle, handle_of, handle_of_async
 from .tasks.hooking import HookingApp
 from .tasks.options import Options, choose
+from .tasks.steering import SteeringApp
 from .tasks.task import Submitter, Task
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class TaskDecorator(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R, R]: ...
 
 
-class App(HookingApp, SchedulingApp, FlowingApp):
+class App(HookingApp, SchedulingApp, FlowingApp, SteeringApp):
     """The entry point of tq: defines tasks, submits them and finds them again.
 
     An App connects when it is first used, and serves any number of threads and event loops. Inside a task it uses the
@@ -228,34 +228,6 @@ class App(HookingApp, SchedulingApp, FlowingApp):
                 if task.name == name:
                     return True
         return False
-
-    def set_queue(
-        self,
-        name: str,
-        *,
-        maxsize: int | None = None,
-        order: str | None = None,
-        aging: float | timedelta | None = None,
-    ) -> None:
-        """Bound how many tasks may wait in a queue, and set in which order they start.
-
-        Submits beyond the bound wait for room, or raise tq.Full with ``on_full="raise"``. What is set is kept by the master until it is
-        set again. It needs a key with the role admin.
-
-        Args:
-            name: Name of the queue.
-            maxsize: How many tasks may wait that no worker has; 0: any number. None: as it is.
-            order: ``"fifo"``, or ``"lifo"``: of the same priority what was submitted last starts first. None: as it is.
-            aging: Seconds of waiting, from 1, that count as one step of priority; 0: waiting does not count. None: as it is. Excludes
-                ``order="lifo"``.
-
-        Raises:
-            InvalidArgument: A value is out of its range, or ``aging`` and ``order="lifo"`` meet.
-            Forbidden: The key may not do it.
-        """
-        seconds = aging.total_seconds() if isinstance(aging, timedelta) else aging
-        more = () if order is None and seconds is None else (order, seconds)
-        self.session.call(("get_queues",), "set", name, maxsize, *more)
 
     def named(self, name: str, **options: Unpack[Options]) -> Submitter[..., Any]:
         """Make a task that is known only by its name, for a program that cannot import it.

@@ -66,6 +66,8 @@ def test_an_operator_sees_what_a_limit_holds_back_and_changes_it_at_once(
     )
     assert "the limit gate holds it back: 1 of at most 1" in " ".join(why.stdout.split())
     assert app.submit("cluster_tasks:add", 1, 2).result(timeout=20) == 3
+    tq.App(master.url, master.key("admin"), role="admin").set_limit("gate", max_running=2)
+    eventually(lambda: gate.started() == 2)
     asked(master, tmp_path, "set", "gate", "--max-running", "3")
     eventually(lambda: gate.started() == 3)
     refused = run_program(
