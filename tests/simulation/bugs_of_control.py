@@ -229,4 +229,58 @@ BUGS_OF_CONTROL = (
         "            self._routes.is_ready(lane)\n",
         "            pass\n",
     ),
+    Bug(
+        "give more calls than run together",
+        "tq.master.tasks.lanes",
+        "most = lane.key.coalesce[0] if",
+        "most = lane.key.coalesce[0] + 1 if",
+    ),
+    Bug(
+        "start without waiting for company",
+        "tq.master.tasks.held",
+        "if lane.ready >= calls or now >=",
+        "if lane.ready or now >=",
+    ),
+    Bug(
+        "accept one more than the quota of a key",
+        "tq.master.tasks.key_quotas",
+        "return max(0, quota.tasks - use.tasks)",
+        "return max(0, quota.tasks + 1 - use.tasks)",
+    ),
+    Bug(
+        "forget at a restart what a key has",
+        "tq.master.tasks.key_quotas",
+        "in self._store.unfinished_sizes(list(owned)) if owned else ():",
+        "in list[tuple[int, bytes, int]]():",
+    ),
+    Bug(
+        "count nothing of a key that runs again by hand",
+        "tq.master.tasks.key_quotas",
+        "            self._add(owner, found.id, len(self._store.payload(found.seq)))\n",
+        "            pass\n",
+    ),
+    Bug(
+        "start the oldest of a lifo queue first",
+        "tq.master.store.interface.tasks",
+        "return rank, -seq if self.is_lifo else seq",
+        "return rank, seq",
+    ),
+    Bug(
+        "let waiting add nothing",
+        "tq.master.store.interface.tasks",
+        "(self.period - created // self.aging if self.aging else 0)",
+        "0",
+    ),
+    Bug(
+        "go by age whatever the deadline",
+        "tq.master.store.interface.tasks",
+        "            self.by_deadline and deadline is not None\n",
+        "            False and deadline is not None\n",
+    ),
+    Bug(
+        "have a map's tasks in the line of its first lane",
+        "tq.master.tasks.mixed",
+        "                _share(lanes[code]).add(one.rank, seqs)\n",
+        "                _share(lanes[0]).add(one.rank, seqs)\n",
+    ),
 )

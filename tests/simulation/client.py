@@ -12,6 +12,7 @@ from tq.common.domain.model import StateNumber
 from tq.common.errors import Full, TaskConflict, TqError
 from tq.common.runtime.history import digest
 
+from .arranged import ORDERS
 from .crowded import MAXSIZE, QUEUE
 from .load import QUEUES, Load, Spec
 from .network import Network
@@ -47,6 +48,8 @@ class Client(Program):
         self.connect()
         if load.bounded is not None:
             self._call(["get_queues"], "set", [QUEUE, MAXSIZE], ("bound",), repeatable=True)
+        for queue, order in ORDERS if load.ordered is not None else ():
+            self._call(["get_queues"], "set", [queue, None, *order], ("order",), repeatable=True)
         self.process.later(world.between(MS, 300 * MS), self._do_something)
 
     def adopt(self, specs: dict[bytes, Spec]) -> None:
@@ -72,9 +75,13 @@ class Client(Program):
         some = self.world.random.sample(list(self.accepted), min(3, len(self.accepted)))
         bounded = self._load.bounded
         if roll < 0.62 or not some:
-            specs = (
-                self._load.crowd() if bounded is not None and bounded.random() < 0.5 else self._load.batch()
-            )
+            ordered = self._load.ordered
+            if bounded is not None and bounded.random() < 0.5:
+                specs = self._load.crowd()
+            elif ordered is not None and ordered.random() < 0.7:
+                specs = self._load.in_order()
+            else:
+                specs = self._load.batch()
             self._load.nest(specs)
             self._submit(specs)
         elif roll < 0.72:
@@ -139,7 +146,7 @@ class Client(Program):
     def _submit_again(self, spec: Spec) -> None:
         """Tasks that were submitted together, or a part of them, once as they were and once with other arguments of one of them: the
         same tasks, and a conflict."""
-        if spec.same is not None or spec.tenant or spec.has_handler:
+        if spec.same is not None or spec.tenant or spec.has_handler or spec.is_together:
             return  # without what else was said of it, it would be another one
         known = [one for one in spec.batch if one.id in self.accepted]
         start = self.world.between(0, len(known) - 1)

@@ -157,7 +157,7 @@ class Composer(Client):
     def _roots(self) -> list[Spec]:
         specs = self._load.batch()
         for spec in specs:  # it says no limits, tenants and handlers
-            spec.columns, spec.tenant, spec.has_handler = None, "", False
+            spec.columns, spec.tenant, spec.has_handler, spec.is_together = None, "", False, False
         first = specs[0]
         if self._key is not None:
             for spec in specs:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tq.common.domain.ids import id_behind
 from tq.common.domain.model import OutcomeNumber
 
+from .arranged import ordered_options, together
 from .crowded import QUEUE, Same, some_unique, tenants
 from .handled import have_handlers
 from .limited import columns
@@ -54,6 +55,7 @@ class Spec:
     same: Same | None = None  # by which it is the same as others
     on_full: str = "wait"
     has_handler: bool = False  # one is made when it ends without success
+    is_together: bool = False  # it runs as one call with others of its function
     made: list[Spec] = field(default_factory=list)  # by it, in each attempt
     others: list[Spec] = field(default_factory=list)  # whose handles it may return
 
@@ -101,6 +103,10 @@ class Load:
         self.bounded: Random | None = None
         self.of_tenants: Random | None = None
         self.handled: Random | None = None  # the same of those with on_failure
+        self.ordered: Random | None = (
+            None  # the same of those in queues with an order, and of calls that run together
+        )
+        self.joined: Random | None = None
 
     def batch(self) -> list[Spec]:
         """Some tasks of one callable, queue and character: what one submit carries."""
@@ -163,7 +169,23 @@ class Load:
                 spec.columns = said
         if self.handled is not None:
             have_handlers(self.handled, specs)
+        if self.joined is not None and task == "jobs:short" and self.joined.random() < 0.7:
+            together(specs)
         return specs
+
+    def in_order(self) -> list[Spec]:
+        """Some in a queue with an order."""
+        random, batch = self.ordered, list[Spec]()
+        assert random is not None
+        queue, options = ordered_options(random)
+        first = self.new_id()
+        for place in range(random.randint(1, 8)):
+            length, payload = random.randint(100, 300 * MS), random.randbytes(8)
+            character = random.choice(("plain", "plain", "plain", "fails"))
+            spec = Spec(id_behind(first, place), queue, TASKS[0], character, options, length, payload, batch)
+            self.specs[spec.id] = spec
+            batch.append(spec)
+        return batch
 
     def crowd(self) -> list[Spec]:
         """Some that may not be accepted: one that is the same as others by a key, or as many as a queue may not have room for."""

@@ -21,6 +21,7 @@ from tq.master.parts import make_engine, make_registry
 from tq.master.store.interface.store import Inconsistent
 from tq.master.store.recording import RecordingStore
 
+from . import arranged
 from .disk import TROUBLE, Disk, SimulatedStore
 from .network import End, Network
 from .oracle import Broken, Oracle
@@ -215,7 +216,8 @@ class Master:
             self.engine.part(Keyring).add_unstored(
                 Verifier(key_id=str(role), role=role, kdf="none", stored_key=b"", server_key=b"")
             )
-        self.engine.part(Keyring).add_unstored(NARROW)
+        for key in (NARROW, arranged.KEY):
+            self.engine.part(Keyring).add_unstored(key)
         self.server = MasterServer(
             self.engine,
             make_registry(self.engine),

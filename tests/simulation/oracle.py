@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.master.tasks.failure_handlers import FailureHandlers
+from tq.master.tasks.key_quotas import KeyQuotas
 from tq.master.tasks.leases import Leases
 from tq.master.tasks.routes import Routes
 from tq.master.workers.membership import Membership
 
 from ..history.checker import Final, check
+from .arranged import OrderLaws, OwnedLaws
 from .becoming import Becomings
 from .composition import Composition
 from .crowded import CrowdLaws
@@ -107,6 +109,8 @@ class Oracle:
         self.crowd: CrowdLaws | None = None
         self.steered: SteeredLaws | None = None
         self.handled: HandlerLaws | None = None
+        self.ordered: OrderLaws | None = None
+        self.owned: OwnedLaws | None = None
         self._is_open = False  # a transaction is
         self._spared: set[tuple[bytes, int]] = set()  # attempts whose process died by another one
         self._gained_ms = 0  # time that passed for masters only: the wall's clock jumped while none ran
@@ -210,12 +214,20 @@ class Oracle:
             engine = self.master.engine
             with objections():
                 self.limits.look(store.ask, engine.part(Routes).lanes.held.permits, engine.now.steady)
+                self.limits.look_at_lines(store.ask, engine.part(Routes))
         if self.steered is not None and self.master is not None:
             with objections():
                 self.steered.look(store.ask, pending, self.master.engine.now.steady)
         if self.crowd is not None and self.master is not None:
             with objections():
                 self.crowd.look(store.ask, pending, self.master.engine.now.steady, self.forgotten)
+        if self.ordered is not None:
+            with objections():
+                self.ordered.look(store.ask, pending)
+        if self.owned is not None and self.master is not None:
+            engine = self.master.engine
+            with objections():
+                self.owned.look(store.ask, pending, engine.part(KeyQuotas), engine.now.steady)
         self._check_numbers(store)
         if self._world.chance(0.05):
             self._look(store)

@@ -12,7 +12,8 @@ from typing import Any
 from tq.common.auth.keys import Verifier
 from tq.common.errors import StoreError
 
-from . import crowded, handled, steered
+from . import arranged, crowded, handled, steered
+from .arranged import OrderLaws, OwnedLaws
 from .children import ConcurrentChild
 from .client import Client
 from .composer import Composer
@@ -107,6 +108,13 @@ class Cluster:
         if seed % steered.EVERY == handled.HANDLED and is_plain and not self.is_directed:
             self.load.handled = Random(~seed)
             self.oracle.handled = HandlerLaws(self.load.specs)
+        is_plain = (
+            is_plain and self.oracle.steered is None and self.oracle.handled is None and not self.is_directed
+        )
+        if seed % arranged.EVERY == arranged.ORDERED and is_plain:
+            self.load.ordered, self.oracle.ordered = Random(~seed), OrderLaws()
+        if seed % arranged.EVERY == arranged.OWNED and is_plain:
+            self.load.joined, self.oracle.owned = Random(~seed), OwnedLaws(self.load.specs)
         if is_nested:
             self.load.nested = Random(~seed)
         self._pools: Random | None = None  # decides which workers run many jobs in a process
@@ -201,8 +209,16 @@ class Cluster:
     def _new_client(self) -> Client:
         self._lives += 1
         name = f"client-{self._lives}"
+        key = None if self.oracle.owned is None else arranged.KEY
         return Client(
-            self.world, self.network, self.oracle, self.load, name, self.chaos_ends, echoes=self._echoes
+            self.world,
+            self.network,
+            self.oracle,
+            self.load,
+            name,
+            self.chaos_ends,
+            echoes=self._echoes,
+            key=key,
         )
 
     def _planner(self, seed: int) -> Planner:
@@ -470,8 +486,11 @@ class Cluster:
         return len(worker.tasks) == len(TASKS) and (self._placed is None or worker.has is HOSTS[0])
 
     def work_left(self) -> int:
-        """How long one slot would need for all that is waiting, with the attempts that fail."""
-        waiting = (self.load.specs.get(id) for id, _, _ in self.store.unfinished())
+        """How long one slot would need for all that is waiting, with the attempts that fail; what has no room yet, too."""
+        ids = dict.fromkeys(id for id, _, _ in self.store.unfinished())
+        for client in self.clients:
+            ids |= client.waits_for
+        waiting = map(self.load.specs.get, ids)
         return 4 * sum(spec.duration for spec in waiting if spec is not None)  # None: not committed yet
 
     def end_schedules(self) -> None:
