@@ -108,6 +108,7 @@ SENTENCES: Final[dict[str, str]] = {
     "task.memory": "a task took more memory than its process may have",
     "child.replaced": "a child process gets no more tasks; another is started in its place, and it ends when those in it have",
     "loop.blocked": "a task blocks the event loop that it shares with others; its process gets no more tasks, and is killed if that goes on",
+    "task.runs_alone": "calls of functions with coalesce= run as one in child processes only, and here each by itself; --pool process:N@QUEUE is for these",
     "loop.starved": "functions in threads keep Python's lock (they compute) and the event loop of their process waits; --pool process:N is for these",
     "code.changed": "source files have changed; a child process is tried with the new code",
     "code.loaded": "the new code is loaded; children with the former finish what they run and are replaced",

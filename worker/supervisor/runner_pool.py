@@ -76,6 +76,7 @@ class RunnerPool:
         self.signatures: list[list[Any]] = []  # [name, bytes] of those that say what they are called with
         self.coroutines: dict[str, bool] = {}  # of each task: whether it is a coroutine function
         self.schedules: list[list[Any]] = []  # [name, definition], of those in their code
+        self._has_said_alone = False  # that calls which are to run as one do not in such a pool
         self._first_ready: asyncio.Future[None] = self._loop.create_future()
         self._last = LastChildren()
         self.renewed: Callable[[bool], None] = lambda _: None  # see ``renewal.Renewal``
@@ -132,8 +133,12 @@ class RunnerPool:
         self._failed_starts, self._import_error = 0, ""
         self.tasks = [[name, queue] for name, queue, *_ in tasks]
         self.coroutines = {name: is_coroutine for name, _, _, is_coroutine, *_ in tasks}
+        together = {name: calls for name, *_, calls, _ in tasks if calls > 1}
         if self.agent.runs_one_by_one:
-            self.agent.durations.together = {name: calls for name, *_, calls, _ in tasks if calls > 1}
+            self.agent.durations.together = together
+        elif together and not self._has_said_alone:
+            self._has_said_alone = True  # once: each child of a pool says the same
+            self._report("task.runs_alone", level="warning", tasks=", ".join(sorted(together)))
         self.signatures = [[name, body] for name, *_, body in tasks if body]
         self.schedules = [one for _, _, schedules, *_ in tasks for one in schedules]
         self._report("child.started", level="debug", pid=child.pid)

@@ -7,6 +7,7 @@ import errno
 
 import pytest
 from tq.common.errors import ConfigError
+from tq.common.runtime.pool_spec import parse_pool
 from tq.worker.agent.jobs import Death
 from tq.worker.supervisor import runner_pool
 
@@ -44,3 +45,19 @@ def test_a_first_child_that_cannot_be_started_ends_the_worker_with_the_reason() 
             await bench.supervisor.load()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("pool", "said"), [("async:5", 1), ("process:1", 0)])
+def test_a_pool_in_which_calls_do_not_run_as_one_says_so_once(pool: str, said: int) -> None:
+    async def test(bench: Bench) -> None:
+        bench.tasks = [["m:f", "default", [], False, 10, b""]]
+        runners = bench.pool.runners
+        for _ in range(2):
+            runners.start_one()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(bench.children) == 3
+        assert bench.actions().count("task.runs_alone") == said
+        assert runners.agent.durations.together == ({} if said else {"m:f": 10})
+
+    on_a_bench(test, parse_pool(pool))
