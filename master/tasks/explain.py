@@ -7,7 +7,7 @@ and that count is bounded by the rows that it reads: a slice of an array is one 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from typing import Final
 
@@ -24,6 +24,7 @@ from .dispatch import Dispatch
 from .explain_limits import why_held
 from .explain_placing import lane_of, placing_of, suiting, why_not_placed
 from .explain_stopped import holds_for_good, why_stopped
+from .full_queues import FullQueues
 from .in_words import about, in_words
 from .lent_slots import LentSlots
 from .position import foreseen_of, position_of
@@ -213,10 +214,28 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
         if waiter.is_at_bound:
             return f"{busy}; {named} waits for it, and holds the slot that it waits for: that wait ends with WouldDeadlock"
         return f"{busy}; {named}, which runs there, waits for it and lends it its slot"
+    if text := _all_wait_for_room(engine, task, working, slots):
+        return f"{busy}{text}"
     if not position:
         return f"{busy}; `tq why` counts the tasks before it"
     return (
         f"{busy}; {_in_line(engine, task, lane, working, slots)}; more workers or slots would start it sooner"
+    )
+
+
+def _all_wait_for_room(engine: Engine, task: FullTask, working: Sequence[Worker], slots: int) -> str:
+    """When all slots are held by tasks whose submits wait for room in full queues: none is made there as long as nothing else starts."""
+    found = engine.part(FullQueues).waiting_inside({worker.number for worker in working})
+    if not found or len(found) < slots:
+        return ""
+    # Who asks may see this queue, and of others it is not known.
+    queues, own = set(found.values()), task.queue
+    others = " and in others" if len(queues) > 1 else ""
+    where = f"queue {own}, which is full,{others}" if own in queues else "full queues"
+    one = "the task that has it waits" if slots == 1 else "the tasks that have them wait"
+    return (
+        f": {one} for room in {where.removesuffix(',')}, and no slot is left to make some. Raise a bound (tq queues set {own} --maxsize N), or "
+        "start a worker more; have such tasks submit with using(on_full='raise')"
     )
 
 

@@ -25,7 +25,7 @@ submit is answered, or its session is gone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
@@ -64,6 +64,7 @@ class WaitingSubmit:
     new: frozenset[bytes]
     counted: int  # how many were new when the call came
     done: int = 0
+    parent: bytes | None = None  # the task that submits, if one does
     is_sure: bool = True  # False: a transaction failed, so that what is new has to be looked up
     size: int = 0  # of the arguments of the next one
     judged: Submission | None = None
@@ -142,7 +143,7 @@ class FullQueues(Part):
         call = said.call
         # The arguments stay in the master's memory while they wait: charged to whom they belong to.
         call.hold(sum(len(payload) + TASK_BYTES for one in runs for payload in one.payloads))
-        waiting = WaitingSubmit(said, runs, new, len(new), size=sizes[0])
+        waiting = WaitingSubmit(said, runs, new, len(new), parent=submission.parent, size=sizes[0])
         self._lines.setdefault(bounds, _WaitingLine(queue, owner)).submits[waiting] = None
         call.abandon = lambda: self._forget(bounds, waiting)
         # What is stored may end while the rest waits: watched from now on.
@@ -154,6 +155,16 @@ class FullQueues(Part):
         """How many submits wait for room in a queue, and how many tasks they have left."""
         every = [one for line in self._lines.values() if line.queue.name == queue for one in line.submits]
         return len(every), sum(one.left for one in every)
+
+    def waiting_inside(self, workers: Container[int]) -> dict[bytes, str]:
+        """The tasks which these workers run that wait for room in a queue, and which."""
+        found: dict[bytes, str] = {}
+        for line in self._lines.values():
+            for one in line.submits:
+                held = None if one.parent is None else self._running.get(one.parent)
+                if one.parent is not None and held is not None and held.worker in workers:
+                    found[one.parent] = line.queue.name
+        return found
 
     def coming(self, session: Session) -> set[bytes]:
         """The tasks of submits of this session that wait."""

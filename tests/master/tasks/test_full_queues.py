@@ -298,6 +298,36 @@ def test_a_task_that_submits_to_its_own_full_queue_is_refused(bench: Bench, clie
     assert other not in client.answers  # another queue's tasks may make room
 
 
+def test_why_says_that_the_tasks_of_two_full_queues_wait_for_room_in_each_other(
+    bench: Bench, client: Peer
+) -> None:
+    bounded(client, 1)
+    client.call("get_queues", "set", "r", 1)
+    worker = bench.worker("m:f", slots=2)
+    parents: list[list[Any]] = []
+    for name in ("q", "r"):
+        client.call(f"get_task_queue/{name}", "submit", "m:f", {}, rows(1))
+        [[id, _, held]] = lease(worker, 1)
+        parents.append([id, held])
+    waits = {name: rows(1) for name in ("q", "r")}
+    for name, tasks in waits.items():
+        client.call(f"get_task_queue/{name}", "submit", "m:f", {}, tasks)
+
+    def why() -> str:
+        return str(client.call("get_tasks", "show", waits["q"][0][0])["why"])
+
+    client.ask("get_task_queue/r", "submit", "m:f", {}, rows(1), *[None] * 4, parents[0])
+    bench.step()
+    assert "wait for room" not in why(), "the other one may end"
+    client.ask(QUEUE, "submit", "m:f", {}, rows(1), *[None] * 4, parents[1])
+    bench.step()
+    assert why() == (
+        "all 2 slots that serve it are busy: the tasks that have them wait for room in queue q, which is full, and in others, and no slot is "
+        "left to make some. Raise a bound (tq queues set q --maxsize N), or start a worker more; have such tasks submit with "
+        "using(on_full='raise')"
+    )
+
+
 def test_a_bound_that_is_raised_or_removed_lets_in_what_waits(bench: Bench, client: Peer) -> None:
     bounded(client, 1)
     submit(client, rows(1))
