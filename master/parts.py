@@ -226,7 +226,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     for revived in (consumers.revived, made_by_time[0].revived, flows.revived):
         core.endings.listen_to_revivals(revived)
     lent_slots = LentSlots(store, routes, dispatch, leases.running, becomings.all_behind)
-    becomings.told = lent_slots.became
+    becomings.listener = lent_slots.became
     routes.listen_to_resumes(items.resumed)
     routes.listen_to_resumes(lent_slots.resumed)
     leases.listen_to_cancels(orders.order_cancel)

@@ -65,9 +65,8 @@ class Becomings(Part):
         self._needed: Overlaps[BecomingRow] = Overlaps()  # the same, by the id of what they became
         self._above: dict[bytes, int] = {}  # by id: the longest chain of becomings that leads to it
         self._ripe: deque[BecomingRow] = deque()  # the other one has ended
-        self.told: Callable[[bytes], None] = (
-            _nobody  # of each task that became another; who is told is made later
-        )
+        # Gets the id of each task that became another; it is made later.
+        self.listener: Callable[[bytes], None] = _ignore
 
     # what is asked about them
 
@@ -142,7 +141,7 @@ class Becomings(Part):
         self._add(row)
         self._store.dependencies.add_becoming(row)
         self._judge(row)
-        self.told(id)
+        self.listener(id)
 
     def revived(self, seq: int) -> None:
         """It runs again, and becomes what it then returns."""
@@ -275,8 +274,8 @@ class Becomings(Part):
             self._above.pop(row.other, None)
 
 
-def _nobody(_: bytes) -> None:
-    """Is told."""
+def _ignore(_: bytes) -> None:
+    """Until there is a listener."""
 
 
 def _reaches(start: IdRun, goal: bytes, neighbours: Neighbours) -> Iterator[bool | None]:

@@ -201,21 +201,9 @@ class Lanes:
             return self._by_turns(served, bases, want, now)
         chosen: list[Chosen] = []
         self._take(chosen, [line for one in served for line in one.by_tenant.values()], want, now, Reserved())
-        is_first = self._fit.is_together and self._is_alone_and_first(chosen, bases)
+        is_first = self._fit.is_together and _goes_first(chosen, bases[:BASES_MAX], self._first_of)
+        self.looks += len(bases[:BASES_MAX]) if self._fit.is_together else 0
         return NextLanes([*(Chosen(base, want) for base in bases), *chosen], None, is_first)
-
-    def _is_alone_and_first(self, chosen: Sequence[Chosen], bases: Sequence[Route]) -> bool:
-        """Whether the last one that is chosen, whose tasks run together, goes before all others by its place."""
-        place = chosen[-1].lane.place
-        if place is None or any(one.room for one in chosen[:-1]):
-            return False
-        bases = bases[:BASES_MAX]
-        self.looks += len(bases)
-        return all(
-            place < LanePlace(-found[0], found[1])
-            for base in bases
-            if (found := self._first_of(base.number)) is not None
-        )
 
     def _take(
         self,
@@ -352,6 +340,15 @@ class Lanes:
         if first is not None:
             self._put(lane, LanePlace(-first[0], first[1]))
         return None
+
+
+def _goes_first(chosen: Sequence[Chosen], bases: Sequence[Route], first_of: FirstOf) -> bool:
+    """Whether the last one that is chosen, whose tasks run together, is before all others by its place."""
+    place = chosen[-1].lane.place
+    if place is None or any(one.room for one in chosen[:-1]):
+        return False
+    found = [first for base in bases if (first := first_of(base.number)) is not None]
+    return all(place < LanePlace(-priority, seq) for priority, seq in found)
 
 
 class _InTurn:

@@ -34,7 +34,10 @@ DROPPABLE: Final = {
         "client/stdlib/managers.py",
         "call",
     ): "waited for, its answer says nothing: it is about whether a master is there",
-    ("client/app.py", "call"): "waited for, the answer to a bound of a queue says nothing",
+    (
+        "client/tasks/steering.py",
+        "call",
+    ): "waited for, the answer to what is set or forgotten says nothing that who set it does not know",
     ("client/tasks/handle.py", "call"): "waited for, the answer to a signal says nothing",
     ("worker/child/lent_slot.py", "call"): "its answer says nothing: the worker knows that the wait is over",
     ("master/gateway/connection.py", "call"): "the engine's: its answer comes to `QueueCalls.send`",

@@ -32,7 +32,7 @@ PORTIONS = 2  # of the seeds: as many processes may share them
 ONCE_BROKEN = (3, 4, 5, 8, 16, 36, 40, 63, 65, 86, 103, 110, 127, 134, 139, 150, 159, 183, 340, 398, 483)
 # 662 was one of the rule of turns: what a tenant had ready asked for a worker that was not there.
 # 1019 was one of the composers, which said no tenant where the load has one.
-# 2014 was one of its frames, which were smaller than a master may be told.
+# 2014 was one of its frames, which were smaller than any that a master may have.
 ONCE_BROKEN += (662, 1019, 1397, 1420, 1557, 2014)
 ONE_OF_EACH = (4, 5, 103)
 

@@ -57,7 +57,7 @@ def map_lines(
     Input: stdin, `:::: FILE...` or `::: ITEM...`; each line is the argument.
     --null: items end with \\0. --csv: rows are keywords (--as-dict: one dict).
     --jsonl: a line is a JSON value (--star: [arguments] or {keywords}).
-    --limit, --tenant, --deadline, --needs, --where, --tag: as of tq submit, for each task.
+    --limit, --tenant, --deadline, --needs, --where, --tag: as of tq submit.
     """
     form = form_of(is_csv=is_csv, as_dict=as_dict, jsonl=jsonl, star=star, null=null)
     given: dict[str, Any] = {"queue": queue, "priority": priority, "retries": retries, "timeout": timeout}
