@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.postgres import require
 from tq.common.errors import ConfigError
+
+from tests.postgres import require
 
 
 @pytest.fixture(autouse=True)
