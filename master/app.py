@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ..common.auth.certificate import certificate_der
 from ..common.auth.keys import AUTHKEY_ID, check_authkey_strength, make_authkey_verifier
@@ -27,6 +27,7 @@ from ..common.wire.tls import server_context
 from .api.registry import Registry
 from .blobs.files import BlobFiles
 from .engine.clock import read_clock
+from .engine.committer import HERE_SECONDS_MAX
 from .engine.core import Core
 from .engine.engine import Engine
 from .engine.limits import ENVELOPE_BYTES_MAX, EngineLimits
@@ -58,6 +59,9 @@ from .store.reserve import ReserveFile
 from .store.sqlite.compaction import copy_of
 from .store.sqlite.store import SqliteStore
 
+if TYPE_CHECKING:
+    from .store.postgres.address import DatabaseAddress
+
 REGISTERED: Final = "TQ_REGISTERED"  # what a manager that starts a master serves there; not a setting
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # a disk, or one's part of it
 VOLATILE_BLOBS: Final = "blobs.volatile"
@@ -68,6 +72,7 @@ class MasterResources:
     """What a master owns, opened and checked."""
 
     settings: MasterSettings
+    database: DatabaseAddress | None  # None: the store is a file
     lock: DataLock
     store: Store
     engine: Engine
@@ -89,6 +94,8 @@ class MasterResources:
             heartbeat_seconds=settings.heartbeat_seconds,
             frame_bytes_max=settings.frame_bytes_max,
             report=report,
+            # A database is not waited for on the loop, however quick it has been.
+            commit_here_seconds_max=HERE_SECONDS_MAX if self.database is None else 0,
             blob_files=self.blob_files,
         )
         server.transactions.measure_commits(self.engine.part(Series).commit_took)
@@ -128,22 +135,23 @@ def _open(
 ) -> MasterResources:
     if authkey is not None:
         check_authkey_strength(authkey, settings.bind.host)
+    database = _database(settings)
     os.umask(0o077)  # files that are made from here on can be read by this user only
     make_directory(settings.data)
     lock = DataLock(settings.data)
     store: Store | None = None
     try:
-        durable = settings.durability != "memory"
-        wrong = problems(settings.data, durable=durable, own_keys=authkey is None, start=start)
+        in_file = settings.durability != "memory" and database is None
+        wrong = problems(settings.data, durable=in_file, own_keys=authkey is None, start=start)
         if wrong:
             raise ConfigError("\n".join(wrong))
-        path = settings.data / STORE_FILE if durable else None
+        path = settings.data / STORE_FILE if in_file else None
         if path is not None and not lock.was_closed and has_lost_log(path) and traces(settings.data):
             report("store.log_missing", level="error", file=str(log_of(path)))
         if path is not None:
             copy_of(path).unlink(missing_ok=True)  # of a compaction that was killed
-        store = _open_store(path, settings.durability, report)
-        return _build(settings, authkey, report, start, lock, store)
+        store = _open_store(path, settings, database, report)
+        return _build(settings, database, authkey, report, start, lock, store)
     except BaseException:
         if store is not None:
             store.close()
@@ -153,6 +161,7 @@ def _open(
 
 def _build(
     settings: MasterSettings,
+    database: DatabaseAddress | None,
     authkey: str | None,
     report: Callable[..., None],
     start: StartOptions,
@@ -175,15 +184,17 @@ def _build(
         random_bytes=os.urandom,
         report=report,
         seconds=time.monotonic,
-        reserve=_make_reserve(settings),
+        reserve=_make_reserve(settings) if database is None else None,
     )
     engine = make_engine(core, os.environ.get(REGISTERED))
-    identity = _identify(engine, settings, authkey, report, start)
+    where = str(settings.data / STORE_FILE if database is None else database)
+    identity = _identify(engine, settings, where, authkey, report, start)
     engine.facts = {
         "version": VERSION,
         "cluster_id": identity.cluster_id.hex(),
         "started": read_clock().wall / 1000,
         "data": str(settings.data),
+        "store": where,
         "durability": settings.durability,
         "pid": os.getpid(),
     }
@@ -191,6 +202,7 @@ def _build(
         sys.path.insert(0, os.getcwd())  # the user's own modules, as `python -m` would find them
     return MasterResources(
         settings=settings,
+        database=database,
         lock=lock,
         store=store,
         engine=engine,
@@ -203,6 +215,23 @@ def _build(
     )
 
 
+def _database(settings: MasterSettings) -> DatabaseAddress | None:
+    """Where the state is, if not in a file; nothing is opened."""
+    if settings.store is None:
+        return None
+    from .store.postgres.address import read_address  # most masters have none
+
+    return read_address(settings.store)
+
+
+def refuse_shown_password(option: str | None) -> None:
+    """``option``: the store as the command line names it, which every user of the machine can read. Raises ConfigError."""
+    if option is not None:
+        from .store.postgres.address import refuse_password
+
+        refuse_password(option)
+
+
 def _make_reserve(settings: MasterSettings) -> ReserveFile | None:
     if settings.durability == "memory":
         return None
@@ -211,10 +240,25 @@ def _make_reserve(settings: MasterSettings) -> ReserveFile | None:
     return reserve
 
 
-def _open_store(path: Path | None, durability: str, report: Callable[..., None]) -> Store:
+def _open_store(
+    path: Path | None,
+    settings: MasterSettings,
+    database: DatabaseAddress | None,
+    report: Callable[..., None],
+) -> Store:
     """The store; one that records what is written through it when the environment asks for a history."""
     note = open_history("master")
-    store = SqliteStore(path, durability, lambda text: report("store.damaged", level="error", error=text))
+
+    def damaged(text: str) -> None:
+        report("store.damaged", level="error", error=text)
+
+    if database is None:
+        store = SqliteStore(path, settings.durability, damaged)
+    else:
+        from .store.postgres.store import PostgresStore  # most masters have none
+
+        durable = settings.durability == "fsync"
+        store = PostgresStore(database, settings.data, durable=durable, report=report, on_damage=damaged)
     return store if note is None else cast(Store, RecordingStore(store, note))
 
 
@@ -241,6 +285,7 @@ class Identity(NamedTuple):
 def _identify(
     engine: Engine,
     settings: MasterSettings,
+    where: str,
     authkey: str | None,
     report: Callable[..., None],
     start: StartOptions,
@@ -248,11 +293,11 @@ def _identify(
     """Read the cluster's identity, or make it: its id, then its certificate, then its keys, each stored before the next is made."""
     store, durable = engine.store, settings.durability != "memory"
     try:
-        cluster_id = claim_store(store, settings.data, os.urandom, durable=durable, start=start)
+        cluster_id = claim_store(store, settings.data, where, os.urandom, durable=durable, start=start)
         store.begin()
         known = store.get_meta(CERTIFICATE)
         store.rollback()
-        certificate, key, pin = settle_certificate(known, settings.data, start, report)
+        certificate, key, pin = settle_certificate(known, settings.data, where, start, report)
         if (text := ending(certificate)) is not None:
             report("certificate.ends", level="warning", text=text)
         engine.part(Keyring).pin = pin
@@ -277,5 +322,5 @@ def _identify(
         for file in own.replaced:
             report("key.replaced", level="warning", file=str(file))
     except StoreError as error:
-        raise ConfigError(f"cannot write to the store in {settings.data}: {error}") from error
+        raise ConfigError(f"cannot write to the store {where}: {error}") from error
     return Identity(cluster_id, certificate, key, new_keys)

@@ -64,11 +64,13 @@ def check(
     _check_gateway(found, settings, gateway, running)
     _check_data(found, settings, running)
     own_keys = authkey is None and settings.authkey_file is None
-    for problem in problems(
-        settings.data, durable=settings.durability != "memory", own_keys=own_keys, start=start
-    ):
+    in_file = settings.durability != "memory" and settings.store is None
+    for problem in problems(settings.data, durable=in_file, own_keys=own_keys, start=start):
         found.fail("data", problem)
-    _check_store(found, settings, start, own_keys=own_keys)
+    if settings.store is None:
+        _check_store(found, settings, start, own_keys=own_keys)
+    else:
+        _check_database(found, settings, settings.store, running)
     _check_keys(found, settings, authkey)
     _check_certificate(found, settings)
     _check_exposed(found, settings)
@@ -164,6 +166,22 @@ def _check_store(found: Checkup, settings: MasterSettings, start: StartOptions, 
         _inspect(found, settings, file, start, own_keys=own_keys)
 
 
+def _check_database(found: Checkup, settings: MasterSettings, address: str, running: str | None) -> None:
+    try:
+        from .store.postgres.address import read_address
+        from .store.postgres.inspection import inspect_database
+
+        database = read_address(address)
+        seen = inspect_database(database, _schema_version())
+    except ConfigError as error:
+        found.fail("store", str(error))
+        return
+    schema = "it will be prepared" if seen.schema is None else f"schema version {seen.schema}"
+    found.ok("store", f"{database}, PostgreSQL {seen.server}, {schema}, durability {settings.durability}")
+    for shard, owner in seen.owners if running is None else []:
+        found.fail("store", f"another master ({owner}) owns shard {shard}; stop it first")
+
+
 def _inspect(
     found: Checkup, settings: MasterSettings, file: Path, start: StartOptions, *, own_keys: bool
 ) -> None:
@@ -184,7 +202,7 @@ def _inspect(
         found.fail("store", lost_store(file, KNOWS_NONE, there))
         return
     try:
-        problem = certificate_problem(seen.facts.pin, data, start)
+        problem = certificate_problem(seen.facts.pin, data, str(file), start)
     except ConfigError:
         problem = None  # it is none: see below
     if problem is not None:

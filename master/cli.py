@@ -31,7 +31,7 @@ from ..common.runtime.sd_notify import Notifier
 from ..common.runtime.terminal import say, write_line
 from ..common.version import VERSION
 from ..common.wire.address import Address, is_loopback
-from .app import MasterResources, open_resources
+from .app import MasterResources, open_resources, refuse_shown_password
 from .check import check
 from .compact import COMPACT, compact
 from .gateway.options import GatewayArguments, GatewayOptions, read_options
@@ -57,6 +57,11 @@ DURABILITY = {
     "memory": "nothing survives this process",
 }
 
+DATABASE_DURABILITY = {
+    "fsync": "the database has every acknowledged task on disk",
+    "os": "a crash of the database may lose its last half second",
+}
+
 
 @click.command(
     cls=OneScreen,
@@ -67,6 +72,7 @@ DURABILITY = {
 )
 @click.option("--bind", metavar="HOST:PORT", help="Where to listen.  [127.0.0.1:5000]")
 @click.option("--data", metavar="DIR", help="Where the state lives.  [the user's own]")
+@click.option("--store", metavar="URL", help="The state in a database: postgresql://…")
 @click.option(
     "--config", type=click.Path(path_type=Path), envvar="TQ_CONFIG", help="A TOML file of settings."
 )
@@ -98,15 +104,15 @@ def main(
 ) -> None:
     """Accept tasks, keep them, hand them to workers, keep the results.
 
-    Without --authkey it makes keys on its first start and prints the line to run on the next host.
-    `tq-master check` only looks; `compact` makes its store small; `request`, `admit`, `join`: see
-    docs/security.md.
+    Its first start prints what to run next. `tq-master check` only looks; `compact`
+    makes its store small; `request`, `admit`, `join`: see docs/security.md.
     """
     # First: from here on the process may hold a key.
     hide_process()
     notifier = Notifier()
     try:
         settings = load_settings(MasterSettings, config, os.environ, options, flags())
+        refuse_shown_password(options["store"])
         arguments = GatewayArguments(gateway, gateway_authkey_file, gateway_public)
         start = StartOptions(new_store, new_certificate)
         if first_word() == CHECK:
@@ -282,6 +288,16 @@ def _next_with_key(resources: MasterResources, seen_as: Address, worker_key: Pat
     ]
 
 
+def _place(resources: MasterResources) -> str:
+    data = resources.settings.data
+    return str(data) if resources.database is None else f"{resources.database}, keys in {data}"
+
+
+def _promise(resources: MasterResources) -> str:
+    kinds = DURABILITY if resources.database is None else DATABASE_DURABILITY
+    return kinds[resources.settings.durability]
+
+
 def _banner(resources: MasterResources, address: Address, with_authkey: bool) -> str:
     settings = resources.settings
     everywhere = address.host in ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
@@ -289,7 +305,7 @@ def _banner(resources: MasterResources, address: Address, with_authkey: bool) ->
     worker_key = key_file(settings.data, Role.WORKER)
     lines = [
         f"tq-master {VERSION} listening on {address}",
-        f"  state  {settings.data} ({settings.durability}: {DURABILITY[settings.durability]})",
+        f"  state  {_place(resources)} ({settings.durability}: {_promise(resources)})",
     ]
     if with_authkey:
         lines.append(f"  next   tq-worker --connect {seen_as} --authkey-file FILE jobs.py")

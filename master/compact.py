@@ -20,6 +20,10 @@ COMPACT: Final = "compact"  # as the first word of tq-master
 
 def compact(settings: MasterSettings) -> str:
     """What it came to, for people. Raises ConfigError with what to do."""
+    if settings.store is not None:
+        raise ConfigError(
+            "the store is in a database, which gives unused space back by itself (autovacuum, VACUUM)"
+        )
     data, file = settings.data, settings.data / STORE_FILE
     if settings.durability == "memory":
         raise ConfigError("durability is memory: there is no store to compact")

@@ -45,6 +45,7 @@ class MasterSettings:
     bind: Address = HERE
     data: Path = field(default_factory=default_data_directory)
     durability: str = "fsync"
+    store: str | None = field(default=None, repr=False)  # a password may stand in it
     heartbeat_seconds: float = 5.0
     lease_seconds: float = 20.0
     grace_seconds: float = 3.0
@@ -68,6 +69,9 @@ class MasterSettings:
             found.append((("lease_seconds", "heartbeat_seconds"), remedy))
         if self.grace_seconds > self.lease_seconds:
             found.append((("grace_seconds", "lease_seconds"), "must not be longer than lease_seconds"))
+        if self.store is not None and self.durability == "memory":
+            remedy = "is for a master without a database: leave one of them out"
+            found.append((("durability", "store"), f"memory {remedy}"))
         if self.web is not None and not (self.web.host and is_loopback(self.web.host)):
             remedy = (
                 "is an address that others can reach, and a master's page has no TLS: give one of this machine, such as "

@@ -38,6 +38,18 @@ def _application(value: Any) -> Application:
     return Application(function, results or None)
 
 
+STORE_SCHEMES: Final = ("postgresql://", "postgres://")
+
+
+def _store(value: Any) -> str:
+    """What is wrong is said without what was given: a password may stand in it."""
+    if not isinstance(value, str) or not value.startswith(STORE_SCHEMES):
+        raise InvalidArgument(
+            "must be postgresql://USER@HOST/DATABASE; leave it out for a file in the data directory"
+        )
+    return value
+
+
 def _switch(value: Any) -> bool:
     word = str(value).lower()
     if word not in ("true", "false"):
@@ -223,6 +235,7 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "bind": _listening,
     "data": _path,
     "durability": _choice("fsync", "os", "memory"),
+    "store": _store,
     "heartbeat_seconds": _seconds(0.1),
     "lease_seconds": _seconds(0.2),
     "grace_seconds": _seconds(0),

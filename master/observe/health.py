@@ -49,7 +49,9 @@ class MasterVitals:
 
     def sick(self) -> list[str]:
         seconds = self._server.seconds_since_transaction
-        if seconds < STUCK_SECONDS:
+        if (
+            seconds < STUCK_SECONDS or self._server.engine.store.away
+        ):  # to end it would not bring a database back
             return []
         return [f"no transaction has ended for {seconds:.0f} s: the store or its disk does not respond"]
 
@@ -58,7 +60,9 @@ class MasterVitals:
         if self.draining:
             reasons.append("it is shutting down")
         seconds = server.seconds_since_transaction
-        if SLOW_SECONDS <= seconds < STUCK_SECONDS:
+        if away := server.engine.store.away:
+            reasons.append(f"the database does not answer, and everything waits for it: {away}")
+        elif SLOW_SECONDS <= seconds < STUCK_SECONDS:
             reasons.append(f"the last transaction ended {seconds:.0f} s ago: the disk is slow or stuck")
         if server.engine.trouble.since is not None:
             reasons.append(

@@ -119,7 +119,14 @@ def traces(data: Path, *, log: bool = False) -> list[str]:
     return found
 
 
-def lost_store(store: Path, how: str, there: list[str]) -> str:
+def lost_store(store: Path | str, how: str, there: list[str]) -> str:
+    """``store``: a file, or the address of a database."""
+    if isinstance(store, str):
+        return (
+            f"{store} {how}, but in the data directory are {', '.join(there)} of a cluster whose tasks, results and keys are elsewhere: "
+            "name that store, or another --data directory; or, to begin with no tasks and with these keys, start it once with "
+            f"{NEW_STORE}"
+        )
     return (
         f"{store} {how}, but beside it are {', '.join(there)} of a cluster whose tasks, results and keys were in that file; "
         f"{RESTORE}, or, to begin with no tasks and with these keys, start it once with {NEW_STORE}"
@@ -172,7 +179,13 @@ def _listing(folder: Path) -> list[str]:
 
 
 def claim_store(
-    store: Store, data: Path, new_id: Callable[[int], bytes], *, durable: bool, start: StartOptions
+    store: Store,
+    data: Path,
+    where: str,
+    new_id: Callable[[int], bytes],
+    *,
+    durable: bool,
+    start: StartOptions,
 ) -> bytes:
     """The id of the store's cluster, in a transaction of its own: made once, before anything else is."""
     store.begin()
@@ -183,7 +196,10 @@ def claim_store(
     there = traces(data) if durable and not start.new_store else []
     if there:
         store.rollback()
-        raise ConfigError(lost_store(data / STORE_FILE, KNOWS_NONE, there))
+        file = data / STORE_FILE
+        if where == str(file):
+            raise ConfigError(lost_store(file, KNOWS_NONE, there))
+        raise ConfigError(lost_store(where, "knows no cluster", there))
     made = new_id(CLUSTER_ID_BYTES)
     store.set_meta(CLUSTER_ID, made)
     store.commit()
@@ -191,11 +207,11 @@ def claim_store(
 
 
 def settle_certificate(
-    known: bytes | None, data: Path, start: StartOptions, report: Callable[..., None]
+    known: bytes | None, data: Path, where: str, start: StartOptions, report: Callable[..., None]
 ) -> tuple[Path, Path, bytes]:
     """Certificate, key and pin. ``known``: the pin that the store has, None before it has one."""
     certificate, key = data / CERTIFICATE_FILE, data / KEY_FILE
-    problem = certificate_problem(known, data, start)
+    problem = certificate_problem(known, data, where, start)
     if problem is not None:
         raise ConfigError(problem)
     ensure_certificate(data)
@@ -207,7 +223,7 @@ def settle_certificate(
     return certificate, key, pin
 
 
-def certificate_problem(known: bytes | None, data: Path, start: StartOptions) -> str | None:
+def certificate_problem(known: bytes | None, data: Path, where: str, start: StartOptions) -> str | None:
     """Why the certificate that is there, or missing, does not fit a store that knows another."""
     certificate, key = data / CERTIFICATE_FILE, data / KEY_FILE
     if known is None or certificate.exists() != key.exists():
@@ -222,4 +238,4 @@ def certificate_problem(known: bytes | None, data: Path, start: StartOptions) ->
         return f"{certificate} is the one that the keys name, and {NEW_CERTIFICATE} is for one that replaces it: start without it"
     if pin == known or start.new_certificate or not is_self_made(certificate):
         return None
-    return f"{certificate} is of another cluster than {data / STORE_FILE}; {RESTORE}, or {again}"
+    return f"{certificate} is of another cluster than {where}; {RESTORE}, or {again}"

@@ -17,7 +17,7 @@ from tq.worker.cli import main as tq_worker
 CONFIGS = Path(__file__).parents[2] / "configs"
 KINDS = [("master.toml", MasterSettings), ("worker.toml", WorkerSettings)]
 PROGRAMS = [(tq_master, MasterSettings), (tq_worker, WorkerSettings)]
-SETTINGS_MAX = 41  # of both together: an operator has to understand each
+SETTINGS_MAX = 42  # of both together: an operator has to understand each
 # where the settings are, a secret, questions, and the half of a setting
 NO_SETTINGS = {"config", "authkey", "version", "help", "results"}
 NO_SETTINGS |= {"gateway", "gateway_authkey_file", "gateway_public"}  # one thing, off, opened by hand only
@@ -34,6 +34,7 @@ WITHOUT_A_FIXED_DEFAULT = {
     "certificate_file",
     "client_ca_file",
     "expose",
+    "store",
     "http",
     "autoscale",
     "labels",
@@ -116,6 +117,7 @@ def test_every_setting_is_a_variable_of_its_name(name: str, kind: Any) -> None:
         "allow_shell": "true",
         "allow_http": "true",
         "pools": "async:5",
+        "store": "postgresql://tq@db/tasks",
         "autoscale": "2,8",
         "watch": "true",
         "http_private": "true",

@@ -219,6 +219,10 @@ class Store(
     def damage(self) -> str:
         """The error of a part of its file that could not be read, with the remedy; empty: there was none so far."""
 
+    @property
+    def away(self) -> str:
+        """Why a commit that is under way waits without an end: its database does not answer. Empty: none does."""
+
     def begin(self, *, reading: bool = False, at_once: bool = False) -> None:
         """``reading``: a transaction that can be begun when nothing can be written; a write in it is a StoreError. It is begun by
         the first verb that needs it, which may be a StoreError, or now, ``at_once``: many a transaction asks nothing."""

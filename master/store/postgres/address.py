@@ -110,9 +110,14 @@ def without_secrets(text: str, address: DatabaseAddress) -> str:
     return text
 
 
-def has_password(text: str) -> bool:
-    """Whether an address names its password."""
-    return bool(read_address(text).secrets)
+def refuse_password(text: str) -> None:
+    """Of an address that a command line names. Raises ConfigError."""
+    if read_address(text).secrets:
+        raise ConfigError(
+            "--store has a password in it, which every user of this machine can read in the list of processes; leave it out there and "
+            "set PGPASSFILE to a file with one line HOST:PORT:DATABASE:USER:PASSWORD that only this user can read (chmod 600), or set "
+            "TQ_STORE to the whole address"
+        )
 
 
 def _start(text: str) -> str:

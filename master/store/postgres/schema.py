@@ -22,7 +22,7 @@ def prepare(line: PostgresLine, address: DatabaseAddress, tables: Sequence[KeptT
     """Make what is missing; the version that the database has then. Raises ConfigError."""
     import psycopg
 
-    _check_server(line, address)
+    check_server(line, address)
     for attempt in (1, 2):
         try:
             return _prepare(line, tables, version)
@@ -55,12 +55,7 @@ def _prepare(line: PostgresLine, tables: Sequence[KeptTable], version: int) -> i
                 connection.execute(text.encode())
             connection.execute(f"INSERT INTO {SCHEMA}.cluster (schema) VALUES (%s)", (version,))
             return version
-        have = int(_one(line, f"SELECT schema FROM {SCHEMA}.cluster"))
-        if have > version + AHEAD_MAX:
-            raise ConfigError(
-                f"the database has schema version {have}, this tq-master knows {version}; start the newer tq-master that wrote it, "
-                "or name another database with --store"
-            )
+        have = version_of(line, version) or 0
         if have < version:
             for text in additions(wanted, there):
                 connection.execute(text.encode())
@@ -68,6 +63,19 @@ def _prepare(line: PostgresLine, tables: Sequence[KeptTable], version: int) -> i
                 f"UPDATE {SCHEMA}.cluster SET schema = %s WHERE schema < %s", (version, version)
             )
         return max(have, version)
+
+
+def version_of(line: PostgresLine, newest: int) -> int | None:
+    """Of the schema that is there; None: there is none. Raises ConfigError for one that this program does not know."""
+    if _one(line, f"SELECT to_regclass('{SCHEMA}.cluster')") is None:
+        return None
+    have = int(_one(line, f"SELECT schema FROM {SCHEMA}.cluster"))
+    if have > newest + AHEAD_MAX:
+        raise ConfigError(
+            f"the database has schema version {have}, this tq-master knows {newest}; start the newer tq-master that wrote it, "
+            "or name another database with --store"
+        )
+    return have
 
 
 def check_rights(line: PostgresLine, address: DatabaseAddress) -> None:
@@ -81,7 +89,7 @@ def check_rights(line: PostgresLine, address: DatabaseAddress) -> None:
         raise no_rights(address, _user(line), f"no {refused[1]} on {SCHEMA}.{refused[0]}")
 
 
-def _check_server(line: PostgresLine, address: DatabaseAddress) -> None:
+def check_server(line: PostgresLine, address: DatabaseAddress) -> None:
     version = line.connection.info.server_version
     if version < SERVER_MIN:
         raise ConfigError(f"{address} is PostgreSQL {version // 10000}; tq needs 13 or newer")

@@ -140,6 +140,11 @@ class OwnersCommits:
     def line(self) -> PostgresLine | None:
         return self._line
 
+    @property
+    def away(self) -> str:
+        """Why it waits; empty: it does not."""
+        return self._wait.error
+
     def commit(self, statements: Sequence[Statement]) -> None:
         """They are done, with the number behind the last. While the database is away this waits. Raises StoreError when it refuses,
         then nothing was done, and Displaced when the shard has another owner or is not what this owner has left."""

@@ -163,6 +163,10 @@ class PostgresStore(SqliteStore):
 
     # transactions
 
+    @property
+    def away(self) -> str:
+        return self.committer.away
+
     def commit(self) -> None:
         """Waits for the database, without end while it is away: nothing is lost meanwhile. Displaced, when this owner's time is over."""
         self.counts.write()

@@ -21,9 +21,9 @@ from tests.master.net.harness import START, ServerHarness
 from ..conftest import Bench
 
 
-def vitals(transaction: float = 0.0, failing: float = 0.0) -> MasterVitals:
+def vitals(transaction: float = 0.0, failing: float = 0.0, away: str = "") -> MasterVitals:
     trouble = SimpleNamespace(since=1 if failing else None, error="disk full")
-    engine = SimpleNamespace(trouble=trouble, sessions={})
+    engine = SimpleNamespace(trouble=trouble, sessions={}, store=SimpleNamespace(away=away))
     server = SimpleNamespace(seconds_since_transaction=transaction, trouble_seconds=failing, engine=engine)
     return MasterVitals(cast(ObservedServer, server))
 
@@ -41,6 +41,14 @@ def test_a_slow_disk_makes_a_master_unready_but_is_no_reason_to_restart_it(secon
 
 def test_a_transaction_that_does_not_end_is_a_reason_to_restart() -> None:
     assert "no transaction has ended for 60 s" in vitals(STUCK_SECONDS).sick()[0]
+
+
+def test_a_database_that_does_not_answer_makes_a_master_unready_and_is_no_reason_to_restart_it() -> None:
+    waiting = vitals(10 * STUCK_SECONDS, away="connection refused")
+    assert waiting.sick() == []
+    assert waiting.unready() == [
+        "the database does not answer, and everything waits for it: connection refused"
+    ]
 
 
 def test_a_failed_commit_is_remembered_for_a_while_with_its_cause() -> None:

@@ -1,0 +1,44 @@
+"""Looks at a database without changing it, for ``tq-master check``: would a master start there?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ....common.errors import ConfigError
+from .address import DatabaseAddress
+from .line import DatabaseAway, PostgresLine
+from .remedies import cannot_open
+from .schema import check_rights, check_server, version_of
+from .tables import SCHEMA
+
+CONNECT_SECONDS_MAX = 10
+
+
+class DatabaseFacts(NamedTuple):
+    server: int  # its main version
+    schema: int | None  # None: no master has been there
+    owners: list[tuple[int, str]]  # of shards that are held now
+
+
+def inspect_database(address: DatabaseAddress, newest: int) -> DatabaseFacts:
+    """Raises ConfigError with what to do."""
+    import psycopg
+
+    try:
+        line = PostgresLine(address, CONNECT_SECONDS_MAX)
+    except DatabaseAway as error:
+        raise cannot_open(address, str(error)) from error
+    try:
+        check_server(line, address)
+        schema = version_of(line, newest)
+        owners: list[tuple[int, str]] = []
+        if schema is not None:
+            check_rights(line, address)
+            owners = line.connection.execute(
+                f"SELECT shard, owner FROM {SCHEMA}.shards WHERE until > clock_timestamp() ORDER BY shard"
+            ).fetchall()
+        return DatabaseFacts(line.connection.info.server_version // 10_000, schema, owners)
+    except psycopg.Error as error:
+        raise ConfigError(f"the store {address} cannot be read: {str(error).splitlines()[0]}") from error
+    finally:
+        line.close()
