@@ -25,6 +25,7 @@ from ..common.runtime.history import open_history
 from ..common.version import VERSION
 from ..common.wire.tls import server_context
 from .api.registry import Registry
+from .blobs.database_files import DatabaseFiles
 from .blobs.files import BlobFiles
 from .engine.clock import read_clock
 from .engine.committer import HERE_SECONDS_MAX
@@ -61,6 +62,7 @@ from .store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from .store.postgres.address import DatabaseAddress
+    from .store.postgres.store import PostgresStore
 
 REGISTERED: Final = "TQ_REGISTERED"  # what a manager that starts a master serves there; not a setting
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # a disk, or one's part of it
@@ -266,6 +268,10 @@ def _open_blobs(settings: MasterSettings, store: Store, report: Callable[..., No
     """Blobs are files, also when tasks are in memory only: then in a directory that is emptied at each start."""
     volatile = settings.durability == "memory"
     root = settings.data / (VOLATILE_BLOBS if volatile else BLOBS)
+    if settings.store is not None:
+        files: BlobFiles = DatabaseFiles(root, cast("PostgresStore", store).contents())
+        files.prepare()
+        return files
     if volatile:
         shutil.rmtree(root, ignore_errors=True)
     elif not root.exists() and store.blobs.any():

@@ -106,6 +106,10 @@ class BlobFiles:
             )
             self.discard(part)
             raise part.over
+        self._place(part)
+
+    def _place(self, part: PartFile) -> None:
+        """It is verified."""
         target = self.path(part.hash)
         try:
             if self._sync:

@@ -31,6 +31,7 @@ from ..sqlite.store import SqliteStore, migrate, newest_schema
 from . import working_copy
 from .address import DatabaseAddress
 from .changes import Capture
+from .contents import DatabaseContents
 from .line import INTEGER, DatabaseAway, PostgresLine, Statement
 from .loading import load
 from .remedies import cannot_open
@@ -71,6 +72,7 @@ class PostgresStore(SqliteStore):
         self._is_behind = False  # the copy lacks a commit, or has one too many
         self.is_open = True
         self.committer = self._claim()
+        self._contents = DatabaseContents(lambda: self.committer.held, self._connect_line)
         path = None if folder is None else folder / working_copy.FILE
         try:
             if path is not None:
@@ -81,6 +83,10 @@ class PostgresStore(SqliteStore):
         except BaseException:
             self.committer.close()
             raise
+
+    def contents(self) -> DatabaseContents:
+        """Of this shard."""
+        return self._contents
 
     # opening
 
@@ -235,6 +241,7 @@ class PostgresStore(SqliteStore):
         except Exception as error:  # what it would have saved is only the time of the next start
             self._report("database.not_released", level="warning", error=str(error))
         finally:
+            self._contents.close()
             self.committer.close()
             self._db.close()
 
