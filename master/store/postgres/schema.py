@@ -84,9 +84,9 @@ def check_rights(line: PostgresLine, address: DatabaseAddress) -> None:
         "SELECT c.relname, p.wanted FROM pg_class c CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) p(wanted) "
         "WHERE c.relnamespace = to_regnamespace(%s) AND c.relkind = 'r' AND NOT has_table_privilege(c.oid, p.wanted) LIMIT 1",
         (SCHEMA,),
-    ).fetchone()
-    if refused is not None:
-        raise no_rights(address, _user(line), f"no {refused[1]} on {SCHEMA}.{refused[0]}")
+    ).fetchall()
+    for table, right in refused:
+        raise no_rights(address, _user(line), f"no {right} on {SCHEMA}.{table}")
 
 
 def check_server(line: PostgresLine, address: DatabaseAddress) -> None:
