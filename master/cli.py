@@ -104,8 +104,8 @@ def main(
 ) -> None:
     """Accept tasks, keep them, hand them to workers, keep the results.
 
-    Its first start prints what to run next. `tq-master check` only looks; `compact`
-    makes its store small; `request`, `admit`, `join`: see docs/security.md.
+    Its first start prints what to run next. `tq-master check` only looks;
+    `compact` shrinks its store; `request`, `admit`, `join`: docs/security.md.
     """
     # First: from here on the process may hold a key.
     hide_process()

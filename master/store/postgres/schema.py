@@ -123,4 +123,4 @@ def _user(line: PostgresLine) -> str:
 
 def _one(line: PostgresLine, sql: str) -> Any:
     row = line.connection.execute(sql.encode()).fetchone()
-    return None if row is None else row[0]
+    return None if row is None else next(iter(row))
