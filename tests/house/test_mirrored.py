@@ -46,7 +46,7 @@ WITHOUT: Final[dict[str, int]] = {
     "master/schedules": 4,
     "master/steps": 1,
     "master/store": 2,
-    "master/store/postgres": 9,
+    "master/store/postgres": 10,
     "master/store/sqlite": 4,
     "master/tasks": 13,
     "master/workers": 3,
