@@ -88,7 +88,7 @@ class Failure:
         # The notes of our own errors are made where they are shown.
         if not issubclass(type(error), TqError) and (added := notes(error, MESSAGE_CHARS_MAX)):
             detail = {**detail, "notes": added}
-        text = traceback_text(error, trim, TRACEBACK_CHARS_MAX)
+        text = traceback_text(error, trim, TRACEBACK_CHARS_MAX, _OURS)
         return cls(type_name(error), message(error, MESSAGE_CHARS_MAX), text, detail)
 
     def encode(self) -> bytes:

@@ -247,3 +247,27 @@ def test_a_detail_that_changes_after_it_was_judged_is_left_out() -> None:
     failure = Failure("T", "m", "trace", {"good": 1})
     failure.detail["bad"] = object()
     assert Failure.decode(failure.encode()) == Failure("T", "m", "trace", {})
+
+
+@pytest.mark.parametrize(
+    "way", ["ours, user", "ours, user, ours, user", "ours, user, ours", "ours", "user, ours"]
+)
+def test_frames_that_are_left_out_above_the_users_are_not_read(way: str) -> None:
+    names: dict[str, Any] = {}
+    does = "raise KeyError(1)"
+    for file in reversed(way.split(", ")):
+        names = {"called": names.get("step")}
+        exec(compile(f"def step():\n    {does}\n", f"/{file}/x.py", "exec"), names)  # noqa: S102
+        does = "called()"
+    with pytest.raises(KeyError) as raised:
+        names["step"]()
+    raised.value.__traceback__ = raised.tb.tb_next  # without the frame of this test
+
+    def trim(stack: Any, one: BaseException) -> list[Any]:
+        frames = list(stack)
+        others = [at for at, frame in enumerate(frames) if not frame.filename.startswith("/ours/")]
+        return frames[others[0] :] if others else frames
+
+    whole = exception_text.traceback_text(raised.value, trim, 10_000)
+    assert exception_text.traceback_text(raised.value, trim, 10_000, ("/ours/",)) == whole
+    assert whole.count("step") == len(way.split(", ")) - way.startswith("ours, ")
