@@ -14,7 +14,7 @@ from tq.worker.child.block import Block
 from tq.worker.child.concurrent_job import ConcurrentJob, current, enter, task_factory
 from tq.worker.child.start_page import HOLDER
 
-SECONDS = 10
+SECONDS = 40  # of a busy machine
 
 
 def job_of(ordinal: int) -> ConcurrentJob:

@@ -25,7 +25,7 @@ from tq.worker.pools.interface import Runner
 from tq.worker.pools.process import ChildHandle
 
 TASKS_FILE = Path(__file__).with_name("child_tasks.py")
-SECONDS = 20.0
+SECONDS = 45.0  # of a busy machine
 LEASE = b"lease-of-16-byte"
 
 

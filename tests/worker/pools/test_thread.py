@@ -26,7 +26,7 @@ from tq.worker.agent.runs import JobRun
 from tq.worker.pools.interface import Runner
 from tq.worker.pools.thread import ThreadChild
 
-SECONDS = 20.0
+SECONDS = 45.0  # of a busy machine
 TASK, LEASE = bytes(16), b"lease-of-16-byte"
 
 begun, may_end = threading.Event(), threading.Event()

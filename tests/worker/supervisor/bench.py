@@ -16,7 +16,7 @@ from tq.worker.pools.interface import RunnerOwner
 from tq.worker.supervisor.supervisor import Supervisor
 from tq.worker.supervisor.worker_pool import WorkerPool
 
-SECONDS = 10
+SECONDS = 40  # of a busy machine
 
 
 class RecordedChild:

@@ -11,7 +11,7 @@ from tq.worker.supervisor.last_children import LastChildren
 
 READY: Any = SimpleNamespace(ready=True)
 STARTING: Any = SimpleNamespace(ready=False)
-SECONDS = 5.0
+SECONDS = 40.0  # of a busy machine
 
 
 async def begun(last: LastChildren, runners: list[Any]) -> asyncio.Task[None]:
