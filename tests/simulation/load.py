@@ -226,8 +226,8 @@ class Load:
             or specs[0].character not in ("plain", "fails", "crashes")
         ):
             return
-        # None that waits inside itself: a task that becomes what waits for it waits without end.
-        before = [one for one in list(self.specs.values())[-RECENT:] if not one.steps and one not in specs]
+        # Some of them wait inside themselves, maybe for what becomes them: such waits are refused.
+        before = [one for one in list(self.specs.values())[-RECENT:] if one not in specs]
         for spec in specs[: random.randint(0, 3)]:
             self._nest(spec, random, 1, before)
 

@@ -4,13 +4,14 @@
 
     N1  no more lent children run something than children of their worker wait
     N2  a lent child is sent only what a waiting task waits for, or what this needs in turn
-    N3  a wait is refused only when as many lent children are there as there may be; of many jobs in one process, as many as may wait
+    N3  a wait is refused only when as many lent children are there as there may be; of many jobs in one process, as many as may wait;
+        or when it would have no end
 """
 
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tq.common.domain.id_runs import runs_of
 from tq.worker.agent.concurrent_child import ConcurrentChild as KnownConcurrent
@@ -23,6 +24,9 @@ from .world import MS
 if TYPE_CHECKING:
     from .children import Child
     from .worker import Worker
+
+
+STUCK: Final = "none of them would ever"  # in what the master says of a wait that would have no end
 
 
 class Wait(NamedTuple):
@@ -71,12 +75,15 @@ class Waits:
             if known is None or known.jobs.job(self._open[key].ordinal) is None:
                 del self._open[key]
 
-    def refuse(self, child: Child, number: int) -> None:
+    def refuse(self, child: Child, number: int, *, is_stuck: bool) -> None:
+        """``is_stuck``: it would have no end."""
         wait = self._open.pop((child, number), None)
         if wait is None:
             return
         known = self._worker.agent.children[child.number]
-        if isinstance(known, KnownConcurrent):
+        if is_stuck:
+            pass
+        elif isinstance(known, KnownConcurrent):
             waiting = {one.ordinal for (other, _), one in self._open.items() if other is child}
             if len(waiting) < max(self._most, known.places - 1):
                 raise Wrong("N3", f"a wait was refused where {len(waiting)} others wait", None)

@@ -29,7 +29,7 @@ from .master import HEARTBEAT_SECONDS, Greeting
 from .network import Network
 from .oracle import Oracle, objections
 from .placed import HOSTS
-from .waiting import Waits
+from .waiting import STUCK, Waits
 from .world import MS, SECOND, Process, World
 
 DISPATCHER = ["get_dispatcher"]
@@ -258,7 +258,7 @@ class Worker(Reconnecting):
 
     def refuse_wait(self, child: int, wait: int, why: str) -> None:
         with objections():
-            self.waits.refuse(self.children[child], wait)
+            self.waits.refuse(self.children[child], wait, is_stuck=STUCK in why)
 
     def lend(self, token: int, waiter: bytes, runs: list[IdRun], want: int) -> None:
         def lent(answer: Any) -> None:
