@@ -41,6 +41,7 @@ from .concurrent_job import ConcurrentJob, Here, Interruption, current, task_fac
 from .concurrent_output import ConcurrentWriter
 from .concurrent_runs import JobRuns
 from .connection import ChildLink
+from .coroutines import ignore_what_is_left
 from .fork_guard import ForkGuard
 from .loading import load_tasks
 from .loop import (
@@ -143,6 +144,7 @@ class ConcurrentChildProcess:
         self._send(Kind.HELLO, pack(sorted(self._tasks.described())))
         loop.run_forever()
         self._tasks.stop(loop.run_until_complete)
+        loop.set_exception_handler(ignore_what_is_left)
         self._writer.finish_all()
 
     def broke(self, error: Exception) -> NoReturn:

@@ -49,7 +49,10 @@ class Coroutines:
         finally:
             self._task = None
             if not task.done():
-                loop.close()  # it was left in the middle by a signal between two steps: its loop is not used again
+                # It was left in the middle by a signal between two steps: its loop is not used again, and that it never ends is no
+                # news when it is collected, which asyncio would print as the output of whatever runs then.
+                loop.set_exception_handler(ignore_what_is_left)
+                loop.close()
 
     def why(self) -> type[BaseException] | None:
         """What it was asked to end by, when it was cancelled."""
@@ -67,6 +70,10 @@ class Coroutines:
         self._asked = asked
         self._loop.call_soon_threadsafe(task.cancel, str(asked))
         return True
+
+
+def ignore_what_is_left(loop: Any, context: dict[str, Any]) -> None:
+    """Of an event loop that runs nothing any more: what asyncio says of tasks that are pending for good."""
 
 
 def _first(group: BaseExceptionGroup[Any]) -> BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -92,3 +93,20 @@ def test_a_loop_that_was_left_in_the_middle_is_not_used_again(coroutines: Corout
     coroutines.run(job())
     assert loops[0] is not loops[1]
     assert loops[1] is loops[2]
+
+
+def test_one_that_was_left_in_the_middle_is_collected_without_a_word(
+    coroutines: Coroutines, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def job() -> None:
+        def strike() -> None:
+            raise SystemExit(1)
+
+        asyncio.get_running_loop().call_soon(strike)
+        await rest()
+
+    with pytest.raises(SystemExit) as struck:
+        coroutines.run(job())
+    del struck
+    gc.collect()
+    assert "Task was destroyed but it is pending" not in caplog.text
