@@ -53,7 +53,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(.*[.~])?_?[A-Z]"),
     ("py:class", r"tq\.(client|common)\..*"),
-    ("py:class", "Batch|Eta|Local|Lock|Options|Position|RLock|Submitter|Workers"),
+    ("py:class", "Batch|Eta|LimitChanges|Local|Lock|Options|Position|RLock|Submitter|TenantChanges|Workers"),
 ]
 
 # docs/python.inv lists the names of Python's documentation that docstrings link to, so that no build fetches the whole

@@ -276,9 +276,9 @@ class Route:
 
     @property
     def order(self) -> LaneOrder | None:
-        """In which order its tasks are leased; None: by priority and age, as also those of a lane that has some in mixed arrays."""
+        """In which order its tasks are leased; None: by priority and age, as also those that it has in mixed arrays."""
         queue = self.queue
-        if self.share is not None or not (self.key.has_deadline or queue.is_ordered):
+        if not (self.key.has_deadline or queue.is_ordered):
             return None
         return LaneOrder(queue.is_lifo, queue.aging, queue.period, self.key.has_deadline)
 

@@ -370,3 +370,15 @@ def test_a_queue_whose_order_changes_keeps_the_limits_of_mixed_arrays(bench: Ben
     bench.advance(61)  # a period begins
     assert leased(worker, 9) == ids[:2]
     assert shares(bench) == {"a": (3, 1), "b": (3, 1)}
+
+
+@pytest.mark.parametrize("kind", ["the newest first", "deadlines"])
+def test_tasks_beside_those_of_a_map_keep_their_own_order(bench: Bench, kind: str) -> None:
+    limit, deadlines = {"name": "all", "max_running": 9}, (30, 20, 10)
+    if kind == "the newest first":
+        bench.client(role=Role.ADMIN).call("get_queues", "set", "q", None, "lifo")
+    others = [{} if kind == "the newest first" else {"deadline": one} for one in deadlines]
+    first = [submit(bench, "a", limit=limit, **more)[0] for more in others]
+    submit(bench, "ab", limit=limit, **others[0])  # their lane has a task of a map from now on
+    worker = bench.worker("m:f", slots=1)
+    assert [granted(worker, 1)[1] for _ in first] == [[one] for one in reversed(first)]
