@@ -14,6 +14,7 @@ MODULE = Path(__file__).with_name("waiting_tasks.py")
 WAIT_SECONDS = 90.0
 
 
+@pytest.mark.timeout(180)  # twenty steps, one after the other, on a busy machine
 def test_a_worker_with_one_slot_runs_what_its_task_waits_for(
     master: Master, worker_factory: WorkerFactory, app_factory: AppFactory
 ) -> None:
