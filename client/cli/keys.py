@@ -17,7 +17,7 @@ from ...common.runtime.terminal import say, write
 from ..app import App
 from .group import GuessingGroup
 from .options import connected
-from .output import ago, count, memory, print_json, print_table
+from .output import ago, count, memory, print_json, print_table, with_moments
 
 COLUMNS: Final = ("key", "role", "state", "queues", "tenant", "#queued", "#bytes", "#age", "#used", "note")
 SELDOM: Final = ("tenant", "#queued", "#bytes")  # columns that are shown if some key has something in them
@@ -127,7 +127,7 @@ def list_keys(app: App, as_json: bool) -> None:
     """List keys: role, queues, last use. No secrets: the master does not store them."""
     rows = app.call(("get_keys",), "list")
     if as_json:
-        print_json(rows)
+        print_json(with_moments(rows))
         return
     shown = [_cells(row) for row in rows]
     unused = {column for column in SELDOM if not any(cells[column] for cells in shown)}

@@ -14,7 +14,7 @@ from ...common.runtime.terminal import say, write
 from ..app import App
 from .group import GuessingGroup
 from .options import connected
-from .output import ago, count, print_json, print_table
+from .output import ago, count, print_json, print_table, with_moments
 from .portions import rows_by_name
 
 LIMITS: Final = ("get_limits",)
@@ -38,7 +38,7 @@ def list_limits(app: App, as_json: bool) -> None:
     """
     rows = rows_by_name(app, LIMITS, "")
     if as_json:
-        print_json(rows)
+        print_json(with_moments(rows))
         return
     empty = "no limits yet; a task declares one: @app.task(limits=[tq.Limit('smtp', max_running=3)])"
     print_table(COLUMNS, map(_cells, rows), empty=empty)
@@ -55,7 +55,7 @@ def show(app: App, as_json: bool, name: str, keys: int) -> None:
     """
     row = app.call(LIMITS, "show", name, keys)
     if as_json:
-        print_json(row)
+        print_json(with_moments(row))
         return
     write(f"{name}: {_words(row)}\n")
     if row["set"]:
@@ -106,7 +106,7 @@ def change(
         )
     row = app.call(LIMITS, "reset", name) if reset else app.call(LIMITS, "set", name, changes)
     if as_json:
-        print_json(row)
+        print_json(with_moments(row))
         return
     write(f"{name}: {_words(row)}\n")
     if row["differing"] and reset:

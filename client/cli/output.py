@@ -24,6 +24,9 @@ CUT_COLUMNS_MIN: Final = 24
 WHOLE: Final = ("id", "state")  # columns that are not folded
 FOLDED_COLUMNS_MIN: Final = 8  # of a text that is
 JSON_ATOMS: Final = frozenset((str, float, bool, type(None)))  # most parts of most values
+MOMENTS: Final = frozenset(
+    {"at", "created", "last_seen", "last_used", "now", "since", "started", "until"}
+)  # fields of rows
 DECIMAL_BITS_MAX: Final = 14_000  # of a number that Python writes in decimal: 4,300 digits
 STATE_STYLES = {
     "succeeded": "green",
@@ -230,6 +233,17 @@ def iso(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def with_moments(value: Any) -> Any:
+    """Rows of what a cluster has, with their moments as programs read them everywhere: ISO 8601 in UTC. Not for what users wrote: a number
+    of theirs under such a name is their own."""
+    if isinstance(value, dict):
+        return {
+            name: iso(one) if name in MOMENTS and type(one) in (int, float) else with_moments(one)
+            for name, one in value.items()
+        }
+    return [with_moments(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def ago(seconds: float | None) -> str:

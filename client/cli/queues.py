@@ -15,7 +15,7 @@ from ...common.runtime.terminal import say, write
 from ..app import App
 from .group import ListingGroup
 from .options import connected, lasting
-from .output import count, iso, print_json, print_table, rate
+from .output import count, iso, print_json, print_table, rate, with_moments
 from .where import age
 
 COLUMNS: Final = (
@@ -42,7 +42,7 @@ def list_queues(app: App, as_json: bool) -> None:
     """
     rows = app.call(("get_queues",), "list")
     if as_json:
-        print_json(rows)
+        print_json(with_moments(rows))
         return
     of_items = [row for row in rows if row["item_queue"] is not None]
     # One name may have both kinds; an item queue without tasks would be a row of zeros.

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from ...common.domain.durations import every as in_words_of
 from ...common.domain.durations import span
 from ...common.domain.model import Role
 from ...common.domain.recurrence import cron as cron_rule
@@ -323,7 +324,7 @@ def _history_cells(one: Occurrence, tz: str) -> tuple[object, ...]:
 
 def rule_in_words(found: Schedule) -> str:
     if found.cron is None:
-        return f"every {span(found.every or 0.0)}"
+        return in_words_of(found.every or 0.0)
     return f"{found.cron} {found.tz}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -78,6 +79,8 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
     write(f"  queue {task['queue']}, priority {task['priority']}, submitted {ago(task['created'])} ago\n")
     if task.get("tags"):
         write(f"  tags {tags_in_words(task['tags'])}\n")
+    if terms := terms_in_words(task.get("terms", {})):
+        write("".join(f"  {name} {clean_line(text)}\n" for name, text in terms))
     if task["why"]:
         write(f"  {task['why']}\n")
     if (estimate := estimate_from(task)) is not None:
@@ -119,6 +122,26 @@ def _print(task: dict[str, Any], needs: dict[str, Any], flow: dict[str, Any] | N
             write(f"\n{failure.traceback.rstrip()}\n")
     if any(attempt["log"] for attempt in task["attempts"]):
         write(f"\n  what it printed: tq show {show_id(task['id'])} --logs\n")
+
+
+def terms_in_words(terms: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a master says of the terms of a task, as names and texts."""
+    words = {name: str(value) for name, value in terms.items()}
+    for name in ("deadline", "expires"):
+        if name in terms:
+            words[name] = ago(terms[name]) if terms[name] > time.time() else f"{ago(terms[name])} ago"
+    if "limits" in terms:
+        words["limits"] = ", ".join(
+            one["name"]
+            + (f" of {one['key']}" if one["key"] else "")
+            + (f" ×{one['units']}" if one["units"] > 1 else "")
+            for one in terms["limits"]
+        )
+    if "needs" in terms:
+        words["needs"] = " ".join(f"{name}={amount:g}" for name, amount in terms["needs"].items())
+    if "result_ttl" in terms:
+        words["result_ttl"] = span(terms["result_ttl"])
+    return [(name.replace("_", " "), text) for name, text in words.items()]
 
 
 def _unique(task: dict[str, Any]) -> str:
@@ -212,8 +235,8 @@ def last_failure(task: dict[str, Any]) -> Failure | None:
     return Failure.decode(body) if body else None
 
 
-def _print_post_mortem(failure: Failure) -> None:
-    """Details of a process that died; empty for an ordinary error."""
+def post_mortem_in_words(failure: Failure) -> str:
+    """Facts of a process that died; empty for an ordinary error."""
     detail = failure.detail
     peak, limit = detail.get("peak_memory_bytes"), detail.get("memory_limit_bytes")
     facts = []
@@ -224,9 +247,13 @@ def _print_post_mortem(failure: Failure) -> None:
         facts.append(f"its process had up to {show_bytes(peak)} of memory{allowed}")
     if verdict := detail.get("out_of_memory"):
         facts.append(str(verdict).partition(";")[0])
-    if facts:
-        write(f"\n  {'; '.join(facts)}\n")
-    if lines := detail.get("last_lines"):
+    return "; ".join(facts)
+
+
+def _print_post_mortem(failure: Failure) -> None:
+    if facts := post_mortem_in_words(failure):
+        write(f"\n  {facts}\n")
+    if lines := failure.detail.get("last_lines"):
         write("  it printed last:\n")
         for line in str(lines).splitlines():
             write(f"    {clean_line(line)}\n")
@@ -236,6 +263,8 @@ def for_programs(task: dict[str, Any]) -> dict[str, Any]:
     row = task_row(task)
     succeeded = task["state"] == StateNumber.SUCCEEDED
     row.update(reasons_for_programs(task))
+    terms = task.get("terms", {})
+    row["terms"] = {**terms, **{name: iso(terms[name]) for name in ("deadline", "expires") if name in terms}}
     row["arguments"] = _call(task["payload"])
     del row["payload"]
     row["result"] = _decoded(task["result"]) if succeeded else None

@@ -13,7 +13,7 @@ from ...common.runtime.terminal import write
 from ..app import App
 from .group import GuessingGroup
 from .options import connected
-from .output import ago, count, print_json, print_table
+from .output import ago, count, print_json, print_table, with_moments
 from .portions import rows_by_name
 
 TENANTS: Final = ("get_tenants",)
@@ -37,7 +37,7 @@ def list_tenants(app: App, as_json: bool) -> None:
     """
     rows = rows_by_name(app, TENANTS, None)
     if as_json:
-        print_json(rows)
+        print_json(with_moments(rows))
         return
     print_table(
         COLUMNS, map(_cells, rows), empty="no tenants yet; a task says its: @app.task(tenant='{customer}')"
@@ -65,7 +65,7 @@ def change(app: App, as_json: bool, name: str, weight: int | None, max_running: 
     NO_TERMS.with_changes(changes)
     row = app.call(TENANTS, "set", name, changes)
     if as_json:
-        print_json(row)
+        print_json(with_moments(row))
         return
     cap = "any number" if row["max_running"] is None else f"at most {count(row['max_running'])}"
     write(f"{name}: weight {row['weight']}, {cap} at once\n")

@@ -16,7 +16,7 @@ from ...common.runtime.terminal import console, say, write
 from ..app import App
 from .fleet import fleet
 from .options import connected
-from .output import ago, memory, print_json, print_table, rate
+from .output import ago, memory, print_json, print_table, rate, with_moments
 from .signatures import TaskSignature, signatures
 
 OF_ALL: Final = ("node", "host", "state", "#busy", "#rate", "#memory", "version", "#seen")
@@ -34,7 +34,9 @@ def workers(app: App, as_json: bool, tasks: bool) -> None:
     living, absent = found = fleet([with_units(row) for row in app.call(("get_workers",), "list")])
     said = signatures(app, sorted({name for row in living for name in row["tasks"]})) if tasks else {}
     if as_json:
-        print_json([*(_with_signatures(row, said) if tasks else row for row in living), *absent])
+        print_json(
+            with_moments([*(_with_signatures(row, said) if tasks else row for row in living), *absent])
+        )
         return
     rows = living
     shown: list[tuple[object, ...]] = [
@@ -84,7 +86,7 @@ def drain(app: App, as_json: bool, worker: str, wait: bool) -> None:
             say(f"\ntq: no longer waiting; {found['host']} goes on draining")
             raise SystemExit(1) from None
     if as_json:
-        print_json({**found, "draining": not wait, "gone": wait})
+        print_json({**with_moments(found), "draining": not wait, "gone": wait})
     else:
         done = "is gone" if wait else "is draining"
         write(f"{found['host']} ({found['node'][:8]}) {done}\n")

@@ -17,6 +17,9 @@ HOURS: Final = 48  # counted one by one
 NAMES_MAX: Final = 8  # hosts, and versions, of one cause: those that were seen last
 TEXT_CHARS_MAX: Final = 200
 TAIL_CHARS: Final = 8_192  # of a traceback, in which its innermost frames stand
+STACK: Final = re.compile(
+    r'^ *File "([^"\n]{1,4096})", line (\d{1,9}) in ([^\n]{1,200})$', re.MULTILINE
+)  # by faulthandler
 FRAME: Final = re.compile(r'^[ |]*File "([^"\n]{1,4096})", line (\d{1,9}), in ([^\n]{1,200})$', re.MULTILINE)
 LIBRARY: Final = re.compile(r"[/\\](site-packages|dist-packages|lib[/\\]python3\.\d+)[/\\]|^<frozen ")
 
@@ -30,7 +33,8 @@ class CodePlace(NamedTuple):
 
 def place_of(traceback: str) -> CodePlace:
     """The innermost frame of the user's code, or else the innermost one; of a long text the end is looked at."""
-    found = FRAME.findall(traceback[-TAIL_CHARS:])
+    # Stacks of a process that was killed begin with the call that was made last.
+    found = FRAME.findall(traceback[-TAIL_CHARS:]) or STACK.findall(traceback[:TAIL_CHARS])[::-1]
     if not found:
         return CodePlace()
     file, line, function = next((one for one in reversed(found) if not LIBRARY.search(one[0])), found[-1])

@@ -56,3 +56,18 @@ def span(seconds: float) -> str:
     if seconds >= 1:
         return f"{seconds:.1f} s"
     return f"{seconds * 1000:.0f} ms"
+
+
+def every(seconds: float) -> str:
+    """An interval, exactly: ``every minute``, ``every 90 s``, ``every 2 h``."""
+    for unit, name, size in (
+        ("d", "day", 86_400),
+        ("h", "hour", 3_600),
+        ("min", "minute", 60),
+        ("s", "second", 1),
+    ):
+        if seconds == size:
+            return f"every {name}"
+        if seconds >= size and seconds % size == 0:
+            return f"every {seconds / size:.0f} {unit}"
+    return f"every {seconds:g} s"

@@ -27,6 +27,7 @@ from .explain_reasons import reasons_of
 from .explain_uniques import shown_unique
 from .leases import Leases
 from .shown import attempts_of, began_at, shown_state
+from .shown_terms import shown_terms
 
 # Of the texts in one answer, counted in characters of up to four bytes each, so that the answer fits a frame.
 ROWS_BYTES_MAX: Final = 3 * 1024 * 1024
@@ -160,6 +161,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         "on_failure": shown_handler(engine, task),
         "unique": shown_unique(engine, task),
         "stuck": is_stuck(engine, task),
+        "terms": shown_terms(engine, task),
         **_placing(engine, task),
         **shown_position(engine, task),
         "reasons": reasons_of(engine, task),

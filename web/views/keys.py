@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...client.cli.keys import used
-from ...client.cli.output import count, memory
+from ...client.cli.output import count, memory, with_moments
 from ...common.contract.keys import KEYS
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
@@ -15,7 +15,7 @@ def keys(login: Login, asked: ViewRequest) -> ShownPage:
         title="Keys",
         template="keys.html",
         command="tq keys list",
-        rows=lambda: rows,
+        rows=lambda: with_moments(rows),
         context={
             "rows": sorted(rows, key=lambda row: (row["state"] == "revoked", row["role"], row["id"])),
             "with_tenant": any(row.get("tenant") for row in rows),

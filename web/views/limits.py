@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ...client.cli.output import with_moments
 from ...client.cli.strikes import for_programs
 from ...client.cli.where import age
 from ...common.contract.limits import LIMITS
@@ -28,9 +29,9 @@ def limits(login: Login, asked: ViewRequest) -> ShownPage:
         command="tq limits ls",
         every=LIVE_SECONDS,
         rows=lambda: [
-            *({"kind": "limit", **row} for row in of_tasks),
+            *({"kind": "limit", **with_moments(row)} for row in of_tasks),
             *({"kind": "strike", **for_programs(row)} for row in strikes),
-            *({"kind": "tenant", **row} for row in tenants),
+            *({"kind": "tenant", **with_moments(row)} for row in tenants),
         ],
         context={
             "limits": of_tasks,

@@ -6,6 +6,7 @@ import time
 from typing import Any, Final
 
 from ...client.cli.fleet import fleet
+from ...client.cli.output import with_moments
 from ...client.cli.queues import failed, has_tasks
 from ...common.contract.observe import MASTER
 from ...common.domain.model import State
@@ -53,7 +54,7 @@ def overview(login: Login, asked: ViewRequest) -> ShownPage:
         template="overview.html",
         head="overview.head.html",
         command="tq top",
-        rows=lambda: snapshot["queues"],
+        rows=lambda: with_moments(snapshot["queues"]),
         context={
             "snapshot": snapshot,
             "ranges": list(RANGES),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...client.cli.output import with_moments
 from ...client.cli.queues import failed, has_tasks
 from ...common.contract.queues import QUEUES
 from ...common.errors import InvalidArgument
@@ -18,7 +19,7 @@ def queues(login: Login, asked: ViewRequest) -> ShownPage:
         title="Queues",
         template="queues.html",
         command="tq queues",
-        rows=lambda: rows,
+        rows=lambda: with_moments(rows),
         context={
             "now": snapshot["now"],
             "of_tasks": of_tasks,

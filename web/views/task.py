@@ -10,7 +10,13 @@ from ...client.cli.flows import flow_of
 from ...client.cli.needs import needs_for_programs
 from ...client.cli.output import shown
 from ...client.cli.redact import redacted
-from ...client.cli.show import for_programs, last_failure, value_in_words
+from ...client.cli.show import (
+    for_programs,
+    last_failure,
+    post_mortem_in_words,
+    terms_in_words,
+    value_in_words,
+)
 from ...client.tasks.explanation import explanation
 from ...client.tasks.named import named
 from ...common.contract.dependencies import DEPENDENCIES
@@ -28,6 +34,7 @@ from ..page import Done, ShownPage, ViewRequest
 from .submit import code_of
 
 LIVE_SECONDS = 2.0  # of a task that has not ended: its output is not what the watcher sees
+STACKS = ("Fatal Python error", "Thread 0x", "Current thread", "Timeout (")  # as faulthandler begins
 RETRIED = (State.FAILED, State.DEAD, State.CANCELLED, State.EXPIRED, State.LOST)
 
 
@@ -53,6 +60,12 @@ def task(login: Login, asked: ViewRequest) -> ShownPage:
             "task_id": show_id(id),
             "word": str(state),
             "why": explanation(row),
+            "terms": terms_in_words(row.get("terms", {})),
+            "position": row.get("position"),
+            "eta": row.get("eta"),
+            "has_stacks": failure is not None and failure.traceback.lstrip().startswith(STACKS),
+            "with_memory": any(one["memory"] for one in attempts),
+            "died": "" if failure is None else post_mortem_in_words(failure),
             "arguments": arguments_of(row["payload"]),
             "result": value_in_words(row["result"]) if state == State.SUCCEEDED else None,
             "failure": failure if failure is not None and failure.type else None,
@@ -89,8 +102,15 @@ def _attempt(row: dict[str, Any]) -> dict[str, Any]:
         "outcome": "running" if row["outcome"] is None else str(Outcome.from_number(row["outcome"])),
         "seconds": None if started is None else max(0.0, (ended or time.time()) - started),
         "is_running": ended is None and started is not None,
+        "memory": _memory(failure),
         "what": f"{failure.type}: {failure.message}" if failure is not None and failure.type else "",
     }
+
+
+def _memory(failure: Failure | None) -> int | None:
+    """What its process had at the most, if it died."""
+    peak = None if failure is None else failure.detail.get("peak_memory_bytes")
+    return peak if isinstance(peak, int) else None
 
 
 def _span(attempts: list[dict[str, Any]]) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from ...client.cli.fleet import fleet
-from ...client.cli.output import iso
+from ...client.cli.output import iso, with_moments
 from ...client.cli.workers import with_units
 from ...common.contract.rows import all_from_wire
 from ...common.contract.workers import WORKERS, HeldTask
@@ -24,7 +24,7 @@ def workers(login: Login, asked: ViewRequest) -> ShownPage:
         title="Workers",
         template="workers.html",
         command="tq workers --tasks",
-        rows=lambda: [*found.living, *found.absent],
+        rows=lambda: with_moments([*found.living, *found.absent]),
         context={
             "living": found.living,
             "absent": found.absent_in_words(time.time()),

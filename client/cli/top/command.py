@@ -13,7 +13,7 @@ from ....common.domain.model import Role
 from ....common.runtime.terminal import write
 from ...app import App
 from ..options import connected
-from ..output import print_json
+from ..output import print_json, with_moments
 from .state import Model, looked
 
 ONCE_COLUMNS: Final = 80
@@ -43,7 +43,7 @@ def top(app: App, as_json: bool, interval: float, once: bool) -> None:
 
     snapshot = first_look(app)
     if as_json:
-        print_json(snapshot)
+        print_json(with_moments(snapshot))
     elif once:
         from .drawing import draw
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from tq.client.cli.bulk import SPARE_COLUMNS, TASK_COLUMNS
-from tq.client.cli.output import plain, print_table, shown
+from tq.client.cli.output import plain, print_table, shown, with_moments
 from tq.common.domain.model import State
 from tq.common.values.blob import Blob
 
@@ -116,3 +116,24 @@ def test_a_value_in_the_terms_of_json_names_a_blob_by_its_hash() -> None:
     value = {"a": [b"\xff", (1, None), {2}], 3: True, b"k": "v", "blob": Blob.of(b"x")}
     blob = {"blob": Blob.of(b"x").hash, "size": 1}
     assert plain(value) == {"a": ["ff", [1, None], [2]], "3": True, "6b": "v", "blob": blob}
+
+
+def test_moments_of_rows_are_of_one_form_at_any_depth() -> None:
+    row = {
+        "host": "crow",
+        "since": 1.5,
+        "last_seen": None,
+        "running": [{"started": 0}],
+        "rate": 2.0,
+        "labels": {"at": "home"},
+    }
+    assert with_moments([row]) == [
+        {
+            "host": "crow",
+            "since": "1970-01-01T00:00:01.500+00:00",
+            "last_seen": None,
+            "running": [{"started": "1970-01-01T00:00:00.000+00:00"}],
+            "rate": 2.0,
+            "labels": {"at": "home"},
+        }
+    ]

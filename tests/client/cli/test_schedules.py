@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from tq.client.cli import main
 from tq.client.cli.schedules import _facts, _history_cells, _print_changed, for_programs
 from tq.client.schedules.schedule import Occurrence, Schedule
+from tq.common.domain.durations import every
 
 MOMENT = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
 SCHEDULE = Schedule(
@@ -111,3 +112,12 @@ def test_a_change_is_answered_in_a_sentence(capsys: pytest.CaptureFixture[str]) 
         "nightly is active and is due next at 2026-03-29 03:00:00 CEST\n"
         "nightly is paused and makes no tasks: moving\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(1.0, "every second"), (60.0, "every minute"), (90.0, "every 90 s"), (0.5, "every 0.5 s"), (3_600.0, "every hour"), (7_200.0, "every 2 h"),
+     (86_400.0, "every day"), (90_000.0, "every 25 h"), (5_400.0, "every 90 min")],
+)  # fmt: skip
+def test_an_interval_is_said_exactly(seconds: float, words: str) -> None:
+    assert every(seconds) == words

@@ -61,3 +61,12 @@ def test_it_is_the_same_after_it_was_stored() -> None:
 def test_one_of_another_version_is_refused(body: bytes) -> None:
     with pytest.raises(ProtocolError):
         unpacked(body)
+
+
+def test_of_a_process_that_was_killed_it_is_where_it_stood() -> None:
+    stacks = """Current thread 0x00007f5d08257b80 (most recent call first):
+  File "/usr/lib/python3.11/socket.py", line 5 in recv
+  File "/app/jobs.py", line 41 in stuck
+  File "/app/main.py", line 3 in main
+"""
+    assert place_of(stacks) == CodePlace("stuck, jobs.py", 41)
