@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from ...common.contract.observe import CauseRow
@@ -76,8 +77,7 @@ class Causes(Part):
         cause = self._last.get(held.route)
         if cause is None or self._read < READ_MAX:
             self._read += 1
-            failure = Failure.without_detail(body)
-            place = place_of(failure.traceback)
+            failure, place = _what_failed(body)
             kind = failure.type or f"({outcome})".lower()
             cause = self._last[held.route] = self._cause(held.route, kind[:TEXT_CHARS_MAX], place.where)
         worker = self._membership.by_number.get(held.worker)
@@ -153,6 +153,13 @@ class Causes(Part):
         self._changed.pop(oldest.key, None)
         self._of_callable[oldest.name] -= 1
         return self._places.pop(oldest.key)
+
+
+@lru_cache(maxsize=16)
+def _what_failed(body: bytes | None) -> tuple[Failure, CodePlace]:
+    """Tasks of a map that fail mostly fail alike: what they report is read once."""
+    failure = Failure.without_detail(body)
+    return failure, place_of(failure.traceback)
 
 
 class AttemptEnds:
