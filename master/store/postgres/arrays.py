@@ -1,7 +1,8 @@
 """Columns of rows as PostgreSQL's arrays, in its binary form: one parameter holds one column of all rows.
 
 A text of PostgreSQL cannot hold the character NUL, which one of SQLite can: that and the escape itself are escaped, one to one,
-so that equal texts stay equal and all others are readable as they are.
+so that equal texts stay equal and all others are readable as they are. Nor can a column of bytes hold a number, as the rank of an item
+is one in a queue without priorities: it is written as a prefix and the number, and bytes that begin so with the prefix before them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ SIZED_FLOAT: Final = struct.Struct(">id").pack
 SIZE: Final = struct.Struct(">i").pack
 NULL: Final = b"\xff\xff\xff\xff"
 ESCAPE: Final = "\x1a"
+PREFIX: Final = b"\x1atq:"
+PREFIX_BYTES: Final = len(PREFIX)
+NUMBER, NO_NUMBER = PREFIX + b"n", PREFIX + b"b"
 
 ELEMENT_OIDS: Final = {"bigint": 20, "bytea": 17, "text": 25, "double precision": 701}
 ARRAY_OIDS: Final = {"bigint": 1016, "bytea": 1001, "text": 1009, "double precision": 1022}
@@ -34,12 +38,28 @@ def unescaped(text: str) -> str:
     return text
 
 
-def _bytes(value: bytes) -> bytes:
+def as_bytes(value: bytes | int) -> bytes:
+    """What stands in a column of bytes."""
+    if isinstance(value, int):
+        return NUMBER + b"%d" % value
+    return NO_NUMBER + value if value[:PREFIX_BYTES] == PREFIX else value
+
+
+def from_bytes(value: bytes) -> bytes | int:
+    if value[:PREFIX_BYTES] != PREFIX:
+        return value
+    rest = value[len(NUMBER) :]
+    return int(rest) if value.startswith(NUMBER) else rest
+
+
+def _bytes(value: bytes | int) -> bytes:
+    value = as_bytes(value)
     return SIZE(len(value)) + value
 
 
 def _text(value: str) -> bytes:
-    return _bytes(escaped(value).encode())
+    data = escaped(value).encode()
+    return SIZE(len(data)) + data
 
 
 ELEMENTS: Final[dict[str, Callable[[Any], bytes]]] = {

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from .arrays import unescaped
+from .arrays import from_bytes, unescaped
 from .line import PostgresLine
 from .tables import SEQUENCE_TABLE, KeptTable, names, quoted, tables_of
 
+READERS: Final[dict[str, Callable[[Any], Any]]] = {"text": unescaped, "bytea": from_bytes}
 ROWS_AT_ONCE: Final = 5_000
 TYPES: Final = {"bigint": "int8", "bytea": "bytea", "text": "text", "double precision": "float8"}
 
@@ -46,22 +47,26 @@ def load(line: PostgresLine, shard: int, db: sqlite3.Connection) -> None:
 
 def rows_of(line: PostgresLine, shard: int, table: KeptTable) -> Iterator[tuple[Any, ...]]:
     """All of them, in the order of their key."""
-    texts = [place for place, column in enumerate(table.columns) if column.kind == "text"]
+    readers = [
+        (place, READERS[column.kind]) for place, column in enumerate(table.columns) if column.kind in READERS
+    ]
     asked = (
         f"COPY (SELECT {names(table.columns)} FROM {table.qualified} WHERE shard = {shard} ORDER BY {names(table.key)}) "
         "TO STDOUT (FORMAT binary)"
     )
     with line.connection.cursor().copy(asked.encode()) as copy:
         copy.set_types([TYPES[column.kind] for column in table.columns])
-        yield from _readable(copy.rows(), texts) if texts else copy.rows()
+        yield from _readable(copy.rows(), readers) if readers else copy.rows()
 
 
-def _readable(rows: Iterable[tuple[Any, ...]], texts: list[int]) -> Iterator[tuple[Any, ...]]:
+def _readable(
+    rows: Iterable[tuple[Any, ...]], readers: Sequence[tuple[int, Callable[[Any], Any]]]
+) -> Iterator[tuple[Any, ...]]:
     for row in rows:
         values = list(row)
-        for place in texts:
+        for place, read in readers:
             if values[place] is not None:
-                values[place] = unescaped(values[place])
+                values[place] = read(values[place])
         yield tuple(values)
 
 

@@ -55,6 +55,16 @@ def test_a_text_with_nul_comes_back_as_it_was(text: str) -> None:
     assert unescaped(escaped(text)) == text
 
 
+@pytest.mark.parametrize(
+    "value", [b"", b"x", 0, -1, 2**63 - 1, -(2**63), b"\x1atq:", b"\x1atq:n1", b"\x1atq:b", b"\x1atq"]
+)
+def test_a_number_among_bytes_comes_back_as_it_was(value: bytes | int) -> None:
+    from tq.master.store.postgres.arrays import as_bytes, from_bytes
+
+    read = from_bytes(as_bytes(value))
+    assert (read, type(read)) == (value, type(value))
+
+
 def test_texts_that_differ_differ_when_they_are_escaped() -> None:
     from tq.master.store.postgres.arrays import escaped
 
