@@ -10,6 +10,7 @@ from .backlog import backlog
 from .controls import controls
 from .crawl import crawl
 from .crowd import crowd
+from .database import database
 from .ended import ended
 from .floor import floor
 from .floor_arrays import floor_arrays
@@ -47,6 +48,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "graphs": graphs,
     "crawl": crawl,
     "controls": controls,
+    "postgres": database,
     "peers": peers,
 }
 
