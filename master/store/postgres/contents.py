@@ -24,7 +24,7 @@ PART_BYTES: Final = 1024 * 1024
 PARTS_AT_ONCE: Final = 8  # in one transaction, and in memory
 BYTEA: Final = 17
 ANSWER_SECONDS: Final = 60.0
-WAIT_SECONDS_MAX: Final = 60.0  # for a database that is away; then the caller is told
+WAIT_SECONDS_MAX: Final = 60.0  # for a database that is away; then the caller gets the error
 PAUSE_SECONDS: Final = 0.5
 
 OURS: Final = f"EXISTS (SELECT 1 FROM {SCHEMA}.shards WHERE shard = $1 AND owner = $2 AND epoch = $3)"
