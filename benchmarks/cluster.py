@@ -87,6 +87,16 @@ class Measured:
         assert self.worker is not None  # noqa: S101 - it was started
         self._kill(self.worker)
 
+    def stop_master(self) -> None:
+        """Let it end by itself, so that its files are those of nothing under way."""
+        stopped = next(one for one in self._started if one.pid == self.master.pid)
+        stopped.terminate()
+        stopped.wait(END_SECONDS_MAX)
+        self._started.remove(stopped)
+
+    def start_master(self) -> None:
+        self.master = self._start_master()
+
     def restart_master(self) -> float:
         """Kill it as the kernel does, start it again; seconds from the start until it accepts connections."""
         self._kill(self.master)

@@ -200,9 +200,9 @@ def busy_seconds(measured: Measured) -> float:
     """Processor time so far of this process and of all of the cluster's, to the nanosecond."""
     assert measured.worker is not None  # noqa: S101 - it has slots
     others = [measured.master, measured.worker, *measured.worker.children(recursive=True)]
-    return time.process_time() + sum(time.clock_gettime(_clock_of(one.pid)) for one in others)
+    return time.process_time() + sum(time.clock_gettime(clock_of(one.pid)) for one in others)
 
 
-def _clock_of(pid: int) -> int:
+def clock_of(pid: int) -> int:
     """The clock of a process's processor time, as ``clock_getcpuclockid`` makes it on Linux."""
     return ~pid << 3 | 2

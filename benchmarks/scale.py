@@ -42,6 +42,9 @@ class Scale:
     crawled_urls: int
     controlled_tasks: int  # of one map
     controlled_pairs: int
+    page_tasks: int  # that there are while a view is asked for
+    page_seconds: float  # of open pages
+    pages: int  # open at once
 
 
 FULL: Final = Scale(
@@ -77,6 +80,9 @@ FULL: Final = Scale(
     crawled_urls=50_000,
     controlled_tasks=15_000,
     controlled_pairs=9,
+    page_tasks=1_000_000,
+    page_seconds=20.0,
+    pages=20,
 )
 
 QUICK: Final = Scale(
@@ -112,4 +118,7 @@ QUICK: Final = Scale(
     crawled_urls=2_000,
     controlled_tasks=1_000,
     controlled_pairs=1,
+    page_tasks=20_000,
+    page_seconds=3.0,
+    pages=20,
 )

@@ -16,6 +16,7 @@ from .floor import floor
 from .floor_arrays import floor_arrays
 from .graphs import graphs
 from .idle import idle
+from .page import page
 from .peers import peers
 from .pools import pools
 from .purge import purge
@@ -49,6 +50,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "crawl": crawl,
     "controls": controls,
     "postgres": database,
+    "page": page,
     "peers": peers,
 }
 

@@ -11,6 +11,7 @@ from .crawl_rows import crawl_rows
 from .database_rows import database_rows
 from .figures import Row
 from .graph_rows import graph_rows
+from .page_rows import page_rows
 from .readings import Gathered
 from .rows import floor_rows, peer_rows, pool_rows, rows
 
@@ -27,7 +28,7 @@ def report(gathered: Gathered, *, machine: str, command: str, runs: int, picture
     if picture:
         parts.append(f"![Tasks per second of tq, the floor and its peers, and the goals]({picture})")
     made = rows(numbers, notes) + array_rows(numbers) + graph_rows(numbers, notes) + crawl_rows(numbers)
-    made += control_rows(numbers) + database_rows(numbers)
+    made += control_rows(numbers) + database_rows(numbers) + page_rows(numbers)
     if made:
         head = "measured", "tq", "beside it, in the same run", "goal", "met"
         parts.append(markdown(head, map(_cells, made)))
