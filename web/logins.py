@@ -84,6 +84,8 @@ class Logins:
         now, you = self._now(), info["you"]
         if len(self._by_id) >= LOGINS_MAX:
             self._make_room(str(you["key"]))
+        alike = (one.watcher for one in self if one.key == str(you["key"]) and one.role == Role(you["role"]))
+        watcher = next((one for one in alike if not one.refused and one.join(app)), None) or Watcher(app)
         login = Login(
             id=secrets.token_urlsafe(SECRET_BYTES),
             token=secrets.token_urlsafe(SECRET_BYTES),
@@ -91,7 +93,7 @@ class Logins:
             key=str(you["key"]),
             role=Role(you["role"]),
             queues=tuple(you["queues"]),
-            watcher=Watcher(app),
+            watcher=watcher,
             since=now,
             used=now,
         )
@@ -121,7 +123,7 @@ class Logins:
     def end(self, login: Login) -> None:
         """Its id is worth nothing from now on, and its connection is closed."""
         if self._by_id.pop(login.id, None) is not None:
-            login.watcher.end()
+            login.watcher.leave(login.app)
             login.app.close()
 
     def end_all(self) -> None:

@@ -36,9 +36,10 @@ from .logins import Login, Logins
 from .page import Action, Done, ShownPage, View, ViewRequest
 from .rendering import render, version_of_static
 from .settings import PageSettings
+from .sharing import SharedViews
 from .static_files import Static
 from .streaming import EventStreams
-from .table import ACTIONS, NAVIGATION, VIEWS
+from .table import ACTIONS, NAVIGATION, PERSONAL, VIEWS
 
 SWEEP_SECONDS: Final = 60.0
 LIVE: Final = "live"  # the id of the part that changes
@@ -51,6 +52,7 @@ class Site:
 
     def __init__(self, settings: PageSettings, now: Callable[[], float] = time.monotonic) -> None:
         self.settings, self.logins = settings, Logins(now)
+        self._shared = SharedViews(now)
         self.closing = asyncio.Event()  # open streams end
         self._entry = LoginRoutes(settings, self.logins, now, self._layout)
         self._streams = EventStreams(self.logins, self.closing)
@@ -59,7 +61,10 @@ class Site:
             Route("/events", self._logged_in(self._streams.events), methods=["GET"]),
             Route("/series", self._logged_in(self._streams.series), methods=["GET"]),
             Route("/static/{path:path}", Static().file, methods=["GET"]),
-            *(Route(path, self._view(view), methods=["GET"]) for path, view in VIEWS.items()),
+            *(
+                Route(path, self._view(view, path not in PERSONAL), methods=["GET"])
+                for path, view in VIEWS.items()
+            ),
             *(Route(path, self._action(action), methods=["POST"]) for path, action in ACTIONS.items()),
         ]
         app = Starlette(
@@ -92,19 +97,31 @@ class Site:
 
     # views
 
-    def _view(self, view: View) -> Endpoint:
+    def _view(self, view: View, is_shared: bool) -> Endpoint:
         async def endpoint(request: Request, login: Login) -> Response:
             asked = ViewRequest(path=request.path_params, query=dict(request.query_params))
-            return await run_in_threadpool(self._shown, view, login, asked, request)
+            return await run_in_threadpool(self._shown, view, is_shared, login, asked, request)
 
         return self._logged_in(endpoint)
 
-    def _shown(self, view: View, login: Login, asked: ViewRequest, request: Request) -> Response:
+    def _shown(
+        self, view: View, is_shared: bool, login: Login, asked: ViewRequest, request: Request
+    ) -> Response:
         is_part = request.headers.get("hx-target") == LIVE
+        place, again = (f"{login.key} {login.role}", _address(request)), 0.0
+
+        def made() -> ShownPage:
+            return view(login, asked)
+
         try:
-            page = view(login, asked)
             if form := asked.get("format"):
-                return _as_file(page, form)
+                return _as_file(made(), form)
+            if not is_shared:
+                page = made()
+            elif is_part:
+                page, again = self._shared.again(place, made)
+            else:
+                page = self._shared.anew(place, made)
         except Rejected:
             self.logins.end(login)
             return _to_log_in(request, "refused")
@@ -115,9 +132,10 @@ class Site:
         live = render(page.template, self._context(login, request) | dict(page.context))
         version = hashlib.sha256(live.encode()).hexdigest()[:16]
         if is_part:
+            headers = {"X-Again": f"{again:.1f}"} if again else {}
             if request.headers.get("x-seen") == version:
-                return Response(status_code=204)
-            return Response(live, media_type="text/html", headers={"X-Version": version})
+                return Response(status_code=204, headers=headers)
+            return Response(live, media_type="text/html", headers={"X-Version": version, **headers})
         return self._whole(login, request, page, live, version)
 
     def _failed(self, login: Login, request: Request, error: Exception) -> Response:
@@ -141,12 +159,11 @@ class Site:
         return self._layout("base.html", request, context | more, status)
 
     def _context(self, login: Login, request: Request) -> dict[str, Any]:
-        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return {
             "login": login,
             "may": login.may,
             "csrf": login.token,
-            "here": here,
+            "here": _address(request),
             "path": request.url.path,
             "navigation": [one for one in NAVIGATION if one.role is None or login.may(one.role)],
             "master": self.settings.master,
@@ -190,8 +207,13 @@ def _perform(action: Action, login: Login, asked: ViewRequest) -> Done:
     return done
 
 
+def _address(request: Request) -> str:
+    """The address with its query, as it stands in the browser."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
 def _to_log_in(request: Request, why: str = "") -> Response:
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    here = _address(request)
     where = f"/login?next={quote(here if request.method == 'GET' else '/', safe='')}"
     if why:
         where += f"&why={why}"

@@ -43,6 +43,8 @@ VIEWS: Final[Mapping[str, View]] = {
     "/keys": keys.keys,
     "/audit": audit.audit,
 }
+# What they show is of one log-in, a draft or an action under way; all others show the same to all log-ins of a key.
+PERSONAL: Final = frozenset({"/submit", "/bulk/{job}"})
 ACTIONS: Final[Mapping[str, Action]] = {
     "/submit": submit.send,
     "/bulk": bulk.count,

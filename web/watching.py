@@ -1,4 +1,4 @@
-"""Watches the master for one log-in: what it says now, what it said before, and whether there is anything new.
+"""Watches the master for the log-ins of one key: what it says now, what it said before, and whether there is anything new.
 
 One look every two seconds while a page is open, whatever the number of pages: they all are shown what the last look has found.
 Keys of some queues do not see the series that the master keeps: for those the page keeps what it has seen since the log-in.
@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -46,7 +47,8 @@ class Watcher:
     """Belongs to one event loop; what it has found may be read in any thread."""
 
     def __init__(self, app: App) -> None:
-        self._app = app
+        self._apps = [app]  # of log-ins of one key; the first one asks
+        self._joining = threading.Lock()  # guards changes of that
         self.snapshot: Snapshot | None = None
         self.points: deque[Point] = deque(maxlen=POINTS_MAX)
         self.version = ""  # of what can be seen; changes when that does
@@ -59,13 +61,28 @@ class Watcher:
         self._pages = 0
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    def join(self, app: App) -> bool:
+        """Another log-in of the same key has what this one sees; False: it ends just now. Called in any thread."""
+        with self._joining:
+            if self._apps:
+                self._apps = [*self._apps, app]
+            return bool(self._apps)
+
+    def leave(self, app: App) -> None:
+        """A log-in has ended; with the last one it ends. Called in any thread."""
+        with self._joining:
+            self._apps = left = [one for one in self._apps if one is not app]
+        if left:
+            self._soon(self._wake)  # its streams end
+        else:
+            self._soon(self._end)
+
     def start(self) -> None:
+        """Nothing, if another log-in has started it."""
+        if self._task is not None:
+            return
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run(), name="tq-web watcher")
-
-    def end(self) -> None:
-        """Called in any thread. What waits for something new is woken: the log-in is over."""
-        self._soon(self._end)
 
     def _end(self) -> None:
         if self._task is not None:
@@ -111,11 +128,17 @@ class Watcher:
             self._urged.clear()
 
     async def look(self) -> None:
+        app = next(iter(self._apps), None)
+        if app is None:
+            return
         try:
-            call = self._app.acall((MASTER.name,), "snapshot")
-            seconds = answer_seconds(self._app.session, ANSWER_SECONDS)
-            self.looked(await asyncio.wait_for(call, seconds), time.time())
+            call = app.acall((MASTER.name,), "snapshot")
+            self.looked(
+                await asyncio.wait_for(call, answer_seconds(app.session, ANSWER_SECONDS)), time.time()
+            )
         except (TqError, TimeoutError) as error:
+            if app not in self._apps:
+                return  # it was closed meanwhile: the next look is another's
             self.lost(time.time())
             if is_final(error):
                 self.refused = str(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -57,12 +59,13 @@ class LineReader:
         """Where what was read ends; None: there is nothing behind it, or nothing was read."""
         return self._before
 
-    def read(self, limit: int, answers_max: int | None = None) -> list[Row]:
-        """At most ``limit``; fewer if there are no more, or if it takes more answers."""
+    def read(self, limit: int, answers_max: int | None = None, seconds: float | None = None) -> list[Row]:
+        """At most ``limit``; fewer if there are no more, or if it takes more answers, or longer."""
         for_line = 0
+        until = math.inf if seconds is None else time.monotonic() + seconds
         while True:
             self._ask(max(1, min(limit - len(self._rows), PAGE)))
-            is_last = self.answers == answers_max
+            is_last = self.answers == answers_max or time.monotonic() >= until
             for_line = for_line + 1 if self._in_a_line else 0
             if self._in_a_line and (is_last or for_line == ANSWERS_MAX):
                 self._leave_line()

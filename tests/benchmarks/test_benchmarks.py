@@ -38,6 +38,7 @@ MEASUREMENTS = [
     "graphs",
     "crawl",
     "controls",
+    "page",
     "peers",
 ]
 FLOOR_AND_FIGURES = {
@@ -363,3 +364,25 @@ def test_a_long_crawl_says_which_line_is_missing_and_which_program_has_grown(sui
     assert long.grown(looks(56.0, 60.0)) == ["master: 50 MB in the second fifth, 56 MB in the last"]
     assert long.grown(looks(90.0, 6.0)) == []
     assert not long.is_judged(looks(90.0, 6.0))
+
+
+def test_the_page_has_its_goals_at_a_million_tasks_and_for_open_pages(suite: Benchmarks) -> None:
+    assert suite.page_rows.page_rows({}) == []
+    numbers = {
+        "page.tasks": 1e6,
+        "page.open": 20.0,
+        "page.rows.tasks.seconds": 0.2,
+        "page.rows.tasks.busy_seconds": 0.1,
+        "page.rows.failures.seconds": 0.4,
+        "page.rows.failures.busy_seconds": 0.3,
+        "page.master_share": 0.01,
+        "page.quiet_share": 0.03,
+        "page.own_share": 0.1,
+        "page.noop.share": 0.02,
+        "page.noop.low": 0.0,
+        "page.noop.high": 0.05,
+        "page.noop.plain_seconds": 9e-6,
+    }
+    rows = suite.page_rows.page_rows(numbers)
+    assert rows[0].title == "the slowest of 2 views at 1,000,000 tasks that are a row each: failures"
+    assert [row.goal and row.goal.met for row in rows] == [False, True, False, None, True]

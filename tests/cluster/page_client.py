@@ -61,13 +61,17 @@ class Browser:
         assert parts.hostname is not None
         self._place = (parts.hostname, parts.port)
         self.cookies: dict[str, str] = {}
+        self.sent_always: dict[str, str] = {}
+
+    def connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(*self._place, timeout=ANSWER_SECONDS)
 
     def ask(self, method: str, path: str, form: Mapping[str, str] | None = None, **headers: str) -> Answer:
         """``x_y`` is the header ``x-y``."""
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {**self.sent_always} | {name.replace("_", "-"): value for name, value in headers.items()}
         if self.cookies:
             sent.setdefault("cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
-        connection = http.client.HTTPConnection(*self._place, timeout=ANSWER_SECONDS)
+        connection = self.connection()
         try:
             connection.request(method, path, None if form is None else urlencode(form), sent)
             response = connection.getresponse()
@@ -92,8 +96,8 @@ class Browser:
     @contextlib.contextmanager
     def events(self) -> Iterator[http.client.HTTPResponse]:
         """The open stream of this browser."""
-        connection = http.client.HTTPConnection(*self._place, timeout=ANSWER_SECONDS)
+        connection = self.connection()
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        connection.request("GET", "/events", headers={"cookie": cookie})
+        connection.request("GET", "/events", headers={**self.sent_always, "cookie": cookie})
         with contextlib.closing(connection), contextlib.closing(connection.getresponse()) as response:
             yield response

@@ -353,3 +353,21 @@ def test_a_port_that_is_taken_an_unsafe_address_and_no_master_are_said_in_words(
     assert "--tls-cert and --tls-key" in said("--bind", "0.0.0.0:0", "--url", "tq://127.0.0.1:1")
     assert "no master is named" in said()
     assert "--open needs a key" in said("--open", "--url", "tq://127.0.0.1:1")
+
+
+@pytest.mark.thorough
+def test_a_filter_that_finds_little_stops_in_time_and_goes_on_where_it_stopped(
+    admin: Browser, cluster: Cluster
+) -> None:
+    cluster.app.named("no:such", queue="haystack").map([1] * 120_000)
+    needle = cluster.app.named("no:such", queue="haystack", tags={"needle": "1"}).submit()
+    cluster.app.named("no:such", queue="haystack").map([1] * 120_000)
+    path, found = "/tasks?where=tag.needle%3D1", ""
+    for _ in range(50):
+        found = admin.get(path).text
+        if needle.id in found:
+            break
+        following = re.search(r'rel="next" href="([^"]+)">Search on', found)
+        assert following, "it says that it has not seen all"
+        path = following[1].replace("&amp;", "&")
+    assert needle.id in found

@@ -16,7 +16,7 @@ from xprocess import XProcess
 
 from .conftest import MasterFactory, WorkerFactory
 from .page_client import PageProgram
-from .programs import Master, eventually
+from .programs import Master, eventually, free_port
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script>"
@@ -239,3 +239,155 @@ def test_a_person_with_a_browser(
     submit(app, "after")
     tab.until("document.getElementById('live').textContent.includes('after')")
     context.close()
+
+
+OF_ADMINS = ("Drain", "Hold tasks back")
+# What a person reaches by the Tab key alone, and whether each can be seen to have the focus.
+REACHABLE = (
+    "[...document.querySelectorAll('a[href], button, input, select, textarea, [tabindex=\"0\"]')].filter((one) => "
+    "one.checkVisibility({visibilityProperty: true}) && !one.disabled && one.type !== 'hidden').length"
+)
+FOCUSED = """(() => {
+  const one = document.activeElement;
+  if (!one || one === document.body) return null;
+  const style = getComputedStyle(one), box = one.getBoundingClientRect();
+  window.tabbed = (window.tabbed || new Set()).add(one);
+  return [window.tabbed.size, one.outerHTML.slice(0, 200), style.outlineStyle !== 'none' || style.boxShadow !== 'none',
+          box.bottom > 0 && box.top < innerHeight];
+})()"""
+
+
+def in_thread(act: Any) -> Any:
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(act).result()
+
+
+def log_in(tab: Tab, url: str, key: str) -> None:
+    """As a person does it: by the label of the field and the name of the button."""
+    tab.page.goto(f"{url}/login")
+    tab.page.get_by_label("Key").fill(key)
+    tab.page.get_by_role("button", name="Log in").click()
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(180)
+def test_each_role_gets_in_and_is_offered_what_it_may_do(
+    browser: Any, master: Master, worker_factory: WorkerFactory, page_program: PageProgram, app: tq.App
+) -> None:
+    worker_factory()
+    submit(app, "q00", many=30)
+    task, *_ = filled(app)
+    with tq.App(master.url, master.key("admin"), role="admin") as admin:
+        viewer = in_thread(lambda: admin.call(("get_keys",), "add", "viewer", [], "who looks"))
+    keys = {"admin": master.key("admin"), "client": master.key("client"), "viewer": viewer}
+    for role, key in keys.items():
+        tab = Tab(browser.new_context(viewport={"width": 1440, "height": 900}))
+        log_in(tab, page_program.url, key)
+        tab.page.wait_for_url(page_program.url + "/")
+        named = {one.inner_text() for one in tab.page.locator("nav[aria-label='Views'] a").all()}
+        assert ("Keys" in named) == (role == "admin")
+        offered: set[str] = set()
+        for path in (*(one.path for one in NAVIGATION if one.title in named), f"/tasks/{task}"):
+            tab.page.goto(page_program.url + path)
+            offered |= {one.inner_text() for one in tab.page.locator("main").get_by_role("button").all()}
+        assert set(OF_ADMINS) <= offered if role == "admin" else not set(OF_ADMINS) & offered, (role, offered)
+        assert ("Retry" in offered) == (role != "viewer"), offered
+        assert tab.wrong == []
+        tab.page.context.close()
+    strange = Tab(browser.new_context())
+    for key, said in ((master.key("worker"), "worker key"), (keys["client"][:-3] + "000", "mistyped")):
+        log_in(strange, page_program.url, key)
+        assert said in strange.page.get_by_role("alert").inner_text()
+    strange.page.context.close()
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+def test_every_action_is_reached_by_the_tab_key_and_seen_to_have_the_focus(
+    browser: Any, master: Master, worker_factory: WorkerFactory, page_program: PageProgram, app: tq.App
+) -> None:
+    worker_factory()
+    submit(app, "q00", many=3)
+    task, _, flow, worker, schedule = filled(app)
+    tab = Tab(browser.new_context(viewport={"width": 1280, "height": 800}))
+    tab.page.goto(page_program.link)
+    tab.page.wait_for_url(page_program.url + "/")
+    more = (f"/tasks/{task}", f"/flows/{flow}", f"/workers/{worker}", f"/schedule?name={schedule}", "/submit")
+    for path in (*(one.path for one in NAVIGATION), *more):
+        tab.page.goto(page_program.url + path)
+        most = int(tab.page.evaluate(REACHABLE))
+        seen = 0
+        for _ in range(most + 10):
+            tab.page.keyboard.press("Tab")
+            found = tab.page.evaluate(FOCUSED)
+            if found is None or found[0] == seen:
+                break  # around
+            seen, what, is_seen, is_in_sight = found
+            assert is_seen, f"{path}: the focus is not seen at {what}"
+            assert is_in_sight, f"{path}: the focus is out of sight at {what}"
+        assert seen >= most, f"{path}: {seen} of {most} are reached"
+    assert tab.wrong == []
+    tab.page.context.close()
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+def test_two_hundred_thousand_tasks_are_paged_filtered_and_opened(
+    browser: Any, master: Master, page_program: PageProgram, app: tq.App
+) -> None:
+    def fill() -> str:
+        app.named("no:such", queue="arrays").map([1] * 180_000)
+        needle = app.named("no:such", queue="needle").submit()
+        with app.batch():
+            for number in range(20_000):
+                app.named("no:such", queue=f"single{number % 2}").submit(number)
+        return needle.id
+
+    needle = in_thread(fill)
+    tab = Tab(browser.new_context(viewport={"width": 1280, "height": 800}))
+    tab.page.goto(page_program.link)
+    tab.page.wait_for_url(page_program.url + "/")
+    tab.until("document.querySelector('.facts').textContent.includes('200,001')")
+    for start, pages in (("/tasks?where=queue%3Dsingle*", 12), ("/tasks?where=queue%3Darrays", 0)):
+        tab.page.goto(page_program.url + start)
+        seen: set[str] = set()
+        for _ in range(pages):
+            rows = [one.get_attribute("data-key") for one in tab.page.locator("tr[data-key]").all()]
+            assert rows
+            assert not seen & set(rows), "no row stands on two pages"
+            seen |= set(rows)
+            before = tab.page.url
+            tab.page.keyboard.press("n")
+            tab.page.wait_for_url(lambda url: url != before)  # noqa: B023 - it is asked at once
+    tab.page.locator("tr[data-key] a").first.click()
+    tab.page.wait_for_url("**array=*")
+    assert tab.page.locator("tr[data-key]").count() == 50
+    tab.page.goto(f"{page_program.url}/tasks?where=queue%3Dneedle")
+    assert needle[:8] in str(tab.page.locator("tr[data-key]").first.get_attribute("data-key"))
+    assert tab.wrong == []
+    tab.page.context.close()
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(180)
+def test_a_page_that_is_killed_below_a_tab_and_started_again_asks_for_the_key(
+    browser: Any, master: Master, xprocess: XProcess, home: Path
+) -> None:
+    bind = f"127.0.0.1:{free_port()}"
+    programs = [PageProgram(xprocess, home, master, "--bind", bind) for _ in range(2)]
+    tab = Tab(browser.new_context())
+    try:
+        programs[0].start()
+        log_in(tab, f"http://{bind}", master.key("client"))
+        tab.page.wait_for_url(f"http://{bind}/")
+        programs[0].kill()
+        tab.until("!document.getElementById('away').hidden")
+        programs[1].start()
+        tab.page.wait_for_url("**/login?next=*", timeout=60_000)
+        tab.page.get_by_label("Key").fill(master.key("client"))
+        tab.page.get_by_role("button", name="Log in").click()
+        tab.page.wait_for_url(f"http://{bind}/")
+    finally:
+        tab.page.context.close()
+        for program in programs:
+            program.end()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tq.common.domain.model import State
+from tq.common.errors import Unreachable
 from tq.web.watching import POINTS_MAX, Watcher, point_of, version_of
 
 ROW = {
@@ -114,7 +115,7 @@ def test_a_page_that_opens_and_one_that_urges_are_not_kept_until_the_next_rare_l
             for _ in range(20):
                 await asyncio.sleep(0)
             counts.append(app.looks)
-        watcher.end()
+        watcher.leave(app)
         return counts
 
     assert asyncio.run(run()) == [1, 2, 3]
@@ -127,7 +128,40 @@ def test_who_waits_is_woken_by_the_end_of_the_log_in() -> None:
         watcher.start()
         waiting = asyncio.create_task(watcher.changed(5.0))
         await asyncio.sleep(0)
-        await asyncio.to_thread(watcher.end)
+        await asyncio.to_thread(watcher.leave, app)
         return await waiting
 
     assert asyncio.run(run())
+
+
+def test_log_ins_of_one_key_share_the_looks_until_the_last_has_ended() -> None:
+    async def run() -> tuple[list[int], list[bool]]:
+        first: Any = Looks()
+        second: Any = Looks()
+        watcher = Watcher(first)
+        joined = [watcher.join(second)]
+        await watcher.look()
+        watcher.leave(first)
+        await watcher.look()
+        watcher.leave(second)
+        await watcher.look()
+        joined.append(watcher.join(first))
+        return [first.looks, second.looks], joined
+
+    assert asyncio.run(run()) == ([1, 1], [True, False])
+
+
+def test_a_look_whose_log_in_ended_meanwhile_says_nothing_of_the_master() -> None:
+    class Closed(Looks):
+        async def acall(self, *what: object) -> dict[str, Any]:
+            watcher.leave(app)
+            raise Unreachable("this app is closed")
+
+    app: Any = Closed()
+    watcher = Watcher(app)
+    other: Any = Looks()
+    assert watcher.join(other)
+    asyncio.run(watcher.look())
+    assert watcher.away_since is None
+    asyncio.run(watcher.look())
+    assert other.looks == 1

@@ -145,7 +145,12 @@
     const version = answer.getResponseHeader("X-Version");
     if (version) live.dataset.version = version;
   });
-  let lost = null;
+  // What is dear to the master is looked at seldom: it says when there may be something newer than it gave.
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    const again = event.detail.elt === live && Number(event.detail.xhr.getResponseHeader("X-Again"));
+    if (again) { clearTimeout(later); later = setTimeout(look, again * 1000); }
+  });
+  let lost = null, later = 0;
   const gone = () => { lost = lost || Date.now() / 1000; away(lost); };
   document.body.addEventListener("htmx:sendError", gone);
   document.body.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 503) gone(); });

@@ -4,6 +4,7 @@ one thousand is read as fast as the first.
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from typing import Any, Final
@@ -23,7 +24,9 @@ from .overview import snapshot_of, totals
 
 ROWS: Final = 50  # of a page
 EXPORTED_MAX: Final = 10_000  # rows of a file; `tq ls --json` has no bound
-ANSWERS_MAX: Final = 20  # of the master for one page: a filter that finds little reads much
+READ_SECONDS: Final = (
+    0.1  # for one page: a filter that finds little shows what it has found, and goes on where it stopped
+)
 SHOWN_STATES: Final = (State.READY, State.RUNNING, State.SCHEDULED, State.BLOCKED, State.SUCCEEDED, State.FAILED, State.DEAD,
                        State.LOST, State.CANCELLED, State.EXPIRED)  # fmt: skip
 
@@ -42,7 +45,7 @@ def tasks(login: Login, asked: ViewRequest) -> ShownPage:
     try:
         wanted = wanted_of(login, where)
         of = named(login.app.session, array) if array else None
-        rows, following = _read(login, wanted, of, _place(place), ROWS)
+        rows, following = _read(login, wanted, of, _place(place), ROWS, READ_SECONDS)
     except InvalidArgument as problem:  # what is wrong with the filter is said beside it
         error = str(problem)
     counts = totals(snapshot_of(login))
@@ -65,6 +68,8 @@ def tasks(login: Login, asked: ViewRequest) -> ShownPage:
             "error": error,
             "rows": [_shown(row) for row in rows],
             "following": following,
+            "is_part": following is not None
+            and len(rows) < ROWS,  # it stopped before there was a page full of them
             "is_first": not place,
             "chips": [(str(state), counts[str(state)]) for state in SHOWN_STATES if counts[str(state)]],
             "suggested": _suggested(login),
@@ -73,21 +78,27 @@ def tasks(login: Login, asked: ViewRequest) -> ShownPage:
 
 
 def _read(
-    login: Login, wanted: Filter, of: Named | None, before: list[Any] | None, limit: int
+    login: Login,
+    wanted: Filter,
+    of: Named | None,
+    before: list[Any] | None,
+    limit: int,
+    seconds: float | None = None,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Rows, and the place of the next ones. Lines, but for what has no lines: the tasks of an array, and those of a flow."""
     if of is None and "flow" not in wanted:
         reader = LineReader(login.app, wanted, ANSWER_SECONDS, before=before)
-        rows = reader.read(limit, ANSWERS_MAX if limit == ROWS else None)
+        rows = reader.read(limit, seconds=seconds)
         return rows, _place_text(reader.before)
     if of is not None:
         wanted = {**wanted, "ids": list(of.ids)}
     rows, seq = [], None if before is None else int(before[0])
+    until = math.inf if seconds is None else time.monotonic() + seconds
     while len(rows) < limit:
         answer = login.app.call(TASKS, "select", wanted, min(1_000, limit - len(rows)), seq)
         rows += answer["rows"]
         seq = answer["before"]
-        if seq is None:
+        if seq is None or time.monotonic() >= until:
             break
     return rows, None if seq is None else _place_text([seq, None])
 

@@ -192,3 +192,12 @@ def test_where_nothing_fits_texts_are_folded_and_ids_and_states_are_whole(
     states = [line[21:].lstrip().partition("  ")[0] for line in lines]
     assert set(states) >= {"1,600 ready", "198,400 succeeded", "succeeded"}
     assert any("Connecti" in line for line in lines)
+
+
+def test_a_reader_stops_after_its_time_and_says_where_to_go_on() -> None:
+    app: Any = Answers(([], [700, None]), ([task()], [400, None]))
+    reader = shipped.LineReader(app, {})
+    assert reader.read(50, seconds=0.0) == []
+    assert reader.before == [700, None]
+    assert len(reader.read(50, seconds=0.0)) == 1
+    assert app.asked == [(50, None), (50, [700, None])]
