@@ -214,7 +214,7 @@ def opened(measured: Measured) -> Iterator[Page]:
 def _log_in(url: str, key: str) -> str:
     status, text, cookie = _ask(url, "POST", "/login", {"key": key, "next": "/"})
     if status != 303:
-        raise AssertionError(f"the page lets nobody in: {status} {text[:200]}")
+        raise AssertionError(f"the page lets no one in: {status} {text[:200]}")
     return cookie.partition("=")[2].partition(";")[0]
 
 

@@ -24,7 +24,7 @@ EARLY_SECONDS: Final = 0.25  # pages ask when the watcher has seen something, a 
 Place = tuple[str, str]  # a key with its role, and an address with its query
 
 
-class SharedPage(NamedTuple):
+class FoundView(NamedTuple):
     """``again``: after how many seconds a newer one would be made; 0: this one is new."""
 
     page: ShownPage
@@ -55,7 +55,7 @@ class SharedViews:
     def __len__(self) -> int:
         return len(self._views)
 
-    def again(self, place: Place, make: Callable[[], ShownPage]) -> SharedPage:
+    def again(self, place: Place, make: Callable[[], ShownPage]) -> FoundView:
         """For a page that looks again."""
         view = self._view(place)
         with view.lock:
@@ -64,10 +64,10 @@ class SharedViews:
                 raise view.error  # those that have waited for it do not wait again, one after the other
             left = view.at + self._kept_for(view) - now
             if view.page is not None and left > 0:
-                return SharedPage(view.page, left)
-            return SharedPage(self._make(view, make), 0.0)
+                return FoundView(view.page, left)
+            return FoundView(self._make(view, make), 0.0)
 
-    def anew(self, place: Place, make: Callable[[], ShownPage]) -> ShownPage:
+    def fresh(self, place: Place, make: Callable[[], ShownPage]) -> ShownPage:
         """For a person who opens it."""
         return self._make(self._view(place), make)
 

@@ -121,7 +121,7 @@ class Site:
             elif is_part:
                 page, again = self._shared.again(place, made)
             else:
-                page = self._shared.anew(place, made)
+                page = self._shared.fresh(place, made)
         except Rejected:
             self.logins.end(login)
             return _to_log_in(request, "refused")

@@ -62,7 +62,7 @@ def test_another_key_and_another_address_are_others(master: Master, views: Share
 
 def test_who_opens_a_page_sees_what_is_now(master: Master, views: SharedViews) -> None:
     views.again(("k", "/"), master.view(0.001))
-    assert views.anew(("k", "/"), master.view(0.001)).title == "2"
+    assert views.fresh(("k", "/"), master.view(0.001)).title == "2"
     assert views.again(("k", "/"), master.view(0.001)).page.title == "2"
 
 
