@@ -331,44 +331,6 @@ def test_every_action_is_reached_by_the_tab_key_and_seen_to_have_the_focus(
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(300)
-def test_two_hundred_thousand_tasks_are_paged_filtered_and_opened(
-    browser: Any, master: Master, page_program: PageProgram, app: tq.App
-) -> None:
-    def fill() -> str:
-        app.named("no:such", queue="arrays").map([1] * 180_000)
-        needle = app.named("no:such", queue="needle").submit()
-        with app.batch():
-            for number in range(20_000):
-                app.named("no:such", queue=f"single{number % 2}").submit(number)
-        return needle.id
-
-    needle = in_thread(fill)
-    tab = Tab(browser.new_context(viewport={"width": 1280, "height": 800}))
-    tab.page.goto(page_program.link)
-    tab.page.wait_for_url(page_program.url + "/")
-    tab.until("document.querySelector('.facts').textContent.includes('200,001')")
-    for start, pages in (("/tasks?where=queue%3Dsingle*", 12), ("/tasks?where=queue%3Darrays", 0)):
-        tab.page.goto(page_program.url + start)
-        seen: set[str] = set()
-        for _ in range(pages):
-            rows = [one.get_attribute("data-key") for one in tab.page.locator("tr[data-key]").all()]
-            assert rows
-            assert not seen & set(rows), "no row stands on two pages"
-            seen |= set(rows)
-            before = tab.page.url
-            tab.page.keyboard.press("n")
-            tab.page.wait_for_url(lambda url: url != before)  # noqa: B023 - it is asked at once
-    tab.page.locator("tr[data-key] a").first.click()
-    tab.page.wait_for_url("**array=*")
-    assert tab.page.locator("tr[data-key]").count() == 50
-    tab.page.goto(f"{page_program.url}/tasks?where=queue%3Dneedle")
-    assert needle[:8] in str(tab.page.locator("tr[data-key]").first.get_attribute("data-key"))
-    assert tab.wrong == []
-    tab.page.context.close()
-
-
-@pytest.mark.thorough
 @pytest.mark.timeout(180)
 def test_a_page_that_is_killed_below_a_tab_and_started_again_asks_for_the_key(
     browser: Any, master: Master, xprocess: XProcess, home: Path
