@@ -38,6 +38,7 @@ MEASUREMENTS = [
     "graphs",
     "crawl",
     "controls",
+    "postgres",
     "page",
     "peers",
 ]
