@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import Final
 
 from .cluster import cluster
-from .postgres_server import postgres
+from .postgres_server import installed, postgres
 from .readings import Readings, percentile
 from .scale import Scale
 from .speed import SLOTS, WARM_UP_TASKS, busy, end_to_end, round_trips
@@ -17,6 +18,8 @@ KINDS: Final = ("file", "postgres")
 def database(scale: Scale) -> Readings:
     """``database.KIND.tasks`` a second, ``….enqueue``, ``….trip_seconds``, and ``….master_seconds``, of the master's processor, a task. Both
     sync every commit."""
+    if (reason := _missing()) is not None:
+        return Readings(notes={"database": f"not measured: {reason}"})
     numbers: dict[str, float] = {}
     for kind in KINDS:
         with ExitStack() as stack:
@@ -31,3 +34,9 @@ def database(scale: Scale) -> Readings:
             times = round_trips(measured, scale.round_trips)
             numbers[f"database.{kind}.trip_seconds"] = percentile(times, 0.5)
     return Readings(numbers=numbers)
+
+
+def _missing() -> str | None:
+    if installed() is None:
+        return "PostgreSQL is not installed"
+    return None if find_spec("psycopg") else "psycopg is not installed: pip install 'tq[postgres]'"

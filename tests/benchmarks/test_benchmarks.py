@@ -190,6 +190,22 @@ def test_rows_of_arrays_have_their_goals_and_what_was_not_measured_has_none(suit
     ]
 
 
+def test_rows_of_a_master_on_postgresql_stand_beside_one_with_a_file(suite: Benchmarks) -> None:
+    assert suite.database_rows.database_rows({}) == []
+    each = {"tasks": (60_000.0, 100_000.0), "trip_seconds": (2e-3, 1e-3), "master_seconds": (6e-6, 5e-6)}
+    numbers = {
+        f"database.{kind}.{name}": value
+        for name, values in each.items()
+        for kind, value in zip(("postgres", "file"), values, strict=True)
+    }
+    rows = suite.database_rows.database_rows(numbers)
+    assert [(row.figure, row.goal and row.goal.met) for row in rows] == [
+        ("60,000 /s, 0.60 ×", True),
+        ("2.00 ms", None),
+        ("6.00 µs", None),
+    ]
+
+
 def test_rows_of_tasks_that_need_others_stand_beside_the_same_tasks_without_needs(suite: Benchmarks) -> None:
     assert suite.graph_rows.graph_rows({}, {}) == []
     numbers = {
