@@ -8,7 +8,7 @@ from tq.master.store.interface.store import Store
 
 
 def differences(store: Store) -> list[str]:
-    """KeptTable, and the rows that only one of both has. Nothing for a store that has no database."""
+    """Table, and the rows that only one of both has, once what is under way is committed; nothing for a store without a database."""
     try:
         from tq.master.store.postgres.loading import rows_of
         from tq.master.store.postgres.store import PostgresStore
@@ -17,6 +17,8 @@ def differences(store: Store) -> list[str]:
         return []
     if not isinstance(store, PostgresStore) or not store.is_open:
         return []
+    if store.in_transaction:
+        store.commit()
     line = store.committer.line
     assert line is not None, "there is no connection to compare by"
     found: list[str] = []
