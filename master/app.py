@@ -58,7 +58,7 @@ from .store.interface.store import Store
 from .store.recording import RecordingStore
 from .store.reserve import ReserveFile
 from .store.sqlite.compaction import copy_of
-from .store.sqlite.store import SqliteStore
+from .store.sqlite.store import SqliteStore, newest_schema
 
 if TYPE_CHECKING:
     from .store.postgres.address import DatabaseAddress
@@ -199,6 +199,8 @@ def _build(
         "store": where,
         "durability": settings.durability,
         "pid": os.getpid(),
+        "schema": newest_schema(),
+        "certificate": engine.part(Keyring).pin.hex(),
     }
     if settings.expose:
         sys.path.insert(0, os.getcwd())  # the user's own modules, as `python -m` would find them

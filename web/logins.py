@@ -9,11 +9,13 @@ LOGINS_MAX at most: each costs a connection and a thread.
 
 from __future__ import annotations
 
+import math
 import secrets
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from ..client.app import App
 from ..common.contract.exposed import ALLOWED
@@ -27,6 +29,11 @@ ABSOLUTE_SECONDS: Final = 12 * 3600.0  # a working day; then one logs in again, 
 NOTES_MAX: Final = 20  # sentences to be shown on the next page
 LINK_SECONDS: Final = 60.0  # of a one-time link
 SECRET_BYTES: Final = 32
+
+
+ANSWERS_MAX: Final = 8  # of the master, kept for all tabs of a log-in
+
+_A = TypeVar("_A")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -46,6 +53,8 @@ class Login:
     notes: deque[tuple[str, bool]] = field(default_factory=lambda: deque(maxlen=NOTES_MAX))
     jobs: dict[str, Any] = field(default_factory=dict)
     series: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)  # by range, as of a moment
+    answers: dict[str, tuple[float, Any]] = field(default_factory=dict)  # see ``recent``
+    colours: dict[str, str] = field(default_factory=dict)  # of the names of tasks in the time line
     draft: Mapping[str, str] = field(
         default_factory=dict
     )  # of a task that could not be submitted: shown once more
@@ -53,6 +62,24 @@ class Login:
     def may(self, role: Role | str) -> bool:
         """Whether the master would let this key do what needs a role: only for what is shown; the master itself decides."""
         return self.role in ALLOWED[Role(role)]
+
+    def recent(self, name: str, seconds: float, ask: Callable[[], _A]) -> _A:
+        """What ``ask`` answered under this name in the last so many seconds, or answers now: however many tabs look, the master is asked
+        once."""
+        now = time.monotonic()
+        at, found = self.answers.get(name, (-math.inf, None))
+        if now - at < seconds:
+            return cast("_A", found)
+        answer = ask()
+        self.keep(name, answer)
+        return answer
+
+    def keep(self, name: str, answer: Any) -> None:
+        """For ``recent``; the oldest go first."""
+        self.answers.pop(name, None)
+        self.answers[name] = time.monotonic(), answer
+        while len(self.answers) > ANSWERS_MAX:
+            del self.answers[next(iter(self.answers))]
 
     def note(self, text: str, *, is_error: bool = False) -> None:
         """Say it on the next page."""

@@ -10,6 +10,8 @@ from .page import Action, View
 from .views import (
     audit,
     bulk,
+    cluster,
+    data,
     failures,
     flows,
     keys,
@@ -40,8 +42,10 @@ VIEWS: Final[Mapping[str, View]] = {
     "/flows": flows.flows,
     "/flows/{id}": flows.flow,
     "/locks": locks.locks,
+    "/data": data.data,
     "/keys": keys.keys,
     "/audit": audit.audit,
+    "/cluster": cluster.cluster,
 }
 # What they show is of one log-in, a draft or an action under way; all others show the same to all log-ins of a key.
 PERSONAL: Final = frozenset({"/submit", "/bulk/{job}"})
@@ -63,10 +67,14 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "/workers/{node}/drain": workers.drain,
     "/schedules/pause": schedules.pause,
     "/schedules/resume": schedules.resume,
+    "/schedules/edit": schedules.edit,
     "/schedules/run-now": schedules.run_now,
     "/flows/{id}/cancel": flows.cancel,
     "/flows/{id}/retry": flows.retry,
+    "/flows/{id}/signal": flows.signal,
     "/locks/break": locks.take_away,
+    "/data/delete": data.delete,
+    "/cluster/examine": cluster.examine,
     "/keys/{id}/revoke": keys.revoke,
 }
 
@@ -90,6 +98,8 @@ NAVIGATION: Final[Sequence[NavigationEntry]] = (
     NavigationEntry("/schedules", "Schedules", "s"),
     NavigationEntry("/flows", "Flows", "f"),
     NavigationEntry("/locks", "Locks", "l"),
+    NavigationEntry("/data", "Data", "d"),
     NavigationEntry("/keys", "Keys", "k", Role.ADMIN),
     NavigationEntry("/audit", "Audit", "a"),
+    NavigationEntry("/cluster", "Cluster", "c"),
 )

@@ -42,7 +42,7 @@ def list_data(app: App, as_json: bool) -> None:
 def show(app: App, as_json: bool, name: str) -> None:
     """Print a value as JSON; types that JSON lacks become text."""
     row = app.call(("get_data",), "show", name)
-    value = plain(_whole(row["type"], decode(row["parts"], as_is=True, unmade=True, judged=True)))
+    value = plain(value_of(row))
     if as_json:
         print_json({"name": name, "type": row["type"], "value": value})
     else:
@@ -59,6 +59,11 @@ def delete(app: App, as_json: bool, name: str) -> None:
         print_json({"name": name, "type": kind, "deleted": True})
     else:
         write(f"{kind} {name} is deleted\n")
+
+
+def value_of(row: dict[str, Any]) -> Any:
+    """What ``show`` answered, as one value."""
+    return _whole(row["type"], decode(row["parts"], as_is=True, unmade=True, judged=True))
 
 
 def _whole(kind: str, parts: list[Any]) -> Any:

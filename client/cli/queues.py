@@ -13,6 +13,7 @@ from ...common.errors import InvalidArgument
 from ...common.runtime.guessing import nearest
 from ...common.runtime.terminal import say, write
 from ..app import App
+from .emptying import as_row, emptying, read
 from .group import ListingGroup
 from .options import connected, lasting
 from .output import count, iso, print_json, print_table, rate, with_moments
@@ -21,6 +22,7 @@ from .where import age
 COLUMNS: Final = (
     *("queue", "#ready", "#running", "#scheduled", "#blocked", "#succeeded", "#failed", "#rate", "#oldest"),
     "#most",
+    "empty in",
 )
 ITEM_COLUMNS: Final = ("item queue", "kind", "#items", "#most", "#taken", "#unfinished", "waiting")
 FAILED: Final = ("failed", "dead", "lost")  # one column: tasks that need attention
@@ -39,10 +41,14 @@ def list_queues(app: App, as_json: bool) -> None:
     Tasks: numbers by state, ended per second, age of the oldest ready one. Items
     (manager.Queue, get_task_queue): waiting, taken but not confirmed, not yet marked
     done, and the number of waiting consumers and producers.
+    "empty in": when nothing is ready, if it goes on as in the last minutes.
     """
     rows = app.call(("get_queues",), "list")
+    points, now = read(app), time.time()
+    for row in rows:
+        row["empty_in"] = emptying(row, points, now)
     if as_json:
-        print_json(with_moments(rows))
+        print_json(with_moments([{**row, "empty_in": as_row(row["empty_in"])} for row in rows]))
         return
     of_items = [row for row in rows if row["item_queue"] is not None]
     # One name may have both kinds; an item queue without tasks would be a row of zeros.
@@ -51,10 +57,14 @@ def list_queues(app: App, as_json: bool) -> None:
         # Columns of what few clusters use are there when they say something.
         with_blocked = any(row["blocked"] for row in of_tasks)
         with_most = any(row.get("maxsize") for row in of_tasks)
-        left_out = {"#blocked": not with_blocked, "#most": not with_most}
+        with_end = any(row["empty_in"] for row in of_tasks)
+        left_out = {"#blocked": not with_blocked, "#most": not with_most, "empty in": not with_end}
         columns = [one for one in COLUMNS if not left_out.get(one)]
-        cells = (_task_cells(row, with_blocked=with_blocked, with_most=with_most) for row in of_tasks)
-        print_table(columns, cells, empty="no queues yet; submit a task")
+        cells = (
+            _task_cells(row, with_blocked=with_blocked, with_most=with_most, with_end=with_end)
+            for row in of_tasks
+        )
+        print_table(columns, cells, empty="no queues yet; submit a task", spare=("empty in",))
     if of_tasks and of_items:
         write("\n")
     if of_items:
@@ -211,7 +221,9 @@ def has_tasks(row: dict[str, Any]) -> bool:
     return any(row[state] for state in State)
 
 
-def _task_cells(row: dict[str, Any], *, with_blocked: bool, with_most: bool) -> tuple[object, ...]:
+def _task_cells(
+    row: dict[str, Any], *, with_blocked: bool, with_most: bool, with_end: bool
+) -> tuple[object, ...]:
     blocked = ("blocked",) if with_blocked else ()
     most = (count(row["maxsize"]) if row["maxsize"] else "",) if with_most else ()
     return (
@@ -221,6 +233,7 @@ def _task_cells(row: dict[str, Any], *, with_blocked: bool, with_most: bool) -> 
         rate(row["rate"]),
         "" if row["oldest_ready_seconds"] is None else span(row["oldest_ready_seconds"]),
         *most,
+        *((row["empty_in"] or "",) if with_end else ()),
     )
 
 

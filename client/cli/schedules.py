@@ -21,12 +21,13 @@ from ...common.runtime.terminal import write
 from ..app import App
 from ..schedules.schedule import Occurrence, Schedule
 from .group import GuessingGroup
+from .lately import Lately, read
 from .options import connected
 from .output import count, print_json, print_table
 from .submit import as_argument, as_keywords
 from .where import age
 
-COLUMNS: Final = ("schedule", "state", "rule", "next", "#made", "task")
+COLUMNS: Final = ("schedule", "state", "rule", "next", "#made", "last 20", "#took", "task")
 HISTORY_COLUMNS: Final = ("instant", "state", "#took", "by", "task or reason")
 FORMAT: Final = "%Y-%m-%d %H:%M:%S %Z"
 
@@ -115,16 +116,29 @@ def add(
 @schedule.command("ls", epilog="Example: tq schedule ls")
 @connected(Role.VIEWER)
 def list_schedules(app: App, as_json: bool) -> None:
-    """List schedules: state, rule, next instant, how many tasks they have made."""
+    """List schedules: state, rule, next instant, tasks made, how the last twenty went."""
     rows = app.schedules.list()
+    past = read(app, rows)
     if as_json:
-        print_json([for_programs(one) for one in rows])
+        print_json([with_lately(one, past.get(one.name)) for one in rows])
         return
+    # What became of them is a column once something has.
+    with_past = any(str(one) for one in past.values())
     cells = [
-        (one.name, one.state, rule_in_words(one), _at(one.next, one.tz), count(one.fired), one.task)
+        (
+            one.name,
+            one.state,
+            rule_in_words(one),
+            _at(one.next, one.tz),
+            count(one.fired),
+            *(_lately_cells(past.get(one.name)) if with_past else ()),
+            one.task,
+        )
         for one in rows
     ]
-    print_table(COLUMNS, cells, empty="no schedules; tq schedule add makes one", spare=("#made", "task"))
+    columns = [name for name in COLUMNS if with_past or name not in ("last 20", "#took")]
+    spare = ("#took", "#made", "task", "last 20")
+    print_table(columns, cells, empty="no schedules; tq schedule add makes one", spare=spare)
 
 
 @schedule.command(epilog="Example: tq schedule show nightly")
@@ -320,6 +334,17 @@ def _history_cells(one: Occurrence, tz: str) -> tuple[object, ...]:
         # Missed instants that were skipped together are one row.
         instant = f"{count(one.instants)} from {_at(one.first, tz)}"
     return instant, one.state, took, one.by, one.why or one.task_id
+
+
+def _lately_cells(past: Lately | None) -> tuple[object, object]:
+    if past is None:
+        return "", ""
+    return str(past), "" if past.seconds is None else span(past.seconds)
+
+
+def with_lately(found: Schedule, past: Lately | None) -> dict[str, Any]:
+    """For programs: with what became of its last twenty."""
+    return {**for_programs(found), "lately": None if past is None else past._asdict()}
 
 
 def rule_in_words(found: Schedule) -> str:

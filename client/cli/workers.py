@@ -17,7 +17,9 @@ from ..app import App
 from .fleet import fleet
 from .options import connected
 from .output import ago, memory, print_json, print_table, rate, with_moments
+from .ran import print_ran, read
 from .signatures import TaskSignature, signatures
+from .where import age
 
 OF_ALL: Final = ("node", "host", "state", "#busy", "#rate", "#memory", "version", "#seen")
 OF_SOME: Final = {"labels": "labels", "free": "resources"}  # and the field of a row
@@ -28,9 +30,13 @@ POLL_SECONDS: Final = 0.5
 @click.option(
     "--tasks", is_flag=True, help="Also the tasks that each serves, with what they take, and its queues."
 )
+@click.option("--ran", metavar="AGE", help="Instead what each ran in the last 30s, 10min, 2h.")
 @connected(Role.VIEWER)
-def workers(app: App, as_json: bool, tasks: bool) -> None:
+def workers(app: App, as_json: bool, tasks: bool, ran: str | None) -> None:
     """List workers: state, busy slots, rate, memory, last contact, labels, free resources."""
+    if ran is not None:
+        print_ran(read(app, age(ran, "ran")), as_json=as_json)
+        return
     living, absent = found = fleet([with_units(row) for row in app.call(("get_workers",), "list")])
     said = signatures(app, sorted({name for row in living for name in row["tasks"]})) if tasks else {}
     if as_json:

@@ -66,16 +66,19 @@ class AsyncSchedules:
         definition = self._defined(task, args, kwargs, **rule, jitter=jitter)
         return schedule_of(await self._ado("add", name, definition.to_wire()))
 
-    async def alist(self) -> list[Schedule]:
+    async def alist(self, history: int = 0) -> list[Schedule]:
         """Do as ``list``, for an event loop.
 
+        Args:
+            history: How many of the newest rows of the history of each, at most 20. By default none are asked for.
+
         Returns:
-            The schedules, without their history.
+            The schedules.
         """
         found: list[Schedule] = []
         after: int | None = 0
         while after is not None:
-            answer = await self._ado("list", after, LISTED_AT_ONCE)
+            answer = await self._ado("list", after, LISTED_AT_ONCE, *((history,) if history else ()))
             found += map(schedule_of, answer["rows"])
             after = answer["after"]
         return sorted(found, key=lambda one: one.name)

@@ -83,16 +83,19 @@ class Schedules(AsyncSchedules):
         definition = self._defined(task, args, kwargs, **rule, jitter=jitter)
         return schedule_of(self._do("add", name, definition.to_wire()))
 
-    def list(self) -> list[Schedule]:
+    def list(self, history: int = 0) -> list[Schedule]:
         """List all schedules in the queues of this key, by name.
 
+        Args:
+            history: How many of the newest rows of the history of each, at most 20. By default none are asked for.
+
         Returns:
-            The schedules, without their history.
+            The schedules.
         """
         found: list[Schedule] = []
         after: int | None = 0
         while after is not None:
-            answer = self._do("list", after, LISTED_AT_ONCE)
+            answer = self._do("list", after, LISTED_AT_ONCE, *((history,) if history else ()))
             found += map(schedule_of, answer["rows"])
             after = answer["after"]
         # Pages come in the order of making.

@@ -32,6 +32,7 @@ WORKERS: Final = Contract(
         "serving": Method(Role.VIEWER, repeatable=True),
         "running": Method(Role.VIEWER, repeatable=True),
         "signatures": Method(Role.VIEWER, repeatable=True),
+        "attempts": Method(Role.VIEWER, repeatable=True),
         "drain": Method(Role.ADMIN, repeatable=True, audited=Audited("drained worker", "node")),
     },
 )
@@ -111,6 +112,24 @@ class HeldTask(NamedTuple):
     attempt: int
     since: float
     begun: bool
+
+
+class RanRow(NamedTuple):
+    """What ``attempts`` answers of an attempt that a worker has ended or runs, or of neighbours in an array that succeeded and were
+    reported together: ``id`` is that of the first one, ``started`` when they were given to the worker, and ``seconds`` how long they
+    ran, in all. Times are Unix seconds. ``outcome`` and ``ended``: None while it runs."""
+
+    node: str  # in hexadecimal digits; empty: the master has forgotten that worker
+    host: str
+    id: bytes
+    name: str
+    queue: str
+    attempt: int
+    outcome: int | None
+    started: float
+    ended: float | None
+    tasks: int
+    seconds: float
 
 
 class Serving(NamedTuple):

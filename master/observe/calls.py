@@ -32,10 +32,12 @@ from ..tasks.routes import Routes
 from ..workers.membership import Membership
 from ..workers.orders import Orders
 from ..workers.signatures import signatures_of
+from .attempts import attempts
 from .causes import CAUSES_MAX, Causes
 from .overview import queue_rows, running_rows, serving, snapshot, worker_rows
 
 SERIES_MAX = 1_000  # points in one answer
+SPAN_SECONDS_MAX = 30 * 86_400.0  # of attempts
 
 Rows = list[list[Any]]  # an alias, because the objects have a method called list
 
@@ -127,6 +129,21 @@ class Workers(EngineObject):
         """The tasks that a worker (by its full node) holds, the longest running first, at most fifty."""
         self.engine.work.glanced(len(self.engine.part(Leases).running))
         return running_rows(self.engine, validate_text("node", node), call.session.allows_queue)
+
+    @exposed(Role.VIEWER)
+    def attempts(
+        self, call: Call, seconds: float, until: float | None = None, node: str = ""
+    ) -> dict[str, Any]:
+        """Which worker ran what in so many seconds up to ``until``, Unix seconds; None: up to now, with what runs. ``node``: one worker's
+        alone. ``rows`` (RanRow), newest first; if there were too many, not ``is_whole``, and they are a sample of the span."""
+        check_number("seconds", seconds, 0.001, SPAN_SECONDS_MAX)
+        now = self.engine.now
+        last = now.steady + 1
+        if until is not None:
+            check_number("until", until, 0, now.wall / 1000 + SPAN_SECONDS_MAX)
+            last = min(last, int(until * 1000) - now.shift)
+        key = call.session.verifier
+        return attempts(self.engine, key, last - int(seconds * 1000), last, validate_text("node", node))
 
     @exposed(Role.ADMIN)
     def drain(self, call: Call, node: str) -> dict[str, Any]:

@@ -34,10 +34,12 @@ from .declarations import DECIDED_MAX, DECLARED_MAX, Declarations
 from .definitions import definition_of, packed
 from .occurrences import Occurrences
 from .schedules import PAUSED_BY_MASTER, Timetable
-from .shown import history, summary
+from .shown import history_of, summary
 
 LIST_MAX: Final = 500  # each may have 64 KiB of arguments, which are read with it; also of those that the caller may not see
 HISTORY_MAX: Final = 1_100  # what is kept of one
+LISTED_HISTORY_MAX: Final = 20  # of each in a list,
+LISTED_WITH_HISTORY: Final = 50  # of so many at once: a thousand rows
 PREVIEWED_MAX: Final = 1_000
 
 Rows = list[Any]  # an alias, because the object has a method called list
@@ -143,15 +145,20 @@ class SchedulesObject(EngineObject):
         return self.engine.part(Timetable).backfill(row, moments[0], moments[1], self.engine.now)
 
     @exposed(Role.VIEWER)
-    def list(self, call: Call, after: int = 0, limit: int = LIST_MAX) -> dict[str, Any]:
+    def list(self, call: Call, after: int = 0, limit: int = LIST_MAX, history: int = 0) -> dict[str, Any]:
         """Schedules with a number above ``after``, the oldest first; ``after`` in the answer: where the next portion begins,
-        nil at the end. It is a number, because a name may be one that the caller may not see."""
+        nil at the end. It is a number, because a name may be one that the caller may not see. ``history``: so many of the newest rows of
+        the history of each, of fewer schedules at once."""
         limit = validate_whole("limit", limit, 1, LIST_MAX)
+        newest = validate_whole("history", history, 0, LISTED_HISTORY_MAX)
+        limit = min(limit, LISTED_WITH_HISTORY) if newest else limit
         rows = self.engine.store.schedules.listing(validate_whole("after", after, 0, NUMBER_MAX), LIST_MAX)
         found = []
         for row in rows:
             if call.session.allows_queue(definition_of(row).queue):
-                found.append(summary(self.engine, row))
+                past = {"history": history_of(self.engine, row, newest)} if newest else {}
+                found.append(summary(self.engine, row) | past)
+                self.engine.work.looked(newest)
             if len(found) == limit:
                 break
         self.engine.work.gave(len(rows), sum(len(one.base) for one in rows))
@@ -165,7 +172,11 @@ class SchedulesObject(EngineObject):
         row = self._own(call, name)
         limit = validate_whole("limit", limit, 0, HISTORY_MAX)
         payload = definition_of(row).payload
-        return {**summary(self.engine, row), "payload": payload, "history": history(self.engine, row, limit)}
+        return {
+            **summary(self.engine, row),
+            "payload": payload,
+            "history": history_of(self.engine, row, limit),
+        }
 
     @exposed(Role.VIEWER)
     def preview(self, call: Call, name: str, count: int = 20, after: float | None = None) -> Rows:

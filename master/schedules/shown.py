@@ -61,7 +61,7 @@ def _state(engine: Engine, row: ScheduleRow) -> tuple[str, str]:
     return ("over", "no instant is left") if row.fires is None else ("active", "")
 
 
-def history(engine: Engine, row: ScheduleRow, limit: int) -> list[Any]:
+def history_of(engine: Engine, row: ScheduleRow, limit: int) -> list[Any]:
     """The newest first."""
     records = engine.store.schedules.history(row.number, limit)
     waiting = [one.task for one in records if one.task is not None and one.state is None and not one.held]

@@ -19,6 +19,7 @@ import tq
 from tq.client.items.queue import ItemQueue
 from tq.client.locks.locks import Lock
 from tq.common.domain.model import Role
+from tq.common.values.codec import encode_call
 from tq.web.exporting import FORMULAS
 from tq.web.table import ACTIONS, NAVIGATION, VIEWS
 from xprocess import XProcess
@@ -139,6 +140,7 @@ def fill(app: tq.App, worker: Hostile) -> Mapping[str, Sequence[str]]:
     app.schedules.add(NAME[:60], f"m:{NAME}"[:200], cron="0 3 * * *", args=(TEXT,))
     ItemQueue(app.session, NAME).put(TEXT)
     assert Lock(app.session, NAME).acquire()
+    app.call(("get_datum", "dict", NAME), "make", encode_call(({TEXT: [TEXT], "password": "a secret"},), {}))
     app.call(("get_task_queue", "paused"), "pause", TEXT)
     nowhere.using(queue="paused").submit()
     app.call(("get_strikes",), "add", "queue=struck", TEXT, None)
@@ -150,6 +152,7 @@ def fill(app: tq.App, worker: Hostile) -> Mapping[str, Sequence[str]]:
         "/workers/{node}": [f"/workers/{row['node']}" for row in rows],
         "/bulk/{job}": [],  # made by a form, below
         "/submit": [f"/submit?like={waits.id}", "/submit"],
+        "/data": ["/data", f"/data?{urlencode({'name': NAME})}"],
         "/schedule": [f"/schedule?{urlencode({'name': NAME[:60]})}"],
     }
 

@@ -204,6 +204,21 @@ def test_a_person_with_a_browser(
         assert small.page.evaluate(GROUND) == DARK
         assert small.violations() == [], path
 
+    # what a worker ran when: a bar is chosen by keys, and a part is enlarged by dragging over it
+    tab.page.goto(f"{page_program.url}/workers/{worker}?range=1min")
+    tab.until("document.querySelector('.lanes rect.bad') !== null")
+    tab.page.focus(".lanes")
+    tab.page.keyboard.press("ArrowLeft")
+    tab.until("document.querySelector('.detail b') !== null")
+    assert "cluster_tasks:" in tab.text(".detail")
+    box = tab.page.locator(".lanes").bounding_box()
+    tab.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 5)
+    tab.page.mouse.down()
+    tab.page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 6, steps=4)
+    tab.page.mouse.up()
+    tab.page.wait_for_url("**from=*until=*")
+    assert "a part" in tab.text(".ranges")
+
     # the graph of a flow is enlarged and moved by keys and by the pointer, and a drag opens no task
     tab.page.goto(f"{page_program.url}/flows/{flow}")
     tab.until("document.querySelector('.graph.moves') !== null")

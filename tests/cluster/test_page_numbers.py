@@ -21,7 +21,7 @@ from .test_metrics import Families, families
 
 STATES = tuple(map(str, tq.State))
 FAILED = ("failed", "dead", "lost")
-OF_THE_MOMENT = ("rate", "oldest_ready_seconds", "why")  # they change when nothing happens
+OF_THE_MOMENT = ("rate", "oldest_ready_seconds", "empty_in", "why")  # they change when nothing happens
 
 
 class Sources(NamedTuple):

@@ -37,6 +37,7 @@ ELSEWHERE: Final = {
     "store": "engine/engine.py",
     "attempt_output": "tasks/attempt_output.py",
     "counts": "tasks/expiry.py",
+    "ended": "observe/attempts.py",
     "lines": "tasks/lines.py",
     "queries": "tasks/queries.py",
     "retention": "tasks/expiry.py",

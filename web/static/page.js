@@ -64,6 +64,7 @@
     if (was.nodeType === 3) { if (was.data !== is.data) was.data = is.data; return 0; }
     if (was.nodeType !== 1 || was.isEqualNode(is)) return 0;
     if (was.hasAttribute("data-keep") && was.matches("[popover]:popover-open")) return 0;
+    if (was.hasAttribute("data-still") && (fixed || was.contains(document.activeElement))) return 1;  // a picture moves as a whole
     const at = was.nodeName === "TIME" && was.dataset.at === is.dataset.at && was.dataset.as === is.dataset.as;
     if (at) return 0;
     attributes(was, is);

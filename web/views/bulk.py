@@ -14,11 +14,11 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ...client.app import App
 from ...client.cli.bulk import TASKS, BulkAction
-from ...client.cli.tasks import CANCEL, CANCELLABLE, RETRY, REVIVED
+from ...client.cli.tasks import CANCEL, CANCELLABLE, FINISHED, PURGE, RETRY, REVIVED, WAITING
 from ...client.cli.where import Filter, with_states
 from ...client.tasks.named import named
 from ...common.domain.model import Role, State
@@ -30,10 +30,36 @@ from .tasks import wanted_of
 JOBS_MAX: Final = 20  # of one log-in; the oldest that has ended goes first
 LIVE_SECONDS: Final = 1.0
 ID_BYTES: Final = 8
-# By word: what is done, to tasks of which states if the filter names none, and of which at all.
-VERBS: Final[dict[str, tuple[BulkAction, Sequence[State], Sequence[State], str]]] = {
-    "retry": (RETRY, REVIVED, (*REVIVED, State.CANCELLED), "retried"),
-    "cancel": (CANCEL, CANCELLABLE, CANCELLABLE, "cancelled"),
+
+
+class BulkVerb(NamedTuple):
+    """``usual``: tasks of these states are meant if the filter names none; ``possible``: of these it can be at all. ``command``: in a
+    shell, and if the filter names no states."""
+
+    action: BulkAction
+    usual: Sequence[State]
+    possible: Sequence[State]
+    done: str
+    command: tuple[Sequence[str], Sequence[str]]
+    role: Role = Role.CLIENT
+    takes_arrays: bool = True
+
+
+VERBS: Final[dict[str, BulkVerb]] = {
+    "retry": BulkVerb(
+        RETRY, REVIVED, (*REVIVED, State.CANCELLED), "retried", (["tq", "retry"], ["tq", "retry"])
+    ),
+    "cancel": BulkVerb(CANCEL, CANCELLABLE, CANCELLABLE, "cancelled", (["tq", "cancel"], ["tq", "cancel"])),
+    # What waits is deleted only if the filter says so: it is work that is still to be done.
+    "delete": BulkVerb(
+        PURGE,
+        FINISHED,
+        (*WAITING, *FINISHED),
+        "deleted",
+        (["tq", "purge"], ["tq", "purge", "--finished"]),
+        Role.ADMIN,
+        takes_arrays=False,
+    ),
 }
 
 
@@ -93,19 +119,22 @@ def count(login: Login, asked: ViewRequest) -> Done:
     word, where, array = asked.get("verb"), asked.get("where"), asked.get("array")
     if word not in VERBS:
         raise InvalidArgument(f"{word!r:.40} is nothing that is done to many tasks: {', '.join(VERBS)}")
-    if not login.may(Role.CLIENT):
+    verb = VERBS[word]
+    if not login.may(verb.role):
         raise Forbidden(f"this key is a {login.role} key and cannot {word} tasks")
     if not where and not array:
         raise InvalidArgument(f"all tasks there are? Say which: a filter such as state=failed, then {word}")
-    verb, usual, possible, done = VERBS[word]
-    wanted = with_states(wanted_of(login, where), usual, possible, done)
-    words = ["tq", word]
+    if array and not verb.takes_arrays:
+        raise InvalidArgument(f"a part of an array is not {verb.done}; filter the list of all tasks instead")
+    found = wanted_of(login, where)
+    words = list(verb.command["states" not in found])
+    wanted = with_states(found, verb.usual, verb.possible, verb.done)
     if array:
         wanted["ids"] = list(named(login.app.session, array).ids)
         words.append(array)
     if where:
         words += ["--where", where]
-    job = BulkJob(id=secrets.token_hex(ID_BYTES), verb=verb, wanted=wanted, command=shlex.join(words))
+    job = BulkJob(id=secrets.token_hex(ID_BYTES), verb=verb.action, wanted=wanted, command=shlex.join(words))
     _keep(login, job)
     job.start(login.app)
     return Done(to=f"/bulk/{job.id}")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from markupsafe import Markup
 
+from ...client.app import App
 from ...client.cli.flows import for_programs as row_for_programs
 from ...client.cli.graph.command import critical_path, for_programs, graph_rows
 from ...client.cli.graph.svg import drawing
@@ -18,9 +21,13 @@ from ...common.errors import InvalidArgument
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
 from ..rendering import link
+from ..signals import AwaitedSignal, awaited, send
 
 ROWS: Final = 50
 LIVE_SECONDS: Final = 2.0  # of a flow that has not ended
+PATHS_SHOWN: Final = 10
+PATH_TASKS_MAX: Final = 500
+PATH_SECONDS: Final = 10.0  # they are looked for so often, however many tabs are open
 
 
 def flows(login: Login, asked: ViewRequest) -> ShownPage:
@@ -28,6 +35,7 @@ def flows(login: Login, asked: ViewRequest) -> ShownPage:
     if place and not (place.isascii() and place.isdigit()):
         raise InvalidArgument("the address names no place in the list; start from its beginning")
     answer = login.app.call(FLOWS, "list", int(place[:19]) if place else None, ROWS, True)
+    paths = login.recent(f"paths {place}", PATH_SECONDS, lambda: _paths(login.app, answer["rows"]))
     return ShownPage(
         title="Flows",
         template="flows.html",
@@ -35,11 +43,21 @@ def flows(login: Login, asked: ViewRequest) -> ShownPage:
         rows=lambda: [_row_for_file(row) for row in answer["rows"]],
         every=LIVE_SECONDS if any(row["finished"] is None for row in answer["rows"]) else None,
         context={
-            "rows": [_shown(row) for row in answer["rows"]],
+            "rows": [{**_shown(row), "path": paths.get(row["id"], "")} for row in answer["rows"]],
             "following": answer["behind"],
             "is_first": not place,
         },
     )
+
+
+def _paths(app: App, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The critical paths of the flows at the top, as far as they are small: each is drawn for it."""
+    small = [row for row in rows if 1 < row["total"] <= PATH_TASKS_MAX]
+    now = time.time()
+    return {
+        row["id"]: critical_path(graph_of(graph_rows(app, app.get_flow(row["id"]))), now)
+        for row in small[:PATHS_SHOWN]
+    }
 
 
 def flow(login: Login, asked: ViewRequest) -> ShownPage:
@@ -47,10 +65,13 @@ def flow(login: Login, asked: ViewRequest) -> ShownPage:
     row = login.app.call(FLOWS, "show", found.flow_id)
     now = time.time()
     graph, drawn, path, error = None, None, "", ""
+    waits: list[AwaitedSignal] = []
     try:
         graph = graph_of(graph_rows(login.app, found))
         path = critical_path(graph, now)
         drawn = drawing(graph, now, _address)
+        if row["finished"] is None:
+            waits = login.recent(f"signals {found.id}", LIVE_SECONDS, partial(awaited, login.app, graph))
     except InvalidArgument as problem:  # too large for a drawing, which its counts are not
         error = str(problem)
     has_ended = FlowState(row["state"]).has_ended
@@ -66,6 +87,7 @@ def flow(login: Login, asked: ViewRequest) -> ShownPage:
             "picture": None if drawn is None else Markup(drawn.text),  # noqa: S704 - its texts are cleaned and escaped there
             "path_words": path,
             "error": error,
+            "waits": waits,
             "can_cancel": not has_ended and login.may(Role.CLIENT),
             "can_retry": has_ended and row["state"] != FlowState.SUCCEEDED and login.may(Role.CLIENT),
         },
@@ -82,6 +104,13 @@ def retry(login: Login, asked: ViewRequest) -> Done:
     found = login.app.get_flow(asked.path["id"])
     found.retry()
     return Done(note=f"the tasks of {found.name or found.id} that did not succeed are ready again")
+
+
+def signal(login: Login, asked: ViewRequest) -> Done:
+    login.answers.pop(
+        f"signals {login.app.get_flow(asked.path['id']).id}", None
+    )  # it is no longer waited for
+    return Done(note=send(login.app, asked.get("task"), asked.get("name"), asked.get("value")))
 
 
 def _address(node: GraphNode) -> str | None:

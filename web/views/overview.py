@@ -6,11 +6,11 @@ import time
 from typing import Any, Final
 
 from ...client.cli.fleet import fleet
-from ...client.cli.output import with_moments
 from ...client.cli.queues import failed, has_tasks
 from ...common.contract.observe import MASTER
 from ...common.domain.model import State
 from ...common.errors import Unreachable
+from ..ends import for_programs, with_ends
 from ..logins import Login
 from ..page import ShownPage, ViewRequest
 from ..series import RANGES
@@ -54,7 +54,7 @@ def overview(login: Login, asked: ViewRequest) -> ShownPage:
         template="overview.html",
         head="overview.head.html",
         command="tq top",
-        rows=lambda: with_moments(snapshot["queues"]),
+        rows=lambda: for_programs(with_ends(login, snapshot)),
         context={
             "snapshot": snapshot,
             "ranges": list(RANGES),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...client.cli.output import with_moments
 from ...client.cli.queues import failed, has_tasks
 from ...common.contract.queues import QUEUES
 from ...common.errors import InvalidArgument
+from ..ends import for_programs, with_ends
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
 from .overview import snapshot_of
@@ -13,19 +13,20 @@ from .overview import snapshot_of
 
 def queues(login: Login, asked: ViewRequest) -> ShownPage:
     snapshot = snapshot_of(login)
-    rows = snapshot["queues"]
+    rows = with_ends(login, snapshot)
     of_tasks = [row for row in rows if row["item_queue"] is None or has_tasks(row)]
     return ShownPage(
         title="Queues",
         template="queues.html",
         command="tq queues",
-        rows=lambda: with_moments(rows),
+        rows=lambda: for_programs(rows),
         context={
             "now": snapshot["now"],
             "of_tasks": of_tasks,
             "of_items": [row for row in rows if row["item_queue"] is not None],
             "with_blocked": any(row["blocked"] for row in of_tasks),
             "with_most": any(row["maxsize"] for row in of_tasks),
+            "with_end": any(row["empty_in"] for row in of_tasks),
             "failed_of": failed,
         },
     )

@@ -30,6 +30,7 @@ from .blobs import BlobStore
 from .counts import CountStore
 from .data import DataStore
 from .dependencies import BlockedStore, DependencyStore
+from .ended import EndedStore
 from .flows import FlowStore
 from .items import ItemStore
 from .keys import KeyStore
@@ -181,6 +182,10 @@ class SubjectStores(Protocol):
     @property
     def series(self) -> SeriesStore:
         """Its part for what the master has measured."""
+
+    @property
+    def ended(self) -> EndedStore:
+        """Its part for the attempts that ended lately."""
 
     @property
     def audit(self) -> AuditStore:

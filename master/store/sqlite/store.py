@@ -29,6 +29,7 @@ from .blobs import SqliteBlobs
 from .counts import SqliteCounts
 from .data import SqliteData
 from .dependencies import SqliteBlocked, SqliteDependencies
+from .ended import SqliteEnded
 from .executor import FAILURES
 from .flows import SqliteFlows
 from .items import SqliteItems
@@ -115,6 +116,7 @@ class SqliteStore(
         self.flows = SqliteFlows(self._all, self._many, self._exactly)
         self.unhandled = SqliteUnhandled(self._all, self._many, self._exactly)
         self.series = SqliteSeries(self._all, self._many, self._exactly)
+        self.ended = SqliteEnded(self.slices, self._all, self._many, self._exactly)
         self.audit = SqliteAudit(self._all, self._many, self._exactly)
         self.uniques = SqliteUniques(self._all, self._many, self._exactly)
 

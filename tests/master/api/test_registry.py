@@ -299,6 +299,7 @@ GOOD: dict[str, list[Any]] = {
     "get_workers.signatures": [["m:f"]],
     "get_workers.drain": ["00"],
     "get_workers.running": ["00"],
+    "get_workers.attempts": [900.0, 1.0, "00"],
     "get_keys.add": ["client", ["gpu.*"], "note", "acme", {"max_queued": 5, "max_queued_bytes": 9}],
     "get_keys.set": ["key", {"max_queued": 5}],
     "get_keys.revoke": ["key"],

@@ -15,6 +15,7 @@ from tq.common.errors import Forbidden, InvalidArgument, QuotaExceeded, StoreErr
 from tq.common.wire.frames import unpack
 from tq.master.engine.accounts import LIMITS, Accounts, Resource
 from tq.master.keys.keyring import Keyring
+from tq.master.schedules import calls
 from tq.master.schedules import schedules as module
 from tq.master.store.sqlite.store import SqliteStore
 
@@ -28,6 +29,30 @@ TOKEN = b"t" * 16
 
 def states(scheduling: Scheduling) -> list[str]:
     return [state for _, state in scheduling.history()]
+
+
+def test_a_list_has_the_newest_of_the_history_of_each_if_it_is_asked_for(scheduling: Scheduling) -> None:
+    scheduling.add(every=60.0)
+    worker = scheduling.worker()
+    for _ in range(3):
+        scheduling.pass_time(60)
+        scheduling.run(worker)
+    [row] = scheduling.client.call(SCHEDULES, "list", 0, 500, 2)["rows"]
+    assert row["history"] == scheduling.show()["history"][:2]
+    assert "history" not in scheduling.client.call(SCHEDULES, "list")["rows"][0]
+    with pytest.raises(InvalidArgument, match="history"):
+        scheduling.client.call(SCHEDULES, "list", 0, 500, 21)
+
+
+def test_with_histories_a_list_comes_in_smaller_portions(
+    scheduling: Scheduling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "LISTED_WITH_HISTORY", 1)
+    for name in ("a", "b"):
+        scheduling.client.call(SCHEDULES, "add", name, definition(every=60.0))
+    first = scheduling.client.call(SCHEDULES, "list", 0, 500, 20)
+    second = scheduling.client.call(SCHEDULES, "list", first["after"], 500, 20)
+    assert [row["name"] for row in (*first["rows"], *second["rows"])] == ["a", "b"]
 
 
 def test_it_makes_a_task_at_each_of_its_instants(scheduling: Scheduling) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pytest
 from tq.client.cli.tasks import RETRY
-from tq.common.errors import Unreachable
-from tq.web.views.bulk import BulkJob
+from tq.common.contract.exposed import ALLOWED
+from tq.common.domain.model import Role, State
+from tq.common.errors import Forbidden, InvalidArgument, Unreachable
+from tq.web.logins import Login
+from tq.web.page import ViewRequest
+from tq.web.views.bulk import BulkJob, count
 
 
 class Portions:
@@ -57,3 +63,52 @@ def test_a_master_that_goes_away_half_way_is_said_with_how_many_were_done() -> N
     app.fail_after = 1
     made._run(made._act, app)
     assert (made.phase, made.done, made.error) == ("failed", 10, "the master does not answer")
+
+
+class Answers:
+    """A master that is asked to count and has nothing."""
+
+    def call(self, target: Any, method: str, *args: Any) -> dict[str, Any]:
+        return {"states": [], "newest": 0, "before": None}
+
+
+def counted(role: Role, **form: str) -> BulkJob:
+    login = SimpleNamespace(
+        role=role, may=lambda needed: role in ALLOWED[Role(needed)], app=Answers(), jobs={}
+    )
+    done = count(cast(Login, login), ViewRequest(path={}, query=form))
+    [job] = login.jobs.values()
+    assert done.to == f"/bulk/{job.id}"
+    return cast(BulkJob, job)
+
+
+@pytest.mark.parametrize(
+    ("where", "states", "command"),
+    [
+        (
+            "queue=mail",
+            {state for state in State if state.is_terminal},
+            "tq purge --finished --where queue=mail",
+        ),
+        ("state=ready", {State.READY}, "tq purge --where state=ready"),
+    ],
+)
+def test_what_is_deleted_is_over_unless_the_filter_names_states(
+    where: str, states: set[State], command: str
+) -> None:
+    job = counted(Role.ADMIN, verb="delete", where=where)
+    assert {State.from_number(number) for number in job.wanted["states"]} == states
+    assert job.command == command
+
+
+def test_nothing_that_runs_and_no_part_of_an_array_is_deleted() -> None:
+    with pytest.raises(InvalidArgument, match="running tasks cannot be deleted"):
+        counted(Role.ADMIN, verb="delete", where="state=running")
+    with pytest.raises(InvalidArgument, match="part of an array is not deleted"):
+        counted(Role.ADMIN, verb="delete", array="019300a1+0..9", where="state=failed")
+
+
+def test_deleting_is_for_admins() -> None:
+    with pytest.raises(Forbidden, match="cannot delete tasks"):
+        counted(Role.CLIENT, verb="delete", where="state=failed")
+    assert counted(Role.CLIENT, verb="retry", where="state=failed").command == "tq retry --where state=failed"

@@ -105,6 +105,14 @@ SEARCHED: Final = {
         "drop_array",
     ),
     "counts": ("add_counts", "measure"),
+    "ended": (
+        "ended_alone",
+        "ended_alone_kept",
+        "ended_together",
+        "ended_together_kept",
+        "ended_attempts",
+        "worker_of",
+    ),
     "attempt_output": ("observe", "progress", "logs", "delete_logs"),
 }
 FIRST_ROW: Final = ("any_blob", "any_blob_named")  # one row, whichever comes first
