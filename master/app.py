@@ -9,6 +9,7 @@ import errno
 import os
 import random
 import shutil
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -19,10 +20,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ..common.auth.certificate import certificate_der
 from ..common.auth.keys import AUTHKEY_ID, check_authkey_strength, make_authkey_verifier
+from ..common.auth.leaf import shown_by
 from ..common.errors import ConfigError, StoreError, TqError
 from ..common.runtime.config import MasterSettings
 from ..common.runtime.history import open_history
 from ..common.version import VERSION
+from ..common.wire.address import Address
 from ..common.wire.tls import server_context
 from .api.registry import Registry
 from .blobs.database_files import DatabaseFiles
@@ -62,6 +65,7 @@ from .store.sqlite.store import SqliteStore, newest_schema
 
 if TYPE_CHECKING:
     from .store.postgres.address import DatabaseAddress
+    from .store.postgres.masters import Me
     from .store.postgres.store import PostgresStore
 
 REGISTERED: Final = "TQ_REGISTERED"  # what a manager that starts a master serves there; not a setting
@@ -117,10 +121,12 @@ def open_resources(
     authkey: str | None,
     report: Callable[..., None],
     start: StartOptions = DEFAULT_START,
+    displaced: Callable[[str], None] = lambda reason: None,
 ) -> MasterResources:
-    """Check and open everything; raises ConfigError with what to do."""
+    """Check and open everything; raises ConfigError with what to do. ``displaced`` is called, in any thread, when another master has
+    taken over."""
     try:
-        return _open(settings, authkey, report, start)
+        return _open(settings, authkey, report, start, displaced)
     except TqError:  # some are OSErrors as well
         raise
     except OSError as error:
@@ -133,11 +139,15 @@ def open_resources(
 
 
 def _open(
-    settings: MasterSettings, authkey: str | None, report: Callable[..., None], start: StartOptions
+    settings: MasterSettings,
+    authkey: str | None,
+    report: Callable[..., None],
+    start: StartOptions,
+    displaced: Callable[[str], None],
 ) -> MasterResources:
     if authkey is not None:
         check_authkey_strength(authkey, settings.bind.host)
-    database = _database(settings)
+    database = database_of(settings)
     os.umask(0o077)  # files that are made from here on can be read by this user only
     make_directory(settings.data)
     lock = DataLock(settings.data)
@@ -152,7 +162,7 @@ def _open(
             report("store.log_missing", level="error", file=str(log_of(path)))
         if path is not None:
             copy_of(path).unlink(missing_ok=True)  # of a compaction that was killed
-        store = _open_store(path, settings, database, report)
+        store = _open_store(path, settings, database, report, displaced)
         return _build(settings, database, authkey, report, start, lock, store)
     except BaseException:
         if store is not None:
@@ -219,13 +229,24 @@ def _build(
     )
 
 
-def _database(settings: MasterSettings) -> DatabaseAddress | None:
+def database_of(settings: MasterSettings) -> DatabaseAddress | None:
     """Where the state is, if not in a file; nothing is opened."""
     if settings.store is None:
         return None
     from .store.postgres.address import read_address  # most masters have none
 
     return read_address(settings.store)
+
+
+def me_of(settings: MasterSettings) -> Me:
+    """How this master names itself to the others of its database."""
+    from .store.postgres.masters import Me
+    from .store.postgres.store import new_id
+
+    host, name = settings.bind.host, socket.gethostname()
+    everywhere = host in ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
+    address = Address(name if everywhere else host, settings.bind.port)
+    return Me(new_id(), name, str(address), VERSION)
 
 
 def refuse_shown_password(option: str | None) -> None:
@@ -249,6 +270,7 @@ def _open_store(
     settings: MasterSettings,
     database: DatabaseAddress | None,
     report: Callable[..., None],
+    displaced: Callable[[str], None],
 ) -> Store:
     """The store; one that records what is written through it when the environment asks for a history."""
     note = open_history("master")
@@ -262,7 +284,15 @@ def _open_store(
         from .store.postgres.store import PostgresStore  # most masters have none
 
         durable = settings.durability == "fsync"
-        store = PostgresStore(database, settings.data, durable=durable, report=report, on_damage=damaged)
+        store = PostgresStore(
+            database,
+            settings.data,
+            durable=durable,
+            report=report,
+            on_damage=damaged,
+            me=me_of(settings),
+            lost=displaced,
+        )
     return store if note is None else cast(Store, RecordingStore(store, note))
 
 
@@ -318,9 +348,11 @@ def _identify(
             OwnKeys(engine.part(Keyring), settings.data, adopt=start.new_store or not durable),
             False,
         )
+        # One that has joined a cluster finds its keys there, and makes none of its own.
+        has_joined = shown_by(certificate_der(certificate)).leaf is not None and known is not None
         if authkey is not None:
             engine.part(Keyring).put(make_authkey_verifier(authkey, cluster_id, created=now.steady))
-        else:
+        elif not has_joined:
             if engine.part(Keyring).find(AUTHKEY_ID) is not None:
                 engine.part(Keyring).revoke(AUTHKEY_ID, [])  # it was for an earlier start
             new_keys = own.prepare(now)

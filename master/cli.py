@@ -8,9 +8,10 @@ import shlex
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
@@ -43,11 +44,16 @@ from .observe.health import MasterVitals
 from .observe.meters import count
 from .observe.metrics import MasterMetrics
 from .observe.page_program import PageProgram
+from .standby.displacement import Displacement
+from .standby.standing import LOOK_AGAIN_SECONDS
 from .store.cluster_files import StartOptions, key_file
+from .store.interface.store import OwnedElsewhere
+from .waiting_turn import wait_for_turn
 
 if TYPE_CHECKING:
     from .gateway.server import Gateway
 
+DISPLACED: Final = -1  # what serving came to: another master has taken over
 END_SECONDS_MAX: Final = (
     DRAIN_SECONDS_MAX + 5.0
 )  # from the signal to the end of the process, even if a disk hangs
@@ -128,15 +134,30 @@ def main(
         log = EventLog(settings.log_format, threshold=settings.log_level)
         if is_passed_over:
             log.event("authkey.passed_over", level="warning")
-        resources = open_resources(settings, key, log.event, start)
-        try:
-            code = run_loop(_serve(resources, log, notifier, gateway_options, with_authkey=key is not None))
-        finally:
-            unwritten = resources.close()
+        code = DISPLACED
+        while code == DISPLACED:
+            if not wait_for_turn(settings, log, notifier):
+                code = 0
+                break
+            displacement = Displacement()
+            try:
+                resources = open_resources(settings, key, log.event, start, displacement.happened)
+            except OwnedElsewhere as error:  # another one was quicker
+                log.event("master.was_slower", reason=str(error))
+                time.sleep(LOOK_AGAIN_SECONDS)
+                continue
+            try:
+                code = run_loop(
+                    _serve(
+                        resources, log, notifier, gateway_options, displacement, with_authkey=key is not None
+                    )
+                )
+            finally:
+                unwritten = resources.close()
+                if unwritten is not None:
+                    say(f"tq-master: {unwritten}")
             if unwritten is not None:
-                say(f"tq-master: {unwritten}")
-        if unwritten is not None:
-            code = 1
+                code = 1
     except TqError as error:
         for line in (*str(error).splitlines(), see(type(error))):
             say(f"tq-master: {line}")
@@ -151,7 +172,7 @@ def _about_certificates(word: str, settings: MasterSettings) -> None:
         return
     if sys.stdin.isatty():
         say(f"tq-master {word} reads from stdin: {RENEW}")
-    given = sys.stdin.buffer.read(REQUEST_BYTES_MAX)
+    given = _pem_from(sys.stdin.buffer)
     if word == JOIN:
         say(f"tq-master: {join(settings, given)}")
         return
@@ -160,11 +181,23 @@ def _about_certificates(word: str, settings: MasterSettings) -> None:
     say(f"tq-master: {leaf.name} is admitted until {leaf.until:%Y-%m-%d}")
 
 
+def _pem_from(stream: BinaryIO) -> bytes:
+    """To the end of the text, not of the stream: who pastes it needs no Ctrl-D."""
+    lines, left = [], REQUEST_BYTES_MAX
+    while left > 0 and (line := stream.readline(left)):
+        lines.append(line)
+        left -= len(line)
+        if line.startswith(b"-----END"):
+            break
+    return b"".join(lines)
+
+
 async def _serve(
     resources: MasterResources,
     log: EventLog,
     notifier: Notifier,
     gateway_options: GatewayOptions | None,
+    displacement: Displacement,
     *,
     with_authkey: bool,
 ) -> int:
@@ -188,10 +221,18 @@ async def _serve(
         freeze_started()
         log.event("master.started", address=str(address), pid=os.getpid())
         attendant.ready()
+        server.transactions.displaced = displacement.happened
+        displacement.watch(asyncio.get_running_loop(), stop.set)
         if resources.settings.web is not None:
             page = PageProgram(resources.settings.web, address, log.event)
             page.start()
         await stop.wait()
+        if displacement.reason:
+            log.event("master.displaced", level="warning", reason=displacement.reason)
+            server.abandon(displacement.reason)
+            if gateway is not None:
+                gateway.close()
+            return DISPLACED
         log.event("master.draining")
         vitals.draining = True
         attendant.ending()

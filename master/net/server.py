@@ -91,6 +91,13 @@ class MasterServer:
             connection.disconnect("the master is shutting down")
         return not self.transactions.is_committing
 
+    def abandon(self, reason: str) -> None:
+        """Another master has taken over: nothing more is answered here, and who is connected goes there."""
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self.context.connections):
+            connection.cut_off(reason)
+
     def close(self) -> None:
         """Give back threads and descriptors. The store is its owner's to close."""
         self.transactions.close()

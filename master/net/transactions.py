@@ -26,6 +26,7 @@ from ..engine.clock import Now
 from ..engine.committer import Committer
 from ..engine.engine import Engine
 from ..engine.transaction import Transaction
+from ..store.interface.store import Displaced
 
 DRAIN_SECONDS_MAX: Final = 10.0  # for a commit, when the master is to end: a slow disk's worst is half of it
 STORE_PAUSE_SECONDS: Final = 0.2  # after a failed transaction, so that a full disk is not hammered
@@ -51,6 +52,7 @@ class TransactionRunner:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0  # monotonic ms at which it is due
         self._idle = asyncio.Event()
+        self.displaced: Callable[[str], None] | None = None  # another master has taken over
         self._batch_sizes: Buckets | None = None  # calls in one transaction, if that is measured
         self._concluded_at = loop.time()  # the end of the last transaction
 
@@ -159,6 +161,10 @@ class TransactionRunner:
         try:
             if error is None:
                 self._engine.committed(transaction)
+            elif isinstance(error, Displaced) and not error.gone_back and self.displaced is not None:
+                # Nothing leaves: what its callers asked for they ask of the master that has taken over.
+                self._draining = True
+                self.displaced(str(error))
             else:
                 self._engine.commit_failed(transaction, error)
             failed = error is not None or transaction.failed

@@ -55,6 +55,15 @@ NAMED: Final = {
         "worker/supervisor/runner_pool.py",
         "lambda: retired.signal(kill=True)",
     ): "sends a signal to a process of ours",
+    ("master/standby/displacement.py", "act"): "the master takes note that it is displaced",
+    (
+        "master/waiting_turn.py",
+        "standing.looked",
+    ): "notes what a thread has seen; the next look comes by itself",
+    (
+        "master/waiting_turn.py",
+        "standing.away",
+    ): "notes what a thread has seen; the next look comes by itself",
     ("common/runtime/end_signals.py", "act"): "a signal: the program takes note of it, or ends",
 }
 ROOMS: Final = ("master", "common", "worker")

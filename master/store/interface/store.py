@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
-from ....common.errors import StoreError
+from ....common.errors import ConfigError, StoreError
 from .attempt_output import OutputStore
 from .audit import AuditStore
 from .blobs import BlobStore
@@ -102,6 +102,10 @@ class Displaced(StoreError):
     def __init__(self, message: str, *, gone_back: bool = False) -> None:
         super().__init__(message)
         self.gone_back = gone_back
+
+
+class OwnedElsewhere(ConfigError):
+    """Another master owns this store, and has not ended."""
 
 
 class RunningRow(NamedTuple):

@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ....common.errors import ConfigError, StoreError
-from ..interface.store import Displaced
+from ....common.errors import StoreError
+from ..interface.store import Displaced, OwnedElsewhere
 from .line import BIGINT, INTEGER, TEXT, DatabaseAway, DatabaseRefused, PostgresLine, Statement
 from .remedies import NOT_MINE, store_error
 from .tables import SCHEMA
@@ -27,7 +27,7 @@ from .tables import SCHEMA
 if TYPE_CHECKING:
     from .waiting import DatabaseWait
 
-LEASE_SECONDS: Final = 20  # how long an owner that says nothing keeps others away
+LEASE_SECONDS: Final = 4  # how long an owner that says nothing keeps others away
 BEGIN: Final = Statement(b"BEGIN")
 COMMIT: Final = Statement(b"COMMIT")
 DURABLE: Final = Statement(b"SET LOCAL synchronous_commit TO on")
@@ -83,7 +83,7 @@ def claim(
     line: PostgresLine, shard: int, owner: str, before: str | None, schema: int
 ) -> tuple[Ownership, ShardRow | None]:
     """Take a shard; what it was before, None: it is new. ``before``: who this owner was at its last start, which it need not wait
-    for. Raises ConfigError while another owner lives."""
+    for. Raises OwnedElsewhere while another owner lives."""
     connection = line.connection
     with connection.transaction():
         found = connection.execute(
@@ -105,7 +105,7 @@ def claim(
             (owner, shard, before),
         ).fetchone()
         if taken is None:
-            raise ConfigError(
+            raise OwnedElsewhere(
                 f"another master ({row.owner}) owns shard {shard} of this database; stop it, or wait {LEASE_SECONDS} s if it was killed"
             )
         return Ownership(shard, owner, taken[0], row.last_commit), row

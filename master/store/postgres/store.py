@@ -34,9 +34,11 @@ from .changes import Capture
 from .contents import DatabaseContents
 from .line import INTEGER, DatabaseAway, PostgresLine, Statement
 from .loading import load
+from .masters import Me
 from .remedies import cannot_open
 from .schema import check_rights, prepare, warn_of
 from .shard import INT4, OwnersCommits, ShardRow, claim, release
+from .shard_renewal import ShardRenewal
 from .shipping import statements
 from .tables import OWN, SCHEMA, KeptTable, tables_of
 from .waiting import DatabaseWait
@@ -46,9 +48,14 @@ MIGRATED: Final = f"UPDATE {SCHEMA}.shards SET schema = $2 WHERE shard = $1".enc
 ONLY_SHARD: Final = 0
 
 
-def new_owner() -> str:
+def new_owner(me: Me | None = None) -> str:
     """Names one start of one master: for people, and never twice."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    return f"{new_id() if me is None else me.id}:{secrets.token_hex(4)}"
+
+
+def new_id() -> str:
+    """Of the master that this process is."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 class PostgresStore(SqliteStore):
@@ -62,10 +69,13 @@ class PostgresStore(SqliteStore):
         shard: int = ONLY_SHARD,
         durable: bool = True,
         report: Callable[..., Any] = lambda *_, **__: None,
+        me: Me | None = None,
+        lost: Callable[[str], Any] = lambda reason: None,
         on_damage: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._address, self._folder, self._shard, self._durable = address, folder, shard, durable
-        self._report = report
+        self._report, self._me, self._lost = report, me, lost
+        self.renewal: ShardRenewal | None = None
         self._before: ShardRow | None = None  # the shard, before it was claimed; None: it is new
         self._owner: str | None = None  # since the last claim
         self._displaced: Displaced | None = None
@@ -81,6 +91,7 @@ class PostgresStore(SqliteStore):
                     working_copy.remove(path)
             super().__init__(path, "memory" if path is None else "os", on_damage)
         except BaseException:
+            self._end_renewal()
             self.committer.close()
             raise
 
@@ -102,7 +113,7 @@ class PostgresStore(SqliteStore):
             prepare(line, self._address, schema_tables(), newest_schema())
             check_rights(line, self._address)
             warn_of(line, self._report, durable=self._durable)
-            owner = new_owner()
+            owner = new_owner(self._me)
             last = self._owner or (None if self._folder is None else working_copy.last_owner(self._folder))
             held, self._before = claim(line, self._shard, owner, last, newest_schema())
             self._owner = owner
@@ -114,8 +125,14 @@ class PostgresStore(SqliteStore):
         except BaseException:
             line.close()
             raise
+        # From here on, for the rows may take longer to load than a lease lasts.
+        self.renewal = ShardRenewal(held, self._connect_line, self._me, self._lost)
         wait = DatabaseWait(str(self._address), self._report)
         return OwnersCommits(held, line, self._connect_line, wait, durable=self._durable)
+
+    def _end_renewal(self) -> None:
+        if self.renewal is not None:
+            self.renewal.close()
 
     def _connect_line(self) -> PostgresLine:
         return PostgresLine(self._address, CONNECT_SECONDS_MAX)
@@ -216,6 +233,7 @@ class PostgresStore(SqliteStore):
         self._to_begin = None
         try:
             self._db.close()
+            self._end_renewal()
             self.committer.close()
             self.committer = self._claim()
             self._is_behind, self._displaced = True, None
@@ -232,6 +250,8 @@ class PostgresStore(SqliteStore):
             return
         self.is_open = False
         line, held = self.committer.line, self.committer.held
+        # First: a renewal after the release would keep the others away.
+        self._end_renewal()
         try:
             if self._path is not None and not self._is_behind and self._displaced is None:
                 self.rollback()

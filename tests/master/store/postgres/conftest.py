@@ -29,3 +29,25 @@ def open_store(postgres: PostgresServer) -> Iterator[OpenPostgres]:
     yield open_one
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def owners_database(postgres: PostgresServer) -> Any:
+    """The address of a database of this test's own."""
+    from tq.master.store.postgres.address import read_address
+
+    return read_address(postgres.create(f"owners_{next(SHARDS)}"))
+
+
+@pytest.fixture
+def owners_line(owners_database: Any) -> Iterator[Any]:
+    """A connection to it, with the tables of a store."""
+    from tq.master.store.postgres.line import PostgresLine
+    from tq.master.store.postgres.schema import prepare
+    from tq.master.store.postgres.store import schema_tables
+    from tq.master.store.sqlite.store import newest_schema
+
+    line = PostgresLine(owners_database, 10)
+    prepare(line, owners_database, schema_tables(), newest_schema())
+    yield line
+    line.close()

@@ -1,0 +1,128 @@
+"""The masters of one database: each says that it is here, the owner of a shard renews it, and all see who that is.
+
+All time is the database's: how long an owner still has, how long a master has been silent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Final, NamedTuple
+
+from .line import BIGINT, INTEGER, TEXT, DatabaseRefused, PostgresLine, Statement
+from .shard import INT4, INT8, LEASE_SECONDS, Ownership
+from .tables import SCHEMA
+
+ANSWER_SECONDS_MAX: Final = 2.0  # of a question: what is answered later is too late for a lease
+FORGOTTEN_AFTER: Final = "1 hour"  # of silence
+NO_TABLE: Final = "42P01"  # no master has made the schema yet
+
+HERE: Final = (
+    f"INSERT INTO {SCHEMA}.masters (id, name, address, version) VALUES ($1, $2, $3, $4) "
+    "ON CONFLICT (id) DO UPDATE SET seen = clock_timestamp(), address = excluded.address"
+).encode()
+GONE: Final = f"DELETE FROM {SCHEMA}.masters WHERE id = $1".encode()
+FORGET: Final = (
+    f"DELETE FROM {SCHEMA}.masters WHERE seen < clock_timestamp() - interval '{FORGOTTEN_AFTER}'".encode()
+)
+LIST: Final = (
+    "SELECT m.id, m.name, m.address, m.version, extract(epoch FROM m.since)::text, "
+    f"extract(epoch FROM clock_timestamp() - m.seen)::text, s.epoch::text FROM {SCHEMA}.masters m "
+    f"LEFT JOIN {SCHEMA}.shards s ON s.shard = $1 AND starts_with(s.owner, m.id || ':') AND s.until > clock_timestamp() ORDER BY m.id"
+).encode()
+LOOK: Final = (
+    "SELECT s.owner, s.epoch::text, extract(epoch FROM s.until - clock_timestamp())::text, m.address "
+    f"FROM {SCHEMA}.shards s LEFT JOIN {SCHEMA}.masters m ON starts_with(s.owner, m.id || ':') WHERE s.shard = $1"
+).encode()
+RENEW: Final = (
+    f"UPDATE {SCHEMA}.shards SET until = clock_timestamp() + interval '{LEASE_SECONDS} seconds' "
+    "WHERE shard = $1 AND owner = $2 AND epoch = $3 RETURNING '1'::text"
+).encode()
+
+
+class Me(NamedTuple):
+    """One start of one master. ``id`` begins the name of the owner that it is, if it is one."""
+
+    id: str
+    name: str
+    address: str
+    version: str
+
+
+class MasterRow(NamedTuple):
+    id: str
+    name: str
+    address: str
+    version: str
+    since: float  # Unix seconds, of the database
+    silent_seconds: float
+    epoch: int | None  # it owns the shard
+
+
+class ShardSeen(NamedTuple):
+    """A shard as another master sees it. ``left_seconds``: what its owner still has; None: it has released it."""
+
+    owner: str
+    epoch: int
+    left_seconds: float | None
+    address: str | None
+
+    @property
+    def is_free(self) -> bool:
+        return self.left_seconds is None or self.left_seconds <= 0
+
+
+def look(line: PostgresLine, shard: int) -> ShardSeen | None:
+    """None: no master has been there. Raises DatabaseAway."""
+    try:
+        rows = _rows(line, Statement(LOOK, [INT4(shard)], [INTEGER]))
+    except DatabaseRefused as error:
+        if error.code == NO_TABLE:
+            return None
+        raise
+    if not rows:
+        return None
+    owner, epoch, left, address = rows[0]
+    return ShardSeen(owner or "", int(epoch or 0), None if left is None else float(left), address)
+
+
+def renew(line: PostgresLine, held: Ownership) -> bool:
+    """Whether the shard is still this owner's; then it has it for another lease."""
+    values = [INT4(held.shard), held.owner.encode(), INT8(held.epoch)]
+    return bool(_rows(line, Statement(RENEW, values, [INTEGER, TEXT, BIGINT])))
+
+
+def say_here(line: PostgresLine, me: Me) -> None:
+    """A standby on a database without a schema says nothing: it is about to make it."""
+    with contextlib.suppress(DatabaseRefused):
+        line.run([Statement(HERE, [text.encode() for text in me], [TEXT] * 4)], ANSWER_SECONDS_MAX)
+
+
+def say_gone(line: PostgresLine, me: Me) -> None:
+    line.run([Statement(GONE, [me.id.encode()], [TEXT]), Statement(FORGET)], ANSWER_SECONDS_MAX)
+
+
+def listed(line: PostgresLine, shard: int) -> list[MasterRow]:
+    found = _rows(line, Statement(LIST, [INT4(shard)], [INTEGER]))
+    return [
+        MasterRow(
+            id or "",
+            name or "",
+            address or "",
+            version or "",
+            float(since or 0),
+            float(silent or 0),
+            None if epoch is None else int(epoch),
+        )
+        for id, name, address, version, since, silent, epoch in found
+    ]
+
+
+def _rows(line: PostgresLine, statement: Statement) -> list[list[str | None]]:
+    [result] = line.run([statement], ANSWER_SECONDS_MAX)
+    return [
+        [
+            None if (value := result.get_value(row, column)) is None else value.decode()
+            for column in range(result.nfields)
+        ]
+        for row in range(result.ntuples)
+    ]

@@ -1,0 +1,82 @@
+"""Keeps a shard for its owner while there is nothing to commit: a thread with a connection of its own.
+
+::
+
+    every RENEW_SECONDS: renew ─► yes: another lease
+                              ├─► no: another master has taken over ─► lost, once
+                              └─► no answer: asked again; while the database is away no other master can take the shard either
+
+A commit renews too. But a master may commit nothing for an hour, or stand in one commit for longer than a lease, and its loop may be
+busy: none of that must look like its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from .line import DatabaseAway, DatabaseRefused, PostgresLine
+from .masters import MasterRow, Me, listed, renew, say_gone, say_here
+from .shard import Ownership
+
+RENEW_SECONDS: Final = 1.0  # a quarter of a lease: three may be late, or lost
+END_SECONDS_MAX: Final = 5.0  # for the question under way
+
+
+class ShardRenewal:
+    """``lost`` is called in its thread, with a sentence. ``masters``: as they were listed last."""
+
+    def __init__(
+        self,
+        held: Ownership,
+        connect: Callable[[], PostgresLine],
+        me: Me | None,
+        lost: Callable[[str], Any],
+    ) -> None:
+        self._held, self._connect, self._me, self._lost = held, connect, me, lost
+        self._line: PostgresLine | None = None
+        self._ends = threading.Event()
+        self.masters: list[MasterRow] = []
+        self._thread = threading.Thread(target=self._run, name="tq-renewal", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._ends.set()
+        self._thread.join(END_SECONDS_MAX)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                if not self._renew():
+                    self._lost(
+                        f"another master has taken over shard {self._held.shard} (epoch {self._held.epoch} was this one's)"
+                    )
+                    break
+            except (DatabaseAway, DatabaseRefused):
+                self._drop()
+            if self._ends.wait(RENEW_SECONDS):
+                break
+        self._leave()
+
+    def _renew(self) -> bool:
+        if self._line is None:
+            self._line = self._connect()
+        is_ours = renew(self._line, self._held)
+        if self._me is not None:
+            say_here(self._line, self._me)
+            self.masters = listed(self._line, self._held.shard)
+        return is_ours
+
+    def _drop(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
+
+    def _leave(self) -> None:
+        # What the database does not learn of it now, the others forget in an hour.
+        with contextlib.suppress(DatabaseAway, DatabaseRefused):
+            if self._line is not None and self._me is not None and self._ends.is_set():
+                say_gone(self._line, self._me)
+        self._drop()

@@ -1,0 +1,64 @@
+"""What a master that stands by sees of the shard: a thread with a connection of its own looks, and says that this master is here."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from .line import INTEGER, DatabaseAway, DatabaseRefused, PostgresLine, Statement
+from .masters import ANSWER_SECONDS_MAX, Me, ShardSeen, look, say_here
+from .shard import INT4
+from .tables import SCHEMA
+
+LOOK_SECONDS: Final = 0.5
+END_SECONDS_MAX: Final = 5.0
+PIN: Final = f"SELECT value FROM {SCHEMA}.meta WHERE shard = $1 AND name = 'certificate'".encode()
+
+
+class ShardWatch:
+    """``seen`` is called in its thread with each look; ``away`` with the sentence, while the database does not answer."""
+
+    def __init__(
+        self,
+        shard: int,
+        connect: Callable[[], PostgresLine],
+        me: Me,
+        seen: Callable[[ShardSeen | None], Any],
+        away: Callable[[str], Any],
+    ) -> None:
+        self._shard, self._connect, self._me, self._seen, self._away = shard, connect, me, seen, away
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tq-shard-watch", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._ends.set()
+        self._thread.join(END_SECONDS_MAX)
+
+    def _run(self) -> None:
+        line: PostgresLine | None = None
+        while not self._ends.is_set():
+            try:
+                line = line or self._connect()
+                say_here(line, self._me)
+                self._seen(look(line, self._shard))
+            except (DatabaseAway, DatabaseRefused) as error:
+                if line is not None:
+                    line.close()
+                line = None
+                self._away(str(error))
+            self._ends.wait(LOOK_SECONDS)
+        if line is not None:
+            line.close()
+
+
+def first_look(line: PostgresLine, shard: int) -> tuple[ShardSeen | None, bytes | None]:
+    """The shard, and the pin of its cluster's certificate; None where no master has been."""
+    seen, pin = look(line, shard), None
+    if seen is not None:
+        with contextlib.suppress(DatabaseRefused):
+            [result] = line.run([Statement(PIN, [INT4(shard)], [INTEGER])], ANSWER_SECONDS_MAX)
+            pin = result.get_value(0, 0) if result.ntuples else None
+    return seen, pin

@@ -1,0 +1,116 @@
+"""A master over a database that another master serves: it stands by until that one's time is over. Composition, as ``app.py``.
+
+::
+
+    first look ─► free: the caller takes it over
+              └─► owned: certificate checked, door opened ─► Standing, fed by a ShardWatch ─► free, or a signal
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..common.auth.certificate import CERTIFICATE_FILE, KEY_FILE, certificate_der
+from ..common.auth.leaf import RENEW, shown_by
+from ..common.errors import ConfigError
+from ..common.runtime.config import MasterSettings
+from ..common.runtime.end_signals import on_end_signals
+from ..common.runtime.event_loop import run_loop
+from ..common.runtime.health import Attendant
+from ..common.runtime.logs import EventLog
+from ..common.runtime.sd_notify import Notifier
+from ..common.wire.address import Address
+from ..common.wire.tls import server_context
+from .app import database_of, me_of
+from .net.ports import why_not_listening
+from .standby.door import StandbyDoor
+from .standby.standing import Standing, check_certificate
+
+if TYPE_CHECKING:
+    from .store.postgres.line import PostgresLine
+    from .store.postgres.masters import ShardSeen
+
+
+def wait_for_turn(settings: MasterSettings, log: EventLog, notifier: Notifier) -> bool:
+    """Whether this master is to serve now: at once, if its store is a file or no other master serves; else after it has stood by.
+    False: it is to end. Raises ConfigError."""
+    database = database_of(settings)
+    if database is None:
+        return True
+    from .store.postgres.line import DatabaseAway, PostgresLine
+    from .store.postgres.remedies import cannot_open
+    from .store.postgres.store import CONNECT_SECONDS_MAX, ONLY_SHARD
+    from .store.postgres.watching import first_look
+
+    def connect() -> PostgresLine:
+        return PostgresLine(database, CONNECT_SECONDS_MAX)
+
+    try:
+        line = connect()
+        seen, pin = first_look(line, ONLY_SHARD)
+        line.close()
+    except DatabaseAway as error:
+        raise cannot_open(database, str(error)) from error
+    if seen is None or seen.is_free or _was_mine(settings.data, seen.owner):
+        return True
+    certificate = settings.data / CERTIFICATE_FILE
+    own = shown_by(certificate_der(certificate)).pin if certificate.exists() else None
+    check_certificate(pin, own, str(database), RENEW)
+    if own is None:
+        return True  # the other one is about to make the cluster: who is refused the shard comes back here
+    return run_loop(_stand_by(settings, log, notifier, connect))
+
+
+def _was_mine(data: Path, owner: str) -> bool:
+    """Whether the owner is the last process of this directory, which the directory's lock shows to be gone."""
+    from .store.postgres.working_copy import last_owner
+
+    return last_owner(data) == owner
+
+
+async def _stand_by(
+    settings: MasterSettings, log: EventLog, notifier: Notifier, connect: Callable[[], PostgresLine]
+) -> bool:
+    from .store.postgres.store import ONLY_SHARD
+    from .store.postgres.watching import ShardWatch
+
+    loop, standing = asyncio.get_running_loop(), Standing(log.event)
+
+    def seen(shard: ShardSeen | None) -> None:
+        loop.call_soon_threadsafe(standing.looked, shard)
+
+    def away(error: str) -> None:
+        loop.call_soon_threadsafe(standing.away, error)
+
+    tls = server_context(settings.data / CERTIFICATE_FILE, settings.data / KEY_FILE, settings.client_ca_file)
+    door = StandbyDoor(tls, lambda: standing.owner, log.event)
+    attendant = Attendant(standing, settings.http, log.event, notifier=notifier)
+    ended, watch = None, None
+    try:
+        address = await _listen(door, settings.bind)
+        await attendant.open()
+        ended = on_end_signals(standing.end)
+        attendant.ready()
+        log.event("master.stands_by", address=str(address), pid=os.getpid())
+        watch = ShardWatch(ONLY_SHARD, connect, me_of(settings), seen, away)
+        return await standing.wait()
+    finally:
+        door.close()
+        attendant.close()
+        if watch is not None:
+            await asyncio.to_thread(watch.close)
+        # It goes on as the owner with handlers of its own; when it is to end, a second signal must not spoil that.
+        if ended is not None and not standing.is_free:
+            ended()
+
+
+async def _listen(door: StandbyDoor, bind: Address) -> Address:
+    try:
+        addresses = await door.listen(bind.host, bind.port)
+    except OSError as error:
+        raise ConfigError(why_not_listening(bind, error)) from error
+    return Address(*addresses[0])

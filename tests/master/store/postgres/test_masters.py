@@ -1,0 +1,57 @@
+"""Ownership in a real database: renewed by its owner alone, taken when it is over, seen by all; by the database's clock."""
+
+from __future__ import annotations
+
+import pytest
+from tq.master.store.interface.store import OwnedElsewhere
+from tq.master.store.postgres.line import PostgresLine
+from tq.master.store.postgres.masters import listed, look, renew, say_gone, say_here
+from tq.master.store.postgres.shard import LEASE_SECONDS, release
+from tq.master.store.postgres.watching import first_look
+
+from .owners import A, B, over, take
+
+
+def test_an_owner_is_seen_with_its_address_and_what_it_has_left(owners_line: PostgresLine) -> None:
+    assert look(owners_line, 7) is None
+    say_here(owners_line, A)
+    take(owners_line, A)
+    seen = look(owners_line, 7)
+    assert seen is not None
+    assert (seen.owner, seen.epoch, seen.address, seen.is_free) == ("a:1:x", 1, "a.example:5000", False)
+    assert seen.left_seconds is not None
+    assert 0 < seen.left_seconds <= LEASE_SECONDS
+    assert first_look(owners_line, 7)[1] is None, "no certificate is known yet"
+
+
+def test_of_two_that_claim_one_gets_it(owners_line: PostgresLine) -> None:
+    take(owners_line, A)
+    with pytest.raises(OwnedElsewhere, match=r"another master \(a:1:x\) owns shard 7"):
+        take(owners_line, B)
+
+
+def test_one_that_was_late_renews_as_long_as_no_other_has_claimed(owners_line: PostgresLine) -> None:
+    held = take(owners_line, A)
+    over(owners_line)
+    assert renew(owners_line, held)
+    over(owners_line)
+    assert take(owners_line, B).epoch == 2
+    assert not renew(owners_line, held), "its epoch is over, however long it stood still"
+
+
+def test_what_was_released_is_free_at_once(owners_line: PostgresLine) -> None:
+    held = take(owners_line, A)
+    release(owners_line, held)
+    seen = look(owners_line, 7)
+    assert seen is not None
+    assert seen.is_free
+    assert take(owners_line, B).epoch == 2
+
+
+def test_all_masters_are_listed_with_the_owner_marked(owners_line: PostgresLine) -> None:
+    for me in (A, B):
+        say_here(owners_line, me)
+    take(owners_line, B)
+    assert [(row.name, row.epoch) for row in listed(owners_line, 7)] == [("a", None), ("b", 1)]
+    say_gone(owners_line, B)
+    assert [row.name for row in listed(owners_line, 7)] == ["a"]

@@ -1,0 +1,31 @@
+"""The thread that keeps a shard for its owner."""
+
+from __future__ import annotations
+
+import threading
+
+from tq.master.store.postgres.address import DatabaseAddress
+from tq.master.store.postgres.line import PostgresLine
+from tq.master.store.postgres.shard_renewal import ShardRenewal
+
+from .owners import A, take
+
+
+def test_the_owners_thread_renews_and_says_when_another_has_taken_over(
+    owners_line: PostgresLine, owners_database: DatabaseAddress
+) -> None:
+    held, lost, reasons = take(owners_line, A), threading.Event(), []
+
+    def displaced(reason: str) -> None:
+        reasons.append(reason)
+        lost.set()
+
+    owners_line.connection.execute("UPDATE tq.shards SET until = clock_timestamp() + interval '1 s'")
+    renewal = ShardRenewal(held, lambda: PostgresLine(owners_database, 10), A, displaced)
+    try:
+        owners_line.connection.execute("UPDATE tq.shards SET owner = 'b:1:x', epoch = epoch + 1")
+        assert lost.wait(20)
+    finally:
+        renewal.close()
+    assert len(reasons) == 1
+    assert "another master has taken over shard 7" in reasons[0]

@@ -1,0 +1,32 @@
+"""The thread by which a master that stands by sees the shard."""
+
+from __future__ import annotations
+
+import threading
+
+from tq.master.store.postgres.address import DatabaseAddress
+from tq.master.store.postgres.line import PostgresLine
+from tq.master.store.postgres.masters import listed
+from tq.master.store.postgres.shard import release
+from tq.master.store.postgres.watching import ShardWatch
+
+from .owners import A, B, take
+
+
+def test_one_that_stands_by_sees_that_the_shard_is_free(
+    owners_line: PostgresLine, owners_database: DatabaseAddress
+) -> None:
+    held, free = take(owners_line, A), threading.Event()
+    watch = ShardWatch(
+        7,
+        lambda: PostgresLine(owners_database, 10),
+        B,
+        lambda seen: free.set() if seen and seen.is_free else None,
+        print,
+    )
+    try:
+        release(owners_line, held)
+        assert free.wait(20)
+    finally:
+        watch.close()
+    assert [row.name for row in listed(owners_line, 7)] == ["b"]
