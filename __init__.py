@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .client.flows.progress import FlowProgress as FlowProgress
     from .client.local.local import local as local
     from .client.local.throwaway import throwaway_cluster as throwaway_cluster
+    from .client.outbox.outbox import DatabaseOutbox as DatabaseOutbox
     from .client.schedules.schedule import Occurrence as Occurrence
     from .client.schedules.schedule import Schedule as Schedule
     from .client.schedules.schedules import Schedules as Schedules
@@ -103,6 +104,7 @@ _HOMES = {
     ),
     "Blob": "common.values.blob",
     "Context": "common.domain.context",
+    "DatabaseOutbox": "client.outbox.outbox",
     "Failed": "common.values.failed",
     "Ended": "common.domain.hooks",
     "Eta": "client.tasks.place",

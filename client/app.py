@@ -27,7 +27,8 @@ from .tasks.handle import Handle, handle_of, handle_of_async
 from .tasks.hooking import HookingApp
 from .tasks.options import Options, choose
 from .tasks.steering import SteeringApp
-from .tasks.task import Submitter, Task
+from .tasks.submitter import Submitter
+from .tasks.task import Task
 
 if TYPE_CHECKING:
     from pathlib import Path

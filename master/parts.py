@@ -52,6 +52,8 @@ from .observe.calls import Master, Queues, Workers
 from .observe.causes import AttemptEnds, Causes
 from .observe.last_failures import LastFailures
 from .observe.series import Series
+from .outbox.calls import OutboxObject
+from .outbox.receipts import Receipts
 from .schedules.calls import SchedulesObject
 from .schedules.declarations import Declarations
 from .schedules.maker import MayRun
@@ -110,6 +112,7 @@ EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
     "get_keys": Keys,
     "get_schedules": SchedulesObject,
     "get_limits": LimitsObject,
+    "get_outbox": OutboxObject,
     "get_strikes": StrikesObject,
     "get_tenants": TenantsObject,
     "get_steps": StepsObject,
@@ -272,6 +275,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         last_failures,
         membership_log,
         attempt_log,
+        Receipts(store.outbox, agenda),  # behind what answers submits
         *made_by_time,
         flows,
         *at_their_ends,

@@ -48,6 +48,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "dev": ("dev:dev", "Run all here, reload code"),
         "demo": ("demo:demo", "See a cluster survive"),
         "tenants": ("tenants:tenants", "Whose tasks; weights, caps"),
+        "outbox": ("outbox.command:outbox", "Tasks of your transactions"),
         "web": ("..web.command:web", "The cluster in a browser"),
         "keys": ("keys:keys", "Make, list, revoke keys"),
         "doctor": ("doctor.command:doctor", "What is wrong, what to do"),

@@ -17,7 +17,7 @@ from .progress import FlowProgress, progress_of
 
 if TYPE_CHECKING:
     from ...common.errors import FlowFailed
-    from ..tasks.task import Submitter
+    from ..tasks.submitter import Submitter
 
 
 class AsyncFlow(FlowBlock):

@@ -28,7 +28,7 @@ from ..tasks.handle import Handle
 from ..tasks.handles import Handles
 from ..tasks.lent_slot import wait_lending
 from ..tasks.made_by_master import A_CALLBACK, called_back
-from ..tasks.task import Submitter
+from ..tasks.submitter import Submitter
 from .async_flow import AsyncFlow, Members
 from .block import FLOWS
 from .progress import FlowProgress, progress_of

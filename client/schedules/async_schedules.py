@@ -13,7 +13,7 @@ from .schedule import Schedule, moment_of, schedule_of
 if TYPE_CHECKING:
     from ...common.domain.schedule import ScheduleDefinition
     from ..core.session import ClientSession
-    from ..tasks.task import Submitter
+    from ..tasks.submitter import Submitter
 
 SCHEDULES: Final = ("get_schedules",)
 TOKEN_BYTES: Final = 16

@@ -16,7 +16,7 @@ from ..tasks import made_by_master
 from ..tasks.definition import Definition
 from ..tasks.handle import Handle
 from ..tasks.options import choose
-from ..tasks.task import Submitter
+from ..tasks.submitter import Submitter
 from .async_schedules import LISTED_AT_ONCE, SCHEDULES, TOKEN_BYTES, AsyncSchedules
 from .schedule import Schedule, moment_of, schedule_of
 

@@ -169,7 +169,7 @@ class Handle(AsyncCalls, TaskLooks, Generic[T]):
         """The box that receives the outcome; starts watching the task unless this link does already."""
         box = self._box
         if box is None:
-            box = self._box = OutcomeBox()
+            box = self._box = self._new_box()
         link = self._session.sent_link()
         if self._watching is not link:  # never watched, or the app was closed or the process forked since
             # The error in the box is of the link that is gone.
@@ -179,6 +179,9 @@ class Handle(AsyncCalls, TaskLooks, Generic[T]):
         # This program waits for its tasks: the next submit watches its own, which saves a call.
         self._session.part(WatchPrediction).watch_next = True
         return box
+
+    def _new_box(self) -> OutcomeBox:
+        return OutcomeBox()
 
     def __del__(self) -> None:
         # No one can ask for it now: the master need not send it.

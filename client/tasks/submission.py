@@ -104,6 +104,15 @@ def lane_columns(choice: Choice) -> LaneColumns:
     return choice.columns
 
 
+def wire_rows(runs: Sequence[PayloadRun], needs: TaskNeeds | None) -> list[Any]:
+    """The tasks of a submit as they travel. ``needs``: what each of them needs; None or empty: they need nothing."""
+    if not needs:
+        return [run.to_wire() for run in runs]
+    from .needs import rows_with_needs
+
+    return [row for run in runs for row in rows_with_needs(*run, needs)]
+
+
 def submit_many(
     session: ClientSession,
     name: str,
@@ -122,12 +131,7 @@ def submit_many(
     # With a stream the submit watches its tasks: no second call, and no outcome can be missed.
     stream = None if box is None and not boxes else link.stream
     target = ("get_task_queue", choice.queue)
-    rows: list[Any] = [run.to_wire() for run in runs]
-    if needs:
-        from .needs import rows_with_needs
-
-        rows = [row for run in runs for row in rows_with_needs(*run, needs)]
-    args: tuple[Any, ...] = (name, choice.wire, rows, stream)
+    args: tuple[Any, ...] = (name, choice.wire, wire_rows(runs, needs), stream)
     if named:
         from ..blobs.blobs import to_wire
 

@@ -20,6 +20,8 @@ from tq.common.values.codec import EACH, decode_call, decode_work, encode
 from tq.common.values.failure import Failure
 from tq.common.wire.caller import set_ambient
 
+from tests.postgres import PostgresServer, require
+
 Row = list[Any]
 
 
@@ -261,3 +263,21 @@ def master() -> Iterator[MasterInMemory]:
 def app(master: MasterInMemory) -> Iterator[tq.App]:
     with tq.App() as app:
         yield app
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL of the tests' own, one for all of them; each makes databases of its own."""
+    require()
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_address(postgres_server: PostgresServer) -> str:
+    """Of a database in which each test makes its own schema."""
+    return postgres_server.create("outboxes")

@@ -24,6 +24,7 @@ OWN_WORK: Final = {
     "get_datum": "a program's values",
     "get_blobs": "content of a program's tasks",
     "get_dispatcher": "what a worker does with the tasks that it is given; how each ended stands with the task",
+    "get_outbox": "a program's own tasks, on their way to a queue",
     "get_steps": "a program's steps; who sent a signal stands with the signal",
 }
 OTHERS: Final = {

@@ -34,14 +34,15 @@ EMBEDS = {
 
 # What each folder of the client may import of the client, besides itself: the command and what replaces the standard
 # library use the App, the App is a façade of the subjects, and those know a session, never an App.
-SUBJECTS = {"tasks", "items", "locks", "blobs", "schedules", "flows"}
+SUBJECTS = {"tasks", "items", "locks", "blobs", "outbox", "schedules", "flows"}
 ABOVE_APP = {"core", *SUBJECTS, "app", "stdlib", "local"}
 CLIENT_MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
     "blobs": {"core"},
     "items": {"core"},
     "locks": {"core"},
-    "tasks": {"core", "blobs"},  # arguments and results have blobs in them
+    "outbox": {"core"},
+    "tasks": {"core", "blobs", "outbox"},  # arguments and results have blobs in them; submits may be rows
     "schedules": {"core", "tasks"},  # they make tasks
     "flows": {"core", "tasks"},  # they are of tasks
     "app": {"core", *SUBJECTS},
@@ -63,6 +64,7 @@ MASTER_MAY_IMPORT: dict[str, set[str]] = {
     "workers": {*LOWER, "tasks"},  # they are given tasks, and end them
     "schedules": {*LOWER, "tasks"},  # they make tasks
     "flows": {*LOWER, "tasks"},  # they are of tasks
+    "outbox": {*LOWER, "tasks"},  # its rows are submits of tasks
     "steps": {*LOWER, "tasks"},  # they are of tasks
     "dependencies": {*LOWER, "tasks"},  # they unblock tasks, and end them
     "observe": {*LOWER, "tasks", "items", "workers", "strikes"},  # what people see of all of them

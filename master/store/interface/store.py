@@ -37,6 +37,7 @@ from .keys import KeyStore
 from .limits import LimitStore
 from .lines import LineStore
 from .locks import LockStore
+from .outbox import OutboxStore
 from .queries import QueryStore
 from .retention import RetentionStore
 from .routes import QueueRow, RouteStore
@@ -194,6 +195,10 @@ class SubjectStores(Protocol):
     @property
     def audit(self) -> AuditStore:
         """Its part for who changed what."""
+
+    @property
+    def outbox(self) -> OutboxStore:
+        """Its part for rows of outboxes that were accepted."""
 
     @property
     def uniques(self) -> UniqueStore:

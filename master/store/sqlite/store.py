@@ -37,6 +37,7 @@ from .keys import SqliteKeys
 from .limits import SqliteLimits
 from .lines import SqliteLines
 from .locks import SqliteLocks
+from .outbox import SqliteOutbox
 from .queries import SqliteQueries
 from .remedies import why_not_open
 from .retention import SqliteRetention
@@ -119,6 +120,7 @@ class SqliteStore(
         self.ended = SqliteEnded(self.slices, self._all, self._many, self._exactly)
         self.audit = SqliteAudit(self._all, self._many, self._exactly)
         self.uniques = SqliteUniques(self._all, self._many, self._exactly)
+        self.outbox = SqliteOutbox(self._all, self._many, self._exactly)
 
     def _open(self) -> sqlite3.Connection:
         try:

@@ -86,6 +86,7 @@ def test_what_would_be_done_twice_is_not_repeated_after_a_lost_connection() -> N
         ("get_strikes", "remove"),
         ("get_locks", "delete"),
         ("get_locks", "take_away"),
+        ("get_outbox", "hand_over"),
         ("get_queues", "delete"),
         ("get_result_queue", "collect"),
         ("get_result_queue", "unwatch"),
