@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.programs import eventually
+
 ROOT = Path(__file__).resolve().parents[2]
 # By name: the suite is no part of what is installed, and is imported in a test.
 MEASUREMENTS = [
@@ -267,6 +269,22 @@ def test_a_postgresql_of_the_benchmarks_own_is_started_and_leaves_nothing(
         asked = subprocess.run(asking, capture_output=True, text=True, timeout=30)
         assert asked.stdout == ("on\n" if durable else "off\n"), asked.stderr
     assert not Path(url.partition("host=")[2]).exists()
+
+
+def test_a_postgresql_ends_with_the_process_that_made_it_however_that_ends(suite: Benchmarks) -> None:
+    if suite.postgres_server.installed() is None:
+        pytest.skip("PostgreSQL is not installed")
+    program = (
+        "from tests.postgres_server import PostgresServer; import os; server = PostgresServer(); server.start(); "
+        "print(server.folder, flush=True); os.kill(os.getpid(), 9)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=50
+    )
+    folder = Path(ended.stdout.strip())
+    assert ended.returncode == -9, ended.stderr
+    assert folder.name.startswith("tq-postgres-")
+    eventually(lambda: not folder.exists())  # the last thing that is done, behind the server's end
 
 
 def test_a_measurement_that_fails_is_noted_and_the_others_go_on(

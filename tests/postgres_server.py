@@ -1,0 +1,165 @@
+"""A PostgreSQL of one's own: from Debian's programs, in a directory of its own, on a socket in it, as a user that may run it.
+
+It can be killed, stopped and started again, as no server of a system can be by a test. It outlives nobody: a shell waits for the
+end of a pipe that only the process which made the server holds, and then ends the server and removes its directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+DEBIAN: Final = Path(
+    "/usr/lib/postgresql"
+)  # has the programs of each version in a folder that is not in PATH
+USER: Final = "postgres"  # runs it if root tests: PostgreSQL refuses root
+START_SECONDS_MAX: Final = 30.0
+END_SECONDS_MAX: Final = 20.0
+# $1: its directory, $2: the folder of its programs. A server that stands still has to be woken to end.
+END_WITH_PARENT: Final = """
+cat >/dev/null
+kill -CONT "$(head -n 1 "$1/data/postmaster.pid")" 2>/dev/null
+"$2/pg_ctl" -D "$1/data" -m immediate stop >/dev/null 2>&1
+rm -rf "$1"
+"""
+
+
+def installed() -> Path | None:
+    """The folder of the programs of the newest version."""
+    if (found := shutil.which("initdb")) is not None:
+        return Path(found).resolve().parent
+    versions = [folder for folder in DEBIAN.glob("*/bin") if (folder / "initdb").exists()]
+    return max(versions, key=lambda folder: int(folder.parent.name), default=None)
+
+
+class PostgresServer:
+    """Started by ``start``; ``close`` removes all of it. ``durable``: every commit is synced, as it is by default."""
+
+    def __init__(self, *, durable: bool = False, settings: tuple[str, ...] = ()) -> None:
+        found = installed()
+        assert found is not None
+        self._programs, self._durable, self._settings = found, durable, settings
+        self._user = USER if os.geteuid() == 0 else None
+        self.folder = Path(tempfile.mkdtemp(prefix="tq-postgres-"))
+        if self._user is not None:
+            shutil.chown(self.folder, self._user)
+        self._end = self._end_with_this_process()
+        self._server: subprocess.Popen[bytes] | None = None
+        options = ["-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        self._run("initdb", "-D", str(self.folder / "data"), *options)
+
+    def url(self, database: str = "postgres", user: str = USER) -> str:
+        return f"postgresql://{user}@/{database}?host={self.folder}"
+
+    def start(self) -> None:
+        sync = "on" if self._durable else "off"
+        settings = [
+            "listen_addresses=",
+            f"unix_socket_directories={self.folder}",
+            f"fsync={sync}",
+            f"full_page_writes={sync}",
+            "max_connections=60",
+            *self._settings,
+        ]
+        words = [word for one in settings for word in ("-c", one)]
+        with (self.folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [str(self._programs / "postgres"), "-D", str(self.folder / "data"), *words],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not self._answers():
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self.folder / "log").read_text())
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._server.wait(0.02)
+
+    def create(self, database: str) -> str:
+        """A new database; its URL."""
+        self._run("createdb", "-h", str(self.folder), "-U", USER, database)
+        return self.url(database)
+
+    def sql(self, text: str, database: str = "postgres") -> None:
+        self._run(
+            "psql",
+            "-qX",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            str(self.folder),
+            "-U",
+            USER,
+            "-d",
+            database,
+            "-c",
+            text,
+        )
+
+    def kill(self) -> None:
+        """As a machine that loses power would: all of its processes, at once."""
+        server = self._started
+        os.killpg(server.pid, signal.SIGKILL)
+        for child in self._children():
+            os.kill(child, signal.SIGKILL)
+        server.wait(END_SECONDS_MAX)
+        (self.folder / "data/postmaster.pid").unlink(missing_ok=True)
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """SIGSTOP: it stands still with all its processes, until SIGCONT."""
+        for process in (self._started.pid, *self._children()):
+            os.kill(process, number)
+
+    @property
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._server is None:
+            raise RuntimeError("start it first")
+        return self._server
+
+    def _children(self) -> list[int]:
+        """Each is the leader of a session of its own."""
+        found: list[int] = []
+        for task in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = task.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == self._started.pid:
+                found.append(int(task.parent.name))
+        return found
+
+    def close(self) -> None:
+        if self._server is not None and self._server.poll() is None:
+            self._server.send_signal(signal.SIGINT)  # which ends its clients' connections
+            self._server.wait(END_SECONDS_MAX)
+        self._end.communicate(timeout=END_SECONDS_MAX)  # which closes its pipe: it removes the directory
+
+    def _end_with_this_process(self) -> subprocess.Popen[bytes]:
+        """In a session of its own: what ends this process's whole group is to be outlived by it."""
+        words = ["sh", "-c", END_WITH_PARENT, "sh", str(self.folder), str(self._programs)]
+        return subprocess.Popen(
+            words, stdin=subprocess.PIPE, user=self._user, cwd="/", start_new_session=True
+        )
+
+    def _answers(self) -> bool:
+        asking = [str(self._programs / "pg_isready"), "-q", "-h", str(self.folder), "-U", USER]
+        return subprocess.run(asking, check=False, capture_output=True).returncode == 0
+
+    def _run(self, program: str, *words: str) -> None:
+        subprocess.run(
+            [str(self._programs / program), *words],
+            check=True,
+            capture_output=True,
+            user=self._user,
+            cwd=self.folder,
+        )
