@@ -106,7 +106,7 @@ LIMITS: Final[dict[Resource, AccountLimit]] = {
         200_000,
         400_000,
         KIB,
-        "tenants and keys of limits that tasks here have",
+        "tenants, keys of limits, needs and handlers that tasks here have",
         "use fewer of them, or wait until results are deleted",
     ),
     # Of lanes that are here, and of those that were while their tokens are not back: a rate of '1/d' keeps each key for a day.

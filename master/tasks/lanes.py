@@ -84,8 +84,9 @@ class Lanes:
         self.held = HeldLanes(in_force, first_of)
         self._lines: dict[Route, BaseLines] = {}
         self._capped: dict[Tenant, list[tuple[BaseLines, Line]]] = {}  # lines that are held until it has room
-        self._left = 0  # lanes that the choice under way may still look up, or find without room
-        self._stored = 0  # lanes of that choice whose tasks the store has to find
+        self._left = self._stored = (
+            0  # lanes that the choice under way may look up; that it leaves to the store
+        )
         self._fit = _Fit(0)
 
     def clear(self) -> None:
@@ -112,10 +113,13 @@ class Lanes:
         if lane.place is not None:
             self.ready(lane)
 
+    def forget(self, base: Route) -> None:
+        """A base lane is not there any more."""
+        self._lines.pop(base, None)
+
     def _put(self, lane: Route, place: LanePlace) -> None:
         lane.place = place
-        lines = self._lines.get(lane.base)
-        if lines is None:
+        if (lines := self._lines.get(lane.base)) is None:
             lines = self._lines[lane.base] = BaseLines(lane.base)
         lines.put(lane, place)
 
@@ -150,8 +154,7 @@ class Lanes:
 
     def keep(self, now: int) -> None:
         """Keep workers for those that fit nowhere, in the order of their first tasks."""
-        paused = sum(base.queue.paused for base in self._lines)
-        state = self._placements.version, self._readied, paused
+        state = self._placements.version, self._readied, sum(base.queue.paused for base in self._lines)
         # Nothing has changed that could move anyone: each call of a transaction asks for this.
         if self._kept == state:
             return
@@ -173,8 +176,7 @@ class Lanes:
 
     def tenant_changed(self, name: str) -> None:
         """Something else is set for a tenant from now on."""
-        tenant = self._tenants.changed(name)
-        if tenant is not None:
+        if (tenant := self._tenants.changed(name)) is not None:
             self.freed(tenant)
 
     def wake(self, now: int) -> None:
@@ -293,8 +295,7 @@ class Lanes:
         """``leased``: how many tasks were leased, by the number of their lane."""
         taken = Counter[Tenant]()
         for lane, _ in chosen:
-            tasks = leased.get(lane.number, 0)
-            if tasks:
+            if tasks := leased.get(lane.number, 0):
                 taken[lane.tenant] += tasks
                 lane.company_until = None
             # A base lane: those are leased from without a line.

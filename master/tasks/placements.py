@@ -47,6 +47,11 @@ class Placements:
         self._seats.clear()
         self._changed()
 
+    def forget(self, lane: int) -> None:
+        """Another lane may get its number."""
+        if self.lanes.pop(lane, None) is not None:
+            self._changed()
+
     def clear_held(self) -> None:
         self.held.clear()
         self._changed()

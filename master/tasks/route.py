@@ -178,6 +178,7 @@ class Route:
         "held",
         "key",
         "number",
+        "others",
         "place",
         "plain",
         "queue",
@@ -202,6 +203,7 @@ class Route:
         """``base``: of a lane that is held back by something else than workers, the one that the same workers serve."""
         self.number, self.queue, self.task, self.key = number, queue, task, key
         self.tenant, self.base, self.plain = tenant, base or self, plain or self
+        self.others = 0  # lanes whose base it is
         self.counts = [0] * _STATES
         self.total: list[int] = [0] * _STATES if plain is None else plain.total  # of all lanes of the route
         self.share: LaneShare | None = None  # of mixed arrays; None: it has nothing in any
@@ -237,8 +239,8 @@ class Route:
 
     @property
     def is_used(self) -> bool:
-        """Whether the store has a task of it, or an array that is here."""
-        return self.share is not None or any(self.counts)
+        """Whether the store has a task of it, or an array that is here, or other lanes refer to it. What is not used is forgotten."""
+        return self.is_plain or self.share is not None or self.others > 0 or any(self.counts)
 
     @property
     def is_in_store(self) -> bool:
@@ -268,6 +270,11 @@ class Route:
     def is_base(self) -> bool:
         """Whether its tasks wait for nothing but a worker."""
         return self.base is self
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the route itself, which is never forgotten."""
+        return self.plain is self
 
     @property
     def is_in_line(self) -> bool:
@@ -322,7 +329,7 @@ class Capability:
     def __init__(self, key: CapabilityKey, account: Account) -> None:
         self.key, self.account = key, account
         self.looked = 0  # how many routes, in their order, were compared
-        self.routes: list[Route] = []  # none but base lanes
+        self.routes: dict[Route, None] = {}  # none but base lanes
         self.parked: OrderedDict[Call, ParkedLease] = OrderedDict()
 
     def knows(self, task: str) -> bool:

@@ -2,7 +2,7 @@
 
 A *route* is one callable in one queue, and its tasks stand in lanes (see route.py); a worker either serves a base lane or does
 not. Workers that serve the same ones share one *capability*, which has one queue of their parked lease calls: a thousand
-equal workers are one queue, not a thousand. A lane of which the store has no task any more is forgotten; a base lane stays.
+equal workers are one queue, not a thousand. A lane of which the store has no task any more is forgotten; the plain one stays.
 
 Invariant: a route's counts equal the store's at every commit (``Picture.counts``).
 """
@@ -31,6 +31,7 @@ from .placements import Placements
 from .route import PLAIN, READY, Capability, LaneKey, Queue, Route, unpacked_placing
 from .served import ServedRoutes
 from .turns import TenantTurns
+from .unused_lanes import UnusedLanes
 
 ROUTES_MAX = 100_000  # callables × queues; a bound on what a client can make the master remember
 BLOCKED: Final = int(StateNumber.BLOCKED)
@@ -63,10 +64,9 @@ class Routes(Part):
         self.lanes = Lanes(
             partial(_first_ready, store, self.by_number), in_force, self.placements, self.tenants
         )
-        self.mixed = MixedArrays(store, self.lanes, self.lane, self._is_unused, self._runs_no_more)
+        self._unused = UnusedLanes(self._forget)
+        self.mixed = MixedArrays(store, self.lanes, self.lane, self._unused.look, self._runs_no_more)
         self.of_limit: dict[str, dict[Route, None]] = {}  # lanes, by the name of a limit that they have
-        self._wanted: dict[Route, None] = {}  # lanes without a task that were asked for in this transaction,
-        self._unused: dict[Route, None] = {}  # or before it
         self._by_name: dict[tuple[str, str, LaneKey], Route] = {}
         self._resume_listeners: list[Callable[[str], None]] = []
         self.lane_listeners: list[Callable[[Route], None]] = []  # called with each lane that is made
@@ -102,9 +102,7 @@ class Routes(Part):
         for lane in sorted(lanes, key=_bases_first):
             self._add(*lane)
         _keep_charged(charged, self._by_name, self.lanes.held.permits)
-        # As if just asked for: those without a task are found, and forgotten, in the next transactions.
-        self._wanted = {one: None for one in self.by_number.values() if not one.is_base}
-        self._unused.clear()
+        self._unused.load(self.by_number.values())
         for number, state, tasks in picture.counts:
             route = self.by_number[number]
             self.count(route, state, tasks)
@@ -145,8 +143,7 @@ class Routes(Part):
             number = self._store.add_route(route.queue.name, route.task, key.packed())
             lane = self._add(number, route.queue.name, route.task, key)
             lane.account = account
-        if not lane.is_base and not lane.is_used:
-            self._wanted[lane] = None
+        self._unused.want(lane)
         return lane
 
     def plain_number(self, lane: int) -> int:
@@ -238,11 +235,7 @@ class Routes(Part):
         lane.add(state, -tasks)
         if state == READY:
             self.lanes.left(lane)
-        self._is_unused(lane)
-
-    def _is_unused(self, lane: Route) -> None:
-        if not lane.is_base and not lane.is_used:
-            self._unused[lane] = None
+        self._unused.look(lane)
 
     def attempts_ended(self, attempts_of: Mapping[int, int], now: int) -> None:
         """Count ended attempts, by route, for the rates of the queues."""
@@ -271,39 +264,42 @@ class Routes(Part):
             self.placements.lanes[number] = unpacked_placing(key.needs)
         if route.is_base:
             self.served.add(route)
+        else:
+            route.base.others += 1
         for listener in self.lane_listeners:
             listener(route)
         return route
 
     def has_more(self) -> bool:
-        """Whether some capability was not compared with all routes yet."""
-        return self.served.has_more
+        """Whether some capability was not compared with all routes yet, or more lanes are unused than one transaction forgets."""
+        return self.served.has_more or self._unused.has_more
 
     def give_out(self, now: Now) -> None:
         self.served.match()
         for route in list(filter(_is_idle, self._ready)):
             del self._ready[route]
-        if self._unused or self._wanted:
-            self._forget_unused()
+        self._unused.work()
 
-    def _forget_unused(self) -> None:
-        """Forget lanes that have no task. Those of the submits of this transaction are counted in the next one."""
-        for lane in self._unused:
-            # It may have got a task since it was noted, or have been forgotten by an earlier one.
-            if lane in self._wanted or lane.is_used or lane.number not in self.by_number:
-                continue
-            self._store.drop_lane(lane.number)
-            del self.by_number[lane.number], self._by_name[lane.queue.name, lane.task, lane.key]
-            if self.tenants.left(lane.tenant):
-                self.lanes.freed(lane.tenant)
-            for name, _, _ in lane.key.limits:
-                del self.of_limit[name][lane]
-                if not self.of_limit[name]:
-                    del self.of_limit[name]
-            self.placements.lanes.pop(lane.number, None)
-            _give_back(lane, self.lanes.held.permits)
-        # One transaction of grace: a submit asks for its lane before its tasks are counted.
-        self._unused, self._wanted = self._wanted, {}
+    def _forget(self, lane: Route) -> None:
+        # Already, by an earlier transaction.
+        if self.by_number.get(lane.number) is not lane:
+            return
+        self._store.drop_lane(lane.number)
+        del self.by_number[lane.number], self._by_name[lane.queue.name, lane.task, lane.key]
+        if self.tenants.left(lane.tenant):
+            self.lanes.freed(lane.tenant)
+        for name, _, _ in lane.key.limits:
+            del self.of_limit[name][lane]
+            if not self.of_limit[name]:
+                del self.of_limit[name]
+        self.placements.forget(lane.number)
+        _give_back(lane, self.lanes.held.permits)
+        if lane.is_base:
+            self.served.forget(lane)
+            self.lanes.forget(lane)
+        else:
+            lane.base.others -= 1
+            self._unused.look(lane.base)
 
 
 def _running(picture: Picture) -> Iterator[tuple[int, int]]:
@@ -329,10 +325,6 @@ def _first_ready(store: Store, lanes: Mapping[int, Route], number: int) -> tuple
 
 def _charge(account: Account, key: LaneKey) -> None:
     """For a lane that is made. Raises QuotaExceeded, with nothing charged."""
-    # A name is charged once, however many lanes it has.
-    if key == key.base:
-        account.take(Resource.NAMES)
-        return
     if key.limits:
         # Before the next line takes: a refusal must leave nothing charged.
         account.check(Resource.LIMIT_KEYS, len(key.limits))
@@ -355,8 +347,8 @@ def _keep_charged(
 
 
 def _give_back(lane: Route, permits: Permits) -> None:
-    """It is forgotten. A base lane stays charged: its name was used."""
-    if lane.account is not None and not lane.is_base:
+    """It is forgotten. The plain one stays charged: its name was used."""
+    if lane.account is not None and not lane.is_plain:
         lane.account.give(Resource.LANES)
         permits.left(lane.key.limits, lane.account)
 
