@@ -122,7 +122,7 @@ def test_an_interrupted_demo_stops_everything_it_started(home: Path, tmp_path: P
         _, err = demo.communicate(timeout=SECONDS)
     assert demo.returncode == 130
     assert "interrupted; everything that was started has been stopped" in err
-    _, alive = psutil.wait_procs(family, timeout=5)
+    _, alive = psutil.wait_procs(family, timeout=SECONDS)
     assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
 
 

@@ -93,7 +93,7 @@ def test_a_second_signal_hands_everything_back_at_once(
     eventually(lambda: "worker.draining" in worker.log)
     worker.signal(signal.SIGTERM)
     assert worker.wait() == 1
-    _, alive = psutil.wait_procs(family, timeout=5)
+    _, alive = psutil.wait_procs(family, timeout=SECONDS)
     assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
     assert [handle.state for handle in held.handles] == [tq.State.READY] * 4
     held.let_go()

@@ -109,7 +109,7 @@ def test_children_die_with_their_supervisor(
     family = worker.children()
     assert len(family) >= 2
     worker.kill()
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=SECONDS)
     assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
 
 

@@ -13,6 +13,7 @@ from tq.common.wire.address import Address
 from tq.master.observe import page_program
 from tq.master.observe.page_program import NICENESS, PageProgram, environment, reached
 
+SECONDS = 45.0  # of a busy machine
 BIND, MASTER = Address("127.0.0.1", 0), Address("", 5000)
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="tq-master needs a POSIX system")
 
@@ -29,7 +30,7 @@ class Reports:
     async def next(self) -> tuple[str, dict[str, Any]]:
         if not self.rows:
             self.came.clear()
-            await asyncio.wait_for(self.came.wait(), 20)
+            await asyncio.wait_for(self.came.wait(), SECONDS)
         return self.rows.pop(0)
 
 

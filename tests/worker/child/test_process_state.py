@@ -14,7 +14,7 @@ from tq.common.values.codec import decode, encode_call
 from tq.worker.agent.reports import JobReport
 from tq.worker.child.process_state import LOOK_SECONDS, ProcessState
 
-from ..pools.test_process import Nursery, nursery
+from ..pools.test_process import SECONDS, Nursery, nursery
 
 FILE = Path(__file__).with_name("leaving_tasks.py")
 
@@ -44,7 +44,7 @@ async def check_that_it_is_put_back(one: Nursery, leftovers: Iterable[str]) -> N
 def with_child(test: Callable[[Nursery], Awaitable[None]]) -> None:
     async def scenario() -> None:
         async with nursery(str(FILE)) as one:
-            await asyncio.wait_for(one.tasks, 20)
+            await asyncio.wait_for(one.tasks, SECONDS)
             await test(one)
 
     asyncio.run(scenario())

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from tq.worker.supervisor.starvation import Starvation
 
@@ -93,6 +94,9 @@ def test_of_two_processes_on_one_processor_each_is_starved_and_one_that_sleeps_i
             time.sleep(0)
         assert asleep.stdout is not None
         asleep.stdout.readline()
+        # It has said so, and may still wait for the processor before it sleeps.
+        while psutil.Process(asleep.pid).status() != psutil.STATUS_SLEEPING:
+            time.sleep(0)
         before, until = starved[2].look(time.monotonic()).of_processor, time.monotonic() + 0.3
         while time.monotonic() < until:
             assert starved[2].look(time.monotonic()).of_processor - before < 0.1
