@@ -1,6 +1,6 @@
 """A PostgreSQL of one's own: from Debian's programs, in a directory of its own, on a socket in it, as a user that may run it.
 
-It can be killed, stopped and started again, as no server of a system can be by a test. It outlives nobody: a shell waits for the
+It can be killed, stopped and started again, as no server of a system can be by a test. It outlives no process of tests: a shell waits for the
 end of a pipe that only the process which made the server holds, and then ends the server and removes its directory.
 """
 

@@ -23,7 +23,7 @@ def causes(app: App) -> list[CauseRow]:
 
 
 def place(row: CauseRow) -> str:
-    """``send, jobs.py:7``"""
+    """The function, its file and the line, as people read it; empty if no traceback says them."""
     return f"{row.where}:{row.line}" if row.where else ""
 
 

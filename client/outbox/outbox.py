@@ -1,6 +1,6 @@
 """Writes rows of an outbox over a connection of the program's own, within the transaction that is open on it.
 
-Which driver the connection is of is told by its class, and only among drivers that the program has imported: none is imported here. What
+Which driver the connection is of follows from its class, and only among drivers that the program has imported: none is imported here. What
 is executed is an INSERT, nothing besides: the transaction is begun, committed and rolled back by the program.
 """
 

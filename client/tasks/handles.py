@@ -280,7 +280,7 @@ def _has_failed(handle: Handle[Any]) -> bool:
 
 def _reading_of(by_id: dict[bytes, list[Handle[T]]]) -> OutcomeReading:
     """Watch all tasks at once: a program that can hold the handles can hold their outcomes."""
-    # All of one outbox or none, as a rule; a plain box is told at once of tasks that are not there.
+    # All of one outbox or none, as a rule; a plain box learns at once of tasks that are not there.
     box = next((same[0]._new_box() for same in by_id.values()), OutcomeBox())
     by_link: dict[ClientLink, list[bytes]] = {}
     for id, (handle, *_) in by_id.items():

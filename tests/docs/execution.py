@@ -27,7 +27,7 @@ from .pages import Block, Command, commands_of
 COMMAND_SECONDS = 30.0
 ADDRESS = re.compile(r"\b(127\.0\.0\.1|0\.0\.0\.0|localhost|[\w.-]+\.example\.org|MASTER):(\d{4,5})\b")
 SERVER = re.compile(
-    r"^(?:[A-Z_]+=\S* )*(tq-master|tq-worker|tq dev|python -m http\.server)\b(?!.* (?:check|--help|--version)\b)"
+    r"^(?:[A-Z_]+=\S* )*(tq-master|tq-worker|tq dev|python -m http\.server)\b(?!.* (?:check|request|admit|join|--help|--version)\b)"
 )
 BEHIND = re.compile(r"^(.*[^&])& *([A-Z_]+=\$!)?$", re.DOTALL)
 STARTED = re.compile(

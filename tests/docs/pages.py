@@ -18,7 +18,7 @@ from pathlib import Path
 
 RUN = ("console", "python")
 READ = ("toml", "ini", "yaml", "json")
-SHOWN = ("", "text", "dockerfile", "markdown", "csv")
+SHOWN = ("", "text", "dockerfile", "markdown", "csv", "sql")
 _FENCE = re.compile(r"^( *)```(\w*|\{[\w-]+\})\s*$")
 _COMMENT = re.compile(r"^ *<!-- (not run|file): (.+?) -->$")
 _BEFORE = re.compile(r"^<!-- before(?: (python))?$")

@@ -76,7 +76,7 @@ class OutboxDatabase(Protocol):
 
     def delete(self, positions: Sequence[int]) -> None: ...
     def release(self) -> None:
-        """Let go of what is claimed. Raises nothing."""
+        """Release what is claimed. Raises nothing."""
 
     def wait(self, seconds: float) -> None:
         """Until something was written, or so long, or a signal came."""

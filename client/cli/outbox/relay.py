@@ -1,4 +1,4 @@
-"""The relay: hands rows of an outbox over to the master, each once, and sees to it that both forget them in the right order.
+"""The relay: hands rows of an outbox over to the master, each once, and makes both forget them in the right order.
 
 ::
 

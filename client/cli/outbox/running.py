@@ -1,4 +1,4 @@
-"""``tq outbox run``: steps of the relay until it is told to end, through the absence of either side, and what it says meanwhile."""
+"""``tq outbox run``: steps of the relay until it is asked to end, through the absence of either side, and what it says meanwhile."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def commits_and_rolls_back(connection: Any, given: Any, count: Count) -> None:
     assert count() == 0
     outbox.write(ROWS[:2])
     outbox.write([])
-    assert count() == 0, "before the commit nobody sees it"
+    assert count() == 0, "before the commit no one sees it"
     connection.commit()
     assert count() == 2
 

@@ -32,7 +32,7 @@ def test_the_id_is_a_uuid_in_postgresql_alone() -> None:
     assert "VALUES (:id, :queue" in named_insert_sql("t", is_postgres=False)
 
 
-def test_a_row_that_is_too_large_is_refused_by_the_database_whoever_writes_it() -> None:
+def test_a_row_that_is_too_large_is_refused_by_the_database_for_every_writer() -> None:
     db = sqlite3.connect(":memory:")
     db.executescript(sqlite_ddl())
     db.executescript(sqlite_ddl())

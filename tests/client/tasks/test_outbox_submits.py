@@ -46,7 +46,7 @@ def written(db: sqlite3.Connection) -> list[OutboxSubmit]:
     return found
 
 
-def test_a_submit_is_a_row_with_all_that_using_was_told(db: sqlite3.Connection) -> None:
+def test_a_submit_is_a_row_with_all_that_using_was_given(db: sqlite3.Connection) -> None:
     handle = thumb.using(outbox=db, priority=5, tags={"order": "47"}, delay=30, retries=2).submit(
         "a.example", size=3
     )

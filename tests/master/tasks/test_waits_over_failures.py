@@ -189,7 +189,7 @@ def stores() -> Iterator[list[FailingStore]]:
 @pytest.mark.parametrize("in_commits", [False, True], ids=["statements", "commits"])
 @pytest.mark.parametrize("times", [1, 4])
 @pytest.mark.parametrize("is_bounded", [False, True], ids=["any number", "a full queue"])
-def test_whoever_waits_gets_the_end_wherever_the_disk_has_failed(
+def test_each_who_waits_gets_the_end_wherever_the_disk_has_failed(
     in_commits: bool, times: int, is_bounded: bool, stores: list[FailingStore]
 ) -> None:
     def store_that_fails(at: int) -> FailingStore:

@@ -33,7 +33,7 @@ def test_what_is_rolled_back_or_not_committed_is_never_claimed(
     connection.close()
 
 
-def test_a_claimed_row_is_nobody_elses_until_it_is_let_go_or_its_claimant_is_gone(
+def test_a_claimed_row_is_of_one_relay_until_it_is_released_or_the_relay_is_gone(
     program: Program, database: OutboxDatabase
 ) -> None:
     [id] = program.insert(new_row())

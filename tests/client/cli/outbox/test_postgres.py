@@ -14,7 +14,7 @@ from tq.common.errors import ConfigError
 from .conftest import new_row, postgres_program
 
 
-def test_a_role_without_rights_is_told_which_grants(postgres_address: str) -> None:
+def test_a_role_without_rights_learns_which_grants(postgres_address: str) -> None:
     program = postgres_program(postgres_address)
     with psycopg.connect(postgres_address) as db:
         db.execute("DROP ROLE IF EXISTS poor")

@@ -283,7 +283,7 @@ class Story:
         connection.rollback()
         connection.close()
 
-    def told(self) -> None:
+    def play(self) -> None:
         committed: list[bytes] = []
         for _ in range(2 + self.draw(5)):
             match self.draw(4):
@@ -309,13 +309,13 @@ class Story:
 def test_every_committed_row_is_accepted_once_whatever_happens_to_relays(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         program = sqlite_program(Path(folder) / "app.db")
-        Story(program, lambda below: data.draw(st.integers(0, below - 1))).told()
+        Story(program, lambda below: data.draw(st.integers(0, below - 1))).play()
 
 
 @settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_the_same_in_postgresql(postgres_address: str, data: st.DataObject) -> None:
-    Story(postgres_program(postgres_address), lambda below: data.draw(st.integers(0, below - 1))).told()
+    Story(postgres_program(postgres_address), lambda below: data.draw(st.integers(0, below - 1))).play()
 
 
 def test_a_lost_database_is_said(program: Program, database: OutboxDatabase) -> None:
@@ -335,8 +335,8 @@ def test_a_relay_that_was_stopped_while_others_finished_its_row_changes_nothing_
 
     def at(point: str) -> None:
         if point == "before it is handed over":
-            stopped.close()  # by the server, which waits for nobody
-            while other.counts() != (0, None, 0, 0):  # the server takes a moment to let go of the row
+            stopped.close()  # by the server, which waits for no one
+            while other.counts() != (0, None, 0, 0):  # the server takes a moment to release the row
                 run_dry(relay_of(other, masters))
 
     with pytest.raises((DatabaseLost, OSError, ValueError)):

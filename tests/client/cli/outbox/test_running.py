@@ -1,4 +1,4 @@
-"""The loop of a relay: through the absence of either side, until it is told to end; and what it says."""
+"""The loop of a relay: through the absence of either side, until it is asked to end; and what it says."""
 
 from __future__ import annotations
 

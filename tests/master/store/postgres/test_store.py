@@ -57,7 +57,7 @@ def test_a_transaction_that_changes_nothing_costs_the_database_nothing(open_stor
     assert commits(store) == before + 1
 
 
-def test_an_owner_whose_time_is_over_commits_nothing_and_is_told_who_came(open_store: OpenPostgres) -> None:
+def test_an_owner_whose_time_is_over_commits_nothing_and_learns_who_came(open_store: OpenPostgres) -> None:
     first = open_store()
     note(first, b"first")
     expire_lease(first)
