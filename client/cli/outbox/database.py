@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
-from ....common.errors import ConfigError, TqError
+from ....common.errors import ConfigError, Unreachable
 
 
-class DatabaseLost(TqError):
+class DatabaseLost(Unreachable):
     """The database does not answer, or has ended the connection. What was claimed is free again."""
 
 

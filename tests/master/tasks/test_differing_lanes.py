@@ -1,4 +1,4 @@
-"""Tasks whose handlers or needs differ from call to call: when they are gone, nothing is left of their lanes, and nobody pays for them."""
+"""Tasks whose handlers or needs differ from call to call: when they are gone, nothing is left of their lanes, and no call pays for them."""
 
 from __future__ import annotations
 
