@@ -32,6 +32,7 @@ from ..core.fork import in_child
 from ..tasks.answers import TASKS
 from ..tasks.lent_slot import wait_lending
 from ..tasks.outcomes import SUCCEEDED, TaskOutcome
+from ..tasks.submission import parent_here
 from .exceptions import BrokenCluster, no_worker_runs
 from .submit_buffer import SubmitBuffer
 
@@ -118,6 +119,8 @@ class SubmissionQueue:
                 self._thread = threading.Thread(target=self._run, name="tq-submissions", daemon=True)
                 self._thread.start()
         self._last = kind
+        if (parent := parent_here()) is not None:
+            buffer.parents[id] = parent
         buffer.unsent.append((kind, id, payload, blobs))
         if not buffer.is_due:
             buffer.schedule(link or self._session.link)

@@ -18,11 +18,12 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from ...common.errors import ProtocolError, Rejected, TqError, Unreachable
 from ..tasks.joining import OF_ONE_TASK, JoinedTasks, joined
-from ..tasks.submission import runs_of_tasks, submit_many
+from ..tasks.submission import Parent, runs_of_tasks, submit_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,12 +60,14 @@ class _SubmitBatch:
 class SubmitBuffer:
     """``events`` gets slices of outcomes, and ``(ids, error)`` for tasks that were not stored.
 
-    To add a task, append it to ``unsent`` and call ``schedule`` unless ``is_due``: no method call for each task.
+    To add a task, append it to ``unsent`` and call ``schedule`` unless ``is_due``: no method call for each task. If a task submits it,
+    say so in ``parents`` before that.
     """
 
     def __init__(self, session: ClientSession, events: SimpleQueue[Any]) -> None:
         self._session, self._events = session, events
         self.unsent: deque[PendingTask] = deque()
+        self.parents: dict[bytes, Parent] = {}  # of unsent tasks
         self.is_due = False
         self._under_way: set[_SubmitBatch] = set()
 
@@ -84,6 +87,8 @@ class SubmitBuffer:
         """Fail all gathered tasks instead of sending them."""
         self.is_due = False
         if lost := [id for _, id, _, _ in self._take_unsent()]:
+            for id in lost:
+                self.parents.pop(id, None)
             self._events.put((lost, error))
 
     # the I/O thread
@@ -92,26 +97,42 @@ class SubmitBuffer:
         if len(self._under_way) >= CALLS_UNDER_WAY and not at_once:
             return  # still due: the next answer comes back here
         self.is_due = False
-        for call in joined(self._take_unsent()):
-            self._call(link, call)
+        pending = list(self._take_unsent())
+        # Only then: of what was taken the parents are there. Mostly there are none, and nothing is asked for each task.
+        if not self.parents:
+            self._call_with(link, pending, None)
+            return
+        for parent, some in groupby(pending, lambda one: self.parents.pop(one[1], None)):
+            self._call_with(link, list(some), parent)
 
-    def _call(self, link: ClientLink, call: JoinedTasks) -> None:
+    def _call_with(self, link: ClientLink, pending: list[PendingTask], parent: Parent | None) -> None:
+        for call in joined(pending):
+            self._call(link, call, parent)
+
+    def _call(self, link: ClientLink, call: JoinedTasks, parent: Parent | None) -> None:
         ids, kind = call.ids, call.kind
         batch = _SubmitBatch(self._events, ids)
         self._under_way.add(batch)
         runs = runs_of_tasks(call.tasks)
-        stored = submit_many(self._session, kind.name, kind.choice, runs, batch, link, call.named)
-        stored.add_done_callback(partial(self._answered, link, call, batch))
+        stored = submit_many(
+            self._session, kind.name, kind.choice, runs, batch, link, call.named, parent=parent
+        )
+        stored.add_done_callback(partial(self._answered, link, call, parent, batch))
 
     def _answered(
-        self, link: ClientLink, call: JoinedTasks, batch: _SubmitBatch, stored: Future[Any]
+        self,
+        link: ClientLink,
+        call: JoinedTasks,
+        parent: Parent | None,
+        batch: _SubmitBatch,
+        stored: Future[Any],
     ) -> None:
         self._under_way.discard(batch)
         error = stored.exception()
         if isinstance(error, OF_ONE_TASK) and len(call.tasks) > 1:
             batch.is_repeated = True
             for alone in call.one_by_one():
-                self._call(link, alone)
+                self._call(link, alone, parent)
         elif isinstance(error, TqError):
             batch.fail(error)
             if isinstance(error, (Unreachable, Rejected, ProtocolError)):

@@ -19,7 +19,7 @@ from ...common.domain.ids import COMPUTED
 from .joining import joined
 from .mapping import CALLS_UNDER_WAY
 from .payloads import CHUNK_BYTES, CHUNK_TASKS
-from .submission import OPEN, OpenBatch, open_batch, runs_of_tasks, submit_many
+from .submission import OPEN, OpenBatch, open_batch, parent_here, runs_of_tasks, submit_many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,7 +144,17 @@ class Batch:
         for kind, some, named in joined(tasks):
             runs = runs_of_tasks(some)
             self._under_way.append(
-                submit_many(self.session, kind.name, kind.choice, runs, None, link, named, needs=needs)
+                submit_many(
+                    self.session,
+                    kind.name,
+                    kind.choice,
+                    runs,
+                    None,
+                    link,
+                    named,
+                    needs=needs,
+                    parent=parent_here(),
+                )
             )
         # The oldest first, which is answered first: the program is slowed down to the master's pace.
         while len(self._under_way) > CALLS_UNDER_WAY:

@@ -20,7 +20,7 @@ from .async_calls import AsyncCalls
 from .looks import TaskLooks
 from .outcomes import UNKNOWN, OutcomeBox, TaskOutcome
 from .stalls import Stall
-from .submission import WatchPrediction
+from .submission import WatchPrediction, parent_here
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -298,7 +298,9 @@ def submit_one(
     link = session.link
     box = OutcomeBox() if session.part(WatchPrediction).watch_next else None
     stored: Future[Any] = future()
-    session.part(submits).add(link, submit(kind, id, payload, blobs, box, stored, needs))
+    session.part(submits).add(
+        link, submit(kind, id, payload, blobs, box, stored, needs, parent=parent_here())
+    )
     return Handle(session, id, None, box, None if box is None else link, received), stored
 
 

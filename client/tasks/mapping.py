@@ -23,7 +23,7 @@ from .needs import GatheredNeeds, TaskNeeds
 from .options import Choice
 from .outcomes import OutcomeBox
 from .payloads import CallEncoder
-from .submission import PayloadRun, submit_many
+from .submission import PayloadRun, parent_here, submit_many
 from .unique_handles import UniqueHandles
 from .unique_submits import UniqueKeys
 
@@ -157,6 +157,7 @@ class _MapSubmission:
                 chunk.named,
                 needs=chunk.needs,
                 unique=chunk.unique,
+                parent=parent_here(),
             )
         )
         if chunk.unique is not None:

@@ -19,13 +19,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...common.errors import Unreachable
 from ..core.io_thread import settle
 from .joining import OF_ONE_TASK, JoinedTasks, joined
 from .outcomes import OutcomeBox
-from .submission import runs_of_tasks, submit_many
+from .submission import Parent, runs_of_tasks, submit_many
 
 if TYPE_CHECKING:
     from ...common.domain.id_runs import IdRun
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 class SingleSubmit(NamedTuple):
     """``needs``: the tasks whose results are arguments of this one. ``blobs``: uploaded before. ``box``: receives the outcome; None: the task is not watched yet.
-    ``same``: by what it is the same as others, if its kind says ``unique``."""
+    ``same``: by what it is the same as others, if its kind says ``unique``. ``parent``: the task that submits it."""
 
     kind: TaskKind
     id: bytes
@@ -47,6 +48,7 @@ class SingleSubmit(NamedTuple):
     stored: Future[Any]
     needs: Sequence[IdRun] = ()
     same: str = ""
+    parent: Parent | None = None
 
 
 class SingleSubmits:
@@ -93,8 +95,9 @@ class SingleSubmits:
 
             unique = wire_of_many(kind.choice.unique, [one.same for one in submits])
         answer = submit_many(
-            self._session, kind.name, kind.choice, runs, None, link, call.named, boxes, needs, unique
-        )
+            self._session, kind.name, kind.choice, runs, None, link, call.named, boxes, needs, unique,
+            parent=submits[0].parent,  # as all of them
+        )  # fmt: skip
         answer.add_done_callback(partial(self._answered, link, call, submits))
 
     def _answered(
@@ -131,12 +134,8 @@ class SingleSubmits:
 
 
 def _runs(submits: Sequence[SingleSubmit]) -> Iterator[tuple[bool, list[SingleSubmit]]]:
-    """Neighbours that are all watched, or all not, and all need others, or none."""
-    run: list[SingleSubmit] = []
-    for one in submits:
-        if run and ((run[0].box is None) != (one.box is None) or bool(run[0].needs) != bool(one.needs)):
-            yield run[0].box is not None, run
-            run = []
-        run.append(one)
-    if run:
-        yield run[0].box is not None, run
+    """Neighbours that are all watched, or all not, and all need others, or none, and were submitted by the same task, or by none."""
+    for (watched, _, _), run in groupby(
+        submits, lambda one: (one.box is not None, bool(one.needs), one.parent)
+    ):
+        yield watched, list(run)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .needs import TaskNeeds
 
 Tasks = list[tuple[bytes, bytes]]  # id, payload: as tuples, which the garbage collector need not visit
+Parent = list[bytes]  # the task inside which others are submitted: its id and lease
 
 
 class PayloadRun(NamedTuple):
@@ -87,8 +88,9 @@ class WatchPrediction:
         self.watch_next = False
 
 
-def parent_here() -> list[bytes] | None:
-    """The task that runs here, and its lease: what is submitted in it is its. None: no task runs here."""
+def parent_here() -> Parent | None:
+    """The task that runs here: what is submitted in it is its. None: no task runs here. Asked in the thread that submits, for the
+    I/O thread sends tasks of many."""
     if not is_of_task():
         return None
     own = current()
@@ -124,10 +126,12 @@ def submit_many(
     boxes: Sequence[Listener] = (),
     needs: TaskNeeds | None = None,
     unique: list[Any] | None = None,
+    *,
+    parent: Parent | None,
 ) -> Future[Any]:
     """Send tasks; the future completes when they are stored. ``box`` receives their outcomes, or one of ``boxes`` the outcome
     of each. ``named``: their blobs, uploaded before. ``needs``: what each of the tasks needs; None: they need nothing.
-    ``unique``: by what the one task is the same as others."""
+    ``unique``: by what the one task is the same as others. ``parent``: ``parent_here`` of who submits them."""
     # With a stream the submit watches its tasks: no second call, and no outcome can be missed.
     stream = None if box is None and not boxes else link.stream
     target = ("get_task_queue", choice.queue)
@@ -141,7 +145,6 @@ def submit_many(
     ]  # they stand in no block, so each is its own run
     if computed:
         args = (*args, *(() if named else (None,)), proofs(computed))
-    parent = parent_here()
     # Arguments travel by place, so what is left out before the last one is None; trailing ones are left out.
     if choice.flow is not None or parent is not None:
         flow = None if choice.flow is None else choice.flow.flow_id

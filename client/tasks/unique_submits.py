@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...common.domain.context import is_of_task
 from ...common.domain.expressions import expression
 from ...common.domain.unique import REPLACE, SKIP, Unique, terms_of
 from ...common.errors import NotSerializable
@@ -20,7 +19,7 @@ from .handle import FoundHandle, Handle
 from .needs import GatheredNeeds
 from .outcomes import OutcomeBox
 from .single_submits import SingleSubmit, SingleSubmits
-from .submission import PayloadRun, WatchPrediction, submit_many
+from .submission import PayloadRun, WatchPrediction, parent_here, submit_many
 
 if TYPE_CHECKING:
     from ...common.domain.id_runs import IdRun
@@ -109,14 +108,14 @@ def submit_unique(
     call: tuple[tuple[Any, ...], dict[str, Any]],
 ) -> SentUnique:
     """Send a task, with others that are submitted at once. One that may replace others travels alone, for each is to have its
-    turn; and so does one that a task submits, whose parent is known in its own thread only."""
+    turn."""
     unique, link = kind.choice.unique, session.link
     assert unique is not None  # noqa: S101 - by its caller
     key = UniqueKeys(session, unique, definition).of_call(*call)
-    if unique.on_conflict != REPLACE and not is_of_task():
+    if unique.on_conflict != REPLACE:
         box = OutcomeBox() if session.part(WatchPrediction).watch_next else None
         stored: Future[Any] = Future()
-        submit = SingleSubmit(kind, id, payload, blobs, box, stored, needs, key)
+        submit = SingleSubmit(kind, id, payload, blobs, box, stored, needs, key, parent_here())
         session.part(SingleSubmits).add(link, submit)
         return SentUnique(session, definition, unique, id, stored, link, box)
     stored = submit_many(
@@ -129,5 +128,6 @@ def submit_unique(
         {id: list(blobs)} if blobs else None,
         needs={id: needs} if needs else None,
         unique=terms_of(unique, key).to_wire(),
+        parent=parent_here(),
     )
     return SentUnique(session, definition, unique, id, stored, link)

@@ -49,6 +49,26 @@ def gather(folder: str, others: int) -> int:
 
 
 @app.task
+def echo(word: str) -> str:
+    return word
+
+
+@app.task
+def submit_others(ctx: tq.Context) -> list[str]:
+    """In each way: their ids."""
+    handles = [where.submit(), *(where.submit() for _ in range(5))]
+    handles.append(echo.using(unique=tq.Unique()).submit(ctx.id))
+    return [handle.id for handle in handles]
+
+
+@app.task
+async def submit_others_on_a_loop(ctx: tq.Context) -> list[str]:
+    handles = await asyncio.gather(*(where.asubmit() for _ in range(5)))
+    unique = echo.using(unique=tq.Unique())
+    return [handle.id for handle in [*handles, await unique.asubmit(ctx.id)]]
+
+
+@app.task
 def both() -> tuple[int, int]:
     """Where this runs, and where another task does that it waits for."""
     other, _ = where.submit().result(timeout=30)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import tq
+from tq.common.domain.ids import parse_id, show_id
 
 WAIT_SECONDS = 60.0
 
@@ -50,6 +51,18 @@ def test_each_pool_of_a_worker_runs_its_own_and_one_that_is_full_holds_up_no_oth
             handle.cancel()
         ended = {tasks.nap.submit(0).result(WAIT_SECONDS)}
         assert not ended & {process, thread}
+
+
+def test_what_a_task_submits_is_its_own_though_others_submit_in_the_same_process(tasks: Any) -> None:
+    with tq.throwaway_cluster(tasks.app, pools=["async:20", "thread:20@threads"]):
+        handles = [
+            *(tasks.submit_others_on_a_loop.submit() for _ in range(10)),
+            *(tasks.submit_others.using(queue="threads").submit() for _ in range(10)),
+        ]
+        for handle in handles:
+            for id in handle.result(WAIT_SECONDS):
+                found = tasks.app.session.call(("get_tasks",), "show", parse_id(id))
+                assert show_id(found["parent"]) == handle.id
 
 
 def test_a_pool_grows_to_what_waits_beside_one_of_greenlets(tasks: Any, tmp_path: Path) -> None:

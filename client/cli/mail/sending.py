@@ -201,7 +201,7 @@ class Sending:
 
     def _call(self, tasks: Tasks, named: Named) -> None:
         session, runs = self._app.session, runs_of_tasks(tasks)
-        stored = submit_many(session, TASK, self._choice, runs, self._inbox, session.link, named)
+        stored = submit_many(session, TASK, self._choice, runs, self._inbox, session.link, named, parent=None)
         self._under_way.append((tasks, named, stored))
         while len(self._under_way) > CALLS_UNDER_WAY:  # large messages: no more of them in memory
             self._settle_first()

@@ -173,6 +173,8 @@ class ItemSubmission:
     def _call(self, tasks: Tasks) -> None:
         session = self._app.session
         choice = self.lanes.choice([self._keys.get(id, ()) for id, _ in tasks])
-        stored = submit_many(session, self._name, choice, runs_of_tasks(tasks), self._box, session.link)
+        stored = submit_many(
+            session, self._name, choice, runs_of_tasks(tasks), self._box, session.link, parent=None
+        )
         stored.add_done_callback(lambda _: self._wakeup.wake())
         self._under_way.append((tasks, stored))
