@@ -219,7 +219,7 @@ class AskingAttempt:
         self._oracle.submitting([made.id])
         parent = [self._job.id, self._job.lease]
         rows = list(runs_with([made.id], [made.payload]))
-        args = (made.task, made.options, rows, None, None, None, None, parent)
+        args = (made.task, made.options, rows, None, None, None, None, parent, made.columns)
         self._call(["get_task_queue", made.queue], "submit", args, accepted, self._fails)
 
     def _await(self, threads: int) -> None:

@@ -23,8 +23,10 @@ from .tables import Ask
 LIMITS: Final = (
     Limit("few", max_running=2),
     Limit("host", max_running=3),
-    Limit("mail", rate="8/s", burst=8),  # so slow that a master which begins again finds few of its tokens
+    Limit("mail", rate="4/s", burst=12),  # so slow that a master which begins again finds few of its tokens
 )
+# Of tasks that others wait for inside themselves: none that waits has it, so that it is never kept by who waits for it.
+INNER: Final = Limit("inner", max_running=1)
 KEYS: Final = ("", "a.example", "b.example")
 LEASED: Final = (
     "SELECT lane, seq, seq + 1, attempt, started FROM tasks JOIN routes USING (route) WHERE state = 3 AND lane <> x''",
@@ -49,6 +51,11 @@ def columns(random: Random, tasks: int) -> dict[str, Any] | None:
     )
     said = LaneColumns(tuple(zip(limits, keys, strict=True)), tenant).to_wire()
     return said or None
+
+
+def inner_columns(random: Random) -> dict[str, Any]:
+    """What the submit of a task says that others wait for inside themselves."""
+    return LaneColumns(((INNER, TextColumn((random.choice(KEYS),))),)).to_wire()
 
 
 class Start(NamedTuple):
@@ -88,7 +95,7 @@ class LimitLaws:
                 for name, key, units in mixed[one][1] if is_mixed else limits:
                     running[name, key] += units
                     self._starts[name, key].setdefault((one, attempt), Start(moment, units))
-        for limit in LIMITS:
+        for limit in (*LIMITS, INNER):
             for key in KEYS:
                 units = running[limit.name, key]
                 if limit.max_running is not None and units > limit.max_running:

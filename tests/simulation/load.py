@@ -12,7 +12,7 @@ from tq.common.domain.model import OutcomeNumber
 from .arranged import ordered_options, together
 from .crowded import QUEUE, Same, some_unique, tenants
 from .handled import have_handlers
-from .limited import columns
+from .limited import columns, inner_columns
 from .placed import NEEDS
 from .world import MS, SECOND, World
 
@@ -242,6 +242,10 @@ class Load:
         if count > 1 and random.random() < 0.15:  # a circle, which is refused
             for one, other in ((0, 1), (1, 0)):
                 spec.made[one].steps, spec.made[one].others = (("become", 0),), [spec.made[other]]
+        if self.limited is not None:
+            for made in spec.made:
+                if not made.steps and self.limited.random() < 0.7:
+                    made.columns = inner_columns(self.limited)
         spec.others = [random.choice(spec.made), random.choice(before or spec.made)]
         spawns, waits = [("spawn", place) for place in range(count)], ("await", random.randint(1, 3))
         become = ("become", int(random.random() < 0.2))

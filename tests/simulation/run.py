@@ -19,6 +19,7 @@ from .client import Client
 from .composer import Composer
 from .crowded import CrowdLaws
 from .disk import Disk, SimulatedStore
+from .endless import each_event_ends
 from .handled import HandlerLaws
 from .limited import LimitLaws
 from .load import TASKS, Load
@@ -535,16 +536,17 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
     cluster = Cluster(seed)
     rule, broken, about, extra = "", "", None, 0
     try:
-        cluster.world.run(CHAOS)
-        cluster.make_peace()
-        cluster.world.run(CHAOS + 8 * SECOND)
-        cluster.end_schedules()
-        step, deadline = 500 * MS, cluster.world.now + PEACE + cluster.work_left()
-        deadline += COMPOSED if cluster.composers else 0
-        while not cluster.at_rest:
-            if cluster.world.now > deadline:
-                raise _stuck(cluster)
-            cluster.world.run(cluster.world.now + step)
+        with each_event_ends(cluster.world):
+            cluster.world.run(CHAOS)
+            cluster.make_peace()
+            cluster.world.run(CHAOS + 8 * SECOND)
+            cluster.end_schedules()
+            step, deadline = 500 * MS, cluster.world.now + PEACE + cluster.work_left()
+            deadline += COMPOSED if cluster.composers else 0
+            while not cluster.at_rest:
+                if cluster.world.now > deadline:
+                    raise _stuck(cluster)
+                cluster.world.run(cluster.world.now + step)
         extra = cluster.oracle.judge(cluster.store)
     except Broken as found:
         rule, broken, about = found.rule, str(found), found.id

@@ -6,6 +6,7 @@
     N2  a lent child is sent only what a waiting task waits for, or what this needs in turn
     N3  a wait is refused only when as many lent children are there as there may be; of many jobs in one process, as many as may wait;
         or when it would have no end
+    N4  a worker that is connected awaits no answer for a waiting task from a connection that is over
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .instants import Wrong
 from .world import MS
 
 if TYPE_CHECKING:
+    from .caller import Connection
     from .children import Child
     from .worker import Worker
 
@@ -41,6 +43,9 @@ class Waits:
         self._worker, self._most = worker, most
         self._numbers = count(1)
         self._open: dict[tuple[Child, int], Wait] = {}
+        self._asked: dict[
+            int, Connection | None
+        ] = {}  # by the token of a call: over which connection it went
 
     # what children say
 
@@ -90,6 +95,18 @@ class Waits:
         elif sum(one.is_lent for one in self._worker.children.values()) < self._most:
             raise Wrong("N3", "a wait was refused, and another lent child could be started", None)
         child.refused(wait.ordinal, number)
+
+    def asked(self, token: int) -> None:
+        """The master is asked for what a task waits for."""
+        self._asked[token] = self._worker.connection
+
+    def judge_asked(self) -> None:
+        """The worker is connected, and has announced itself."""
+        for sleeper in self._worker.agent.lending.sleepers.values():
+            if sleeper.token and self._asked[sleeper.token] is not self._worker.connection:
+                raise Wrong(
+                    "N4", "its worker awaits what a connection that is over was asked", sleeper.job.id
+                )
 
     def judge_sent(self, child: Child, runs: list[JobRun]) -> None:
         """Before it arrives there."""

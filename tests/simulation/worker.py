@@ -184,6 +184,8 @@ class Worker(Reconnecting):
 
     def _beat(self, connection: Connection) -> None:
         if connection is self.connection:
+            with objections():
+                self.waits.judge_asked()
             self._ask("beat", lambda _: None, self.agent.starts.rows(self.seconds))
             self.process.later(int(HEARTBEAT_SECONDS * SECOND), lambda: self._beat(connection))
 
@@ -272,6 +274,7 @@ class Worker(Reconnecting):
                 self.agent.lending.refused(token, str(error), self.seconds)
             return isinstance(error, InvalidArgument)
 
+        self.waits.asked(token)
         self._ask("lend", lent, waiter, [run.to_wire() for run in runs], want, refused=refused)
 
     # and those of the master

@@ -81,6 +81,7 @@ class World:
         self._hash = hashlib.sha256()
         self._heap: list[tuple[int, int, Handle]] = []
         self._sequence = 0
+        self.taken = 0  # events that have happened
 
     def schedule(self, delay: int, process: Process, action: Callable[[], None]) -> Handle:
         """Events that are due at the same moment happen in the order they were made."""
@@ -102,6 +103,7 @@ class World:
         while self._heap and self._heap[0][0] <= until:
             at, _, handle = heapq.heappop(self._heap)
             self.now = max(self.now, at)
+            self.taken += 1
             handle.process.take(handle)
             if done():
                 return True
