@@ -1,26 +1,24 @@
 """How a real worker ends: one signal, two, three; with jobs running, waiting and reporting.
 
-The master here would wait a minute for a worker that is gone without a goodbye. Whatever is handed back within
+The master here would wait ten minutes for a worker that is gone without a goodbye. Whatever is handed back within
 seconds was handed back by the goodbye.
 """
 
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tq
-from tq.worker.supervisor.master_connection import GOODBYE_SECONDS
 
 from .conftest import MasterFactory, WorkerFactory
 from .programs import Master, Worker, eventually, stalled
 from .test_drain import Held
 
-SECONDS = 15.0  # far less than the master's grace
-GRACE_SECONDS = 60
+SECONDS = 45.0  # of a busy machine; far less than the master's grace
+GRACE_SECONDS = 600
 
 
 @pytest.fixture
@@ -117,10 +115,10 @@ def test_a_third_signal_waits_for_nothing(
     with stalled([master.pid]):
         signals(worker, 2)
         eventually(lambda: not worker.children())  # the second was acted on
-        began = time.monotonic()
         worker.signal(signal.SIGTERM)
         assert worker.wait() == 1
-        assert time.monotonic() - began < GOODBYE_SECONDS / 2
+        assert "the worker was stopped without waiting for the master" in worker.log
+        assert "no answer to its goodbye" not in worker.log
 
 
 def test_two_signals_without_a_master_end_a_worker_at_once(
