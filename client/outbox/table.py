@@ -90,15 +90,15 @@ CREATE INDEX IF NOT EXISTS tq_outbox_others ON {table} (state, moment) WHERE sta
 
 
 def sqlite_ddl() -> str:
-    """What makes the table in SQLite, also if there is one already."""
+    """What makes the table in SQLite, also if there is one already. A column there takes values of any type, unless a CHECK says so."""
     return f"""CREATE TABLE IF NOT EXISTS {TABLE} (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
-    id       BLOB NOT NULL UNIQUE,
+    id       BLOB NOT NULL UNIQUE CHECK (typeof(id) = 'blob' AND length(id) = 16),
     created  REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
-    queue    TEXT NOT NULL,
-    task     TEXT NOT NULL,
-    tasks    INTEGER NOT NULL,
-    body     BLOB NOT NULL CHECK (length(body) <= {ROW_BYTES_MAX}),
+    queue    TEXT NOT NULL CHECK (typeof(queue) = 'text'),
+    task     TEXT NOT NULL CHECK (typeof(task) = 'text'),
+    tasks    INTEGER NOT NULL CHECK (typeof(tasks) = 'integer'),
+    body     BLOB NOT NULL CHECK (typeof(body) = 'blob' AND length(body) <= {ROW_BYTES_MAX}),
     state    TEXT NOT NULL DEFAULT '{WAITING}'
              CHECK (state IN ('{WAITING}', '{SENT}', '{REFUSED}')),
     moment   REAL,

@@ -20,6 +20,7 @@ from .database import ClaimedRow, DatabaseLost, OutboxCounts, OutboxMissing, Ref
 
 HELD_SECONDS_MAX: Final = 90  # more than a relay waits for a master
 CONNECT_SECONDS: Final = 10
+ANY_TEXT: Final = ("UTF8", "SQL_ASCII")  # encodings of databases that take each character
 WAIT_SECONDS: Final = 1.0  # without a look whether the relay is to end
 
 
@@ -53,6 +54,7 @@ class PostgresOutboxTable:
                 prepare_threshold=None,
                 connect_timeout=CONNECT_SECONDS,
                 application_name="tq outbox",
+                client_encoding="utf8",  # from a database in SQL_ASCII texts would come as bytes
             )
             if listens:
                 self._db.execute(f"LISTEN {CHANNEL}")
@@ -87,7 +89,7 @@ class PostgresOutboxTable:
             for position, reason in refused:
                 self._db.execute(
                     f"UPDATE {self._table} SET state = '{REFUSED}', moment = now(), reason = %s WHERE position = %s",
-                    (reason.replace("\0", "�"), position),
+                    (self._written(reason), position),
                 )
             self._db.execute("COMMIT")
 
@@ -160,6 +162,12 @@ class PostgresOutboxTable:
             return int(
                 self._db.execute(f"{change} WHERE state = %s AND id = ANY (%s)", (state, named)).rowcount
             )
+
+    def _written(self, reason: str) -> str:
+        """As the database can hold it: a reason that it refuses would keep its row, and all others, from being settled."""
+        if self._db.info.parameter_status("server_encoding") not in ANY_TEXT:
+            reason = reason.encode("ascii", "backslashreplace").decode()
+        return reason.replace("\0", "?")
 
     def _begin(self) -> None:
         self._db.execute("BEGIN")

@@ -95,3 +95,25 @@ def test_a_server_that_is_not_there_and_an_address_that_is_none(postgres_address
         open_database("postgresql:///x?host=/nowhere", None)
     with pytest.raises(ConfigError, match="is no address of PostgreSQL"):
         open_database("postgresql:///x?no_such_word=1", None)
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_rows_in_a_database_of_another_encoding_are_read_and_set_aside(
+    postgres_address: str, encoding: str
+) -> None:
+    name = f"in_{encoding.lower()}"
+    with psycopg.connect(postgres_address, autocommit=True) as db:
+        db.execute(
+            psycopg.sql.SQL("CREATE DATABASE {} ENCODING {} TEMPLATE template0").format(
+                psycopg.sql.Identifier(name), encoding
+            )
+        )
+    program = postgres_program(postgres_address.replace("/outboxes?", f"/{name}?"))
+    program.insert(new_row())
+    relay = program.open()
+    [row] = relay.claim(10, (), ())
+    assert (row.queue, row.task) == ("q", "m:f")
+    relay.settle([], [(row.position, "Forbidden: … \N{SNOWMAN}\0")])
+    [refused] = relay.refused(10)
+    assert refused.reason.startswith("Forbidden: ")
+    relay.close()

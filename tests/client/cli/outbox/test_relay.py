@@ -141,6 +141,32 @@ def test_rows_that_no_client_has_written_are_set_aside(program: Program, databas
     assert "the columns of the row say m:f in queue q, and its body says otherwise" in reasons[3]
 
 
+DEPTH_READ = 1_024  # of lists in lists, by msgpack
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x93\x01\xa1q\xa3m:f",
+        b"\x95\x01\xa1q\xa3m:f\x80" + b"\x91" * (DEPTH_READ - 1) + b"\xc0",
+        b"\x99\x01\xa1q\xa3m:f\x80" + b"\xc0" * 5,
+    ],
+    ids=["its end is missing", "a list in lists that only a relay can read", "it has more than a submit"],
+)
+def test_a_row_of_another_shape_is_set_aside_and_never_sent(
+    program: Program, database: OutboxDatabase, body: bytes
+) -> None:
+    masters = Masters()
+    [bad] = program.insert(new_row(body=body))
+    [good] = program.insert(new_row())
+    masters.refusals[bad] = ProtocolError("the peer sent a row of an unknown form")
+    relay = relay_of(database, masters)
+    run_dry(relay)
+    assert masters.accepted == {good: 1}
+    assert [row.id for row in database.refused(9)] == [bad]
+    assert "ProtocolError: the peer sent a row" not in database.refused(9)[0].reason, "nobody was asked"
+
+
 def test_a_full_queue_keeps_its_rows_in_order_and_those_of_others_go_on(
     program: Program, database: OutboxDatabase
 ) -> None:

@@ -43,3 +43,22 @@ def test_a_program_that_writes_for_too_long_is_said_and_the_row_waits(
     assert [one.position for one in relay.claim(10, (), ())] == [row.position]
     relay.close()
     db.close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": "text"},
+        {"id": b"short"},
+        {"queue": b"q"},
+        {"task": b"m:f"},
+        {"tasks": "many"},
+        {"body": "text"},
+    ],
+)
+def test_a_row_with_a_value_of_another_type_is_refused_where_it_is_written(
+    tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    program = sqlite_program(tmp_path / "app.db")
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK constraint failed"):
+        program.insert(new_row()._replace(**wrong))  # type: ignore[arg-type]
