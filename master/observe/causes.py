@@ -75,7 +75,8 @@ class Causes(Part):
         now = self._timeline.now.steady
         place, failure = CodePlace(), Failure("", "")
         cause = self._last.get(held.route)
-        if cause is None or self._read < READ_MAX:
+        # The last one may have given way to another one of this transaction.
+        if cause is None or self._read < READ_MAX or self._causes.get(cause.key) is not cause:
             self._read += 1
             failure, place = _what_failed(body)
             kind = failure.type or f"({outcome})".lower()

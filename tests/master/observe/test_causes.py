@@ -124,3 +124,30 @@ def test_of_very_many_failures_in_one_transaction_some_are_read_and_all_are_coun
     fail(bench, *(failure(f"Kind{number}") for number in range(8)))
     found = {one.kind: one.failed for one in known(bench)}
     assert found == {"Kind0": 1, "Kind1": 1, "Kind2": 6}
+
+
+def test_a_failure_that_is_not_read_is_counted_although_the_last_cause_of_its_callable_gave_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(causes, "OF_CALLABLE_MAX", 3)
+    monkeypatch.setattr(causes, "READ_MAX", 4)
+    client, worker = bench.client(), bench.worker("m:f", slots=10)
+    queues = ["a", "b", "b", "b", "a"]
+    for queue in queues:
+        client.call(("get_task_queue", queue), "submit", "m:f", {}, [[new_ids(), b""]])
+    leased: dict[str, list[list[Any]]] = {"a": [], "b": []}
+    while sum(map(len, leased.values())) < len(queues):
+        lease, groups = worker.call("get_dispatcher", "lease", 10)
+        for queue, _, _, tasks, *_ in groups:
+            for id, attempt, *_ in tasks:
+                leased[queue].append([id, attempt, lease, int(OutcomeNumber.DISCARD)])
+    rows = [
+        [*leased[queue].pop(), failure(f"Kind{number}"), 0.0, 0.02, None]
+        for number, queue in enumerate(queues)
+    ]
+    assert worker.call("get_dispatcher", "finish", rows) == []
+    assert {(one.queue, one.kind): one.failed for one in known(bench)} == {
+        ("b", "Kind2"): 1,
+        ("b", "Kind3"): 1,
+        ("a", "Kind4"): 1,
+    }
