@@ -126,13 +126,18 @@ class DatabaseContents:
         with self._lock:
             line = self._idle.pop() if self._idle else None
         line = line or self._connect()
-        results = line.run(statements, ANSWER_SECONDS)
+        try:
+            return line.run(statements, ANSWER_SECONDS)
+        finally:
+            # After an error, too: the database may refuse all for hours, and each refusal would leave a connection open.
+            self._keep(line)
+
+    def _keep(self, line: PostgresLine) -> None:
         with self._lock:
-            if self._is_open:
+            if self._is_open and line.is_open:
                 self._idle.append(line)
-                return results
+                return
         line.close()
-        return results
 
 
 def _number(result: PGresult, row: int, column: int) -> int:

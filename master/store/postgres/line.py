@@ -68,6 +68,10 @@ class PostgresLine:
         """For what is read at a start: tables and their rows."""
         return self._connection
 
+    @property
+    def is_open(self) -> bool:
+        return not self._connection.closed
+
     def close(self) -> None:
         self._connection.close()
 

@@ -49,7 +49,8 @@ class ShardRenewal:
     def _run(self) -> None:
         while True:
             try:
-                if not self._renew():
+                # A question that was under way at the end may see this master's own next term.
+                if not self._renew() and not self._ends.is_set():
                     self._lost(
                         f"another master has taken over shard {self._held.shard} (epoch {self._held.epoch} was this one's)"
                     )

@@ -12,6 +12,7 @@ import pytest
 from tq.common.errors import InvalidArgument, StoreError, UnknownBlob
 from tq.common.values.blob import Blob
 from tq.master.blobs.database_files import PART_BYTES, DatabaseFiles
+from tq.master.store.postgres.line import PostgresLine, Statement
 
 from tests.postgres import PostgresServer, require
 
@@ -115,3 +116,20 @@ def test_an_owner_whose_time_is_over_neither_puts_nor_removes(
         assert after.contents().size_of(Blob.of(b"late").digest) is None
     finally:
         after.close()
+
+
+def test_what_the_database_refuses_leaves_no_connection_open(store: Any) -> None:
+    contents, lines = store.contents(), list[PostgresLine]()
+    connect = contents._connect
+
+    def counted() -> PostgresLine:
+        lines.append(connect())
+        return lines[-1]
+
+    contents._connect = counted
+    for _ in range(3):
+        with pytest.raises(StoreError, match="division by zero"):
+            contents._run([Statement(b"SELECT 1 / 0")])
+    assert len(lines) == 1
+    assert contents.size_of(bytes(32)) is None, "it serves on"
+    assert len(lines) == 1
