@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,8 @@ def wait_for_turn(settings: MasterSettings, log: EventLog, notifier: Notifier) -
     database = database_of(settings)
     if database is None:
         return True
-    from .store.postgres.line import DatabaseAway, PostgresLine
-    from .store.postgres.remedies import cannot_open
+    from .store.postgres.line import DatabaseAway, DatabaseRefused, PostgresLine
+    from .store.postgres.remedies import cannot_open, store_error
     from .store.postgres.store import CONNECT_SECONDS_MAX, ONLY_SHARD
     from .store.postgres.watching import first_look
 
@@ -50,11 +51,12 @@ def wait_for_turn(settings: MasterSettings, log: EventLog, notifier: Notifier) -
         return PostgresLine(database, CONNECT_SECONDS_MAX)
 
     try:
-        line = connect()
-        seen, pin = first_look(line, ONLY_SHARD)
-        line.close()
+        with closing(connect()) as line:
+            seen, pin = first_look(line, ONLY_SHARD)
     except DatabaseAway as error:
         raise cannot_open(database, str(error)) from error
+    except DatabaseRefused as error:
+        raise ConfigError(f"the store {database}: {store_error(error.code, str(error))}") from error
     if seen is None or seen.is_free or _was_mine(settings.data, seen.owner):
         return True
     certificate = settings.data / CERTIFICATE_FILE

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, cast
 
 import pytest
 from tq.common.errors import ConfigError
+from tq.common.runtime.config import MasterSettings
+from tq.master.waiting_turn import wait_for_turn
 
 from tests.postgres import PostgresServer
 
@@ -135,3 +138,16 @@ def forget_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     from tq.master.store.postgres import store
 
     monkeypatch.setattr(store, "_TABLES", [])
+
+
+def test_a_role_without_rights_is_told_before_a_master_waits_for_its_turn(
+    postgres: PostgresServer, database: str, open_as: Open, tmp_path: Path
+) -> None:
+    open_as().close()
+    role = f"waits_{database}"
+    postgres.sql(f"CREATE ROLE {role} LOGIN", database)
+    settings = MasterSettings(data=tmp_path / "data", store=postgres.url(database, role))
+    with pytest.raises(
+        ConfigError, match=r"permission denied for schema tq; let its owner run, once: .*GRANT"
+    ):
+        wait_for_turn(settings, cast(Any, None), cast(Any, None))
