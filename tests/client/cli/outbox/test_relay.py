@@ -164,7 +164,9 @@ def test_a_row_of_another_shape_is_set_aside_and_never_sent(
     run_dry(relay)
     assert masters.accepted == {good: 1}
     assert [row.id for row in database.refused(9)] == [bad]
-    assert "ProtocolError: the peer sent a row" not in database.refused(9)[0].reason, "nobody was asked"
+    assert "ProtocolError: the peer sent a row" not in database.refused(9)[0].reason, (
+        "the master was not asked"
+    )
 
 
 def test_a_full_queue_keeps_its_rows_in_order_and_those_of_others_go_on(
