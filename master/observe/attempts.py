@@ -39,7 +39,7 @@ def attempts(engine: Engine, key: Verifier, since: int, until: int, node: str) -
     now = engine.now
     running, left_out = _running(engine, key, node) if until >= now.steady else ([], False)
     return {
-        "now": now.wall / 1000,
+        "now": now.shown(now.steady),
         "from": now.shown(since),
         "until": now.shown(until),
         "rows": list(map(to_wire, [*running, *rows])),

@@ -29,12 +29,12 @@ def bytes_within(value: Any) -> list[bytes]:
 
 
 ID_PARAMETERS = {"id", "ids", "before", "started", "held", "rows", "tasks"}
-# What looks like an id and is not a task's: the content of a hash, tokens that their callers drew, keys, nodes; and what a worker's task
-# waits for, of which it is given only what it could lease anyhow.
+# What looks like an id and is not a task's: the content of a hash, tokens that their callers drew, keys, nodes, rows of outboxes; and what
+# a worker's task waits for, of which it is given only what it could lease anyhow.
 OTHERS = {
     "blobs", "proofs", "payload", "putter", "token", "tokens", "rank", "hash", "data", "caller", "slices", "queues",
     "key_id", "node", "lease", "value", "body", "first", "flow", "key",
-    "waiter", "runs", "parent", "unique",
+    "waiter", "runs", "parent", "unique", "receipt", "receipts", "row",
 }  # fmt: skip
 NOT_BY_ID = {
     *("get_lock.wait", "get_lock.notify"),  # held: a token
