@@ -32,6 +32,7 @@ from .entry import LoginRoutes
 from .exporting import as_csv, as_document
 from .forms import BACK_FIELD, TOKEN_FIELD, form_of, local_path
 from .guard import Guard
+from .hinting import filter_hints
 from .logins import Login, Logins
 from .page import Action, Done, ShownPage, View, ViewRequest
 from .rendering import render, version_of_static
@@ -60,6 +61,7 @@ class Site:
             *self._entry.routes(),
             Route("/events", self._logged_in(self._streams.events), methods=["GET"]),
             Route("/series", self._logged_in(self._streams.series), methods=["GET"]),
+            Route("/hints", self._logged_in(filter_hints), methods=["GET"]),
             Route("/static/{path:path}", Static().file, methods=["GET"]),
             *(
                 Route(path, self._view(view, path not in PERSONAL), methods=["GET"])
@@ -218,7 +220,7 @@ def _to_log_in(request: Request, why: str = "") -> Response:
     if why:
         where += f"&why={why}"
     headers = Headers(scope=request.scope)
-    if "hx-request" in headers or request.url.path in ("/events", "/series"):
+    if "hx-request" in headers or request.url.path in ("/events", "/series", "/hints"):
         return Response(status_code=401, headers={"HX-Redirect": where})
     return RedirectResponse(where, 303)
 

@@ -11,6 +11,7 @@ A filter consists of terms; a task has to match all of them. ``--where 'state=fa
 ``older``  submitted longer ago than that
 ``flow``   id of the flow that they are part of, whole or shortened
 ``tag.N``  text of their tag N: ``tag.order=4711``, or a glob; ``tag.order~47`` has it somewhere inside
+``arg.N``  the same of their argument N, if the task has it in its ``index=``
 =========  ==========================================================================================
 """
 
@@ -18,21 +19,20 @@ from __future__ import annotations
 
 import functools
 import re
-import shlex
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 import click
 
 from ...common.domain.model import State
-from ...common.domain.tags import check_tag_name
+from ...common.domain.tags import ARGUMENT, check_tag_name
 from ...common.errors import InvalidArgument
 from ...common.runtime.guessing import nearest
+from .where_words import SIGNED, Term, WrongFilter, words_of
 
-WORDS: Final = ("state", "queue", "name", "error", "since", "older", "flow", "tag.NAME")
+WORDS: Final = ("state", "queue", "name", "error", "since", "older", "flow", "tag.NAME", "arg.NAME")
 TAG: Final = "tag."
 UNITS: Final = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
-TERM: Final = re.compile(r"([a-z_]+(?:\.[\w.-]*)?)(=|~|!=|>=?|<=?|:)(.*)", re.DOTALL)
 
 Filter = dict[str, Any]
 
@@ -65,64 +65,67 @@ def choosing(function: _F) -> _F:
         terms = [term for expression in where for term in split(expression)]
         for word, values in (("state", state), ("queue", queue), ("name", name)):
             if values:
-                terms.append((word, "=", ",".join(values)))
+                terms.append(Term(word, "=", ",".join(values)))
         if since is not None:
-            terms.append(("since", "=", since))
+            terms.append(Term("since", "=", since))
         return function(terms=terms, **given)
 
     return command  # type: ignore[return-value]
 
 
-def split(expression: str) -> list[tuple[str, str, str]]:
-    """``word=value word~value …`` in parts; values with blanks are quoted. Raises InvalidArgument."""
-    try:
-        parts = shlex.split(expression)
-    except ValueError as error:
-        raise InvalidArgument(f"--where {expression!r:.80}: {error}; close the quotation mark") from None
+def split(expression: str) -> list[Term]:
+    """``word=value word~value …`` in parts; values with blanks are quoted. Raises WrongFilter."""
     terms = []
-    for part in parts:
-        match = TERM.fullmatch(part)
+    for text, place in words_of(expression):
+        match = SIGNED.fullmatch(text)
         if match is None:
-            raise InvalidArgument(
-                f"--where: {part!r:.80} is not of the form word=value; write e.g. state=failed"
-            )
-        word, sign, value = match.groups()
-        _check_word(word, sign, value)
-        terms.append((word, sign, value))
+            raise WrongFilter(_unsigned(text), place)
+        term = Term(match[1], match[2], match[3], place)
+        _check_word(term)
+        terms.append(term)
     return terms
 
 
-def to_filter(terms: Iterable[tuple[str, str, str]], now: float) -> Filter:
-    """The filter a master understands; ``now`` in Unix seconds. Raises InvalidArgument."""
+def _unsigned(text: str) -> str:
+    """What is said to a word without a sign: mostly it is the value alone."""
+    is_state = text.lower() in tuple(State)
+    meant = f"did you mean state={text}?" if is_state else "write e.g. state=failed"
+    return f"{text!r:.80} is not of the form word=value; {meant}"
+
+
+def to_filter(terms: Iterable[Term], now: float) -> Filter:
+    """The filter a master understands; ``now`` in Unix seconds. Raises WrongFilter."""
     found: Filter = {}
-    for word, sign, value in terms:
-        key, one = _meaning(word, sign, value, now)
+    for term in terms:
+        key, one = _meaning(term, now)
         # Different tags are one field of the filter; the same one twice is a mistake, as below.
         if key == "tags" and one.keys().isdisjoint(found.get(key, {})):
             one = {**found.pop(key, {}), **one}
         if key in found:
-            raise InvalidArgument(f"{word} is given twice; several values go into one: {word}=one,other")
+            word = term.word
+            raise term.wrong(f"{word} is given twice; several values go into one: {word}=one,other")
         found[key] = one
     return found
 
 
-def _meaning(word: str, sign: str, value: str, now: float) -> tuple[str, Any]:
+def _meaning(term: Term, now: float) -> tuple[str, Any]:
+    word, sign, value, _ = term
     values = [one for one in value.split(",") if one]
-    if word.startswith(TAG):
+    if word.startswith((TAG, ARGUMENT)):
         return "tags", {word.removeprefix(TAG): [f"*{value}*"] if sign == "~" else values}
     if sign == "~" and word == "error":
         return "text", value
     if sign == "~" and word in ("name", "queue"):
         return f"{word}s", [f"*{one}*" for one in values]
     if sign != "=":
-        raise InvalidArgument(f"{word}{sign}{value!s:.40}: {word} has no {sign}; write {word}=…")
+        raise term.wrong(f"{word}{sign}{value!s:.40}: {word} has no {sign}; write {word}=…")
     match word:
         case "state":
-            return "states", [int(_state(one).number) for one in values]
+            return "states", [int(_state(term, one).number) for one in values]
         case "since":
-            return "since", now - age(value, "since")
+            return "since", now - _age(term)
         case "older":
-            return "until", now - age(value, "older")
+            return "until", now - _age(term)
         case "flow":
             return "flow", value  # as text: see ``with_flow``
     return f"{word}s", values
@@ -151,27 +154,42 @@ def age(text: str, option: str) -> float:
     return float(match[1]) * UNITS[match[2]]
 
 
-def _state(word: str) -> State:
+def _age(term: Term) -> float:
+    try:
+        return age(term.value, term.word)
+    except InvalidArgument as error:
+        raise term.wrong_value(str(error)) from None
+
+
+def _state(term: Term, word: str) -> State:
     try:
         return State.parse(word)
     except InvalidArgument as error:
         near = nearest(word.lower(), State)
-        raise InvalidArgument(f"did you mean {near[0]}? {error}" if near else str(error)) from None
+        raise term.wrong_value(f"did you mean {near[0]}? {error}" if near else str(error), word) from None
 
 
-def _check_word(word: str, sign: str, value: str) -> None:
-    if word.startswith(TAG):
-        check_tag_name(word.removeprefix(TAG))
+def _check_word(term: Term) -> None:
+    word, sign, value, _ = term
+    if word.startswith((TAG, ARGUMENT)):
+        try:
+            name = check_tag_name(word.removeprefix(TAG))
+            if name == ARGUMENT:
+                raise InvalidArgument(f"the name of an argument is missing; write {ARGUMENT}customer={value}")
+        except InvalidArgument as error:
+            raise term.wrong(str(error)) from None
     elif word not in WORDS:
         # Words of other queues come second: ``status`` is not far from ``state``, and ``task`` means ``name``.
         near = nearest(word, WORDS) or nearest(word, ALIKE)
         known = f"known are {', '.join(WORDS)}"
         hint = f"did you mean {ALIKE.get(near[0], near[0])}? {known}" if near else known
-        raise InvalidArgument(f"--where: there is no word {word!r:.40}; {hint}")
+        if sign == ":" and not near:
+            hint = f"did you mean name={word}:{value}? {known}"
+        raise WrongFilter(f"there is no word {word!r:.40}; {hint}", term.place and term.place.of(word))
     if sign not in ("=", "~"):
-        raise InvalidArgument(f"--where {word}{sign}…: the signs are = and ~ (has it somewhere inside)")
+        raise term.wrong(f"{word}{sign}…: the signs are = and ~ (has it somewhere inside)")
     if not value:
-        raise InvalidArgument(f"--where {word}{sign}: a value is missing")
+        raise term.wrong(f"{word}{sign}: a value is missing")
 
 
 ALIKE: Final = {
@@ -182,4 +200,6 @@ ALIKE: Final = {
     "before": "older",
     "tag": "tag.NAME",
     "tags": "tag.NAME",
+    "args": "arg.NAME",
+    "argument": "arg.NAME",
 }

@@ -14,6 +14,7 @@ from ...common.domain.context import is_importing
 from ...common.errors import Forbidden, InvalidArgument, NotNamed, TqError
 from ...common.values.codec import encode_call, encode_chunk
 from ..tasks.definition import Definition
+from ..tasks.indexed import ArgumentIndex
 from ..tasks.kinds import TaskKind, TaskKinds
 from ..tasks.lane_keys import LaneKeys
 from ..tasks.options import Choice, choose
@@ -155,10 +156,16 @@ class RemoteFunctions:
         self, name: str, definition: Definition, choice: Choice
     ) -> Callable[[tuple[Any, ...], Mapping[str, Any]], TaskKind] | None:
         """What finds the kind of each call; None: all are of one."""
-        if choice.columns is not None:
+        if choice.columns is not None and not choice.indexed:
             return None
-        keys, kinds = LaneKeys(choice.terms, definition), self._session.part(TaskKinds)
-        return lambda args, kwargs: kinds.of(name, choice._replace(columns=keys.of_call(args, kwargs)))
+        keys = None if choice.columns is not None else LaneKeys(choice.terms, definition)
+        index, kinds = ArgumentIndex(choice.indexed, definition), self._session.part(TaskKinds)
+
+        def kind_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TaskKind:
+            of_call = choice if keys is None else choice._replace(columns=keys.of_call(args, kwargs))
+            return kinds.of(name, index.of_call(of_call, args, kwargs))
+
+        return kind_of
 
     def _check(self, choice: Choice, what: str) -> None:
         """Refuse what a submit of tasks by themselves would do, and this would leave out in silence."""

@@ -19,6 +19,7 @@ from ...common.domain.on_full import WAIT, check_on_full
 from ...common.domain.unique import Unique, cached
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
+from .indexed import check_index
 
 if TYPE_CHECKING:
     from ...common.domain.hooks import Hooks
@@ -63,6 +64,7 @@ class Options(TypedDict, total=False):
     coalesce: Coalesce | None
     needs: Mapping[str, float | str]
     where: str
+    index: Sequence[str]
 
 
 class Choice(NamedTuple):
@@ -78,6 +80,7 @@ class Choice(NamedTuple):
     columns: LaneColumns | None = NO_COLUMNS
     unique: Unique | None = None
     is_cached: bool = False  # ``unique`` was given as ``cache``
+    indexed: tuple[str, ...] = ()  # parameters of which each task gets a tag, see indexed.py
 
     def offered(
         self,
@@ -98,6 +101,7 @@ class Choice(NamedTuple):
             unique=self.unique,
             is_cached=self.is_cached,
             on_full=self.on_full,
+            indexed=self.indexed,
         )
 
     @classmethod
@@ -111,11 +115,12 @@ class Choice(NamedTuple):
             terms=offer.terms,
             unique=offer.unique,
             is_cached=offer.is_cached,
+            indexed=offer.indexed,
         )
 
 
 _BESIDE: Final = frozenset(
-    {"queue", "on_full", "unique", "cache", "cache_by"}
+    {"queue", "on_full", "unique", "cache", "cache_by", "index"}
 )  # options of a submit, which are not kept with its tasks
 _NAMES: Final = frozenset(field.name for field in fields(TaskOptions))
 _ALL_NAMES: Final = _NAMES | _BESIDE | TERMS
@@ -142,7 +147,16 @@ def choose(given: Mapping[str, Any], base: Choice | None = None) -> Choice:
     terms = (base.terms if base else NO_TERMS).using(_handled(given))
     columns = terms.fixed() if terms.are_fixed else None
     checked = check_name("queue", queue), options, options.to_wire()
-    return Choice(*checked, on_full=on_full, terms=terms, columns=columns, unique=unique, is_cached=is_cached)
+    indexed = check_index(given["index"]) if "index" in given else base.indexed if base else ()
+    return Choice(
+        *checked,
+        on_full=on_full,
+        terms=terms,
+        columns=columns,
+        unique=unique,
+        is_cached=is_cached,
+        indexed=indexed,
+    )
 
 
 def _unique(given: Mapping[str, Any], base: Choice | None) -> tuple[Unique | None, bool]:

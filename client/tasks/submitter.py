@@ -15,6 +15,7 @@ from ...common.values.brief import brief
 from ..core.blocking import warn_on_loop
 from .definition import Definition
 from .handle import Handle, submit_one
+from .indexed import ArgumentIndex, refuse_index_of_many
 from .kinds import TaskKind, TaskKinds
 from .lane_keys import LaneKeys, check_unique
 from .made_by_master import A_HANDLER, A_SCHEDULE, MadeTask, failure_handler
@@ -57,6 +58,7 @@ class Submitter(Generic[P, R]):
         self._known_kind: TaskKind | None = None
         # Only where keys depend on arguments: others share one kind, and one column, for all their submits.
         self._lane_keys = None if choice.columns is not None else LaneKeys(choice.terms, definition)
+        self._index = ArgumentIndex(choice.indexed, definition) if choice.indexed else None
 
     def __repr__(self) -> str:
         function = self._definition.function
@@ -391,10 +393,12 @@ class Submitter(Generic[P, R]):
         tenant depend on them."""
         flow = open_flow(self._session)
         # Neither is the same for the next submit, so it is not kept in ``_known_kind``.
-        if flow is not None or self._lane_keys is not None:
+        if flow is not None or self._lane_keys is not None or self._index is not None:
             choice = self._choice._replace(flow=flow)
             if self._lane_keys is not None:
                 choice = choice._replace(columns=self._lane_keys.of_call(args, kwargs))
+            if self._index is not None:
+                choice = self._index.of_call(choice, args, kwargs)
             return self._session.part(TaskKinds).of(self._definition.name, choice)
         kind = self._known_kind
         if kind is None:
@@ -410,6 +414,7 @@ class Submitter(Generic[P, R]):
             )
         if self._after:
             raise InvalidArgument("after=… is of one task, and here many may be made; submit them one by one")
+        refuse_index_of_many(self._choice)
         return self._definition, self._choice._replace(flow=open_flow(self._session))
 
 

@@ -34,6 +34,7 @@ class NamedCallable:
     unique: Unique | None = None
     is_cached: bool = False  # ``unique`` was given as ``cache``
     on_full: str = WAIT
+    indexed: tuple[str, ...] = ()  # parameters whose arguments are tags of its tasks
 
 
 def named(name: str, function: Callable[..., Any]) -> NamedCallable:

@@ -18,6 +18,7 @@ Tags = tuple[tuple[str, str], ...]
 TAGS_MAX: Final = 16  # of one task: what the master reads of a task without opening its arguments is bounded
 NAME_CHARS_MAX: Final = 64
 VALUE_BYTES_MAX: Final = 256  # in UTF-8
+ARGUMENT: Final = "arg."  # before the name of an indexed argument, whose text is the tag
 NAME: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_.-]{{0,{NAME_CHARS_MAX - 1}}}")
 
 

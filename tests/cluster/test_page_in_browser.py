@@ -237,6 +237,38 @@ def test_a_person_with_a_browser(
     tab.page.mouse.up()
     assert tab.page.evaluate(SEEN)[0] > seen[0][0]
     assert tab.page.url.endswith(flow)
+
+    # the filter says what can be written next, by keys alone and without moving the page, and points at what is wrong
+    tab.page.goto(page_program.url + "/tasks")
+    field, below = tab.page.get_by_role("combobox", name="Filter"), tab.page.locator(".chips")
+    place = below.bounding_box()
+    field.press_sequentially("stat")
+    tab.page.get_by_role("option", name="state=").wait_for()
+    assert below.bounding_box() == place
+    for key in ("ArrowDown", "Enter"):
+        field.press(key)
+    tab.page.get_by_role("option", name="state=ready").wait_for()
+    field.press_sequentially("fai")
+    tab.until("document.querySelectorAll('#hints li').length === 1")
+    assert tab.violations() == []
+    for key in ("ArrowDown", "Tab"):
+        field.press(key)
+    field.press_sequentially("queue=q03")
+    tab.page.get_by_role("option").wait_for(state="hidden")
+    assert field.input_value() == "state=failed queue=q03"
+    field.fill("queue=q03 stat=failed n")
+    tab.page.get_by_role("option", name="name=").wait_for()
+    field.press("Escape")
+    assert tab.page.evaluate("[document.activeElement.id, document.activeElement.ariaExpanded]") == [
+        "where",
+        "false",
+    ]
+    field.fill("queue=q03 stat=failed")
+    field.press("Enter")
+    tab.page.wait_for_url("**stat%3Dfailed")
+    assert "did you mean state?" in tab.text("#filter-error")
+    chosen = "((one) => one.value.slice(one.selectionStart, one.selectionEnd))(document.activeElement)"
+    assert tab.page.evaluate(chosen) == "stat"
     tab.page.goto(page_program.url + "/")
 
     strange = Tab(browser.new_context(viewport=PHONE, color_scheme="dark"))

@@ -60,7 +60,7 @@ def test_every_argument_is_explained_and_no_other() -> None:
         arguments = [one for one in inspect.signature(CALLED[name]).parameters if one not in ("self", "cls")]
         if name == "App.task":
             options = [*TERMS, *(field.name for field in dataclasses.fields(TaskOptions))]
-            arguments[-1:] = ["queue", "on_full", "unique", "cache", "cache_by", *options]
+            arguments[-1:] = ["queue", "on_full", "unique", "cache", "cache_by", "index", *options]
         assert sorted(explained(CALLED[name])) == sorted(arguments), name
 
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from ...client.cli.bulk import TASKS
 from ...client.cli.lines import LineReader, is_array, line_in_words, line_row, short_id, tasks_of
-from ...client.cli.where import WORDS, Filter, split, to_filter, with_flow
+from ...client.cli.where import Filter, split, to_filter, with_flow
+from ...client.cli.where_words import WrongFilter, drawn
 from ...client.tasks.named import Named, named
 from ...common.domain.id_text import IdRange
 from ...common.domain.ids import show_id
@@ -39,14 +40,16 @@ def wanted_of(login: Login, where: str) -> Filter:
 
 def tasks(login: Login, asked: ViewRequest) -> ShownPage:
     where, array, place = asked.get("where"), asked.get("array"), asked.get("before")
-    error, of = "", None
+    error, place_of_error, of = "", None, None
     rows: list[dict[str, Any]] = []
     following: str | None = None
     try:
         wanted = wanted_of(login, where)
         of = named(login.app.session, array) if array else None
         rows, following = _read(login, wanted, of, _place(place), ROWS, READ_SECONDS)
-    except InvalidArgument as problem:  # what is wrong with the filter is said beside it
+    except WrongFilter as problem:  # what is wrong with the filter is said below it
+        error, place_of_error = problem.reason, problem.place
+    except InvalidArgument as problem:
         error = str(problem)
     counts = totals(snapshot_of(login))
     words = ["tq", "ls", *([array] if array else []), *(["--where", where] if where else [])]
@@ -66,13 +69,14 @@ def tasks(login: Login, asked: ViewRequest) -> ShownPage:
             "array": array,
             "of": of,
             "error": error,
+            "wrong": place_of_error,
+            "pointed": "" if place_of_error is None else drawn(place_of_error),
             "rows": [_shown(row) for row in rows],
             "following": following,
             "is_part": following is not None
             and len(rows) < ROWS,  # it stopped before there was a page full of them
             "is_first": not place,
             "chips": [(str(state), counts[str(state)]) for state in SHOWN_STATES if counts[str(state)]],
-            "suggested": _suggested(login),
         },
     )
 
@@ -140,10 +144,3 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         "key": id,
         "word": str(State.from_number(row["state"])),
     }
-
-
-def _suggested(login: Login) -> list[str]:
-    """What a filter can begin with."""
-    queues = [f"queue={row['name']}" for row in snapshot_of(login)["queues"][:30]]
-    usual = ["state=failed,dead,lost since=1h", "state=running", "state=ready older=10min"]
-    return [*usual, *(f"{word}=" for word in WORDS if word != "state"), *queues]

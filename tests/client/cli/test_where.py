@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tq.client.cli.where import age, split, to_filter
+from tq.client.cli.where_words import Term, WrongFilter
 from tq.common.domain.model import StateNumber
 from tq.common.errors import InvalidArgument
 
@@ -30,6 +31,8 @@ NOW = 1_700_000_000.0
         ("flow=0193", {"flow": "0193"}),
         ("tag.order=4711", {"tags": {"order": ["4711"]}}),
         ("tag.order=4711,47* tag.shop~x", {"tags": {"order": ["4711", "47*"], "shop": ["*x*"]}}),
+        ("arg.customer=4711", {"tags": {"arg.customer": ["4711"]}}),
+        ("arg.to~x tag.order=1", {"tags": {"arg.to": ["*x*"], "order": ["1"]}}),
         (
             "state=failed queue=mail error~SMTP since=2h",
             {"states": [StateNumber.FAILED], "queues": ["mail"], "text": "SMTP", "since": NOW - 7_200},
@@ -49,13 +52,18 @@ def test_an_expression_is_a_filter(expression: str, meaning: dict[str, Any]) -> 
         ("exception=X", "did you mean error?"),
         ("task=app:send", "did you mean name?"),
         ("tag=order", "did you mean tag.NAME?"),
+        ("arg.=4711", "the name of an argument is missing; write arg.customer=4711"),
+        ("argument=4711", "did you mean arg.NAME?"),
+        ("arg.customer=1 arg.customer=2", "arg.customer is given twice"),
         ("tag.=4711", "'' is not a name of a tag"),
         ("tag.order=1 tag.order=2", "tag.order is given twice"),
         ("tag.order=", "a value is missing"),
         ("colour=red", "no word 'colour'; known are state, queue"),
         ("state=faild", "did you mean failed?"),
         ("state=asleep", "unknown state 'asleep'; one of: ready"),
-        ("failed", "'failed' is not of the form word=value; write e.g. state=failed"),
+        ("failed", "'failed' is not of the form word=value; did you mean state=failed?"),
+        ("app:send", "did you mean name=app:send?"),
+        ("lately", "'lately' is not of the form word=value; write e.g. state=failed"),
         ("state!=failed", "the signs are = and ~"),
         ("since>2h", "the signs are = and ~"),
         ("state~fail", "state has no ~; write state="),
@@ -78,3 +86,34 @@ def test_a_wrong_expression_is_reported_with_what_would_be_right(expression: str
 )
 def test_ages(text: str, seconds: float) -> None:
     assert age(text, "since") == seconds
+
+
+@pytest.mark.parametrize(
+    ("expression", "wrong"),
+    [
+        ("queue=mail stat=failed", "stat"),
+        ("queue=mail failed", "failed"),
+        ("state=dead,faild queue=mail", "faild"),
+        ("state=failed since=yesterday", "yesterday"),
+        ("queue=a  queue=b", "queue=b"),
+        ("queue=a since~2h", "since~2h"),
+        ("tag.=1 queue=a", "tag.=1"),
+        ("queue=a error~'open", "'open"),
+        ("'stat'=failed", "stat"),
+    ],
+)
+def test_a_wrong_expression_is_shown_with_the_place_that_is_wrong(expression: str, wrong: str) -> None:
+    with pytest.raises(WrongFilter) as caught:
+        to_filter(split(expression), NOW)
+    place = caught.value.place
+    assert place is not None
+    assert expression[place.start : place.stop] == wrong
+    _, shown, carets = str(caught.value).splitlines()
+    assert shown[carets.index("^") : carets.rindex("^") + 1] == wrong
+
+
+def test_what_is_wrong_in_a_short_form_has_no_place_in_an_expression() -> None:
+    with pytest.raises(WrongFilter, match="did you mean failed") as caught:
+        to_filter([Term("state", "=", "faild")], NOW)
+    assert caught.value.place is None
+    assert "\n" not in str(caught.value)

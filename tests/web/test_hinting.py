@@ -1,0 +1,51 @@
+"""What a filter that is being typed can go on with: read once in a while, judged at every key."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tq.web import hinting
+from tq.web.hinting import hinted
+
+KNOWN = {"queue": ["mail", "müll"], "error": ["ValueError"]}
+
+
+@pytest.fixture
+def login(monkeypatch: pytest.MonkeyPatch) -> Any:
+    login: Any = SimpleNamespace(app=None, asked=[])
+    login.recent = lambda name, seconds, ask: login.asked.append((name, seconds)) or ask()
+    monkeypatch.setattr(hinting, "_read", lambda app: KNOWN)
+    return login
+
+
+def test_all_that_is_typed_in_a_while_is_served_by_one_look_at_the_master(login: Any) -> None:
+    for at in range(len("queue=mail")):
+        hinted(login, "queue=mail"[:at], at)
+    assert set(login.asked) == {("filters", hinting.KNOWN_SECONDS)}
+
+
+def test_hints_say_what_they_replace(login: Any) -> None:
+    found = hinted(login, "state=failed queue=m", 20)
+    assert (found["start"], found["stop"]) == (13, 20)
+    assert [one["text"] for one in found["hints"]] == ["queue=mail", "queue=müll"]
+    assert found["wrong"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "wrong"),
+    [
+        ("stat=failed ", 12, "stat"),
+        ("state=faild queue=", 18, "faild"),
+        ("stat", 4, None),
+        ("queue=", 6, None),
+        ("error~'refus", 12, None),
+        ("queue=a", 7, None),
+    ],
+)
+def test_a_word_that_is_finished_and_wrong_is_pointed_at_and_the_one_being_typed_is_not(
+    login: Any, text: str, at: int, wrong: str | None
+) -> None:
+    found = hinted(login, text, at)["wrong"]
+    assert wrong == (None if found is None else text[found["start"] : found["stop"]])

@@ -1,0 +1,85 @@
+"""What a filter that is being typed can go on with, and where it is wrong: for the field above the list of tasks.
+
+The values are those that there are: queues, callables, tags and types of errors of what was submitted and failed of late. They are
+asked for once in a while, however much is typed, and of no more than KNOWN_LINES.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from ..client.app import App
+from ..client.cli.causes import causes
+from ..client.cli.lines import LineReader
+from ..client.cli.where import TAG, split, to_filter
+from ..client.cli.where_hints import Known, hints
+from ..client.cli.where_words import WrongFilter
+from ..common.contract.observe import MASTER
+from ..common.domain.tags import ARGUMENT
+from ..common.errors import TqError
+from .connecting import ANSWER_SECONDS
+from .logins import Login
+from .views.failures import OUTCOME
+
+FILTER_CHARS_MAX: Final = 2_000  # what is longer was not typed
+KNOWN_LINES: Final = 300  # the newest arrays and tasks
+KNOWN_SECONDS: Final = 10.0  # for so long what is known serves all that a log-in types
+READ_SECONDS: Final = 0.1
+VALUES_MAX: Final = 500  # of one word
+
+
+async def filter_hints(request: Request, login: Login) -> Response:
+    """``text``: the filter; ``at``: the cursor, in characters."""
+    text, at = request.query_params.get("text", ""), request.query_params.get("at", "")
+    if len(text) > FILTER_CHARS_MAX or not at.isascii() or not at.isdigit() or int(at[:9]) > len(text):
+        return PlainTextResponse(
+            f"text has at most {FILTER_CHARS_MAX:,} characters, and at is a place in it\n", 400
+        )
+    try:
+        return JSONResponse(await run_in_threadpool(hinted, login, text, int(at[:9])))
+    except (TqError, TimeoutError) as error:  # one types on without
+        return PlainTextResponse(f"{error}\n", 503)
+
+
+def hinted(login: Login, text: str, at: int) -> dict[str, Any]:
+    found = hints(text, at, login.recent("filters", KNOWN_SECONDS, lambda: _read(login.app)))
+    return {
+        "start": found.start,
+        "stop": found.stop,
+        "hints": [one._asdict() for one in found.hints],
+        "wrong": _wrong(text, found.start, found.stop),
+    }
+
+
+def _wrong(text: str, start: int, stop: int) -> dict[str, Any] | None:
+    """What is wrong with it, but for the word that is being typed: that is not finished."""
+    others = text[:start] + " " * (stop - start) + text[stop:]
+    try:
+        to_filter(split(others), time.time())
+    except WrongFilter as wrong:
+        if wrong.place is not None:
+            return {"reason": wrong.reason, "start": wrong.place.start, "stop": wrong.place.stop}
+    return None
+
+
+def _read(app: App) -> Known:
+    """In the order in which they are offered: what was seen last first."""
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for line in LineReader(app, {}, ANSWER_SECONDS).read(KNOWN_LINES, seconds=READ_SECONDS):
+        found["queue"][line["queue"]] = None
+        found["name"][line["name"]] = None
+        for tag, value in line.get("tags", {}).items():
+            found[tag if tag.startswith(ARGUMENT) else TAG + tag][value] = None
+    for row in causes(app):
+        found["name"][row.name] = None
+        if not row.kind.startswith(OUTCOME):
+            found["error"][row.kind] = None
+    for queue in app.call((MASTER.name,), "snapshot")["queues"]:
+        found["queue"][queue["name"]] = None
+    return {word: list(values)[:VALUES_MAX] for word, values in found.items()}
