@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,12 @@ if __name__ == "__main__":
 """
 
 
+def skip_without(library: str) -> None:
+    """It is not imported here: of eventlet, each fork of this process would then be a warning, in the tests of others."""
+    if find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+
+
 def run(home: Path, patch: str, *arguments: str) -> tuple[list[str], float]:
     (home / "program.py").write_text(patch + PROGRAM.format(seconds=SECONDS), "utf-8")
     began = time.monotonic()
@@ -91,7 +98,7 @@ def run(home: Path, patch: str, *arguments: str) -> tuple[list[str], float]:
 def test_a_program_whose_threads_are_greenlets_is_refused_at_once_with_what_to_write(
     tmp_path: Path, library: str, patch: str, words: str
 ) -> None:
-    pytest.importorskip(library)
+    skip_without(library)
     said, seconds = run(tmp_path, patch, "refused")
     assert len(said) == 4
     for line in said:
@@ -118,6 +125,6 @@ def test_a_program_whose_threads_are_greenlets_is_refused_at_once_with_what_to_w
     ],
 )
 def test_what_the_refusal_says_to_write_works(tmp_path: Path, library: str, patch: str) -> None:
-    pytest.importorskip(library)
+    skip_without(library)
     said, _ = run(tmp_path, patch, "works")
     assert said == ["4.0 [5.0]", "{'a': 1}", "[2.0, 3.0]"]
