@@ -24,9 +24,10 @@ START_SECONDS_MAX: Final = 30.0
 END_SECONDS_MAX: Final = 20.0
 # $1: its directory, $2: the folder of its programs. A server that stands still has to be woken to end.
 END_WITH_PARENT: Final = """
+exec 2>/dev/null
 cat >/dev/null
-kill -CONT "$(head -n 1 "$1/data/postmaster.pid")" 2>/dev/null
-"$2/pg_ctl" -D "$1/data" -m immediate stop >/dev/null 2>&1
+kill -CONT "$(head -n 1 "$1/data/postmaster.pid")"
+"$2/pg_ctl" -D "$1/data" -m immediate stop >/dev/null
 rm -rf "$1"
 """
 

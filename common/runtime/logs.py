@@ -49,6 +49,8 @@ SENTENCES: Final[dict[str, str]] = {
     "database.back": "the database answers again; what waited goes on",
     "database.careless": "the database may lose what it has confirmed: this setting of its server is off; turn it on",
     "database.loads": "the working copy is not what the database has, and is loaded again",
+    "database.loading": "rows of the database are loaded into the working copy; until all are, nothing is accepted or given out",
+    "database.loaded": "the working copy has all rows of the database",
     "database.not_released": "the shard could not be given up; another master can take it some seconds later",
     "blobs.missing": "the folder of large content is gone, and content that tasks refer to cannot be read; restore it",
     "blob.damaged": "a file of large content does not have the size that it was stored with; the next upload of it replaces it",

@@ -64,7 +64,9 @@ class MasterVitals:
             reasons.append(f"the database does not answer, and everything waits for it: {away}")
         elif SLOW_SECONDS <= seconds < STUCK_SECONDS:
             reasons.append(f"the last transaction ended {seconds:.0f} s ago: the disk is slow or stuck")
-        if server.engine.trouble.since is not None:
+        if recovering := server.engine.store.recovering:
+            reasons.append(f"recovering: {recovering}")
+        elif server.engine.trouble.since is not None:
             reasons.append(
                 f"the store has failed for {server.trouble_seconds:.0f} s: {server.engine.trouble.error}"
             )

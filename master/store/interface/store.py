@@ -237,6 +237,10 @@ class Store(
     def away(self) -> str:
         """Why a commit that is under way waits without an end: its database does not answer. Empty: none does."""
 
+    @property
+    def recovering(self) -> str:
+        """How far ``reopen`` is, which goes on in a thread and raises StoreError meanwhile. Empty: it does not."""
+
     def begin(self, *, reading: bool = False, at_once: bool = False) -> None:
         """``reading``: a transaction that can be begun when nothing can be written; a write in it is a StoreError. It is begun by
         the first verb that needs it, which may be a StoreError, or now, ``at_once``: many a transaction asks nothing."""

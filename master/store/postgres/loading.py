@@ -14,13 +14,15 @@ from .arrays import from_bytes, unescaped
 from .line import PostgresLine
 from .tables import SEQUENCE_TABLE, KeptTable, names, quoted, tables_of
 
+Loaded = Callable[[str, int], None]
 READERS: Final[dict[str, Callable[[Any], Any]]] = {"text": unescaped, "bytea": from_bytes}
 ROWS_AT_ONCE: Final = 5_000
 TYPES: Final = {"bigint": "int8", "bytea": "bytea", "text": "text", "double precision": "float8"}
 
 
-def load(line: PostgresLine, shard: int, db: sqlite3.Connection) -> None:
-    """``db``: with the tables of the version that the rows have."""
+def load(line: PostgresLine, shard: int, db: sqlite3.Connection, loaded: Loaded) -> None:
+    """``db``: with the tables of the version that the rows have. ``loaded`` is called with a table and how many more rows it has; what
+    it raises ends the load."""
     db.execute("BEGIN IMMEDIATE")
     try:
         # Triggers would count a second time what is in the rows; an index is made faster at once than row by row.
@@ -33,9 +35,9 @@ def load(line: PostgresLine, shard: int, db: sqlite3.Connection) -> None:
             line.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             for table in tables_of(db):
                 db.execute(f"DELETE FROM {quoted(table.name)}")  # what a migration has put there
-                _insert(db, quoted(table.name), table, rows_of(line, shard, table))
+                _insert(db, quoted(table.name), table, rows_of(line, shard, table), loaded)
             db.execute("DELETE FROM sqlite_sequence")
-            _insert(db, "sqlite_sequence", SEQUENCE_TABLE, rows_of(line, shard, SEQUENCE_TABLE))
+            _insert(db, "sqlite_sequence", SEQUENCE_TABLE, rows_of(line, shard, SEQUENCE_TABLE), loaded)
         for _, _, sql in set_aside:
             db.execute(sql)
         db.execute("COMMIT")
@@ -70,8 +72,11 @@ def _readable(
         yield tuple(values)
 
 
-def _insert(db: sqlite3.Connection, name: str, table: KeptTable, rows: Iterator[tuple[Any, ...]]) -> None:
+def _insert(
+    db: sqlite3.Connection, name: str, table: KeptTable, rows: Iterator[tuple[Any, ...]], loaded: Loaded
+) -> None:
     places = ", ".join("?" * len(table.columns))
     sql = f"INSERT INTO {name} ({names(table.columns)}) VALUES ({places})"
     while some := list(itertools.islice(rows, ROWS_AT_ONCE)):
         db.executemany(sql, some)
+        loaded(table.name, len(some))

@@ -11,7 +11,7 @@ in one pipeline that is conditional on this owner; only when the database has an
 
 What can happen in between, and what follows: the database refuses (the copy is rolled back, nothing was done); it does not answer
 (the same is sent again, which is done once); this process dies (the copy lacks a commit that the database has: the next start sees
-that by the numbers, and loads all); the copy cannot be committed (it is loaded again).
+that by the numbers, and loads all); the copy cannot be committed (it is loaded again, see recovery.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ....common.errors import ConfigError, StoreError
-from ..interface.store import Displaced
+from ..interface.store import Displaced, OwnedElsewhere
 from ..sqlite.executor import FAILURES
 from ..sqlite.store import SqliteStore, migrate, newest_schema
 from . import working_copy
@@ -35,6 +35,7 @@ from .contents import DatabaseContents
 from .line import INTEGER, DatabaseAway, PostgresLine, Statement
 from .loading import load
 from .masters import Me
+from .recovery import Progress, Recovery
 from .remedies import cannot_open
 from .schema import check_rights, prepare, warn_of
 from .shard import INT4, OwnersCommits, ShardRow, claim, release
@@ -80,6 +81,8 @@ class PostgresStore(SqliteStore):
         self._owner: str | None = None  # since the last claim
         self._displaced: Displaced | None = None
         self._is_behind = False  # the copy lacks a commit, or has one too many
+        self._recovery: Recovery | None = None  # under way, or over and not taken yet
+        self._progress = Progress(report)
         self.is_open = True
         self.committer = self._claim()
         self._contents = DatabaseContents(lambda: self.committer.held, self._connect_line)
@@ -164,9 +167,10 @@ class PostgresStore(SqliteStore):
 
         line = self.committer.line
         try:
-            load(line or self._connect_line(), self._shard, db)
+            load(line or self._connect_line(), self._shard, db, self._progress.loaded)
         except (DatabaseAway, psycopg.Error) as error:
             raise cannot_open(self._address, str(error).splitlines()[0]) from error
+        self._progress.ended()
 
     def _ship_opening(self, db: sqlite3.Connection, schema: int | None) -> None:
         """What a new shard, or a migration, has in its tables."""
@@ -218,19 +222,29 @@ class PostgresStore(SqliteStore):
     def reopen(self) -> None:
         if self._displaced is not None and not self._displaced.gone_back:
             raise self._displaced
-        if self._is_behind or self._displaced is not None:
-            self._load_again()
-        else:
+        if self._recovery is None and not self._is_behind and self._displaced is None:
             super().reopen()
+            return
+        if self._recovery is None:
+            self._report(
+                "database.loads", level="warning", reason=str(self._displaced or "the working copy failed")
+            )
+            self.slices.forget()
+            self.counts.forget()
+            self._to_begin = None
+            self._recovery = Recovery(self._load_again, self._report)
+        if not self._recovery.is_over:
+            raise StoreError(self._recovery.text)
+        over, self._recovery = self._recovery, None
+        over.take()
 
-    def _load_again(self) -> None:
-        """The copy is not what the database has: it is made again. Rare, so it may wait here."""
-        self._report(
-            "database.loads", level="warning", reason=str(self._displaced or "the working copy failed")
-        )
-        self.slices.forget()
-        self.counts.forget()
-        self._to_begin = None
+    @property
+    def recovering(self) -> str:
+        return "" if self._recovery is None else self._recovery.text
+
+    def _load_again(self, progress: Progress) -> None:
+        """The copy is not what the database has: it is made again, in a thread, while nobody else uses this store."""
+        self._progress = progress
         try:
             self._db.close()
             self._end_renewal()
@@ -240,6 +254,10 @@ class PostgresStore(SqliteStore):
             if self._path is not None:
                 working_copy.remove(self._path)
             self._db = self._connect()
+        except OwnedElsewhere as error:
+            self._displaced = Displaced(str(error))
+            self._lost(str(error))
+            raise self._displaced from error
         except (*FAILURES, OSError) as error:
             raise StoreError(f"the working copy cannot be made: {error}") from error
         except ConfigError as error:
@@ -249,6 +267,10 @@ class PostgresStore(SqliteStore):
         if not self.is_open:
             return
         self.is_open = False
+        if self._recovery is not None:
+            self.committer.close()  # whose line it may wait for
+            if not self._recovery.give_up():
+                return  # the process ends, and the thread with it
         line, held = self.committer.line, self.committer.held
         # First: a renewal after the release would keep the others away.
         self._end_renewal()

@@ -21,9 +21,12 @@ from tests.master.net.harness import START, ServerHarness
 from ..conftest import Bench
 
 
-def vitals(transaction: float = 0.0, failing: float = 0.0, away: str = "") -> MasterVitals:
+def vitals(
+    transaction: float = 0.0, failing: float = 0.0, away: str = "", recovering: str = ""
+) -> MasterVitals:
     trouble = SimpleNamespace(since=1 if failing else None, error="disk full")
-    engine = SimpleNamespace(trouble=trouble, sessions={}, store=SimpleNamespace(away=away))
+    store = SimpleNamespace(away=away, recovering=recovering)
+    engine = SimpleNamespace(trouble=trouble, sessions={}, store=store)
     server = SimpleNamespace(seconds_since_transaction=transaction, trouble_seconds=failing, engine=engine)
     return MasterVitals(cast(ObservedServer, server))
 
@@ -49,6 +52,12 @@ def test_a_database_that_does_not_answer_makes_a_master_unready_and_is_no_reason
     assert waiting.unready() == [
         "the database does not answer, and everything waits for it: connection refused"
     ]
+
+
+def test_a_store_that_is_loaded_again_says_how_far_it_is_and_not_what_went_wrong_before() -> None:
+    loading = vitals(failing=3.0, recovering="the working copy is loaded again, 20,000 rows so far")
+    assert loading.sick() == []
+    assert loading.unready() == ["recovering: the working copy is loaded again, 20,000 rows so far"]
 
 
 def test_a_failed_commit_is_remembered_for_a_while_with_its_cause() -> None:
