@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shlex
 import socket
@@ -35,6 +36,7 @@ from ..common.wire.address import Address, is_loopback
 from .app import MasterResources, open_resources, refuse_shown_password
 from .check import check
 from .compact import COMPACT, compact
+from .copying import COPY, CopyLine, copy
 from .gateway.options import GatewayArguments, GatewayOptions, read_options
 from .joining import ADMIT, JOIN, REQUEST, admit, join, request
 from .net.ports import why_not_listening
@@ -72,7 +74,7 @@ DATABASE_DURABILITY = {
 @click.command(
     cls=OneScreen,
     settings=MasterSettings,
-    words=(CHECK, COMPACT, REQUEST, ADMIT, JOIN),
+    words=(CHECK, COMPACT, COPY, REQUEST, ADMIT, JOIN),
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: tq-master --bind 0.0.0.0:5000 --data /var/lib/tq",
 )
@@ -97,6 +99,9 @@ DATABASE_DURABILITY = {
 @click.option(
     "--new-certificate", is_flag=True, hidden=True, help="Take a certificate that no key names yet."
 )
+@click.option("--from", "source", metavar="DIR|URL", default="", hidden=True, help="What is copied.")
+@click.option("--to", "target", metavar="URL|DIR", default="", hidden=True, help="Where it is copied to.")
+@click.option("--json", "as_json", is_flag=True, hidden=True, help="What a copy came to, for programs.")
 @click.version_option(VERSION, prog_name="tq-master")
 def main(
     config: Path | None,
@@ -106,12 +111,15 @@ def main(
     gateway_public: bool,
     new_store: bool,
     new_certificate: bool,
+    source: str,
+    target: str,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Accept tasks, keep them, hand them to workers, keep the results.
 
     Its first start prints what to run next. `tq-master check` only looks;
-    `compact` shrinks its store; `request`, `admit`, `join`: docs/security.md.
+    `compact` shrinks its store, `copy` moves it; `join`, …: docs/security.md.
     """
     # First: from here on the process may hold a key.
     hide_process()
@@ -125,6 +133,9 @@ def main(
             show(check(settings, authkey, arguments, start))
         if first_word() == COMPACT:
             write_line(compact(settings))
+            return
+        if first_word() == COPY:
+            _copy(source, target, as_json=as_json)
             return
         if first_word() in (REQUEST, ADMIT, JOIN):
             _about_certificates(first_word(), settings)
@@ -163,6 +174,15 @@ def main(
             say(f"tq-master: {line}")
         sys.exit(2)
     sys.exit(code)
+
+
+def _copy(source: str, target: str, *, as_json: bool) -> None:
+    line = CopyLine(sys.stderr)
+    try:
+        done = copy(source, target, line.show)
+    finally:
+        line.end()
+    write_line(json.dumps(done.record) if as_json else str(done))
 
 
 def _about_certificates(word: str, settings: MasterSettings) -> None:

@@ -64,6 +64,10 @@ class PostgresLine:
         self._wire.nonblocking = 1
 
     @property
+    def address(self) -> DatabaseAddress:
+        return self._address
+
+    @property
     def connection(self) -> Connection[Any]:
         """For what is read at a start: tables and their rows."""
         return self._connection
