@@ -2,7 +2,7 @@
 
 ::
 
-    reopen ─► begin ─► StoreError until it has ended ─► take: the new copy is the store's, or why there is none; then begin anew
+    reopen ─► begin ─► StoreError until it has ended ─► take: the new copy is the store's, or why there is none; then begin again
 """
 
 from __future__ import annotations

@@ -243,7 +243,7 @@ class PostgresStore(SqliteStore):
         return "" if self._recovery is None else self._recovery.text
 
     def _load_again(self, progress: Progress) -> None:
-        """The copy is not what the database has: it is made again, in a thread, while nobody else uses this store."""
+        """The copy is not what the database has: it is made again, in a thread, while no other uses this store."""
         self._progress = progress
         try:
             self._db.close()
