@@ -15,6 +15,7 @@ from ...client.tasks.named import named
 from ...common.contract.workers import WORKERS
 from ...common.domain.ids import show_id
 from ...common.domain.model import Role
+from ...common.domain.tags import ARGUMENT
 from ...common.errors import DecodeError, Forbidden, InvalidArgument, TqError
 from ...common.values.codec import decode_work
 from ..calls import NOTHING, EditedCall, as_code, call_of, lines_of
@@ -23,6 +24,7 @@ from ..filled_in import call_of_fields, parameter_of
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
 
+SUBMITTED_TERMS: Final = ("tenant", "needs", "where", "delivery", "max_crashes", "result", "result_ttl")
 NAMES_MAX: Final = 500  # suggested
 NUMBERS: Final[dict[str, type[int] | type[float]]] = {
     "priority": int,
@@ -107,7 +109,10 @@ def _filled(like: dict[str, Any] | None) -> dict[str, str]:
         "queue": like["queue"],
         "args": "\n".join(args),
         "kwargs": "\n".join(kwargs),
-        "tags": shlex.join(f"{tag}={text}" for tag, text in like["tags"].items()),
+        # That of an indexed argument would say what it was before it is edited.
+        "tags": shlex.join(
+            f"{tag}={text}" for tag, text in like["tags"].items() if not tag.startswith(ARGUMENT)
+        ),
     }
 
 
@@ -171,8 +176,19 @@ def options_of(row: dict[str, Any]) -> dict[str, Any]:
 
 def code_of(row: dict[str, Any]) -> str:
     """The submit of a task as Python."""
-    options = {"queue": row["queue"], **options_of(row)}
+    options = {"queue": row["queue"], **options_of(row), **_terms_of(row)}
     return as_code(row["name"], call_of_row(row), options | ({"tags": row["tags"]} if row["tags"] else {}))
+
+
+def _terms_of(row: dict[str, Any]) -> dict[str, Any]:
+    """What its row says of its terms, as it is submitted. Not its limits: a row has their keys and not their bounds."""
+    terms = row.get("terms", {})
+    found = {name: terms[name] for name in SUBMITTED_TERMS if name in terms}
+    if "tenant" in found:  # it is an expression, where a brace is written twice
+        found["tenant"] = found["tenant"].replace("{", "{{").replace("}", "}}")
+    if "deadline" in terms:  # the same time from the submit on: the moment itself may be over
+        found["deadline"] = round(max(0.0, terms["deadline"] - row["created"]), 3)
+    return found
 
 
 def call_of_row(row: dict[str, Any] | None) -> EditedCall:
