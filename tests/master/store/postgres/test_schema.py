@@ -140,7 +140,7 @@ def forget_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "_TABLES", [])
 
 
-def test_a_role_without_rights_is_told_before_a_master_waits_for_its_turn(
+def test_a_role_without_rights_is_refused_before_a_master_waits_for_its_turn(
     postgres: PostgresServer, database: str, open_as: Open, tmp_path: Path
 ) -> None:
     open_as().close()
