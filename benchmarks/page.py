@@ -1,7 +1,7 @@
 """What the page costs: a view at a million tasks, and twenty open pages.
 
 *A view* is asked for by HTTP from the real ``tq web``: seconds until the answer is there, and the processor time that page and master took for
-it. The tasks are rows of their own, or those of a map.
+it, the first time and then five times more. The tasks are rows of their own, or those of a map, or those of a map that have all run.
 
 *Open pages* are browsers in a process of their own, of three keys, on all views. What they cost the master is read while single tasks end all
 the time, so that there is always something new; what they cost no-op tasks, in pairs of the same map with them and without, in the
@@ -60,7 +60,7 @@ class Page(NamedTuple):
 
 
 def page(scale: Scale) -> Readings:
-    """``page.rows.VIEW.seconds`` and ``.busy_seconds``, ``page.arrays.…``; ``page.master_share``, ``page.quiet_share``, ``page.own_share``
+    """``page.rows.VIEW.seconds``, ``.busy_seconds`` and ``.first_busy_seconds``, ``page.arrays.…``, ``page.ended.…``; ``page.master_share``, ``page.quiet_share``, ``page.own_share``
     of a core; ``page.noop.share``, ``.low``, ``.high``, ``.plain_seconds``."""
     numbers: dict[str, float] = {"page.tasks": scale.page_tasks, "page.open": scale.pages}
     with cluster(slots=SLOTS) as measured:
@@ -71,6 +71,10 @@ def page(scale: Scale) -> Readings:
         numbers |= _of_views("arrays", measured)
         with opened(measured) as shown:
             numbers |= _of_open_pages(measured, shown, scale)
+    with cluster(slots=SLOTS) as measured:
+        ran = measured.app.named("bench_tasks:nothing", queue="often").map([1] * scale.page_tasks)
+        ran.wait(DONE_SECONDS_MAX)
+        numbers |= _of_views("ended", measured)
     with cluster(slots=SLOTS) as measured, opened(measured) as shown:
         numbers |= _of_noop_tasks(measured, shown, scale)
     return Readings(numbers=numbers)
@@ -94,9 +98,15 @@ def _of_views(kind: str, measured: Measured) -> dict[str, float]:
         places |= {
             f"tasks.{name}": f"/tasks?{urlencode({'where': where})}" for name, where in FILTERS.items()
         }
-        places |= {"tasks.next": later, "task": f"/tasks/{failing.ids[-1]}"}
+        places |= {
+            "tasks.next": later,
+            "task": f"/tasks/{failing.ids[-1]}",
+            "workers.day": "/workers?range=1d",
+        }
         for name, path in places.items():
+            before = _busy(measured, shown)
             shown.get(path)  # what comes first finds a cold machine
+            numbers[f"page.{kind}.{name}.first_busy_seconds"] = _busy(measured, shown) - before
             seconds, before = [], _busy(measured, shown)
             for _ in range(ASKED_TIMES):
                 began = time.perf_counter()

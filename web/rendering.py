@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import re
 import shlex
 from datetime import UTC, datetime
 from functools import cache
@@ -28,6 +29,9 @@ from .colours import coloured
 
 FOLDER: Final = Path(__file__).parent
 TEXT_CHARS_MAX: Final = 64 * 1024  # of one text, as much as is kept of an output
+COMMANDS_OF_TASKS: Final = re.compile(
+    r"[;,] `tq (?:show|why|retry) ?[-0-9a-f]*` [^`;,]*$|[;,] `tq (?:show|why|retry) ?[-0-9a-f]*` [^`;,]*(?=[;,])"
+)
 LINE_CHARS_MAX: Final = 300  # of a text in a table
 
 
@@ -64,6 +68,11 @@ def with_code(text: object) -> Markup:
         return escape("`".join(parts))
     said = (Markup("<code>{}</code>").format(one) if at % 2 else escape(one) for at, one in enumerate(parts))
     return Markup("").join(said)
+
+
+def beside(sentence: str) -> str:
+    """A sentence about a task without the clauses that name a command for what its view shows or offers by itself."""
+    return COMMANDS_OF_TASKS.sub("", sentence)
 
 
 def number(value: float | None) -> str:
@@ -144,7 +153,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         ago=moment,
-        coloured=coloured, clock=clock, since=since, left=left, number=number, span=span, rate=rate, bytes=show_bytes, cut=cut,
+        beside=beside, coloured=coloured, clock=clock, since=since, left=left, number=number, span=span, rate=rate, bytes=show_bytes, cut=cut,
         first_line=first_line, with_code=with_code, long_text=long_text, part=part, id=show_id, state=state_of,
     )  # fmt: skip
     made.globals.update(link=link, term=term, static=version_of_static())

@@ -13,6 +13,9 @@ import pytest
 import tq
 from xprocess import XProcess
 
+from .browsing import browser as browser
+from .browsing import chromium as chromium
+from .browsing import page_program as page_program
 from .programs import TASKS_FILE, Master, Program, Worker
 from .proxy import Proxy
 

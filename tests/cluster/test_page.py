@@ -18,7 +18,7 @@ from xprocess import XProcess
 
 from .conftest import Cluster, Master, MasterFactory
 from .page_client import Browser, PageProgram
-from .programs import eventually, run_program
+from .programs import START_SECONDS, eventually, run_program
 
 
 @pytest.fixture(scope="module")
@@ -324,13 +324,13 @@ def test_a_master_starts_its_page_again_and_is_not_outlived_by_it(master_factory
     def pages() -> list[psutil.Process]:
         return [one for one in psutil.Process(master.pid).children() if "tq.client.cli" in one.cmdline()]
 
-    assert eventually(lambda: master.log.count("page.started") == 1)
+    assert eventually(lambda: master.log.count("page.started") == 1, START_SECONDS)
     url = re.findall(r"page.started .* address=(\S+)", master.log)[0]
     assert Browser(url).log_in(master.key("admin")).status == 303
     (first,) = pages()
     assert master.authkey not in first.environ().values()
     first.kill()
-    assert eventually(lambda: master.log.count("page.started") == 2)
+    assert eventually(lambda: master.log.count("page.started") == 2, START_SECONDS)
     assert master.log.count("page.ended") == 1
     (second,) = pages()
     master.kill()

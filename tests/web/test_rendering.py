@@ -10,6 +10,7 @@ from jinja2 import UndefinedError
 from tq.web.rendering import (
     FOLDER,
     TEXT_CHARS_MAX,
+    beside,
     cut,
     environment,
     link,
@@ -86,3 +87,39 @@ def test_every_form_posts_with_the_token_of_the_log_in(file: Path) -> None:
             continue
         assert 'method="post"' in form
         assert 'name="csrf"' in form
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        (
+            "all 9 slots that serve it are busy; `tq why` counts the tasks before it",
+            "all 9 slots that serve it are busy",
+        ),
+        (
+            "it failed 2 s ago, at attempt 1: KeyError: 'a'; `tq show 01a2-b` has the traceback, `tq retry 01a2-b` makes it ready again",
+            "it failed 2 s ago, at attempt 1: KeyError: 'a'",
+        ),
+        ("it was cancelled 2 s ago; `tq retry 01a2-b` makes it ready again", "it was cancelled 2 s ago"),
+        *(
+            (sentence, sentence)
+            for sentence in (
+                "queue mail is paused; `tq resume mail` lets it run",
+                "no worker serves it; start one with `tq-worker --connect … shop`",
+                "it failed: ValueError: see `tq show` of the other; it says more",
+            )
+        ),
+    ],
+)
+def test_a_sentence_does_not_name_the_command_for_what_stands_beside_it(sentence: str, shown: str) -> None:
+    assert beside(sentence) == shown
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda file: file.name)
+def test_on_a_telephone_each_number_has_its_name_before_it(template: Path) -> None:
+    """There a row is a card without a heading."""
+    for table in re.findall(r'<table class="[^"]*stacked.*?</table>', template.read_text("utf-8"), re.DOTALL):
+        nameless = [
+            cell for cell in re.findall(r'<td class="n\b[^>]*>(?!</td>)', table) if "data-name=" not in cell
+        ]
+        assert nameless == []

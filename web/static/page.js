@@ -102,8 +102,11 @@
     keep.forEach((node, place) => { if (was.children[place] !== node) was.insertBefore(node, was.children[place] || null); });
     return 0;
   }
+  // An output is read from its end, and follows what comes, unless one has scrolled up in it.
+  const outputs = () => [...live.querySelectorAll("pre.log")].filter((node) => node.scrollHeight - node.clientHeight - node.scrollTop < 8);
+  const follow = (found) => { for (const node of found) node.scrollTop = node.scrollHeight; };
   function show(fragment) {
-    const fixed = isOpen() || isRead();
+    const fixed = isOpen() || isRead(), followed = outputs();
     const made = live.cloneNode(false);
     made.append(fragment.cloneNode(true));
     const held = plain(live, made, fixed);
@@ -112,6 +115,7 @@
     put($("waiting"), held ? `${held} change${held === 1 ? "" : "s"} below the pointer, shown when it leaves` : "");
     tick();
     mark();
+    follow(followed);
   }
   function settle() { if (pending && !isOpen() && !isRead()) show(pending); }
   if (window.htmx) htmx.defineExtension("calm", {
@@ -182,7 +186,7 @@
     addEventListener("pagehide", () => { source.close(); over(); }, { once: true });
   });
   const lead = async () => { await stream(); await new Promise((done) => setTimeout(done, POLL_MS)); };
-  async function follow() {
+  async function listen() {
     for (;;) {
       if (navigator.locks) await navigator.locks.request("tq-stream", lead);
       else await lead();
@@ -231,6 +235,7 @@
       j: () => step(1),
       k: () => step(-1),
       n: () => { const next = document.querySelector('a[rel="next"]'); if (next) next.click(); },
+      p: () => { if (new URLSearchParams(location.search).has("before")) history.back(); },
       c: () => copy($("command")),
       "/": () => { const where = $("where"); if (where) { where.focus(); where.select(); } else location.assign("/tasks"); },
       "?": () => $("keys-help").togglePopover(),
@@ -267,8 +272,9 @@
   const here = document.querySelector("nav a[aria-current]");
   if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
   tick();
+  follow(live.querySelectorAll("pre.log"));
   setInterval(beat, 1000);
   live.addEventListener("pointerleave", () => setTimeout(settle, 50));
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
-  if (window.htmx) follow();
+  if (window.htmx) listen();
 })();

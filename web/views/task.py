@@ -50,8 +50,9 @@ def task(login: Login, asked: ViewRequest) -> ShownPage:
     failure = last_failure(row)
     attempts = [_attempt(one) for one in row["attempts"]]
     return ShownPage(
-        title=f"Task {show_id(id)}",
+        title=f"{row['name']} {show_id(id)}",
         template="task.html",
+        head="task.head.html",
         command=f"tq show {show_id(id)}",
         every=None if state.is_terminal else LIVE_SECONDS,
         rows=lambda: [for_programs(row)],
