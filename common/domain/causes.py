@@ -67,19 +67,30 @@ class Cause:
         return self.queue, self.name, self.kind, self.where
 
     def add(
-        self, at: int, id: bytes, line: int, message: str, host: str, version: str, *, is_final: bool
+        self,
+        at: int,
+        id: bytes,
+        line: int,
+        message: str,
+        host: str,
+        version: str,
+        *,
+        is_final: bool,
+        times: int = 1,
     ) -> None:
-        self.failed += is_final
-        self.retried += not is_final
+        if is_final:
+            self.failed += times
+        else:
+            self.retried += times
         self.first, self.last = self.first or at, max(self.last, at)
         self.newest, self.line, self.message = id, line, message[:TEXT_CHARS_MAX]
         hour = at // HOUR_MS
-        _count(self.hours, hour)
+        _count(self.hours, hour, times)
         for old in [one for one in self.hours if one <= hour - HOURS]:
             del self.hours[old]
         for names, name in ((self.hosts, host), (self.versions, version)):
             if name:
-                _count(names, name[:TEXT_CHARS_MAX])
+                _count(names, name[:TEXT_CHARS_MAX], times)
                 if len(names) > NAMES_MAX:
                     del names[next(iter(names))]
 
@@ -100,6 +111,6 @@ def unpacked(body: bytes) -> Cause:
         raise ProtocolError(f"a cause of an unknown form: {error}") from None
 
 
-def _count(names: dict[Any, int], name: Any) -> None:
+def _count(names: dict[Any, int], name: Any, times: int) -> None:
     """It becomes the last one: the first is the one that was seen longest ago."""
-    names[name] = names.pop(name, 0) + 1
+    names[name] = names.pop(name, 0) + times

@@ -19,6 +19,7 @@ The table is executed: a store makes each of its statements that moves a task fr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from .model import Delivery, OutcomeNumber, StateNumber, TaskOptions
@@ -134,3 +135,16 @@ def next_step(end: AttemptEnd, random: float) -> NextStep:
     return step(
         StateNumber.SCHEDULED, retry_delay(failures, end.options.backoff, end.options.backoff_max, random)
     )
+
+
+def next_steps(end: AttemptEnd, randoms: Sequence[float]) -> list[NextStep]:
+    """``next_step`` of several attempts that ended alike, one for each of ``randoms``: decided once, for they differ at most in how
+    long they wait."""
+    state, failures, crashes, _ = first = next_step(end, randoms[0])
+    # What was asked for by Retry(after=…) or Snooze(…) is the same for all.
+    if state != StateNumber.SCHEDULED or end.after_seconds is not None or end.outcome == OutcomeNumber.SNOOZE:
+        return [first] * len(randoms)
+    backoff, most = end.options.backoff, end.options.backoff_max
+    return [
+        NextStep(state, failures, crashes, retry_delay(failures, backoff, most, random)) for random in randoms
+    ]

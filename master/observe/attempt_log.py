@@ -6,7 +6,7 @@ message is not logged, because it may contain what a task was given; `tq show ID
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from ...common.domain.ids import show_id
@@ -58,15 +58,20 @@ class AttemptLog(Part):
         self._more = 0  # besides those
 
     def ended(
-        self, id: bytes, held: LeasedAttempt, outcome: OutcomeNumber, body: bytes | None, step: NextStep
+        self,
+        ids: Sequence[bytes],
+        held: LeasedAttempt,
+        outcome: OutcomeNumber,
+        body: bytes | None,
+        steps: Sequence[NextStep],
     ) -> None:
-        """An attempt ended without success, in the transaction under way."""
-        if not counts_as_failed(outcome, step.state):
+        """Attempts ended alike without success, in the transaction under way."""
+        if not counts_as_failed(outcome, steps[0].state):
             return
-        if len(self._noted) < LINES_AT_ONCE:
+        room = LINES_AT_ONCE - len(self._noted)
+        for id, step in zip(ids[:room], steps, strict=False):
             self._noted.append(FailedAttempt(id, held, outcome, body, step))
-        else:
-            self._more += 1
+        self._more += max(0, len(ids) - room)
 
     def due(self, key: Hashable, now: Now) -> None:
         self._log.count_rest(now.mono / 1000)

@@ -12,7 +12,7 @@ very many fail in one transaction, the rest of it is counted to the last cause o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -68,9 +68,14 @@ class Causes(Part):
         self._last.clear()
 
     def ended(
-        self, id: bytes, held: LeasedAttempt, outcome: OutcomeNumber, body: bytes | None, step: NextStep
+        self,
+        ids: Sequence[bytes],
+        held: LeasedAttempt,
+        outcome: OutcomeNumber,
+        body: bytes | None,
+        steps: Sequence[NextStep],
     ) -> None:
-        if not counts_as_failed(outcome, step.state):
+        if not counts_as_failed(outcome, steps[0].state):
             return
         now = self._timeline.now.steady
         place, failure = CodePlace(), Failure("", "")
@@ -86,12 +91,13 @@ class Causes(Part):
         host, version = ("", "") if info is None else (info.host, info.labels.get("version", info.version))
         cause.add(
             now,
-            id,
+            ids[-1],
             place.line or cause.line,
             failure.message or cause.message,
             host,
             version,
-            is_final=step.state.is_terminal,
+            is_final=steps[0].state.is_terminal,
+            times=len(ids),
         )
         self._changed[cause.key] = cause
 
@@ -170,7 +176,12 @@ class AttemptEnds:
         self._listeners = listeners
 
     def ended(
-        self, id: bytes, held: LeasedAttempt, outcome: OutcomeNumber, body: bytes | None, step: NextStep
+        self,
+        ids: Sequence[bytes],
+        held: LeasedAttempt,
+        outcome: OutcomeNumber,
+        body: bytes | None,
+        steps: Sequence[NextStep],
     ) -> None:
         for listener in self._listeners:
-            listener.ended(id, held, outcome, body, step)
+            listener.ended(ids, held, outcome, body, steps)

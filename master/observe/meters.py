@@ -122,18 +122,20 @@ class MasterMeters:
         """A lease ended before its task began."""
         self.returned[self._pair(route)] += 1
 
-    def attempt_ended(self, held: LeasedAttempt, outcome: OutcomeNumber, state: StateNumber) -> None:
-        """An attempt has ended without success; ``state``: the next state of its task."""
+    def attempts_ended(
+        self, held: LeasedAttempt, outcome: OutcomeNumber, state: StateNumber, times: int
+    ) -> None:
+        """So many attempts have ended without success, alike; ``state``: the next state of their tasks."""
         pair = self._pair(held.route)
         if (
             held.begun is None and outcome == OutcomeNumber.LOST
         ):  # an attempt with a report is counted in ``reported``
-            self.started[pair] += 1
+            self.started[pair] += times
         if outcome == OutcomeNumber.BECAME:  # its end is counted when it comes
             return
-        self.unsuccessful[pair, outcome] += 1
+        self.unsuccessful[pair, outcome] += times
         if not state.is_terminal and outcome != OutcomeNumber.RELEASED:
-            self.retried[pair] += 1
+            self.retried[pair] += times
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:
         """Tasks have ended, with any outcome."""
@@ -177,9 +179,11 @@ class BothMeters:
         self._first.came_back(route)
         self._second.came_back(route)
 
-    def attempt_ended(self, held: LeasedAttempt, outcome: OutcomeNumber, state: StateNumber) -> None:
-        self._first.attempt_ended(held, outcome, state)
-        self._second.attempt_ended(held, outcome, state)
+    def attempts_ended(
+        self, held: LeasedAttempt, outcome: OutcomeNumber, state: StateNumber, times: int
+    ) -> None:
+        self._first.attempts_ended(held, outcome, state, times)
+        self._second.attempts_ended(held, outcome, state, times)
 
 
 def count(engine: Engine) -> MasterMeters:

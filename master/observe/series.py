@@ -92,7 +92,9 @@ class SeriesMeter:
     def came_back(self, route: int) -> None:
         """Only ends count here."""
 
-    def attempt_ended(self, held: LeasedAttempt, outcome: OutcomeNumber, state: StateNumber) -> None:
+    def attempts_ended(
+        self, held: LeasedAttempt, outcome: OutcomeNumber, state: StateNumber, times: int
+    ) -> None:
         """Only ends of tasks count here."""
 
     def ended(self, tasks: Sequence[Ended], now: Now) -> None:

@@ -42,7 +42,7 @@ from .results import NOTHING
 from .routes import Routes
 from .scheduled import ScheduledTasks
 from .succeeded import SucceededRuns, leased_parts
-from .unsuccessful import UnsuccessfulAttempts, is_at_most_once
+from .unsuccessful import TakenAttempt, UnsuccessfulAttempts, is_at_most_once
 
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
 REVIVABLE: Final = TERMINAL_STATES - {StateNumber.SUCCEEDED}
@@ -108,6 +108,7 @@ class Completion(Part):
         # Gathered and written together: a statement for all, not one for each.
         successes: list[Success] = []
         others: list[EndedAttempt] = []
+        taken: list[TakenAttempt] = []  # not decided yet: neighbours that ended alike are decided together
         ended: list[Ended] = []
         attempts: Counter[int] = Counter()  # that ended, by route
         running, moment = self._running, now.steady
@@ -132,17 +133,20 @@ class Completion(Part):
                     stale.append(index)
                 continue
             attempts[held.route] += 1
-            number, recorded = OutcomeNumber(outcome), body
-            if number == OutcomeNumber.BECAME:
+            number, recorded, known = OutcomeNumber(outcome), body, facts[held.seq]
+            if number == OutcomeNumber.RELEASED:
+                number, recorded = _handed_back(known, body)
+            elif number == OutcomeNumber.BECAME:
                 number, recorded = self._consulted.becomings.judged(id, body, may_see)
-            elif number == OutcomeNumber.RELEASED:
-                number, recorded = _handed_back(facts[held.seq], body)
-            others.append(
-                self.unsuccessful.end(id, held, facts[held.seq], number, recorded, seconds, after, now, ended)
-            )
-            # Only then: the judgement may have made a failure of it.
-            if others[-1].state == BLOCKED:
-                self._consulted.becomings.began(id, held.seq, body)
+            taken.append(self.unsuccessful.take(id, held, known, number, recorded, seconds, after))
+            if outcome == OutcomeNumber.BECAME:
+                # At once: whether a later one of these may become another depends on this.
+                others += self.unsuccessful.end(taken, now, ended)
+                taken.clear()
+                # Only then: the judgement may have made a failure of it.
+                if others[-1].state == BLOCKED:
+                    self._consulted.becomings.began(id, held.seq, body)
+        others += self.unsuccessful.end(taken, now, ended)
         if successes:
             self._store.succeed(successes)
         if ended_slices := runs.rows():
@@ -232,7 +236,7 @@ class Completion(Part):
         """
         ended: list[Ended] = []
         returned: list[Returned] = []
-        interrupted: list[EndedAttempt] = []
+        interrupted: list[TakenAttempt] = []
         leased = [(id, held, moment) for id, moment in began.items() if (held := self._running.get(id))]
         facts = self.unsuccessful.facts(
             id for id, held, moment in leased if moment is not None or held.begun is not None
@@ -246,11 +250,11 @@ class Completion(Part):
             held = held._replace(begun=moment)
             known = facts[held.seq]
             outcome, body = _handed_back(known)
-            interrupted.append(self.unsuccessful.end(id, held, known, outcome, body, None, None, now, ended))
+            interrupted.append(self.unsuccessful.take(id, held, known, outcome, body))
         if returned:
             self._store.return_unstarted(returned)
         if interrupted:
-            self._store.end_attempts(interrupted)
+            self._store.end_attempts(self.unsuccessful.end(interrupted, now, ended))
         self.ends(ended, now)
 
     def _unstarted(self, id: bytes, held: LeasedAttempt, now: Now, ended: list[Ended]) -> Returned:
@@ -272,13 +276,13 @@ class Completion(Part):
         ended: list[Ended] = []
         ids = list(ids)
         facts = self.unsuccessful.facts(ids)
-        rows = [
-            self.unsuccessful.end(id, held, facts[held.seq], OutcomeNumber.LOST, body, None, None, now, ended)
+        lost = [
+            self.unsuccessful.take(id, held, facts[held.seq], OutcomeNumber.LOST, body)
             for id in ids
             if (held := self._running.get(id)) is not None
         ]
-        if rows:
-            self._store.end_attempts(rows)
+        if lost:
+            self._store.end_attempts(self.unsuccessful.end(lost, now, ended))
         self.ends(ended, now)
 
     def cancel(self, tasks: Iterable[Found], now: Now, *, running: bool = True) -> list[Found]:

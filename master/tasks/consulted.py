@@ -151,11 +151,18 @@ class KnownWorkers(Protocol):
 
 
 class AttemptListener(Protocol):
-    """Who is notified of each attempt that ended without success: ``master/observe``."""
+    """Who is notified of attempts that ended without success: ``master/observe``."""
 
     def ended(
-        self, id: bytes, held: LeasedAttempt, outcome: OutcomeNumber, body: bytes | None, step: NextStep
-    ) -> None: ...
+        self,
+        ids: Sequence[bytes],
+        held: LeasedAttempt,
+        outcome: OutcomeNumber,
+        body: bytes | None,
+        steps: Sequence[NextStep],
+    ) -> None:
+        """Attempts of these tasks ended alike. ``held``: the lease of the first one; they are of one route, worker and number.
+        ``steps``: what follows for each; only how long they wait differs."""
 
 
 class Consulted:

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from itertools import groupby, repeat
+from typing import Final, NamedTuple
 
 from ...common.domain.id_runs import IdRun
-from ...common.domain.lifecycle import SNOOZE_SECONDS_MIN, AttemptEnd, next_step
+from ...common.domain.lifecycle import SNOOZE_SECONDS_MIN, AttemptEnd, NextStep, next_steps
 from ...common.domain.model import (
     DEFAULT_OPTIONS,
     Delivery,
@@ -37,6 +38,18 @@ OPTIONS_KNOWN_MAX: Final = 256  # different ones, which are validated once
 RUNNING = int(StateNumber.RUNNING)
 
 
+class TakenAttempt(NamedTuple):
+    """An attempt that did not succeed, and whose lease has ended. ``seconds``: it ran; ``after``: asked for by Retry or Snooze."""
+
+    id: bytes
+    held: LeasedAttempt
+    facts: Facts
+    outcome: OutcomeNumber
+    body: bytes | None
+    seconds: float | None
+    after: float | None
+
+
 class UnsuccessfulAttempts:
     """Ends attempts without success. Successes are handled in bulk by ``Completion.finish``."""
 
@@ -54,19 +67,32 @@ class UnsuccessfulAttempts:
         self.meters: TaskMeter | None = None
         self._consulted = consulted
 
-    def end(
+    def take(
         self,
         id: bytes,
         held: LeasedAttempt,
         facts: Facts,
         outcome: OutcomeNumber,
         body: bytes | None,
-        seconds: float | None,
-        after: float | None,
-        now: Now,
-        ended: list[Ended],
-    ) -> EndedAttempt:
-        """The next state of a leased task whose attempt did not succeed; a task that becomes terminal is added to ``ended``."""
+        seconds: float | None = None,
+        after: float | None = None,
+    ) -> TakenAttempt:
+        """End the lease of an attempt, in memory: a report that says the same twice finds it ended, and so does what listens."""
+        del self._running[id]
+        return TakenAttempt(id, held, facts, outcome, body, seconds, after)
+
+    def end(self, attempts: Sequence[TakenAttempt], now: Now, ended: list[Ended]) -> list[EndedAttempt]:
+        """The next states of tasks whose attempts did not succeed, in their order; those that become terminal are added to ``ended``.
+
+        Neighbours that ended alike are decided and counted together: tasks of a map that fail mostly do.
+        """
+        rows: list[EndedAttempt] = []
+        for _, alike in groupby(attempts, _kind):
+            rows += self._end_alike(list(alike), now, ended)
+        return rows
+
+    def _end_alike(self, attempts: list[TakenAttempt], now: Now, ended: list[Ended]) -> list[EndedAttempt]:
+        _, held, facts, outcome, body, _, after = attempts[0]
         end = AttemptEnd(
             outcome=outcome,
             failures=facts.failures,
@@ -76,55 +102,90 @@ class UnsuccessfulAttempts:
             after_seconds=after,
         )
         # Chance is handed in, so that the simulator can repeat a run.
-        step = next_step(end, self._random())
+        steps = next_steps(end, [self._random() for _ in attempts])
+        state, failures, crashes, _ = steps[0]
         if self.meters is not None:
-            self.meters.attempt_ended(held, outcome, step.state)
+            self.meters.attempts_ended(held, outcome, state, len(attempts))
         # Of a failure the user has asked to keep nothing, too.
         if end.options.result == ResultPolicy.NONE:
             body = NOT_KEPT
-        self._consulted.attempts.ended(id, held, outcome, body, step)
-        due = None
-        if step.state == StateNumber.SCHEDULED:
-            delay = step.delay_seconds
-            # The signal came while the attempt was ending: it would not be waited for again until the timeout.
-            if outcome == OutcomeNumber.SNOOZE and self._consulted.signals.may_go_on(held.seq):
-                delay = min(delay, SNOOZE_SECONDS_MIN)
-            due = now.steady + int(delay * 1000)
-            self._scheduled.expect(due=due)
-        final = body if step.state.is_terminal else None
+        self._consulted.attempts.ended([one.id for one in attempts], held, outcome, body, steps)
+        dues: Iterable[int | None] = repeat(None)
+        if state == StateNumber.SCHEDULED:
+            dues = self._dues(attempts, steps, now)
+        final = body if state.is_terminal else None
         # The last report alone ("its worker vanished") does not say why it is not tried again.
-        if step.state == StateNumber.DEAD:
-            final = _quarantined(step.crashes, body)
-        # Before the end is reported to others: what listens finds the lease gone.
-        del self._running[id]
-        if step.state.is_terminal:
-            ended.append((IdRun(id, 1), held.route, RUNNING, int(step.state), [final], held.origin))
+        if state == StateNumber.DEAD:
+            body = final = _quarantined(crashes, body)
+        if state.is_terminal:
+            for one in attempts:
+                of = one.held
+                ended.append((IdRun(one.id, 1), of.route, RUNNING, int(state), [final], of.origin))
         else:
-            self._cancelling.discard(id)
-            self._routes.move(held.route, RUNNING, step.state, held.seq)
-        return EndedAttempt(
-            seq=held.seq,
-            attempt=held.attempt,
-            number=held.number,
-            lease=held.lease,
-            worker=held.worker,
-            outcome=int(outcome),
-            # A worker's clock may be off: its duration counts, not its times.
-            started=held.begun if seconds is None else now.steady - int(seconds * 1000),
-            ended=now.steady,
-            body=final if step.state == StateNumber.DEAD else body,
-            state=int(step.state),
-            due=due,
-            failures=step.failures,
-            crashes=step.crashes,
-            finished=now.steady if step.state.is_terminal else None,
-        )
+            self._cancelling.difference_update(one.id for one in attempts)
+            for first, length in _neighbours(attempts):
+                self._routes.move(held.route, RUNNING, state, first, length)
+        finished = now.steady if state.is_terminal else None
+        return [
+            EndedAttempt(
+                of.seq,
+                of.attempt,
+                of.number,
+                of.lease,
+                of.worker,
+                int(outcome),
+                # A worker's clock may be off: its duration counts, not its times.
+                of.begun if seconds is None else now.steady - int(seconds * 1000),
+                now.steady,
+                body,
+                int(state),
+                due,
+                failures,
+                crashes,
+                finished,
+            )
+            for (_, of, _, _, _, seconds, _), due in zip(attempts, dues, strict=False)
+        ]
+
+    def _dues(self, attempts: list[TakenAttempt], steps: list[NextStep], now: Now) -> list[int]:
+        """When each of these is tried again."""
+        delays = [step.delay_seconds for step in steps]
+        if attempts[0].outcome == OutcomeNumber.SNOOZE:
+            may_go_on = self._consulted.signals.may_go_on
+            # The signal came while the attempt was ending: it would not be waited for again until the timeout.
+            delays = [
+                min(delay, SNOOZE_SECONDS_MIN) if may_go_on(one.held.seq) else delay
+                for one, delay in zip(attempts, delays, strict=True)
+            ]
+        dues = [now.steady + int(delay * 1000) for delay in delays]
+        self._scheduled.expect(due=min(dues))
+        return dues
 
     def facts(self, ids: Iterable[bytes]) -> dict[int, Facts]:
         """Of those that are leased, by number: asked for together, because each question costs as much as an end."""
         held = (self._running.get(id) for id in ids)
         seqs = [one.seq for one in held if one is not None]
         return self._store.facts(seqs) if seqs else {}
+
+
+def _kind(one: TakenAttempt) -> tuple[object, ...]:
+    """What is the same of attempts that ended alike."""
+    _, held, facts, outcome, body, _, after = one
+    begun = held.begun is None  # then the start of a lost one is counted with its end
+    return held.route, held.worker, held.number, begun, outcome, after, facts[1:], body
+
+
+def _neighbours(attempts: Iterable[TakenAttempt]) -> Iterator[tuple[int, int]]:
+    """Their numbers as runs: the first, and how many."""
+    first = length = 0
+    for one in attempts:
+        if length and one.held.seq == first + length:
+            length += 1
+            continue
+        if length:
+            yield first, length
+        first, length = one.held.seq, 1
+    yield first, length
 
 
 @lru_cache(OPTIONS_KNOWN_MAX)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tq.common.domain.lifecycle import TRANSITIONS, AttemptEnd, next_step
+from tq.common.domain.lifecycle import TRANSITIONS, AttemptEnd, next_step, next_steps
 from tq.common.domain.model import Delivery, OutcomeNumber, StateNumber, TaskOptions
 
 ENDS = [outcome for outcome in OutcomeNumber if outcome != OutcomeNumber.SUCCESS]
@@ -48,6 +48,7 @@ def test_every_end_leads_to_a_legal_state_and_counts_only_grow(
         after_seconds=after,
     )
     step = next_step(before, 0.5)
+    assert next_steps(before, [0.5, 0.0, 0.25]) == [next_step(before, random) for random in (0.5, 0.0, 0.25)]
     assert step.state in TRANSITIONS[StateNumber.RUNNING]
     assert 0 <= step.failures - failures <= 1
     assert 0 <= step.crashes - crashes <= 1
