@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ...common.domain.model import OutcomeNumber
 from ...common.errors import CancelRequested, TimeLimit
 from ...common.values.codec import decode_work
 from .noted import note_end, note_start
@@ -102,8 +103,13 @@ class RunsTogether:
                 note_end(self._note, job, outcome, body)
             # What the function has reported is of all; it is shown at one.
             shown = progress if index == begun[-1] else None
+            # Results alone travel as one slice, as those of jobs that run one after the other do.
+            if outcome == OutcomeNumber.SUCCESS and body is not None and shown is None and not named:
+                self._reports.result(block.first + index, body, started, seconds)
+                continue
             entry = [block.first + index, int(outcome), body, started, seconds, after, shown]
             self._reports.other([*entry, named] if named else entry)
         for ordinal in left:  # reports are in the order of the jobs
             self._reports.other([ordinal])
+        self._reports.end_of_block()
         self._flush(self._clock())

@@ -14,7 +14,9 @@ from tq.common.errors import TimeLimit
 from tq.common.runtime.made_resources import MadeResources
 from tq.common.values.codec import encode, encode_call
 from tq.common.values.failure import Failure
+from tq.common.wire.frames import unpack
 from tq.worker.child.block import Block
+from tq.worker.child.report_buffer import SLICE_FIELDS, ReportBuffer
 from tq.worker.child.served import ServedTask
 from tq.worker.child.start_page import TAKEN, StartPage
 from tq.worker.child.together_runs import RunsTogether
@@ -25,13 +27,18 @@ FIRST = 7  # the ordinal of the first job
 class Child(RunsTogether):
     def __init__(self) -> None:
         self.words = [0] * 32
+        self.first = FIRST
         self.entries: list[list[Any]] = []
         self._starts = StartPage(self.words)
         fakes: dict[str, Any] = {
             "_blobs": SimpleNamespace(send=lambda blobs: [], here=set()),
             "_fork_guard": SimpleNamespace(exit_if_forked=lambda *error: None),
             "_writer": SimpleNamespace(used=False),
-            "_reports": SimpleNamespace(other=self.entries.append),
+            "_reports": SimpleNamespace(
+                other=self.entries.append,
+                result=lambda ordinal, body, *times: self.entries.append([ordinal, 0, body, *times]),
+                end_of_block=lambda: None,
+            ),
             "_wall": lambda: 1.7e9,
             "_clock": lambda: 5.0,
             "_flush": lambda now: None,
@@ -43,7 +50,7 @@ class Child(RunsTogether):
     def run(self, function: Any, *payloads: bytes, timeout: float | None = None) -> list[list[Any]]:
         task = NamedCallable(name="m:f", function=function, terms=LaneTerms(coalesce=Coalesce(5)))
         runs = [[bytes(16), len(payloads), 1, 1]]
-        block = Block(FIRST, "m:f", "q", b"lease", timeout, False, runs, payloads)
+        block = Block(self.first, "m:f", "q", b"lease", timeout, False, runs, payloads)
         self._run_together(block, ServedTask.of(task, MadeResources()))
         return self.entries
 
@@ -59,6 +66,18 @@ def test_each_job_is_reported_in_its_order() -> None:
     assert [(entry[0], entry[1], entry[2]) for entry in entries] == [
         (FIRST + place, 0, encode(value)) for place, value in enumerate((2, 4, 6))
     ]
+
+
+def test_results_of_a_block_travel_as_one_slice() -> None:
+    child = Child()
+    reports = child.__dict__["_reports"] = ReportBuffer()
+    for function in (list, list, lambda items: [1, ValueError("no"), 3]):
+        child.run(function, *calls(1, 2, 3))
+        child.first += 3
+    entries = unpack(reports.take())
+    assert [(entry[0] - FIRST, len(entry[1]) if len(entry) == SLICE_FIELDS else None) for entry in entries] == [
+        (0, 3), (3, 3), (6, 1), (7, None), (8, 1),
+    ]  # fmt: skip
 
 
 def test_a_call_that_cannot_be_read_fails_by_itself() -> None:
