@@ -124,6 +124,12 @@ class HeldLanes:
             lane.place = UNKNOWN
             heapq.heappush(self._waiting[lane.held], (UNKNOWN, lane.number, lane))
 
+    def emptied(self, lane: Route) -> None:
+        """None of its tasks is ready: what comes next has waited for nobody yet."""
+        lane.company_until = None
+        if lane.held is not None and lane.held[0] == COMPANY:
+            self.freed(lane.held)
+
     def freed(self, key: LimitKey) -> None:
         """There may be room for it now."""
         if key in self._waiting:

@@ -110,6 +110,8 @@ class Lanes:
 
     def left(self, lane: Route) -> None:
         """Something of it is ready no longer, and was not leased in its turn: if that came first, it has another place now."""
+        if lane.ready <= 0:
+            self.held.emptied(lane)
         if lane.place is not None:
             self.ready(lane)
 

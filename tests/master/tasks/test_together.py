@@ -78,6 +78,21 @@ def test_company_ends_the_wait(bench: Bench, client: Peer) -> None:
     assert got(worker, call) == third.ids()[1:]
 
 
+def test_who_comes_after_one_that_was_cancelled_waits_for_company_as_long_as_any(
+    bench: Bench, client: Peer
+) -> None:
+    first = submit(client, 1)
+    worker = bench.worker("m:f")
+    call = ask(worker)
+    bench.advance(0.3)
+    client.call("get_tasks", "cancel", first.ids())
+    second = submit(client, 1)
+    bench.advance(0.4)
+    assert got(worker, call) is None
+    bench.advance(0.2)
+    assert got(worker, call) == second.ids()
+
+
 def test_others_are_leased_meanwhile(bench: Bench, client: Peer) -> None:
     submit(client, 3)
     worker = bench.worker("m:f", "m:g")
