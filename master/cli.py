@@ -177,7 +177,7 @@ def main(
 
 
 def _copy(source: str, target: str, *, as_json: bool) -> None:
-    line = CopyLine(sys.stderr)
+    line = CopyLine()
     try:
         done = copy(source, target, line.show)
     finally:

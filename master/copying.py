@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -83,7 +84,8 @@ class Copied:
 class CopyLine:
     """On a terminal, one line that says how far a copy is."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
+        stream = stream or sys.stderr
         self._stream, self._is_shown = stream, stream.isatty()
         self._rows = self._bytes = 0
         self._said = time.monotonic()

@@ -25,9 +25,9 @@ from .options import connected
 from .output import for_eyes, print_json, task_row
 from .submit import as_argument
 from .where import Filter, choosing, to_filter, with_flow, with_states
-from .where_words import Term
+from .where_words import FilterTerm
 
-Terms = list[Term]
+Terms = list[FilterTerm]
 
 WAITING: Final = (State.READY, State.SCHEDULED, State.BLOCKED)
 FINISHED: Final = tuple(state for state in State if state.is_terminal)
@@ -165,7 +165,7 @@ def purge(
 ) -> None:
     """Empty a queue: delete its waiting tasks. Running tasks are never touched."""
     if queue_name is not None:
-        terms = [*terms, Term("queue", "=", queue_name)]
+        terms = [*terms, FilterTerm("queue", "=", queue_name)]
     # Without any term it would mean everything: that has to be written.
     if not terms:
         raise InvalidArgument("purge what? name a queue, or choose with --where; --queue '*' means all")

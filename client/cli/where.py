@@ -28,7 +28,7 @@ from ...common.domain.model import State
 from ...common.domain.tags import ARGUMENT, check_tag_name
 from ...common.errors import InvalidArgument
 from ...common.runtime.guessing import nearest
-from .where_words import SIGNED, Term, WrongFilter, words_of
+from .where_words import SIGNED, FilterTerm, WrongFilter, words_of
 
 WORDS: Final = ("state", "queue", "name", "error", "since", "older", "flow", "tag.NAME", "arg.NAME")
 TAG: Final = "tag."
@@ -65,22 +65,22 @@ def choosing(function: _F) -> _F:
         terms = [term for expression in where for term in split(expression)]
         for word, values in (("state", state), ("queue", queue), ("name", name)):
             if values:
-                terms.append(Term(word, "=", ",".join(values)))
+                terms.append(FilterTerm(word, "=", ",".join(values)))
         if since is not None:
-            terms.append(Term("since", "=", since))
+            terms.append(FilterTerm("since", "=", since))
         return function(terms=terms, **given)
 
     return command  # type: ignore[return-value]
 
 
-def split(expression: str) -> list[Term]:
+def split(expression: str) -> list[FilterTerm]:
     """``word=value word~value …`` in parts; values with blanks are quoted. Raises WrongFilter."""
     terms = []
     for text, place in words_of(expression):
         match = SIGNED.fullmatch(text)
         if match is None:
             raise WrongFilter(_unsigned(text), place)
-        term = Term(match[1], match[2], match[3], place)
+        term = FilterTerm(match[1], match[2], match[3], place)
         _check_word(term)
         terms.append(term)
     return terms
@@ -93,7 +93,7 @@ def _unsigned(text: str) -> str:
     return f"{text!r:.80} is not of the form word=value; {meant}"
 
 
-def to_filter(terms: Iterable[Term], now: float) -> Filter:
+def to_filter(terms: Iterable[FilterTerm], now: float) -> Filter:
     """The filter a master understands; ``now`` in Unix seconds. Raises WrongFilter."""
     found: Filter = {}
     for term in terms:
@@ -108,7 +108,7 @@ def to_filter(terms: Iterable[Term], now: float) -> Filter:
     return found
 
 
-def _meaning(term: Term, now: float) -> tuple[str, Any]:
+def _meaning(term: FilterTerm, now: float) -> tuple[str, Any]:
     word, sign, value, _ = term
     values = [one for one in value.split(",") if one]
     if word.startswith((TAG, ARGUMENT)):
@@ -154,14 +154,14 @@ def age(text: str, option: str) -> float:
     return float(match[1]) * UNITS[match[2]]
 
 
-def _age(term: Term) -> float:
+def _age(term: FilterTerm) -> float:
     try:
         return age(term.value, term.word)
     except InvalidArgument as error:
         raise term.wrong_value(str(error)) from None
 
 
-def _state(term: Term, word: str) -> State:
+def _state(term: FilterTerm, word: str) -> State:
     try:
         return State.parse(word)
     except InvalidArgument as error:
@@ -169,7 +169,7 @@ def _state(term: Term, word: str) -> State:
         raise term.wrong_value(f"did you mean {near[0]}? {error}" if near else str(error), word) from None
 
 
-def _check_word(term: Term) -> None:
+def _check_word(term: FilterTerm) -> None:
     word, sign, value, _ = term
     if word.startswith((TAG, ARGUMENT)):
         try:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from ...common.domain.model import State
 from ...common.domain.tags import ARGUMENT
 from .where import TAG, WORDS
-from .where_words import SIGNED, Place, Word, words_of
+from .where_words import SIGNED, FilterPlace, FilterWord, words_of
 
 HINTS_MAX: Final = 12  # more are not looked through
 VALUE_CHARS_MAX: Final = 200  # a longer one is no help to who types
@@ -58,7 +58,7 @@ def hints(expression: str, at: int, known: Known) -> Hints:
     words = list(words_of(expression, _ignored))
     word = next((one for one in words if one.place.start <= at <= one.place.stop), None)
     if word is None:
-        word = Word("", Place(expression, at, at))
+        word = FilterWord("", FilterPlace(expression, at, at))
     others = {match[1] for one in words if one is not word and (match := SIGNED.fullmatch(one.text))}
     # What stands before the cursor is what was typed; what stands behind it is replaced, too.
     typed = "".join(one.text for one in words_of(expression[word.place.start : at], _ignored))
@@ -112,5 +112,5 @@ def _quoted(value: str) -> str:
     return shlex.quote(value) if any(one in value for one in " \t'\"\\") else value
 
 
-def _ignored(reason: str, place: Place) -> None:
+def _ignored(reason: str, place: FilterPlace) -> None:
     """A quotation mark that is still open."""

@@ -19,49 +19,49 @@ BLANKS: Final = " \t\r\n"
 QUOTES: Final = "'\""
 
 
-class Place(NamedTuple):
+class FilterPlace(NamedTuple):
     """Characters of a filter, the last one behind the part."""
 
     expression: str
     start: int
     stop: int
 
-    def of(self, part: str) -> Place:
+    def of(self, part: str) -> FilterPlace:
         """That of a text which stands somewhere inside, such as one of several values; else the whole."""
         found = self.expression.find(part, self.start, self.stop) if part else -1
-        return self if found < 0 else Place(self.expression, found, found + len(part))
+        return self if found < 0 else FilterPlace(self.expression, found, found + len(part))
 
 
 class WrongFilter(InvalidArgument):
     """``reason``: what is wrong and what would be right. ``place``: where; None: it was given by another option than ``--where``."""
 
-    def __init__(self, reason: str, place: Place | None) -> None:
+    def __init__(self, reason: str, place: FilterPlace | None) -> None:
         super().__init__(f"--where: {reason}\n{drawn(place)}" if place else reason)
         self.reason, self.place = reason, place
 
 
-class Word(NamedTuple):
+class FilterWord(NamedTuple):
     text: str  # without its quotation marks
-    place: Place
+    place: FilterPlace
 
 
-class Term(NamedTuple):
+class FilterTerm(NamedTuple):
     """``word=value``. ``place``: None, if it was given by an option of its own."""
 
     word: str
     sign: str
     value: str
-    place: Place | None = None
+    place: FilterPlace | None = None
 
     @property
-    def value_place(self) -> Place | None:
+    def value_place(self) -> FilterPlace | None:
         if self.place is None:
             return None
         expression, start, stop = self.place
         head = f"{self.word}{self.sign}"
         # A word whose first half is quoted, too, has no place for its value alone.
         is_plain = expression.startswith(head, start) and start + len(head) < stop
-        return Place(expression, start + len(head), stop) if is_plain else self.place
+        return FilterPlace(expression, start + len(head), stop) if is_plain else self.place
 
     def wrong(self, reason: str) -> WrongFilter:
         return WrongFilter(reason, self.place)
@@ -71,7 +71,9 @@ class Term(NamedTuple):
         return WrongFilter(reason, self.value_place and self.value_place.of(part))
 
 
-def words_of(expression: str, refuse: Callable[[str, Place], None] | None = None) -> Iterator[Word]:
+def words_of(
+    expression: str, refuse: Callable[[str, FilterPlace], None] | None = None
+) -> Iterator[FilterWord]:
     """As a shell takes them apart. Raises WrongFilter for a quotation mark without an end, unless ``refuse`` is given and called instead:
     what is being typed has none yet."""
     text, start, quote, opened, at = "", -1, "", 0, 0
@@ -79,7 +81,7 @@ def words_of(expression: str, refuse: Callable[[str, Place], None] | None = None
         one, following = expression[at], expression[at + 1 : at + 2]
         if not quote and one in BLANKS:
             if start >= 0:
-                yield Word(text, Place(expression, start, at))
+                yield FilterWord(text, FilterPlace(expression, start, at))
             text, start = "", -1
         else:
             start = at if start < 0 else start
@@ -96,17 +98,17 @@ def words_of(expression: str, refuse: Callable[[str, Place], None] | None = None
     if quote:
         (refuse or _raise)(
             f"the quotation mark {quote} is opened here and not closed; close the quotation mark",
-            Place(expression, opened, len(expression)),
+            FilterPlace(expression, opened, len(expression)),
         )
     if start >= 0:
-        yield Word(text, Place(expression, start, len(expression)))
+        yield FilterWord(text, FilterPlace(expression, start, len(expression)))
 
 
-def _raise(reason: str, place: Place) -> None:
+def _raise(reason: str, place: FilterPlace) -> None:
     raise WrongFilter(reason, place)
 
 
-def drawn(place: Place) -> str:
+def drawn(place: FilterPlace) -> str:
     """The filter, or what of it stands around the place, and below a caret for each wrong character."""
     expression, start, stop = place
     first = max(0, min(start - BEFORE_CHARS, len(expression) - SHOWN_CHARS))

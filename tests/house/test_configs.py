@@ -22,6 +22,7 @@ SETTINGS_MAX = 42  # of both together: an operator has to understand each
 NO_SETTINGS = {"config", "authkey", "version", "help", "results"}
 NO_SETTINGS |= {"gateway", "gateway_authkey_file", "gateway_public"}  # one thing, off, opened by hand only
 NO_SETTINGS |= {"new_store", "new_certificate"}  # said once, by hand, and never kept
+NO_SETTINGS |= {"source", "target", "as_json"}  # of tq-master copy
 SETTING = re.compile(r"^#(?=\w+ = |\[)", re.MULTILINE)
 # Their default is of the machine, or is nothing: the file shows an example and says so in words.
 WITHOUT_A_FIXED_DEFAULT = {

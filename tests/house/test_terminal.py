@@ -16,6 +16,7 @@ WRITERS = {
     "common/runtime/console.py",
     "common/runtime/logs.py",  # its values are quoted: tests/common/runtime/test_logs.py
     "common/runtime/parent_death.py",  # a number, before anything is imported
+    "master/copying.py",  # numbers, and names of tables
     "worker/child/fork_guard.py",  # a task's own process: its stderr is read by its worker, which cleans
     "worker/child/loop.py",  # the same
 }

@@ -22,7 +22,7 @@ class GivenUp(StoreError):
     """The master ends, and does not need the copy any more."""
 
 
-class Progress:
+class LoadProgress:
     """Of a load: counted in its thread, said in the log now and then. ``report``: the log."""
 
     def __init__(self, report: Callable[..., Any]) -> None:
@@ -52,8 +52,8 @@ class Progress:
 class Recovery:
     """Begun by its constructor. ``load`` makes the copy, and raises StoreError."""
 
-    def __init__(self, load: Callable[[Progress], None], report: Callable[..., Any]) -> None:
-        self._load, self._progress = load, Progress(report)
+    def __init__(self, load: Callable[[LoadProgress], None], report: Callable[..., Any]) -> None:
+        self._load, self._progress = load, LoadProgress(report)
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="tq-recovery", daemon=True)
         self._thread.start()

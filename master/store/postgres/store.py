@@ -35,7 +35,7 @@ from .contents import DatabaseContents
 from .line import INTEGER, DatabaseAway, PostgresLine, Statement
 from .loading import load
 from .masters import Me
-from .recovery import Progress, Recovery
+from .recovery import LoadProgress, Recovery
 from .remedies import cannot_open
 from .schema import check_rights, prepare, warn_of
 from .shard import INT4, OwnersCommits, ShardRow, claim, release
@@ -82,7 +82,7 @@ class PostgresStore(SqliteStore):
         self._displaced: Displaced | None = None
         self._is_behind = False  # the copy lacks a commit, or has one too many
         self._recovery: Recovery | None = None  # under way, or over and not taken yet
-        self._progress = Progress(report)
+        self._progress = LoadProgress(report)
         self.is_open = True
         self.committer = self._claim()
         self._contents = DatabaseContents(lambda: self.committer.held, self._connect_line)
@@ -242,7 +242,7 @@ class PostgresStore(SqliteStore):
     def recovering(self) -> str:
         return "" if self._recovery is None else self._recovery.text
 
-    def _load_again(self, progress: Progress) -> None:
+    def _load_again(self, progress: LoadProgress) -> None:
         """The copy is not what the database has: it is made again, in a thread, while no other uses this store."""
         self._progress = progress
         try:

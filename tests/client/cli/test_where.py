@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tq.client.cli.where import age, split, to_filter
-from tq.client.cli.where_words import Term, WrongFilter
+from tq.client.cli.where_words import FilterTerm, WrongFilter
 from tq.common.domain.model import StateNumber
 from tq.common.errors import InvalidArgument
 
@@ -114,6 +114,6 @@ def test_a_wrong_expression_is_shown_with_the_place_that_is_wrong(expression: st
 
 def test_what_is_wrong_in_a_short_form_has_no_place_in_an_expression() -> None:
     with pytest.raises(WrongFilter, match="did you mean failed") as caught:
-        to_filter([Term("state", "=", "faild")], NOW)
+        to_filter([FilterTerm("state", "=", "faild")], NOW)
     assert caught.value.place is None
     assert "\n" not in str(caught.value)

@@ -6,7 +6,7 @@ import random
 import shlex
 
 import pytest
-from tq.client.cli.where_words import Place, Term, WrongFilter, drawn, words_of
+from tq.client.cli.where_words import FilterPlace, FilterTerm, WrongFilter, drawn, words_of
 
 
 def test_words_are_those_of_a_shell_and_stand_where_they_are_said_to_stand() -> None:
@@ -29,7 +29,7 @@ def test_words_are_those_of_a_shell_and_stand_where_they_are_said_to_stand() -> 
 def test_a_quotation_mark_without_an_end_is_pointed_at() -> None:
     with pytest.raises(WrongFilter, match="close the quotation mark") as caught:
         list(words_of("queue=mail error~'it was"))
-    assert caught.value.place == Place("queue=mail error~'it was", 17, 24)
+    assert caught.value.place == FilterPlace("queue=mail error~'it was", 17, 24)
 
 
 def test_what_is_being_typed_may_have_an_open_quotation_mark() -> None:
@@ -41,14 +41,14 @@ def test_what_is_being_typed_may_have_an_open_quotation_mark() -> None:
 
 def test_the_caret_stands_below_wide_characters_and_none_of_them_ends_the_line() -> None:
     text = "queue=\u90f5\u4fbf\x1b[31m stat=x"
-    shown, carets = drawn(Place(text, text.index("stat"), text.index("=x"))).splitlines()
+    shown, carets = drawn(FilterPlace(text, text.index("stat"), text.index("=x"))).splitlines()
     assert shown == "  queue=\u90f5\u4fbf?[31m stat=x"
     assert carets == "  " + " " * (6 + 4 + 6) + "^^^^"
 
 
 def test_of_a_long_filter_the_part_around_the_place_is_shown() -> None:
     text = "queue=" + "a" * 500 + " stat=x name=" + "b" * 500
-    shown, carets = drawn(Place(text, 507, 511)).splitlines()
+    shown, carets = drawn(FilterPlace(text, 507, 511)).splitlines()
     assert len(shown) < 82
     assert shown[carets.index("^") : carets.rindex("^") + 1] == "stat"
     assert shown.strip().startswith("…")
@@ -56,7 +56,7 @@ def test_of_a_long_filter_the_part_around_the_place_is_shown() -> None:
 
 
 def test_a_value_has_a_place_of_its_own() -> None:
-    place = Place("state=failed,x", 0, 14)
-    assert Term("state", "=", "failed,x", place).value_place == Place("state=failed,x", 6, 14)
-    quoted = Term("state", "=", "x", Place("'state=x'", 0, 9))
+    place = FilterPlace("state=failed,x", 0, 14)
+    assert FilterTerm("state", "=", "failed,x", place).value_place == FilterPlace("state=failed,x", 6, 14)
+    quoted = FilterTerm("state", "=", "x", FilterPlace("'state=x'", 0, 9))
     assert quoted.value_place == quoted.place

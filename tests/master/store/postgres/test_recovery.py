@@ -1,4 +1,4 @@
-"""A working copy that is loaded again in the background: nobody waits for it, and it ends when the master does."""
+"""A working copy that is loaded again in the background: no call waits for it, and it ends when the master does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def go_back(store: Any) -> None:
     store.rollback()
 
 
-def test_whoever_asks_while_the_copy_is_loaded_again_does_not_wait(open_store: OpenPostgres) -> None:
+def test_a_call_while_the_copy_is_loaded_again_does_not_wait(open_store: OpenPostgres) -> None:
     said: list[str] = []
     store = open_store(report=lambda action, **_: said.append(action))
     note(store, b"1")
