@@ -12,32 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...common.domain.expressions import Expression
-from ...common.domain.tags import ARGUMENT, TAGS_MAX, check_tag_name
+from ...common.domain.tags import ARGUMENT
 from ...common.errors import InvalidArgument
-from ...common.values.brief import brief
 
 if TYPE_CHECKING:
     from .definition import Definition
     from .options import Choice
-
-
-def check_index(given: object) -> tuple[str, ...]:
-    """Names of parameters, in their order. Raises InvalidArgument."""
-    if (
-        isinstance(given, str)
-        or not isinstance(given, Sequence)
-        or not all(isinstance(one, str) for one in given)
-    ):
-        meant = brief([given if isinstance(given, str) else "customer"], 80)
-        raise InvalidArgument(
-            f"index= is a list of names of parameters, not {brief(given, 80)}; write index={meant}"
-        )
-    names = tuple(dict.fromkeys(given))
-    if len(names) > TAGS_MAX:
-        raise InvalidArgument(f"index= has at most {TAGS_MAX} parameters, and here are {len(names):,}")
-    for name in names:
-        check_tag_name(ARGUMENT + name)
-    return names
 
 
 class ArgumentIndex:

@@ -16,10 +16,10 @@ from ...common.domain.limits import Limit
 from ...common.domain.model import ResultPolicy, TaskOptions, check_name
 from ...common.domain.on_error import AtLeast
 from ...common.domain.on_full import WAIT, check_on_full
+from ...common.domain.tags import check_index
 from ...common.domain.unique import Unique, cached
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
-from .indexed import check_index
 
 if TYPE_CHECKING:
     from ...common.domain.hooks import Hooks

@@ -6,7 +6,7 @@ All tasks of one submit call have the same tags, so an array keeps them once. Th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..errors import InvalidArgument
@@ -57,3 +57,22 @@ def check_tag_name(name: object) -> str:
 def tags_in_words(tags: Mapping[str, str]) -> str:
     """``order=4711 shop=3``"""
     return " ".join(f"{name}={value}" for name, value in tags.items())
+
+
+def check_index(given: object) -> tuple[str, ...]:
+    """Names of parameters, in their order. Raises InvalidArgument."""
+    if (
+        isinstance(given, str)
+        or not isinstance(given, Sequence)
+        or not all(isinstance(one, str) for one in given)
+    ):
+        meant = brief([given if isinstance(given, str) else "customer"], 80)
+        raise InvalidArgument(
+            f"index= is a list of names of parameters, not {brief(given, 80)}; write index={meant}"
+        )
+    names = tuple(dict.fromkeys(given))
+    if len(names) > TAGS_MAX:
+        raise InvalidArgument(f"index= has at most {TAGS_MAX} parameters, and here are {len(names):,}")
+    for name in names:
+        check_tag_name(ARGUMENT + name)
+    return names
