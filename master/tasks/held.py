@@ -125,7 +125,7 @@ class HeldLanes:
             heapq.heappush(self._waiting[lane.held], (UNKNOWN, lane.number, lane))
 
     def emptied(self, lane: Route) -> None:
-        """None of its tasks is ready: what comes next has waited for nobody yet."""
+        """None of its tasks is ready: no task of it has waited so far."""
         lane.company_until = None
         if lane.held is not None and lane.held[0] == COMPANY:
             self.freed(lane.held)
