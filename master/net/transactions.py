@@ -31,6 +31,8 @@ from ..store.interface.store import Displaced
 DRAIN_SECONDS_MAX: Final = 10.0  # for a commit, when the master is to end: a slow disk's worst is half of it
 STORE_PAUSE_SECONDS: Final = 0.2  # after a failed transaction, so that a full disk is not hammered
 
+UNCERTAIN_PAUSE_SECONDS: Final = 0.05  # until it is looked again whether this master owns the state
+
 
 class TransactionRunner:
     """``report``: the log. ``after_each`` is called when a transaction has ended."""
@@ -118,6 +120,13 @@ class TransactionRunner:
     def _pump(self) -> None:
         if self._committing:
             return  # its conclusion arms the next
+        if not self._engine.store.is_certain:
+            # Its calls wait: an answer could be what was true before another master took over.
+            self._pumping = not self._draining
+            if self._pumping:
+                self._loop.call_later(UNCERTAIN_PAUSE_SECONDS, self._pump)
+            self._idle.set()
+            return
         concludes = False
         try:
             concludes = self._transact()

@@ -13,7 +13,7 @@ import pytest
 import tq
 from tq.common.runtime.config import MasterSettings
 from tq.master import joining
-from tq.master.store.postgres.shard import LEASE_SECONDS
+from tq.master.store.postgres.tenure import LEASE_SECONDS
 from xprocess import XProcess
 
 from .. import postgres

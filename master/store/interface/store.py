@@ -241,6 +241,11 @@ class Store(
     def recovering(self) -> str:
         """How far ``reopen`` is, which goes on in a thread and raises StoreError meanwhile. Empty: it does not."""
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether what is read here is the state. False: another master may have taken over meanwhile, until the database has
+        confirmed that none has; what is committed is another matter, that is confirmed each time."""
+
     def begin(self, *, reading: bool = False, at_once: bool = False) -> None:
         """``reading``: a transaction that can be begun when nothing can be written; a write in it is a StoreError. It is begun by
         the first verb that needs it, which may be a StoreError, or now, ``at_once``: many a transaction asks nothing."""

@@ -1,6 +1,9 @@
 """The masters of one database: each says that it is here, the owner of a shard renews it, and all see who that is.
 
 All time is the database's: how long an owner still has, how long a master has been silent.
+
+An owner in the middle of a long commit holds the row of its shard, so it cannot renew; but it says that it is here, and as long as it
+does the others leave it alone.
 """
 
 from __future__ import annotations
@@ -9,8 +12,9 @@ import contextlib
 from typing import Final, NamedTuple
 
 from .line import BIGINT, INTEGER, TEXT, DatabaseRefused, PostgresLine, Statement
-from .shard import INT4, INT8, LEASE_SECONDS, Ownership
+from .shard import BEGIN, COMMIT, INT4, INT8, LOCKED, NOT_LONG, Ownership
 from .tables import SCHEMA
+from .tenure import LEASE_SECONDS
 
 ANSWER_SECONDS_MAX: Final = 2.0  # of a question: what is answered later is too late for a lease
 FORGOTTEN_AFTER: Final = "1 hour"  # of silence
@@ -30,7 +34,8 @@ LIST: Final = (
     f"LEFT JOIN {SCHEMA}.shards s ON s.shard = $1 AND starts_with(s.owner, m.id || ':') AND s.until > clock_timestamp() ORDER BY m.id"
 ).encode()
 LOOK: Final = (
-    "SELECT s.owner, s.epoch::text, extract(epoch FROM s.until - clock_timestamp())::text, m.address "
+    "SELECT s.owner, s.epoch::text, extract(epoch FROM greatest(s.until, CASE WHEN s.until IS NOT NULL THEN "
+    f"m.seen + interval '{LEASE_SECONDS} seconds' END) - clock_timestamp())::text, m.address "
     f"FROM {SCHEMA}.shards s LEFT JOIN {SCHEMA}.masters m ON starts_with(s.owner, m.id || ':') WHERE s.shard = $1"
 ).encode()
 RENEW: Final = (
@@ -85,10 +90,17 @@ def look(line: PostgresLine, shard: int) -> ShardSeen | None:
     return ShardSeen(owner or "", int(epoch or 0), None if left is None else float(left), address)
 
 
-def renew(line: PostgresLine, held: Ownership) -> bool:
-    """Whether the shard is still this owner's; then it has it for another lease."""
+def renew(line: PostgresLine, held: Ownership) -> bool | None:
+    """Whether the shard is still this owner's; then it has it for another lease. None: not known, for a commit is under way."""
     values = [INT4(held.shard), held.owner.encode(), INT8(held.epoch)]
-    return bool(_rows(line, Statement(RENEW, values, [INTEGER, TEXT, BIGINT])))
+    question = Statement(RENEW, values, [INTEGER, TEXT, BIGINT])
+    try:
+        renewed = line.run([BEGIN, NOT_LONG, question, COMMIT], ANSWER_SECONDS_MAX)[2]
+    except DatabaseRefused as error:
+        if error.code == LOCKED:
+            return None
+        raise
+    return bool(renewed.ntuples)
 
 
 def say_here(line: PostgresLine, me: Me) -> None:

@@ -9,6 +9,9 @@ conditional on owner, epoch and the number of the commit before it. So a commit 
 owner who does not know what became of it only has to send it again: it is done now, or was done before, or another owner has come.
 
 All time is the database's.
+
+A commit holds the row of its shard from its condition to its end. One whose client stands still in between would hold it for ever, so
+who claims the shard ends it (``end_stuck_commit``).
 """
 
 from __future__ import annotations
@@ -23,17 +26,30 @@ from ..interface.store import Displaced, OwnedElsewhere
 from .line import BIGINT, INTEGER, TEXT, DatabaseAway, DatabaseRefused, PostgresLine, Statement
 from .remedies import NOT_MINE, store_error
 from .tables import SCHEMA
+from .tenure import LEASE_SECONDS, Tenure
 
 if TYPE_CHECKING:
     from .waiting import DatabaseWait
 
-LEASE_SECONDS: Final = 4  # how long an owner that says nothing keeps others away
 BEGIN: Final = Statement(b"BEGIN")
 COMMIT: Final = Statement(b"COMMIT")
+LOCK_SECONDS_MAX: Final = 1  # for the row of a shard, in which a commit may be under way
+NOT_LONG: Final = Statement(f"SET LOCAL lock_timeout TO '{LOCK_SECONDS_MAX}s'".encode())
+LOCKED: Final = "55P03"  # it was locked for so long
 DURABLE: Final = Statement(b"SET LOCAL synchronous_commit TO on")
 LAZY: Final = Statement(b"SET LOCAL synchronous_commit TO off")
 ROW: Final = f"SELECT owner, epoch, last_commit, schema FROM {SCHEMA}.shards WHERE shard = $1".encode()
 INT4, INT8 = struct.Struct(">i").pack, struct.Struct(">q").pack
+
+# Ends the transaction that holds the row of a shard: only when the lease is over, its owner has said nothing for as long, and it waits
+# for its client, for what still works will end by itself. The row's xmax is the transaction that is changing it.
+END_STUCK: Final = (
+    f"SELECT l.pid, pg_terminate_backend(l.pid) FROM {SCHEMA}.shards s "
+    "JOIN pg_locks l ON l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted AND l.transactionid = s.xmax "
+    "JOIN pg_stat_activity a ON a.pid = l.pid AND a.wait_event = 'ClientRead' "
+    f"WHERE s.shard = %s AND s.until <= clock_timestamp() AND NOT EXISTS (SELECT 1 FROM {SCHEMA}.masters m "
+    f"WHERE starts_with(s.owner, m.id || ':') AND m.seen > clock_timestamp() - interval '{LEASE_SECONDS} seconds')"
+)
 
 # It divides by the number of rows that it has changed: none is an error, which ends the transaction before its COMMIT is read.
 OURS: Final = (
@@ -84,8 +100,37 @@ def claim(
 ) -> tuple[Ownership, ShardRow | None]:
     """Take a shard; what it was before, None: it is new. ``before``: who this owner was at its last start, which it need not wait
     for. Raises OwnedElsewhere while another owner lives."""
+    import psycopg
+
+    while True:
+        try:
+            return _claim(line, shard, owner, before, schema)
+        except psycopg.errors.LockNotAvailable:
+            if not end_stuck_commit(line, shard):
+                raise OwnedElsewhere(
+                    f"the owner of shard {shard} of this database is in the middle of a commit; if that does not end, it "
+                    "is for an administrator of the database to end it: SELECT pid, state, query FROM pg_stat_activity"
+                ) from None
+
+
+def end_stuck_commit(line: PostgresLine, shard: int) -> bool:
+    """End the transaction that holds a shard's row, if its client stands still and its owner's time is over. False: there is none, or
+    this role may not."""
+    import psycopg
+
+    try:
+        found = line.connection.execute(END_STUCK.encode(), (shard,)).fetchall()
+    except psycopg.errors.InsufficientPrivilege:  # it is of another role
+        return False
+    return any(ended for _, ended in found)
+
+
+def _claim(
+    line: PostgresLine, shard: int, owner: str, before: str | None, schema: int
+) -> tuple[Ownership, ShardRow | None]:
     connection = line.connection
     with connection.transaction():
+        connection.execute(NOT_LONG.text)
         found = connection.execute(
             f"SELECT owner, epoch, last_commit, schema FROM {SCHEMA}.shards WHERE shard = %s FOR UPDATE",
             (shard,),
@@ -130,8 +175,9 @@ class OwnersCommits:
         wait: DatabaseWait,
         *,
         durable: bool,
+        tenure: Tenure,
     ) -> None:
-        self.held, self._connect, self._wait = held, connect, wait
+        self.held, self._connect, self._wait, self._tenure = held, connect, wait, tenure
         self._line: PostgresLine | None = line
         self._durability = DURABLE if durable else LAZY
         self.is_open = True
@@ -153,8 +199,10 @@ class OwnersCommits:
         self.held.last_commit += 1
 
     def _send(self, line: PostgresLine, pipeline: Sequence[Statement], seconds_max: float) -> None:
+        asked = self._tenure.now()
         try:
             line.run(pipeline, seconds_max)
+            self._tenure.confirmed(asked)
         except DatabaseRefused as error:
             if error.code != NOT_MINE:
                 raise store_error(error.code, str(error)) from error

@@ -4,6 +4,7 @@
 
     every RENEW_SECONDS: renew ─► yes: another lease
                               ├─► no: another master has taken over ─► lost, once
+                              ├─► a commit is under way: that says itself whose the shard is
                               └─► no answer: asked again; while the database is away no other master can take the shard either
 
 A commit renews too. But a master may commit nothing for an hour, or stand in one commit for longer than a lease, and its loop may be
@@ -20,6 +21,7 @@ from typing import Any, Final
 from .line import DatabaseAway, DatabaseRefused, PostgresLine
 from .masters import MasterRow, Me, listed, renew, say_gone, say_here
 from .shard import Ownership
+from .tenure import Tenure
 
 RENEW_SECONDS: Final = 1.0  # a quarter of a lease: three may be late, or lost
 END_SECONDS_MAX: Final = 5.0  # for the question under way
@@ -34,8 +36,9 @@ class ShardRenewal:
         connect: Callable[[], PostgresLine],
         me: Me | None,
         lost: Callable[[str], Any],
+        tenure: Tenure,
     ) -> None:
-        self._held, self._connect, self._me, self._lost = held, connect, me, lost
+        self._held, self._connect, self._me, self._lost, self._tenure = held, connect, me, lost, tenure
         self._line: PostgresLine | None = None
         self._ends = threading.Event()
         self.masters: list[MasterRow] = []
@@ -50,7 +53,7 @@ class ShardRenewal:
         while True:
             try:
                 # A question that was under way at the end may see this master's own next term.
-                if not self._renew() and not self._ends.is_set():
+                if self._renew() is False and not self._ends.is_set():
                     self._lost(
                         f"another master has taken over shard {self._held.shard} (epoch {self._held.epoch} was this one's)"
                     )
@@ -61,12 +64,16 @@ class ShardRenewal:
                 break
         self._leave()
 
-    def _renew(self) -> bool:
+    def _renew(self) -> bool | None:
         if self._line is None:
             self._line = self._connect()
-        is_ours = renew(self._line, self._held)
         if self._me is not None:
             say_here(self._line, self._me)
+        asked = self._tenure.now()
+        is_ours = renew(self._line, self._held)
+        if is_ours:
+            self._tenure.confirmed(asked)
+        if self._me is not None:
             self.masters = listed(self._line, self._held.shard)
         return is_ours
 

@@ -42,11 +42,13 @@ from .shard import INT4, OwnersCommits, ShardRow, claim, release
 from .shard_renewal import ShardRenewal
 from .shipping import statements
 from .tables import OWN, SCHEMA, KeptTable, tables_of
+from .tenure import Tenure, clock
 from .waiting import DatabaseWait
 
 CONNECT_SECONDS_MAX: Final = 10
 MIGRATED: Final = f"UPDATE {SCHEMA}.shards SET schema = $2 WHERE shard = $1".encode()
 ONLY_SHARD: Final = 0
+THIS_START: Final = secrets.token_hex(3)  # in containers, host and process of two masters may have the same names
 
 
 def new_owner(me: Me | None = None) -> str:
@@ -56,7 +58,7 @@ def new_owner(me: Me | None = None) -> str:
 
 def new_id() -> str:
     """Of the master that this process is."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{socket.gethostname()}:{os.getpid()}-{THIS_START}"
 
 
 class PostgresStore(SqliteStore):
@@ -118,6 +120,7 @@ class PostgresStore(SqliteStore):
             warn_of(line, self._report, durable=self._durable)
             owner = new_owner(self._me)
             last = self._owner or (None if self._folder is None else working_copy.last_owner(self._folder))
+            asked = clock()
             held, self._before = claim(line, self._shard, owner, last, newest_schema())
             self._owner = owner
             if self._folder is not None:
@@ -129,9 +132,12 @@ class PostgresStore(SqliteStore):
             line.close()
             raise
         # From here on, for the rows may take longer to load than a lease lasts.
-        self.renewal = ShardRenewal(held, self._connect_line, self._me, self._lost)
+        self.tenure = Tenure(asked)
+        self.renewal = ShardRenewal(held, self._connect_line, self._me, self._lost, self.tenure)
         wait = DatabaseWait(str(self._address), self._report)
-        return OwnersCommits(held, line, self._connect_line, wait, durable=self._durable)
+        return OwnersCommits(
+            held, line, self._connect_line, wait, durable=self._durable, tenure=self.tenure
+        )
 
     def _end_renewal(self) -> None:
         if self.renewal is not None:
@@ -192,7 +198,13 @@ class PostgresStore(SqliteStore):
 
     @property
     def away(self) -> str:
-        return self.committer.away
+        if self.committer.away or self.is_certain:
+            return self.committer.away
+        return f"it has not confirmed for {self.tenure.unconfirmed_seconds:.0f} s that this master owns the state"
+
+    @property
+    def is_certain(self) -> bool:
+        return self.tenure.is_certain
 
     def commit(self) -> None:
         """Waits for the database, without end while it is away: nothing is lost meanwhile. Displaced, when this owner's time is over."""

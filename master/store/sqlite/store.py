@@ -164,6 +164,10 @@ class SqliteStore(
         return ""
 
     @property
+    def is_certain(self) -> bool:
+        return True
+
+    @property
     def changed(self) -> bool:
         has_begun = self._to_begin is None
         return has_begun and (self._has_given_back or self._db.total_changes != self._changes_before)

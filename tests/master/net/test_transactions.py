@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from tq.master.net.transactions import DRAIN_SECONDS_MAX, STORE_PAUSE_SECONDS
+from tq.master.net.transactions import DRAIN_SECONDS_MAX, STORE_PAUSE_SECONDS, UNCERTAIN_PAUSE_SECONDS
 
 from tests.master.net.harness import Client, ServerHarness, actions, is_served
 
@@ -51,6 +51,21 @@ def test_a_timer_that_is_early_enough_is_kept_and_a_nearer_moment_replaces_it(
     harness.settle()
     assert first.cancelled()
     assert runner._timer is not first
+
+
+def test_while_another_master_may_have_taken_over_nothing_is_answered(
+    harness: ServerHarness, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, certain = Client(harness), False
+    harness.settle()
+    with monkeypatch.context() as plant:
+        plant.setattr(type(bench.engine.store), "is_certain", property(lambda store: certain))
+        number = client.ask(LOCK, "state")
+        harness.at(60)
+        assert client.answer(number) is None
+        certain = True
+        harness.at(60 + 2 * UNCERTAIN_PAUSE_SECONDS)
+        assert isinstance(client.answer(number), list)
 
 
 def test_draining_has_an_end_though_the_disk_does_not_answer(

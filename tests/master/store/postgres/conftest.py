@@ -32,11 +32,17 @@ def open_store(postgres: PostgresServer) -> Iterator[OpenPostgres]:
 
 
 @pytest.fixture
-def owners_database(postgres: PostgresServer) -> Any:
-    """The address of a database of this test's own."""
+def postgres_url(postgres: PostgresServer) -> str:
+    """Of a database of this test's own."""
+    return postgres.create(f"owners_{next(SHARDS)}")
+
+
+@pytest.fixture
+def owners_database(postgres_url: str) -> Any:
+    """Its address."""
     from tq.master.store.postgres.address import read_address
 
-    return read_address(postgres.create(f"owners_{next(SHARDS)}"))
+    return read_address(postgres_url)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import pytest
 from tq.master.store.interface.store import OwnedElsewhere
 from tq.master.store.postgres.line import PostgresLine
 from tq.master.store.postgres.masters import listed, look, renew, say_gone, say_here
-from tq.master.store.postgres.shard import LEASE_SECONDS, release
+from tq.master.store.postgres.shard import release
+from tq.master.store.postgres.tenure import LEASE_SECONDS
 from tq.master.store.postgres.watching import first_look
 
 from .owners import A, B, over, take

@@ -9,6 +9,7 @@ from tq.master.store.postgres import shard_renewal
 from tq.master.store.postgres.address import DatabaseAddress
 from tq.master.store.postgres.line import PostgresLine
 from tq.master.store.postgres.shard_renewal import ShardRenewal
+from tq.master.store.postgres.tenure import Tenure, clock
 
 from .owners import A, take
 
@@ -23,7 +24,7 @@ def test_the_owners_thread_renews_and_says_when_another_has_taken_over(
         lost.set()
 
     owners_line.connection.execute("UPDATE tq.shards SET until = clock_timestamp() + interval '1 s'")
-    renewal = ShardRenewal(held, lambda: PostgresLine(owners_database, 10), A, displaced)
+    renewal = ShardRenewal(held, lambda: PostgresLine(owners_database, 10), A, displaced, Tenure(clock()))
     try:
         owners_line.connection.execute("UPDATE tq.shards SET owner = 'b:1:x', epoch = epoch + 1")
         assert lost.wait(20)
