@@ -18,9 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from ..common.auth.certificate import certificate_der
+from ..common.auth.certificate import CERTIFICATE_FILE, certificate_der
 from ..common.auth.keys import AUTHKEY_ID, check_authkey_strength, make_authkey_verifier
 from ..common.auth.leaf import shown_by
+from ..common.contract.observe import MasterRow
 from ..common.errors import ConfigError, StoreError, TqError
 from ..common.runtime.config import MasterSettings
 from ..common.runtime.history import open_history
@@ -109,6 +110,17 @@ class MasterResources:
             "commit_seconds": server.transactions.commit_seconds,
         }
         return server
+
+    def introduce(self, port: int) -> None:
+        """The port is bound: this is where the others find this master, and what it says of all."""
+        if self.database is not None:
+            store = cast("PostgresStore", self.store)
+            store.introduce(me_of(self.settings, port))
+            self.engine.masters = store.masters
+            return
+        started, address = read_clock().wall / 1000, str(advertised(self.settings, port))
+        row = MasterRow(address, socket.gethostname(), True, None, None, started, 0.0, VERSION, None)
+        self.engine.masters = lambda: [row]
 
     def close(self) -> str | None:
         """Close the store and release the lock; what could not be written, with the remedy."""
@@ -238,15 +250,25 @@ def database_of(settings: MasterSettings) -> DatabaseAddress | None:
     return read_address(settings.store)
 
 
-def me_of(settings: MasterSettings) -> Me:
-    """How this master names itself to the others of its database."""
+def advertised(settings: MasterSettings, port: int) -> Address:
+    """Where others are sent to this master. ``port``: the one that is bound."""
+    if settings.advertise is not None:
+        return settings.advertise
+    host = settings.bind.host
+    everywhere = host in ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
+    return Address(socket.gethostname() if everywhere else host, port)
+
+
+def me_of(settings: MasterSettings, port: int | None = None) -> Me:
+    """How this master names itself to the others of its database. ``port``: once it is bound."""
     from .store.postgres.masters import Me
     from .store.postgres.store import new_id
 
-    host, name = settings.bind.host, socket.gethostname()
-    everywhere = host in ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
-    address = Address(name if everywhere else host, settings.bind.port)
-    return Me(new_id(), name, str(address), VERSION)
+    certificate = settings.data / CERTIFICATE_FILE
+    leaf = shown_by(certificate_der(certificate)).leaf if certificate.exists() else None
+    address = advertised(settings, settings.bind.port if port is None else port)
+    until = "" if leaf is None else leaf.until.isoformat()
+    return Me(new_id(), socket.gethostname(), str(address), VERSION, until)
 
 
 def refuse_shown_password(option: str | None) -> None:

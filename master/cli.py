@@ -79,6 +79,7 @@ DATABASE_DURABILITY = {
     epilog="Example: tq-master --bind 0.0.0.0:5000 --data /var/lib/tq",
 )
 @click.option("--bind", metavar="HOST:PORT", help="Where to listen.  [127.0.0.1:5000]")
+@click.option("--advertise", metavar="HOST:PORT", hidden=True, help="Where others are sent to it.")
 @click.option("--data", metavar="DIR", help="Where the state lives.  [the user's own]")
 @click.option("--store", metavar="URL", help="The state in a database: postgresql://…")
 @click.option(
@@ -231,6 +232,7 @@ async def _serve(
     stop, page = asyncio.Event(), None
     try:
         address = await _listen(server, resources.settings.bind)
+        resources.introduce(address.port)
         await attendant.open()
         if gateway is not None and gateway_options is not None:
             await gateway.listen(gateway_options.address)

@@ -98,7 +98,7 @@ async def _stand_by(
         ended = on_end_signals(standing.end)
         attendant.ready()
         log.event("master.stands_by", address=str(address), pid=os.getpid())
-        watch = ShardWatch(ONLY_SHARD, connect, me_of(settings), seen, away)
+        watch = ShardWatch(ONLY_SHARD, connect, me_of(settings, address.port), seen, away)
         return await standing.wait()
     finally:
         door.close()

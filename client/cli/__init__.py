@@ -30,6 +30,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "limits": ("limits:limits", "Limits of tasks; set them"),
         "locks": ("locks:locks", "Who holds a lock; free it"),
         "workers": ("workers:workers", "List workers"),
+        "masters": ("masters:masters", "List masters, who serves"),
         "top": ("top.command:top", "The cluster, live"),
     },
     "Act": {

@@ -14,11 +14,30 @@ MASTER: Final = Contract(
         "snapshot": Method(Role.VIEWER, repeatable=True),
         "series": Method(Role.VIEWER, repeatable=True),
         "causes": Method(Role.VIEWER, repeatable=True),
+        "masters": Method(Role.VIEWER, repeatable=True),
     },
 )
 DISK: Final = Contract(
     "get_disk", {"measure": Method(Role.VIEWER)}
 )  # it runs in a thread, as users' objects do
+
+
+class MasterRow(NamedTuple):
+    """What ``masters`` answers of one master of the cluster. All times are the database's; without one there is one row."""
+
+    address: str  # where the others send clients
+    host: str
+    serves: bool
+    epoch: (
+        int | None
+    )  # how often the state has had a new owner; None: this one does not serve, or its state is in a file
+    left: float | None  # seconds until another may take over if it says nothing more
+    since: float  # Unix seconds: when this process was first seen
+    silent: float  # seconds since it said that it is here
+    version: str
+    until: (
+        float | None
+    )  # Unix seconds, the end of its certificate; None: it shows the cluster's own, which has no end
 
 
 class CauseRow(NamedTuple):

@@ -43,6 +43,7 @@ def default_data_directory() -> Path:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MasterSettings:
     bind: Address = HERE
+    advertise: Address | None = None
     data: Path = field(default_factory=default_data_directory)
     durability: str = "fsync"
     store: str | None = field(default=None, repr=False)  # a password may stand in it

@@ -218,6 +218,12 @@ def _listening(value: Any) -> Address:
     return parse_address(value, listen=True)
 
 
+def _advertised(value: Any) -> Address:
+    if not isinstance(value, str):
+        raise ValueError("host:port")
+    return parse_address(value)
+
+
 def _http(value: Any) -> Address:
     # A port alone would leave open on which address it listens.
     if not isinstance(value, str) or value.strip().isdigit():
@@ -233,6 +239,7 @@ def _web(value: Any) -> Address:
 
 READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "bind": _listening,
+    "advertise": _advertised,
     "data": _path,
     "durability": _choice("fsync", "os", "memory"),
     "store": _store,

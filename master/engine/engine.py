@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
+from ...common.contract.observe import MasterRow
 from ...common.errors import StoreError
 from ...common.runtime.callbacks import report_bug
 from .call_runner import BATCH_CALLS_MAX, CallRunner
@@ -52,6 +53,7 @@ class Engine:
         self.now = Now(0, 0)
         self.facts: dict[str, Any] = {}  # of this master, for people: version, where it keeps its state, …
         self.shell_facts: Callable[[], dict[str, Any]] = dict  # those that change, if the shell has any
+        self.masters: Callable[[], Sequence[MasterRow]] = tuple  # of the cluster, as the shell knows them
         self.work = Work(core.seconds)
         self._inbox, self._jobs = Inbox(), Jobs()
         self._replies: list[Call] = []

@@ -100,6 +100,11 @@ class Master(EngineObject):
         )
         return [list(row) for row in found]
 
+    @exposed(Role.VIEWER)
+    def masters(self, call: Call) -> list[list[Any]]:
+        """Every master of the cluster, in rows: see ``MasterRow``."""
+        return [list(row) for row in self.engine.masters()]
+
 
 class Workers(EngineObject):
     """``get_workers()``"""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 import tq
+from tq.client.cli.masters import of_cluster, state
 from tq.common.runtime.config import MasterSettings
 from tq.master import joining
 from tq.master.store.postgres.tenure import LEASE_SECONDS
@@ -88,6 +89,12 @@ def test_another_master_takes_over_from_one_that_is_killed_and_from_one_that_end
     with tq.App(f"tq://{trio.addresses}", key) as app:
         tasks = [app.submit("cluster_tasks:noted", str(notes), number, 0.02) for number in range(200)]
         assert tasks[5].result(timeout=20) == 5
+        listed = of_cluster(app)
+        assert [state(one) for one in listed] == ["serves", "stands by", "stands by"]
+        assert {one.address for one in listed} == {one.address for one in (trio.owner, *trio.others)}
+        assert [one.until is None for one in listed] == [True, False, False], (
+            "the two that have joined have leaves"
+        )
         trio.owner.kill()
         killed = time.monotonic()
         probe = app.submit("cluster_tasks:noted", str(notes), 200)
@@ -96,6 +103,8 @@ def test_another_master_takes_over_from_one_that_is_killed_and_from_one_that_end
         assert [task.result(timeout=30) for task in tasks] == list(range(200))
         assert sorted(map(int, notes.read_text().split())) == list(range(201)), "each ran once"
         assert took <= KILLED_SECONDS_MAX
+        first = of_cluster(app)[0]
+        assert (first.serves, first.epoch) == (True, 2)
 
         second = serving(trio.others)
         assert second is not None

@@ -102,7 +102,7 @@ def test_every_setting_is_an_option_of_its_name_and_every_option_a_setting(progr
 
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_every_setting_is_a_variable_of_its_name(name: str, kind: Any) -> None:
-    addresses = dict.fromkeys(("bind", "connect", "gateway", "http", "web"), "127.0.0.1:1")
+    addresses = dict.fromkeys(("advertise", "bind", "connect", "gateway", "http", "web"), "127.0.0.1:1")
     values = {
         **addresses,
         "slots": "7",

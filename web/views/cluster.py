@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from ...client.cli.doctor import cluster as doctor
 from ...client.cli.doctor.judging import brief
 from ...client.cli.fleet import Fleet, fleet
+from ...client.cli.masters import of_cluster, state
 from ...common.contract.observe import MASTER
 from ...common.contract.workers import WORKERS
 from ...common.domain.model import Role
@@ -53,6 +54,8 @@ def cluster(login: Login, asked: ViewRequest) -> ShownPage:
         context={
             "info": info,
             "versions": versions(info, workers),
+            "masters": of_cluster(login.app),
+            "state": state,
             "connected": sum(row["connected"] for row in workers.living),
             "examined": found,
             "brief": brief,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from typing import Final, NamedTuple
 
+from ....common.contract.observe import MasterRow
 from .line import BIGINT, INTEGER, TEXT, DatabaseRefused, PostgresLine, Statement
 from .shard import BEGIN, COMMIT, INT4, INT8, LOCKED, NOT_LONG, Ownership
 from .tables import SCHEMA
@@ -21,16 +22,17 @@ FORGOTTEN_AFTER: Final = "1 hour"  # of silence
 NO_TABLE: Final = "42P01"  # no master has made the schema yet
 
 HERE: Final = (
-    f"INSERT INTO {SCHEMA}.masters (id, name, address, version) VALUES ($1, $2, $3, $4) "
-    "ON CONFLICT (id) DO UPDATE SET seen = clock_timestamp(), address = excluded.address"
+    f"INSERT INTO {SCHEMA}.masters (id, name, address, version, until) VALUES ($1, $2, $3, $4, nullif($5, '')::timestamptz) "
+    "ON CONFLICT (id) DO UPDATE SET seen = clock_timestamp(), address = excluded.address, until = excluded.until"
 ).encode()
 GONE: Final = f"DELETE FROM {SCHEMA}.masters WHERE id = $1".encode()
 FORGET: Final = (
     f"DELETE FROM {SCHEMA}.masters WHERE seen < clock_timestamp() - interval '{FORGOTTEN_AFTER}'".encode()
 )
 LIST: Final = (
-    "SELECT m.id, m.name, m.address, m.version, extract(epoch FROM m.since)::text, "
-    f"extract(epoch FROM clock_timestamp() - m.seen)::text, s.epoch::text FROM {SCHEMA}.masters m "
+    "SELECT m.address, m.name, s.epoch::text, extract(epoch FROM s.until - clock_timestamp())::text, extract(epoch FROM m.since)::text, "
+    "extract(epoch FROM clock_timestamp() - m.seen)::text, m.version, extract(epoch FROM m.until)::text "
+    f"FROM {SCHEMA}.masters m "
     f"LEFT JOIN {SCHEMA}.shards s ON s.shard = $1 AND starts_with(s.owner, m.id || ':') AND s.until > clock_timestamp() ORDER BY m.id"
 ).encode()
 LOOK: Final = (
@@ -51,16 +53,7 @@ class Me(NamedTuple):
     name: str
     address: str
     version: str
-
-
-class MasterRow(NamedTuple):
-    id: str
-    name: str
-    address: str
-    version: str
-    since: float  # Unix seconds, of the database
-    silent_seconds: float
-    epoch: int | None  # it owns the shard
+    until: str = ""  # the end of its certificate, ISO 8601; empty: it has none
 
 
 class ShardSeen(NamedTuple):
@@ -106,7 +99,7 @@ def renew(line: PostgresLine, held: Ownership) -> bool | None:
 def say_here(line: PostgresLine, me: Me) -> None:
     """A standby on a database without a schema says nothing: it is about to make it."""
     with contextlib.suppress(DatabaseRefused):
-        line.run([Statement(HERE, [text.encode() for text in me], [TEXT] * 4)], ANSWER_SECONDS_MAX)
+        line.run([Statement(HERE, [text.encode() for text in me], [TEXT] * len(me))], ANSWER_SECONDS_MAX)
 
 
 def say_gone(line: PostgresLine, me: Me) -> None:
@@ -117,16 +110,22 @@ def listed(line: PostgresLine, shard: int) -> list[MasterRow]:
     found = _rows(line, Statement(LIST, [INT4(shard)], [INTEGER]))
     return [
         MasterRow(
-            id or "",
-            name or "",
             address or "",
-            version or "",
+            name or "",
+            epoch is not None,
+            None if epoch is None else int(epoch),
+            _number(left) if epoch is not None else None,
             float(since or 0),
             float(silent or 0),
-            None if epoch is None else int(epoch),
+            version or "",
+            _number(until),
         )
-        for id, name, address, version, since, silent, epoch in found
+        for address, name, epoch, left, since, silent, version, until in found
     ]
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)
 
 
 def _rows(line: PostgresLine, statement: Statement) -> list[list[str | None]]:

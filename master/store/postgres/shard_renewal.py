@@ -18,8 +18,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from ....common.contract.observe import MasterRow
 from .line import DatabaseAway, DatabaseRefused, PostgresLine
-from .masters import MasterRow, Me, listed, renew, say_gone, say_here
+from .masters import Me, listed, renew, say_gone, say_here
 from .shard import Ownership
 from .tenure import Tenure
 
@@ -28,7 +29,7 @@ END_SECONDS_MAX: Final = 5.0  # for the question under way
 
 
 class ShardRenewal:
-    """``lost`` is called in its thread, with a sentence. ``masters``: as they were listed last."""
+    """``lost`` is called in its thread, with a sentence. ``me`` may be replaced, when the address is known."""
 
     def __init__(
         self,
@@ -38,16 +39,27 @@ class ShardRenewal:
         lost: Callable[[str], Any],
         tenure: Tenure,
     ) -> None:
-        self._held, self._connect, self._me, self._lost, self._tenure = held, connect, me, lost, tenure
+        self._held, self._connect, self.me, self._lost, self._tenure = held, connect, me, lost, tenure
         self._line: PostgresLine | None = None
         self._ends = threading.Event()
-        self.masters: list[MasterRow] = []
+        self._listed: tuple[float, list[MasterRow]] = (tenure.now(), [])  # when, and as what
         self._thread = threading.Thread(target=self._run, name="tq-renewal", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         self._ends.set()
         self._thread.join(END_SECONDS_MAX)
+
+    def masters(self) -> list[MasterRow]:
+        """As the database had them last, with the time that has passed since."""
+        at, rows = self._listed
+        passed = self._tenure.now() - at
+        return [
+            row._replace(
+                left=None if row.left is None else max(0.0, row.left - passed), silent=row.silent + passed
+            )
+            for row in rows
+        ]
 
     def _run(self) -> None:
         while True:
@@ -67,14 +79,14 @@ class ShardRenewal:
     def _renew(self) -> bool | None:
         if self._line is None:
             self._line = self._connect()
-        if self._me is not None:
-            say_here(self._line, self._me)
+        if self.me is not None:
+            say_here(self._line, self.me)
         asked = self._tenure.now()
         is_ours = renew(self._line, self._held)
         if is_ours:
             self._tenure.confirmed(asked)
-        if self._me is not None:
-            self.masters = listed(self._line, self._held.shard)
+        if self.me is not None:
+            self._listed = self._tenure.now(), listed(self._line, self._held.shard)
         return is_ours
 
     def _drop(self) -> None:
@@ -85,6 +97,6 @@ class ShardRenewal:
     def _leave(self) -> None:
         # What the database does not learn of it now, the others forget in an hour.
         with contextlib.suppress(DatabaseAway, DatabaseRefused):
-            if self._line is not None and self._me is not None and self._ends.is_set():
-                say_gone(self._line, self._me)
+            if self._line is not None and self.me is not None and self._ends.is_set():
+                say_gone(self._line, self.me)
         self._drop()

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from ....common.contract.observe import MasterRow
 from ....common.errors import ConfigError, StoreError
 from ..interface.store import Displaced, OwnedElsewhere
 from ..sqlite.executor import FAILURES
@@ -48,7 +49,9 @@ from .waiting import DatabaseWait
 CONNECT_SECONDS_MAX: Final = 10
 MIGRATED: Final = f"UPDATE {SCHEMA}.shards SET schema = $2 WHERE shard = $1".encode()
 ONLY_SHARD: Final = 0
-THIS_START: Final = secrets.token_hex(3)  # in containers, host and process of two masters may have the same names
+THIS_START: Final = secrets.token_hex(
+    3
+)  # in containers, host and process of two masters may have the same names
 
 
 def new_owner(me: Me | None = None) -> str:
@@ -104,6 +107,16 @@ class PostgresStore(SqliteStore):
         """Of this shard."""
         return self._contents
 
+    def introduce(self, me: Me) -> None:
+        """How the others see this master from now on."""
+        self._me = me
+        if self.renewal is not None:
+            self.renewal.me = me
+
+    def masters(self) -> list[MasterRow]:
+        """Those of this database."""
+        return [] if self.renewal is None else self.renewal.masters()
+
     # opening
 
     def _claim(self) -> OwnersCommits:
@@ -135,9 +148,7 @@ class PostgresStore(SqliteStore):
         self.tenure = Tenure(asked)
         self.renewal = ShardRenewal(held, self._connect_line, self._me, self._lost, self.tenure)
         wait = DatabaseWait(str(self._address), self._report)
-        return OwnersCommits(
-            held, line, self._connect_line, wait, durable=self._durable, tenure=self.tenure
-        )
+        return OwnersCommits(held, line, self._connect_line, wait, durable=self._durable, tenure=self.tenure)
 
     def _end_renewal(self) -> None:
         if self.renewal is not None:

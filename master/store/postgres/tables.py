@@ -103,7 +103,7 @@ FIRST: Final = (
     f"CREATE TABLE {SCHEMA}.shards (shard integer PRIMARY KEY, owner text NOT NULL, epoch bigint NOT NULL, "
     "until timestamptz, last_commit bigint NOT NULL, schema integer NOT NULL)",
     f"CREATE TABLE {SCHEMA}.masters (id text PRIMARY KEY, name text NOT NULL, address text NOT NULL, version text NOT NULL, "
-    "since timestamptz NOT NULL DEFAULT clock_timestamp(), seen timestamptz NOT NULL DEFAULT clock_timestamp())",
+    "since timestamptz NOT NULL DEFAULT clock_timestamp(), seen timestamptz NOT NULL DEFAULT clock_timestamp(), until timestamptz)",
     f"CREATE TABLE {SCHEMA}.contents (shard integer NOT NULL, hash bytea NOT NULL, part integer NOT NULL, "
     "content bytea NOT NULL, PRIMARY KEY (shard, hash, part))",
     f"ALTER TABLE {SCHEMA}.contents ALTER COLUMN content SET STORAGE EXTERNAL",

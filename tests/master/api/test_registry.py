@@ -308,6 +308,7 @@ GOOD: dict[str, list[Any]] = {
     "get_master.snapshot": [],
     "get_master.series": [900.0, 7],
     "get_master.causes": [5],
+    "get_master.masters": [],
 }
 
 

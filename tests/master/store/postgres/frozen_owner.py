@@ -39,6 +39,11 @@ class StoppingLine(PostgresLine):
         return super().run([Statement(b"SELECT 1")], seconds_max)
 
 
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def main(url: str) -> None:
     address = read_address(url)
 
@@ -51,13 +56,13 @@ def main(url: str) -> None:
     renewal = ShardRenewal(held, connect, A, lambda reason: None, tenure)
     wait = DatabaseWait("it", lambda *_, **__: None)
     commits = OwnersCommits(held, StoppingLine(address, 10), connect, wait, durable=True, tenure=tenure)
-    print("owns", flush=True)
+    say("owns")
     try:
         commits.commit([])
     except Displaced:
-        print("displaced", tenure.is_certain, flush=True)
+        say(f"displaced {tenure.is_certain}")
     else:
-        print("committed", flush=True)
+        say("committed")
     renewal.close()
 
 

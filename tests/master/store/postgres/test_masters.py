@@ -53,6 +53,13 @@ def test_all_masters_are_listed_with_the_owner_marked(owners_line: PostgresLine)
     for me in (A, B):
         say_here(owners_line, me)
     take(owners_line, B)
-    assert [(row.name, row.epoch) for row in listed(owners_line, 7)] == [("a", None), ("b", 1)]
+    assert [(row.host, row.epoch) for row in listed(owners_line, 7)] == [("a", None), ("b", 1)]
+    [of_a, of_b] = listed(owners_line, 7)
+    assert (of_a.serves, of_a.left, of_a.address, of_a.until) == (False, None, "a.example:5000", None)
+    assert of_b.left is not None
+    assert 0 < of_b.left <= LEASE_SECONDS
+    say_here(owners_line, A._replace(address="proxy:7", until="2027-01-02T00:00:00+00:00"))
+    of_a = listed(owners_line, 7)[0]
+    assert (of_a.address, of_a.until) == ("proxy:7", 1_798_848_000), "as it says now"
     say_gone(owners_line, B)
-    assert [row.name for row in listed(owners_line, 7)] == ["a"]
+    assert [row.host for row in listed(owners_line, 7)] == ["a"]

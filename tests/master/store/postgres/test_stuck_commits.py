@@ -46,7 +46,7 @@ def begin_commit(line: PostgresLine, held: Ownership) -> None:
 def silent(line: PostgresLine) -> None:
     """All masters have said nothing for longer than a lease."""
     line.connection.execute(
-        f"UPDATE tq.masters SET seen = clock_timestamp() - interval '{LEASE_SECONDS + 1} seconds'"
+        "UPDATE tq.masters SET seen = clock_timestamp() - make_interval(secs => %s)", (LEASE_SECONDS + 1,)
     )
 
 

@@ -14,7 +14,9 @@ def test_an_owner_is_certain_for_less_than_a_lease_after_its_last_confirmed_ques
     assert tenure.is_certain
     now[0] += 0.02
     assert not tenure.is_certain
-    tenure.confirmed(now[0] - 1)  # the answer came a second after the question: that is when the lease may have begun
+    tenure.confirmed(
+        now[0] - 1
+    )  # the answer came a second after the question: that is when the lease may have begun
     assert tenure.is_certain
     assert tenure.unconfirmed_seconds == 1
 

@@ -29,4 +29,4 @@ def test_one_that_stands_by_sees_that_the_shard_is_free(
         assert free.wait(20)
     finally:
         watch.close()
-    assert [row.name for row in listed(owners_line, 7)] == ["b"]
+    assert [row.host for row in listed(owners_line, 7)] == ["b"]
