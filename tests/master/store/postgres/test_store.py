@@ -74,7 +74,8 @@ def test_an_owner_whose_time_is_over_commits_nothing_and_learns_who_came(open_st
 
 
 def expire_lease(store: Any) -> None:
-    """As if its owner had said nothing for a while."""
+    """As if its owner had said nothing for a while, and stood still now."""
+    store.renewal.close()
     store.committer.line.connection.execute(
         "UPDATE tq.shards SET until = clock_timestamp() WHERE shard = %s", (store.committer.held.shard,)
     )
