@@ -40,6 +40,21 @@ def test_one_that_was_late_renews_as_long_as_no_other_has_claimed(owners_line: P
     assert not renew(owners_line, held), "its epoch is over, however long it stood still"
 
 
+def test_an_epoch_that_comes_again_after_a_restore_is_not_that_of_its_first_owner(
+    owners_line: PostgresLine,
+) -> None:
+    take(owners_line, A)
+    over(owners_line)
+    of_b = take(owners_line, B)
+    owners_line.connection.execute(  # an older state: B had not been there
+        "UPDATE tq.shards SET owner = 'a:1:x', epoch = 1, until = clock_timestamp()"
+    )
+    again = take(owners_line, A)
+    assert again.epoch == of_b.epoch == 2
+    assert renew(owners_line, again)
+    assert not renew(owners_line, of_b), "owners have names of their own: the number alone is not believed"
+
+
 def test_what_was_released_is_free_at_once(owners_line: PostgresLine) -> None:
     held = take(owners_line, A)
     release(owners_line, held)

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from tq.common.errors import ConfigError, StoreError
 from tq.master.store.interface.store import Displaced
+from tq.master.store.postgres.address import read_address
+from tq.master.store.postgres.line import PostgresLine
 
 from tests.cluster.programs import eventually
 from tests.postgres import PostgresServer
@@ -220,6 +222,19 @@ def test_a_copy_is_loaded_again_when_another_owner_has_been_there(
     open_store: OpenPostgres, tmp_path: Path
 ) -> None:
     assert copies_loaded(tmp_path, open_store, lambda: open_store().close())
+
+
+def test_a_copy_that_is_ahead_of_a_restored_database_is_loaded_again(
+    open_store: OpenPostgres, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    """Restored to a commit of the same owner: only the number of the commit differs."""
+
+    def go_back() -> None:
+        line = PostgresLine(read_address(postgres.url()), 10)
+        line.connection.execute("UPDATE tq.shards SET last_commit = last_commit - 1")
+        line.close()
+
+    assert copies_loaded(tmp_path, open_store, go_back)
 
 
 def test_a_copy_that_is_no_database_is_loaded_again(open_store: OpenPostgres, tmp_path: Path) -> None:
