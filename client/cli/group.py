@@ -85,7 +85,6 @@ class LazyGroup(GuessingGroup):
         """Only the commands: the two options are in the usage line already, and the screen is small."""
         sections = list(self.sections.items())
         lefts, rights = sections[::2], sections[1::2]
-        formatter.write("\n")
         for left, right in zip_longest(lefts, rights):
             for one, other in zip_longest(_lines(left, lefts), _lines(right, rights), fillvalue=""):
                 formatter.write(f"{one:{LEFT_COLUMNS}} {other}".rstrip() + "\n")

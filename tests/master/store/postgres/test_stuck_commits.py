@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ from tq.master.store.postgres.line import DatabaseAway, PostgresLine, Statement
 from tq.master.store.postgres.masters import look, renew, say_here
 from tq.master.store.postgres.shard import LOCK_SECONDS_MAX, Ownership
 from tq.master.store.postgres.tenure import LEASE_SECONDS
+from tq.master.store.postgres.watching import ShardWatch
 
 from .owners import A, B, over, take
 
@@ -92,8 +94,18 @@ def test_a_process_stopped_between_condition_and_commit_is_displaced_within_a_bo
         assert owner.stdout.readline() == "owns\n"
         os.waitid(os.P_PID, owner.pid, os.WSTOPPED | os.WNOWAIT)
         stopped = time.monotonic()
-        while not ((seen := look(owners_line, 7)) and seen.is_free):
-            time.sleep(0.1)  # as those who stand by look
+        free = threading.Event()
+        watch = ShardWatch(
+            7,
+            lambda: PostgresLine(owners_database, 10),
+            B,
+            lambda seen: free.set() if seen and seen.is_free else None,
+            lambda error: None,
+        )
+        try:
+            assert free.wait(TAKEN_SECONDS_MAX)
+        finally:
+            watch.close()
         assert take(owners_line, B).epoch == 2
         assert time.monotonic() - stopped <= TAKEN_SECONDS_MAX
         os.kill(owner.pid, signal.SIGCONT)

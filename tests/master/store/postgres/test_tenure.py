@@ -28,7 +28,8 @@ def test_an_answer_that_was_overtaken_takes_nothing_away() -> None:
     assert tenure.unconfirmed_seconds == 1
 
 
-def test_its_clock_does_not_go_back_and_counts_seconds() -> None:
-    before = clock()
-    time.sleep(0.01)
-    assert 0.01 <= clock() - before < 30
+def test_its_clock_counts_the_seconds_that_pass() -> None:
+    before, began = clock(), time.monotonic()
+    while time.monotonic() < began + 0.01:
+        pass
+    assert 0.009 <= clock() - before < 30
