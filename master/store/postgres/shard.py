@@ -10,7 +10,7 @@ owner who does not know what became of it only has to send it again: it is done 
 
 All time is the database's.
 
-A commit holds the row of its shard from its condition to its end. One whose client stands still in between would hold it for ever, so
+A commit holds the row of its shard from its condition to its end. One whose client stands still in between would hold it without end, so
 who claims the shard ends it (``end_stuck_commit``).
 """
 

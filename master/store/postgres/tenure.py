@@ -2,7 +2,7 @@
 
 Time goes on while a process stands still, so an owner that goes on after a pause sees by this that it must ask first: what it would
 answer from its copy may be another master's state of long ago. Whether it owns the shard is the database's word; this is only from when on
-it has to be heard again.
+it has to be asked again.
 
 ::
 
