@@ -44,7 +44,7 @@ def test_a_question_that_outlived_its_term_does_not_say_that_another_master_has_
         assert goes_on.wait(20)
         return PostgresLine(owners_database, 10)
 
-    renewal = ShardRenewal(held, slow, A, reasons.append)
+    renewal = ShardRenewal(held, slow, A, reasons.append, Tenure(clock()))
     renewal.close()
     owners_line.connection.execute("UPDATE tq.shards SET epoch = epoch + 1")  # this master's own next term
     goes_on.set()
