@@ -215,7 +215,9 @@ class PostgresStore(SqliteStore):
 
     @property
     def is_certain(self) -> bool:
-        return self.tenure.is_certain
+        # One that is about to be loaded again is read by none, and its engine has to run to have it loaded.
+        is_unread = self._recovery is not None or self._is_behind or self._displaced is not None
+        return is_unread or self.tenure.is_certain
 
     def commit(self) -> None:
         """Waits for the database, without end while it is away: nothing is lost meanwhile. Displaced, when this owner's time is over."""
