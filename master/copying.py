@@ -218,6 +218,7 @@ def _held(url: str, filler: str | None) -> Iterator[tuple[PostgresLine, Ownershi
     from .store.postgres.shard import claim, release
     from .store.postgres.shard_renewal import ShardRenewal
     from .store.postgres.store import new_owner, schema_tables
+    from .store.postgres.tenure import Tenure, clock
     from .store.sqlite.store import newest_schema
 
     address = read_address(url)
@@ -233,7 +234,7 @@ def _held(url: str, filler: str | None) -> Iterator[tuple[PostgresLine, Ownershi
         owner = filler or new_owner()
         held, _ = claim(line, SHARD, owner, owner, newest_schema())
         renewal = ShardRenewal(
-            held, connect, None, lambda reason: None
+            held, connect, None, lambda reason: None, Tenure(clock())
         )  # the last statement asks whether it is ours
         try:
             yield line, held
