@@ -52,7 +52,7 @@ class Line(PostgresLine):
 
 
 class Owner:
-    """A master as the shard sees it; what it holds it holds until it is told otherwise, as one that stands still does."""
+    """A master as the shard sees it; what it holds it holds until it learns otherwise, as one that stands still does."""
 
     def __init__(self, name: str, address: DatabaseAddress) -> None:
         self.name, self._address, self.starts = name, address, 0
@@ -128,7 +128,9 @@ class History:
         try:
             commits.commit([Statement(NOTED, [held.owner.encode()], [TEXT])])
         except Displaced:
-            assert self.row()[:2] != (held.owner, held.epoch), "an owner that nobody has displaced is refused"
+            assert self.row()[:2] != (held.owner, held.epoch), (
+                "an owner that no other has displaced is refused"
+            )
             owner.commits = None
             return
         finally:
@@ -198,7 +200,7 @@ def without(text: bytes, *parts: bytes) -> bytes:
             "not of the database's clock",
         ),
         (
-            "a renewal by whoever comes",
+            "a renewal by any master",
             masters,
             "RENEW",
             without(masters.RENEW, b"owner = $2", b"epoch = $3"),
@@ -224,10 +226,10 @@ def test_a_planted_bug_breaks_a_law(
 def test_a_claim_that_does_not_look_at_the_lease_breaks_a_law(
     history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def greedy(line: PostgresLine, number: int, owner: str, before: str | None, schema: int) -> Any:
+    def any_time(line: PostgresLine, number: int, owner: str, before: str | None, schema: int) -> Any:
         found = line.connection.execute("SELECT owner FROM tq.shards WHERE shard = %s", (number,)).fetchone()
         return claim(line, number, owner, None if found is None else found[0], schema)
 
-    monkeypatch.setattr(History, "take", staticmethod(greedy))
+    monkeypatch.setattr(History, "take", staticmethod(any_time))
     with pytest.raises(AssertionError, match="whose lease was not over"):
         live(history, 1)
