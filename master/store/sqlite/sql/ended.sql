@@ -2,11 +2,11 @@
 -- costs more than another.
 
 -- name: ended_alone
-SELECT seq, 1, id, route, worker, attempt - returned, started, finished, state FROM tasks
+SELECT seq, 1 AS tasks, id, route, worker, attempt - returned, started, finished, state FROM tasks
 WHERE finished >= :since AND finished < :until AND ttl IS NULL ORDER BY finished DESC LIMIT :most
 
 -- name: ended_alone_kept
-SELECT seq, 1, id, route, worker, attempt - returned, started, finished, state FROM tasks
+SELECT seq, 1 AS tasks, id, route, worker, attempt - returned, started, finished, state FROM tasks
 WHERE finished >= :since AND finished < :until AND ttl IS NOT NULL ORDER BY finished DESC LIMIT :most
 
 -- name: ended_together

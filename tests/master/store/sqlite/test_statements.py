@@ -18,7 +18,7 @@ COMMENT: Final = re.compile(r"--[^\n]*")
 BARE: Final = re.compile(
     r"\b(?:state|outcome)\s*(?:=|==|<>|!=|<=?|>=?|IS|IS\s+NOT|BETWEEN|(?:NOT\s+)?IN\s*\()\s*-?\d"  # state = 3
     r"|\d\s*(?:=|<>|!=|<=?|>=?)\s*:?(?:state|outcome)\b"  # 3 = state
-    r"|\bSELECT\s+(?:\w+\s*,\s*)+\d",  # SELECT route, 0, count(*)
+    r"|\bSELECT\s+(?:\w+\s*,\s*)+\d+\b(?!\s+AS\b)",  # SELECT route, 0, count(*)
     re.IGNORECASE,
 )
 
