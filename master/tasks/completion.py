@@ -26,7 +26,7 @@ from ..engine.endings import Ended, Endings, joined
 from ..engine.part import Part
 from ..store.interface.queries import Facts, Found
 from ..store.interface.store import Store
-from ..store.interface.tasks import EndedAttempt, Returned, Success
+from ..store.interface.tasks import EndedAttempt, Expired, Returned, Success
 from .consulted import Consulted, NeedsKeeper
 from .leases import LeasedAttempt, LeasedTasks, Leases
 from .meter import TaskMeter
@@ -328,11 +328,7 @@ class Completion(Part):
 
     def expire(self, now: Now, limit: int) -> int:
         """Expire tasks that were not started in time; returns how many."""
-        expired = self._store.expire(now.steady, limit)
-        ended: list[Ended] = []
-        for row in expired:
-            run = IdRun(row.id, row.stop - row.seq)
-            ended.append((run, row.route, row.state, EXPIRED, [None] * run.length, row.origin))
+        ended = list(map(_expired, self._store.expire(now.steady, limit)))
         self.ends(ended, now)
         return sum(run.length for run, *_ in ended)
 
@@ -342,6 +338,11 @@ class Completion(Part):
         if self.cancelling:
             self.cancelling.difference_update(id for task in tasks for id in task[0].ids())
         self._endings.ended(joined(tasks), now)
+
+
+def _expired(row: Expired) -> Ended:
+    run = IdRun(row.id, row.stop - row.seq)
+    return run, row.route, row.state, EXPIRED, [None] * run.length, row.origin
 
 
 def _was_accepted(store: Store, id: bytes, attempt: int, lease: bytes, outcome: int = SUCCESS) -> bool:

@@ -124,8 +124,10 @@ class HeldLanes:
             lane.place = UNKNOWN
             heapq.heappush(self._waiting[lane.held], (UNKNOWN, lane.number, lane))
 
-    def emptied(self, lane: Route) -> None:
-        """None of its tasks is ready: no task of it has waited so far."""
+    def left(self, lane: Route) -> None:
+        """Something of it is ready no longer. If that was all, what comes next has not waited for company yet."""
+        if lane.ready > 0:
+            return
         lane.company_until = None
         if lane.held is not None and lane.held[0] == COMPANY:
             self.freed(lane.held)

@@ -84,9 +84,8 @@ class Lanes:
         self.held = HeldLanes(in_force, first_of)
         self._lines: dict[Route, BaseLines] = {}
         self._capped: dict[Tenant, list[tuple[BaseLines, Line]]] = {}  # lines that are held until it has room
-        self._left = self._stored = (
-            0  # lanes that the choice under way may look up; that it leaves to the store
-        )
+        self._left = 0  # lanes that the choice under way may look up
+        self._stored = 0  # that it leaves to the store
         self._fit = _Fit(0)
 
     def clear(self) -> None:
@@ -110,8 +109,7 @@ class Lanes:
 
     def left(self, lane: Route) -> None:
         """Something of it is ready no longer, and was not leased in its turn: if that came first, it has another place now."""
-        if lane.ready <= 0:
-            self.held.emptied(lane)
+        self.held.left(lane)
         if lane.place is not None:
             self.ready(lane)
 
