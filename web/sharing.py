@@ -34,6 +34,7 @@ class FoundView(NamedTuple):
 @dataclass(kw_only=True, eq=False)
 class KeptView:
     page: ShownPage | None = None
+    began: float = 0.0  # to be made
     at: float = 0.0
     seconds: float = 0.0  # it took
     asked: float = 0.0
@@ -78,8 +79,11 @@ class SharedViews:
         except Exception as error:
             view.error, view.failed = error, self._now()
             raise
-        view.at = self._now()
-        view.page, view.seconds, view.error = page, view.at - began, None
+        with self._lock:
+            # One that began before another was made shows what was before: a person who has changed something would see that again.
+            if began >= view.began:
+                view.began, view.at = began, self._now()
+                view.page, view.seconds, view.error = page, view.at - began, None
         return page
 
     def _kept_for(self, view: KeptView) -> float:

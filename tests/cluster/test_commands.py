@@ -400,7 +400,7 @@ def test_workers_are_listed_and_one_is_drained(
     columns = ["node", "host", "state", "busy", "rate", "memory", "version", "seen", "labels"]
     assert head.split() == columns
     assert re.search(r" here +0/2 .* rack=7$", row)
-    assert "  cluster_tasks:add\n" in well(run("workers", "--tasks"))
+    assert "  cluster_tasks:add(a: int, b: int)\n" in well(run("workers", "--tasks"))
     assert "tq:probe" not in well(run("workers", "--tasks"))
     [shown] = parsed(run("workers", "--json"))
     assert (shown["pid"], shown["slots"], shown["connected"]) == (worker.pid, 2, True)

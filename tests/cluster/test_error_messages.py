@@ -152,6 +152,7 @@ NOT_HERE = {
     tq.CancelRequested,
     tq.FlowFailed,
     tq.LeaseLost,
+    tq.NotOwner,  # tests/master/standby/test_door.py
     tq.StepChanged,
     tq.Suspended,
     tq.WouldDeadlock,

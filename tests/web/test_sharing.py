@@ -108,3 +108,17 @@ def test_what_no_page_shows_is_forgotten_and_there_is_a_bound(master: Master, vi
     master.now += FORGOTTEN_SECONDS + 1
     views.again(("k", "/"), master.view(0.0))
     assert len(views) == 1
+
+
+def test_what_began_before_a_person_opened_the_view_does_not_take_the_place_of_what_they_saw(
+    master: Master, views: SharedViews
+) -> None:
+    place = ("key", "/queues")
+
+    def slow() -> ShownPage:
+        master.now += 1.0
+        views.fresh(place, master.view(0.1))  # a person has changed something meanwhile, and opens it
+        return ShownPage(title="what was before", template="x.html", command="tq")
+
+    views.again(place, slow)
+    assert views.again(place, master.view(0.1)).page.title == "1"

@@ -80,10 +80,10 @@ def version_in(line: PostgresLine) -> int:
 
 
 def meta_in(line: PostgresLine, shard: int, name: str) -> bytes | None:
-    row = line.connection.execute(
+    rows = line.connection.execute(
         f"SELECT value FROM {SCHEMA}.meta WHERE shard = %s AND name = %s", (shard, name)
-    ).fetchone()
-    return None if row is None else bytes(row[0])
+    ).fetchall()
+    return next((bytes(value) for (value,) in rows), None)
 
 
 def blobs_in(line: PostgresLine, shard: int) -> list[tuple[bytes, int]]:
