@@ -330,7 +330,7 @@ class Lanes:
         if lane.place is not place:
             return None  # it stands elsewhere in line
         first = None
-        if lane.ready > 0:
+        if lane.ready > 0 and lane.is_in_line:  # that of a queue which went by another order until now is not
             if self.held.hold(lane, now):
                 return None
             if place.is_known:

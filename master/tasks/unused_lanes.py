@@ -20,7 +20,7 @@ LANE_GLANCES: Final = (
 class UnusedLanes:
     def __init__(self, forget: Callable[[Route], None]) -> None:
         self._forget = forget
-        self._wanted: dict[Route, None] = {}  # that were asked for in this transaction,
+        self._wanted: dict[Route, None] = {}  # that were asked for in this transaction, used or not,
         self._unused: dict[Route, None] = {}  # or before it
         self.has_more = False  # than one transaction forgets
 
@@ -31,8 +31,8 @@ class UnusedLanes:
         self.has_more = False
 
     def want(self, lane: Route) -> None:
-        """A submit has asked for it."""
-        if not lane.is_used:
+        """A submit has asked for it, which is counted later. What it is used for now may be gone before that."""
+        if not lane.is_plain:
             self._wanted[lane] = None
 
     def look(self, lane: Route) -> None:
