@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -27,4 +29,16 @@ def require() -> None:
         pytest.skip(reason)
 
 
-__all__ = ["PostgresServer", "require", "why_not"]
+@contextmanager
+def serving() -> Iterator[PostgresServer]:
+    """A server for the block; without one the test is skipped."""
+    require()
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+__all__ = ["PostgresServer", "require", "serving", "why_not"]

@@ -20,7 +20,7 @@ from tq.common.values.codec import EACH, decode_call, decode_work, encode
 from tq.common.values.failure import Failure
 from tq.common.wire.caller import set_ambient
 
-from tests.postgres import PostgresServer, require
+from tests.postgres import PostgresServer, serving
 
 Row = list[Any]
 
@@ -268,13 +268,8 @@ def app(master: MasterInMemory) -> Iterator[tq.App]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL of the tests' own, one for all of them; each makes databases of its own."""
-    require()
-    server = PostgresServer()
-    try:
-        server.start()
+    with serving() as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="session")

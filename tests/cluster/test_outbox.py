@@ -16,7 +16,7 @@ import pytest
 import tq
 from xprocess import XProcess
 
-from tests.postgres import PostgresServer, require
+from tests.postgres import PostgresServer, serving
 
 from .conftest import AppFactory, WorkerFactory
 from .programs import Master, Program, eventually, let_pass
@@ -39,13 +39,8 @@ class RelayProgram(Program):
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
-    require()
-    server = PostgresServer()
-    try:
-        server.start()
+    with serving() as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture

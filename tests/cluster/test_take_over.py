@@ -36,13 +36,8 @@ class Trio(NamedTuple):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.PostgresServer]:
-    postgres.require()
-    server = postgres.PostgresServer()
-    try:
-        server.start()
+    with postgres.serving() as server:
         yield server
-    finally:
-        server.close()
 
 
 def stand_by(master: Master) -> None:

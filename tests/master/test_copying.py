@@ -19,7 +19,7 @@ from tq.master.copying import copy
 from tq.master.store.cluster_files import CLUSTER_ID, STORE_FILE
 from tq.master.store.sqlite.store import SqliteStore
 
-from tests.postgres import PostgresServer, require
+from tests.postgres import PostgresServer, serving
 
 from .store.tasks import as_array, insert, task
 
@@ -28,13 +28,8 @@ CONTENTS = [b"tq" * 700_000, b"small"]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    require()
-    server = PostgresServer()
-    try:
-        server.start()
+    with serving() as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture

@@ -14,20 +14,15 @@ from tq.common.values.blob import Blob
 from tq.master.blobs.database_files import PART_BYTES, DatabaseFiles
 from tq.master.store.postgres.line import PostgresLine, Statement
 
-from tests.postgres import PostgresServer, require
+from tests.postgres import PostgresServer, serving
 
 SHARDS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
-    require()
-    server = PostgresServer()
-    try:
-        server.start()
+    with serving() as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from tq.master.store.interface.store import Store
 from tq.master.store.sqlite.store import SqliteStore
 
-from tests.postgres import PostgresServer, require
+from tests.postgres import PostgresServer, serving
 
 from .differences import differences
 from .tasks import QUEUE, TASK
@@ -47,13 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """One for all tests of this process."""
-    require()
-    server = PostgresServer()
-    try:
-        server.start()
+    with serving() as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture
