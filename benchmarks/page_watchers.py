@@ -31,7 +31,7 @@ class OpenPage:
             raise SystemExit(f"{self._path}: {head.partition(chr(13))[0]}")
         found = re.search(r'id="live" data-version="(\w*)" data-every="([\d.]*)"', body)
         if found is None:
-            raise SystemExit(f"{self._path} is no page")
+            raise SystemExit(f"{self._path} does not answer with a page")
         self._seen, self._every = found[1], float(found[2] or 0)
 
     async def watch(self) -> None:

@@ -185,7 +185,7 @@ def _check_word(term: FilterTerm) -> None:
         hint = f"did you mean {ALIKE.get(near[0], near[0])}? {known}" if near else known
         if sign == ":" and not near:
             hint = f"did you mean name={word}:{value}? {known}"
-        raise WrongFilter(f"there is no word {word!r:.40}; {hint}", term.place and term.place.of(word))
+        raise WrongFilter(f"unknown field {word!r:.40}; {hint}", term.place and term.place.of(word))
     if sign not in ("=", "~"):
         raise term.wrong(f"{word}{sign}…: the signs are = and ~ (has it somewhere inside)")
     if not value:

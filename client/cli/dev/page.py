@@ -24,7 +24,7 @@ def is_installed() -> bool:
 
 
 class DevPage:
-    """``say`` is called with the link, or with the reason why there is no page."""
+    """``say`` is called with the link, or with the reason why the page does not start."""
 
     def __init__(self, home: StateDirectory, say: Say) -> None:
         self._home, self._say = home, say

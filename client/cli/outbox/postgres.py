@@ -59,7 +59,7 @@ class PostgresOutboxTable:
             if listens:
                 self._db.execute(f"LISTEN {CHANNEL}")
         except psycopg.ProgrammingError as error:
-            raise ConfigError(f"{shown} is no address of PostgreSQL: {_line(error)}") from error
+            raise ConfigError(f"{shown} is not a PostgreSQL address: {_line(error)}") from error
         except psycopg.Error as error:
             raise DatabaseLost(f"{shown} does not let us in: {_line(error)}") from error
 

@@ -47,7 +47,7 @@ def test_an_expression_is_a_filter(expression: str, meaning: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("expression", "words"),
     [
-        ("stat=failed", "no word 'stat'; did you mean state?"),
+        ("stat=failed", "unknown field 'stat'; did you mean state?"),
         ("status=failed", "did you mean state?"),
         ("exception=X", "did you mean error?"),
         ("task=app:send", "did you mean name?"),
@@ -58,7 +58,7 @@ def test_an_expression_is_a_filter(expression: str, meaning: dict[str, Any]) -> 
         ("tag.=4711", "'' is not a name of a tag"),
         ("tag.order=1 tag.order=2", "tag.order is given twice"),
         ("tag.order=", "a value is missing"),
-        ("colour=red", "no word 'colour'; known are state, queue"),
+        ("colour=red", "unknown field 'colour'; known are state, queue"),
         ("state=faild", "did you mean failed?"),
         ("state=asleep", "unknown state 'asleep'; one of: ready"),
         ("failed", "'failed' is not of the form word=value; did you mean state=failed?"),

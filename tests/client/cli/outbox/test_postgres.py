@@ -93,7 +93,7 @@ def test_without_the_driver_the_line_that_installs_it_is_said(monkeypatch: pytes
 def test_a_server_that_is_not_there_and_an_address_that_is_none(postgres_address: str) -> None:
     with pytest.raises(DatabaseLost, match="does not let us in"):
         open_database("postgresql:///x?host=/nowhere", None)
-    with pytest.raises(ConfigError, match="is no address of PostgreSQL"):
+    with pytest.raises(ConfigError, match="is not a PostgreSQL address"):
         open_database("postgresql:///x?no_such_word=1", None)
 
 
