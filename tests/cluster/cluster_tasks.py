@@ -78,6 +78,13 @@ def hold(started: str, release: str) -> int:
 
 
 @app.task
+def until(released: str) -> None:
+    """Runs until that file exists."""
+    while not os.path.exists(released):
+        time.sleep(POLL_SECONDS)
+
+
+@app.task
 def sleep(seconds: float) -> float:
     time.sleep(seconds)
     return seconds

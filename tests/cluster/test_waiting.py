@@ -75,15 +75,14 @@ def test_a_wait_for_what_workers_run_warns_of_nothing(
     assert caplog.records == []
 
 
-# The task ends soon after the wait, for the next one waits for its slot.
-TIMED: dict[str, Callable[[tq.App, Callable[..., object]], object]] = {
-    "a future": lambda app, f: tq.Executor(app=app).submit(f, 2.4).result(2),
-    "the exception of a future": lambda app, f: tq.Executor(app=app).submit(f, 2.4).exception(2),
-    "a map": lambda app, f: list(tq.Executor(app=app).map(f, [2.4], timeout=2)),
-    "a result of a pool": lambda app, f: tq.Pool(app=app).apply_async(f, (2.4,)).get(2),
-    "a map of a pool": lambda app, f: tq.Pool(app=app).map_async(f, [2.4]).get(2),
-    "imap": lambda app, f: tq.Pool(app=app).imap(f, [2.4]).next(2),
-    "imap_unordered": lambda app, f: tq.Pool(app=app).imap_unordered(f, [2.4]).next(2),
+TIMED: dict[str, Callable[[tq.App, Callable[..., object], str], object]] = {
+    "a future": lambda app, f, path: tq.Executor(app=app).submit(f, path).result(2),
+    "the exception of a future": lambda app, f, path: tq.Executor(app=app).submit(f, path).exception(2),
+    "a map": lambda app, f, path: list(tq.Executor(app=app).map(f, [path], timeout=2)),
+    "a result of a pool": lambda app, f, path: tq.Pool(app=app).apply_async(f, (path,)).get(2),
+    "a map of a pool": lambda app, f, path: tq.Pool(app=app).map_async(f, [path]).get(2),
+    "imap": lambda app, f, path: tq.Pool(app=app).imap(f, [path]).next(2),
+    "imap_unordered": lambda app, f, path: tq.Pool(app=app).imap_unordered(f, [path]).next(2),
 }
 
 
@@ -92,14 +91,19 @@ TIMED: dict[str, Callable[[tq.App, Callable[..., object]], object]] = {
 def test_a_timed_wait_through_the_standard_librarys_types_has_the_reason(
     cluster: Cluster,
     caplog: pytest.LogCaptureFixture,
-    wait: Callable[[tq.App, Callable[..., object]], object],
+    tmp_path: Path,
+    wait: Callable[[tq.App, Callable[..., object], str], object],
 ) -> None:
-    sleep = cluster.app.task(name="cluster_tasks:sleep")(lambda seconds: None)
+    until = cluster.app.task(name="cluster_tasks:until")(lambda released: None)
+    released = tmp_path / "released"
     cluster.app.submit("cluster_tasks:add", 1, 2).result(
         SECONDS
-    )  # then a slot is free of what other tests have left
-    with pytest.raises((TimeoutError, multiprocessing.TimeoutError)) as raised:
-        wait(cluster.app, sleep)
+    )  # a slot is free of what other tests have left
+    try:
+        with pytest.raises((TimeoutError, multiprocessing.TimeoutError)) as raised:
+            wait(cluster.app, until, str(released))
+    finally:
+        released.touch()
     kind = multiprocessing.TimeoutError if "pool" in str(wait.__code__.co_names).lower() else TimeoutError
     assert raised.type is kind
     assert re.search(
