@@ -11,7 +11,8 @@ So a lane is looked at only while it has work and comes to the front, whatever t
 no room for it leaves the line (see held.py).
 
 A lane whose tasks ask for something of their worker (a *placed* lane, with ``key.needs``) stands in line, too, and is passed over where the
-worker has no room for it. Of several that wait for the same worker the first one is given one task, so that their order is kept.
+worker has no room for it. Of several that wait for the same worker the first one is given one task, so that their order is kept; if its tasks
+run together (``coalesce=``), one call of them.
 
 When there are several tenants, what is given is what has the highest priority, in the turns of the tenants (see turns.py). A choice costs
 as many looks as it gives tasks, and one for each base lane with something in line, but none for each tenant that waits (tenant_lines.py).
@@ -229,7 +230,7 @@ class Lanes:
             room = min(most, lane.ready, self.held.room(lane, now, reserved))
             if lane.key.needs and room:
                 fits = self._placements.room(self._fit.worker, lane.number)
-                room = 1 if self._fit.has_others else min(room, fits)
+                room = min(room, fits) if lane.runs_together or not self._fit.has_others else 1
                 self._fit.is_taken = True
             chosen.append(Chosen(lane, room))  # 0: what others are to have leaves it no room
             self.held.reserve(lane, room, reserved)

@@ -7,7 +7,8 @@
         priority before a higher one that was submitted so much less than that later
     O3  of the same priority nothing starts before what has an earlier deadline
     C1  no lease has more calls of one function than run together
-    C2  nor fewer, before the first of them has waited for company as long as it may
+    C2  nor fewer, before the first of them has waited for company as long as it may; but for those that need something of their worker, which
+        may have room for fewer
     Q3  a submit brings no key above its quota
     Q4  what the master counts of a key is what the rows say, after a restart at once
 
@@ -186,7 +187,7 @@ class OwnedLaws:
             if len(ids) > TOGETHER:
                 raise Wrong("C1", f"{len(ids)} calls are leased, and {TOGETHER} run together", ids[0])
             waited = steady - min(self._since[id] for id in ids)
-            if len(ids) < TOGETHER and waited < COMPANY_MS:
+            if len(ids) < TOGETHER and waited < COMPANY_MS and not self._specs[ids[0]].options.get("needs"):
                 raise Wrong(
                     "C2", f"{len(ids)} start after {waited} ms, and wait {COMPANY_MS} for others", ids[0]
                 )

@@ -8,8 +8,11 @@
 The master counts amounts, and gives no worker more than it has. Here it may not fit all the same: two halves are free on two units, a
 task was given up and still runs, a lease was lost and its task goes on. What has units has them until it does not run any more.
 
-Invariants: 1. a job with such needs is sent by itself, and to a child that runs it at once; 2. what is held is of jobs that children
-have, or that were given up in a child that lives.
+Jobs that run as one call (``coalesce=``) have their units together, as many as all of them need; if so many are not free in this form,
+fewer run as one.
+
+Invariants: 1. a job with such needs is sent by itself, or with those that it is one call with, and to a child that runs it at once;
+2. what is held is of jobs that children have, or that were given up in a child that lives.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from .runs import JobQueue, JobRun
 class _Held(NamedTuple):
     given: Given
     child: int
-    ordinal: int
+    ordinals: range  # of the jobs that have it: more than one where they run as one call
 
 
 class Allotting:
@@ -52,29 +55,46 @@ class Allotting:
         if not run.needs:
             self._children.send_alike(child, queue, now)
             return True
-        [one] = queue.take_first(1)
-        if self.send(child, one, now):
-            return True
-        queue.put_first([one])
-        return False
+        runs = self._children.take_together(queue)
+        count = sum(map(len, runs))
+        given = self._take(child, run, count)
+        while given is None and count > 1:
+            count -= 1
+            given = self._take(child, run, count)
+        if given is None:
+            queue.put_first(runs)
+            return False
+        some = JobQueue(runs)
+        self._send(child, some.take_first(count), given, now)
+        queue.put_first(some.take_all())
+        return True
 
     def send(self, child: ChildState, one: JobRun, now: float) -> bool:
         """The same of one job."""
-        # Lazily, when units are needed: an end of a job costs nothing here.
-        self._give_back()
-        # The units that this child had last, if they are free: a GPU's memory may still hold its model.
-        given = self._indexes.take(one.needs, self._had.get(child.number, ()))
+        given = self._take(child, one, 1)
         if given is None:
             return False
-        one.given = self._indexes.named(given) or None
-        if one.suspect:
-            self._children.send_suspect(child, one, now)
-        else:
-            self._children.send(child, [one], now)
-        if given:
-            self._held.append(_Held(given, child.number, one.ordinal))
-            self._had[child.number] = given
+        self._send(child, [one], given, now)
         return True
+
+    def _take(self, child: ChildState, run: JobRun, jobs: int) -> Given | None:
+        """What so many jobs like this one are given together."""
+        # Lazily, when units are needed: an end of a job costs nothing here.
+        self._give_back()
+        needs = [(name, amount * jobs) for name, amount in run.needs]
+        # The units that this child had last, if they are free: a GPU's memory may still hold its model.
+        return self._indexes.take(needs, self._had.get(child.number, ()))
+
+    def _send(self, child: ChildState, runs: list[JobRun], given: Given, now: float) -> None:
+        first = runs[0]
+        first.given = self._indexes.named(given) or None
+        if first.suspect:
+            self._children.send_suspect(child, first, now)
+        else:
+            self._children.send(child, runs, now)
+        if given:
+            self._held.append(_Held(given, child.number, range(first.ordinal, runs[-1].end)))
+            self._had[child.number] = given
 
     def park(self) -> None:
         """The first one that waits does not fit, or another that came before it waits for units as well."""
@@ -114,8 +134,8 @@ class Allotting:
         if child is None:
             return False
         # It still runs, so it still has its units.
-        is_given_up = isinstance(child, ConcurrentChild) and one.ordinal in child.given_up
-        return is_given_up or child.jobs.job(one.ordinal) is not None
+        given_up = child.given_up if isinstance(child, ConcurrentChild) else ()
+        return any(ordinal in given_up or child.jobs.job(ordinal) is not None for ordinal in one.ordinals)
 
     @property
     def held(self) -> Iterable[Given]:

@@ -121,6 +121,11 @@ class Children(dict[int, ChildState]):
         most = self.batch_size(child, name, len(queue))
         self.send(child, queue.take_alike(most, together=name in self._durations.together), now)
 
+    def take_together(self, queue: JobQueue) -> list[JobRun]:
+        """The first job of a queue, with those behind it that run as one call with it."""
+        together = self._durations.together.get(queue.first.name, 1)
+        return queue.take_alike(together, together=together > 1)
+
     def send_suspect(self, child: ChildState, run: JobRun, now: float) -> None:
         """Its start is announced, and the master has acknowledged that."""
         run.suspect = False

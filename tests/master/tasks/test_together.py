@@ -22,11 +22,17 @@ def client(bench: Bench) -> Peer:
 
 
 def submit(
-    peer: Peer, tasks: int, calls: int = 10, ms: int = 500, task: str = "m:f", **columns: Any
+    peer: Peer,
+    tasks: int,
+    calls: int = 10,
+    ms: int = 500,
+    task: str = "m:f",
+    options: dict[str, Any] | None = None,
+    **columns: Any,
 ) -> IdRun:
     run = run_of(tasks)
     said = {"coalesce": [calls, ms], **columns}
-    peer.call(QUEUE, "submit", task, {}, [[run.first, [b"p"] * tasks]], columns=said)
+    peer.call(QUEUE, "submit", task, options or {}, [[run.first, [b"p"] * tasks]], columns=said)
     return run
 
 
@@ -131,6 +137,29 @@ def test_a_limit_makes_the_company_smaller(bench: Bench, client: Peer) -> None:
     worker = bench.worker("m:f")
     assert got(worker, ask(worker)) == run.ids()[:4]
     assert got(worker, ask(worker)) is None
+
+
+@pytest.mark.parametrize("others", [0, 1, 3])
+def test_they_run_together_where_a_worker_is_asked_for_something_too(
+    bench: Bench, client: Peer, others: int
+) -> None:
+    run = submit(client, 20, options={"where": "zone=eu"})
+    for number in range(others):
+        one = run_of(1)
+        client.call(QUEUE, "submit", f"m:{number}", {"needs": {"gpu": 1_000}}, [[one.first, b"p"]])
+    names = ["m:f", *(f"m:{number}" for number in range(others))]
+    worker = bench.worker(*names, slots=8, labels={"zone": "eu"}, resources={"gpu": 8_000})
+    assert got(worker, ask(worker)) == run.ids()[:10]
+    assert got(worker, ask(worker)) == run.ids()[10:]
+
+
+def test_a_list_is_as_long_as_the_worker_has_room_for(bench: Bench, client: Peer) -> None:
+    run = submit(client, 20, options={"needs": {"gpu": 250}})
+    [other] = submit(client, 1, task="m:g", ms=0, options={"needs": {"gpu": 1_000}}).ids()
+    worker = bench.worker("m:f", "m:g", slots=8, resources={"gpu": 2_000})
+    assert got(worker, ask(worker)) == run.ids()[:8], "each call counts with what it needs"
+    assert got(worker, ask(worker)) is None
+    assert bench.client().call("get_tasks", "states", [other])[0][1] == 0
 
 
 def test_those_whose_keys_alternate_run_with_those_of_their_key(bench: Bench, client: Peer) -> None:

@@ -97,6 +97,24 @@ def test_a_suspect_that_needs_a_unit_is_started_when_it_may_have_one() -> None:
     assert len(users(shop)["g0"]) == 1
 
 
+def test_jobs_that_run_as_one_call_have_their_units_together_and_fewer_run_where_fewer_fit() -> None:
+    shop = shop_of(gpus=2, slots=3)
+    shop.agent.durations.together = {"m:f": 4}
+    shop.grant(4, needs=HALF)
+    assert [len(child.jobs) for child in shop.agent.children.values()] == [4, 0, 0]
+    assert shop.given[1] == {"gpu": ["g0", "g1"]}
+    shop.grant(2, needs=HALF)
+    assert len(shop.agent.backlog.parked) == 2
+    for _ in range(3):
+        shop.run(1, seconds=LONG)
+    assert len(shop.agent.backlog.parked) == 2, "none of the units is free before all have ended"
+    shop.run(1, seconds=LONG)
+    assert [len(child.jobs) for child in shop.agent.children.values()] == [2, 0, 0]
+    shop.grant(3, needs=HALF)
+    assert [len(child.jobs) for child in shop.agent.children.values()] == [2, 2, 0]
+    assert len(shop.agent.backlog.parked) == 1
+
+
 def test_amounts_that_are_not_distinguished_cost_nothing() -> None:
     shop = Workshop(indexes=Indexes({"gpu": ["0"]}))
     shop.warm_up()
