@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from .common.errors import UnknownTask as UnknownTask
     from .common.errors import Unreachable as Unreachable
     from .common.errors import WouldDeadlock as WouldDeadlock
+    from .common.errors import WrongShard as WrongShard
     from .common.values.blob import Blob as Blob
     from .common.values.failed import Failed as Failed
 
@@ -93,7 +94,7 @@ _ERRORS = (
     "CancelRequested ConfigError DecodeError DependencyFailed FlowFailed Forbidden Full InvalidArgument LeaseLost NotNamed NotOwner NotSerializable "
     "ProtocolError QuotaExceeded Rejected RemoteError ResourceFailed StepChanged StoreError StoreFull TaskCancelled TaskConflict TaskCrashed TaskError "
     "TaskExpired TaskLost TaskTimeout TimeLimit TqError UnknownBlob UnknownObject UnknownTask Unreachable "
-    "WouldDeadlock"
+    "WouldDeadlock WrongShard"
 )
 _HOMES = {
     "App": "client.app",

@@ -14,6 +14,7 @@
     │   └── NotOwner               this master stands by; it may name the one that serves
     ├── Rejected                   the key was refused; final, never retried
     ├── Forbidden                  the key is good, its role or queues are not enough
+    ├── WrongShard                 a name or an id that is another shard's; nothing happened
     ├── UnknownObject              no such object or method is exposed
     ├── UnknownTask                no task has this id (any more)
     ├── UnknownBlob                the master does not have this content (any more)
@@ -144,6 +145,17 @@ class Forbidden(TqError, PermissionError):
     """The key is good, but its role or its queues do not allow this. Ask for a key that does."""
 
 
+class WrongShard(TqError):
+    """What a call names is in another shard of the cluster than the one that was asked. Nothing was done.
+
+    ``shard`` is the one that it is in, ``here`` the one that was asked.
+    """
+
+    def __init__(self, message: str, shard: int | None = None, here: int | None = None) -> None:
+        super().__init__(message)
+        self.shard, self.here = shard, here
+
+
 class UnknownObject(TqError, LookupError):
     """The master exposes no such object, or the object no such method."""
 
@@ -266,6 +278,7 @@ WIRE_ERRORS: dict[str, type[TqError]] = {
         ProtocolError,
         Rejected,
         Forbidden,
+        WrongShard,
         UnknownObject,
         UnknownTask,
         UnknownBlob,
@@ -286,8 +299,17 @@ def to_wire(error: TqError) -> list[Any]:
     names = (kind.__name__ for kind in type(error).__mro__)
     code = next((name for name in names if name in WIRE_ERRORS), "RemoteError")
     text = str(error).encode("utf-8", "backslashreplace").decode()  # may name a file that is not UTF-8
-    owner = error.owner if isinstance(error, NotOwner) else None
-    return [code, text, {} if owner is None else {"owner": owner}]
+    return [code, text, _detail(error)]
+
+
+def _detail(error: TqError) -> dict[str, Any]:
+    """The facts that travel beside the message."""
+    match error:
+        case NotOwner(owner=str(owner)):
+            return {"owner": owner}
+        case WrongShard(shard=int(shard), here=int(here)):
+            return {"shard": shard, "here": here}
+    return {}
 
 
 def from_wire(fields: Any) -> TqError:
@@ -295,6 +317,8 @@ def from_wire(fields: Any) -> TqError:
     match fields:
         case ["NotOwner", str(message), {"owner": str(owner)}]:
             return NotOwner(message, owner)
+        case ["WrongShard", str(message), {"shard": int(shard), "here": int(here)}]:
+            return WrongShard(message, shard, here)
         case [str(code), str(message), dict()] if code in WIRE_ERRORS:
             return WIRE_ERRORS[code](message)
         case [str(code), *_]:

@@ -7,6 +7,7 @@ import hashlib
 from typing import Final
 
 from .ids import computed_id
+from .shards import shard_of_id
 
 FAIL_FAST, COLLECT = "fail_fast", "collect"
 ON_ERROR: Final = (FAIL_FAST, COLLECT)
@@ -29,16 +30,17 @@ class FlowState(enum.StrEnum):
         return self not in (FlowState.OPEN, FlowState.RUNNING)
 
 
-def keyed_flow_id(maker: str, key: bytes) -> bytes:
+def keyed_flow_id(maker: str, key: bytes, shard: int = 0) -> bytes:
     """Of a flow that was opened with a key: the same for the same key of the same maker. ``maker``: the id of the key that it
-    authenticated with, so that no key takes the ids of another."""
+    authenticated with, so that no key takes the ids of another. ``shard``: the one where it is opened."""
     text = f"{len(maker)}:{maker}".encode()
-    return computed_id(hashlib.sha256(b"tq1 flow" + text + key).digest())
+    return computed_id(hashlib.sha256(b"tq1 flow" + text + key).digest(), shard)
 
 
 def callback_id(flow: bytes, run: int, callback: bytes) -> bytes:
-    """Of the task that a callback makes after a run of its flow: the same however often it is made."""
-    return computed_id(hashlib.sha256(b"tq1 callback" + flow + run.to_bytes(8, "big") + callback).digest())
+    """Of the task that a callback makes after a run of its flow: the same however often it is made, and in the flow's shard."""
+    digest = hashlib.sha256(b"tq1 callback" + flow + run.to_bytes(8, "big") + callback).digest()
+    return computed_id(digest, shard_of_id(flow))
 
 
 def member_key(flow: str, place: int) -> str:

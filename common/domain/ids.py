@@ -6,13 +6,13 @@
            time, milliseconds   7   shard   2   random   place
 
 Ids are drawn in blocks of consecutive ones: the i-th id of a block is its first one + i, which changes nothing but the
-place. Who submits many tasks of one kind can so name them all by the first id and their number. The shard is 0 until a
-cluster has several.
+place. Who submits many tasks of one kind can so name them all by the first id and their number. The shard is that of the
+task's queue, 0 in a cluster of one (``shards.py``).
 
 An id that is computed can be computed by others. So it depends on its queue, and only a key that may use the queue can take
 it::
 
-    id    = ff ff ff ff, then SHA-256 of (queue, task, proof), cut to the rest of a UUID of version 8, with shard 0
+    id    = ff ff ff ff, then SHA-256 of (queue, task, proof), cut to the rest of a UUID of version 8, with the queue's shard
     proof = SHA-256 of the key, which travels with the submit: the master computes the id again
 
 What a schedule makes has an id that the master computes from the schedule's name, its queue and the moment, in the same form.
@@ -35,6 +35,7 @@ from uuid import UUID
 from ..errors import InvalidArgument, NotSerializable
 from ..values.brief import brief
 from .model import TASK_ID_BYTES
+from .shards import SHARD_MASK, SHARD_PLACE, with_shard
 
 PLACE_BITS: Final = 32
 BLOCK_IDS: Final = 1 << 20  # in one block: a place has room for them behind nearly every random start
@@ -42,7 +43,6 @@ BLOCK_SECONDS: Final = 2.0  # for which ids are taken from a block: the time in 
 
 _PLACE_MASK: Final = (1 << PLACE_BITS) - 1
 _VERSION_7, _VERSION_8, _VARIANT = 0x7 << 76, 0x8 << 76, 0x2 << 62
-_SHARD_MASK: Final = 0xFFF << 64
 _BELOW_SHARD_BITS: Final = 62  # random and place
 _BELOW_SHARD_MASK: Final = (1 << _BELOW_SHARD_BITS) - 1
 
@@ -97,8 +97,8 @@ class IdMaker:
         return int.from_bytes(_shape(self._last_ms, start), "big")
 
 
-def _shape(timestamp_ms: int, below_shard: int) -> bytes:
-    return (timestamp_ms << 80 | _VERSION_7 | _VARIANT | below_shard).to_bytes(TASK_ID_BYTES, "big")
+def _shape(timestamp_ms: int, rest: int) -> bytes:
+    return (timestamp_ms << 80 | _VERSION_7 | _VARIANT | rest).to_bytes(TASK_ID_BYTES, "big")
 
 
 def id_behind(first: bytes, places: int) -> bytes:
@@ -106,12 +106,14 @@ def id_behind(first: bytes, places: int) -> bytes:
     return (int.from_bytes(first, "big") + places).to_bytes(16, "big") if places else first
 
 
-def id_of_moment(timestamp_ms: int, random_bytes: Callable[[int], bytes], count: int = 1) -> bytes:
+def id_of_moment(
+    timestamp_ms: int, random_bytes: Callable[[int], bytes], count: int = 1, shard: int = 0
+) -> bytes:
     """The first of ``count`` consecutive ids, where time and randomness are handed in: for what the master makes itself."""
     below_shard = int.from_bytes(random_bytes(8), "big") & _BELOW_SHARD_MASK
     if (below_shard & _PLACE_MASK) + count > _PLACE_MASK:
         below_shard &= ~(1 << PLACE_BITS - 1)  # past the end of the places: there is room in their lower half
-    return _shape(timestamp_ms, below_shard)
+    return _shape(timestamp_ms, shard << SHARD_PLACE | below_shard)
 
 
 new_ids = IdMaker()
@@ -122,15 +124,16 @@ if hasattr(os, "register_at_fork"):
 class IdSource:
     """Ids of one kind of tasks, each following the one before until their block ends: after BLOCK_IDS, after BLOCK_SECONDS,
     or in a forked child. Thread-safe. ``clock``: seconds that only grow. ``seconds``: more for what is to stay together, as the
-    tasks of a map that is read slowly."""
+    tasks of a map that is read slowly. ``shard``: the one of their queue."""
 
     def __init__(
         self,
         maker: IdMaker = new_ids,
         clock: Callable[[], float] = time.monotonic,
         seconds: float = BLOCK_SECONDS,
+        shard: int = 0,
     ) -> None:
-        self._maker, self._clock, self._seconds = maker, clock, seconds
+        self._maker, self._clock, self._seconds, self._shard = maker, clock, seconds, shard
         self._next = self._left = self._generation = 0
         self._until = 0.0
 
@@ -140,7 +143,7 @@ class IdSource:
         with maker.lock:
             now = self._clock()
             if count > self._left or now > self._until or self._generation != maker.generation:
-                self._next, self._left = maker.block(BLOCK_IDS), BLOCK_IDS
+                self._next, self._left = with_shard(maker.block(BLOCK_IDS), self._shard), BLOCK_IDS
                 self._until, self._generation = now + self._seconds, maker.generation
             first = self._next
             self._next += count
@@ -176,35 +179,35 @@ class ComputedId(bytes):
     proof: bytes
 
 
-def key_id(queue: str, task_name: str, key: str) -> ComputedId:
-    """The id of a task submitted with ``key``: the same queue, name and key always give the same id."""
+def key_id(queue: str, task_name: str, key: str, shard: int = 0) -> ComputedId:
+    """The id of a task submitted with ``key``: the same queue, name and key always give the same id. ``shard``: the queue's."""
     try:
         proof = hashlib.sha256(key.encode()).digest()
     except UnicodeEncodeError:
         raise NotSerializable(f"key={key!r}", "text with lone surrogates", "use plain text") from None
-    id = ComputedId(id_of_proof(queue, task_name, proof))
+    id = ComputedId(id_of_proof(queue, task_name, proof, shard))
     id.proof = proof
     return id
 
 
-def id_of_proof(queue: str, task_name: str, proof: bytes) -> bytes:
+def id_of_proof(queue: str, task_name: str, proof: bytes, shard: int = 0) -> bytes:
     """What a master that is shown a proof takes for the id."""
     text = f"{len(queue)}:{queue}{len(task_name)}:{task_name}".encode()
-    return computed_id(hashlib.sha256(b"tq1 task id" + text + proof).digest())
+    return computed_id(hashlib.sha256(b"tq1 task id" + text + proof).digest(), shard)
 
 
-def occurrence_id(schedule: str, queue: str, occurrence: bytes) -> bytes:
+def occurrence_id(schedule: str, queue: str, occurrence: bytes, shard: int = 0) -> bytes:
     """The id of the task that a schedule makes. No client can take it: there is no proof whose id it would be; and no schedule
     of this name in another queue."""
     text = f"{len(schedule)}:{schedule}{len(queue)}:{queue}".encode()
-    return computed_id(hashlib.sha256(b"tq1 occurrence" + text + occurrence).digest())
+    return computed_id(hashlib.sha256(b"tq1 occurrence" + text + occurrence).digest(), shard)
 
 
-def computed_id(digest: bytes) -> bytes:
+def computed_id(digest: bytes, shard: int = 0) -> bytes:
     """An id in the form of computed ones, of a hash."""
     number = int.from_bytes(COMPUTED + digest[: 16 - len(COMPUTED)], "big")
-    number = number & ~(0xF << 76) & ~_SHARD_MASK & ~(0x3 << 62) | _VERSION_8 | _VARIANT
-    return number.to_bytes(TASK_ID_BYTES, "big")
+    number = number & ~(0xF << 76) & ~SHARD_MASK & ~(0x3 << 62) | _VERSION_8 | _VARIANT
+    return (number | shard << SHARD_PLACE).to_bytes(TASK_ID_BYTES, "big")
 
 
 def proofs(ids: Iterable[bytes]) -> list[list[bytes]]:

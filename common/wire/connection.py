@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from ..auth.keys import Credential
@@ -45,10 +46,11 @@ class CallerConnection(asyncio.Protocol):
     welcome: Welcome
 
     def __init__(
-        self, address: Address, credential: Credential, role: Role, node: bytes, own_ca: OwnCa
+        self, address: Address, credential: Credential, role: Role, node: bytes, own_ca: OwnCa, shard: int
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self.address, self._credential, self._role, self._node = address, credential, role, node
+        self.address, self._credential, self._role = address, credential, role
+        self._node, self._shard = node, shard
         self._recognition = Recognition(address, credential, own_ca)
         tls = TlsPipe(client_context(*own_ca), server_side=False, server_hostname=address.host)
         self._wire = SecureTransport(self, tls, self._loop)
@@ -74,20 +76,20 @@ class CallerConnection(asyncio.Protocol):
         timeout: float = CONNECT_SECONDS,
         own_ca: OwnCa = NO_CA,
         place: str | None = None,
+        shard: int = 0,
     ) -> CallerConnection:
         """A connection that has been admitted.
 
         Raises Unreachable (no answer, or too slow), NotOwner (it stands by), Rejected (wrong key, role or pin) or ProtocolError
         (another program answers at that port). ``timeout``: seconds for everything together. ``place``: the one that is meant of
-        those that the address's name stands for.
+        those that the address's name stands for. ``shard``: the one of the cluster that is asked.
         """
         connection: CallerConnection | None = None
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
-                _, connection = await loop.create_connection(
-                    lambda: cls(address, credential, role, node, own_ca), place or address.host, address.port
-                )
+                made = partial(cls, address, credential, role, node, own_ca, shard)
+                _, connection = await loop.create_connection(made, place or address.host, address.port)
                 # Shielded: the timeout must end this wait, not the future that ``_end`` completes.
                 await asyncio.shield(connection._admitted)
         except TimeoutError:
@@ -196,6 +198,7 @@ class CallerConnection(asyncio.Protocol):
             node=self._node,
             certificate=certificate,
             cluster_id=known,
+            shard=self._shard,
         )
         self._wire.queue(encode_frame(Kind.HELLO, self._handshake.hello()))
 

@@ -3,7 +3,7 @@
 ::
 
     client                                                     server
-    HELLO      [versions, role, key id, client nonce, node] ──►
+    HELLO      [versions, role, key id, client nonce, node]  and the shard, if it is not 0 ──►
                ◄── CHALLENGE  [version, cluster id, server nonce, kdf]
     PROOF      [client_key XOR HMAC(stored_key, "tq1 client" ‖ TH)] ──►
                ◄── WELCOME    [HMAC(server_key, "tq1 server" ‖ TH ‖ proof), settings]
@@ -30,6 +30,7 @@ from typing import Any, Final
 
 from ..auth.keys import AUTHKEY_ID, KDF_NONE, KDF_SCRYPT, Credential, Verifier, key_pair, node_of
 from ..domain.model import NODE_ID_BYTES, Role
+from ..domain.shards import SHARDS_MAX
 from ..errors import ProtocolError, Rejected
 from .frames import pack, unpack
 
@@ -49,13 +50,14 @@ _REFUSED: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Welcome:
-    """What the master sends to a client that it has admitted."""
+    """What the master sends to a client that it has admitted. ``shards``: how many the cluster has."""
 
     session: bytes
     cluster_id: bytes
     heartbeat_seconds: float
     frame_bytes_max: int
     server_version: str
+    shards: int = 1
 
 
 def _other(version: int) -> str:
@@ -67,12 +69,13 @@ def _other(version: int) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Admitted:
-    """Whom the server let in. ``node``: the one it says it is, of this key; see ``keys.node_of``."""
+    """Whom the server let in. ``node``: the one it says it is, of this key; see ``keys.node_of``. ``shard``: the one it asks."""
 
     verifier: Verifier
     role: Role
     node: bytes
     session: bytes
+    shard: int = 0
 
 
 class ClientHandshake:
@@ -87,11 +90,14 @@ class ClientHandshake:
         certificate: bytes,
         cluster_id: bytes | None = None,
         random: Callable[[int], bytes] = os.urandom,
+        shard: int = 0,
     ) -> None:
         """``cluster_id``: the one that the master must have, if it is known. It salts a plain key: an attacker that could
-        choose it could have a list of guesses computed for it."""
+        choose it could have a list of guesses computed for it. ``shard``: the one that is asked."""
         self._credential, self._certificate, self._expected = credential, certificate, cluster_id
-        self._hello = pack([list(SPOKEN), str(role), credential.key_id, random(NONCE_BYTES), node])
+        hello: list[Any] = [list(SPOKEN), str(role), credential.key_id, random(NONCE_BYTES), node]
+        # Shard 0 is not named: a master of before there were shards reads what it knows.
+        self._hello = pack([*hello, shard] if shard else hello)
         self._server_key = b""
         self._signed = b""
         self._cluster_id = b""
@@ -142,13 +148,16 @@ class ClientHandshake:
         if not hmac.compare_digest(expected, signature):
             raise Rejected("the master could not prove that it knows the key; it may be an impostor")
         match unpack(settings):
-            case [bytes(session), float(heartbeat), int(frame_bytes_max), str(version)]:
+            case [bytes(session), float(heartbeat), int(frame_bytes_max), str(version), *more] if (
+                not more or _is_shards(more)
+            ):
                 return Welcome(
                     session=session,
                     cluster_id=self._cluster_id,
                     heartbeat_seconds=heartbeat,
                     frame_bytes_max=frame_bytes_max,
                     server_version=version,
+                    shards=more[0] if more else 1,
                 )
         raise ProtocolError("the master's settings have an unknown form")
 
@@ -159,16 +168,19 @@ class ServerHandshake:
     def __init__(
         self,
         *,
-        lookup: Callable[[str], Verifier | None],
+        lookup: Callable[[str, int], Verifier | None],
         cluster_id: bytes,
         certificate: bytes,
         heartbeat_seconds: float,
         frame_bytes_max: int,
         version: str = "",
         random: Callable[[int], bytes] = os.urandom,
+        shards: int = 1,
     ) -> None:
+        """``lookup``: the key of an id, in a shard; it raises NotOwner for a shard that is not here. ``shards``: of the cluster."""
         self._lookup, self._cluster_id, self._certificate = lookup, cluster_id, certificate
-        self._settings = (heartbeat_seconds, frame_bytes_max, version)
+        self._settings = (heartbeat_seconds, frame_bytes_max, version, *([] if shards == 1 else [shards]))
+        self._shards, self._shard = shards, 0
         self._random = random
         self._verifier: Verifier | None = None
         self._key_id = ""
@@ -181,22 +193,31 @@ class ServerHandshake:
         if self._transcript:
             raise ProtocolError("a second HELLO")
         match unpack(body):
-            case [list(versions), str(role), str(key_id), bytes(nonce), bytes(node)] if (
+            case [list(versions), str(role), str(key_id), bytes(nonce), bytes(node), *more] if (
                 len(nonce) == NONCE_BYTES
                 and len(node) == NODE_ID_BYTES
                 and len(key_id.encode("utf-8", "replace")) <= KEY_ID_BYTES_MAX
                 and role in tuple(Role)
                 and all(isinstance(version, int) for version in versions)  # and may be shown: nothing nested
+                and (not more or _is_shard(more))
             ):
                 pass
             case _:
-                raise ProtocolError("a HELLO is [versions, role, key id, nonce of 32 bytes, node id of 16]")
+                raise ProtocolError(
+                    "a HELLO is [versions, role, key id, nonce of 32 bytes, node id of 16], and may have a shard"
+                )
         # The newest that both speak.
         version = max((one for one in versions if one in SPOKEN), default=None)
         if version is None:
             newest = max(versions, default=0)
             raise ProtocolError(f"the program that connects speaks tq/{newest}, {_other(newest)}")
-        found = self._lookup(key_id)
+        shard = more[0] if more else 0
+        if shard >= self._shards:
+            raise ProtocolError(
+                f"there is no shard {shard} in this cluster: it has {self._shards}, numbered from 0"
+            )
+        found = self._lookup(key_id, shard)
+        self._shard = shard
         self._key_id = key_id
         # An unknown id goes the whole way, see the module's docstring.
         self._verifier = found if found is not None else _made_up(key_id, self._random)
@@ -219,7 +240,8 @@ class ServerHandshake:
         signature = hmac.digest(verifier.stored_key, _CLIENT_LABEL + self._transcript, "sha256")
         client_key = _xor(proof, signature)
         right = hmac.compare_digest(hashlib.sha256(client_key).digest(), verifier.stored_key)
-        known = self._lookup(self._key_id)  # as it is now: it may have been revoked or replaced since HELLO
+        # As it is now: it may have been revoked or replaced since HELLO.
+        known = self._lookup(self._key_id, self._shard)
         # One sentence for all of these: which one it was would help to guess.
         if not right or known is None or known.is_revoked or known.stored_key != verifier.stored_key:
             raise Rejected(_REFUSED)
@@ -233,7 +255,18 @@ class ServerHandshake:
         signed = _SERVER_LABEL + self._transcript + body + settings
         welcome = pack([hmac.digest(verifier.server_key, signed, "sha256"), settings])
         node = node_of(verifier.key_id, self._node)
-        return Admitted(verifier=verifier, role=self._role, node=node, session=session), welcome
+        admitted = Admitted(verifier=verifier, role=self._role, node=node, session=session, shard=self._shard)
+        return admitted, welcome
+
+
+def _is_shard(more: list[Any]) -> bool:
+    """Whether what stands behind the rest of a HELLO names a shard."""
+    return len(more) == 1 and type(more[0]) is int and 0 <= more[0] < SHARDS_MAX
+
+
+def _is_shards(more: list[Any]) -> bool:
+    """Whether what stands behind the rest of the settings is a number of shards."""
+    return len(more) == 1 and type(more[0]) is int and 1 < more[0] <= SHARDS_MAX
 
 
 def _where(role: Role) -> str:

@@ -38,8 +38,9 @@ async def reach(
     node: bytes,
     timeout: float = CONNECT_SECONDS,
     own_ca: OwnCa = NO_CA,
+    shard: int = 0,
 ) -> CallerConnection:
-    """A connection to the master that serves. ``timeout``: seconds for the whole round.
+    """A connection to the master that serves. ``timeout``: seconds for the whole round. ``shard``: the one that it is to serve.
 
     Raises Rejected, which is final; NotOwner if one stands by and none serves; else the error of the only one, or Unreachable with
     the reason of each.
@@ -51,7 +52,7 @@ async def reach(
         # Each has its share, so that one that never answers leaves time for the others.
         seconds = max(0.001, (deadline - now()) / (round.left + 1))
         try:
-            connection = await _open(address, credential, role, node, seconds, own_ca)
+            connection = await _open(address, credential, role, node, seconds, own_ca, shard)
         except NotOwner as error:
             reasons[address] = error
             round.stands_by(address, _owner(error))
@@ -65,7 +66,13 @@ async def reach(
 
 
 async def _open(
-    address: Address, credential: Credential, role: Role, node: bytes, timeout: float, own_ca: OwnCa
+    address: Address,
+    credential: Credential,
+    role: Role,
+    node: bytes,
+    timeout: float,
+    own_ca: OwnCa,
+    shard: int,
 ) -> CallerConnection:
     """A connection to the first place of a name that serves."""
     now = asyncio.get_running_loop().time
@@ -76,7 +83,14 @@ async def _open(
         seconds = max(0.001, (deadline - now()) / left)
         try:
             return await CallerConnection.open(
-                address, credential, role=role, node=node, timeout=seconds, own_ca=own_ca, place=place
+                address,
+                credential,
+                role=role,
+                node=node,
+                timeout=seconds,
+                own_ca=own_ca,
+                place=place,
+                shard=shard,
             )
         except NotOwner as error:
             # It says more than that another place does not answer.

@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
             self.cut_off("too many of its address are about to prove themselves")
             return False
         self._handshake = ServerHandshake(
-            lookup=context.keys.find,
+            lookup=context.key_of,
             cluster_id=identity.cluster_id,
             certificate=identity.certificate,
             heartbeat_seconds=identity.heartbeat_seconds,

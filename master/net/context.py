@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from ...common.auth.keys import Verifier
 from ...common.errors import Rejected, TqError
 from ..engine.accounts import Accounts
 from ..keys.keyring import Keyring
@@ -61,6 +62,10 @@ class ConnectionContext:
         self._wrong_keys, self._wrong_protocol = (
             RejectionLog(report, "connection.refused") for _ in range(2)
         )
+
+    def key_of(self, key_id: str, shard: int) -> Verifier | None:
+        """The key of an id, as the shard that is asked knows it."""
+        return self.keys.find(key_id)
 
     def log_rejection(self, address: str, error: TqError) -> None:
         """What was wrong with an unauthenticated connection: a few lines in the log, however many there are."""

@@ -22,6 +22,7 @@ from ...common.domain.columns import FailureHandler
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import computed_id, id_behind, show_id
 from ...common.domain.model import State, StateNumber
+from ...common.domain.shards import shard_of_id
 from ...common.errors import InvalidArgument
 from ...common.values.failure import Failure
 from ...common.wire.frames import pack
@@ -50,8 +51,9 @@ MAKE: Final = "make"
 
 
 def handler_id(task: bytes, ended: int) -> bytes:
-    """Of the task that is made when a task has ended at this moment of the steady clock."""
-    return computed_id(hashlib.sha256(b"tq1 on_failure" + task + ended.to_bytes(8, "big")).digest())
+    """Of the task that is made when a task has ended at this moment of the steady clock: in the same shard."""
+    digest = hashlib.sha256(b"tq1 on_failure" + task + ended.to_bytes(8, "big")).digest()
+    return computed_id(digest, shard_of_id(task))
 
 
 class FailureHandlers(Part):

@@ -236,7 +236,7 @@ class HandshakeTarget:
             random=random.randbytes,
         )
         server = ServerHandshake(
-            lookup=lambda key_id: self._verifier if key_id == "key" else None,
+            lookup=lambda key_id, shard: self._verifier if key_id == "key" else None,
             cluster_id=b"c" * 16,
             certificate=self._certificate,
             heartbeat_seconds=5.0,

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from ....common.domain.ids import PLACE_BITS, new_ids
+from ....common.domain.shards import shard_of_id, with_shard
 from ....common.errors import InvalidArgument
 from ..run_files import open_run_file
 
@@ -53,10 +54,12 @@ def item_digest(raw: bytes) -> int:
 
 
 def line_id(run: bytes, number: int) -> bytes:
-    """The id of a line's task: a UUID of version 8. Those of neighbouring lines are consecutive; see common/domain/ids.py."""
+    """The id of a line's task: a UUID of version 8, in the shard of the run's id. Those of neighbouring lines are consecutive; see
+    common/domain/ids.py."""
     mark = int.from_bytes(blake2b(run, digest_size=4).digest(), "big") >> 2
     below_shard = mark << PLACE_BITS | number & 0xFFFFFFFF
-    return (int.from_bytes(run[:6], "big") << 80 | 0x8 << 76 | 0x2 << 62 | below_shard).to_bytes(16, "big")
+    number = int.from_bytes(run[:6], "big") << 80 | 0x8 << 76 | 0x2 << 62 | below_shard
+    return with_shard(number, shard_of_id(run)).to_bytes(16, "big")
 
 
 class Finished:

@@ -10,6 +10,7 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tq.common.domain.flow import callback_id, keyed_flow_id
 from tq.common.domain.ids import (
     BLOCK_IDS,
     BLOCK_SECONDS,
@@ -21,10 +22,12 @@ from tq.common.domain.ids import (
     id_of_proof,
     key_id,
     new_ids,
+    occurrence_id,
     parse_id,
     proofs,
     show_id,
 )
+from tq.common.domain.shards import SHARDS_MAX, shard_of_id
 from tq.common.errors import InvalidArgument, NotSerializable
 
 PLACES = 1 << 32
@@ -263,3 +266,36 @@ def test_text_and_bytes_of_an_id_are_two_forms_of_one() -> None:
 def test_a_key_with_half_a_character_is_refused_with_its_place() -> None:
     with pytest.raises(NotSerializable, match=r"key='scan-\\udcff.tif': text with lone surrogates"):
         key_id("q", "m:f", "scan-\udcff.tif")
+
+
+@pytest.mark.parametrize("shard", [0, 1, 255, 256, SHARDS_MAX - 1])
+def test_every_way_to_make_an_id_puts_it_into_the_shard_that_is_asked_for(shard: int) -> None:
+    source = IdSource(shard=shard)
+    keyed = key_id("mail", "m:f", "order-1", shard)
+    made = {
+        "one": source.take_one(),
+        "many": source.take(3).to_bytes(16, "big"),
+        "key": keyed,
+        "proof": id_of_proof("mail", "m:f", keyed.proof, shard),
+        "occurrence": occurrence_id("nightly", "mail", b"at", shard),
+        "moment": id_of_moment(1_800_000_000_000, os.urandom, 3, shard),
+        "flow": keyed_flow_id("maker", b"key", shard),
+        "callback": callback_id(keyed_flow_id("maker", b"key", shard), 1, b"then"),
+    }
+    assert {how: shard_of_id(id) for how, id in made.items()} == dict.fromkeys(made, shard)
+    assert made["key"] == made["proof"]
+    # It has no other bit than the one in a cluster of one shard.
+    assert (
+        int.from_bytes(keyed, "big") ^ int.from_bytes(key_id("mail", "m:f", "order-1"), "big") == shard << 64
+    )
+
+
+def test_ids_of_several_shards_are_still_drawn_in_order_and_never_twice() -> None:
+    maker = IdMaker()
+    sources = [IdSource(maker, shard=shard) for shard in range(4)]
+    drawn = [source.take_one() for _ in range(500) for source in sources]
+    assert len(set(drawn)) == 2_000
+    for shard in range(4):
+        of_shard = [id for id in drawn if shard_of_id(id) == shard]
+        assert len(of_shard) == 500
+        assert of_shard == sorted(of_shard)

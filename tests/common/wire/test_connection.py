@@ -23,7 +23,7 @@ def test_the_master_is_given_up_after_three_silent_heartbeats_on_every_loop(
     async def wait() -> tuple[str, float]:
         loop = asyncio.get_running_loop()
         key = Credential.parse("a key for a test")
-        connection = CallerConnection(Address("127.0.0.1", 1), key, Role.CLIENT, b"n" * 16, NO_CA)
+        connection = CallerConnection(Address("127.0.0.1", 1), key, Role.CLIENT, b"n" * 16, NO_CA, 0)
         monkeypatch.setattr(connection._wire, "queue", lambda frame: None)
         connection._admitted.set_result(None)
         connection.welcome = Welcome(

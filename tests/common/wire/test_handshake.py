@@ -60,6 +60,8 @@ class Talk:
     client_sees: bytes = CERTIFICATE
     server_has: bytes = CERTIFICATE
     random: Callable[[int], bytes] = counted()  # noqa: RUF009 - one stream for all: no nonce comes twice
+    shard: int = 0
+    shards: int = 1
 
     def __post_init__(self) -> None:
         known = {verifier.key_id: verifier for verifier in self.verifiers}
@@ -69,15 +71,17 @@ class Talk:
             node=NODE,
             certificate=self.client_sees,
             random=self.random,
+            shard=self.shard,
         )
         self.server = ServerHandshake(
-            lookup=known.get,
+            lookup=lambda key_id, shard: known.get(key_id),
             cluster_id=CLUSTER,
             certificate=self.server_has,
             heartbeat_seconds=5.0,
             frame_bytes_max=2**24,
             version="test",
             random=self.random,
+            shards=self.shards,
         )
         self.admitted: Admitted | None = None
         self.messages: list[bytes] = []
@@ -425,7 +429,7 @@ def test_a_key_is_looked_up_again_when_it_is_proven() -> None:
     def begun() -> tuple[Talk, bytes]:
         known[KEY_ID] = good
         talk = Talk()
-        talk.server._lookup = known.get
+        talk.server._lookup = lambda key_id, shard: known.get(key_id)
         return talk, talk.client.on_challenge(talk.server.on_hello(talk.client.hello()))
 
     for later in (replace(good, state="revoked"), make_token_verifier(KEY_ID, b"n" * 32, role=Role.CLIENT)):

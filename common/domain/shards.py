@@ -1,0 +1,48 @@
+"""Which shard of a cluster something is in: an engine and a store of its own, numbered from 0. Pure.
+
+::
+
+    a task, a flow              the 12 bits of its id          ids.py has the layout
+    a queue, a lock, a value    SHA-256 of its name's tag, modulo the number of shards
+
+The tag of ``{shop}fetch`` is ``shop``: what stands in the first pair of braces, as in a Redis Cluster. So queues that belong
+together are put together by their names. A name without one, or with an empty one, is its own tag.
+
+The number of shards is fixed when a cluster's store is made: with another one, every name would be elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+SHARD_BITS: Final = 12  # of an id
+SHARDS_MAX: Final = 1 << SHARD_BITS
+SHARD_PLACE: Final = 64  # of an id as a number: the bits below
+SHARD_MASK: Final = SHARDS_MAX - 1 << SHARD_PLACE
+
+
+def shard_of_id(id: bytes) -> int:
+    """The shard that an id of 16 bytes says."""
+    return (id[6] & 0xF) << 8 | id[7]
+
+
+def with_shard(number: int, shard: int) -> int:
+    """An id as a number, in this shard."""
+    return number & ~SHARD_MASK | shard << SHARD_PLACE
+
+
+def tag_of(name: str) -> str:
+    """What of a name decides its shard."""
+    start = name.find("{")
+    end = name.find("}", start + 1) if start >= 0 else -1
+    return name[start + 1 : end] if end > start + 1 else name
+
+
+def shard_of_name(name: str, shards: int) -> int:
+    """The shard of what is found by its name, in a cluster of so many."""
+    if shards == 1:
+        return 0
+    # A name may have half a character, as those of files do: it has a shard all the same.
+    digest = hashlib.sha256(tag_of(name).encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") % shards
