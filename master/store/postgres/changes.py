@@ -13,6 +13,7 @@ The rows are read once, at the commit: however often one was changed, it is sent
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -106,29 +107,34 @@ class Capture:
     def _group(self, number: int, what: int) -> Iterator[Change]:
         table = self.tables[number]
         if what & GONE:
-            lost = (
-                ""
-                if what & WHOLE == 0
-                else f" AND NOT EXISTS (SELECT 1 FROM {_main(table)} x WHERE {_same(table)})"
-            )
-            keys = ", ".join(f"c.{column}" for column in KEY_COLUMNS[: len(table.key)])
-            rows = self._rows(f"SELECT {keys} FROM {LOG} c WHERE c.t = ? AND c.what = ?{lost}", number, what)
-            if rows:
+            if rows := self._rows(_gone(table, what), number, what):
                 yield Change(table, GONE, table.key, rows)
             if not what & WHOLE:
                 return
-        columns = table.columns if what & WHOLE else (*table.key, *_named(table, what))
-        rows = self._rows(
-            f"SELECT {names(columns, 'x.')} FROM {LOG} c CROSS JOIN {_main(table)} x "
-            f"WHERE c.t = ? AND c.what = ? AND {_same(table)}",
-            number,
-            what,
-        )
-        if rows:
+        columns, sql = _changed(table, what)
+        if rows := self._rows(sql, number, what):
             yield Change(table, WHOLE if what & WHOLE else NARROW, columns, rows)
 
     def _rows(self, sql: str, number: int, what: int) -> list[tuple[Any, ...]]:
         return self._db.execute(sql, (number, what)).fetchall()
+
+
+@functools.cache
+def _gone(table: KeptTable, what: int) -> str:
+    """Selects the keys of rows that are not there any more."""
+    lost = f" AND NOT EXISTS (SELECT 1 FROM {_main(table)} x WHERE {_same(table)})" if what & WHOLE else ""
+    keys = ", ".join(f"c.{column}" for column in KEY_COLUMNS[: len(table.key)])
+    return f"SELECT {keys} FROM {LOG} c WHERE c.t = ? AND c.what = ?{lost}"
+
+
+@functools.cache
+def _changed(table: KeptTable, what: int) -> tuple[tuple[Column, ...], str]:
+    """Columns, and what selects them."""
+    columns = table.columns if what & WHOLE else (*table.key, *_named(table, what))
+    return columns, (
+        f"SELECT {names(columns, 'x.')} FROM {LOG} c CROSS JOIN {_main(table)} x "
+        f"WHERE c.t = ? AND c.what = ? AND {_same(table)}"
+    )
 
 
 def _main(table: KeptTable) -> str:

@@ -36,8 +36,13 @@ COMMIT: Final = Statement(b"COMMIT")
 LOCK_SECONDS_MAX: Final = 1  # for the row of a shard, in which a commit may be under way
 NOT_LONG: Final = Statement(f"SET LOCAL lock_timeout TO '{LOCK_SECONDS_MAX}s'".encode())
 LOCKED: Final = "55P03"  # it was locked for so long
-DURABLE: Final = Statement(b"SET LOCAL synchronous_commit TO on")
-LAZY: Final = Statement(b"SET LOCAL synchronous_commit TO off")
+# Of one transaction. Its statements are planned once for a connection, see line.py: a plan that reads a whole table, as is quickest while that is
+# small, would stay when it has grown.
+PLANNED: Final = (
+    "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"
+)
+DURABLE: Final = Statement(f"SELECT set_config('synchronous_commit', 'on', true), {PLANNED}".encode())
+LAZY: Final = Statement(f"SELECT set_config('synchronous_commit', 'off', true), {PLANNED}".encode())
 ROW: Final = f"SELECT owner, epoch, last_commit, schema FROM {SCHEMA}.shards WHERE shard = $1".encode()
 INT4, INT8 = struct.Struct(">i").pack, struct.Struct(">q").pack
 

@@ -33,9 +33,9 @@ def _statement(shard: int, change: Change) -> Statement:
 def _text(table: KeptTable, kind: int, columns: tuple[Column, ...]) -> bytes:
     arrays = ", ".join(f"${place}" for place in range(FIRST_ARRAY, FIRST_ARRAY + len(columns)))
     rows = f"unnest({arrays})"
-    same = " AND ".join(f"t.{quoted(column.name)} = u.{quoted(column.name)}" for column in table.key)
+    found = f"{rows} AS u ({names(columns)}) {_each_by_its_key(table)}"
     if kind == GONE:
-        text = f"DELETE FROM {table.qualified} t USING {rows} AS u ({names(columns)}) WHERE t.shard = $1 AND {same}"
+        text = f"DELETE FROM {table.qualified} t USING {found} WHERE t.ctid = k.at"
     elif kind == WHOLE:
         sets = ", ".join(f"{quoted(one.name)} = excluded.{quoted(one.name)}" for one in table.others)
         text = (
@@ -45,5 +45,12 @@ def _text(table: KeptTable, kind: int, columns: tuple[Column, ...]) -> bytes:
     else:
         changed = columns[len(table.key) :]
         sets = ", ".join(f"{quoted(one.name)} = u.{quoted(one.name)}" for one in changed)
-        text = f"UPDATE {table.qualified} t SET {sets} FROM {rows} AS u ({names(columns)}) WHERE t.shard = $1 AND {same}"
+        text = f"UPDATE {table.qualified} t SET {sets} FROM {found} WHERE t.ctid = k.at"
     return text.encode()
+
+
+def _each_by_its_key(table: KeptTable) -> str:
+    """Finds the row of each element of ``u`` in the index, and never otherwise: of a table that was not analyzed yet PostgreSQL takes
+    it that a shard has few rows, and would read all of them to join. OFFSET keeps it from making one join of both."""
+    same = " AND ".join(f"x.{quoted(column.name)} = u.{quoted(column.name)}" for column in table.key)
+    return f"CROSS JOIN LATERAL (SELECT x.ctid AS at FROM {table.qualified} x WHERE x.shard = $1 AND {same} OFFSET 0) k"
