@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from .api.registry import Registry
+from .api.shards import ShardRegistry
 from .api.validation import EngineObject
 from .audit.calls import AuditObject
 from .audit.log import AuditLog
@@ -141,8 +142,9 @@ def make_registry(
     engine: Engine, expose: Mapping[str, str] = {}, own: Mapping[str, Callable[..., Any]] = {}
 ) -> Registry:
     """What clients of this engine may call. ``expose``: the user's objects; ``own``: the master's that run in threads, as those do."""
+    kind = Registry if engine.core.shard.count == 1 else ShardRegistry
     record = engine.part(AuditLog).record
-    return Registry(engine, EXPOSED, expose, record, own, {SHARED: engine.part(SharedObjects)})
+    return kind(engine, EXPOSED, expose, record, own, {SHARED: engine.part(SharedObjects)})
 
 
 def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
@@ -186,7 +188,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
     store.before_looks(lambda: dispatch.settle(core.timeline.now))
     numbers = PutNumbers(store.items, agenda)
     items = Items(store, presence, agenda, numbers, is_paused=routes.is_paused, deleted=origins.queue_deleted)
-    consumers = Consumers(routes, dispatch, items, origins, presence, core.random_bytes, core.report)
+    consumers = Consumers(core, routes, dispatch, items, origins)
     membership_log, attempt_log = MembershipLog(core), AttemptLog(core, routes)
     long_calls = LongCalls(agenda)
     membership = Membership(store, routes, leases, completion, presence, agenda, long_calls, membership_log)
@@ -288,7 +290,9 @@ def _schedules(
     core: Core, routes: Routes, dispatch: Dispatch, completion: Completion, keyring: Keyring
 ) -> tuple[Occurrences, Timetable, Declarations]:
     may = MayRun(keyring.find)
-    occurrences = Occurrences(core.store, routes, dispatch, completion, core.agenda, may.why_not)
+    occurrences = Occurrences(
+        core.store, routes, dispatch, completion, core.agenda, may.why_not, core.shard.number
+    )
     schedules = Timetable(
         core.store, routes, occurrences, core.agenda, core.report, may.why_not, Work(core.seconds)
     )

@@ -14,12 +14,22 @@ The number of shards is fixed when a cluster's store is made: with another one, 
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from typing import Final, NamedTuple
 
 SHARD_BITS: Final = 12  # of an id
 SHARDS_MAX: Final = 1 << SHARD_BITS
 SHARD_PLACE: Final = 64  # of an id as a number: the bits below
 SHARD_MASK: Final = SHARDS_MAX - 1 << SHARD_PLACE
+
+
+class Shard(NamedTuple):
+    """One of a cluster: its number, and how many there are."""
+
+    number: int = 0
+    count: int = 1
+
+
+ONLY_SHARD: Final = Shard()
 
 
 def shard_of_id(id: bytes) -> int:

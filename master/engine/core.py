@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...common.domain.shards import ONLY_SHARD, Shard
 from ..store.interface.store import Store
 from .agenda import Agenda
 from .clock import Timeline
@@ -28,8 +29,10 @@ class Core:
         report: Callable[..., None],
         seconds: Callable[[], float] | None = None,
         reserve: Reserve | None = None,
+        shard: Shard = ONLY_SHARD,
     ) -> None:
-        """``seconds``: a monotonic clock; see work.py. ``reserve``: see room.py."""
+        """``seconds``: a monotonic clock; see work.py. ``reserve``: see room.py. ``shard``: the one that the store is of."""
+        self.shard = shard
         self.store, self.limits, self.report = store, limits, report
         self.random, self.random_bytes, self.seconds = random, random_bytes, seconds
         self.timeline = Timeline(store, report)

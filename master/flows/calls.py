@@ -74,7 +74,7 @@ class FlowsObject(EngineObject):
         if key is not None:
             if type(key) is not bytes or not 0 < len(key) <= FLOW_KEY_BYTES_MAX:
                 raise InvalidArgument(f"a flow's key is text of 1 to {FLOW_KEY_BYTES_MAX:,} bytes")
-            flow = keyed_flow_id(call.session.verifier.key_id, key)
+            flow = keyed_flow_id(call.session.verifier.key_id, key, self.engine.core.shard.number)
         row = self.engine.part(Flows).open(call.session, check_flow_id(flow), name, on_error, self.engine.now)
         return summary(self.engine, row)
 

@@ -14,7 +14,7 @@ bounded: the others stay items, which other programs may get.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from ...common.domain.ids import id_of_moment, show_id
@@ -23,9 +23,9 @@ from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ..engine.accounts import Account
 from ..engine.clock import Now
+from ..engine.core import Core
 from ..engine.endings import Ended
 from ..engine.part import Part
-from ..engine.presence import Presence
 from ..engine.session import Session
 from ..engine.work import Work
 from ..tasks.dispatch import Dispatch
@@ -68,17 +68,11 @@ class Consumers(Part):
     """All consumers, by the worker that announced them. Results of their tasks are matched by the tasks' origin."""
 
     def __init__(
-        self,
-        routes: Routes,
-        dispatch: Dispatch,
-        items: Items,
-        origins: Origins,
-        presence: Presence,
-        random_bytes: Callable[[int], bytes],
-        report: Callable[..., None],
+        self, core: Core, routes: Routes, dispatch: Dispatch, items: Items, origins: Origins
     ) -> None:
         self._routes, self._dispatch, self._items, self._origins = routes, dispatch, items, origins
-        self._presence, self._random_bytes, self._report = presence, random_bytes, report
+        self._presence, self._random_bytes, self._report = core.presence, core.random_bytes, core.report
+        self._shard = core.shard.number
         self._of: dict[bytes, list[Consumer]] = {}
         self._has_more = False  # items that could become tasks are left for the next transaction
 
@@ -131,7 +125,7 @@ class Consumers(Part):
                 work.gave(len(some), sum(map(len, some)))
             if payloads:
                 origin = self._origins.number(consumer.queue, consumer.results)
-                first = id_of_moment(now.wall, self._random_bytes, len(payloads))
+                first = id_of_moment(now.wall, self._random_bytes, len(payloads), self._shard)
                 calls = [CALL_BEGINS + payload + CALL_ENDS for payload in payloads]
                 self._dispatch.submit_own(route, OPTIONS, [(first, calls)], origin)
 

@@ -59,7 +59,7 @@ class _SubmittedTogether(NamedTuple):
 
 
 class Occurrences(Part):
-    """``may_run``: why a schedule may not make tasks; empty: it may."""
+    """``may_run``: why a schedule may not make tasks; empty: it may. ``shard``: of its tasks."""
 
     name = "occurrences that were held"
 
@@ -71,10 +71,11 @@ class Occurrences(Part):
         completion: Completion,
         agenda: Agenda,
         may_run: Callable[[ScheduleRow], str],
+        shard: int,
     ) -> None:
         self._tasks, self._store = store, store.schedules
         self._routes, self._dispatch, self._completion = routes, dispatch, completion
-        self._agenda, self._may_run = agenda, may_run
+        self._agenda, self._may_run, self._shard = agenda, may_run, shard
         self._holding: set[int] = set()  # schedules with occurrences that wait for an earlier one
         self._free: dict[int, None] = {}  # of those, whose earlier one has ended
         self._are_unfinished = False
@@ -120,14 +121,14 @@ class Occurrences(Part):
             elif overlap == "skip":
                 self.skip(row, SkippedInstants(instant, instant, 1), STILL_RUNS, now)
                 continue
-            elif not self._hold(row, instant, kind, now, id_of(row, definition.queue, instant)):
+            elif not self._hold(row, instant, kind, now, self._id_of(row, definition.queue, instant)):
                 continue
             made += 1
         return made
 
     def run(self, row: ScheduleRow, definition: ScheduleDefinition, token: bytes, now: Now) -> bytes:
         """Make a task now, whatever the time; its id. ``token`` names it: repeated, it is the same task."""
-        id, instant = occurrence_id(row.name, definition.queue, b"run" + token), now.wall
+        id, instant = occurrence_id(row.name, definition.queue, b"run" + token, self._shard), now.wall
         if self._store.of_task(id) is not None:
             return id
         taken = {one.instant for one in self._store.history(row.number, KEPT) if one.kind == RUN_NOW}
@@ -150,7 +151,7 @@ class Occurrences(Part):
         """Make tasks for those of the instants that have none; the ids of all of them."""
         if not instants:
             return []
-        ids = {instant: id_of(row, definition.queue, instant) for instant in instants}
+        ids = {instant: self._id_of(row, definition.queue, instant) for instant in instants}
         decided = self._store.occurred(row.number, instants[0], instants[-1])  # maybe in another queue
         ids |= {instant: decided.get(instant, id) for instant, id in ids.items()}
         there = {found.id for found in self._tasks.find(ids.values())}
@@ -191,7 +192,7 @@ class Occurrences(Part):
         now: Now,
         id: bytes = b"",
     ) -> None:
-        id = id or id_of(row, definition.queue, instant)
+        id = id or self._id_of(row, definition.queue, instant)
         self._record(row, instant, kind, id, now)
         self._are_unfinished = True
         route = self._routes.route(definition.queue, definition.task)
@@ -297,10 +298,9 @@ class Occurrences(Part):
         if len(held) == 1:
             self._holding.discard(number)
 
-
-def id_of(row: ScheduleRow, queue: str, instant: int) -> bytes:
-    """Of the task for an instant: the same at its time and in a backfill."""
-    return occurrence_id(row.name, queue, b"at" + instant.to_bytes(8, "big"))
+    def _id_of(self, row: ScheduleRow, queue: str, instant: int) -> bytes:
+        """Of the task for an instant: the same at its time and in a backfill."""
+        return occurrence_id(row.name, queue, b"at" + instant.to_bytes(8, "big"), self._shard)
 
 
 def _share(id: bytes) -> float:

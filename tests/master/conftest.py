@@ -11,6 +11,7 @@ import pytest
 from tq.common.auth.keys import Verifier
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import Role
+from tq.common.domain.shards import ONLY_SHARD, Shard
 from tq.common.errors import StoreError
 from tq.common.wire.protocol import Request
 from tq.master.engine.clock import Now
@@ -95,6 +96,7 @@ class Bench:
         store: SqliteStore,
         seconds: Callable[[], float] | None = None,
         now: Now | None = None,
+        shard: Shard = ONLY_SHARD,
         **limits: int,
     ) -> None:
         started = Now(1_700_000_000_000, 40 * 24 * 3_600_000)  # a machine that has been up for forty days
@@ -109,6 +111,7 @@ class Bench:
                 random_bytes=lambda size: next(counter).to_bytes(size, "big"),
                 report=lambda action, **fields: self.reports.append((action, fields)),
                 seconds=seconds,
+                shard=shard,
             )
         )
         self.registry = make_registry(self.engine)
@@ -193,9 +196,9 @@ def bench() -> Iterator[Bench]:
 def make_bench() -> Iterator[Callable[..., Bench]]:
     stores: list[SqliteStore] = []
 
-    def make(store: SqliteStore | None = None, **limits: int) -> Bench:
+    def make(store: SqliteStore | None = None, shard: Shard = ONLY_SHARD, **limits: int) -> Bench:
         stores.append(store or NewStore())
-        return Bench(stores[-1], **limits)
+        return Bench(stores[-1], shard=shard, **limits)
 
     yield make
     for store in stores:
