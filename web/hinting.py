@@ -76,6 +76,8 @@ def _read(app: App) -> Known:
         found["name"][line["name"]] = None
         for tag, value in line.get("tags", {}).items():
             found[tag if tag.startswith(ARGUMENT) else TAG + tag][value] = None
+        for tag, texts in line.get("index", {}).items():  # of a map
+            found[tag].update(dict.fromkeys(texts))
     for row in causes(app):
         found["name"][row.name] = None
         if not row.kind.startswith(OUTCOME):

@@ -28,6 +28,7 @@ from ..tasks.handle import Handle
 from ..tasks.handles import Handles
 from ..tasks.lent_slot import wait_lending
 from ..tasks.made_by_master import A_CALLBACK, called_back
+from ..tasks.submission import lane_columns
 from ..tasks.submitter import Submitter
 from .async_flow import AsyncFlow, Members
 from .block import FLOWS
@@ -104,8 +105,8 @@ class Flow(AsyncFlow):
             raise InvalidArgument(
                 f"{brief(task, 80)} is not a task: a callback is made by a worker; give what @app.task has made"
             )
-        made = task.made_by(A_CALLBACK)
-        columns, choice = called_back(made), made.choice
+        choice = called_back(task.made_by(A_CALLBACK))
+        columns = lane_columns(choice)
         # A token: the call may be repeated after a lost connection, and makes one callback all the same.
         said = os.urandom(TOKEN_BYTES), kind, choice.queue, task.name, choice.wire
         return said if columns == NO_COLUMNS else (*said, columns.to_wire())

@@ -16,6 +16,7 @@ from ..tasks import made_by_master
 from ..tasks.definition import Definition
 from ..tasks.handle import Handle
 from ..tasks.options import choose
+from ..tasks.submission import lane_columns
 from ..tasks.submitter import Submitter
 from .async_schedules import LISTED_AT_ONCE, SCHEDULES, TOKEN_BYTES, AsyncSchedules
 from .schedule import Schedule, moment_of, schedule_of
@@ -236,8 +237,9 @@ def scheduled(
 ) -> dict[str, Any]:
     """The fields of such a definition, but for the name of the task: that may not be known yet."""
     made = task.made_by(made_by_master.A_SCHEDULE)
-    columns, payload = made_by_master.scheduled(made, tuple(args), dict(kwargs or {}))
-    said = {"queue": made.choice.queue, "options": made.choice.wire, "payload": payload, **plain(rule)}
+    choice, payload = made_by_master.scheduled(made, tuple(args), dict(kwargs or {}))
+    said = {"queue": choice.queue, "options": choice.wire, "payload": payload, **plain(rule)}
+    columns = lane_columns(choice)
     return {**said, "columns": columns.to_wire()} if columns != NO_COLUMNS else said
 
 

@@ -1,23 +1,31 @@
 """Arguments by which tasks are found again: with ``index=["customer"]`` a task has the tag ``arg.customer``, with the text of that argument.
 
 The master opens no arguments. Which of them it is to know is said where the task is defined, and their texts are computed in the program
-that submits it, by the rules of the keys of limits. A map has one set of tags for all its tasks, so that it has no index.
+that submits it, by the rules of the keys of limits. A task by itself has them among its tags; those of a map stand in a column beside the
+arguments, for all that travel in one call. What is not known when a task is declared or submitted, the result of another task or what
+the master gives a callback, has no tag.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from ...common.domain.argument_index import IndexColumns
 from ...common.domain.expressions import Expression
-from ...common.domain.tags import ARGUMENT
-from ...common.errors import InvalidArgument
+from ...common.domain.tags import ARGUMENT, check_tag_text, check_tags_together
+from ...common.domain.text_columns import TextColumn
+from .needs import is_handle
+from .submission import lane_columns
 
 if TYPE_CHECKING:
     from .definition import Definition
     from .options import Choice
+
+NO_TAG: Final = ""  # of an argument that is empty or not known: a filter cannot ask for it
 
 
 class ArgumentIndex:
@@ -36,20 +44,64 @@ class ArgumentIndex:
 
     def of_call(self, choice: Choice, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Choice:
         """With the tags of this call. Raises InvalidArgument for an argument that is neither text nor a number."""
+        found = zip(self._keyed, self.texts(args, kwargs), strict=True)
+        return _tagged(choice, {ARGUMENT + name: text for (name, _), text in found if text})
+
+    def of_unknown(self, choice: Choice) -> Choice:
+        """With the tags of a call whose first argument is not known yet, and that has no other: those of defaults."""
+        first = self._positional[:1]
+        known = {name: one for name, one in self._defaults.items() if name not in first}
+        return _tagged(
+            choice,
+            {
+                ARGUMENT + name: text
+                for name, one in self._keyed
+                if name in known and (text := one.key(f"index {name}", known))
+            },
+        )
+
+    def texts(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+        """Of each parameter that is named, in this call. Raises InvalidArgument."""
         # Not strict: a wrong number of arguments is refused where they are encoded, in better words.
         values = {**self._defaults, **dict(zip(self._positional, args, strict=False)), **kwargs}
-        # An argument that is empty has no tag: a filter cannot ask for it.
-        found = {
-            ARGUMENT + name: text for name, one in self._keyed if (text := one.key(f"index {name}", values))
-        }
-        options = replace(choice.options, tags=tuple({**dict(choice.options.tags), **found}.items()))
-        return choice._replace(options=options, wire=options.to_wire())
-
-
-def refuse_index_of_many(choice: Choice) -> None:
-    """Raises InvalidArgument where many tasks share their tags."""
-    if choice.indexed:
-        raise InvalidArgument(
-            f"index={list(choice.indexed)} is of single tasks, and those of a map share their tags; submit them one by one, in "
-            f"`with app.batch():`, or map without it: using(index=[])"
+        return tuple(
+            NO_TAG if is_handle(values.get(name)) else one.key(f"index {name}", values)
+            for name, one in self._keyed
         )
+
+    def columns(self, texts: Sequence[tuple[str, ...]]) -> IndexColumns:
+        """Of tasks with these texts, in their order. Raises InvalidArgument."""
+        found = [
+            (ARGUMENT + name, TextColumn.of(column))
+            for (name, _), column in zip(self._keyed, zip(*texts, strict=True), strict=True)
+        ]
+        for name, column in found:
+            for text in filter(None, column.texts):
+                check_tag_text(name, text)
+        return IndexColumns(tuple(found))
+
+
+class MapIndex:
+    """Of a map: the texts of calls that were read and are not in a submit yet."""
+
+    def __init__(self, choice: Choice, definition: Definition) -> None:
+        self._index = ArgumentIndex(choice.indexed, definition)
+        check_tags_together(choice.options.tags, [ARGUMENT + name for name in choice.indexed])
+        self._texts = deque[tuple[str, ...]]()
+
+    def noted(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """The calls as they are read, after what is indexed was noted."""
+        for args in calls:
+            self._texts.append(self._index.texts(args, {}))
+            yield args
+
+    def of_next(self, choice: Choice, tasks: int) -> Choice:
+        """With what is indexed of the next so many tasks."""
+        texts = [self._texts.popleft() for _ in range(tasks)]
+        columns = lane_columns(choice)._replace(indexed=self._index.columns(texts))
+        return choice._replace(columns=columns)
+
+
+def _tagged(choice: Choice, found: Mapping[str, str]) -> Choice:
+    options = replace(choice.options, tags=tuple({**dict(choice.options.tags), **found}.items()))
+    return choice._replace(options=options, wire=options.to_wire())

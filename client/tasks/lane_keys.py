@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ...common.domain.columns import NO_KEY, LaneColumns, TextColumn
+from ...common.domain.columns import NO_KEY, LaneColumns
 from ...common.domain.expressions import expression
+from ...common.domain.text_columns import TextColumn
 from ...common.errors import InvalidArgument
 from .signature import Arguments
 

@@ -18,6 +18,7 @@ from ...common.domain.unique import SKIP, wire_of_many
 from ..blobs.blobs import Named, SessionBlobs
 from .definition import Definition
 from .handles import Handles
+from .indexed import MapIndex
 from .lane_keys import LaneKeys
 from .needs import GatheredNeeds, TaskNeeds
 from .options import Choice
@@ -94,6 +95,7 @@ class _MapSubmission:
         self._session, self._link = session, session.link
         self._definition, self._choice = definition, choice
         self._lane_keys = None if choice.columns is not None else LaneKeys(choice.terms, definition)
+        self._index = MapIndex(choice, definition) if choice.indexed else None
         self._keys: deque[tuple[str, ...]] = deque()  # of calls that were read and are not in a chunk yet
         self._ids = IdSource(
             seconds=math.inf
@@ -119,6 +121,8 @@ class _MapSubmission:
             calls = self._lane_keys.noted(calls, self._keys.append)
         if self._unique_keys is not None:
             calls = self._unique_keys.noted(calls, self._same.append)
+        if self._index is not None:
+            calls = self._index.noted(calls)
         for payloads, blobs, needs in CallEncoder(self._definition, calls, self._needs).chunks():
             runs = self._runs(payloads)
             # A thousand objects, which most chunks do without.
@@ -128,6 +132,8 @@ class _MapSubmission:
             if self._lane_keys is not None:
                 keys = [self._keys.popleft() for _ in payloads]
                 choice = choice._replace(columns=self._lane_keys.columns(keys))
+            if self._index is not None:
+                choice = self._index.of_next(choice, len(payloads))
             unique = None
             if self._unique is not None:
                 unique = wire_of_many(self._unique, [self._same.popleft() for _ in payloads])

@@ -53,6 +53,11 @@ class GatheredNeeds:
         return list(runs_of(dict.fromkeys(id for run in found for id in run.ids())))
 
 
+def is_handle(value: object) -> bool:
+    """Whether an argument is the result of another task, or of several: not known before they have ended."""
+    return getattr(value, "_tq_needed", None) is not None
+
+
 def as_needed(after: Any) -> list[tuple[ClientSession, Needed]]:
     """Of a handle, handles, or a list of them, nested as those of groups are; raises InvalidArgument."""
     if isinstance(after, (list, tuple)):

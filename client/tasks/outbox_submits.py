@@ -23,6 +23,7 @@ from ...common.domain.on_full import WAIT
 from ...common.domain.unique import terms_of, wire_of_many
 from ...common.errors import InvalidArgument
 from ..outbox.table import NewRow
+from .indexed import MapIndex
 from .lane_keys import LaneKeys
 from .needs import GatheredNeeds
 from .outbox_handles import OutboxHandle, OutboxHandles
@@ -95,12 +96,17 @@ def _mapped(
         calls = lanes.noted(calls, keys.append)
     if unique is not None:
         calls = unique.noted(calls, same.append)
+    index = MapIndex(choice, definition) if choice.indexed else None
+    if index is not None:
+        calls = index.noted(calls)
     for payloads, blobs, met in CallEncoder(definition, calls, GatheredNeeds(session)).chunks():
         _check_blobs(bool(blobs))
         run = PayloadRun(ids.take(len(payloads)).to_bytes(TASK_ID_BYTES, "big"), payloads)
         needs = {run.run.id(place): some for place, some in met.items()}
         if lanes is not None:
             choice = choice._replace(columns=lanes.columns([keys.popleft() for _ in payloads]))
+        if index is not None:
+            choice = index.of_next(choice, len(payloads))
         terms = None
         if choice.unique is not None:
             terms = wire_of_many(choice.unique, [same.popleft() for _ in payloads])

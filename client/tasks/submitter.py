@@ -15,7 +15,7 @@ from ...common.values.brief import brief
 from ..core.blocking import warn_on_loop
 from .definition import Definition
 from .handle import Handle, submit_one
-from .indexed import ArgumentIndex, refuse_index_of_many
+from .indexed import ArgumentIndex
 from .kinds import TaskKind, TaskKinds
 from .lane_keys import LaneKeys, check_unique
 from .made_by_master import A_HANDLER, A_SCHEDULE, MadeTask, failure_handler
@@ -414,7 +414,6 @@ class Submitter(Generic[P, R]):
             )
         if self._after:
             raise InvalidArgument("after=… is of one task, and here many may be made; submit them one by one")
-        refuse_index_of_many(self._choice)
         return self._definition, self._choice._replace(flow=open_flow(self._session))
 
 

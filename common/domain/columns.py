@@ -1,4 +1,4 @@
-"""What a submit says of its tasks beside their payloads: the keys of their limits, and their tenants. Pure.
+"""What a submit says of its tasks beside their payloads: the keys of their limits, their tenants, and indexed arguments. Pure.
 
 The master opens no payload, so the client computes what it has to know and sends it as *columns*: one text for all tasks of a
 call, or the different texts once and a number for each task, which costs a byte or two a task.
@@ -8,61 +8,18 @@ call, or the different texts once and a number for each task, which costs a byte
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
+from .argument_index import IndexColumns
 from .coalesce import Coalesce, coalesce_from_wire
-from .expressions import check_key
 from .limits import LIMITS_OF_TASK_MAX, Limit, limit_from_wire
 from .model import TaskOptions, check_name
+from .text_columns import TextColumn, numbered
 
-Said = TypeVar("Said", bound=Hashable)
 NO_KEY: Final = ""  # of a limit that all tasks have together
-
-
-class TextColumn(NamedTuple):
-    """A text for each task. ``codes``: for each task which of the texts; None: all have the only one."""
-
-    texts: tuple[str, ...]
-    codes: tuple[int, ...] | None = None
-
-    @classmethod
-    def of(cls, texts: Sequence[str]) -> TextColumn:
-        """Of one text for each task."""
-        numbers = _numbered(texts)
-        # One text for all is the usual case, and costs nothing for each task.
-        return cls(tuple(numbers), tuple(map(numbers.__getitem__, texts)) if len(numbers) > 1 else None)
-
-    def at(self, task: int) -> str:
-        return self.texts[0 if self.codes is None else self.codes[task]]
-
-    def to_wire(self) -> Any:
-        return self.texts[0] if self.codes is None else [list(self.texts), list(self.codes)]
-
-    @classmethod
-    def from_wire(cls, what: str, given: Any, tasks: int) -> TextColumn:
-        """Raises InvalidArgument."""
-        if isinstance(given, str):
-            return cls((check_key(what, given),))
-        if type(given) is not list or len(given) != 2 or {type(part) for part in given} != {list}:
-            raise InvalidArgument(
-                f"{what}: a column is a text, or [[text, …], [number, …]], not {brief(given, 80)}"
-            )
-        texts, codes = given
-        # More texts than tasks would only take memory.
-        if not 1 <= len(texts) <= tasks or len(codes) != tasks:
-            raise InvalidArgument(
-                f"{what}: a column of {tasks:,} tasks has a number for each, and no more texts; this has {len(codes):,} numbers "
-                f"and {len(texts):,} texts"
-            )
-        # A negative number would be a place from the end, for Python.
-        if set(map(type, codes)) != {int} or min(codes) < 0 or max(codes) >= len(texts):
-            raise InvalidArgument(f"{what}: the numbers of a column are places in its texts, from 0")
-        for text in texts:
-            check_key(what, text)
-        return cls(tuple(texts), tuple(codes))
 
 
 class LaneTexts(NamedTuple):
@@ -88,23 +45,24 @@ class FailureHandler(NamedTuple):
         """Raises InvalidArgument."""
         match given:
             # A handler of a handler could go on without end.
-            case [queue, task, dict() as options, dict() as columns] if "on_failure" not in columns:
+            case [queue, task, dict() as options, dict() as columns] if columns.keys().isdisjoint(_OF_OTHERS):
                 names = check_name("queue", queue), check_name("task", task)
                 return cls(*names, TaskOptions.from_wire(options), LaneColumns.from_wire(columns, 1))
         raise InvalidArgument(
-            f"on_failure is [queue, task, options, columns], and its columns have no on_failure, not {brief(given, 80)}"
+            f"on_failure is [queue, task, options, columns], and its columns have no on_failure and no index, not {brief(given, 80)}"
         )
 
 
 class LaneColumns(NamedTuple):
-    """The limits of the tasks of one submit, with their keys, their tenants, what is made of each that ends without success, and how
-    many of them run as one.
+    """The limits of the tasks of one submit, with their keys, their tenants, what is made of each that ends without success, how
+    many of them run as one, and arguments that differ from task to task and are indexed.
     ``tenant`` None: they have none."""
 
     limits: tuple[tuple[Limit, TextColumn], ...] = ()
     tenant: TextColumn | None = None
     on_failure: FailureHandler | None = None
     coalesce: Coalesce | None = None
+    indexed: IndexColumns | None = None
 
     def to_wire(self) -> dict[str, Any]:
         said: dict[str, Any] = {}
@@ -119,6 +77,8 @@ class LaneColumns(NamedTuple):
             said["on_failure"] = self.on_failure.to_wire()
         if self.coalesce is not None:
             said["coalesce"] = self.coalesce.to_wire()
+        if self.indexed is not None:
+            said["index"] = self.indexed.to_wire()
         return said
 
     @classmethod
@@ -148,6 +108,7 @@ class LaneColumns(NamedTuple):
             None if tenant is None else TextColumn.from_wire("tenant", tenant, tasks),
             None if handler is None else FailureHandler.from_wire(handler),
             coalesce_from_wire(given["coalesce"]) if "coalesce" in given else None,
+            IndexColumns.from_wire(given["index"], tasks) if "index" in given else None,
         )
 
     def of_tenant(self, tenant: str) -> LaneColumns:
@@ -163,7 +124,7 @@ class LaneColumns(NamedTuple):
             return [self.at(0)], None
         # A task's codes are what it says: those that say the same stand in one lane.
         said = list(zip(*coded, strict=True))
-        numbers = _numbered(said)
+        numbers = numbered(said)
         if len(numbers) == 1:
             return [self.at(0)], None
         return [self._of_codes(iter(one)) for one in numbers], tuple(map(numbers.__getitem__, said))
@@ -185,10 +146,6 @@ class LaneColumns(NamedTuple):
         return LaneTexts(None if of is None else of.texts[0 if of.codes is None else next(codes)], limits)
 
 
-def _numbered(values: Iterable[Said]) -> dict[Said, int]:
-    """The different ones, with their numbers in the order in which they come."""
-    return {value: number for number, value in enumerate(dict.fromkeys(values))}
-
-
 NO_COLUMNS: Final = LaneColumns()
-_NAMES: Final = frozenset({"limits", "tenant", "on_failure", "coalesce"})
+_OF_OTHERS: Final = ("on_failure", "index")  # what the columns of a task that the master makes do not have
+_NAMES: Final = frozenset({"limits", "tenant", "on_failure", "coalesce", "index"})

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from .coalesce import Coalesce, check_coalesce
-from .columns import NO_COLUMNS, NO_KEY, FailureHandler, LaneColumns, TextColumn
+from .columns import NO_COLUMNS, NO_KEY, FailureHandler, LaneColumns
 from .expressions import Expression, expression
 from .limits import Limit, check_limits
+from .text_columns import TextColumn
 
 
 class LaneTerms(NamedTuple):

@@ -1,6 +1,7 @@
 """Tags of tasks: names with a short text each, by which people find tasks again. Pure.
 
-All tasks of one submit call have the same tags, so an array keeps them once. They are options of a task and travel as a map.
+All tasks of one submit call have the same tags, so an array keeps them once. They are options of a task and travel as a map. What differs
+from task to task, the indexed arguments of a map, travels in columns: see argument_index.py.
 """
 
 from __future__ import annotations
@@ -33,16 +34,30 @@ def tags_of(given: Any) -> Tags:
     if len(pairs) > TAGS_MAX:
         raise InvalidArgument(f"a task has at most {TAGS_MAX} tags, and here are {len(pairs):,}")
     for name, value in pairs:
-        check_tag_name(name)
-        if not isinstance(value, str):
-            raise InvalidArgument(
-                f"the tag {name} has a value of type {type(value).__name__}; write a text: tags={{{name!r}: {str(value)[:40]!r}}}"
-            )
-        if not value or not value.isprintable() or len(value.encode(errors="replace")) > VALUE_BYTES_MAX:
-            raise InvalidArgument(
-                f"the tag {name}={brief(value)} is not a text of 1 to {VALUE_BYTES_MAX} bytes of printable characters"
-            )
+        check_tag_text(check_tag_name(name), value)
     return tuple(sorted(pairs))
+
+
+def check_tag_text(name: str, value: object) -> None:
+    """Raises InvalidArgument for what is no text of a tag."""
+    if not isinstance(value, str):
+        raise InvalidArgument(
+            f"the tag {name} has a value of type {type(value).__name__}; write a text: tags={{{name!r}: {str(value)[:40]!r}}}"
+        )
+    if not value or not value.isprintable() or len(value.encode(errors="replace")) > VALUE_BYTES_MAX:
+        raise InvalidArgument(
+            f"the tag {name}={brief(value)} is not a text of 1 to {VALUE_BYTES_MAX} bytes of printable characters"
+        )
+
+
+def check_tags_together(tags: Tags, indexed: Sequence[str]) -> None:
+    """Tags that tasks share, beside the names of those that differ. Raises InvalidArgument."""
+    if twice := {name for name, _ in tags}.intersection(indexed):
+        raise InvalidArgument(f"{min(twice)} is among tags= and in index=; leave one of them out")
+    if (many := len(tags) + len(indexed)) > TAGS_MAX:
+        raise InvalidArgument(
+            f"a task has at most {TAGS_MAX} tags, those of index= among them, and here are {many:,}"
+        )
 
 
 def check_tag_name(name: object) -> str:

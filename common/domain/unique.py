@@ -19,10 +19,10 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
-from .columns import TextColumn
 from .durations import DELAY_SECONDS_MAX, check_number
 from .expressions import check_key, expression
 from .model import State, StateNumber
+from .text_columns import TextColumn
 
 RETURN: Final = "return"
 REPLACE: Final = "replace"

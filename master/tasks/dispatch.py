@@ -263,7 +263,7 @@ class Dispatch(Part):
                 # Two calls of this transaction may bring the same id: the second one meets the first here.
                 known[id] = (submission.route.plain.number, payload)
             # Their runs carry more than payloads: what is left keeps it.
-            if submission.is_blocked or submission.has_lanes:
+            if submission.is_blocked or submission.has_lanes or submission.is_indexed:
                 submission.runs = only(submission.runs, new)
             else:
                 submission.runs = [NewRun(run.first, [new[id] for id in run.ids()]) for run in runs_of(new)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from ...common.domain.ids import COMPUTED
+from ...common.domain.tags import check_tags_together
 from ...common.errors import InvalidArgument
 from ...common.wire.frames import pack, too_large
 from .consulted import Consulted
@@ -16,7 +17,7 @@ from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, Submission, SubmitCall
 from .route import LaneKey, Route, packed_placing
 from .routes import Routes
 from .said_lanes import said_lanes, with_lanes
-from .submitted import NewRun, check_computed
+from .submitted import NewRun, check_computed, with_index
 from .subscriptions import Subscriptions
 
 LARGE_BYTES: Final = LEASE_BYTES_MAX // LEASE_TASKS_MAX  # smaller payloads cannot fill a reply: not measured
@@ -60,6 +61,9 @@ class SubmitJudge:
             base = base._replace(handler=self._consulted.handlers.packed(lanes.columns.on_failure, call))
             for limit, _ in lanes.columns.limits:
                 self._consulted.limits.declare(limit, call.session)
+            if (index := lanes.columns.indexed) is not None:
+                check_tags_together(options.tags, index.names())
+                runs = with_index(runs, index)
             route, runs = with_lanes(self._routes, route, runs, lanes, base, call.session.account)
         else:
             route = self._routes.lane(route, base, call.session.account)

@@ -23,13 +23,13 @@ from ...common.values.brief import brief
 from ...common.wire.frames import unpack
 from ..engine.engine import Engine
 from ..engine.session import Session
-from ..store.interface.lines import LinePart
+from ..store.interface.lines import LinePart, Span
 from ..store.interface.queries import FullTask
 from .abbreviations import Abbreviations
 from .neighbours import Neighbours, id_of
 from .queries import Summaries
 from .routes import Routes
-from .selection import FAILED, NEWEST, VISITED_MAX, Look, Selection, check_before
+from .selection import FAILED, NEWEST, VISITED_MAX, Look, Selection, check_before, matching
 from .shown import Begun, shown_state
 
 LINES_MAX: Final = 1_000  # in one answer
@@ -167,7 +167,10 @@ class LineListing:
             self._read[part.stop] = part.seq
             line.parts.append(part)
             line.lowest = part.number
-            if self._fits_part(part):
+            if self._wanted.fits_time(part.created) and self._look.differ(part.seq):
+                if not self._count_tagged(line, part):
+                    return False
+            elif self._fits_part(part):
                 if not self._wanted.asks_for_failure:
                     together.append(part)
                 elif not self._count_failures(line, part):
@@ -201,6 +204,23 @@ class LineListing:
                 return False
         return True
 
+    def _count_tagged(self, line: _Line, part: LinePart) -> bool:
+        """Count those of an array whose own tags match, among which the filter may choose further; whether there was time for all."""
+        for span in self._store.spans_before(part.stop):
+            if span.stop <= part.seq:
+                break
+            self._look.rows += 1
+            for piece in self._look.tagged(span.between(part.seq, part.stop)):
+                for shown, state in self._begun.pieces(piece):
+                    for found, _ in matching(self._look, shown, state, None):
+                        line.states[state] += found.tasks
+                        if state in FAILED:
+                            line.failed = line.failed or found.seq
+            if self._is_enough and span.seq > part.seq:
+                line.lowest = part.number + span.seq - part.seq
+                return False
+        return True
+
     def _add(self, line: _Line, *, is_whole: bool) -> None:
         route, engine = self._engine.part(Routes).by_number[line.route], self._engine
         failed = None if line.failed is None else self._store.brief(line.failed)
@@ -213,6 +233,7 @@ class LineListing:
             "queue": route.queue.name,
             "created": engine.now.shown(line.created),
             "tags": _shared_tags(line.parts),
+            "index": self._look.indexed(line.parts[0].seq) if line.parts[0].is_array else {},
             "error": None if failed is None else self._summaries.error(failed),
         }
         if self._abbreviations is not None:
@@ -224,7 +245,7 @@ class LineListing:
     def _open(self, line: _Line) -> None:
         """Add each task of a small array, or one that is alone."""
         for part in line.parts:
-            if self._fits_part(part):
+            if self._wanted.fits_time(part.created):
                 for seq in range(part.stop - 1, part.seq - 1, -1):
                     self._look.rows += 1
                     task = self._store.brief(seq)
@@ -240,6 +261,9 @@ class LineListing:
 
     def _fits(self, task: FullTask) -> bool:
         shown = shown_state(self._engine, task.id, task.state)
+        alone = Span(task.seq, task.seq + 1, task.id, 0, task.state, task.created, options=task.options)
+        if not any(self._look.tagged(alone)):
+            return False
         return self._wanted.fits_state(shown) and (
             not self._wanted.asks_for_failure or self._look.fits_failure(task.id, task.state)
         )

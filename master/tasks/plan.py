@@ -11,6 +11,7 @@ from ...common.domain.ids import id_behind
 from ...common.domain.model import UNIX_SECONDS_MIN, ResultPolicy, StateNumber, TaskOptions
 from ...common.domain.on_full import WAIT
 from ...common.domain.unique import UniqueTerms
+from ...common.wire.frames import pack
 from ..engine.clock import Now
 from ..engine.session import Call, Session
 from ..store.interface.tasks import NewArray, NewTasks
@@ -132,6 +133,18 @@ class Submission:
         """Whether its tasks say their lane run by run."""
         return bool(self.runs) and self.runs[0].lane is not None
 
+    @property
+    def is_indexed(self) -> bool:
+        """Whether each of its tasks has arguments by which it is found."""
+        return bool(self.runs) and self.runs[0].indexed is not None
+
+    def options_of(self, new: NewRun, place: int) -> bytes | None:
+        """Of one task that is stored by itself: what an array says of each of its tasks is said by its tags."""
+        if new.indexed is None:
+            return self.options_packed
+        tags = {**dict(self.options.tags), **new.indexed.at(place)}
+        return pack({**self.options.to_wire(), "tags": tags}) if tags else self.options_packed
+
     def lanes(self) -> Collection[Route]:
         lanes = {new.lane or self.route for new in self.runs}
         return lanes.union(*(new.mixture.lanes for new in self.runs if new.mixture is not None))
@@ -199,8 +212,8 @@ class _Written:
     state: int  # of those that no worker waits for
     due: tuple[int | None, int | None]
     expires: int | None
-    # Written as rows, together; by the lease that they are granted with.
-    singles: dict[bytes, list[tuple[int, bytes, bytes]]] = field(default_factory=dict)
+    # Written as rows, together; by the lease that they are granted with, and their options.
+    singles: dict[tuple[bytes, bytes | None], list[tuple[int, bytes, bytes]]] = field(default_factory=dict)
     counts: Counter[int] = field(default_factory=Counter)  # by state
 
 
@@ -259,8 +272,9 @@ class Plan:
 
     def _finish(self, written: _Written) -> None:
         leases = {one.lease: one for one in self.leases.values()} if written.singles else {}
-        for lease, tasks in written.singles.items():
-            self.groups.append(NewTasks(tasks=tasks, **self._shared(written, leases.get(lease))))
+        for (lease, options), tasks in written.singles.items():
+            shared = {**self._shared(written, leases.get(lease)), "options": options}
+            self.groups.append(NewTasks(tasks=tasks, **shared))
         for number, tasks_in_state in written.counts.items():
             self.counts.append((written.lane, number, tasks_in_state))
 
@@ -310,10 +324,12 @@ class Plan:
             # One task alone is cheaper as a row.
             if last - first > 1:
                 shared = self._shared(written, planned)
-                self.groups.append(NewArray(seq=seq, id=id, payloads=payloads, **shared))
+                tags = _tags(new, first, last)
+                self.groups.append(NewArray(seq=seq, id=id, payloads=payloads, tags=tags, **shared))
             else:
                 lease = b"" if planned is None else planned.lease
-                written.singles.setdefault(lease, []).append((seq, id, payloads[0]))
+                alike = lease, submission.options_of(new, first)
+                written.singles.setdefault(alike, []).append((seq, id, payloads[0]))
         self.tasks += stop - start
         written.counts[written.state if planned is None else RUNNING_STATE] += stop - start
 
@@ -329,9 +345,10 @@ class Plan:
             written = lanes[new.lane or submission.route]
             id, seq = id_behind(new.first, first), self._seq + first + 1
             shared = self._shared(written)
-            packed = part.packed(submission.options.priority)
+            lanes_packed = part.packed(submission.options.priority)
+            payloads, tags = new.payloads[first:last], _tags(new, first, last)
             self.groups.append(
-                NewArray(seq=seq, id=id, payloads=new.payloads[first:last], lanes=packed, **shared)
+                NewArray(seq=seq, id=id, payloads=payloads, lanes=lanes_packed, tags=tags, **shared)
             )
             one = MixedArray(seq, id, -submission.options.priority, part)
             self.mixed.append((one, written.state))
@@ -365,6 +382,11 @@ class Plan:
                 "started": self._now.steady,
             }
         return shared
+
+
+def _tags(new: NewRun, first: int, last: int) -> bytes | None:
+    """What the store keeps of the indexed arguments of some tasks of a run."""
+    return None if new.indexed is None else new.indexed.part(first, last).packed()
 
 
 def cut(submission: Submission, payloads: list[bytes], start: int, stop: int) -> Iterator[tuple[int, int]]:

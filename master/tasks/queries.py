@@ -18,6 +18,7 @@ from ..engine.work import text_bytes
 from ..store.interface.queries import ATTEMPT_MAX, AttemptRow, Found, FullTask
 from ..store.interface.steps import SignalRow, StepRow
 from ..workers.membership import Membership
+from .array_tags import ArrayTagsLook
 from .attempt_output import AttemptOutput
 from .explain import is_stuck, why
 from .explain_handlers import shown_handler
@@ -45,9 +46,14 @@ Reasons = dict[int, str]
 
 
 def summary(
-    engine: Engine, task: FullTask, *, position: bool = False, reasons: Reasons | None = None
+    engine: Engine,
+    task: FullTask,
+    *,
+    position: bool = False,
+    reasons: Reasons | None = None,
+    arrays: ArrayTagsLook | None = None,
 ) -> dict[str, Any]:
-    """The fields of a listing; times are Unix seconds. ``position``: see ``why``."""
+    """The fields of a listing; times are Unix seconds. ``position``: see ``why``. ``arrays``: what a listing has read of them."""
     options = unpack(task.options) if task.options else {}
     began = began_at(engine, task.id)
     state = shown_state(engine, task.id, task.state)
@@ -61,7 +67,7 @@ def summary(
         "failures": task.failures,
         "crashes": task.crashes,
         "retries": options.get("retries", 0),
-        "tags": options.get("tags", {}),
+        "tags": (arrays or ArrayTagsLook(engine.store)).tags(task.seq, task.options),
         "timeout": task.timeout,
         "created": engine.now.shown(task.created),
         "due": task.at / 1000 if task.at is not None else _seconds(engine.now, task.due),
@@ -78,6 +84,7 @@ class Summaries:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reasons: Reasons = {}
+        self._arrays = ArrayTagsLook(engine.store)
         self._left, self._errors_left = ROWS_BYTES_MAX, ERRORS_BYTES_MAX
 
     @property
@@ -85,7 +92,7 @@ class Summaries:
         return self._left <= 0
 
     def row(self, task: FullTask) -> dict[str, Any]:
-        row = summary(self._engine, task, reasons=self._reasons)
+        row = summary(self._engine, task, reasons=self._reasons, arrays=self._arrays)
         row["error"] = self.error(task)
         self.took(row)
         return row

@@ -31,6 +31,7 @@ from ..engine.engine import Engine
 from ..engine.work import ROW_BYTES
 from ..store.interface.lines import Span
 from ..store.interface.queries import WindowRow
+from .array_tags import ArrayTagsLook
 from .completion import Completion
 from .dispatch import Dispatch
 from .neighbours import numbers_between
@@ -137,6 +138,7 @@ class Look:
         self._routes: dict[int, bool] = {}  # each route is compared once, when its first task is met
         self._queues: dict[str, bool] = {}
         self._tags: dict[bytes | None, bool] = {None: not wanted.tags}  # by the options that have them
+        self._arrays = ArrayTagsLook(engine.store)
         self._steps = 0  # spent on comparing names with patterns
         self._bytes = 0  # of failures that were read
         self.rows = 0
@@ -149,7 +151,9 @@ class Look:
 
     @property
     def cost(self) -> int:
-        return self.rows + self._steps // STEPS_OF_ROW + self._bytes // ROW_BYTES
+        arrays = self._arrays
+        read = self._bytes + arrays.bytes
+        return self.rows + arrays.cost + self._steps // STEPS_OF_ROW + read // ROW_BYTES
 
     def fits_route(self, number: int) -> bool:
         fits = self._routes.get(number)
@@ -171,21 +175,38 @@ class Look:
     def fits_origin(self, origin: int | None) -> bool:
         return self.origin is None or self.origin == origin
 
+    def tagged(self, span: Span) -> Iterator[Span]:
+        """The parts of it whose tags match, newest first. Tasks of an array share all but arguments that are indexed."""
+        if self.differ(span.seq):
+            shared = unpack(span.options).get("tags", {}) if span.options else {}
+            yield from self._arrays.pieces(
+                span, self.wanted.tags, self._fits, lambda wanted: self._tags_fit(shared, wanted)
+            )
+        elif self.fits_tags(span.options):
+            yield span
+
+    def indexed(self, seq: int) -> dict[str, list[str]]:
+        """Some texts that tasks of the array of this one are found by, by name."""
+        return self._arrays.some_texts(seq)
+
+    def differ(self, seq: int) -> bool:
+        """Whether tasks of the array of this one may differ in the tags that are wanted."""
+        return self._arrays.differ(seq, self.wanted.tags)
+
     def fits_tags(self, options: bytes | None) -> bool:
         """Whether the tags among the options of a task match. Tasks of one array, and mostly those of one program, share them."""
         if not self.wanted.tags:
             return True
         fits = self._tags.get(options)
         if fits is None and options is not None:
-            tags = unpack(options).get("tags", {})
-            fits = all(
-                name in tags and self._fits(tags[name], patterns)
-                for name, patterns in self.wanted.tags.items()
-            )
+            fits = self._tags_fit(unpack(options).get("tags", {}), self.wanted.tags)
             # Tags that differ from task to task must not fill the memory of one portion.
             if len(self._tags) < OPTIONS_KNOWN_MAX:
                 self._tags[options] = fits
         return bool(fits)
+
+    def _tags_fit(self, tags: Mapping[str, str], wanted: Mapping[str, tuple[str, ...]]) -> bool:
+        return all(name in tags and self._fits(tags[name], patterns) for name, patterns in wanted.items())
 
     def fits_failure(self, id: bytes, state: int) -> bool:
         if state not in FAILED:
@@ -234,9 +255,9 @@ def portion(
                 break
             look.rows += 1
             fits = span.state in possible and wanted.fits_time(span.created) and look.fits_origin(span.origin)
-            if fits and look.fits_route(span.route) and look.fits_tags(span.options):
-                for piece, shown in begun.pieces(look.within_ids(span)):
-                    found = _matching(look, piece, shown, left)
+            if fits and look.fits_route(span.route):
+                for piece, shown in _shown(look, begun, span):
+                    found = matching(look, piece, shown, left)
                     spans += found
                     left = None if left is None else left - sum(one.tasks for one, _ in found)
                     if left == 0:
@@ -274,7 +295,15 @@ def counted(engine: Engine, allows: Callable[[str], bool], given: Any) -> Counte
     return states
 
 
-def _matching(look: Look, piece: Span, shown: int, left: int | None) -> list[tuple[Span, int]]:
+def _shown(look: Look, begun: Begun, span: Span) -> Iterator[tuple[Span, int]]:
+    """What of neighbours has ids and tags of the filter, as it is shown, newest first."""
+    within = look.within_ids(span)
+    if within.tasks:
+        for piece in look.tagged(within):
+            yield from begun.pieces(piece)
+
+
+def matching(look: Look, piece: Span, shown: int, left: int | None) -> list[tuple[Span, int]]:
     """The newest ones of neighbours that match, at most ``left``."""
     if not piece.tasks or not look.wanted.fits_state(shown):
         return []

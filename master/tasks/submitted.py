@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from ...common.domain.argument_index import IndexColumns
 from ...common.domain.id_runs import IdRun, is_run
 from ...common.domain.ids import COMPUTED, PROOF_BYTES, id_behind, id_of_proof, show_id
 from ...common.domain.model import TASK_ID_BYTES
@@ -18,13 +19,15 @@ from .route import Route
 
 class NewRun(NamedTuple):
     """Submitted tasks with consecutive ids: the first id, and the payload of each. ``needs``: the tasks that they wait for.
-    ``lane``: None: that of the whole submission. ``mixture``: of a mixed lane, in which lane each of them stands."""
+    ``lane``: None: that of the whole submission. ``mixture``: of a mixed lane, in which lane each of them stands. ``indexed``: arguments
+    by which each of them is found."""
 
     first: bytes
     payloads: list[bytes]
     needs: Needs | None = None
     lane: Route | None = None
     mixture: Mixture | None = None
+    indexed: IndexColumns | None = None
 
     @property
     def run(self) -> IdRun:
@@ -103,6 +106,17 @@ def in_mixture(runs: Iterable[NewRun], mixed: Route, mixture: Mixture) -> list[N
     return found
 
 
+def with_index(runs: Iterable[NewRun], index: IndexColumns) -> list[NewRun]:
+    """Runs whose tasks, in their order, have these indexed arguments."""
+    found: list[NewRun] = []
+    done = 0
+    for new in runs:
+        stop = done + len(new.payloads)
+        found.append(new._replace(indexed=index.part(done, stop)))
+        done = stop
+    return found
+
+
 def _not_a_task(row: Any) -> InvalidArgument:
     return InvalidArgument(
         f"a task is [id, payload], and several are [first id, [payload, …]]: {TASK_ID_BYTES} bytes, and any number "
@@ -156,7 +170,10 @@ def _part(new: NewRun, start: int, stop: int) -> NewRun:
     needs = new.needs
     if needs is not None and needs.each:
         needs = Needs(True, [IdRun(id_behind(needs.runs[0].first, start), stop - start)])
-    mixture = None if new.mixture is None else new.mixture.part(start, stop)
     return new._replace(
-        first=id_behind(new.first, start), payloads=new.payloads[start:stop], needs=needs, mixture=mixture
+        first=id_behind(new.first, start),
+        payloads=new.payloads[start:stop],
+        needs=needs,
+        mixture=None if new.mixture is None else new.mixture.part(start, stop),
+        indexed=None if new.indexed is None else new.indexed.part(start, stop),
     )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ...common.domain.columns import TextColumn
 from ...common.domain.expressions import check_key
+from ...common.domain.text_columns import TextColumn
 from ...common.domain.unique import UniqueTerms
 from ...common.errors import InvalidArgument
 from .submitted import NewRun

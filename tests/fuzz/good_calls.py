@@ -6,9 +6,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from tq.common.domain.columns import FailureHandler, LaneColumns, TextColumn
+from tq.common.domain.columns import FailureHandler, LaneColumns
 from tq.common.domain.limits import Limit
 from tq.common.domain.model import OutcomeNumber, Role, TaskOptions
+from tq.common.domain.text_columns import TextColumn
 from tq.common.domain.unique import ON_CONFLICT, Unique, terms_of
 from tq.common.values.codec import encode_call
 

@@ -19,9 +19,10 @@ from collections.abc import Collection, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from tq.common.domain.columns import LaneColumns, TextColumn
+from tq.common.domain.columns import LaneColumns
 from tq.common.domain.ids import id_behind
 from tq.common.domain.model import State, StateNumber
+from tq.common.domain.text_columns import TextColumn
 from tq.common.domain.unique import OPEN, RAISE, REPLACE, RETURN, SKIP, Unique, terms_of
 
 from .instants import Wrong

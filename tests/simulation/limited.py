@@ -11,8 +11,9 @@ from collections import Counter, defaultdict
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from tq.common.domain.columns import LaneColumns, TextColumn
+from tq.common.domain.columns import LaneColumns
 from tq.common.domain.limits import Limit
+from tq.common.domain.text_columns import TextColumn
 from tq.common.wire.frames import unpack
 from tq.master.limits.permits import Permits
 from tq.master.tasks.routes import Routes

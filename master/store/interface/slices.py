@@ -62,10 +62,19 @@ class ArrayLanes(NamedTuple):
     lanes: bytes | None  # as ``NewArray.lanes``
 
 
+class ArrayTags(NamedTuple):
+    seq: int  # of its first task
+    stop: int  # behind the last one
+    tags: bytes | None  # as ``NewArray.tags``
+
+
 class SliceStore(Protocol):
     def succeed_slices(self, rows: Sequence[SucceededSlice]) -> None: ...
     def lanes_of_array(self, seq: int) -> ArrayLanes | None:
         """Of the array with this task, also if the task has left it."""
+
+    def tags_upto(self, seq: int) -> ArrayTags | None:
+        """Of the last array that begins at or below this task: it may end below it, too."""
 
     def waiting_in(self, route: int) -> list[tuple[int, int, int]]:
         """From which task to which, and in which state: all of a lane that have not ended and are not leased."""

@@ -51,6 +51,7 @@ class NewArray(NewShared):
     id: bytes  # of the first one; the i-th has this plus i
     payloads: Sequence[bytes]
     lanes: bytes | None = None  # in which lane each of them stands; None: in that of the route
+    tags: bytes | None = None  # arguments by which each of them is found; None: they have none
 
     @property
     def tasks(self) -> Sequence[tuple[int, bytes, bytes]]:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from ....common.domain.ids import id_behind
 from ....common.wire.frames import pack
-from ..interface.slices import ArrayLanes, RunningSlice
+from ..interface.slices import ArrayLanes, ArrayTags, RunningSlice
 from ..interface.tasks import EndedAttempt, Expired, NewArray, Promoted, Returned
 from .counts import ENDED
 from .slice_ends import SliceEnds
@@ -61,6 +61,10 @@ class SqliteSlices(SliceLeases, SliceEnds):
         rows = self._all("lanes_of_array", {"seq": seq})
         return ArrayLanes(*rows[0]) if rows else None
 
+    def tags_upto(self, seq: int) -> ArrayTags | None:
+        rows = self._all("tags_upto", (seq,))
+        return ArrayTags(*rows[0]) if rows else None
+
     # accepted
 
     def add(self, group: NewArray) -> bool:
@@ -73,7 +77,7 @@ class SqliteSlices(SliceLeases, SliceEnds):
         # One column for both clocks: below zero, an instant of the wall's (see Slice.due).
         due = group.due if group.at is None else -group.at
         shared = group.created, group.timeout, group.options, group.origin
-        self._all("add_array", (seq, stop, first, *shared, pack(group.payloads), group.lanes))
+        self._all("add_array", (seq, stop, first, *shared, pack(group.payloads), group.lanes, group.tags))
         self._all(
             "add_slice",
             {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ....common.domain.model import OutcomeNumber, StateNumber
-from ..interface.slices import ArrayLanes, SucceededSlice
+from ..interface.slices import ArrayLanes, ArrayTags, SucceededSlice
 from ..interface.store import Inconsistent
 from ..interface.tasks import (
     EndedAttempt,
@@ -116,6 +116,9 @@ class SqliteTasks(SqliteLeases):
 
     def lanes_of_array(self, seq: int) -> ArrayLanes | None:
         return self.slices.lanes_of_array(seq)
+
+    def tags_upto(self, seq: int) -> ArrayTags | None:
+        return self.slices.tags_upto(seq)
 
     def waiting_in(self, route: int) -> list[tuple[int, int, int]]:
         return self._all("waiting_in", {"route": route})

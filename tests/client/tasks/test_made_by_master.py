@@ -8,6 +8,7 @@ import pytest
 import tq
 from tq.client.schedules.schedules import scheduled
 from tq.client.tasks.made_by_master import A_CALLBACK, called_back
+from tq.client.tasks.submission import lane_columns
 
 ALL = tq.Limit("all", max_running=3)
 PER_HOST = tq.Limit("hosts", max_running=1, by="{host}")
@@ -38,7 +39,7 @@ def test_the_keys_of_a_schedules_limits_are_those_of_its_arguments(app: tq.App) 
 
 def test_a_callback_has_limits_that_do_not_name_what_it_is_given(app: tq.App) -> None:
     paging = app.task(limits=[tq.Limit("levels", max_running=1, by="{level}"), ALL])(complain)
-    said = called_back(paging.made_by(A_CALLBACK))
+    said = lane_columns(called_back(paging.made_by(A_CALLBACK)))
     assert [column.texts for _, column in said.limits] == [("page",), ("",)]
     other = paging.using(limits=[tq.Limit("x", max_running=1, by="{failed}")])
     with pytest.raises(

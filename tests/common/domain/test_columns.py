@@ -5,52 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from tq.common.domain.columns import NO_COLUMNS, LaneColumns, LaneTexts, TextColumn
+from tq.common.domain.columns import NO_COLUMNS, LaneColumns, LaneTexts
 from tq.common.domain.limits import Limit
+from tq.common.domain.text_columns import TextColumn
 from tq.common.errors import InvalidArgument
-from tq.common.wire.frames import pack
 
 SMTP = Limit("smtp", max_running=3, rate="100/min")
-
-
-@given(st.lists(st.text(max_size=5), min_size=1, max_size=50))
-def test_a_column_has_each_text_once_and_comes_back_as_it_was(texts: list[str]) -> None:
-    column = TextColumn.of(texts)
-    assert len(set(column.texts)) == len(column.texts)
-    back = TextColumn.from_wire("tenant", column.to_wire(), len(texts))
-    assert [back.at(task) for task in range(len(texts))] == texts
-    assert (back.codes is None) == (len(set(texts)) == 1)
-
-
-def test_a_column_costs_few_bytes_a_task() -> None:
-    texts = [f"host{number % 100}.example" for number in range(1_000)]
-    assert len(pack(TextColumn.of(texts).to_wire())) < 1_000 + 100 * 20
-
-
-@pytest.mark.parametrize(
-    "wire",
-    [
-        None,
-        5,
-        [],
-        [["a"]],
-        [["a"], "00"],
-        [[], [0, 0]],
-        [["a"], [0]],
-        [["a"], [0, 1]],
-        [["a"], [0, -1]],
-        [["a"], [0, True]],
-        [["a", 5], [0, 1]],
-        [["a", "b", "c"], [0, 1]],
-        "x" * 257,
-        [["x" * 257], [0, 0]],
-    ],
-)
-def test_what_is_no_column_of_two_tasks_is_refused(wire: Any) -> None:
-    with pytest.raises(InvalidArgument):
-        TextColumn.from_wire("tenant", wire, 2)
 
 
 def test_the_lanes_of_tasks_are_said_once_and_a_number_for_each_task() -> None:
@@ -84,7 +44,7 @@ def test_tasks_with_one_key_have_one_lane_however_many() -> None:
     ("wire", "why"),
     [
         ([], "columns are a map"),
-        ({"colour": "red"}, "may have coalesce, limits, on_failure, tenant"),
+        ({"colour": "red"}, "may have coalesce, index, limits, on_failure, tenant"),
         ({"limits": "smtp"}, "a list of at most 8"),
         ({"limits": ["smtp"]}, "is [limit, column] or [limit, column, units]"),
         ({"limits": [[SMTP.to_wire(), "", 0]]}, "units is a whole number from 1"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tq.common.domain.columns import FailureHandler, LaneColumns, TextColumn
+from tq.common.domain.columns import FailureHandler, LaneColumns
 from tq.common.domain.limits import Limit
 from tq.common.domain.model import TaskOptions
+from tq.common.domain.text_columns import TextColumn
 from tq.master.tasks.kept_handler import KeptHandler
 
 

@@ -1,7 +1,7 @@
 -- Arrays of tasks, and their slices. A task that leaves its array gets a row in tasks with the same number.
 
 -- name: add_array
-INSERT INTO arrays (seq, stop, id, created, timeout, options, origin, payloads, lanes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO arrays (seq, stop, id, created, timeout, options, origin, payloads, lanes, tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: add_slice
 INSERT INTO slices (seq, stop, array, ttl, deadline, route, state, priority, attempt, returned, lease, worker, due, expires, started)
@@ -15,6 +15,9 @@ SELECT id, created, timeout, options, origin, stop, length(payloads) FROM arrays
 
 -- name: lanes_of_array
 SELECT seq, id, lanes FROM arrays WHERE seq = (SELECT max(seq) FROM arrays WHERE seq <= :seq) AND stop > :seq
+
+-- name: tags_upto
+SELECT seq, stop, tags FROM arrays WHERE seq <= ? ORDER BY seq DESC LIMIT 1
 
 -- name: waiting_in
 -- Each state by its own index.
