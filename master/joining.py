@@ -18,7 +18,14 @@ import os
 import socket
 from pathlib import Path
 
-from ..common.auth.certificate import CERTIFICATE_FILE, KEY_FILE, PART_FILE, certificate_der, write_private
+from ..common.auth.certificate import (
+    CERTIFICATE_FILE,
+    KEY_FILE,
+    PART_FILE,
+    certificate_der,
+    complete_key,
+    write_private,
+)
 from ..common.auth.leaf import RENEW, RENEW_DAYS, Leaf, fits_key, make_key, make_request, shown_by, sign
 from ..common.errors import ConfigError
 from ..common.runtime.config import MasterSettings
@@ -31,6 +38,7 @@ def request(settings: MasterSettings, name: str | None = None) -> str:
     """The request of this host, PEM. Its private key is made if there is none. Raises ConfigError."""
     data = settings.data
     key = data / KEY_FILE
+    complete_key(data)
     if (data / CERTIFICATE_FILE).exists():
         if shown_by(certificate_der(data / CERTIFICATE_FILE)).leaf is None:
             raise ConfigError(
@@ -66,6 +74,7 @@ def join(settings: MasterSettings, certificate_pem: bytes) -> str:
     """Keep the certificate that ``admit`` has made; the sentence for people. Raises ConfigError and leaves everything as it was."""
     data = settings.data
     certificate, key, part = data / CERTIFICATE_FILE, data / KEY_FILE, data / PART_FILE
+    complete_key(data)
     is_first = part.exists() and not certificate.exists()
     its_key = part if is_first else key
     if not its_key.exists():
@@ -86,7 +95,7 @@ def join(settings: MasterSettings, certificate_pem: bytes) -> str:
                 f"this certificate is of another cluster than {certificate}; run `tq-master admit` on this cluster's first host, or name "
                 "another directory with --data"
             )
-        # The certificate first: with it and the part, a start completes what a crash in between has left.
+        # The certificate first: with it and the part, whatever comes next completes what a crash in between has left.
         os.replace(arrived, certificate)
     except BaseException:
         arrived.unlink(missing_ok=True)

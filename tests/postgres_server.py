@@ -41,18 +41,30 @@ def installed() -> Path | None:
 
 
 class PostgresServer:
-    """Started by ``start``; ``close`` removes all of it. ``durable``: every commit is synced, as it is by default."""
+    """Started by ``start``; ``close`` removes all of it. ``durable``: every commit is synced, as it is by default. ``primary``: it
+    follows that one, which runs, until ``promote``. ``parent``: where its directory is made."""
 
-    def __init__(self, *, durable: bool = False, settings: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        durable: bool = False,
+        settings: tuple[str, ...] = (),
+        primary: PostgresServer | None = None,
+        parent: Path | None = None,
+    ) -> None:
         found = installed()
         assert found is not None
         self._programs, self._durable, self._settings = found, durable, settings
         self._user = USER if os.geteuid() == 0 else None
-        self.folder = Path(tempfile.mkdtemp(prefix="tq-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="tq-postgres-", dir=parent))
         if self._user is not None:
             shutil.chown(self.folder, self._user)
         self._end = self._end_with_this_process()
         self._server: subprocess.Popen[bytes] | None = None
+        if primary is not None:
+            options = ["-h", str(primary.folder), "-U", USER, "-R", "-X", "stream", "--no-sync", "-c", "fast"]
+            self._run("pg_basebackup", "-D", str(self.folder / "data"), *options)
+            return
         options = ["-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
         self._run("initdb", "-D", str(self.folder / "data"), *options)
 
@@ -85,6 +97,10 @@ class PostgresServer:
                 raise RuntimeError((self.folder / "log").read_text())
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._server.wait(0.02)
+
+    def promote(self) -> None:
+        """A standby that becomes the primary."""
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "promote")
 
     def create(self, database: str) -> str:
         """A new database; its URL."""

@@ -26,8 +26,7 @@ def ensure_certificate(directory: Path) -> tuple[Path, Path]:
     """Paths of certificate and key, made on first use; the key is readable by its owner only."""
     certificate, key = directory / CERTIFICATE_FILE, directory / KEY_FILE
     part = directory / PART_FILE
-    if certificate.exists() and not key.exists() and part.exists():
-        os.replace(part, key)  # a first start ended between the two
+    complete_key(directory)
     if certificate.exists() and key.exists():
         return certificate, key
     if certificate.exists() or key.exists():
@@ -42,6 +41,13 @@ def ensure_certificate(directory: Path) -> tuple[Path, Path]:
     write_private(certificate, certificate_pem)
     os.replace(part, key)
     return certificate, key
+
+
+def complete_key(directory: Path) -> None:
+    """A first start, or a join, that ended between its last two steps left the key of a certificate as a part: it is done with."""
+    certificate, key, part = (directory / name for name in (CERTIFICATE_FILE, KEY_FILE, PART_FILE))
+    if certificate.exists() and not key.exists() and part.exists():
+        os.replace(part, key)
 
 
 def certificate_der(path: Path) -> bytes:

@@ -71,8 +71,9 @@ def test_done_again_it_renews_the_certificate_for_the_same_key(
     assert (second.data / "master.crt").read_bytes() != before
 
 
-def test_a_crash_before_the_last_step_is_completed_by_the_next_start(
-    first: MasterSettings, second: MasterSettings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("next_step", ["start", "join", "request"])
+def test_a_crash_before_the_last_step_is_completed_by_whatever_comes_next(
+    first: MasterSettings, second: MasterSettings, monkeypatch: pytest.MonkeyPatch, next_step: str
 ) -> None:
     answer, _ = admit(first, request(second, "b").encode())
     real = joining.os.replace
@@ -86,7 +87,12 @@ def test_a_crash_before_the_last_step_is_completed_by_the_next_start(
     with pytest.raises(KeyboardInterrupt):
         join(second, answer.encode())
     monkeypatch.undo()
+    if next_step == "join":
+        join(second, answer.encode())
+    if next_step == "request":
+        join(second, admit(first, request(second, "b").encode())[0].encode())
     server_context(*ensure_certificate(second.data))
+    assert not (second.data / "master.key.part").exists()
 
 
 def test_the_first_host_needs_no_certificate_of_another(first: MasterSettings) -> None:

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from ....common.errors import StoreError
+from .bounds import begin
 from .line import BIGINT, INTEGER, TEXT, DatabaseAway, DatabaseRefused, PostgresLine, Statement
 from .remedies import store_error
 from .shard import INT4, INT8, Ownership
@@ -127,7 +128,7 @@ class DatabaseContents:
             line = self._idle.pop() if self._idle else None
         line = line or self._connect()
         try:
-            return line.run(statements, ANSWER_SECONDS)
+            return line.transact(begin(ANSWER_SECONDS), statements, ANSWER_SECONDS)
         finally:
             # After an error, too: the database may refuse all for hours, and each refusal would leave a connection open.
             self._keep(line)

@@ -49,6 +49,7 @@ def _name(text: bytes, types: tuple[int, ...]) -> bytes:
     return b"tq_" + hashlib.sha256(text + repr(types).encode()).hexdigest()[: 2 * NAME_BYTES].encode()
 
 
+COMMIT: Final = Statement(b"COMMIT")
 ROLLBACK: Final = Statement(b"ROLLBACK")
 
 
@@ -125,6 +126,13 @@ class PostgresLine:
             raise
         self._judge(results)
         return results
+
+    def transact(
+        self, beginning: Sequence[Statement], statements: Sequence[Statement], seconds_max: float
+    ) -> list[PGresult]:
+        """These as one transaction; their results. ``beginning``: see ``bounds.begin``. Raises as ``run`` does."""
+        results = self.run([*beginning, *statements, COMMIT], seconds_max)
+        return results[len(beginning) : -1]
 
     def _exchange(self, statements: Sequence[Statement], deadline: float) -> list[PGresult]:
         from psycopg.pq import ExecStatus

@@ -12,8 +12,9 @@ import contextlib
 from typing import Final, NamedTuple
 
 from ....common.contract.observe import MasterRow
-from .line import BIGINT, INTEGER, TEXT, DatabaseRefused, PostgresLine, Statement
-from .shard import BEGIN, COMMIT, INT4, INT8, LOCKED, NOT_LONG, Ownership
+from .bounds import LOCKED, Sync, begin
+from .line import INTEGER, TEXT, DatabaseRefused, PostgresLine, Statement
+from .shard import INT4, Ownership
 from .tables import SCHEMA
 from .tenure import LEASE_SECONDS
 
@@ -39,10 +40,6 @@ LOOK: Final = (
     "SELECT s.owner, s.epoch::text, extract(epoch FROM greatest(s.until, CASE WHEN s.until IS NOT NULL THEN "
     f"m.seen + interval '{LEASE_SECONDS} seconds' END) - clock_timestamp())::text, m.address "
     f"FROM {SCHEMA}.shards s LEFT JOIN {SCHEMA}.masters m ON starts_with(s.owner, m.id || ':') WHERE s.shard = $1"
-).encode()
-RENEW: Final = (
-    f"UPDATE {SCHEMA}.shards SET until = clock_timestamp() + interval '{LEASE_SECONDS} seconds' "
-    "WHERE shard = $1 AND owner = $2 AND epoch = $3 RETURNING '1'::text"
 ).encode()
 
 
@@ -85,10 +82,8 @@ def look(line: PostgresLine, shard: int) -> ShardSeen | None:
 
 def renew(line: PostgresLine, held: Ownership) -> bool | None:
     """Whether the shard is still this owner's; then it has it for another lease. None: not known, for a commit is under way."""
-    values = [INT4(held.shard), held.owner.encode(), INT8(held.epoch)]
-    question = Statement(RENEW, values, [INTEGER, TEXT, BIGINT])
     try:
-        renewed = line.run([BEGIN, NOT_LONG, question, COMMIT], ANSWER_SECONDS_MAX)[2]
+        [renewed] = line.transact(begin(ANSWER_SECONDS_MAX), [held.renewal()], ANSWER_SECONDS_MAX)
     except DatabaseRefused as error:
         if error.code == LOCKED:
             return None
@@ -99,11 +94,16 @@ def renew(line: PostgresLine, held: Ownership) -> bool | None:
 def say_here(line: PostgresLine, me: Me) -> None:
     """A standby on a database without a schema says nothing: it is about to make it."""
     with contextlib.suppress(DatabaseRefused):
-        line.run([Statement(HERE, [text.encode() for text in me], [TEXT] * len(me))], ANSWER_SECONDS_MAX)
+        _say(line, Statement(HERE, [text.encode() for text in me], [TEXT] * len(me)))
 
 
 def say_gone(line: PostgresLine, me: Me) -> None:
-    line.run([Statement(GONE, [me.id.encode()], [TEXT]), Statement(FORGET)], ANSWER_SECONDS_MAX)
+    _say(line, Statement(GONE, [me.id.encode()], [TEXT]), Statement(FORGET))
+
+
+def _say(line: PostgresLine, *statements: Statement) -> None:
+    # A sign of life is of no worth on a standby, so it never waits for one.
+    line.transact(begin(ANSWER_SECONDS_MAX, Sync.OFF), statements, ANSWER_SECONDS_MAX)
 
 
 def listed(line: PostgresLine, shard: int) -> list[MasterRow]:

@@ -19,6 +19,8 @@ WAITABLE: Final = (
     "57P02",  # it has crashed
     "57P03",  # it does not take connections yet
     "57P05",  # the session was idle too long
+    "25P03",  # or idle in its transaction
+    "25P04",  # or its transaction was too long
     "53300",  # too many connections
     "25006",  # a standby: it takes no writes, until it is promoted or another host is found
     "40001",  # a serialization failure, or a conflict with a standby's recovery
@@ -52,6 +54,13 @@ def cannot_open(address: DatabaseAddress, why: str) -> ConfigError:
         remedy = "make it first: createdb NAME"
     elif "does not exist" in text and "role" in text:
         remedy = "make it first: createuser NAME"
+    elif "too many" in text or "connection slots" in text:
+        remedy = "raise max_connections there (a master needs three, and one for each content that is read), or end some of its clients"
+    elif "read-only" in text:
+        remedy = (
+            "it takes no writes: name the primary, or all hosts with target_session_attrs=read-write; or an administrator has made it so "
+            "(SHOW default_transaction_read_only), as a full disk makes some hosts do"
+        )
     elif "certificate" in text or "ssl" in text:
         remedy = (
             "name the certificate of its authority: sslrootcert=FILE, and the host as its certificate does"

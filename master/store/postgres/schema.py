@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ....common.errors import ConfigError
 from .address import DatabaseAddress
+from .bounds import LOCKED, begin
 from .line import PostgresLine
 from .remedies import NO_RIGHT, no_rights
 from .tables import FIRST, SCHEMA, SEQUENCE_TABLE, KeptTable, additions
@@ -15,6 +17,11 @@ SERVER_MIN: Final = 130000
 AHEAD_MAX: Final = (
     1  # so many versions may the database be ahead of a master: a newer one was there and has only added
 )
+PREPARE_TRIES: Final = 20
+PREPARE_LOCK_SECONDS: Final = (
+    1.0  # for a table: who waits for it holds up all that come later, so also the master that serves
+)
+PREPARE_PAUSE_SECONDS: Final = 1.0  # in which these go on
 OUTDONE: Final = ("42P06", "42P07", "23505")  # another master made it at the same moment
 
 
@@ -23,17 +30,25 @@ def prepare(line: PostgresLine, address: DatabaseAddress, tables: Sequence[KeptT
     import psycopg
 
     check_server(line, address)
-    for attempt in (1, 2):
+    outdone = 0
+    for _ in range(PREPARE_TRIES):
         try:
             return _prepare(line, tables, version)
         except psycopg.Error as error:
             if error.sqlstate == NO_RIGHT:
                 raise no_rights(address, _user(line), str(error).splitlines()[0]) from error
-            if error.sqlstate not in OUTDONE or attempt == 2:
+            if error.sqlstate == LOCKED:
+                time.sleep(PREPARE_PAUSE_SECONDS)
+                continue
+            outdone += error.sqlstate in OUTDONE
+            if error.sqlstate not in OUTDONE or outdone == 2:
                 raise ConfigError(
                     f"the store {address} cannot be prepared: {str(error).splitlines()[0]}"
                 ) from error
-    raise AssertionError
+    raise ConfigError(
+        f"the store {address} cannot be prepared: a transaction holds its tables, such as that of a backup; start again when it is over, or end it: "
+        "SELECT pid, xact_start, query FROM pg_stat_activity WHERE xact_start < now() - interval '10 s'"
+    )
 
 
 def warn_of(line: PostgresLine, report: Callable[..., Any], *, durable: bool) -> None:
@@ -48,6 +63,7 @@ def _prepare(line: PostgresLine, tables: Sequence[KeptTable], version: int) -> i
     wanted = [*tables, SEQUENCE_TABLE]
     there = _columns(line)
     with connection.transaction():
+        connection.execute(begin(PREPARE_LOCK_SECONDS)[1].text)
         if "cluster" not in there:
             if _one(line, f"SELECT to_regnamespace('{SCHEMA}')") is None:
                 connection.execute(f"CREATE SCHEMA {SCHEMA}")

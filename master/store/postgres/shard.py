@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ....common.errors import StoreError
 from ..interface.store import Displaced, OwnedElsewhere
+from .bounds import LOCKED, Sync, begin
 from .line import BIGINT, INTEGER, TEXT, DatabaseAway, DatabaseRefused, PostgresLine, Statement
 from .remedies import NOT_MINE, store_error
 from .tables import SCHEMA
@@ -31,18 +32,8 @@ from .tenure import LEASE_SECONDS, Tenure
 if TYPE_CHECKING:
     from .waiting import DatabaseWait
 
-BEGIN: Final = Statement(b"BEGIN")
-COMMIT: Final = Statement(b"COMMIT")
-LOCK_SECONDS_MAX: Final = 1  # for the row of a shard, in which a commit may be under way
-NOT_LONG: Final = Statement(f"SET LOCAL lock_timeout TO '{LOCK_SECONDS_MAX}s'".encode())
-LOCKED: Final = "55P03"  # it was locked for so long
-# Of one transaction. Its statements are planned once for a connection, see line.py: a plan that reads a whole table, as is quickest while that is
-# small, would stay when it has grown.
-PLANNED: Final = (
-    "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"
-)
-DURABLE: Final = Statement(f"SELECT set_config('synchronous_commit', 'on', true), {PLANNED}".encode())
-LAZY: Final = Statement(f"SELECT set_config('synchronous_commit', 'off', true), {PLANNED}".encode())
+CLAIM_SECONDS_MAX: Final = 1.5  # for the row of a shard, in which a commit may be under way
+HELD_UP: Final = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' LIMIT 1"
 ROW: Final = f"SELECT owner, epoch, last_commit, schema FROM {SCHEMA}.shards WHERE shard = $1".encode()
 INT4, INT8 = struct.Struct(">i").pack, struct.Struct(">q").pack
 
@@ -61,6 +52,11 @@ OURS: Final = (
     f"WITH ours AS (UPDATE {SCHEMA}.shards SET last_commit = last_commit + 1, "
     f"until = clock_timestamp() + interval '{LEASE_SECONDS} seconds' "
     "WHERE shard = $1 AND owner = $2 AND epoch = $3 AND last_commit = $4 RETURNING 1) SELECT 1 / count(*) FROM ours"
+).encode()
+
+RENEW: Final = (
+    f"UPDATE {SCHEMA}.shards SET until = clock_timestamp() + interval '{LEASE_SECONDS} seconds' "
+    "WHERE shard = $1 AND owner = $2 AND epoch = $3 RETURNING '1'::text"
 ).encode()
 
 
@@ -85,6 +81,11 @@ class Ownership:
     def condition(self) -> Statement:
         values = [INT4(self.shard), self.owner.encode(), INT8(self.epoch), INT8(self.last_commit)]
         return Statement(OURS, values, [INTEGER, TEXT, BIGINT, BIGINT])
+
+    def renewal(self) -> Statement:
+        """Another lease: one row, if it is still this owner's."""
+        values = [INT4(self.shard), self.owner.encode(), INT8(self.epoch)]
+        return Statement(RENEW, values, [INTEGER, TEXT, BIGINT])
 
     def is_still(self, row: ShardRow | None) -> bool:
         """Whether no other owner has taken it."""
@@ -135,7 +136,8 @@ def _claim(
 ) -> tuple[Ownership, ShardRow | None]:
     connection = line.connection
     with connection.transaction():
-        connection.execute(NOT_LONG.text)
+        # A standby that is promoted must know of it: what this owner reads, another may not have seen replicated.
+        connection.execute(begin(CLAIM_SECONDS_MAX, Sync.ON)[1].text)
         found = connection.execute(
             f"SELECT owner, epoch, last_commit, schema FROM {SCHEMA}.shards WHERE shard = %s FOR UPDATE",
             (shard,),
@@ -184,7 +186,7 @@ class OwnersCommits:
     ) -> None:
         self.held, self._connect, self._wait, self._tenure = held, connect, wait, tenure
         self._line: PostgresLine | None = line
-        self._durability = DURABLE if durable else LAZY
+        self._sync = Sync.ON if durable else Sync.OFF
         self.is_open = True
 
     @property
@@ -199,22 +201,34 @@ class OwnersCommits:
     def commit(self, statements: Sequence[Statement]) -> None:
         """They are done, with the number behind the last. While the database is away this waits. Raises StoreError when it refuses,
         then nothing was done, and Displaced when the shard has another owner or is not what this owner has left."""
-        pipeline = [BEGIN, self._durability, self.held.condition(), *statements, COMMIT]
+        pipeline = [self.held.condition(), *statements]
         self._until_answered(lambda line, seconds: self._send(line, pipeline, seconds))
         self.held.last_commit += 1
 
     def _send(self, line: PostgresLine, pipeline: Sequence[Statement], seconds_max: float) -> None:
         asked = self._tenure.now()
         try:
-            line.run(pipeline, seconds_max)
+            line.transact(begin(seconds_max, self._sync, planned=True), pipeline, seconds_max)
             self._tenure.confirmed(asked)
         except DatabaseRefused as error:
+            if error.code == LOCKED:
+                raise _held_up(line, seconds_max) from error
             if error.code != NOT_MINE:
                 raise store_error(error.code, str(error)) from error
             row = read(line, self.held.shard, seconds_max)
             if self.held.is_still(row) and row is not None and row.last_commit == self.held.last_commit + 1:
-                return  # the answer to it was lost, not the commit
+                # The answer to it was lost, not the commit. But it may be seen before a standby has it, after a restart of the
+                # database: the end of a later commit says that it has.
+                self._confirm(line, seconds_max)
+                return
             raise displaced(self.held, row) from error
+
+    def _confirm(self, line: PostgresLine, seconds_max: float) -> None:
+        try:
+            line.transact(begin(seconds_max, self._sync), [self.held.renewal()], seconds_max)
+        except DatabaseRefused as error:
+            line.close()
+            raise DatabaseAway(str(error)) from error
 
     def _until_answered(self, send: Callable[[PostgresLine, float], Any]) -> None:
         while True:
@@ -236,6 +250,19 @@ class OwnersCommits:
         self._wait.give_up()
         if self._line is not None:
             self._line.close()
+
+
+def _held_up(line: PostgresLine, seconds_max: float) -> DatabaseAway:
+    """Another transaction holds what is to be changed: this owner's last one as a rule, over a line that was given up."""
+    [found] = line.run([Statement(HELD_UP.encode())], seconds_max)
+    line.close()
+    if found.ntuples:
+        return DatabaseAway(
+            "the database waits for its synchronous standby: SELECT application_name, state, sync_state FROM pg_stat_replication"
+        )
+    return DatabaseAway(
+        "another transaction in the database holds what is to be changed: SELECT pid, state, wait_event, query FROM pg_stat_activity"
+    )
 
 
 def displaced(held: Ownership, row: ShardRow | None) -> Displaced:

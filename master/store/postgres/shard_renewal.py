@@ -79,6 +79,8 @@ class ShardRenewal:
     def _renew(self) -> bool | None:
         if self._line is None:
             self._line = self._connect()
+            if self._ends.is_set():  # it was slow, and what was released meanwhile is not to be held again
+                return None
         if self.me is not None:
             say_here(self._line, self.me)
         asked = self._tenure.now()

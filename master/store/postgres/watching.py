@@ -29,12 +29,14 @@ class ShardWatch:
         away: Callable[[str], Any],
     ) -> None:
         self._shard, self._connect, self._me, self._seen, self._away = shard, connect, me, seen, away
-        self._ends = threading.Event()
+        self._ends, self._telling = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._run, name="tq-shard-watch", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        self._ends.set()
+        """From here on nothing is called, also if its thread still waits for a connection."""
+        with self._telling:
+            self._ends.set()
         self._thread.join(END_SECONDS_MAX)
 
     def _run(self) -> None:
@@ -42,16 +44,23 @@ class ShardWatch:
         while not self._ends.is_set():
             try:
                 line = line or self._connect()
+                if self._ends.is_set():  # it was slow
+                    break
                 say_here(line, self._me)
-                self._seen(look(line, self._shard))
+                self._tell(self._seen, look(line, self._shard))
             except (DatabaseAway, DatabaseRefused) as error:
                 if line is not None:
                     line.close()
                 line = None
-                self._away(str(error))
+                self._tell(self._away, str(error))
             self._ends.wait(LOOK_SECONDS)
         if line is not None:
             line.close()
+
+    def _tell(self, whom: Callable[[Any], Any], what: object) -> None:
+        with self._telling:
+            if not self._ends.is_set():
+                whom(what)
 
 
 def first_look(line: PostgresLine, shard: int) -> tuple[ShardSeen | None, bytes | None]:

@@ -109,7 +109,9 @@ def test_a_transaction_that_fails_leaves_neither_task_nor_receipt(bench: Bench) 
         relay.answer(call)
     bench.advance(30)
     assert not bench.engine.store.outbox.has(receipt)
+    assert not bench.engine.part(Receipts)._kept, "what counts for the bound of its key went with it"
     assert relay.call(OUTBOX, "hand_over", receipt, row(id)) == 1
+    assert bench.engine.part(Receipts)._kept == bench.engine.store.outbox.counts()
 
 
 def test_a_key_has_so_many_receipts_and_forgotten_ones_make_room(

@@ -29,7 +29,7 @@ class StoppingLine(PostgresLine):
     def run(self, statements: Sequence[Statement], seconds_max: float) -> list[Any]:
         wire = self.connection.pgconn
         wire.enter_pipeline_mode()
-        for one in statements[:3]:
+        for one in statements[:-1]:
             wire.send_query_params(one.text, one.values, one.types, [1] * len(one.values), 1)
         wire.send_flush_request()
         while wire.flush():

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tq.master.store.interface.store import Displaced, OwnedElsewhere
-from tq.master.store.postgres import masters, shard
+from tq.master.store.postgres import shard
 from tq.master.store.postgres.address import DatabaseAddress
 from tq.master.store.postgres.line import TEXT, DatabaseAway, PostgresLine, Statement
 from tq.master.store.postgres.masters import renew
@@ -194,16 +194,16 @@ def without(text: bytes, *parts: bytes) -> bytes:
         ),
         (
             "a renewal by an owner's clock that is an hour ahead",
-            masters,
+            shard,
             "RENEW",
-            masters.RENEW.replace(b"clock_timestamp()", b"clock_timestamp() + interval '1 hour'"),
+            shard.RENEW.replace(b"clock_timestamp()", b"clock_timestamp() + interval '1 hour'"),
             "not of the database's clock",
         ),
         (
             "a renewal by any master",
-            masters,
+            shard,
             "RENEW",
-            without(masters.RENEW, b"owner = $2", b"epoch = $3"),
+            without(shard.RENEW, b"owner = $2", b"epoch = $3"),
             "only its owner renews",
         ),
     ],

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tq.common.domain.model import StateNumber
 from tq.master.store.interface.tasks import NewTasks
+from tq.master.store.postgres.bounds import Sync, begin
 from tq.master.store.postgres.line import Statement
-from tq.master.store.postgres.shard import BEGIN, DURABLE
 from tq.master.store.postgres.shipping import statements
 
 ROWS = 500
@@ -40,7 +40,9 @@ def rows_read(store: Any) -> int:
     explained = [
         one._replace(text=b"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) " + one.text) for one in of_tasks
     ]
-    results = store.committer.line.run([BEGIN, DURABLE, *explained, Statement(b"ROLLBACK")], 20)
+    results = store.committer.line.run(
+        [*begin(10, Sync.ON, planned=True), *explained, Statement(b"ROLLBACK")], 20
+    )
     store.rollback()
     lines = [result.get_value(row, 0) or b"" for result in results[2:-1] for row in range(result.ntuples)]
     scans = [line for line in lines if b"on tasks" in line and b"actual" in line and b"Scan" in line]

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 import pytest
 from tq.master.store.interface.store import OwnedElsewhere
 from tq.master.store.postgres.address import DatabaseAddress
+from tq.master.store.postgres.bounds import LOCK_SHARE
 from tq.master.store.postgres.line import DatabaseAway, PostgresLine, Statement
 from tq.master.store.postgres.masters import look, renew, say_here
-from tq.master.store.postgres.shard import LOCK_SECONDS_MAX, Ownership
+from tq.master.store.postgres.shard import CLAIM_SECONDS_MAX, Ownership
 from tq.master.store.postgres.tenure import LEASE_SECONDS
 from tq.master.store.postgres.watching import ShardWatch
 
@@ -80,7 +81,7 @@ def test_a_long_commit_of_an_owner_that_says_it_is_here_is_left_alone(
     began = time.monotonic()
     with pytest.raises(OwnedElsewhere, match="in the middle of a commit"):
         take(owners_line, B)
-    assert time.monotonic() - began >= LOCK_SECONDS_MAX * 0.9
+    assert time.monotonic() - began >= 0.9 * LOCK_SHARE * CLAIM_SECONDS_MAX
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+from tq.master.store.postgres import watching
 from tq.master.store.postgres.address import DatabaseAddress
 from tq.master.store.postgres.line import PostgresLine
 from tq.master.store.postgres.masters import listed
@@ -30,3 +32,25 @@ def test_one_that_stands_by_sees_that_the_shard_is_free(
     finally:
         watch.close()
     assert [row.host for row in listed(owners_line, 7)] == ["b"]
+
+
+def test_one_that_was_closed_while_it_waited_for_a_connection_says_nothing_more(
+    owners_line: PostgresLine, owners_database: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "END_SECONDS_MAX", 0.0)
+    take(owners_line, A)
+    asked, answered, said = threading.Event(), threading.Event(), list[object]()
+
+    def slow() -> PostgresLine:
+        asked.set()
+        assert answered.wait(30)
+        return PostgresLine(owners_database, 10)
+
+    watch = ShardWatch(7, slow, B, said.append, said.append)
+    assert asked.wait(30)
+    watch.close()
+    answered.set()
+    watch._thread.join(30)
+    assert not watch._thread.is_alive()
+    assert not said, "its loop may be closed"
+    assert [row.host for row in listed(owners_line, 7)] == []
