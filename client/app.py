@@ -180,7 +180,7 @@ class App(HookingApp, SchedulingApp, FlowingApp, SteeringApp):
             tags: Names with a text each, such as ``{"order": "4711"}``, by which ``tq ls --where 'tag.order=4711'`` finds the
                 task; at most 16, each text of up to 256 bytes.
             index: Parameters by which a task is found again, such as ``["customer"]``: it has the tag ``arg.customer``, with the text of
-                that argument, for ``tq ls --where 'arg.customer=4711'``. Not of a map, whose tasks share their tags; by default none.
+                that argument, for ``tq ls --where 'arg.customer=4711'``, in a map each task its own; by default none.
             on_full: What a submit does when the queue has a bound and is full: ``"wait"`` for room (the default), or ``"raise"``
                 tq.Full.
             unique: A ``tq.Unique``: what becomes of the task when there is one with the same key already.

@@ -17,6 +17,7 @@ from .emptying import as_row, emptying, read
 from .group import ListingGroup
 from .options import connected, lasting
 from .output import count, iso, print_json, print_table, rate, with_moments
+from .peeking import peek
 from .where import age
 
 COLUMNS: Final = (
@@ -24,13 +25,23 @@ COLUMNS: Final = (
     "#most",
     "empty in",
 )
-ITEM_COLUMNS: Final = ("item queue", "kind", "#items", "#most", "#taken", "#unfinished", "waiting")
+ITEM_COLUMNS: Final = (
+    "item queue",
+    "kind",
+    "#items",
+    "#most",
+    "#taken",
+    "#unfinished",
+    "#in",
+    "#out",
+    "waiting",
+)
 FAILED: Final = ("failed", "dead", "lost")  # one column: tasks that need attention
 
 
 @click.group(cls=ListingGroup, epilog="Example: tq queues")
 def queues() -> None:
-    """List queues, of tasks and of items; bound one of tasks, delete one of items."""
+    """List queues, of tasks and of items; bound one of tasks, look into one of items."""
 
 
 @queues.command("list", epilog="Example: tq queues")
@@ -40,7 +51,7 @@ def list_queues(app: App, as_json: bool) -> None:
 
     Tasks: numbers by state, ended per second, age of the oldest ready one. Items
     (manager.Queue, get_task_queue): waiting, taken but not confirmed, not yet marked
-    done, and the number of waiting consumers and producers.
+    done, put and confirmed per second, and how many consumers and producers wait.
     "empty in": when nothing is ready, if it goes on as in the last minutes.
     """
     rows = app.call(("get_queues",), "list")
@@ -79,6 +90,9 @@ def list_queues(app: App, as_json: bool) -> None:
         if waiting := row.get("submits_waiting"):
             submits = "submit waits" if waiting == 1 else "submits wait"
             write(f"{row['name']} is full: {count(waiting)} {submits} for room\n")
+
+
+queues.add_command(peek)
 
 
 @queues.command("set", epilog="Example: tq queues set crawl --maxsize 10000 --aging 10min")
@@ -248,5 +262,7 @@ def _item_cells(row: dict[str, Any]) -> tuple[object, ...]:
         count(one["maxsize"]) if one["maxsize"] else "",
         count(one["taken"]),
         count(one["unfinished"]),
+        rate(one.get("come", 0.0)),  # a master of an earlier version does not say
+        rate(one.get("gone", 0.0)),
         words,
     )

@@ -171,13 +171,15 @@ def _print_attempts(attempts: list[dict[str, Any]]) -> None:
             attempt["attempt"],
             "running" if attempt["outcome"] is None else Outcome.from_number(attempt["outcome"]),
             attempt["worker"],
+            attempt.get("version"),  # a master of an earlier version does not say
             time.strftime("%H:%M:%S", time.localtime(attempt["started"])) if attempt["started"] else "",
             _took(attempt),
             _first_line(attempt["body"]),
         )
         for attempt in attempts
     ]
-    print_table(("#attempt", "outcome", "worker", "started", "#took", "what"), rows, empty="")
+    columns = ("#attempt", "outcome", "worker", "version", "started", "#took", "what")
+    print_table(columns, rows, empty="", spare=("version",))
 
 
 def _print_steps(steps: list[Any]) -> None:

@@ -21,6 +21,7 @@ ITEM_METHODS: Final[Mapping[str, Method]] = {
     "shutdown": Method(Role.CLIENT, repeatable=True, one_way=True),
     "reopen": Method(Role.CLIENT, repeatable=True, one_way=True),
     "size": Method(Role.VIEWER, repeatable=True),
+    "peek": Method(Role.VIEWER, repeatable=True),
 }
 QUEUE: Final = Contract("get_queue", ITEM_METHODS)
 

@@ -33,6 +33,8 @@ from .queue import KINDS, ItemQueueState, NewPut
 
 MAXSIZE_MAX = 2**31 - 1
 TOKENS_MAX = 10_000  # in one call
+PEEK_MAX = 100  # items in one look
+PEEK_BYTES = 256 * 1024  # of the payloads of all of them
 
 
 class ItemQueueObject(EngineObject):
@@ -146,6 +148,21 @@ class ItemQueueObject(EngineObject):
             check_new("queue", self.item_queue, self.mine)
             return to_wire(QueueSize(0, self.maxsize, self.kind or KINDS[0], 0))
         return to_wire(QueueSize(queue.waiting, queue.maxsize, queue.kind, queue.unfinished))
+
+    @exposed(Role.VIEWER)
+    def peek(self, call: Call, limit: int = 10) -> list[Any]:
+        """The first items that no get holds, ``[bytes, payload]``, which stay where they are; nil for the payload of one that is larger than
+        its share of PEEK_BYTES."""
+        allow_queue(call, self.item_queue)
+        limit = validate_whole("limit", limit, 1, PEEK_MAX)
+        queue = self.engine.part(Items).by_name.get(self.item_queue)
+        if queue is None or queue.owner not in (None, call.session.node):
+            raise InvalidArgument(
+                f"there is no queue of items {brief(self.item_queue, 80)}; `tq queues` lists them"
+            )
+        found = self.engine.part(Items).peek(queue, limit, PEEK_BYTES)
+        self.engine.work.gave(len(found), sum(len(one.payload or b"") for one in found))
+        return [list(one) for one in found]
 
     def _queue(self, call: Call) -> ItemQueueState:
         allow_queue(call, self.item_queue)

@@ -22,6 +22,7 @@ from .lost_items import LostItems
 from .names import QueueNames
 from .new_items import NewItems, Taker
 from .queue import DRAINED, EMPTY, NO_MORE, Getter, ItemQueueState
+from .traffic import ItemTraffic
 from .unfinished import Unfinished
 
 SERVED_BYTES_MAX: Final = 8 * 1024 * 1024  # of items handed to parked gets in one transaction
@@ -40,12 +41,13 @@ class Deliveries(Part):
         names: QueueNames,
         new: NewItems,
         unfinished: Unfinished,
+        traffic: ItemTraffic,
         *,
         is_paused: Callable[[str], bool],
         room_made: Callable[[ItemQueueState], None],
     ) -> None:
         self._store, self._agenda, self._names = store, agenda, names
-        self._new, self._unfinished = new, unfinished
+        self._new, self._unfinished, self._traffic = new, unfinished, traffic
         self._is_paused, self._room_made = is_paused, room_made
         self._holders = Holders()
         self._lost = LostItems(store)
@@ -111,6 +113,7 @@ class Deliveries(Part):
         self._new.write()
         payloads = self._store.take_first(queue.number, limit)
         queue.waiting -= len(payloads)
+        self._traffic.went(queue, len(payloads))
         self._room_made(queue)
         return payloads
 
@@ -125,10 +128,11 @@ class Deliveries(Part):
         for number in self._lost.arrived(session.node, tokens):
             queue = self._names.by_number[number]
             queue.waiting -= 1
+            self._traffic.went(queue)
             self._room_made(queue)
         self._store.delete(mine)
         for token in mine:
-            self._holders.end(token)
+            self._traffic.went(self._names.by_number[self._holders.end(token).queue])
 
     def release(self, session: Session, tokens: list[bytes], queue: ItemQueueState | None = None) -> None:
         """Return these items to their former places. ``queue``: also end the gets that are parked there with one of these

@@ -30,6 +30,7 @@ from ..engine.part import Part
 from ..engine.presence import Presence
 from ..engine.refusals import voids
 from ..engine.session import LATER, Call, Session
+from ..store.interface.items import PeekedItem
 from ..store.interface.store import Picture, Store
 from .deliveries import Deliveries
 from .names import QueueNames
@@ -48,6 +49,7 @@ from .queue import (
     check_rank,
     conflict,
 )
+from .traffic import ItemTraffic
 from .unfinished import Unfinished
 
 ENDED_AT_ONCE: Final = 1_000  # items returned, and queues deleted with their owner, in one transaction
@@ -71,7 +73,7 @@ class Items(Part):
         self._deleted = deleted
         self._names = QueueNames(store.items)
         self.by_name, self._owned, self.queue = self._names.by_name, self._names.owned, self._names.get
-        self._new = NewItems(store.items)
+        self._new, self.traffic = NewItems(store.items), ItemTraffic()
         self.unfinished = Unfinished(store.items, self._names, numbers)
         self.deliveries = Deliveries(
             store.items,
@@ -79,6 +81,7 @@ class Items(Part):
             self._names,
             self._new,
             self.unfinished,
+            self.traffic,
             is_paused=is_paused,
             room_made=self._accept_parked_puts,
         )
@@ -147,6 +150,7 @@ class Items(Part):
     def _add(self, queue: ItemQueueState, payload: bytes, rank: bytes | None) -> None:
         """Hand a new item to a parked get, else add it to the queue."""
         self.unfinished.added(queue)
+        self.traffic.came(queue)
         if queue.waiting and queue.getters:
             self.deliveries.serve_later(queue)
         getter = None if queue.waiting else self.deliveries.next_getter(queue)
@@ -167,6 +171,12 @@ class Items(Part):
                 if voids(error):
                     raise
                 putter.call.refuse(error)  # an error of that put, and not of the call that made room
+
+    def peek(self, queue: ItemQueueState, limit: int, bytes_max: int) -> list[PeekedItem]:
+        """The first items that no get holds, which stay where they are. ``bytes_max``: of the payloads of all of them; what is larger than
+        its share comes without."""
+        self._new.write()
+        return self._store.items.first(queue.number, limit, bytes_max // limit)
 
     # whole queues
 
@@ -236,8 +246,10 @@ class Items(Part):
         """Write new items and changed counts."""
         self._new.write()
         self.unfinished.write()
+        self.traffic.settle(now)
 
     def void(self) -> Iterable[Session]:
         self._new.void()
         self.unfinished.void()
+        self.traffic.void()
         return ()

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from ...common.errors import InvalidArgument
 from ...common.values.sort_keys import comparable
 from ..engine.accounts import Account
+from ..engine.rates import Rate
 from ..engine.session import Call
 from ..store.interface.items import ItemQueueRow
 
@@ -66,6 +67,8 @@ class ItemQueueState:
     getters: OrderedDict[bytes, Getter] = field(default_factory=OrderedDict)  # by token
     putters: OrderedDict[tuple[bytes, int], Putter] = field(default_factory=OrderedDict)
     joiners: dict[Call, None] = field(default_factory=dict)
+    come: Rate | None = None  # of items, see traffic.py; None: there were none since the master started
+    gone: Rate | None = None
 
     def restore(self, row: ItemQueueRow) -> None:
         """Take the store's row."""

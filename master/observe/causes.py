@@ -88,7 +88,7 @@ class Causes(Part):
             cause = self._last[held.route] = self._cause(held.route, kind[:TEXT_CHARS_MAX], place.where)
         worker = self._membership.by_number.get(held.worker)
         info = None if worker is None else worker.info
-        host, version = ("", "") if info is None else (info.host, info.labels.get("version", info.version))
+        host, version = ("", "") if info is None else (info.host, info.version_of_code)
         cause.add(
             now,
             ids[-1],

@@ -109,7 +109,7 @@ def _states(queue: Queue, running: int) -> dict[str, int]:
 
 def _item_row(engine: Engine, queue: ItemQueueState) -> dict[str, Any]:
     """The state of an item queue. ``taken``: items that are held and not confirmed; ``getting`` and
-    ``putting``: how many calls wait for an item, and for room."""
+    ``putting``: how many calls wait for an item, and for room. ``come`` and ``gone``: items per second of late."""
     return {
         "kind": queue.kind,
         "maxsize": queue.maxsize,
@@ -119,6 +119,8 @@ def _item_row(engine: Engine, queue: ItemQueueState) -> dict[str, Any]:
         "putting": len(queue.putters),
         "joining": len(queue.joiners),
         "shut": bool(queue.shut),
+        "come": 0.0 if queue.come is None else queue.come.per_second(engine.now.mono),
+        "gone": 0.0 if queue.gone is None else queue.gone.per_second(engine.now.mono),
     }
 
 

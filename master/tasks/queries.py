@@ -137,6 +137,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
         {
             "attempt": row.attempt,
             "worker": row.host,
+            "version": row.version,
             "outcome": row.outcome,
             "started": _seconds(engine.now, row.started),
             "ended": _seconds(engine.now, row.ended),
@@ -154,6 +155,7 @@ def details(engine: Engine, task: FullTask) -> dict[str, Any]:
             {
                 "attempt": current,
                 "worker": None if task.worker is None else store.worker_host(task.worker),
+                "version": None if task.worker is None else store.worker_version(task.worker),
                 "outcome": int(OutcomeNumber.SUCCESS) if task.state == StateNumber.SUCCEEDED else None,
                 "started": _seconds(engine.now, task.started if began is None else began),
                 "ended": _seconds(engine.now, task.finished),

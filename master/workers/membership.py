@@ -170,7 +170,7 @@ class Membership(Part):
         worker = self.by_node.get(
             session.node
         )  # again: to make room, ``_pay`` may have removed this very worker
-        number = self._store.put_worker(session.node, info.host, info.pid, now.steady)
+        number = self._store.put_worker(session.node, info.host, info.pid, now.steady, info.version_of_code)
         presence = self._presence.serve(session, now)
         if worker is None:
             worker = self._add(Worker(node=session.node, number=number, presence=presence))

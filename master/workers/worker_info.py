@@ -64,6 +64,11 @@ class WorkerInfo:
         return given
 
     @property
+    def version_of_code(self) -> str:
+        """What it says of its code with ``--label version=…``, else its version of tq."""
+        return self.labels.get("version", self.version)
+
+    @property
     def size_bytes(self) -> int:
         """The memory it takes, about."""
         texts = [self.host, self.version, *self.tasks, *self.allow, *(self.queues or [])]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from typing import Final
+
+from ...client.cli.output import plain
+from ...client.cli.peeking import in_words, peeked
 from ...client.cli.queues import failed, has_tasks
 from ...common.contract.queues import QUEUES
 from ...common.errors import InvalidArgument
@@ -10,8 +15,30 @@ from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
 from .overview import snapshot_of
 
+LIVE_SECONDS: Final = 3.0  # the watcher does not see items
+
 
 def queues(login: Login, asked: ViewRequest) -> ShownPage:
+    name = asked.get("peek")
+    return _peek(login, name) if name else _all(login)
+
+
+def _peek(login: Login, name: str) -> ShownPage:
+    """The first items of a queue of items."""
+    found = peeked(login.app, name)
+    snapshot = snapshot_of(login)
+    row = next((row for row in snapshot["queues"] if row["name"] == name and row["item_queue"]), None)
+    return ShownPage(
+        title=f"Queue of items {name}",
+        template="peek.html",
+        command=shlex.join(["tq", "queues", "peek", name]),
+        every=LIVE_SECONDS,
+        rows=lambda: [{**one, "item": plain(one["item"])} for one in found],
+        context={"row": row, "shown": [(one, in_words(one)) for one in found]},
+    )
+
+
+def _all(login: Login) -> ShownPage:
     snapshot = snapshot_of(login)
     rows = with_ends(login, snapshot)
     of_tasks = [row for row in rows if row["item_queue"] is None or has_tasks(row)]

@@ -66,6 +66,7 @@ def task(login: Login, asked: ViewRequest) -> ShownPage:
             "eta": row.get("eta"),
             "has_stacks": failure is not None and failure.traceback.lstrip().startswith(STACKS),
             "with_memory": any(one["memory"] for one in attempts),
+            "with_version": any(one.get("version") for one in attempts),
             "died": "" if failure is None else post_mortem_in_words(failure),
             "arguments": arguments_of(row["payload"]),
             "result": value_in_words(row["result"]) if state == State.SUCCEEDED else None,

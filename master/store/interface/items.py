@@ -33,6 +33,11 @@ class NewItem(NamedTuple):
     payload: bytes
 
 
+class PeekedItem(NamedTuple):
+    size: int  # bytes
+    payload: bytes | None  # None: it is too large
+
+
 @dataclass(kw_only=True, slots=True)
 class ItemPicture:
     """What the engine keeps of items in memory, as the store has it."""
@@ -65,6 +70,9 @@ class ItemStore(Protocol):
 
     def take_first(self, queue: int, limit: int) -> list[bytes]:
         """Take the first items that no get holds out of the queue; their payloads, in order."""
+
+    def first(self, queue: int, limit: int, bytes_max: int) -> list[PeekedItem]:
+        """The first items that no get holds, in order; the payloads of those that have at most so many bytes."""
 
     def held(self, token: bytes) -> bytes: ...
     def seq_of(self, token: bytes) -> int:

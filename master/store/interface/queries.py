@@ -72,6 +72,7 @@ class AttemptRow(NamedTuple):
     started: int | None
     ended: int
     body: bytes | None
+    version: str | None = None  # of the code that its worker had
 
 
 class WindowRow(NamedTuple):

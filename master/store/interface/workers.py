@@ -7,9 +7,11 @@ from typing import Protocol
 
 
 class WorkerStore(Protocol):
-    def put_worker(self, node: bytes, host: str, pid: int, now: int) -> int: ...
+    def put_worker(self, node: bytes, host: str, pid: int, now: int, version: str = "") -> int: ...
     def forget_workers(self, seen_before: int, known: Iterable[int]) -> None:
         """Forget those that announced themselves last before that, but not what holds tasks or is in ``known``. No number is given
         to another one later."""
 
     def worker_host(self, worker: int) -> str | None: ...
+    def worker_version(self, worker: int) -> str | None:
+        """Of the code that it has."""

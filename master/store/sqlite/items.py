@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..interface.items import HeldItemRow, ItemPicture, ItemQueueRow, NewItem
+from ..interface.items import HeldItemRow, ItemPicture, ItemQueueRow, NewItem, PeekedItem
 from ..interface.store import Inconsistent
 from .part import SqlitePart
 
@@ -56,6 +56,10 @@ class SqliteItems(SqlitePart):
         rows = self._all("take_first_items", {"queue": queue, "limit": limit})
         rows.sort(key=lambda row: row[:2])  # RETURNING promises no order
         return [bytes(payload) for _, _, payload in rows]
+
+    def first(self, queue: int, limit: int, bytes_max: int) -> list[PeekedItem]:
+        values = {"queue": queue, "limit": limit, "bytes_max": bytes_max}
+        return [PeekedItem._make(row) for row in self._all("first_items", values)]
 
     def held(self, token: bytes) -> bytes:
         rows = self._all("held_item", (token,))

@@ -27,6 +27,7 @@ GOOD_ITEM_CALLS: dict[str, list[Any]] = {
     "task_done": [TOKEN, 3, 1],
     "join": [],
     "size": [],
+    "peek": [5],
 }
 GOOD_LOCK_CALLS: dict[str, dict[str, list[Any]]] = {
     "get_lock": {

@@ -19,6 +19,12 @@ def test_a_worker_keeps_its_number_and_has_its_latest_host(store: Store) -> None
     assert store.load().workers == [(first, NODE, "host2", 2)]
 
 
+def test_a_worker_has_the_version_of_its_last_announcement(store: Store) -> None:
+    number = within(store, lambda: store.put_worker(NODE, "host", 1, NOW, "2026-10"))
+    assert within(store, lambda: store.put_worker(NODE, "host", 1, NOW, "2026-11")) == number
+    assert [store.worker_version(number), store.worker_version(number + 1)] == ["2026-11", None]
+
+
 def test_a_worker_that_holds_a_task_is_not_forgotten(store: Store, route: int) -> None:
     busy = within(store, lambda: store.put_worker(NODE, "host", 1, NOW))
     idle = within(store, lambda: store.put_worker(OTHER, "host", 2, NOW))

@@ -44,6 +44,10 @@ RETURNING queue, putter
 -- name: first_item
 SELECT seq, payload FROM items WHERE queue = ? AND holder IS NULL ORDER BY rank, seq LIMIT 1
 
+-- name: first_items
+SELECT length(payload), CASE WHEN length(payload) <= :bytes_max THEN payload END
+FROM items WHERE queue = :queue AND holder IS NULL ORDER BY rank, seq LIMIT :limit
+
 -- name: hold_item
 UPDATE items SET holder = ?, node = ? WHERE seq = ? AND holder IS NULL
 

@@ -50,7 +50,7 @@ SELECT created FROM tasks WHERE seq = ?
 SELECT seq, failures, crashes, cancel, options FROM json_each(?) AS numbers CROSS JOIN tasks ON tasks.seq = numbers.value
 
 -- name: attempts
-SELECT attempt, host, outcome, started, ended, body
+SELECT attempt, host, outcome, started, ended, body, version
 FROM attempts LEFT JOIN workers USING (worker) WHERE seq = ? AND attempt < ? ORDER BY attempt DESC LIMIT ?
 
 -- name: attempts_before
