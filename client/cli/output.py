@@ -63,7 +63,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, Blob):
         return {"blob": value.hash, "size": value.size}
     if isinstance(value, dict):
-        return {key if type(key) is str else str(plain(key)): plain(item) for key, item in value.items()}
+        return {
+            key if type(key) is str else str(plain(key)): item if type(item) in JSON_ATOMS else plain(item)
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple, set, frozenset, array)):
         return [plain(item) for item in value]
     if type(value) is int and value.bit_length() > DECIMAL_BITS_MAX:

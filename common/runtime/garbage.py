@@ -12,6 +12,9 @@ from typing import Final
 
 # New containers before the youngest are looked at; a batch of a thousand tasks makes some ten thousand of them.
 THRESHOLDS: Final = (100_000, 20, 100)
+# The same in a process of many jobs at a time: two hundred that begin together make some ten thousand, which are all in use. A tenth of
+# what a program of our own has: theirs may make cycles that hold much memory.
+THRESHOLDS_OF_JOBS: Final = (10_000, 10, 10)
 
 
 def freeze_started() -> None:
@@ -19,3 +22,18 @@ def freeze_started() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
+
+
+class LoadedCode:
+    """The same for a process that runs many jobs of its users at a time, around the loading of their code. What that says to the collector
+    itself stays."""
+
+    def __init__(self) -> None:
+        self._before = gc.get_threshold()
+
+    def freeze(self) -> None:
+        """It is loaded."""
+        gc.collect()
+        gc.freeze()
+        if gc.get_threshold() == self._before:
+            gc.set_threshold(*THRESHOLDS_OF_JOBS)

@@ -287,7 +287,7 @@ class Agent:
             self._assign(now)
         if self.connected:
             self.gathering.send(now, at_once=self.draining)
-            if not self.draining and (places := self.children.places):
+            if not self.draining and (places := self.gathering.places_to_fill(self.backlog.startable)):
                 self.backlog.lease_more(places + self.ahead, self.children.jobs_count)
         if self.lending.sleepers:  # while this worker drains, too: what runs has to end
             self.lending.work(now, connected=self.connected)

@@ -67,6 +67,12 @@ class ReportGathering:
             self._is_timed = True
             self._master.finish_later(left)
 
+    def places_to_fill(self, startable: int) -> int:
+        """For how many places tasks are asked for now. ``startable``: jobs that are in hand for those that become free. While reports wait and
+        these last, none: they are asked for with the reports, in one message and one transaction of the master."""
+        places = self._children.places
+        return 0 if self._until is not None and startable >= 2 * GATHER_SHARE * places else places
+
     def over(self, now: float) -> None:
         """The time is over for which reports were to wait."""
         self._is_timed = False

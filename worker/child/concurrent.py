@@ -29,6 +29,7 @@ from ...common.domain import context
 from ...common.errors import CancelRequested, ConfigError, TimeLimit
 from ...common.runtime.callbacks import contained
 from ...common.runtime.event_loop import loop_factory
+from ...common.runtime.garbage import LoadedCode
 from ...common.runtime.history import digest, open_history
 from ...common.runtime.made_resources import provide as provide_resources
 from ...common.runtime.parent_death import die_with
@@ -122,6 +123,7 @@ class ConcurrentChildProcess:
         """Load the user's code, report the tasks in it, then serve until the supervisor is gone."""
         self._loop = loop = self.make_loop()
         asyncio.set_event_loop(loop)
+        code = LoadedCode()
         try:
             self._tasks = ServedTasks(load_tasks(sources) if sources else {}, allow, lambda: None)
         except BaseException as error:  # an import may raise anything: all of it is reported
@@ -142,6 +144,7 @@ class ConcurrentChildProcess:
         loop.add_reader(self._notices, self._noticed)
         signal.signal(signal.SIGUSR1, self._on_strike)
         self._send(Kind.HELLO, pack(sorted(self._tasks.described())))
+        code.freeze()
         loop.run_forever()
         self._tasks.stop(loop.run_until_complete)
         loop.set_exception_handler(ignore_what_is_left)
@@ -256,7 +259,7 @@ class ConcurrentChildProcess:
     @contained
     def _end(self, job: ConcurrentJob, ended: Verdict) -> None:
         outcome, body, after = ended
-        job.is_over = True
+        job.over()
         del self._jobs[job.ordinal]
         job.blobs.here.clear()
         self._writer.finish(job.ordinal)

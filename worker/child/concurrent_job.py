@@ -63,6 +63,11 @@ class ConcurrentJob:
     def context(self) -> Context:
         return self.block.context(self.place, self.started)
 
+    def over(self) -> None:
+        """Its report is made. What it ran is let go: it refers to the job by its context, and only the collector would find that."""
+        self.is_over = True
+        self.task = self.inner = None
+
     def interrupt(self, why: Interruption) -> None:
         """Ask it to end: a coroutine is cancelled; in a thread it is raised as soon as Python code runs there."""
         self.why = why

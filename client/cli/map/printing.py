@@ -19,6 +19,7 @@ from .window import WindowEntry
 
 INPUT_CHARS_MAX: Final = 60  # of an input in a complaint
 ERROR_CHARS_MAX: Final = 500
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)  # one for all lines
 
 
 class AttemptFacts(NamedTuple):
@@ -128,8 +129,8 @@ def row_of(entry: WindowEntry, end: DecodedOutcome, facts: Mapping[bytes, Attemp
 
 
 def as_json(value: Any) -> str:
-    text = json.dumps(plain(value), ensure_ascii=False, default=str)
-    return text.encode("utf-8", "backslashreplace").decode()
+    text = _ENCODER.encode(plain(value))
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def cut(text: str, chars_max: int) -> str:

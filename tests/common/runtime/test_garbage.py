@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import gc, weakref
 from tq.common.runtime.garbage import THRESHOLDS, freeze_started
@@ -30,4 +32,33 @@ assert late() is None, "collected by itself"
 
 def test_what_has_started_is_frozen_and_circles_that_come_later_are_collected() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+LOADED = """
+import gc
+from tq.common.runtime.garbage import THRESHOLDS_OF_JOBS, LoadedCode
+
+code = LoadedCode()
+{said}
+code.freeze()
+assert gc.get_freeze_count() > 1_000
+assert gc.get_threshold() == {expected}, gc.get_threshold()
+assert gc.isenabled() is {enabled}
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "expected", "enabled"),
+    [
+        ("", "THRESHOLDS_OF_JOBS", True),
+        ("gc.set_threshold(77, 7, 7)", "(77, 7, 7)", True),
+        ("gc.disable()", "THRESHOLDS_OF_JOBS", False),
+    ],
+)
+def test_loaded_code_is_frozen_and_what_it_says_to_the_collector_stays(
+    said: str, expected: str, enabled: bool
+) -> None:
+    program = LOADED.format(said=said, expected=expected, enabled=enabled)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")

@@ -56,6 +56,29 @@ def test_what_many_tasks_end_with_travels_in_one_call_and_the_last_of_it_within_
     assert len(shop.gathers) == 1
 
 
+def test_more_is_asked_for_with_the_reports_that_wait_and_at_once_where_places_would_stay_empty() -> None:
+    shop = Workshop(1, places=100)
+    shop.grant(100)
+    ordinals = shop.begin_all(1)
+    shop.end(1, ordinals[0], seconds=FETCH_SECONDS)
+    shop.agent.gathering.over(shop.now + 1)
+    shop.acknowledge()
+    shop.grant(80)  # read ahead
+    shop.leases.clear()
+    shop.agent.backlog.lease_answered()
+    shop.end(1, *ordinals[1:20], seconds=FETCH_SECONDS)
+    assert (len(shop.finishing), list(shop.leases)) == (0, [])
+    shop.agent.gathering.over(shop.now + 1)
+    assert (len(shop.finishing), len(shop.leases)) == (1, 1), "in one message"
+
+    shop.acknowledge()
+    shop.leases.clear()
+    shop.agent.backlog.lease_answered()
+    shop.end(1, *ordinals[20:70], seconds=FETCH_SECONDS)  # hardly any are left for the next places
+    assert len(shop.agent.backlog) < 40
+    assert (len(shop.finishing), len(shop.leases)) == (0, 1)
+
+
 def test_what_is_gathered_is_reported_at_once_when_the_worker_drains_and_again_after_a_lost_connection() -> (
     None
 ):

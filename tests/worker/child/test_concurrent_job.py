@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
-from contextvars import Context
+import weakref
+from contextvars import Context, ContextVar
 from typing import Any, cast
 
 import pytest
@@ -46,6 +48,37 @@ def test_while_a_step_of_its_tasks_runs_the_page_names_the_job() -> None:
 
     asyncio.run(main())
     assert sorted(seen) == [0, 5, 5, 5, 5]
+
+
+def test_what_is_over_is_freed_at_once_and_not_by_the_collector() -> None:
+    class Mark:
+        """Something in the variables of the job."""
+
+    mark: ContextVar[Mark] = ContextVar("mark")
+    freed: list[bool] = []
+
+    async def run() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        job, variables, one = job_of(1), Context(), Mark()
+        variables.run(mark.set, one)
+        variables.run(enter, job)
+        job.inner = run()
+        job.task = asyncio.get_running_loop().create_task(job.inner, context=variables)
+        await job.task
+        found = weakref.ref(one)
+        job.over()
+        del job, variables, one
+        await asyncio.sleep(0)
+        freed.append(found() is None)
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
+    assert freed == [True]
 
 
 def test_what_it_leaves_behind_finds_no_job() -> None:
