@@ -20,6 +20,7 @@ from ..common.runtime.config import MasterSettings
 from ..common.runtime.logs import SENTENCES
 from ..common.wire.address import is_loopback
 from ..common.wire.tls import server_context
+from .check_shards import check_shards
 from .gateway.options import GatewayArguments, read_options
 from .joining import ending
 from .keys.own_keys import fits, read, unknown
@@ -30,7 +31,6 @@ from .store.cluster_files import (
     KNOWS_NONE,
     NEW_CERTIFICATE,
     OWN_KEYS,
-    RESTORE,
     STORE_FILE,
     StartOptions,
     certificate_problem,
@@ -42,11 +42,9 @@ from .store.cluster_files import (
 )
 from .store.data_directory import fault
 from .store.directory_lock import holder
-from .store.sqlite.inspection import SECONDS_MAX, inspect
+from .store.sqlite.inspection import HEADER_BYTES, SECONDS_MAX, header_problem, inspect, version_in
 
 FREE_BYTES_MIN: Final = 1_000_000_000  # less is soon full
-SQLITE_MAGIC: Final = b"SQLite format 3\0"
-VERSION_OFFSET: Final = 60  # of user_version in the file's header, four bytes, the highest first
 
 
 def check(
@@ -137,7 +135,7 @@ def _check_store(found: Checkup, settings: MasterSettings, start: StartOptions, 
     try:
         with file.open("rb") as store:
             # The header alone, without SQLite: opening it would take locks, and could change the file.
-            header = store.read(VERSION_OFFSET + 4)
+            header = store.read(HEADER_BYTES)
     except FileNotFoundError:
         if start.new_store or not traces(settings.data, log=True):
             found.ok("store", f"{file} will be made")
@@ -145,14 +143,9 @@ def _check_store(found: Checkup, settings: MasterSettings, start: StartOptions, 
     except OSError as error:
         found.fail("store", f"cannot read {file}: {error.strerror}")
         return
-    version = int.from_bytes(header[VERSION_OFFSET:], "big")
-    if header and not header.startswith(SQLITE_MAGIC):
-        found.fail("store", f"{file} is not a store of tq; {RESTORE}, or choose another --data directory")
-    elif version > newest:
-        found.fail(
-            "store",
-            f"{file} has schema version {version}, this tq-master knows {newest}; start the newer one that wrote it",
-        )
+    version = version_in(header)
+    if (problem := header_problem(file, header, newest)) is not None:
+        found.fail("store", problem)
     elif header:
         log = log_of(file)  # what is in it is newer than the header: nothing is sure then
         will = (
@@ -185,7 +178,7 @@ def _check_database(found: Checkup, settings: MasterSettings, address: str, runn
 def _inspect(
     found: Checkup, settings: MasterSettings, file: Path, start: StartOptions, *, own_keys: bool
 ) -> None:
-    """What SQLite finds in it, and whether certificate and keys are its own."""
+    """What SQLite finds in it, whether certificate and keys are its own, and the same of the other shards."""
     seen, data = inspect(file), settings.data
     if seen.wrong:
         found.fail("store", f"{file}: {seen.wrong}")
@@ -197,6 +190,7 @@ def _inspect(
         found.ok("store", "SQLite finds it whole (quick_check)")
     if seen.facts is None:
         return
+    check_shards(found, settings, start, seen.facts, _schema_version())
     there = [] if seen.facts.knows_cluster or start.new_store else traces(data)
     if there:
         found.fail("store", lost_store(file, KNOWS_NONE, there))

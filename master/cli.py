@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -33,18 +34,19 @@ from ..common.runtime.sd_notify import Notifier
 from ..common.runtime.terminal import say, write_line
 from ..common.version import VERSION
 from ..common.wire.address import Address, is_loopback
-from .app import MasterResources, open_resources, refuse_shown_password
+from .addresses import refuse_shown_password
+from .app import MasterResources, open_resources
 from .check import check
 from .compact import COMPACT, compact
 from .copying import COPY, CopyLine, copy
 from .gateway.options import GatewayArguments, GatewayOptions, read_options
 from .joining import ADMIT, JOIN, REQUEST, admit, join, request
+from .net.hosted import HostedShards
 from .net.ports import why_not_listening
-from .net.server import MasterServer
 from .net.transactions import DRAIN_SECONDS_MAX
-from .observe.health import MasterVitals
-from .observe.meters import count
-from .observe.metrics import MasterMetrics
+from .observe.health import vitals_of
+from .observe.meters import MasterMeters, count
+from .observe.metrics import MasterMetrics, take_all
 from .observe.page_program import PageProgram
 from .standby.displacement import Displacement
 from .standby.standing import LOOK_AGAIN_SECONDS
@@ -222,16 +224,16 @@ async def _serve(
     *,
     with_authkey: bool,
 ) -> int:
-    server = resources.server(log.event)
-    gateway = None if gateway_options is None else _gateway(server, gateway_options)
-    vitals = MasterVitals(server)
-    metrics, on_lag = _metrics(resources, server, log)
+    hosted = resources.host(log.event)
+    gateway = None if gateway_options is None else _gateway(hosted, gateway_options)
+    vitals = vitals_of(hosted.servers)
+    metrics, on_lag = _metrics(resources, hosted, log)
     attendant = Attendant(
         vitals, resources.settings.http, log.event, notifier=notifier, metrics=metrics, on_lag=on_lag
     )
     stop, page = asyncio.Event(), None
     try:
-        address = await _listen(server, resources.settings.bind)
+        address = await _listen(hosted, resources.settings.bind)
         resources.introduce(address.port)
         await attendant.open()
         if gateway is not None and gateway_options is not None:
@@ -243,7 +245,8 @@ async def _serve(
         freeze_started()
         log.event("master.started", address=str(address), pid=os.getpid())
         attendant.ready()
-        server.transactions.displaced = displacement.happened
+        for server in hosted.servers.values():
+            server.transactions.displaced = displacement.happened
         displacement.watch(asyncio.get_running_loop(), stop.set)
         if resources.settings.web is not None:
             page = PageProgram(resources.settings.web, address, log.event)
@@ -251,7 +254,7 @@ async def _serve(
         await stop.wait()
         if displacement.reason:
             log.event("master.displaced", level="warning", reason=displacement.reason)
-            server.abandon(displacement.reason)
+            hosted.abandon(displacement.reason)
             if gateway is not None:
                 gateway.close()
             return DISPLACED
@@ -262,23 +265,28 @@ async def _serve(
             gateway.close()
         # Before the drain, which may wait for a disk without end.
         _end_at_latest(log)
-        if not await server.drain():
+        if not await hosted.drain():
             _give_up(log, "a transaction has not ended: the disk does not answer")
     finally:
         if page is not None:
             await page.end()
         attendant.close()
         # In any case: threads and descriptors are given back also when listening failed.
-        server.close()
+        hosted.close()
     stopped()
     log.event("master.stopped")
     return 0
 
 
-def _gateway(server: MasterServer, options: GatewayOptions) -> Gateway:
+def _gateway(hosted: HostedShards, options: GatewayOptions) -> Gateway:
     from .gateway.server import Gateway  # a dozen modules, which few masters need
 
-    return Gateway(server, options.key)
+    if len(hosted.servers) > 1:
+        raise ConfigError(
+            "--gateway is for a cluster of one shard: clients of multiprocessing connect to one server for everything; leave it out, or "
+            "give them a cluster of their own"
+        )
+    return Gateway(hosted.first, options.key)
 
 
 def _end_at_latest(log: EventLog) -> None:
@@ -299,20 +307,28 @@ def _give_up(log: EventLog, reason: str) -> None:
 
 
 def _metrics(
-    resources: MasterResources, server: MasterServer, log: EventLog
+    resources: MasterResources, hosted: HostedShards, log: EventLog
 ) -> tuple[MakePage | None, OnLag | None]:
     """What makes /metrics, and what observes the loop's lag. Nothing is counted without --http."""
     if resources.settings.http is None:
         return None, None
     if not is_available():
         return missing, None
-    meters = count(server.engine)
-    server.transactions.measure(meters.commit, meters.calls)
-    log.counted = meters.events
-    return Exposition(MasterMetrics(server, meters, resources.settings.data).take).page, meters.lag.observe
+    of_shards: dict[int, MasterMetrics] = {}
+    # Of the process, and not of a shard: its log and its loop are counted once, with the first.
+    first: MasterMeters | None = None
+    for shard in resources.shards:
+        number, meters = shard.engine.core.shard.number, count(shard.engine)
+        server = hosted.servers[number]
+        server.transactions.measure(meters.commit, meters.calls)
+        of_shards[number] = MasterMetrics(server, meters, shard.settings.data)
+        first = first or meters
+    assert first is not None  # noqa: S101 - a master has a shard
+    log.counted = first.events
+    return Exposition(partial(take_all, of_shards)).page, first.lag.observe
 
 
-async def _listen(server: MasterServer, bind: Address) -> Address:
+async def _listen(server: HostedShards, bind: Address) -> Address:
     try:
         addresses = await server.listen(bind.host, bind.port)
     except OSError as error:
@@ -370,6 +386,8 @@ def _banner(resources: MasterResources, address: Address, with_authkey: bool) ->
         f"tq-master {VERSION} listening on {address}",
         f"  state  {_place(resources)} ({settings.durability}: {_promise(resources)})",
     ]
+    if len(resources.shards) > 1:
+        lines.append(f"  shards {len(resources.shards)}, each with a store of its own")
     if with_authkey:
         lines.append(f"  next   tq-worker --connect {seen_as} --authkey-file FILE jobs.py")
     else:

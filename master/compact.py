@@ -7,12 +7,14 @@ by a version before it could, and a file that is to be as small as possible now.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Final
 
 from ..common.errors import ConfigError
 from ..common.runtime.config import MasterSettings
 from .store.cluster_files import DEFAULT_START, STORE_FILE, has_lost_log, log_of, problems
 from .store.directory_lock import DataLock, holder
+from .store.shard_files import folders_of
 from .store.sqlite.compaction import compact as compact_file
 
 COMPACT: Final = "compact"  # as the first word of tq-master
@@ -24,9 +26,14 @@ def compact(settings: MasterSettings) -> str:
         raise ConfigError(
             "the store is in a database, which gives unused space back by itself (autovacuum, VACUUM)"
         )
-    data, file = settings.data, settings.data / STORE_FILE
     if settings.durability == "memory":
         raise ConfigError("durability is memory: there is no store to compact")
+    # Each shard in its turn: one at a time needs the room of one more.
+    return "\n".join(_compact(folder) for folder in folders_of(settings.data))
+
+
+def _compact(data: Path) -> str:
+    file = data / STORE_FILE
     running = holder(data) if data.is_dir() else None
     if running is not None:
         raise ConfigError(

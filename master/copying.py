@@ -39,6 +39,7 @@ from .store.cluster_files import (
 )
 from .store.data_directory import make_directory
 from .store.directory_lock import DataLock
+from .store.shard_files import SHARDS
 
 if TYPE_CHECKING:
     from .store.postgres.line import PostgresLine
@@ -144,6 +145,10 @@ def _into_database(data: Path, url: str, show: Show, stack: ExitStack) -> Copied
     known = db.execute("SELECT value FROM meta WHERE name = ?", (CLUSTER_ID,)).fetchone()
     if known is None:
         raise ConfigError(f"{data / STORE_FILE} knows no cluster: no master has been started there")
+    if db.execute("SELECT 1 FROM meta WHERE name = ?", (SHARDS,)).fetchone() is not None:
+        raise ConfigError(
+            f"{data / STORE_FILE} is one of several shards, and a database has one in this version: they cannot be copied there"
+        )
     line, held = stack.enter_context(_held(url, f"{COPIER}:{known[0].hex()}"))
     done = Copied(str(data), str(line.address))
     blobs = db.execute("SELECT hash, size FROM blobs ORDER BY blob").fetchall()

@@ -142,7 +142,7 @@ def make_registry(
     engine: Engine, expose: Mapping[str, str] = {}, own: Mapping[str, Callable[..., Any]] = {}
 ) -> Registry:
     """What clients of this engine may call. ``expose``: the user's objects; ``own``: the master's that run in threads, as those do."""
-    kind = Registry if engine.core.shard.count == 1 else ShardRegistry
+    kind = Registry if engine.core.shard.of == 1 else ShardRegistry
     record = engine.part(AuditLog).record
     return kind(engine, EXPOSED, expose, record, own, {SHARED: engine.part(SharedObjects)})
 

@@ -26,7 +26,7 @@ from ..common.runtime.logs import EventLog
 from ..common.runtime.sd_notify import Notifier
 from ..common.wire.address import Address
 from ..common.wire.tls import server_context
-from .app import database_of, me_of
+from .addresses import database_of, me_of
 from .net.ports import why_not_listening
 from .standby.door import StandbyDoor
 from .standby.standing import Standing, check_certificate

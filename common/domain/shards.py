@@ -23,10 +23,10 @@ SHARD_MASK: Final = SHARDS_MAX - 1 << SHARD_PLACE
 
 
 class Shard(NamedTuple):
-    """One of a cluster: its number, and how many there are."""
+    """One of a cluster: its number, and of how many."""
 
     number: int = 0
-    count: int = 1
+    of: int = 1
 
 
 ONLY_SHARD: Final = Shard()

@@ -45,6 +45,7 @@ class MasterSettings:
     bind: Address = HERE
     advertise: Address | None = None
     data: Path = field(default_factory=default_data_directory)
+    shards: int | None = None
     durability: str = "fsync"
     store: str | None = field(default=None, repr=False)  # a password may stand in it
     heartbeat_seconds: float = 5.0
@@ -242,7 +243,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 def _typed(one: Field[Any], value: Any) -> Any:
     """A variable's or an option's text as the number that its setting is: neither knows types."""
-    if isinstance(value, str) and one.type in ("int", "float"):
+    if isinstance(value, str) and one.type in ("int", "float", "int | None"):
         # int first: "4" is a whole number for settings that need one.
         for number in (int, float):
             try:

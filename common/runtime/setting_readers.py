@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ..domain.shards import SHARDS_MAX
 from ..errors import InvalidArgument
 from ..values.brief import brief
 from ..wire.address import HTTP_PORT, WEB_PORT, Address, parse_address, parse_addresses
@@ -241,6 +242,7 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "bind": _listening,
     "advertise": _advertised,
     "data": _path,
+    "shards": _whole(1, SHARDS_MAX),
     "durability": _choice("fsync", "os", "memory"),
     "store": _store,
     "heartbeat_seconds": _seconds(0.1),

@@ -170,7 +170,7 @@ NAMING: Final[Mapping[str, Mapping[str, Mapping[str, Find]]]] = {
     "get_dependencies": {"results": {"id": _task, "first": _with_others(_task)}, "of": {"id": _task}},
     "get_dispatcher": {
         "announce": {"info": _applied, "held": _tasks},
-        "lend": {"waiter": _task, "runs": _with_others(_tasks)},
+        "lend": {"runs": _tasks},  # of this shard; what waits for them may run in another one
         "finish": {"rows": _tasks, "slices": _tasks},
         "release": {"rows": _tasks},
         "starting": {"ids": _tasks},

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...common.auth.keys import key_id_of
+from ...common.auth.keys import Credential, key_id_of
 from ...common.contract.exposed import exposed
 from ...common.domain.key_quota import NO_QUOTA
 from ...common.domain.model import Role
+from ...common.domain.shards import ONLY_SHARD
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ..api.validation import EngineObject, validate_list, validate_text
@@ -30,9 +31,11 @@ class Keys(EngineObject):
         note: str = "",
         tenant: str = "",
         quota: dict[str, Any] | None = None,
+        token: str | None = None,
     ) -> str:
         """Create a key; returns its join token, which cannot be shown again. ``tenant``: of all tasks that it submits; empty: they say it
-        themselves. ``quota``: of its tasks that have not ended, see ``set``."""
+        themselves. ``quota``: of its tasks that have not ended, see ``set``. ``token``: the one that another shard has answered: a key
+        is the same in all."""
         try:
             wanted = Role(role)
         except ValueError:
@@ -45,9 +48,20 @@ class Keys(EngineObject):
             call.session.verifier,
             validate_text("tenant", tenant),
             NO_QUOTA if quota is None else NO_QUOTA.with_changes(quota),
+            None if token is None else self._made(token),
         )
         call.concerns(f"{key_id_of(token)} ({wanted})")
         return token
+
+    def _made(self, token: str) -> Credential:
+        if self.engine.core.shard == ONLY_SHARD:
+            raise InvalidArgument(
+                "this cluster has one shard, which makes its keys itself: leave out the token"
+            )
+        made = Credential.parse(validate_text("token", token))
+        if made.pin != self.engine.part(Keyring).pin:
+            raise InvalidArgument("the token names another certificate than this cluster's")
+        return made
 
     @exposed(Role.ADMIN)
     def set(self, call: Call, key_id: str, changes: dict[str, Any]) -> None:

@@ -10,11 +10,11 @@ verifier as it is at that moment, so every session of a revoked key ends, howeve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from ...common.auth.keys import Verifier, make_token_verifier, mint_token, new_key_id
+from ...common.auth.keys import Credential, Verifier, make_token_verifier, mint_token, new_key_id
 from ...common.domain.expressions import check_key
 from ...common.domain.key_quota import NO_QUOTA, KeyQuota
 from ...common.domain.model import Role, check_name
@@ -94,6 +94,27 @@ class Keyring(Part):
         tasks, size = self.use_of(key.key_id)
         return {"queued": tasks, "queued_bytes": size}
 
+    def stored(self) -> list[Verifier]:
+        """All of its keys but those of entrances besides the main port."""
+        return list(self._verifiers.values())
+
+    def take_over(self, keys: Iterable[Verifier]) -> None:
+        """Of another shard than the first: these are the cluster's keys, as the first one has them. One that it does not have is no key."""
+        known = {key.key_id: key for key in keys}
+        for key_id, key in known.items():
+            own = self._verifiers.get(key_id)
+            # When it was used last each shard counts by itself.
+            wanted = (
+                replace(key, created=own.created, last_used=own.last_used)
+                if own
+                else replace(key, last_used=None)
+            )
+            if wanted != own:
+                self.put(wanted)
+        for own in self.stored():
+            if own.key_id not in known and not own.is_revoked:
+                self.put(replace(own, state="revoked"))
+
     def has_role(self, role: Role) -> bool:
         return any(key.role == role and key.state != "revoked" for key in self._verifiers.values())
 
@@ -114,9 +135,11 @@ class Keyring(Part):
         grantor: Verifier | None = None,
         tenant: str = "",
         quota: KeyQuota = NO_QUOTA,
+        made: Credential | None = None,
     ) -> str:
         """Create a key; returns its join token, which is not stored. ``grantor``: the caller's key; None: the master itself. ``tenant``:
-        of all tasks that it submits; empty: they say it themselves. ``quota``: of those that have not ended."""
+        of all tasks that it submits; empty: they say it themselves. ``quota``: of those that have not ended. ``made``: the key that
+        another shard of the cluster has made; it may come twice."""
         for pattern in queues:
             check_name("queue", pattern)
         check_key("the tenant of a key", tenant)
@@ -132,19 +155,25 @@ class Keyring(Part):
                 f"this key is {_words(grantor.role, grantor.queues)} and cannot grant {_words(role, queues)}; "
                 "choose queues within its own, or use a key that covers them"
             )
-        secret, key_id = self._random_bytes(TOKEN_SECRET_BYTES), new_key_id(self._random_bytes)
-        self.put(
-            make_token_verifier(
-                key_id,
-                secret,
-                role=role,
-                queues=tuple(queues),
-                note=note,
-                created=now.steady,
-                tenant=tenant,
-                quota=quota,
-            )
+        if made is None:
+            secret, key_id = self._random_bytes(TOKEN_SECRET_BYTES), new_key_id(self._random_bytes)
+        else:
+            secret, key_id = made.secret, made.key_id
+        verifier = make_token_verifier(
+            key_id,
+            secret,
+            role=role,
+            queues=tuple(queues),
+            note=note,
+            created=now.steady,
+            tenant=tenant,
+            quota=quota,
         )
+        known = self.find(key_id)
+        if known is None:
+            self.put(verifier)
+        elif (known.stored_key, known.role, known.queues) != (verifier.stored_key, role, verifier.queues):
+            raise InvalidArgument(f"there is another key {key_id}; a new one is made without naming one")
         return mint_token(key_id, secret, self.pin)
 
     def revoke(self, key_id: str, sessions: list[Session], grantor: Verifier | None = None) -> None:

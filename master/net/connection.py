@@ -130,6 +130,7 @@ class Connection(asyncio.Protocol):
             heartbeat_seconds=identity.heartbeat_seconds,
             frame_bytes_max=identity.frame_bytes_max,
             version=VERSION,
+            shards=identity.shards,
         )
         self._liveness.set(HANDSHAKE_SECONDS_MAX - TLS_SECONDS_MAX, self.cut_off, TOO_SLOW)
         return True
@@ -155,7 +156,8 @@ class Connection(asyncio.Protocol):
 
     def _admit(self, admitted: Admitted, welcome: bytes) -> None:
         self._challenged = False
-        context = self._context
+        # From here on it is a connection of that shard.
+        context = self._context = self._context.in_shard(admitted.shard)
         account = context.accounts.of(admitted.verifier.key_id)
         # It may raise: before anything of the connection counts as admitted.
         context.descriptors.admit(account)

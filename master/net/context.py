@@ -1,8 +1,12 @@
-"""What all connections of one server share: its settings, its limits, and the engine behind it."""
+"""What all connections of one server share: its settings, its limits, and the engine behind it.
+
+Behind one port there may be several shards (``hosted.py``): each has an engine, and its own context, which is the others' in all else.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import ssl
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -37,10 +41,14 @@ class ServerIdentity(NamedTuple):
     cluster_id: bytes
     heartbeat_seconds: float
     frame_bytes_max: int
+    shards: int = 1  # of the cluster
 
 
 class ConnectionContext:
     """``report``: the log."""
+
+    # Of another shard that a HELLO names; it raises NotOwner for one that is not here. None: there is no other.
+    elsewhere: Callable[[int], ConnectionContext] | None = None
 
     def __init__(
         self,
@@ -63,9 +71,18 @@ class ConnectionContext:
             RejectionLog(report, "connection.refused") for _ in range(2)
         )
 
+    def beside(self, engine: EnginePort, keys: Keyring) -> ConnectionContext:
+        """Of another shard behind the same port: the connections, their limits and what each key holds are those of the process."""
+        other = copy.copy(self)
+        other.engine, other.keys = engine, keys
+        return other
+
+    def in_shard(self, shard: int) -> ConnectionContext:
+        return self if self.elsewhere is None else self.elsewhere(shard)
+
     def key_of(self, key_id: str, shard: int) -> Verifier | None:
-        """The key of an id, as the shard that is asked knows it."""
-        return self.keys.find(key_id)
+        """The key of an id, as the shard that is asked knows it. Raises NotOwner."""
+        return self.in_shard(shard).keys.find(key_id)
 
     def log_rejection(self, address: str, error: TqError) -> None:
         """What was wrong with an unauthenticated connection: a few lines in the log, however many there are."""

@@ -51,21 +51,22 @@ class MasterServer:
         clock: Callable[[], Now] = read_clock,
         commit_here_seconds_max: float = HERE_SECONDS_MAX,
         blob_files: BlobFiles | None = None,
+        beside: MasterServer | None = None,
     ) -> None:
+        """``beside``: the server whose port leads to this shard as well; see ``hosted.py``."""
         self.engine, self.report, self._clock = engine, report, clock
         self.loop = loop or asyncio.get_running_loop()  # a simulator hands in its own, and its clock
-        turns = TrafficTurns(self.loop)
+        turns = TrafficTurns(self.loop) if beside is None else beside.context.turns
         self.transactions = TransactionRunner(
             engine, self.loop, clock, report, commit_here_seconds_max, after_each=turns.schedule
         )
         self.port = EnginePort(engine, registry, self.transactions, self.loop, clock, report)
-        self.context = ConnectionContext(
-            ServerIdentity(tls, certificate, cluster_id, heartbeat_seconds, frame_bytes_max),
-            self.loop,
-            report,
-            self.port,
-            engine.part(Keyring),
-            turns,
+        shards, keys = engine.core.shard.of, engine.part(Keyring)
+        identity = ServerIdentity(tls, certificate, cluster_id, heartbeat_seconds, frame_bytes_max, shards)
+        self.context: ConnectionContext = (
+            ConnectionContext(identity, self.loop, report, self.port, keys, turns)
+            if beside is None
+            else beside.context.beside(self.port, keys)
         )
         self._blob_threads = Threads(self.loop, self.transactions.later)
         if blob_files is not None:
@@ -83,18 +84,22 @@ class MasterServer:
     async def drain(self) -> bool:
         """Stop accepting, finish the transaction under way, say goodbye. False: that transaction has not ended within
         DRAIN_SECONDS_MAX, because its disk does not answer. Callers repeat to the next master what was not answered."""
-        if self._listener is not None:
-            # First: a program that connected now would be sent away at once.
-            self._listener.close()
+        self.stop_listening()  # first: a program that connected now would be sent away at once
         await self.transactions.drain()
+        self.say_goodbye()
+        return not self.transactions.is_committing
+
+    def stop_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+
+    def say_goodbye(self) -> None:
         for connection in list(self.context.connections):
             connection.disconnect("the master is shutting down")
-        return not self.transactions.is_committing
 
     def abandon(self, reason: str) -> None:
         """Another master has taken over: nothing more is answered here, and who is connected goes there."""
-        if self._listener is not None:
-            self._listener.close()
+        self.stop_listening()
         for connection in list(self.context.connections):
             connection.cut_off(reason)
 

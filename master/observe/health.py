@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
@@ -81,3 +82,44 @@ class MasterVitals:
             "running": len(engine.part(Leases).running),
         }
         return facts if not engine.store.damage else {"damage": engine.store.damage, **facts}
+
+
+class ShardsVitals:
+    """Of several shards in one process: it is as well as each of them."""
+
+    def __init__(self, of: Mapping[int, MasterVitals]) -> None:
+        self._of = of
+
+    @property
+    def draining(self) -> bool:
+        return any(one.draining for one in self._of.values())
+
+    @draining.setter
+    def draining(self, is_draining: bool) -> None:
+        for one in self._of.values():
+            one.draining = is_draining
+
+    def prod(self) -> None:
+        for one in self._of.values():
+            one.prod()
+
+    def sick(self) -> list[str]:
+        return [f"shard {shard}: {reason}" for shard, one in self._of.items() for reason in one.sick()]
+
+    def unready(self) -> list[str]:
+        return [f"shard {shard}: {reason}" for shard, one in self._of.items() for reason in one.unready()]
+
+    def facts(self) -> dict[str, Any]:
+        total, damage = Counter[str](), list[str]()
+        for shard, one in self._of.items():
+            facts = one.facts()
+            if "damage" in facts:
+                damage.append(f"shard {shard}: {facts.pop('damage')}")
+            total.update(facts)
+        return {**({"damage": "; ".join(damage)} if damage else {}), **total, "shards": len(self._of)}
+
+
+def vitals_of(servers: Mapping[int, ObservedServer]) -> MasterVitals | ShardsVitals:
+    """Of what one process hosts, by the numbers of its shards."""
+    of = {shard: MasterVitals(server) for shard, server in servers.items()}
+    return ShardsVitals(of) if len(of) > 1 else next(iter(of.values()))

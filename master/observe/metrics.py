@@ -11,6 +11,7 @@ import contextlib
 import functools
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,14 @@ QUEUES_MAX: Final = 200  # with samples of their own
 ROUTES_MAX: Final = 1_000  # read for the oldest ready task, so that the transaction stays short
 
 PAIR: Final = ("queue", "task")
+# Whatever its shard. A counter's family has the name without _total.
+OF_THE_PROCESS: Final = (
+    "tq_connections_rejected",
+    "tq_loop_lag_seconds",
+    "tq_events",
+    "tq_build_info",
+    "tq_disk_free_bytes",
+)
 
 
 class MasterMetrics:
@@ -199,3 +208,23 @@ def _disk(data: Path) -> tuple[int, int]:
     """Bytes of the store's files, and bytes free beside them."""
     size = sum(file.stat().st_size for file in data.glob(f"{STORE_FILE}*"))
     return size, shutil.disk_usage(data).free
+
+
+async def take_all(of_shards: Mapping[int, MasterMetrics]) -> list[Metric]:
+    """Of several shards in one process: each sample says its shard, but for what is the process's, which is taken of the first."""
+    if len(of_shards) == 1:
+        return await next(iter(of_shards.values())).take()
+    found: dict[str, Metric] = {}
+    for shard, metrics in of_shards.items():
+        for family in await metrics.take():
+            if family.name not in OF_THE_PROCESS:
+                family.samples = [
+                    one._replace(labels={"shard": str(shard), **one.labels}) for one in family.samples
+                ]
+            elif family.name in found:
+                continue
+            if family.name in found:
+                found[family.name].samples += family.samples
+            else:
+                found[family.name] = family
+    return list(found.values())

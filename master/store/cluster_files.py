@@ -186,8 +186,10 @@ def claim_store(
     *,
     durable: bool,
     start: StartOptions,
+    record: Callable[[Store], None] = lambda store: None,
 ) -> bytes:
-    """The id of the store's cluster, in a transaction of its own: made once, before anything else is."""
+    """The id of the store's cluster, in a transaction of its own: made once, before anything else is. ``record``: what else is stored
+    with it."""
     store.begin()
     known = store.get_meta(CLUSTER_ID)
     if known is not None:
@@ -202,6 +204,7 @@ def claim_store(
         raise ConfigError(lost_store(where, "knows no cluster", there))
     made = new_id(CLUSTER_ID_BYTES)
     store.set_meta(CLUSTER_ID, made)
+    record(store)
     store.commit()
     return made
 

@@ -18,6 +18,9 @@ from .remedies import DAMAGED, is_damage, why_not_open
 SECONDS_MAX: Final = 60.0  # a check reads the whole file: of a large one as much as this allows
 LOOK_EVERY: Final = 1_000  # instructions of SQLite's machine, less than a millisecond
 SHOWN_MAX: Final = 5  # places that are damaged
+MAGIC: Final = b"SQLite format 3\0"
+VERSION_OFFSET: Final = 60  # of user_version in the file's header, four bytes, the highest first
+HEADER_BYTES: Final = VERSION_OFFSET + 4
 
 
 class StoreFacts(NamedTuple):
@@ -26,6 +29,10 @@ class StoreFacts(NamedTuple):
     knows_cluster: bool
     pin: bytes | None  # of the certificate that its keys name
     stored_keys: dict[str, bytes]  # of its keys, by their ids
+    shards: bytes | None = None  # what it says of how many there are; see store/shard_files.py
+    cluster_id: bytes | None = None
+    all_made: bool = False  # whether each shard has been made
+    shard: bytes | None = None  # what it says of its own number
 
 
 class Inspection(NamedTuple):
@@ -34,6 +41,21 @@ class Inspection(NamedTuple):
     wrong: str
     whole: bool
     facts: StoreFacts | None = None  # None: it could not be read
+
+
+def version_in(header: bytes) -> int:
+    """The version of the schema."""
+    return int.from_bytes(header[VERSION_OFFSET:], "big")
+
+
+def header_problem(file: Path, header: bytes, newest: int) -> str | None:
+    """Why a file that begins so is no store for a master that knows schemas up to ``newest``; an empty one is one that will be made."""
+    if header and not header.startswith(MAGIC):
+        return f"{file} is not a store of tq; restore it from a copy (docs/deployment.md, Backup), or choose another --data directory"
+    version = version_in(header)
+    if version > newest:
+        return f"{file} has schema version {version}, this tq-master knows {newest}; start the newer one that wrote it"
+    return None
 
 
 def inspect(file: Path, seconds_max: float = SECONDS_MAX) -> Inspection:
@@ -69,10 +91,18 @@ def _look(db: sqlite3.Connection, deadline: float) -> Inspection:
 
 def _facts(db: sqlite3.Connection) -> StoreFacts:
     try:
-        meta = dict(db.execute("SELECT name, value FROM meta WHERE name IN ('cluster_id', 'certificate')"))
+        meta = dict(db.execute("SELECT name, value FROM meta"))
         keys = dict(db.execute("SELECT id, stored_key FROM keys"))
     except sqlite3.OperationalError as error:
         if is_damage(error):
             raise
         return StoreFacts(False, None, {})  # no such table: it has no schema yet
-    return StoreFacts("cluster_id" in meta, meta.get("certificate"), keys)
+    return StoreFacts(
+        "cluster_id" in meta,
+        meta.get("certificate"),
+        keys,
+        meta.get("shards"),
+        meta.get("cluster_id"),
+        "shards_made" in meta,
+        meta.get("shard"),
+    )

@@ -75,7 +75,7 @@ BY_ID: dict[tuple[str, str], list[Any]] = {
     ("get_dependencies", "results"): ["x", 1, TOKEN, OUR_ID],
     ("get_dependencies", "of"): ["x"],
     ("get_dispatcher", "announce"): [{}, [["x", 1, TOKEN]]],
-    ("get_dispatcher", "lend"): ["x", [], 1],
+    ("get_dispatcher", "lend"): [OUR_ID, ["x"], 1],
     ("get_dispatcher", "finish"): [[["x", 1, TOKEN, 0, None, 1.0, 1.0, None]]],
     ("get_dispatcher", "release"): [[[["x", 2], 1, TOKEN]]],
     ("get_dispatcher", "starting"): [["x"]],
@@ -129,7 +129,6 @@ WITH_OTHERS: list[tuple[tuple[str, str], list[Any]]] = [
     (("get_task_queue", "submit"), ["m:f", {}, [[OUR_ID, [b""], [1, [["x", 1]]]]]]),
     (("get_task_queue", "submit"), ["m:f", {}, [], None, None, None, "x"]),
     (("get_task_queue", "submit"), ["m:f", {}, [], None, None, None, None, ["x", TOKEN]]),
-    (("get_dispatcher", "lend"), [OUR_ID, ["x"], 1]),
     (("get_dependencies", "results"), [OUR_ID, 1, TOKEN, "x"]),
 ]
 WITH_OTHERS_BY_NAME: list[tuple[tuple[str, str], list[Any]]] = [
@@ -227,6 +226,7 @@ SAY_WHICH = {
     "tasks",
 }
 NOT_OF_ONE_SHARD: dict[tuple[str, str, str], str] = {
+    ("get_dispatcher", "lend", "waiter"): "it may run in another shard than what it waits for",
     ("get_lock", "notify", "held"): "a token of a lock that is found by its name",
     ("get_lock", "wait", "held"): "a token of a lock that is found by its name",
 }

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tq.common.auth.keys import Verifier
+from tq.common.auth.keys import Verifier, mint_token
 from tq.common.domain.model import Role
+from tq.common.domain.shards import Shard
 from tq.common.errors import Forbidden, InvalidArgument
 from tq.master.keys.keyring import Keyring
 
@@ -142,3 +143,50 @@ def test_the_key_of_another_door_has_no_quota(bench: Any, keys: Any) -> None:
     )
     with pytest.raises(InvalidArgument, match="another one after each start"):
         free.call("get_keys", "set", "gateway", {"max_queued": 5})
+
+
+def test_a_key_that_one_shard_has_made_is_the_same_in_another_and_may_be_sent_twice(make_bench: Any) -> None:
+    first, second = (make_bench(shard=Shard(number, 2)) for number in range(2))
+    for bench in (first, second):
+        bench.engine.part(Keyring).pin = b"p" * 32
+    token = first.client(role=Role.ADMIN).call("get_keys", "add", "client", ["mail"], "for mail", "acme")
+    admin = second.client(role=Role.ADMIN)
+    for _ in range(2):
+        assert admin.call("get_keys", "add", "client", ["mail"], "for mail", "acme", token=token) == token
+    known = second.engine.part(Keyring).find(key_id(token))
+    made = first.engine.part(Keyring).find(key_id(token))
+    assert (known.stored_key, known.role, known.queues, known.tenant) == (
+        made.stored_key,
+        made.role,
+        made.queues,
+        made.tenant,
+    )
+    admin.call("get_keys", "revoke", key_id(token))
+    admin.call("get_keys", "add", "client", ["mail"], "for mail", "acme", token=token)
+    assert second.engine.part(Keyring).find(key_id(token)).is_revoked, "a repeat does not take it back"
+
+
+def test_a_key_of_another_shard_changes_no_key_that_is_there(make_bench: Any) -> None:
+    bench = make_bench(shard=Shard(1, 2))
+    bench.engine.part(Keyring).pin = b"p" * 32
+    admin = bench.client(role=Role.ADMIN)
+    there = key_id(admin.call("get_keys", "add", "viewer", []))
+    for token, words in (
+        (mint_token(there, b"s" * 32, b"p" * 32), f"there is another key {there}"),
+        (mint_token("0123456789ab", b"s" * 32, b"q" * 32), "names another certificate"),
+        ("a plain key", "names another certificate"),
+        ("tq1.nonsense", "mistyped"),
+    ):
+        with pytest.raises(InvalidArgument, match=words):
+            admin.call("get_keys", "add", "admin", [], token=token)
+    with pytest.raises(Forbidden, match="cannot grant"):
+        bench.client(("gpu*",), Role.ADMIN).call(
+            "get_keys", "add", "admin", [], token=mint_token("0123456789ac", b"s" * 32, b"p" * 32)
+        )
+
+
+def test_in_a_cluster_of_one_shard_no_caller_names_the_key(bench: Any) -> None:
+    with pytest.raises(InvalidArgument, match="leave out the token"):
+        bench.client(role=Role.ADMIN).call(
+            "get_keys", "add", "client", [], token=mint_token("0123456789ab", b"s" * 32, b"p" * 32)
+        )

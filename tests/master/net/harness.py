@@ -150,7 +150,11 @@ class Peer:
         return self
 
     def do_hello(
-        self, secret: bytes | None = None, role: Role = Role.CLIENT, node: bytes | None = None
+        self,
+        secret: bytes | None = None,
+        role: Role = Role.CLIENT,
+        node: bytes | None = None,
+        shard: int = 0,
     ) -> ClientHandshake:
         key = Credential.parse(self.harness.token)
         credential = Credential(key_id=key.key_id, secret=secret or key.secret)
@@ -159,21 +163,28 @@ class Peer:
             role=role,
             node=node or os.urandom(NODE_ID_BYTES),
             certificate=self.tls.peer_certificate or b"",
+            shard=shard,
         )
         self.say(encode_frame(Kind.HELLO, handshake.hello()))
         self.listen()
         return handshake
 
-    def prove(self, secret: bytes | None = None, role: Role = Role.CLIENT, node: bytes | None = None) -> Peer:
-        handshake = self.do_hello(secret, role, node)
+    def prove(
+        self,
+        secret: bytes | None = None,
+        role: Role = Role.CLIENT,
+        node: bytes | None = None,
+        shard: int = 0,
+    ) -> Peer:
+        handshake = self.do_hello(secret, role, node, shard)
         kind, challenge = self.frames[-1]
         assert kind == Kind.CHALLENGE
         self.say(encode_frame(Kind.PROOF, handshake.on_challenge(pack(challenge))))
         self.listen()
         return self
 
-    def admitted(self, node: bytes | None = None, role: Role = Role.CLIENT) -> Peer:
-        self.do_tls().prove(role=role, node=node)
+    def admitted(self, node: bytes | None = None, role: Role = Role.CLIENT, shard: int = 0) -> Peer:
+        self.do_tls().prove(role=role, node=node, shard=shard)
         assert self.frames[-1][0] == Kind.WELCOME
         return self
 
@@ -184,8 +195,15 @@ LOCK = ["get_lock", "held"]
 class Client:
     """An admitted peer that makes calls."""
 
-    def __init__(self, harness: ServerHarness, node: bytes | None = None, role: Role = Role.CLIENT) -> None:
-        self.harness, self.peer, self._caller = harness, harness.connect().admitted(node, role), Caller()
+    def __init__(
+        self,
+        harness: ServerHarness,
+        node: bytes | None = None,
+        role: Role = Role.CLIENT,
+        shard: int = 0,
+    ) -> None:
+        self.harness, self._caller = harness, Caller()
+        self.peer = harness.connect().admitted(node, role, shard)
         harness.settle()
 
     def ask(self, target: list[Any], method: str, *args: Any) -> int:

@@ -14,7 +14,14 @@ from tq.common.errors import StoreError
 from tq.common.runtime.health import Pulse
 from tq.common.runtime.sd_notify import Notifier
 from tq.master.engine.clock import Now
-from tq.master.observe.health import SLOW_SECONDS, STUCK_SECONDS, MasterVitals, ObservedServer
+from tq.master.observe.health import (
+    SLOW_SECONDS,
+    STUCK_SECONDS,
+    MasterVitals,
+    ObservedServer,
+    ShardsVitals,
+    vitals_of,
+)
 
 from tests.master.net.harness import START, ServerHarness
 
@@ -210,3 +217,19 @@ def test_a_store_that_fails_makes_it_unready_until_it_takes_something_again(
         assert patient.sick() == []
     pass_time(8)
     assert patient.unready() == []
+
+
+def test_a_process_of_several_shards_is_as_well_as_each_of_them_and_names_the_one_that_is_not() -> None:
+    of = ShardsVitals({0: vitals(), 3: vitals(STUCK_SECONDS), 5: vitals(failing=2.0)})
+    assert [text.split(":")[0] for text in of.sick()] == ["shard 3"]
+    assert of.unready() == ["shard 5: the store has failed for 2 s: disk full"]
+    of.draining = True
+    assert [text for text in of.unready() if text.endswith("it is shutting down")] == [
+        f"shard {shard}: it is shutting down" for shard in (0, 3, 5)
+    ]
+
+
+def test_the_numbers_of_several_shards_are_added(harness: ServerHarness) -> None:
+    alone, both = vitals_of({0: harness.server}), vitals_of({0: harness.server, 1: harness.server})
+    assert isinstance(alone, MasterVitals)
+    assert both.facts() == {name: 2 * number for name, number in alone.facts().items()} | {"shards": 2}

@@ -367,7 +367,7 @@ def test_a_log_that_was_removed_after_a_kill_is_said_aloud_and_after_an_orderly_
     assert not (data / "tq.db-wal").exists()
     assert start(data).said == [], "it was ended, and left no log"
     resources = opened(data)
-    resources.lock.release()  # as the kernel does of a process that dies
+    resources.shards[0].opened.lock.release()  # as the kernel does of a process that dies
     resources.store._db.close()  # type: ignore[attr-defined]
     assert start(data).said == ["store.log_missing"]
 
