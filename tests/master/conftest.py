@@ -1,11 +1,15 @@
-"""A master's mind without its body: the shipped engine over a real store, with sessions made of lists."""
+"""A master's mind without its body: the shipped engine over a real store, with sessions made of lists.
+
+Each store that a test's engine has comes from ``new_store``, in memory and in a database; those of folders ``store/`` from ``stores``.
+"""
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from tq.common.auth.keys import Verifier
@@ -23,10 +27,48 @@ from tq.master.parts import make_engine, make_registry
 from tq.master.store.sqlite.store import SqliteStore
 
 from tests.master.net.harness import ServerHarness
+from tests.postgres import PostgresServer, serving
 
 from .new_store import NewStore
+from .store.differences import differences
 
 LEASE_MS, GRACE_MS, TICK_MS = 20_000, 3_000, 5_000
+OpenKept = Callable[[], SqliteStore]
+POSTGRES: Final = "postgres"
+# A database repeats what its working copy does: of its variants one of so many is in each run, the others in ``make thorough``.
+ONE_OF: Final = {"stores": 6, "database": 60}
+SHARDS: Final = itertools.count(1)  # each test has one of its own in the database of its process
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    seen: Counter[Path] = Counter()
+    for item in items:
+        params = (
+            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        )
+        for name, one_of in ONE_OF.items():
+            if params.get(name) == POSTGRES:
+                among = item.path if name == "stores" else item.path.parent
+                seen[among] += 1
+                if seen[among] % one_of != 1:
+                    item.add_marker(pytest.mark.thorough)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One for all tests of this process."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def open_postgres(postgres: PostgresServer) -> Callable[[], SqliteStore]:
+    """Opens a store of one shard, that of this test."""
+    from tq.master.store.postgres.address import read_address
+    from tq.master.store.postgres.store import PostgresStore
+
+    address, shard = read_address(postgres.url()), next(SHARDS)
+    return lambda: PostgresStore(address, None, shard=shard)
 
 
 class Peer:
@@ -185,23 +227,71 @@ class Bench:
         return peer
 
 
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    store = NewStore()
-    yield Bench(store)
-    store.close()
+@pytest.fixture(params=["sqlite", POSTGRES])
+def database(request: pytest.FixtureRequest) -> str:
+    """What keeps the state of a test's masters."""
+    return str(request.param)
 
 
 @pytest.fixture
-def make_bench() -> Iterator[Callable[..., Bench]]:
-    stores: list[SqliteStore] = []
+def new_store(request: pytest.FixtureRequest, database: str) -> Iterator[Callable[[], SqliteStore]]:
+    """Makes an empty store; closed after the test. What one has in a database is then what its working copy has."""
+    made: list[SqliteStore] = []
 
-    def make(store: SqliteStore | None = None, shard: Shard = ONLY_SHARD, **limits: int) -> Bench:
-        stores.append(store or NewStore())
-        return Bench(stores[-1], shard=shard, **limits)
+    def make() -> SqliteStore:
+        made.append(NewStore() if database != POSTGRES else database_store(request, None, next(SHARDS)))
+        return made[-1]
 
     yield make
-    for store in stores:
+    different = [found for store in made for found in differences(store)]
+    for store in made:
+        store.close()
+    assert different == []
+
+
+@pytest.fixture
+def open_kept(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Iterator[OpenKept]:
+    """Opens the one store of this test, which keeps what it has when it is closed, or is not, as that of a killed master."""
+    opened: list[SqliteStore] = []
+    shard = next(SHARDS)
+
+    def open_it() -> SqliteStore:
+        is_file = database != POSTGRES
+        opened.append(
+            SqliteStore(tmp_path / "tq.db") if is_file else database_store(request, tmp_path, shard)
+        )
+        return opened[-1]
+
+    yield open_it
+    different = differences(opened[-1]) if opened else []
+    for store in opened:
+        store.close()
+    assert different == []
+
+
+def database_store(request: pytest.FixtureRequest, folder: Path | None, shard: int) -> SqliteStore:
+    from tq.master.store.postgres.address import read_address
+    from tq.master.store.postgres.store import PostgresStore
+
+    return PostgresStore(read_address(request.getfixturevalue("postgres").url()), folder, shard=shard)
+
+
+@pytest.fixture
+def bench(new_store: Callable[[], SqliteStore]) -> Bench:
+    return Bench(new_store())
+
+
+@pytest.fixture
+def make_bench(new_store: Callable[[], SqliteStore]) -> Iterator[Callable[..., Bench]]:
+    given: list[SqliteStore] = []
+
+    def make(store: SqliteStore | None = None, shard: Shard = ONLY_SHARD, **limits: int) -> Bench:
+        if store is not None:
+            given.append(store)
+        return Bench(new_store() if store is None else store, shard=shard, **limits)
+
+    yield make
+    for store in given:
         store.close()
 
 

@@ -248,6 +248,7 @@ class PostgresStore(SqliteStore):
         if self._displaced is not None and not self._displaced.gone_back:
             raise self._displaced
         if self._recovery is None and not self._is_behind and self._displaced is None:
+            self.rollback()  # or the new handle, which says in the file whose it is, would wait for the failed one's transaction
             super().reopen()
             return
         if self._recovery is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from tq.master.blobs.blobs import Blobs
 from tq.master.blobs.files import RESERVE_BYTES, BlobFiles
 from tq.master.store.sqlite.store import SqliteStore
 
-from ..conftest import Bench, Peer
+from ..conftest import Bench, OpenKept, Peer
 
 Then = Callable[[Any, BaseException | None], None]
 
@@ -82,7 +82,5 @@ class BlobBench(Bench):
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[BlobBench]:
-    store = SqliteStore(tmp_path / "tq.db")
-    yield BlobBench(store, tmp_path / "blobs")
-    store.close()
+def bench(open_kept: OpenKept, tmp_path: Path) -> BlobBench:
+    return BlobBench(open_kept(), tmp_path / "blobs")

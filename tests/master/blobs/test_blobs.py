@@ -16,8 +16,8 @@ from tq.common.values.failure import Failure
 from tq.master.blobs import blobs, uploads
 from tq.master.blobs.blobs import CHUNK_BYTES_MAX, COLLECT_BLOBS_MAX, KEEP_MS, Blobs
 from tq.master.engine.accounts import LIMITS, Account, Resource
-from tq.master.store.sqlite.store import SqliteStore
 
+from ..conftest import OpenKept
 from .conftest import BlobBench
 
 HOUR = KEEP_MS / 1000 + 20
@@ -513,7 +513,9 @@ def test_content_that_is_sent_again_while_it_is_deleted_stays(bench: BlobBench) 
     assert bench.ask_blobs(client, "ask", blob.digest, 100) == 100
 
 
-def test_a_restarted_master_has_what_was_whole_and_drops_the_rest(bench: BlobBench, tmp_path: Path) -> None:
+def test_a_restarted_master_has_what_was_whole_and_drops_the_rest(
+    bench: BlobBench, open_kept: OpenKept, tmp_path: Path
+) -> None:
     client = bench.client()
     whole, half, orphan = bench.upload(client, DATA), Blob.of(b"x" * 100), Blob.of(b"orphan")
     bench.ask_blobs(client, "put", half.digest, 100, 0, b"x" * 50)
@@ -524,7 +526,7 @@ def test_a_restarted_master_has_what_was_whole_and_drops_the_rest(bench: BlobBen
     stranger.touch()
     bench.engine.store.close()
 
-    again = BlobBench(SqliteStore(tmp_path / "tq.db"), tmp_path / "blobs")
+    again = BlobBench(open_kept(), tmp_path / "blobs")
     again.settle()
     assert (again.content(whole), again.content(orphan)) == (DATA, None)
     assert stranger.exists()

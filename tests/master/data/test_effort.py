@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import struct
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tq.common.errors import InvalidArgument
 from tq.master.data import named_values as data_module
 from tq.master.data.effort import EFFORT_MAX
-from tq.master.store.sqlite.store import SqliteStore
 
+from ..conftest import OpenKept
 from .test_named_values import Named
 
 pytestmark = pytest.mark.usefixtures("frozen")  # processor time is bounded here
@@ -63,10 +62,10 @@ def test_as_many_as_may_be_take_a_second_at_most(bench: Any, one: bytes) -> None
 
 
 def test_a_value_that_grows_in_many_calls_has_the_same_bound_and_is_read_again(
-    make_bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_bench: Any, open_kept: OpenKept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_module, "EFFORT_MAX", 2_000)
-    named = Named(make_bench(SqliteStore(tmp_path / "tq.db")).client(), "list", "x")
+    named = Named(make_bench(open_kept()).client(), "list", "x")
     taken = 0
     while taken < 1_000:
         try:
@@ -80,7 +79,7 @@ def test_a_value_that_grows_in_many_calls_has_the_same_bound_and_is_read_again(
     named("append", "there is room for what is counted again")
     expected = named.value
     monkeypatch.setattr(data_module, "EFFORT_MAX", 100)  # of an earlier version
-    named.peer = make_bench(SqliteStore(tmp_path / "tq.db")).client()
+    named.peer = make_bench(open_kept()).client()
     assert named.value == expected
     assert len(expected) == taken
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +10,8 @@ from tq.common.errors import InvalidArgument
 from tq.common.values.codec import encode
 from tq.master.data import named_values as data_module
 from tq.master.data.named_values import NamedValues
-from tq.master.store.sqlite.store import SqliteStore
 
-from ..conftest import Bench
+from ..conftest import Bench, OpenKept
 from .test_named_values import Named
 
 
@@ -101,10 +99,10 @@ def test_an_attribute_with_the_name_of_a_method_does_not_replace_it(bench: Bench
 
 
 def test_a_stored_value_that_is_none_of_its_type_is_refused_to_who_asks_for_it(
-    make_bench: Any, tmp_path: Path
+    make_bench: Any, open_kept: OpenKept
 ) -> None:
     """A type code that another version of Python has, or what a damaged disk has left."""
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     client = bench.client()
     array = Named(client, "Array", "array", "i", [1])
     odd = Named(client, "dict", "odd", {"a": 1})
@@ -113,7 +111,7 @@ def test_a_stored_value_that_is_none_of_its_type_is_refused_to_who_asks_for_it(
     store.data.replace(bench.engine.part(NamedValues).by_name["array"].number, b"\x92\xa1?\x01", b"\x90")
     store.data.replace(bench.engine.part(NamedValues).by_name["odd"].number, b"\x91\x01", b"\x90")
     store.commit()
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     for named in (array, odd):
         named.peer = bench.client()
         with pytest.raises(Exception, match="cannot be read in this master"):
@@ -122,16 +120,16 @@ def test_a_stored_value_that_is_none_of_its_type_is_refused_to_who_asks_for_it(
 
 
 def test_an_array_that_an_older_master_stored_by_its_elements_is_read(
-    make_bench: Any, tmp_path: Path
+    make_bench: Any, open_kept: OpenKept
 ) -> None:
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     numbers = Named(bench.client(), "Array", "numbers", "i", [1])
     bench.engine.store.begin()
     bench.engine.store.data.replace(
         bench.engine.part(NamedValues).by_name["numbers"].number, encode(["i", 5, 6]), b"\x90"
     )
     bench.engine.store.commit()
-    numbers.peer = make_bench(SqliteStore(tmp_path / "tq.db")).client()
+    numbers.peer = make_bench(open_kept()).client()
     assert numbers.value == array("i", [5, 6])
 
 

@@ -18,13 +18,12 @@ from tq.master.engine.endings import Ended, joined
 from tq.master.items import consumers
 from tq.master.observe.last_failures import LastFailures
 from tq.master.observe.meters import count
-from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.leases import Leases
 from tq.master.tasks.routes import Routes
 
 from tests.master.leased import each
 
-from ..conftest import GRACE_MS, Bench, Peer
+from ..conftest import GRACE_MS, Bench, OpenKept, Peer
 
 DISPATCHER = "get_dispatcher"
 Lease = list[Any]  # [id, attempt, lease]
@@ -242,12 +241,12 @@ def test_a_plain_task_of_the_same_function_and_queue_is_no_item(world: World) ->
 
 
 def test_what_was_an_item_stays_one_over_a_restart_on_any_worker(
-    make_bench: Callable[..., Bench], tmp_path: Path
+    make_bench: Callable[..., Bench], open_kept: OpenKept
 ) -> None:
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     World.around(bench).put()
     bench.engine.store.close()
-    after = make_bench(SqliteStore(tmp_path / "tq.db"))
+    after = make_bench(open_kept())
     world = World(after, after.client(), after.worker("m:f"))  # which applies nothing
     assert world.unfinished == 1
     world.report(world.lease(), OutcomeNumber.SUCCESS)
@@ -255,14 +254,14 @@ def test_what_was_an_item_stays_one_over_a_restart_on_any_worker(
 
 
 def test_a_cancel_asked_for_before_a_restart_ends_the_item_after_it(
-    make_bench: Callable[..., Bench], tmp_path: Path
+    make_bench: Callable[..., Bench], open_kept: OpenKept
 ) -> None:
-    before = World.around(make_bench(SqliteStore(tmp_path / "tq.db")))
+    before = World.around(make_bench(open_kept()))
     id = before.put()
     before.lease()
     before.cancel(id)
     before.bench.engine.store.close()
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     bench.advance(30)  # its worker does not come back
     assert World(bench, bench.client(), bench.worker("m:f")).unfinished == 0
     [[_, state]] = bench.client().call("get_tasks", "states", [id])
@@ -304,16 +303,16 @@ def test_an_id_that_is_named_twice_is_cancelled_and_brought_back_once(world: Wor
 
 
 def test_what_comes_back_large_after_a_restart_is_measured(
-    make_bench: Callable[..., Bench], tmp_path: Path
+    make_bench: Callable[..., Bench], open_kept: OpenKept
 ) -> None:
     """A route of which everything was leased has large payloads, too, as soon as a lease comes back."""
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     tasks = [[id, b"x" * 3 * 1024 * 1024] for id in new_ids.many(3)]
     bench.client().call("get_task_queue/q", "submit", "m:f", {}, tasks)
     for _ in tasks:
         bench.worker("m:f").call(DISPATCHER, "lease", 1)
     bench.engine.store.close()
-    after = make_bench(SqliteStore(tmp_path / "tq.db"))
+    after = make_bench(open_kept())
     after.advance(30)
     _, groups = after.worker("m:f").call(DISPATCHER, "lease", 10)
     assert len(each(groups)) == 1

@@ -16,11 +16,12 @@ from tq.common.errors import (
     UnknownTask,
 )
 from tq.common.values.failure import Failure
-from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.leases import Leases
 from tq.master.tasks.routes import Routes
 
 from tests.master.leased import each, each_outcome
+
+from ..conftest import OpenKept
 
 SUCCESS, ERROR, CRASH = int(OutcomeNumber.SUCCESS), int(OutcomeNumber.ERROR), int(OutcomeNumber.CRASH)
 
@@ -425,19 +426,18 @@ def test_two_streams_of_one_session_each_receive_their_own_tasks(bench: Any) -> 
 
 
 def test_a_restarted_master_knows_its_leases_and_gives_workers_a_lease_to_come_back(
-    make_bench: Any, tmp_path: Any
+    make_bench: Any, open_kept: OpenKept
 ) -> None:
-
-    before = make_bench(SqliteStore(tmp_path / "tq.db"))
+    before = make_bench(open_kept())
     client, worker = before.client(), before.worker("m:f")
     ids = submit(client, b"1", b"2")
     lease_id, _ = lease(worker)
-    after = make_bench(SqliteStore(tmp_path / "tq.db"))
+    after = make_bench(open_kept())
     after.advance(10)
     back = after.worker("m:f", node=worker.session.node, held=[[id, 1, lease_id] for id in ids])
     assert back.announced["dropped"] == []
     assert back.call("get_dispatcher", "finish", [row(ids[0], 1, lease_id)]) == []
-    later = make_bench(SqliteStore(tmp_path / "tq.db"))
+    later = make_bench(open_kept())
     later.advance(25)
     assert state(later.client(), ids[1]) == StateNumber.READY
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +13,6 @@ from tq.common.values.failure import Failure
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Bench, Peer
-from ..new_store import NewStore
 from ..schedules.conftest import TASK, Scheduling
 
 FLOWS = "get_flows"
@@ -79,17 +78,12 @@ def flowing(bench: Bench) -> Flowing:
 
 
 @pytest.fixture
-def make_flowing() -> Iterator[Callable[..., Flowing]]:
-    stores: list[SqliteStore] = []
-
+def make_flowing(make_bench: Callable[..., Bench]) -> Callable[..., Flowing]:
     def make(store: SqliteStore | None = None, now: Any = None) -> Flowing:
-        stores.append(store or NewStore())
-        bench = Bench(stores[-1])
+        bench = make_bench(store)
         if now is not None:
             bench.now = now
             bench.engine.start(now)
         return Flowing(bench)
 
-    yield make
-    for store in stores:
-        store.close()
+    return make

@@ -6,7 +6,6 @@ import itertools
 import os
 import random
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +13,9 @@ from tq.common.domain.model import Role
 from tq.common.errors import DecodeError, Forbidden, InvalidArgument, StoreError
 from tq.common.values.sort_keys import rank
 from tq.master.items.items import Items
-from tq.master.store.sqlite.store import SqliteStore
 
 from ...sampling import sampled
+from ..conftest import OpenKept
 
 QUEUE = ("get_queue", "q")
 GRACE_SECONDS, LEASE_SECONDS = 3, 20
@@ -171,15 +170,15 @@ def test_a_key_reaches_only_its_queues(bench: Any) -> None:
 
 
 def test_a_restarted_master_has_everything_and_gives_takers_a_lease_to_come_back(
-    make_bench: Any, tmp_path: Path
+    make_bench: Any, open_kept: OpenKept
 ) -> None:
-    before = make_bench(SqliteStore(tmp_path / "tq.db"))
+    before = make_bench(open_kept())
     client = before.client()
     putter, mine = Putter(client), token()
     for payload in (b"a", b"b"):
         putter.put(payload)
     client.call(QUEUE, "get", mine)
-    after = make_bench(SqliteStore(tmp_path / "tq.db"))
+    after = make_bench(open_kept())
     other = after.client()
     assert other.call(QUEUE, "size") == [1, 0, "fifo", 2]
     assert take_all(other) == [b"b"]
@@ -208,11 +207,13 @@ def test_a_failed_commit_undoes_what_it_gave_and_took(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("seed", sampled(range(25), range(8)))
-def test_in_any_order_of_events_every_item_comes_out_once(make_bench: Any, tmp_path: Path, seed: int) -> None:
+def test_in_any_order_of_events_every_item_comes_out_once(
+    make_bench: Any, open_kept: OpenKept, seed: int
+) -> None:
     """Clients put, get, confirm, vanish and come back; the master restarts; commits fail. In the end every item
     that was acknowledged has been confirmed by exactly one taker, and none that was not put."""
     dice = random.Random(seed)  # noqa: S311 - a seed that failed is run again
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     nodes = [os.urandom(16) for _ in range(4)]
     target = ("get_queue", "q", "fifo", dice.choice([0, 3]))
     names = [os.urandom(16) for _ in nodes]
@@ -283,7 +284,7 @@ def test_in_any_order_of_events_every_item_comes_out_once(make_bench: Any, tmp_p
                 held[index].clear()
             connect(index)
         elif what == "restart":
-            bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+            bench = make_bench(open_kept())
             for each in range(len(nodes)):
                 connect(each)
         assert bench.engine.part(Items).by_name.keys() <= {"q"}
@@ -351,9 +352,9 @@ def test_calls_that_wait_at_a_queue_are_answered_when_it_is_shut_down(bench: Any
 
 
 def test_what_comes_back_to_a_queue_that_was_shut_down_at_once_is_dropped_and_done(
-    make_bench: Any, tmp_path: Path
+    make_bench: Any, open_kept: OpenKept
 ) -> None:
-    before = make_bench(SqliteStore(tmp_path / "tq.db"))
+    before = make_bench(open_kept())
     client = before.client()
     putter, one, two = Putter(client), token(), token()
     for payload in (b"a", b"b", b"c"):
@@ -367,7 +368,7 @@ def test_what_comes_back_to_a_queue_that_was_shut_down_at_once_is_dropped_and_do
     assert client.call(QUEUE, "size") == [0, 0, "fifo", 1]
     assert client.call(QUEUE, "get", two) == b"b"
     before.engine.store.close()
-    after = make_bench(SqliteStore(tmp_path / "tq.db"))
+    after = make_bench(open_kept())
     after.advance(LEASE_SECONDS + 1)  # the taker has not come back
     other = after.client()
     assert other.call(QUEUE, "size") == [0, 0, "fifo", 0]

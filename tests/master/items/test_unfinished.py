@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tq.common.errors import InvalidArgument
-from tq.master.store.sqlite.store import SqliteStore
 
+from ..conftest import OpenKept
 from .test_items import QUEUE, Putter
 
 
@@ -27,15 +26,15 @@ def test_join_waits_until_every_item_is_done(bench: Any) -> None:
         putter.task_done()
 
 
-def test_a_repeated_task_done_counts_once_also_after_a_restart(make_bench: Any, tmp_path: Path) -> None:
-    before = make_bench(SqliteStore(tmp_path / "tq.db"))
+def test_a_repeated_task_done_counts_once_also_after_a_restart(make_bench: Any, open_kept: OpenKept) -> None:
+    before = make_bench(open_kept())
     putter = Putter(before.client())
     putter.put(b"a")
     putter.put(b"b")
     for _ in range(2):
         putter.task_done(number=3)
     before.engine.store.close()
-    putter.peer = make_bench(SqliteStore(tmp_path / "tq.db")).client()
+    putter.peer = make_bench(open_kept()).client()
     putter.task_done(number=3)
     assert putter.peer.call(QUEUE, "size") == [2, 0, "fifo", 1]
     putter.task_done(number=4)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tq.common.domain.model import Role
 from tq.common.errors import Forbidden, InvalidArgument
 from tq.master.locks import admin as admin_module
-from tq.master.store.sqlite.store import SqliteStore
 
+from ..conftest import OpenKept
 from ..items.test_items import QUEUE, Putter, take, token
 from .test_locks import GRACE_SECONDS, LEASE_SECONDS, LOCK, SEMAPHORE
 
@@ -34,9 +33,9 @@ def test_a_paused_queue_gives_nothing_out_until_it_goes_on_and_takes_what_is_put
 
 
 def test_a_queue_stays_paused_over_a_restart_and_what_is_given_back_waits(
-    make_bench: Any, tmp_path: Path
+    make_bench: Any, open_kept: OpenKept
 ) -> None:
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     client, admin = bench.client(), bench.client(role=Role.ADMIN)
     putter, mine = Putter(client), token()
     putter.put(b"a")
@@ -45,7 +44,7 @@ def test_a_queue_stays_paused_over_a_restart_and_what_is_given_back_waits(
     waits = client.ask(QUEUE, "get", token(), True)
     client.call(QUEUE, "release", [mine])
     assert waits not in client.answers
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     client, admin = bench.client(), bench.client(role=Role.ADMIN)
     assert client.call(QUEUE, "get", token(), False) is None
     admin.call(("get_task_queue", "q"), "resume")
@@ -104,9 +103,9 @@ def test_a_queue_is_listed_with_its_kind_and_who_waits(bench: Any) -> None:
 
 
 def test_a_queue_is_deleted_only_when_it_is_not_in_use_and_with_its_items_only_on_request(
-    make_bench: Any, tmp_path: Path
+    make_bench: Any, open_kept: OpenKept
 ) -> None:
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     client, admin, mine = bench.client(), bench.client(role=Role.ADMIN), token()
     putter = Putter(client)
     for payload in (b"a", b"b"):
@@ -120,7 +119,7 @@ def test_a_queue_is_deleted_only_when_it_is_not_in_use_and_with_its_items_only_o
     assert admin.call("get_queues", "delete", "q", True) == 1
     with pytest.raises(InvalidArgument, match="no item queue 'q'"):
         admin.call("get_queues", "delete", "q")
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     assert bench.client().call(QUEUE, "size") == [0, 0, "fifo", 0]
 
 
@@ -168,8 +167,8 @@ def test_of_a_semaphore_one_permit_may_be_taken_away(bench: Any) -> None:
         admin.call(LOCKS, "take_away", "s")
 
 
-def test_a_lock_that_is_not_in_use_is_deleted_and_stays_deleted(make_bench: Any, tmp_path: Path) -> None:
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+def test_a_lock_that_is_not_in_use_is_deleted_and_stays_deleted(make_bench: Any, open_kept: OpenKept) -> None:
+    bench = make_bench(open_kept())
     client, admin, mine = bench.client(), bench.client(role=Role.ADMIN), token()
     client.call(LOCK, "acquire", mine)
     client.call(("get_event", "x"), "set", token())
@@ -184,14 +183,16 @@ def test_a_lock_that_is_not_in_use_is_deleted_and_stays_deleted(make_bench: Any,
     assert admin.call(LOCKS, "delete", "x") == "event"
     with pytest.raises(InvalidArgument, match="there is no lock, event or barrier 'x'"):
         admin.call(LOCKS, "delete", "x")
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     assert bench.client(role=Role.VIEWER).call(LOCKS, "list")["rows"] == []
 
 
-def test_after_a_restart_it_is_unknown_since_when_a_lock_is_held(make_bench: Any, tmp_path: Path) -> None:
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+def test_after_a_restart_it_is_unknown_since_when_a_lock_is_held(
+    make_bench: Any, open_kept: OpenKept
+) -> None:
+    bench = make_bench(open_kept())
     bench.client().call(LOCK, "acquire", token())
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     [row] = bench.client(role=Role.VIEWER).call(LOCKS, "list")["rows"]
     [holder] = row["holders"]
     assert (holder["since"], holder["address"]) == (None, None)

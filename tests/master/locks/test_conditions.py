@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tq.common.domain.model import Role
 from tq.master.locks.claims import REMEMBERED_MAX
 from tq.master.locks.primitives import Primitives
-from tq.master.store.sqlite.store import SqliteStore
 
-from ..conftest import Peer
+from ..conftest import OpenKept, Peer
 
 LOCK = ("get_lock", "x")
 GRACE_SECONDS = 3
@@ -34,9 +32,9 @@ def waiting(bench: Any, peer: Any) -> tuple[int, bytes, bytes]:
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_waiter_that_was_away_is_woken_however_many_turns_others_took(
-    make_bench: Any, tmp_path: Path, restarts: bool
+    make_bench: Any, open_kept: OpenKept, restarts: bool
 ) -> None:
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     client, other = bench.client(), bench.client()
     _, held, waits = waiting(bench, client)
 
@@ -48,7 +46,7 @@ def test_a_waiter_that_was_away_is_woken_however_many_turns_others_took(
 
     take_turns(other)
     if restarts:
-        bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+        bench = make_bench(open_kept())
         other = bench.client()
         take_turns(other)
     else:

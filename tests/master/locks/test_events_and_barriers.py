@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tq.common.domain.model import Role
 from tq.common.errors import Forbidden, StoreError
-from tq.master.store.sqlite.store import SqliteStore
 
-from ..conftest import Peer
+from ..conftest import OpenKept, Peer
 
 EVENT, BARRIER = ("get_event", "e"), ("get_barrier", "b", 2)
 
@@ -66,16 +64,16 @@ def test_giving_up_a_wait_for_an_event_is_certain(bench: Any) -> None:
 
 
 def test_an_event_outlives_the_master_and_a_failed_commit_sets_nothing(
-    make_bench: Any, tmp_path: Path
+    make_bench: Any, open_kept: OpenKept
 ) -> None:
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     client = bench.client()
     client.call(EVENT, "state")
     client.ask(EVENT, "set", token())
     bench.step(commit=full_disk)
     assert client.call(EVENT, "state") == [False, 0]
     client.call(EVENT, "set", token())
-    after = make_bench(SqliteStore(tmp_path / "tq.db"))
+    after = make_bench(open_kept())
     assert after.client().call(EVENT, "state") == [True, 1]
 
 
@@ -104,12 +102,12 @@ def test_a_wait_at_a_barrier_that_is_asked_again_is_one(bench: Any) -> None:
     assert other.call(BARRIER, "state") == [0, False]
 
 
-def test_a_restarted_master_knows_who_has_passed(make_bench: Any, tmp_path: Path) -> None:
-    before = make_bench(SqliteStore(tmp_path / "tq.db"))
+def test_a_restarted_master_knows_who_has_passed(make_bench: Any, open_kept: OpenKept) -> None:
+    before = make_bench(open_kept())
     client, mine = before.client(), token()
     client.ask(BARRIER, "wait", mine)
     before.client().call(BARRIER, "wait", token())
-    after = make_bench(SqliteStore(tmp_path / "tq.db"))
+    after = make_bench(open_kept())
     assert after.client().call(BARRIER, "wait", mine) == 0
 
 

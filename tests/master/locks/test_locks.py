@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +11,9 @@ from tq.common.domain.model import Role
 from tq.common.errors import Forbidden, InvalidArgument, StoreError
 from tq.master.locks.locks import VALUE_MAX
 from tq.master.locks.primitives import Primitives
-from tq.master.store.sqlite.store import SqliteStore
 
 from ...sampling import sampled
-from ..conftest import Peer
+from ..conftest import OpenKept, Peer
 
 LOCK = ("get_lock", "x")
 SEMAPHORE = ("get_lock", "s", "semaphore", 2)
@@ -212,12 +210,12 @@ def test_a_notification_whose_waiter_goes_before_it_has_the_lock_is_the_next_one
 
 @pytest.mark.parametrize("seed", sampled(range(25), range(8)))
 def test_in_any_order_of_events_no_two_hold_it_and_no_waiter_is_forgotten(
-    make_bench: Any, tmp_path: Path, seed: int
+    make_bench: Any, open_kept: OpenKept, seed: int
 ) -> None:
     """Clients acquire, wait, notify, release, vanish and come back; the master restarts; commits fail. At no time do
     more hold it than may, fences only grow, and in the end everybody who still waits is served."""
     dice = random.Random(seed)  # noqa: S311 - a seed that failed is run again
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     permits = dice.choice([1, 1, 2])
     target = ("get_lock", "x", "semaphore", permits)
     nodes = [os.urandom(16) for _ in range(4)]
@@ -275,7 +273,7 @@ def test_in_any_order_of_events_no_two_hold_it_and_no_waiter_is_forgotten(
                 bench.advance(GRACE_SECONDS + 1)
             connect(index)
         elif what == "restart" and dice.random() < 0.5:
-            bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+            bench = make_bench(open_kept())
             for each in range(len(nodes)):
                 connect(each)
         bench.step(commit=full_disk if dice.random() < 0.1 else None)

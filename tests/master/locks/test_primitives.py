@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tq.common.domain.model import Role
 from tq.common.errors import InvalidArgument, StoreError
 from tq.master.locks.primitives import Primitives
-from tq.master.store.sqlite.store import SqliteStore
 
-from ..conftest import Peer
+from ..conftest import OpenKept, Peer
 from .test_locks import GRACE_SECONDS, LEASE_SECONDS, LOCK, SEMAPHORE, again, full_disk, token
 
 
@@ -79,13 +77,15 @@ def test_tokens_go_on_growing_when_an_owner_comes_back_too_late(bench: Any) -> N
     assert bench.engine.store.locks.load()[0][0].counter == 2
 
 
-def test_a_restarted_master_keeps_holders_for_a_lease_and_counts_on(make_bench: Any, tmp_path: Path) -> None:
-    before = make_bench(SqliteStore(tmp_path / "tq.db"))
+def test_a_restarted_master_keeps_holders_for_a_lease_and_counts_on(
+    make_bench: Any, open_kept: OpenKept
+) -> None:
+    before = make_bench(open_kept())
     holder, lost = before.client(), before.client()
     mine, one = token(), token()
     assert holder.call(LOCK, "acquire", mine) == 1
     assert lost.call(SEMAPHORE, "acquire", one) == 1
-    after = make_bench(SqliteStore(tmp_path / "tq.db"))
+    after = make_bench(open_kept())
     other = after.client()
     parked = other.ask(LOCK, "acquire", token())
     back = Peer(after, Role.CLIENT, holder.session.node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +12,6 @@ from tq.master.keys.keyring import Keyring
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Bench, Peer
-from ..new_store import NewStore
 
 SCHEDULES = "get_schedules"
 TASK = "jobs:report"
@@ -94,17 +93,12 @@ def scheduling(bench: Bench) -> Scheduling:
 
 
 @pytest.fixture
-def make_scheduling() -> Iterator[Callable[..., Scheduling]]:
-    stores: list[SqliteStore] = []
-
+def make_scheduling(make_bench: Callable[..., Bench]) -> Callable[..., Scheduling]:
     def make(store: SqliteStore | None = None, now: Any = None) -> Scheduling:
-        stores.append(store or NewStore())
-        bench = Bench(stores[-1])
+        bench = make_bench(store)
         if now is not None:
             bench.now = now
             bench.engine.start(now)
         return Scheduling(bench)
 
-    yield make
-    for store in stores:
-        store.close()
+    return make

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -18,7 +18,6 @@ from tq.worker.child.steps import AttemptSteps
 from tq.worker.child.verdict import verdict
 
 from ..conftest import Bench, Peer
-from ..new_store import NewStore
 
 Body = Callable[[AttemptSteps], Any]
 
@@ -121,16 +120,11 @@ class TaskLife:
 
 
 @pytest.fixture
-def make_life() -> Iterator[Callable[..., TaskLife]]:
-    stores: list[SqliteStore] = []
-
+def make_life(new_store: Callable[[], SqliteStore]) -> Callable[..., TaskLife]:
     def make(size: int = 1, **options: Any) -> TaskLife:
-        stores.append(NewStore())
-        return TaskLife(stores[-1], size, **options)
+        return TaskLife(new_store(), size, **options)
 
-    yield make
-    for store in stores:
-        store.close()
+    return make
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -12,8 +10,7 @@ import pytest
 from tq.master.store.interface.store import Store
 from tq.master.store.sqlite.store import SqliteStore
 
-from tests.postgres import PostgresServer, serving
-
+from ..conftest import POSTGRES
 from .differences import differences
 from .tasks import QUEUE, TASK
 
@@ -21,43 +18,12 @@ OpenStore = Callable[[], Store]
 STORES: Final[dict[str, Callable[[pytest.FixtureRequest], OpenStore]]] = {
     "sqlite-file": lambda request: _in_file(request.getfixturevalue("tmp_path")),
     "sqlite-memory": lambda request: lambda: SqliteStore(None, "memory"),
-    "postgres": lambda request: request.getfixturevalue("open_postgres"),
+    POSTGRES: lambda request: request.getfixturevalue("open_postgres"),
 }
-ONE_OF: Final = 6
-SHARDS: Final = itertools.count(1)  # each test has one of its own in the database of its process
 
 
 def _in_file(folder: Path) -> OpenStore:
     return lambda: SqliteStore(folder / "tq.db")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The database repeats what the working copy does: a sample of each file in each run, the others with ``make thorough``."""
-    seen: Counter[Path] = Counter()
-    for item in items:
-        params = (
-            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        )
-        if params.get("stores") == "postgres":
-            seen[item.path] += 1
-            if seen[item.path] % ONE_OF != 1:
-                item.add_marker(pytest.mark.thorough)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """One for all tests of this process."""
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def open_postgres(postgres: PostgresServer) -> OpenStore:
-    from tq.master.store.postgres.address import read_address
-    from tq.master.store.postgres.store import PostgresStore
-
-    address, shard = read_address(postgres.url()), next(SHARDS)
-    return lambda: PostgresStore(address, None, shard=shard)
 
 
 @pytest.fixture(params=STORES)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tq.master.store.interface.store import Store
 
 
@@ -24,12 +22,9 @@ def differences(store: Store) -> list[str]:
     found: list[str] = []
 
     def compare(table: KeptTable, name: str) -> None:
-        there = list(rows_of(line, store.committer.held.shard, table))
-        here: list[Any] = store._db.execute(f"SELECT {names(table.columns)} FROM {name}").fetchall()  # noqa: S608 - names of tables
-        only_there, only_here = (
-            [row for row in there if row not in here],
-            [row for row in here if row not in there],
-        )
+        there = set(rows_of(line, store.committer.held.shard, table))
+        here = set(store._db.execute(f"SELECT {names(table.columns)} FROM {name}"))  # noqa: S608 - names of tables
+        only_there, only_here = sorted(there - here, key=repr), sorted(here - there, key=repr)
         if only_there or only_here:
             found.append(f"{table.name}: the database has {only_there}, the copy {only_here}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from tq.master.tasks.leases import Leases
 
 from tests.master.leased import each
 
-from ..conftest import GRACE_MS, Bench, Peer
+from ..conftest import GRACE_MS, Bench, OpenKept, Peer
 
 DISPATCHER = "get_dispatcher"
 FIRST = bytes(7) + b"\x01" + bytes(8)
@@ -127,14 +126,14 @@ def test_tasks_of_an_array_that_were_purged_are_other_tasks_when_they_are_submit
 
 @pytest.mark.parametrize("done", [0, 2])
 def test_a_worker_that_comes_back_after_a_restart_keeps_what_it_holds_and_gives_up_the_rest(
-    make_bench: Callable[..., Bench], tmp_path: Path, done: int
+    make_bench: Callable[..., Bench], open_kept: OpenKept, done: int
 ) -> None:
-    before = make_bench(SqliteStore(tmp_path / "tq.db"))
+    before = make_bench(open_kept())
     ids, worker = submit(before, 5), before.worker("m:f")
     held = lease(worker, 5)
     worker.call(DISPATCHER, "finish", [report(one) for one in held[:done]])
     before.engine.store.close()
-    after = make_bench(SqliteStore(tmp_path / "tq.db"))
+    after = make_bench(open_kept())
     assert len(after.engine.part(Leases).running) == 5 - done
     back = after.worker("m:f", node=worker.session.node, held=held[:4])
     assert ids_named(back.announced["dropped"]) == [row[0] for row in held[:done]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +10,12 @@ from tq.common.domain.ids import new_ids
 from tq.common.domain.model import OutcomeNumber, Role, StateNumber
 from tq.common.errors import ProtocolError
 from tq.common.values.failure import Failure
-from tq.master.store.sqlite.store import SqliteStore
 from tq.master.tasks.leases import Leases
 from tq.master.workers.membership import ORDERS_MIN, Membership
 
 from tests.master.leased import each
 
-from ..conftest import GRACE_MS, Bench, Peer
+from ..conftest import GRACE_MS, Bench, OpenKept, Peer
 
 DISPATCHER = "get_dispatcher"
 READY, RUNNING = int(StateNumber.READY), int(StateNumber.RUNNING)
@@ -313,14 +311,14 @@ def test_a_purge_leaves_what_a_worker_has(bench: Bench, crowd: tuple[list[bytes]
 
 
 def test_after_a_restart_workers_tell_again_what_has_begun(
-    make_bench: Callable[..., Bench], tmp_path: Path
+    make_bench: Callable[..., Bench], open_kept: OpenKept
 ) -> None:
-    bench = make_bench(SqliteStore(tmp_path / "tq.db"))
+    bench = make_bench(open_kept())
     ids, worker = submit(bench, 2), bench.worker("m:f")
     (begun, _), (waits, _) = lease(worker, 2)
     worker.call(DISPATCHER, "beat", [[*begun, 0.5]])
     bench.engine.store.close()
-    after = make_bench(SqliteStore(tmp_path / "tq.db"))
+    after = make_bench(open_kept())
     assert [shown_state(after, id) for id in ids] == [READY, READY]
     assert "whether it has begun is not known" in show(after, ids[0])["why"]
     after.worker("m:f", node=worker.session.node, held=[[*begun, 7.0], waits])

@@ -18,6 +18,7 @@ from ..conftest import Bench
 
 def test_a_portion_of_a_submit_is_judged_with_what_its_call_said(bench: Bench) -> None:
     session, routes = bench.client().session, bench.engine.part(Routes)
+    bench.engine.store.begin()
     call = Call(session, 1, lambda call: None, [])
     given = SubmitCall(call, "q", "m:f", TaskOptions(priority=3), "s", None, None, None, None)
     judge = bench.engine.part(Dispatch).judge

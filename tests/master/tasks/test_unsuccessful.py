@@ -19,6 +19,8 @@ from ..conftest import Bench, Peer
 from ..leased import each
 
 TASKS = "m:f", "m:g"
+# But what the copy of a database says of itself.
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'working_copy' ORDER BY 1"
 FAILURES = [
     Failure("ValueError", "no", 'File "f.py", line 3, in f').encode(),
     Failure("OSError", "away").encode(),
@@ -119,10 +121,7 @@ class Life:
     def left(self) -> tuple[Any, ...]:
         """All that it has left: rows, counts, causes, lines of the log."""
         store: Any = self.bench.engine.store
-        tables = [
-            name
-            for (name,) in store._db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")
-        ]
+        tables = [name for (name,) in store._db.execute(TABLES)]
         rows = {name: sorted(store._db.execute(f"SELECT * FROM {name}"), key=repr) for name in tables}  # noqa: S608
         meters = self.meters
         counted = meters.started, meters.unsuccessful, meters.retried, meters.finished, meters.stale

@@ -9,7 +9,7 @@ import pytest
 
 from tests.postgres import PostgresServer
 
-from ..conftest import SHARDS
+from ...conftest import SHARDS
 
 OpenPostgres = Callable[..., Any]
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.postgres import PostgresServer
 
-from ..conftest import SHARDS
+from ...conftest import SHARDS
 
 LIVE = """
 import os, signal, sys

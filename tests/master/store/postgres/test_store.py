@@ -109,6 +109,27 @@ def test_a_refused_transaction_leaves_copy_and_database_as_they_were(open_store:
         connection.execute("ALTER TABLE tq.meta DROP CONSTRAINT refused")
 
 
+def test_a_copy_that_is_opened_again_does_not_wait_for_the_transaction_that_failed(
+    open_store: OpenPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the engine does after a commit that the database has refused."""
+    store = open_store(tmp_path)
+    note(store, b"1")
+
+    def refuse(*_: Any) -> None:
+        raise StoreError("refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.committer, "commit", refuse)
+        with pytest.raises(StoreError, match="refused"):
+            note(store, b"2")
+    store.reopen()
+    assert noted(store) == b"1"
+    note(store, b"3")
+    store.close()
+    assert noted(open_store(tmp_path)) == b"3"
+
+
 def test_a_commit_whose_answer_is_lost_is_done_once(open_store: OpenPostgres) -> None:
     store = open_store()
     note(store, b"1")
