@@ -41,6 +41,12 @@ def sleep(seconds: float) -> None:
 
 
 @app.task
+def moment() -> float:
+    """When it was started."""
+    return time.time()
+
+
+@app.task
 def fails_once(fails: bool, ctx: tq.Context) -> None:
     """At its first attempt, if it is to fail."""
     if fails and ctx.attempt == 1:

@@ -129,11 +129,8 @@ class Measured:
 
     def _start(self, module: str, *arguments: str, keeps: Sequence[str] = ()) -> psutil.Process:
         """``keeps``: variables of tq that it is given as they are here."""
-        environment = {
-            key: value for key, value in os.environ.items() if not key.startswith("TQ_") or key in keeps
-        }
         command = [sys.executable, "-m", module, *arguments]
-        process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=environment)  # noqa: S603 - ours
+        process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=bare_environment(keeps))  # noqa: S603 - ours
         self._started.append(process)
         return psutil.Process(process.pid)
 
@@ -157,6 +154,11 @@ def cluster(
             yield measured
         finally:
             measured.stop()
+
+
+def bare_environment(keeps: Sequence[str] = ()) -> dict[str, str]:
+    """Nothing of tq in it but this."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("TQ_") or key in keeps}
 
 
 def await_true(condition: Callable[[], bool], seconds: float = START_SECONDS_MAX) -> None:

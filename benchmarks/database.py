@@ -1,4 +1,5 @@
-"""A master whose state is in PostgreSQL beside one with a file, in the same run: no-op tasks in arrays, one at a time, busy processors."""
+"""A master whose state is in PostgreSQL beside one with a file, in the same run: no-op tasks in arrays, one at a time, busy processors; and the
+peers that keep theirs in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from .cluster import cluster
+from .peers import PEERS, measure_peer
 from .postgres_server import installed, postgres
 from .readings import Readings, percentile
 from .scale import Scale
@@ -17,10 +19,11 @@ KINDS: Final = ("file", "postgres")
 
 def database(scale: Scale) -> Readings:
     """``database.KIND.tasks`` a second, ``….enqueue``, ``….trip_seconds``, and ``….master_seconds``, of the master's processor, a task. Both
-    sync every commit."""
-    if (reason := _missing()) is not None:
+    sync every commit. ``database.PEER.tasks`` a second, likewise."""
+    if (reason := missing()) is not None:
         return Readings(notes={"database": f"not measured: {reason}"})
-    numbers: dict[str, float] = {}
+    readings = Readings()
+    numbers = readings.numbers
     for kind in KINDS:
         with ExitStack() as stack:
             options = [] if kind == "file" else [f"--store={stack.enter_context(postgres(durable=True))}"]
@@ -33,10 +36,14 @@ def database(scale: Scale) -> Readings:
             numbers[f"database.{kind}.master_seconds"] = spent / scale.noop_tasks
             times = round_trips(measured, scale.round_trips)
             numbers[f"database.{kind}.trip_seconds"] = percentile(times, 0.5)
-    return Readings(numbers=numbers)
+    for peer in PEERS:
+        if peer.server is postgres:
+            measure_peer(peer, f"database.{peer.name}.tasks", "durable", scale.peer_tasks, readings)
+    return readings
 
 
-def _missing() -> str | None:
+def missing() -> str | None:
+    """Why there is no database to measure with."""
     if installed() is None:
         return "PostgreSQL is not installed"
     return None if find_spec("psycopg") else "psycopg is not installed: pip install 'tq[postgres]'"

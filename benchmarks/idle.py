@@ -31,9 +31,12 @@ def idle(scale: Scale) -> Readings:
         time.sleep(SETTLE_SECONDS)
         family = [measured.worker, *measured.worker.children(recursive=True)]
         processes = [measured.master, *family]
-        before = [_busy(process) for process in processes], [_wakeups(process) for process in processes]
+        before = (
+            [busy_seconds(process) for process in processes],
+            [_wakeups(process) for process in processes],
+        )
         time.sleep(scale.idle_seconds)
-        after = [_busy(process) for process in processes], [_wakeups(process) for process in processes]
+        after = [busy_seconds(process) for process in processes], [_wakeups(process) for process in processes]
         numbers["idle.cpu_share"] = (sum(after[0]) - sum(before[0])) / scale.idle_seconds
         if Path("/proc/self/task").exists():
             numbers["idle.wakeups"] = (sum(after[1]) - sum(before[1])) / scale.idle_seconds
@@ -45,7 +48,7 @@ def idle(scale: Scale) -> Readings:
     return Readings(numbers=numbers)
 
 
-def _busy(process: psutil.Process) -> float:
+def busy_seconds(process: psutil.Process) -> float:
     """Seconds of a processor: to the nanosecond where the kernel tells, else in its ticks of 10 ms."""
     try:
         tasks = Path(f"/proc/{process.pid}/task").iterdir()

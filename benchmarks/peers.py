@@ -1,7 +1,7 @@
 """The peers: other ways to have no-op tasks done by two processes, each in the fastest settings we know of.
 
 Celery, RQ, Dramatiq, Huey and Taskiq on a Redis of the benchmark's own, once in memory and once with a sync
-before every answer; PgQueuer on a PostgreSQL of its own, likewise; and Huey on SQLite. Each lives in a virtual environment of its own in the user's cache
+before every answer; PgQueuer and Procrastinate on a PostgreSQL of its own, likewise; and Huey on SQLite. Each lives in a virtual environment of its own in the user's cache
 directory and runs a program of ``peer_programs/``, where its settings are. No TLS, no results left behind.
 A peer that cannot be installed or run is listed with the reason, and its figure is never guessed. (What needs no installing is in
 ``stdlib_peers.py``.)
@@ -99,6 +99,14 @@ PEERS: Final = (
         workers=("python", "pgqueuer_peer.py"),
         settings="2 processes of 100 tasks at a time, one enqueue of all; it keeps no results: until its table is empty",
     ),
+    Peer(
+        name="procrastinate",
+        packages=("procrastinate", "psycopg[binary]"),
+        server=postgres,
+        tables=("python", "procrastinate_peer.py", "tables"),
+        workers=("python", "procrastinate_peer.py", "work"),
+        settings="2 processes of 100 tasks at a time, one enqueue of all; it keeps no results: until none is left to do",
+    ),
 )
 HUEY_ON_SQLITE: Final = Peer(
     name="huey",
@@ -165,7 +173,13 @@ def _make_tables(peer: Peer, home: Path, url: str, *, durable: bool) -> None:
     program, *arguments = (part.format(**filled) for part in peer.tables)
     command = [str(home / "bin" / program), *arguments]
     done = subprocess.run(  # noqa: S603 - ours
-        command, env=_environment(url), capture_output=True, text=True, timeout=RUN_SECONDS_MAX, check=False
+        command,
+        cwd=PROGRAMS,
+        env=_environment(url),
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS_MAX,
+        check=False,
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines()

@@ -32,6 +32,7 @@ PEERS: Final = {
     "huey": "Huey on Redis",
     "taskiq": "Taskiq on Redis",
     "pgqueuer": "PgQueuer on PostgreSQL",
+    "procrastinate": "Procrastinate on PostgreSQL",
     "huey-sqlite": "Huey on SQLite",
 }
 

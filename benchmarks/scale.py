@@ -45,6 +45,9 @@ class Scale:
     page_tasks: int  # that there are while a view is asked for
     page_seconds: float  # of open pages
     pages: int  # open at once
+    kills: int  # of a master that serves while another one stands by
+    orderly_stops: int  # likewise
+    rest_seconds: float  # of masters with a database that have nothing to do
 
 
 FULL: Final = Scale(
@@ -83,6 +86,9 @@ FULL: Final = Scale(
     page_tasks=1_000_000,
     page_seconds=20.0,
     pages=20,
+    kills=100,
+    orderly_stops=20,
+    rest_seconds=20.0,
 )
 
 QUICK: Final = Scale(
@@ -121,4 +127,7 @@ QUICK: Final = Scale(
     page_tasks=20_000,
     page_seconds=3.0,
     pages=20,
+    kills=2,
+    orderly_stops=2,
+    rest_seconds=3.0,
 )

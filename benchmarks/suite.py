@@ -21,10 +21,12 @@ from .peers import peers
 from .pools import pools
 from .purge import purge
 from .readings import Gathered, Measurement
+from .rest import rest
 from .scale import Scale
 from .singles import singles
 from .speed import async_noop, enqueue, noop, short, trips
 from .stdlib_peers import stdlib_peers
+from .take_over import take_over
 from .transactions import transactions
 from .values import values
 
@@ -50,6 +52,8 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "crawl": crawl,
     "controls": controls,
     "postgres": database,
+    "takeover": take_over,
+    "rest": rest,
     "page": page,
     "peers": peers,
 }

@@ -41,6 +41,8 @@ MEASUREMENTS = [
     "crawl",
     "controls",
     "postgres",
+    "takeover",
+    "rest",
     "page",
     "peers",
 ]
@@ -206,6 +208,38 @@ def test_rows_of_a_master_on_postgresql_stand_beside_one_with_a_file(suite: Benc
         ("2.00 ms", None),
         ("6.00 µs", None),
     ]
+    rows = suite.database_rows.database_rows({**numbers, "database.pgqueuer.tasks": 12_000.0})
+    assert (rows[1].title, rows[1].figure) == ("… against PgQueuer on PostgreSQL", "5.0 ×")
+
+
+def test_rows_of_a_take_over_say_its_worst(suite: Benchmarks) -> None:
+    numbers = {
+        f"takeover.{way}.{what}": value
+        for way, values in {"kill": (4.5, 11.0, 100.0), "stop": (0.7, 1.4, 20.0)}.items()
+        for what, value in zip(("p50_seconds", "worst_seconds", "times"), values, strict=True)
+    }
+    rows = suite.database_rows.database_rows(numbers)
+    assert [(row.figure, row.beside, row.goal.met) for row in rows] == [
+        ("p50 4.50 s, worst 11.00 s", "of 100", False),
+        ("p50 0.70 s, worst 1.40 s", "of 20", True),
+    ]
+
+
+def test_rows_of_masters_at_rest_say_what_they_ask_of_the_database(suite: Benchmarks) -> None:
+    numbers = {
+        **{
+            f"rest.{who}.{what}": 0.01
+            for who in ("serves", "stands_by", "database")
+            for what in ("cpu_share",)
+        },
+        "rest.serves.bytes": 70e6,
+        "rest.stands_by.bytes": 60e6,
+        "rest.database.statements": 7.0,
+        "rest.database.connections": 4.0,
+    }
+    serves, database = suite.database_rows.database_rows(numbers)
+    assert (serves.figure, serves.beside) == ("1.00%, 70 MB", "one that stands by: 1.00%, 60 MB")
+    assert (database.figure, database.beside) == ("1.00%", "7.0 statements/s over 4 connections")
 
 
 def test_rows_of_tasks_that_need_others_stand_beside_the_same_tasks_without_needs(suite: Benchmarks) -> None:
