@@ -8,6 +8,7 @@ import configparser
 import json
 import re
 import shlex
+import string
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,19 @@ import pytest
 import yaml
 from tq.common.runtime.config import MasterSettings, WorkerSettings, load_settings
 from tq.master.cli import main as tq_master
+from tq.master.store.postgres.address import read_address
 from tq.worker.cli import main as tq_worker
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 UNITS = sorted((CONFIGS / "systemd").glob("*.service"))
 DOCKERFILE = CONFIGS / "docker" / "Dockerfile"
 COMPOSE = CONFIGS / "docker" / "compose.yaml"
+COMPOSE_POSTGRES = CONFIGS / "docker" / "compose.postgres.yaml"
+OF_HOST = {  # what its .env says
+    "HOST": "a.example.org",
+    "MASTERS": "a.example.org:5000,b.example.org:5000",
+    "STORE": "postgresql://tq:secret@db.example.org/tasks?sslmode=verify-full&sslrootcert=system",
+}
 MANIFESTS = sorted((CONFIGS / "kubernetes").glob("*.yaml"))
 PROGRAMS: dict[str, tuple[click.Command, Any]] = {
     "tq-master": (tq_master, MasterSettings),
@@ -92,6 +100,20 @@ def test_the_masters_unit_keeps_its_state_where_it_may_write() -> None:
     assert settings.data == Path("/var/lib", service["StateDirectory"])
 
 
+def test_the_masters_unit_with_a_database_names_its_host_and_keeps_no_password_in_its_command() -> None:
+    service = unit(CONFIGS / "systemd" / "tq-master-postgres.conf")["Service"]
+    command = service["ExecStart"].replace("%H", "a.example.org").replace("%%", "%")
+    settings, file = settings_of(shlex.split(command), {}), unit(CONFIGS / "systemd" / "tq-master.service")
+    alone = settings_of(shlex.split(file["Service"]["ExecStart"]), {})
+    assert (settings.data, settings.http, settings.bind.port) == (alone.data, alone.http, alone.bind.port)
+    assert settings.bind.host == "a.example.org"
+    assert read_address(settings.store).parameters(1)["sslmode"] == "verify-full"
+    assert "password" not in read_address(settings.store).parameters(1)
+    [(name, _)] = re.findall(r"^(\w+):(/\S+)$", service["LoadCredential"])
+    assert service["Environment"] == f"PGPASSFILE=%d/{name}"
+    assert service["RestartPreventExitStatus"] == "", "a database that is not up yet is waited for"
+
+
 def test_a_stopped_worker_may_finish_its_tasks_and_survives_one_that_eats_memory() -> None:
     service = unit(CONFIGS / "systemd" / "tq-worker.service")["Service"]
     assert (service["KillMode"], service["OOMPolicy"]) == ("mixed", "continue")
@@ -125,6 +147,23 @@ def test_composed_services_take_their_options_and_fit_together() -> None:
         assert secret in compose["secrets"]
     assert settings["worker"].modules == ("jobs.py",)
     assert services["worker"]["volumes"] == ["./jobs.py:/app/jobs.py:ro"]
+
+
+def test_composed_services_of_a_host_with_a_database_are_the_same_on_each_host() -> None:
+    text = string.Template(COMPOSE_POSTGRES.read_text("utf-8")).substitute(OF_HOST)
+    services, alone = yaml.safe_load(text)["services"], yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]
+    settings = {
+        name: settings_of(one["command"], {**image_environment(), **one.get("environment", {})})
+        for name, one in services.items()
+    }
+    assert str(settings["master"].advertise) == f"{OF_HOST['HOST']}:5000"
+    assert settings["master"].store == OF_HOST["STORE"]
+    assert OF_HOST["STORE"] not in " ".join(services["master"]["command"])
+    assert ",".join(map(str, settings["worker"].connect)) == OF_HOST["MASTERS"]
+    assert set(services) == set(alone)
+    for name, one in services.items():
+        for key in ("read_only", "cap_drop", "security_opt", "secrets", "stop_grace_period", "volumes"):
+            assert one[key] == alone[name][key], (name, key)
 
 
 def test_pods_take_their_options_and_fit_together() -> None:
