@@ -48,7 +48,7 @@ from .store.cluster_files import (
     claim_store,
     settle_certificate,
 )
-from .store.interface.store import Store
+from .store.interface.store import Displaced, Store
 from .store.sqlite.store import newest_schema
 
 if TYPE_CHECKING:
@@ -295,6 +295,8 @@ def _identify(
         own.write()
         for file in own.replaced:
             report("key.replaced", level="warning", file=str(file))
+    except Displaced:  # another master was quicker: this one stands by
+        raise
     except StoreError as error:
         raise ConfigError(f"cannot write to the store {where}: {error}") from error
     return Identity(cluster_id, certificate, key, new_keys)

@@ -51,8 +51,8 @@ from .observe.page_program import PageProgram
 from .standby.displacement import Displacement
 from .standby.standing import LOOK_AGAIN_SECONDS
 from .store.cluster_files import StartOptions, key_file
-from .store.interface.store import OwnedElsewhere
-from .waiting_turn import wait_for_turn
+from .store.interface.store import Displaced, OwnedElsewhere, StoreAway
+from .waiting_turn import Turn, wait_for_turn
 
 if TYPE_CHECKING:
     from .gateway.server import Gateway
@@ -148,18 +148,28 @@ def main(
         log = EventLog(settings.log_format, threshold=settings.log_level)
         if is_passed_over:
             log.event("authkey.passed_over", level="warning")
-        code = DISPLACED
+        code, again = DISPLACED, False
         while code == DISPLACED:
-            if not wait_for_turn(settings, log, notifier):
+            turn = wait_for_turn(settings, log, notifier, again=again)
+            if turn is Turn.ENDS:
                 code = 0
                 break
+            again = again or turn is Turn.STOOD_BY
             displacement = Displacement()
             try:
                 resources = open_resources(settings, key, log.event, start, displacement.happened)
-            except OwnedElsewhere as error:  # another one was quicker
+            except (OwnedElsewhere, Displaced) as error:  # another one was quicker
+                again = True
                 log.event("master.was_slower", reason=str(error))
                 time.sleep(LOOK_AGAIN_SECONDS)
                 continue
+            except StoreAway as error:
+                if not again:
+                    raise
+                log.event("standby.database_away", level="warning", error=str(error))
+                time.sleep(LOOK_AGAIN_SECONDS)
+                continue
+            again = True
             try:
                 code = run_loop(
                     _serve(

@@ -12,6 +12,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import closing
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +37,22 @@ if TYPE_CHECKING:
     from .store.postgres.masters import ShardSeen
 
 
-def wait_for_turn(settings: MasterSettings, log: EventLog, notifier: Notifier) -> bool:
+class Turn(IntEnum):
+    """What a wait came to."""
+
+    ENDS = 0  # this master was asked to end
+    AT_ONCE = 1
+    STOOD_BY = 2
+
+
+def wait_for_turn(
+    settings: MasterSettings, log: EventLog, notifier: Notifier, *, again: bool = False
+) -> Turn:
     """Whether this master is to serve now: at once, if its store is a file or no other master serves; else after it has stood by.
-    False: it is to end. Raises ConfigError."""
+    ``again``: it has had its turn, or has stood by, so a database that is away is waited for. Raises ConfigError."""
     database = database_of(settings)
     if database is None:
-        return True
+        return Turn.AT_ONCE
     from .store.postgres.line import DatabaseAway, DatabaseRefused, PostgresLine
     from .store.postgres.remedies import cannot_open, store_error
     from .store.postgres.store import CONNECT_SECONDS_MAX, ONLY_SHARD
@@ -54,17 +65,25 @@ def wait_for_turn(settings: MasterSettings, log: EventLog, notifier: Notifier) -
         with closing(connect()) as line:
             seen, pin = first_look(line, ONLY_SHARD)
     except DatabaseAway as error:
+        if again:
+            return _after(run_loop(_stand_by(settings, log, notifier, connect)))
         raise cannot_open(database, str(error)) from error
     except DatabaseRefused as error:
         raise ConfigError(f"the store {database}: {store_error(error.code, str(error))}") from error
     if seen is None or seen.is_free or _was_mine(settings.data, seen.owner):
-        return True
+        return Turn.AT_ONCE
     certificate = settings.data / CERTIFICATE_FILE
     own = shown_by(certificate_der(certificate)).pin if certificate.exists() else None
     check_certificate(pin, own, str(database), RENEW)
     if own is None:
-        return True  # the other one is about to make the cluster: who is refused the shard comes back here
-    return run_loop(_stand_by(settings, log, notifier, connect))
+        return (
+            Turn.AT_ONCE
+        )  # the other one is about to make the cluster: who is refused the shard comes back here
+    return _after(run_loop(_stand_by(settings, log, notifier, connect)))
+
+
+def _after(is_free: bool) -> Turn:
+    return Turn.STOOD_BY if is_free else Turn.ENDS
 
 
 def _was_mine(data: Path, owner: str) -> bool:

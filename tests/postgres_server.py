@@ -19,6 +19,7 @@ from typing import Final
 DEBIAN: Final = Path(
     "/usr/lib/postgresql"
 )  # has the programs of each version in a folder that is not in PATH
+SOCKET_PORT: Final = 5432  # a part of its socket's name
 USER: Final = "postgres"  # runs it if root tests: PostgreSQL refuses root
 START_SECONDS_MAX: Final = 30.0
 END_SECONDS_MAX: Final = 20.0
@@ -42,7 +43,7 @@ def installed() -> Path | None:
 
 class PostgresServer:
     """Started by ``start``; ``close`` removes all of it. ``durable``: every commit is synced, as it is by default. ``primary``: it
-    follows that one, which runs, until ``promote``. ``parent``: where its directory is made."""
+    follows that one, which runs, until ``promote``. ``parent``: where its directory is made. ``port``: of loopback; None: on its socket only."""
 
     def __init__(
         self,
@@ -51,10 +52,13 @@ class PostgresServer:
         settings: tuple[str, ...] = (),
         primary: PostgresServer | None = None,
         parent: Path | None = None,
+        port: int | None = None,
+        initdb: tuple[str, ...] = (),
     ) -> None:
         found = installed()
         assert found is not None
         self._programs, self._durable, self._settings = found, durable, settings
+        self.port = port
         self._user = USER if os.geteuid() == 0 else None
         self.folder = Path(tempfile.mkdtemp(prefix="tq-postgres-", dir=parent))
         if self._user is not None:
@@ -62,19 +66,22 @@ class PostgresServer:
         self._end = self._end_with_this_process()
         self._server: subprocess.Popen[bytes] | None = None
         if primary is not None:
-            options = ["-h", str(primary.folder), "-U", USER, "-R", "-X", "stream", "--no-sync", "-c", "fast"]
+            options = [*primary._where, "-U", USER, "-R", "-X", "stream", "--no-sync", "-c", "fast"]
             self._run("pg_basebackup", "-D", str(self.folder / "data"), *options)
             return
-        options = ["-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        options = ["-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", *initdb]
         self._run("initdb", "-D", str(self.folder / "data"), *options)
 
     def url(self, database: str = "postgres", user: str = USER) -> str:
+        if self.port is not None:
+            return f"postgresql://{user}@127.0.0.1:{self.port}/{database}?sslmode=disable"
         return f"postgresql://{user}@/{database}?host={self.folder}"
 
     def start(self) -> None:
         sync = "on" if self._durable else "off"
         settings = [
-            "listen_addresses=",
+            "listen_addresses=" if self.port is None else "listen_addresses=127.0.0.1",
+            f"port={self.port or SOCKET_PORT}",
             f"unix_socket_directories={self.folder}",
             f"fsync={sync}",
             f"full_page_writes={sync}",
@@ -98,13 +105,17 @@ class PostgresServer:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._server.wait(0.02)
 
+    @property
+    def _where(self) -> list[str]:
+        return ["-h", str(self.folder), "-p", str(self.port or SOCKET_PORT)]
+
     def promote(self) -> None:
         """A standby that becomes the primary."""
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "promote")
 
     def create(self, database: str) -> str:
         """A new database; its URL."""
-        self._run("createdb", "-h", str(self.folder), "-U", USER, database)
+        self._run("createdb", *self._where, "-U", USER, database)
         return self.url(database)
 
     def sql(self, text: str, database: str = "postgres") -> None:
@@ -113,8 +124,7 @@ class PostgresServer:
             "-qX",
             "-v",
             "ON_ERROR_STOP=1",
-            "-h",
-            str(self.folder),
+            *self._where,
             "-U",
             USER,
             "-d",
@@ -122,6 +132,10 @@ class PostgresServer:
             "-c",
             text,
         )
+
+    @property
+    def is_running(self) -> bool:
+        return self._server is not None and self._server.poll() is None
 
     def kill(self) -> None:
         """As a machine that loses power would: all of its processes, at once."""
@@ -169,7 +183,7 @@ class PostgresServer:
         )
 
     def _answers(self) -> bool:
-        asking = [str(self._programs / "pg_isready"), "-q", "-h", str(self.folder), "-U", USER]
+        asking = [str(self._programs / "pg_isready"), "-q", "-U", USER, *self._where]
         return subprocess.run(asking, check=False, capture_output=True).returncode == 0
 
     def _run(self, program: str, *words: str) -> None:

@@ -7,8 +7,9 @@ a transaction without ``committed`` are uncertain, as their commit was.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import id_behind
@@ -31,6 +32,9 @@ from .interface.tasks import (
     Want,
 )
 
+# Of this process, whose events are in one file: a master that is displaced, and serves again, has another store then.
+TRANSACTIONS: Final = itertools.count(1)
+
 
 class RecordingStore:
     """A ``Store`` around another; verbs that it does not record go straight through."""
@@ -39,7 +43,6 @@ class RecordingStore:
         self._store, self._note = store, note
         self._events: list[tuple[str, dict[str, Any]]] = []
         self._ids: dict[int, bytes] = {}  # of tasks that were seen running or found
-        self._transaction = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -50,11 +53,11 @@ class RecordingStore:
         self._store.begin(reading=reading, at_once=at_once)
 
     def commit(self) -> None:
-        self._transaction += 1
+        number = next(TRANSACTIONS)
         for what, fields in self._events:
-            self._note(what, transaction=self._transaction, **fields)
+            self._note(what, transaction=number, **fields)
         self._store.commit()
-        self._note("committed", transaction=self._transaction)
+        self._note("committed", transaction=number)
         self._events.clear()
 
     def load(self) -> Picture:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from xprocess import XProcess
 
+from .. import postgres
+from .several_masters import MastersTrial, NewTrial
 from .tally import Tally
 from .trial import Trial
 
@@ -63,6 +65,27 @@ def new_trial(xprocess: XProcess, tmp_path: Path, tally: Tally) -> Iterator[Tria
         if start:
             trial.master.start()
         return trial
+
+    yield make
+    for trial in made:
+        trial.close()
+
+
+@pytest.fixture(scope="session")
+def fault_server() -> Iterator[postgres.PostgresServer]:
+    """In which each trial has a database of its own."""
+    with postgres.serving() as server:
+        yield server
+
+
+@pytest.fixture
+def masters_trial(xprocess: XProcess, tmp_path: Path, tally: Tally) -> Iterator[NewTrial]:
+    """``masters_trial(fault, url)``: several masters over that database, not started yet."""
+    made: list[MastersTrial] = []
+
+    def make(fault: str, url: str) -> MastersTrial:
+        made.append(MastersTrial(fault, xprocess, tmp_path / str(len(made)), tally, url))
+        return made[-1]
 
     yield make
     for trial in made:

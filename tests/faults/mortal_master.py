@@ -20,6 +20,7 @@ from typing import Any
 from tq.master import app as boot
 from tq.master import cli
 from tq.master.store.interface.store import Store
+from tq.master.store.sqlite import store as sqlite_store
 from tq.master.store.sqlite.store import SqliteStore
 
 CALLS = sorted(
@@ -74,7 +75,15 @@ def set_by(file: Path) -> None:
     signal.signal(signal.SIGUSR2, set_clock)
 
 
+def know_one_more(migration: Path) -> None:
+    """A version of tq whose schema is one ahead."""
+    known = sqlite_store._files()
+    sqlite_store._files = lambda: [*known, migration]
+
+
 if __name__ == "__main__":
+    if migration := os.environ.get("FAULT_MIGRATION"):
+        know_one_more(Path(migration))
     if clock := os.environ.get("FAULT_CLOCK"):
         set_by(Path(clock))
     if number := os.environ.get("FAULT_STORE_CALL"):

@@ -7,20 +7,21 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import tq
 from tq.common.runtime.history import VARIABLE, History
 from xprocess import XProcess
 
 from ..cluster.programs import TASKS_FILE, Master, Program, Worker, eventually
-from ..history.checker import Event, Report, check
+from ..history.checker import Event, Final, Report, check
 from ..history.loading import certain, final, read
 from .tally import Tally
 from .witness import Witness
 
 FAULT_TASKS = Path(__file__).with_name("fault_tasks.py")
 MORTAL_MASTER = [sys.executable, str(Path(__file__).with_name("mortal_master.py"))]
+CONNECT_SECONDS = 30
 SECONDS = 45.0  # for everything to have ended: many leases, on a loaded machine
 
 # A lease that is soon over, for faults that last longer than one; and one that is longer than a worker's
@@ -43,7 +44,12 @@ class Trial:
         self.master = self._own(Master(xprocess, home))
         self.master.command = MORTAL_MASTER
 
-    def __enter__(self) -> Trial:
+    @property
+    def addresses(self) -> str:
+        """Of its master, or of all of them."""
+        return self.master.address
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, type: Any, *error: Any) -> None:
@@ -58,19 +64,21 @@ class Trial:
     def worker(self, slots: int = 2, *, address: str | None = None, start: bool = True) -> Worker:
         arguments = ("--slots", slots, TASKS_FILE, FAULT_TASKS)
         worker = self._own(
-            Worker(self._xprocess, self.home, address or self.master.address, self.master.authkey, *arguments)
+            Worker(self._xprocess, self.home, address or self.addresses, self.master.authkey, *arguments)
         )
         if start:
             worker.start()
         return worker
 
     def witness(self, url: str | None = None, role: str = "client") -> Witness:
-        app = tq.App(url or self.master.url, self.master.authkey, role=role, connect_timeout=30)
+        url = url or f"tq://{self.addresses}"
+        app = tq.App(url, self.master.authkey, role=role, connect_timeout=CONNECT_SECONDS)
         return Witness(self._stack.enter_context(app), self.note)
 
     def recording_app(self) -> tq.App:
         """A client that writes its history by itself, as any program does that was started with the variable."""
-        app = self._stack.enter_context(tq.App(self.master.url, self.master.authkey, connect_timeout=30))
+        app = tq.App(f"tq://{self.addresses}", self.master.authkey, connect_timeout=CONNECT_SECONDS)
+        self._stack.enter_context(app)
         os.environ[VARIABLE] = str(self.history)
         try:
             assert app.session.link is not None  # it is made now
@@ -94,9 +102,7 @@ class Trial:
 
     def judge(self, *, times: int, wanted_starts: int = 0) -> Report:
         """End the master, judge the whole history, put it into the table. Fails on any violation."""
-        if self.master.running:
-            self.master.terminate()
-        rows = final(self.master.data / "tq.db")
+        rows = self._final()
         events = certain(self.events(), rows)
         report = check(events, rows)
         self._tally.add(self.fault, report, times=times, wanted_starts=wanted_starts, recovery=self.recovery)
@@ -106,6 +112,12 @@ class Trial:
         received = {event["id"]: event for event in events if event["what"] == "received"}
         assert all(event["digest"] == rows[id].digest for id, event in received.items())
         return report
+
+    def _final(self) -> dict[str, Final]:
+        """What the store has when no master uses it any more."""
+        if self.master.running:
+            self.master.terminate()
+        return final(self.master.data / "tq.db")
 
     def _story(self, report: Report, events: list[Event]) -> str:
         """The whole story of the first task that went wrong."""

@@ -57,10 +57,14 @@ def read(directory: Path) -> list[Event]:
 def final(store: Path) -> dict[str, Final]:
     """What the store's file says of every task. The master has ended, or nothing is under way any more."""
     with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
-        rows = every_task(lambda sql: db.execute(sql).fetchall())
+        return finals(lambda sql: db.execute(sql).fetchall())
+
+
+def finals(ask: Callable[[str], list[Any]]) -> dict[str, Final]:
+    """The same of what answers the store's SQL."""
     return {
         id.hex(): Final(state, attempt, digest(result) if state == StateNumber.SUCCEEDED else "")
-        for id, state, attempt, result in rows
+        for id, state, attempt, result in every_task(ask)
     }
 
 

@@ -109,6 +109,10 @@ class OwnedElsewhere(ConfigError):
     """Another master owns this store, and has not ended."""
 
 
+class StoreAway(ConfigError):
+    """The database of this store cannot be reached, or takes no writes. For a master that has had its turn before, it will again."""
+
+
 class RunningRow(NamedTuple):
     seq: int
     id: bytes

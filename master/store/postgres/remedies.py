@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ....common.errors import ConfigError, StoreError, StoreFull
+from ..interface.store import StoreAway
 
 if TYPE_CHECKING:
     from .address import DatabaseAddress
@@ -43,7 +44,7 @@ def why_away(text: str, address: DatabaseAddress) -> str:
     return "; ".join(list(seen)[:2])
 
 
-def cannot_open(address: DatabaseAddress, why: str) -> ConfigError:
+def cannot_open(address: DatabaseAddress, why: str) -> StoreAway:
     text = why.lower()
     if "password" in text or "authentication" in text:
         remedy = (
@@ -67,7 +68,7 @@ def cannot_open(address: DatabaseAddress, why: str) -> ConfigError:
         )
     else:
         remedy = "check host and port, that it runs, and the firewalls between"
-    return ConfigError(f"cannot reach the store {address}: {why}; {remedy}")
+    return StoreAway(f"cannot reach the store {address}: {why}; {remedy}")
 
 
 def no_rights(address: DatabaseAddress, user: str, what: str) -> ConfigError:

@@ -18,9 +18,9 @@ AHEAD_MAX: Final = (
     1  # so many versions may the database be ahead of a master: a newer one was there and has only added
 )
 PREPARE_TRIES: Final = 20
-PREPARE_LOCK_SECONDS: Final = (
-    1.0  # for a table: who waits for it holds up all that come later, so also the master that serves
-)
+# For a table: who waits for it holds up all that come later, so also the master that serves. But more than a second, or autovacuum would
+# not give way (deadlock_timeout).
+PREPARE_LOCK_SECONDS: Final = 2.0
 PREPARE_PAUSE_SECONDS: Final = 1.0  # in which these go on
 OUTDONE: Final = ("42P06", "42P07", "23505")  # another master made it at the same moment
 

@@ -23,6 +23,7 @@ from tests.cluster.programs import eventually
 from tests.postgres import PostgresServer, serving
 
 from .owners import A, B
+from .writing import Writer, ask, put
 
 COMMIT_WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT' AND query_start < now() - interval '1 s'"
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tq-master'"
@@ -58,12 +59,6 @@ def database(server: PostgresServer) -> str:
     return server.create(f"bounds_{next(NUMBERS)}")
 
 
-def ask(server: PostgresServer, text: str, url: str | None = None) -> Any:
-    with psycopg.connect(url or server.url(), autocommit=True) as connection:
-        row = connection.execute(text.encode()).fetchone()
-        return None if row is None else row[0]
-
-
 def set_all(server: PostgresServer, **settings: str) -> None:
     for name, value in settings.items():
         server.sql(f"ALTER SYSTEM SET {name} = '{value}'")
@@ -96,32 +91,6 @@ def _try(connection: psycopg.Connection[Any]) -> None:
 
 def find_the_standby(server: PostgresServer) -> None:
     set_all(server, synchronous_standby_names="")
-
-
-class Writer:
-    """Puts a value in a thread, as the store's loop would."""
-
-    def __init__(self, store: PostgresStore, value: bytes) -> None:
-        self._store, self._value = store, value
-        self._thread = threading.Thread(target=self._put, daemon=True)
-        self._thread.start()
-
-    def _put(self) -> None:
-        put(self._store, self._value)
-
-    @property
-    def waits(self) -> bool:
-        return self._thread.is_alive()
-
-    def end(self) -> None:
-        self._thread.join(60)
-        assert not self.waits
-
-
-def put(store: PostgresStore, value: bytes) -> None:
-    store.begin()
-    store.set_meta("x", value)
-    store.commit()
 
 
 def kept(server: PostgresServer, store: PostgresStore) -> tuple[int, bytes]:

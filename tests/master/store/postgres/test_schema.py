@@ -134,6 +134,34 @@ def test_rows_of_an_older_schema_are_migrated_and_shipped(
     assert differences(after) == []
 
 
+def test_masters_of_two_versions_follow_one_another(
+    database: str, open_as: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of the newer one a table and a column stay as they are while the older one serves again."""
+    from tq.master.store.sqlite import store as sqlite_store
+
+    known, newer = sqlite_store._files(), tmp_path / "9999_newer.sql"
+    newer.write_text(
+        "ALTER TABLE meta ADD COLUMN more INTEGER DEFAULT 7;"
+        "CREATE TABLE more (name TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID; INSERT INTO more VALUES ('x');"
+    )
+    for number, files in enumerate([known, [*known, newer]] * 3):
+        monkeypatch.setattr(sqlite_store, "_files", lambda files=files: files)
+        forget_tables(monkeypatch)
+        store = open_as()
+        store.begin()
+        for earlier in range(number):
+            assert store.get_meta(f"from {earlier}") == b"1"
+        store.set_meta(f"from {number}", b"1")
+        store.commit()
+        read = store.committer.line.connection.execute
+        assert read("SELECT schema FROM tq.cluster").fetchall() == [(len(known) + (number > 0),)]
+        if number:
+            assert read("SELECT name FROM tq.more").fetchall() == [("x",)]
+            assert read("SELECT count(*) FROM tq.meta WHERE more <> 7").fetchall() == [(0,)]
+        store.close()
+
+
 def forget_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     from tq.master.store.postgres import store
 
