@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tq.master import app as boot
 from tq.master import cli
+from tq.master import shard_resources as boot
 from tq.master.store.interface.store import Store
 from tq.master.store.sqlite import store as sqlite_store
 from tq.master.store.sqlite.store import SqliteStore

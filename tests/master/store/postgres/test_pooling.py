@@ -16,7 +16,7 @@ from tests.cluster.programs import eventually
 from tests.pgbouncer import pooling
 from tests.postgres import PostgresServer
 
-from ..conftest import SHARDS
+from ...conftest import SHARDS
 from .owners import A, B
 
 COMMITS = 40
