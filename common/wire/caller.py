@@ -7,12 +7,22 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 
-class Link(Protocol):
-    """Makes calls. A future fails with Unreachable when the connection broke before its answer came; what belonged to the
+class PlainLink(Protocol):
+    """Makes calls."""
+
+    def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]: ...
+
+
+class Link(PlainLink, Protocol):
+    """Makes calls to each shard of a cluster. A future fails with Unreachable when the connection broke before its answer came; what belonged to the
     session (watches) is gone then, and calls that are made afterwards wait for the next connection.
     """
 
-    def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]: ...
+    @property
+    def shards(self) -> int:
+        """How many the cluster has."""
+
+    def call(self, target: Sequence[Any], method: str, *args: Any, shard: int = 0) -> Future[Any]: ...
 
     def close(self) -> None: ...
 

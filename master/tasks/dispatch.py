@@ -153,6 +153,8 @@ class Dispatch(Part):
     def park(self, parked: ParkedLease, capability: Capability) -> object:
         """Park a lease call; ``give_out`` answers it when there is work."""
         capability.parked[parked.call] = parked
+        if not parked.waits:
+            self.parked.looks.append((parked, capability))
         # A worker that is gone must not be leased to.
         parked.call.abandon = lambda: capability.unpark(parked.call)
         return LATER

@@ -48,6 +48,7 @@ class ParkedCalls:
         self._consulted, self._new_lease = consulted, new_lease
         self._work = Work()  # a share of the transaction for leases alone
         self.has_more = False  # tasks that could be leased are left for the next transaction
+        self.looks: list[tuple[ParkedLease, Capability]] = []  # calls that do not wait
         self.meters: TaskMeter | None = None
 
     def begin(self) -> None:
@@ -78,6 +79,16 @@ class ParkedCalls:
                     self._serve_measured(next(iter(capability.parked.values())), routes, now)
                 else:
                     self._serve(_next_calls(capability), routes, now)
+        if self.looks and not self.has_more:
+            self._end_looks()
+
+    def _end_looks(self) -> None:
+        """Nothing is ready for these calls that is not leased: those that do not wait are answered."""
+        looks, self.looks = self.looks, []
+        for parked, capability in looks:
+            # It was answered with tasks, or its worker is gone.
+            if parked.call in capability.parked:
+                answer(LeaseReply(parked, b"", []))
 
     def _serve_measured(self, parked: ParkedLease, routes: list[Route], now: Now) -> None:
         """Lease to one call as much as its answer can hold."""

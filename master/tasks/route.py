@@ -312,6 +312,7 @@ class ParkedLease(NamedTuple):
     call: Call
     want: int
     worker: int  # its number in the store
+    waits: bool = True  # else it is answered with nothing when there is nothing
 
 
 class CapabilityKey(NamedTuple):

@@ -52,8 +52,9 @@ class Dispatcher(EngineObject):
         describe(self.engine.part(Membership), call.session, rows)
 
     @exposed(Role.WORKER)
-    def lease(self, call: Call, want: int, pool: int = 0) -> object:
-        """Lease up to ``want`` tasks, at least one; waits until there is one. ``pool``: which of those that were announced."""
+    def lease(self, call: Call, want: int, pool: int = 0, waits: bool = True) -> object:
+        """Lease up to ``want`` tasks, at least one; waits until there is one, or is answered at once, with nothing if there is none.
+        ``pool``: which of those that were announced."""
         worker = self.engine.part(Membership).of(call.session)
         leasing = worker.leasing
         if not leasing:
@@ -61,7 +62,8 @@ class Dispatcher(EngineObject):
         capability = leasing[validate_whole("pool", pool, 0, len(leasing) - 1)]
         # Cut, not refused: a worker of another version may read further ahead.
         want = min(validate_whole("want", want, 1, 2**31), LEASE_TASKS_MAX)
-        return self.engine.part(Dispatch).park(ParkedLease(call, want, worker.number), capability)
+        parked = ParkedLease(call, want, worker.number, validate_flag("waits", waits))
+        return self.engine.part(Dispatch).park(parked, capability)
 
     @exposed(Role.WORKER)
     def lend(self, call: Call, waiter: bytes, runs: list[Any], want: int) -> object:

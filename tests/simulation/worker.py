@@ -349,7 +349,7 @@ class Worker(Reconnecting):
         self.process.later(int(seconds * SECOND), self._gathered)
 
     def _gathered(self) -> None:
-        self.agent.gathering.over(self.seconds)
+        self.agent.side.gathering.over(self.seconds)
         self._after()
 
     def release(self, held: list[list[Any]]) -> None:

@@ -32,10 +32,9 @@ from .concurrent_watchdog import ConcurrentWatchdog
 from .effects import ChildEffects, LentEffects, MasterEffects
 from .ended_jobs import EndedJobs
 from .finish_call import FinishCall
-from .gathering import ReportGathering
 from .jobs import Death, Job
 from .lending import Lending
-from .outbox import Outbox
+from .master_side import MasterSide
 from .reports import LeftReport, Report, SliceReport
 from .returns import CANCELLED, LOST, Returns
 from .runs import JobRun, Key, granted_runs
@@ -46,7 +45,7 @@ BARE_FIELDS: Final = 3  # of a row of what is held; one of what has begun has it
 
 
 class Agent:
-    """The decisions of one worker, for all its children and its one connection."""
+    """The decisions of one pool, for all its children and its master, or the masters of all shards. ``shard``: whose master it is about."""
 
     def __init__(
         self,
@@ -71,11 +70,10 @@ class Agent:
         self.durations, self.children = children_of(runners, max_tasks_per_child, concurrent)
         self.backlog = Backlog(master, self.durations)
         self._allotting = Allotting(indexes or Indexes({}), self.children, self.backlog)
-        self.outbox = Outbox()
-        self.gathering = ReportGathering(self.outbox, self.durations, self.children, master, self.work)
-        self.ended = EndedJobs(self.durations, self.outbox)
-        self.starts = StartReports(self.children, runners, master)
         self._returns = Returns(runners, master, self.children, self.backlog)
+        self.side = MasterSide(master, self.durations, self.children, self.backlog, self._returns, self.work)
+        self.ended = EndedJobs(self.durations, self.side)
+        self.starts = StartReports(self.children, runners, master)
         self.lending = Lending(
             (runners, lent, master),
             self.children,
@@ -93,6 +91,7 @@ class Agent:
 
     @property
     def connected(self) -> bool:
+        """To the master of one shard at least."""
         return self._returns.is_connected
 
     @property
@@ -109,37 +108,34 @@ class Agent:
     @property
     def held(self) -> list[list[Any]]:
         """Every lease in hand: ``[id, attempt, lease]``, of neighbours ``[[first id, how many], attempt, lease]``."""
-        return [run.held for run in self.runs] + self.outbox.held
+        return [run.held for run in self.runs] + self.side.outbox.held
 
     def held_with_seconds(self, now: float) -> list[list[Any]]:
         """The same; a lease whose attempt has begun has the seconds that it has run as a fourth field."""
         waiting = [run.held for run in self.backlog.runs]
-        return waiting + self.starts.rows_in_hand(now) + self.outbox.held_with_seconds
+        return waiting + self.starts.rows_in_hand(now) + self.side.outbox.held_with_seconds
 
     @property
     def idle(self) -> bool:
         """Nothing is in hand and nothing is left to report."""
-        return not self.backlog and not self.outbox and not self.children.busy
+        return not self.backlog and not self.side.outbox and not self.children.busy
 
-    def connect(self, dropped: Iterable[bytes], now: float) -> None:
+    def connect(self, dropped: Iterable[bytes], now: float, shard: int = 0) -> None:
         """Announced: the leases of ``dropped`` are lost, all others are still held. An id is in it once for each lease."""
-        # First of all: what is taken back below may be released at once.
-        self._returns.is_connected = True
-        self.backlog.connected()
+        self.side.connected(shard)
         self.lending.connected()
-        self.outbox.connected()
         # After the outbox: reports that were under way are back in it, and some may be of lost leases.
         self._drop(Counter(dropped), now)
         self.work(now)
 
-    def disconnect(self) -> None:
+    def disconnect(self, shard: int = 0) -> None:
         """The connection broke: what runs goes on, reports wait."""
-        self._returns.is_connected = False
+        self.side.disconnected(shard)
 
-    def granted(self, lease: bytes, groups: list[list[Any]], now: float) -> None:
+    def granted(self, lease: bytes, groups: list[list[Any]], now: float, shard: int = 0) -> None:
         """A lease call was answered."""
         # Before anything else, or a drain would wait for an answer that has come.
-        self.backlog.lease_answered()
+        self.side.leasing.answered(shard, groups)
         runs = self._allotting.received(granted_runs(lease, groups))
         # The call was parked when the drain began: what it got is given back unstarted.
         if self.draining:
@@ -148,16 +144,16 @@ class Agent:
         self.backlog.waiting.put(runs)
         self.work(now)
 
-    def finished(self, stale: Set[int], now: float) -> None:
+    def finished(self, stale: Set[int], now: float, shard: int = 0) -> None:
         """A finish call was answered: its rows are acknowledged, but for the places of ``stale``, which came too late."""
-        for id in self.outbox.answered(stale):
+        for id in self.side.outboxes[shard].answered(stale):
             self._report("task.stale", level="warning", task=show_id(id))
         self.work(now)
 
     def may_start(self, ids: list[bytes], now: float) -> None:
         """The master knows that these suspects are about to start."""
         for id in ids:
-            run = self.backlog.announced.pop(id, None)
+            run = self.backlog.take_announced(id)
             if run is not None:
                 child = self.children.for_suspect or (self.lending.idle if self.lending.has_room else None)
                 if child is None:  # the one kept free for it has died: it is announced again
@@ -241,7 +237,7 @@ class Agent:
         """The second signal, after a drain: reports to send at once, leases of begun jobs to release."""
         # Unstarted leases need no row: the goodbye gives them back.
         begun = [row for row in self.starts.rows_in_hand(now) if len(row) > BARE_FIELDS]
-        return self.outbox.take_rest(), begun
+        return self.side.outbox.take_rest(), begun
 
     def look(self, now: float) -> bool:
         """Between two ticks: see ``Watchdog.look``. Whether there will be more to look at."""
@@ -286,9 +282,9 @@ class Agent:
         if not self.draining:
             self._assign(now)
         if self.connected:
-            self.gathering.send(now, at_once=self.draining)
-            if not self.draining and (places := self.gathering.places_to_fill(self.backlog.startable)):
-                self.backlog.lease_more(places + self.ahead, self.children.jobs_count)
+            self.side.gathering.send(now, at_once=self.draining)
+            if not self.draining and (places := self.side.gathering.places_to_fill(self.backlog.startable)):
+                self.side.leasing.more(places + self.ahead, self.children.jobs_count, now)
         if self.lending.sleepers:  # while this worker drains, too: what runs has to end
             self.lending.work(now, connected=self.connected)
 
@@ -301,7 +297,7 @@ class Agent:
             if child is None or (run.suspect and not self.connected):
                 return
             if run.suspect:
-                backlog.announce()
+                backlog.announce(is_here=self.side.is_here(run.id))
             elif (run.needs and backlog.parked) or not self._allotting.send_first(
                 child, backlog.waiting, now
             ):
@@ -314,7 +310,7 @@ class Agent:
         lost = _lost(self.held, dropped)
         for id, _ in sorted(lost):
             self._report("task.dropped", level="warning", task=show_id(id))
-        self.outbox.drop(lost)
+        self.side.outbox.drop(lost)
         for child in self._returns.take_unwanted(lost, LOST):
             self._watchdog.end_if_running(child, lost, "lost", now)
         self.backlog.drop(lost)

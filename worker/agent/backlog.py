@@ -1,4 +1,4 @@
-"""The jobs of a worker that no child process has, and how many more are asked for. Pure.
+"""The jobs of a worker that no child process has. Pure.
 
 ::
 
@@ -6,21 +6,17 @@
                     ▲   └─ a suspect ─► announced ─► acknowledged ─► a child
                     └────── put_back: taken back from a child, or its announcement was lost
 
-More is leased as long as less is in hand than the prefetch of ``task_durations.py``; what is too much for long is given
-back, so that no task waits here while another worker is idle.
+How much more is leased is decided in ``leasing.py``; what is too much for long is given back, so that no task waits here while another
+worker is idle.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Container, Iterator
-from typing import Final
+from collections.abc import Callable, Container, Iterator, Set
 
 from .effects import MasterEffects
 from .runs import JobQueue, JobRun, Key
 from .task_durations import LONG_SECONDS, TaskDurations
-
-LEASE_CALLS_MAX: Final = 2  # outstanding: one is answered while the other is parked at the master
 
 
 class Backlog:
@@ -32,12 +28,12 @@ class Backlog:
         self.parked = JobQueue()  # they wait for a unit of a resource: see allotting.py
         self.claimed: dict[int, JobQueue] = {}  # what the task of a child waits for: see lending.py
         self.announced: dict[bytes, JobRun] = {}  # suspects whose start is announced, not yet acknowledged
-        self._lease_calls: deque[int] = deque()  # how many tasks each outstanding call asked for
+        self.unanswered: dict[bytes, JobRun] = {}  # the same, of masters that do not answer: see leasing.py
         self._surplus_since: float | None = None
 
     # Without what is claimed, which lent children run.
     def __len__(self) -> int:
-        return self.startable + len(self.parked)
+        return self.startable + len(self.parked) + len(self.unanswered)
 
     @property
     def startable(self) -> int:
@@ -46,28 +42,39 @@ class Backlog:
 
     @property
     def runs(self) -> list[JobRun]:
-        return [*self.waiting, *self.parked, *self.announced.values(), *self._claimed()]
+        return [*self.waiting, *self.parked, *self._announced(), *self._claimed()]
 
-    def connected(self) -> None:
-        """Calls of the last connection are not answered any more: suspects are announced again."""
-        self._lease_calls.clear()
-        unacknowledged, self.announced = self.announced, {}
-        self.put_back(list(unacknowledged.values()))
+    def connected(self, of_it: Callable[[bytes], bool]) -> None:
+        """Calls of the last connection to this master are not answered any more: suspects are announced again. ``of_it``: whether a
+        task is of this master."""
+        unacknowledged = [run for run in self._announced() if of_it(run.id)]
+        for run in unacknowledged:
+            self.take_announced(run.id)
+        self.put_back(unacknowledged)
 
-    def lease_answered(self) -> None:
-        if self._lease_calls:  # none: the answer belongs to the connection before this one
-            self._lease_calls.popleft()
+    def take_announced(self, id: bytes) -> JobRun | None:
+        return self.announced.pop(id, None) or self.unanswered.pop(id, None)
+
+    def give_up_announced(self, ids: Set[bytes]) -> set[bytes]:
+        """What these wait for does not come: no child is kept free for them. They run when it comes after all. Returns the others."""
+        for id in ids & self.announced.keys():
+            self.unanswered[id] = self.announced.pop(id)
+        return set(self.announced)
+
+    def _announced(self) -> list[JobRun]:
+        return [*self.announced.values(), *self.unanswered.values()]
 
     def put_back(self, runs: list[JobRun]) -> None:
         """They were granted before those that wait, so they run before them."""
         self.waiting.put_first(runs)
 
-    def announce(self, queue: JobQueue | None = None) -> None:
+    def announce(self, queue: JobQueue | None = None, *, is_here: bool = True) -> None:
         """The first job of ``queue``, or of those that wait, is a suspect: its start is announced, and it runs when the master has acknowledged that. If it
-        takes this process down too, the master knows which task to charge."""
+        takes this process down too, the master knows which task to charge. ``is_here``: its master is there; else it is announced when it is back."""
         [suspect] = (self.waiting if queue is None else queue).take_first(1)
-        self.announced[suspect.id] = suspect
-        self._master.starting([suspect.id])
+        (self.announced if is_here else self.unanswered)[suspect.id] = suspect
+        if is_here:
+            self._master.starting([suspect.id])
 
     def take(self, key: Key) -> list[JobRun]:
         """Remove this attempt."""
@@ -75,16 +82,17 @@ class Backlog:
 
     def take_all(self) -> list[JobRun]:
         runs = self.waiting.take_all() + self.parked.take_all()
-        runs += [*self.announced.values(), *self._claimed()]
+        runs += [*self._announced(), *self._claimed()]
         self.announced.clear()
+        self.unanswered.clear()
         self.claimed.clear()
         return runs
 
     def drop(self, lost: Container[Key]) -> list[JobRun]:
         """Remove these attempts."""
-        announced = [run for run in self.announced.values() if (run.id, run.attempt) in lost]
+        announced = [run for run in self._announced() if (run.id, run.attempt) in lost]
         for run in announced:
-            del self.announced[run.id]
+            self.take_announced(run.id)
         claimed = [run for queue in self.claimed.values() for run in queue.take_of(lost)]
         return self.waiting.take_of(lost) + self.parked.take_of(lost) + announced + claimed
 
@@ -96,20 +104,6 @@ class Backlog:
 
     def _claimed(self) -> Iterator[JobRun]:
         return (run for queue in self.claimed.values() for run in queue)
-
-    def lease_more(self, children: int, jobs_of_children: int) -> None:
-        """Ask for as many tasks as are missing. ``children``: how many are ready to run something."""
-        target = self._durations.prefetch(children)
-        missing = target - self.startable - jobs_of_children - sum(self._lease_calls)
-        calls = LEASE_CALLS_MAX if target > 4 * children else 1
-        share = max(1, target // calls)
-        while missing > 0 and len(self._lease_calls) < calls:
-            want = min(missing, share)
-            if want < share // 2 and self._lease_calls:
-                return  # not worth a call yet
-            self._lease_calls.append(want)
-            self._master.lease(want)
-            missing -= want
 
     def take_surplus(self, slots: int, jobs_of_children: int, connected: bool, now: float) -> list[JobRun]:
         """What waits here longer than it should while other workers might be idle: the last ones granted."""

@@ -85,6 +85,16 @@ class MasterEffects(Protocol):
         answer when there is something. No runs: it does not wait any more, and the call before is answered."""
 
 
+class ShardEffects(Protocol):
+    """What is sent besides by a worker that has the masters of several shards."""
+
+    def look(self, shard: int, want: int, *, waits: bool) -> None:
+        """Lease up to so many of a shard. ``waits``: until there is one; else it is answered at once, with nothing if there is none."""
+
+    def look_later(self, seconds: float) -> None:
+        """Call ``SharedLeasing.over`` when this time is over."""
+
+
 @dataclass(slots=True, eq=False)
 class ChildState:
     """One child process, as far as the agent knows."""

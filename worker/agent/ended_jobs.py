@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from ...common.contract.workers import ReportRow
 from ...common.domain.model import OutcomeNumber
@@ -19,6 +19,7 @@ from .concurrent_death import given_up
 from .ended import EndedSlice
 from .jobs import Job
 from .outbox import Outbox
+from .outboxes import Outboxes
 from .reports import JobReport, SliceReport
 from .runs import JobRun
 from .task_durations import TaskDurations
@@ -26,12 +27,19 @@ from .task_durations import TaskDurations
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
 
 
+class HasOutbox(Protocol):
+    """Which outbox it is may change, before anything has ended."""
+
+    @property
+    def outbox(self) -> Outbox | Outboxes: ...
+
+
 class EndedJobs:
     """``watch``: called with every job that ends, its outcome, its body and its seconds. ``watch_unsuccessful``: called with
     those that ended otherwise than with a result."""
 
-    def __init__(self, durations: TaskDurations, outbox: Outbox) -> None:
-        self._durations, self._outbox = durations, outbox
+    def __init__(self, durations: TaskDurations, side: HasOutbox) -> None:
+        self._durations, self._side = durations, side
         self.watch: Callable[[Job, int, bytes | None, float], None] | None = None
         self.watch_unsuccessful: Callable[[Job, int, bytes | None], None] | None = None
 
@@ -54,7 +62,7 @@ class EndedJobs:
             stop = start + len(run)
             bodies, started = report.bodies[start:stop], report.started[start:stop]
             seconds_of_run, size_bytes = report.seconds[start:stop], sum(map(len, bodies))
-            self._outbox.put_slice(
+            self._side.outbox.put_slice(
                 EndedSlice(run.id, run.attempt, run.lease, bodies, started, seconds_of_run, size_bytes)
             )
             start = stop
@@ -80,4 +88,4 @@ class EndedJobs:
             self.watch_unsuccessful(job, outcome, body)
         # ``int``: enums do not travel.
         row = ReportRow(job.id, job.attempt, job.lease, int(outcome), body, started, seconds, after)
-        self._outbox.put(row, blobs or ())
+        self._side.outbox.put(row, blobs or ())

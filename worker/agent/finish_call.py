@@ -41,6 +41,12 @@ class FinishCall:
         return self._length
 
     @property
+    def first(self) -> bytes:
+        """The id of the first attempt's task."""
+        one = self.ended[0]
+        return one.id if isinstance(one, EndedSlice) else one.row.id
+
+    @property
     def arguments(self) -> list[Any]:
         blobs = self._blobs or None
         if self._slices:

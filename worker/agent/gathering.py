@@ -13,11 +13,11 @@ a task that runs alone, or among a few, is reported as soon as it is there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from .children import Children
 from .effects import MasterEffects
-from .outbox import Outbox
+from .finish_call import FinishCall
 from .task_durations import TaskDurations
 
 GATHER_SECONDS_MAX: Final = 0.01  # that a report waits
@@ -36,12 +36,22 @@ def gather_seconds(running: int, usual_seconds: float | None) -> float:
     return wait if enough and wait >= GATHER_SECONDS_MIN else 0.0
 
 
+class GatheredReports(Protocol):
+    """An outbox, or those of several shards."""
+
+    @property
+    def has_call(self) -> bool: ...
+    @property
+    def is_full(self) -> bool: ...
+    def take_call(self) -> FinishCall | None: ...
+
+
 class ReportGathering:
     """``changed``: does what there is to do now, the agent's ``work``."""
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: GatheredReports,
         durations: TaskDurations,
         children: Children,
         master: MasterEffects,
@@ -53,6 +63,11 @@ class ReportGathering:
             None  # the moment up to which the reports that are there wait; None: there are none
         )
         self._is_timed = False  # it was asked for ``over``
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether reports are there and wait for others."""
+        return self._until is not None
 
     def send(self, now: float, *, at_once: bool) -> None:
         """Send what has ended, or have it wait."""

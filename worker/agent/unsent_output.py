@@ -11,7 +11,7 @@ is dropped: output helps people, but it is not worth the failure of a task.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -88,10 +88,12 @@ class UnsentOutput:
             del self._unsent[key]
         return rows
 
-    def resend_all(self) -> None:
-        """The connection broke, and what has arrived is unknown: all that is kept is sent again. The master puts texts
+    def resend_all(self, of_it: Callable[[bytes], bool] = lambda _: True) -> None:
+        """The connection broke, and what has arrived is unknown: all that is kept of these tasks is sent again. The master puts texts
         together by their sizes."""
         for key, entry in self._entries.items():
+            if not of_it(entry.job.id):
+                continue
             entry.sent, entry.is_progress_unsent = 0, entry.progress is not None
             self._unsent[key] = None
 

@@ -14,14 +14,16 @@ from typing import Any
 from ...common.errors import InvalidArgument
 from ...common.values.blob import Blob, Content, Temporary
 from ...common.values.transfer import download, upload
-from ...common.wire.caller import Link
+from ...common.wire.caller import PlainLink
+from .shard_routes import of_task
 
 
 class ChildBlobs:
     """See ``common.values.blob.Fetcher``."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, link: PlainLink, task: Callable[[], bytes | None]) -> None:
+        """``task``: the id of the one that runs."""
+        self._link, self._task = link, task
         self.here: dict[Blob, Content] = {}  # fetched in this attempt
 
     def send(self, blobs: Iterable[Blob]) -> list[bytes]:
@@ -44,7 +46,7 @@ class ChildBlobs:
         return content
 
     def _carry(self, transfer: Callable[[_BlobCalls], None]) -> None:
-        calls = _BlobCalls(self._link)
+        calls = _BlobCalls(self._link, self._task())
         ended: Future[None] = Future()
 
         def run() -> None:
@@ -68,11 +70,11 @@ class _BlobCalls:
 
     lasting = True
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, link: PlainLink, task: bytes | None) -> None:
+        self._link, self._target = link, of_task(task, ("get_blobs",))
         self.is_wanted = True
 
     def call(self, method: str, *args: Any) -> Future[Any]:
         if not self.is_wanted:
             raise InvalidArgument("the task that made this call has ended")
-        return self._link.call(("get_blobs",), method, *args)
+        return self._link.call(self._target, method, *args)

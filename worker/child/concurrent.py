@@ -187,7 +187,9 @@ class ConcurrentChildProcess:
                 self._reports.other([ordinal])
                 self._flush_soon()
             return
-        job = self.make_job(block, place, self._wall(), self._clock(), ChildBlobs(self._line))
+        job = self.make_job(
+            block, place, self._wall(), self._clock(), ChildBlobs(self._line, lambda: block.job(place).id)
+        )
         self._jobs[ordinal] = job
         if self._note is not None:
             named = block.job(place)

@@ -15,6 +15,8 @@ from ...common.errors import Unreachable
 from ...common.wire.frames import FRAME_BYTES_MAX, FrameReader
 from ...common.wire.protocol import Answer, Caller
 from .fork_guard import ForkGuard
+from .lent_slot import SLOT
+from .shard_routes import SHARDS, at_shard
 
 READ_BYTES: Final = 256 * 1024
 
@@ -28,15 +30,23 @@ class ChildLink:
         self._socket: socket.socket | None = None
         self._caller = Caller(FRAME_BYTES_MAX)
         self._pending: dict[int, Future[Any]] = {}
+        self._shards = 0  # not known yet
 
-    def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
+    @property
+    def shards(self) -> int:
+        """How many the cluster has. Waits for the worker's first connection: no task begins before that."""
+        if not self._shards:
+            self._shards = int(self.call((SLOT,), SHARDS).result())
+        return self._shards
+
+    def call(self, target: Sequence[Any], method: str, *args: Any, shard: int = 0) -> Future[Any]:
         self._fork_guard.check()
         future: Future[Any] = Future()
         with self._lock:
             if self._socket is None:
                 self._socket = socket.socket(fileno=self._descriptor)
                 threading.Thread(target=self._read, name="tq-relay", daemon=True).start()
-            call_id, frame = self._caller.call(target, method, args, {})
+            call_id, frame = self._caller.call(at_shard(shard, target), method, args, {})
             self._pending[call_id] = future
             self._socket.sendall(frame)
         return future

@@ -63,8 +63,8 @@ class TaskGreenlets:
 class GreenletLink(ChildLink):
     """A frame is written by a greenlet of its own: one that is asked to end in the middle of it would leave the rest unsaid."""
 
-    def call(self, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
-        future: Future[Any] = gevent.spawn(super().call, target, method, *args).get()
+    def call(self, target: Sequence[Any], method: str, *args: Any, shard: int = 0) -> Future[Any]:
+        future: Future[Any] = gevent.spawn(super().call, target, method, *args, shard=shard).get()
         return future
 
 

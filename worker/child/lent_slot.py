@@ -13,7 +13,7 @@ from typing import Any, Final
 from ...common.domain.id_runs import IdRun, first_runs
 from ...common.domain.on_error import NEEDED_MAX
 from ...common.errors import TqError
-from ...common.wire.caller import Link
+from ...common.wire.caller import PlainLink
 
 SLOT: Final = "slot"
 RUNS_MAX: Final = 1_000  # of tasks that one wait names: enough to find something to run
@@ -24,7 +24,7 @@ _numbers = count(1)  # of the waits of this process
 class LentByTask:
     """See ``common.domain.context.LentSlot``. ``ordinal``: of the job whose task waits."""
 
-    def __init__(self, link: Link, ordinal: int, runs: Sequence[IdRun]) -> None:
+    def __init__(self, link: PlainLink, ordinal: int, runs: Sequence[IdRun]) -> None:
         self._link, self._number = link, next(_numbers)
         named = [run.to_wire() for run in first_runs(runs, RUNS_MAX, NEEDED_MAX)]
         self._wait: Future[Any] = link.call((SLOT,), "wait", self._number, ordinal, named)

@@ -123,7 +123,7 @@ class ChildProcess(RunsTogether):
         self._fork_guard.at_fork += [self._work.detach, line.detach, self._writer.forked]
         link.set_ambient(line)
         self._steps = LastSteps(line)
-        self._blobs = ChildBlobs(line)
+        self._blobs = ChildBlobs(line, self._task)
         self._named: list[bytes] = []  # hashes of the content that the next report's result refers to
         set_ambient_fetcher(self._blobs)
         # Last: a notice needs all of the above.
@@ -332,6 +332,10 @@ class ChildProcess(RunsTogether):
     def lend_slot(self, runs: Sequence[IdRun]) -> LentByTask | None:
         ordinal = self._current
         return LentByTask(self._line, ordinal, runs) if ordinal else None
+
+    def _task(self) -> bytes | None:
+        """The id of the one that runs, or ran last."""
+        return self._block.job(self._index).id if hasattr(self, "_block") else None
 
     # what goes out
 

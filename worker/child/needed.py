@@ -14,13 +14,14 @@ from typing import Final
 from ...common.contract.dependencies import DEPENDENCIES
 from ...common.errors import StoreError, Unreachable
 from ...common.values.needed import Rows
-from ...common.wire.caller import Link
+from ...common.wire.caller import PlainLink
+from .shard_routes import of_task
 
 TRIES: Final = 20  # of a call whose connection broke; each waits for the next connection
 PAUSE_SECONDS: Final = 0.2  # before a call is made again that the master's store has refused
 
 
-def fetch(link: Link, id: bytes, attempt: int, lease: bytes, first: bytes) -> Rows:
+def fetch(link: PlainLink, id: bytes, attempt: int, lease: bytes, first: bytes) -> Rows:
     """The outcomes of what a task needs, from ``first`` on. Raises TqError."""
     fetched: Future[Rows] = Future()
 
@@ -34,11 +35,12 @@ def fetch(link: Link, id: bytes, attempt: int, lease: bytes, first: bytes) -> Ro
     return fetched.result()
 
 
-def _asked(link: Link, id: bytes, attempt: int, lease: bytes, first: bytes) -> Rows:
+def _asked(link: PlainLink, id: bytes, attempt: int, lease: bytes, first: bytes) -> Rows:
     tries = TRIES
     while tries:
         try:
-            rows: Rows = link.call((DEPENDENCIES.name,), "results", id, attempt, lease, first).result()
+            target = of_task(id, (DEPENDENCIES.name,))
+            rows: Rows = link.call(target, "results", id, attempt, lease, first).result()
         except Unreachable:
             tries -= 1
             continue

@@ -31,8 +31,9 @@ from ...common.domain.durations import span
 from ...common.domain.steps import SLEEP, STEP_BYTES_MAX, STEPS_MAX, WAITS, Signal, StepKind, check_step_name
 from ...common.errors import InvalidArgument, LeaseLost, QuotaExceeded, StepChanged, StoreError, Unreachable
 from ...common.values.codec import decode, encode
-from ...common.wire.caller import Link
+from ...common.wire.caller import PlainLink
 from ...common.wire.frames import unpack
+from .shard_routes import of_task
 
 STEPS: Final = ("get_steps",)
 PAUSE_SECONDS: Final = 0.2  # before a call is made again
@@ -48,7 +49,7 @@ class AttemptSteps:
 
     _pause, _clock = staticmethod(time.sleep), staticmethod(time.monotonic)
 
-    def __init__(self, link: Link, token: Token) -> None:
+    def __init__(self, link: PlainLink, token: Token) -> None:
         self._link, self.token = link, token
         self._lock = threading.Lock()  # a task may have threads
         self._called = 0  # steps so far
@@ -198,7 +199,7 @@ class AttemptSteps:
     def _answer(self, method: str, args: tuple[Any, ...], ended: Future[Any]) -> Any:
         while True:
             try:
-                return self._link.call(STEPS, method, *self.token, *args).result()
+                return self._link.call(of_task(self.token[0], STEPS), method, *self.token, *args).result()
             except (Unreachable, StoreError):
                 if ended.cancelled():
                     raise
@@ -208,7 +209,7 @@ class AttemptSteps:
 class LastSteps:
     """The steps of the last attempt that had any. ``link``: to the master."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: PlainLink) -> None:
         self._link, self._last = link, AttemptSteps(link, (b"", 0, b""))
 
     def of(self, token: Token) -> AttemptSteps:

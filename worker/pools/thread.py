@@ -79,7 +79,7 @@ class ThreadChild:
         self._calls: dict[int, Future[Any]] = {}
         self._call_ids = itertools.count(1)
         self._steps = LastSteps(self)
-        self._blobs = ChildBlobs(self)
+        self._blobs = ChildBlobs(self, lambda: None if self._running is None else self._running.id)
         context.provide(_here)
         threading.Thread(target=self._run, name=f"tq-task-{number}", daemon=True).start()
         self._loop.call_soon(self._hello)

@@ -36,5 +36,5 @@ class WorkerVitals:
         return {
             "children": len(self._supervisor.pids),
             "running": sum(len(agent.starts.running()) for agent in agents),
-            "outbox": sum(len(agent.outbox) for agent in agents),
+            "outbox": sum(len(agent.side.outbox) for agent in agents),
         }

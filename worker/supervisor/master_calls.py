@@ -1,9 +1,13 @@
-"""What the agent sends to the master, as calls of the dispatcher; what is answered comes back to the agent as an event."""
+"""What the agent sends to its masters, as calls of the dispatcher; what is answered comes back to the agent as an event.
+
+With several shards each call goes to the master of the tasks that it is about.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from ...common.domain.id_runs import IdRun, first_runs
@@ -13,7 +17,9 @@ from ...common.errors import InvalidArgument, TqError
 from ...common.runtime.callbacks import WORKER, contained, report_bug
 from ..agent.agent import Agent
 from ..agent.finish_call import FinishCall
+from ..agent.leasing import SharedLeasing
 from .master_connection import MasterConnection
+from .masters import Masters, shard_of_row
 from .observer import Observer
 
 LENT_RUNS_MAX: Final = (
@@ -28,27 +34,30 @@ class ReportMeters(Protocol):
 
 
 class MasterCalls:
-    """See ``effects.MasterEffects``. ``after``: called when an answer may have been the last thing a drain waits for."""
+    """See ``effects.MasterEffects`` and ``effects.ShardEffects``. ``after``: called when an answer may have been the last thing a drain waits for."""
 
     agent: Agent  # set by the supervisor: each of both needs the other
 
     def __init__(
         self,
-        master: MasterConnection,
+        masters: Masters,
         observer: Observer,
         report: Callable[..., None],
         after: Callable[[], None],
         pool: int | None = None,
     ) -> None:
         """``pool``: its place among several of the worker."""
-        self._master, self._observer, self._report, self._after = master, observer, report, after
+        self._masters, self._observer, self._report, self._after = masters, observer, report, after
         self._of_pool = () if pool is None else (pool,)
+        self._look = (pool or 0, False)  # the same of a lease call that does not wait
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
         self.meters: ReportMeters | None = None
+        self._lent_at: dict[bytes, set[int]] = {}  # the shards that were asked what a task waits for
 
     def began(self, rows: list[list[Any]]) -> None:
-        self._master.notify("beat", rows)
+        for master, some in self._masters.of_rows(rows):
+            master.notify("beat", some)
 
     def lease(self, want: int) -> None:
         def granted(answer: Any) -> None:
@@ -56,7 +65,25 @@ class MasterCalls:
             self.agent.granted(lease, groups, self._now())
             self._after()
 
-        self._master.request("lease", granted, want, *self._of_pool)
+        self._masters.first.request("lease", granted, want, *self._of_pool)
+
+    def look(self, shard: int, want: int, *, waits: bool) -> None:
+        def granted(answer: Any) -> None:
+            lease, groups = answer
+            self.agent.granted(lease, groups, self._now(), shard)
+            self._after()
+
+        self._masters.all[shard].request("lease", granted, want, *(self._of_pool if waits else self._look))
+
+    def look_later(self, seconds: float) -> None:
+        self._loop.call_later(seconds, self._silent)
+
+    @contained
+    def _silent(self) -> None:
+        leasing = self.agent.side.leasing
+        assert isinstance(leasing, SharedLeasing)  # noqa: S101 - no other asks for it
+        leasing.over(self._now())
+        self._after()
 
     def lend(self, token: int, waiter: bytes, runs: list[IdRun], want: int) -> None:
         def lent(answer: Any) -> None:
@@ -76,38 +103,56 @@ class MasterCalls:
             return isinstance(error, InvalidArgument)
 
         named = [run.to_wire() for run in first_runs(runs, LENT_RUNS_MAX, NEEDED_MAX)]
-        self._master.request("lend", lent, waiter, named, want, refused=refused)
+        for master, some in self._lenders(waiter, named):
+            master.request("lend", lent, waiter, some, want, refused=refused)
+
+    def _lenders(self, waiter: bytes, named: list[Any]) -> list[tuple[MasterConnection, list[Any]]]:
+        """The masters to be asked for these: a task may wait for tasks of several shards. One that was asked before and has none of these is sent
+        none: the task waits for nothing there any more."""
+        if not self._masters.are_several:
+            return [(self._masters.first, named)]
+        asked = self._lent_at.pop(waiter, set())
+        by_shard: dict[int, list[Any]] = {shard: [] for shard in asked}
+        for one in named:
+            by_shard.setdefault(shard_of_row([one]), []).append(one)
+        if named:
+            self._lent_at[waiter] = {shard for shard, some in by_shard.items() if some}
+        return [(self._masters.all[shard], some) for shard, some in by_shard.items()]
 
     def finish(self, call: FinishCall) -> None:
+        master = self._masters.of_call(call)
+
         def finished(answer: Any) -> None:
             stale = call.stale(answer)
             self._observer.finished(call)
             if self.meters is not None:
                 self.meters.acknowledged(call, len(stale))
-            self.agent.finished(stale, self._now())
+            self.agent.finished(stale, self._now(), master.shard)
             self._after()
 
         # First what it printed: the master keeps output of an attempt until its end is in.
         self._observer.before_finish(call)
-        self._master.request("finish", finished, *call.arguments, refused=self._finish_refused)
+        master.request(
+            "finish", finished, *call.arguments, refused=partial(self._finish_refused, master.shard)
+        )
 
     def finish_later(self, seconds: float) -> None:
         self._loop.call_later(seconds, self._gathered)
 
     @contained
     def _gathered(self) -> None:
-        self.agent.gathering.over(self._now())
+        self.agent.side.gathering.over(self._now())
         self._after()
 
     def broke(self, error: Exception) -> None:
         """A bug in one callback costs what that callback was about: the next report goes on."""
         report_bug(self._report, error, WORKER)
 
-    def _finish_refused(self, error: TqError) -> bool:
+    def _finish_refused(self, shard: int, error: TqError) -> bool:
         """Whether the outbox has dealt with it: see there. A refused call must not end the connection that the reports of
         all other attempts need."""
         certain = isinstance(error, InvalidArgument)
-        refusal = self.agent.outbox.refused(str(error), certain=certain)
+        refusal = self.agent.side.outboxes[shard].refused(str(error), certain=certain)
         if refusal is not None:
             self._report(
                 "task.report_refused",
@@ -123,13 +168,15 @@ class MasterCalls:
         return True
 
     def release(self, held: list[list[Any]]) -> None:
-        self._master.request("release", lambda _: None, held)
+        for master, some in self._masters.of_rows(held):
+            master.request("release", lambda _: None, some)
 
     def starting(self, ids: list[bytes]) -> None:
+        # One at a time: suspects are announced as each finds a child.
         def known(_: Any) -> None:
             self.agent.may_start(ids, self._now())
 
-        self._master.request("starting", known, ids)
+        self._masters.of_task(ids[0]).request("starting", known, ids)
 
     def give_up(self) -> None:
         """Report what is over and release the rest, without waiting for answers. Calls are made in this order on one
@@ -138,6 +185,6 @@ class MasterCalls:
         for call in calls:
             self._observer.before_finish(call)
             # Without waiting for answers: the goodbye behind them is answered after all of them.
-            self._master.notify("finish", *call.arguments)
-        if held:
-            self._master.notify("release", held, True)
+            self._masters.of_call(call).notify("finish", *call.arguments)
+        for master, some in self._masters.of_rows(held) if held else ():
+            master.notify("release", some, True)

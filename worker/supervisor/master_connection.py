@@ -1,4 +1,4 @@
-"""The one connection of a worker to its master: opened, announced on, opened again when it broke, ended with a goodbye.
+"""The connection of a worker to its master, or to that of one shard: opened, announced on, opened again when it broke, ended with a goodbye.
 
 ::
 
@@ -15,13 +15,12 @@ close the connection: the goodbye is still sent on it (tests/cluster/test_worker
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from random import SystemRandom
 from typing import Any, Final, Protocol
 
 from ...common.auth.keys import Credential
-from ...common.domain.model import NODE_ID_BYTES, Role
+from ...common.domain.model import Role
 from ...common.errors import (
     InvalidArgument,
     NotOwner,
@@ -33,7 +32,7 @@ from ...common.errors import (
 )
 from ...common.runtime.callbacks import WORKER, report_bug
 from ...common.runtime.config import WorkerSettings
-from ...common.runtime.limited_log import LimitedLog, LineBounds
+from ...common.runtime.limited_log import LimitedLog
 from ...common.wire.connection import CallerConnection
 from ...common.wire.master_line import MasterLine
 from ...common.wire.reach import reach
@@ -51,22 +50,35 @@ WELL_SECONDS: Final = (
     10.0  # a connection that lasted so long was a good one: the next wait is the first again
 )
 GOODBYE_SECONDS: Final = 5.0  # how long the answer to a goodbye is waited for
-# A master that has to end a connection as often as it is made, such as one whose disk is full to the last byte, is few lines.
-LINES: Final = LineBounds(at_once=20, seconds_a_line=30.0)
 # A worker in threads is part of a program: drawing from its seeded ``random`` would change what the program draws.
 _chance: Final = SystemRandom()
 
 
 class ConnectionOwner(Protocol):
-    """The worker whose connection it is."""
+    """The worker whose connections they are."""
 
-    def announcement(self) -> tuple[dict[str, Any], list[list[Any]]]:
-        """How it describes itself, and every lease that it holds."""
+    def divide(self, shards: int) -> None:
+        """The cluster has several shards. Called once, before anything is announced. Raises ConfigError when it cannot serve them so."""
 
-    def master_connected(self, connection: CallerConnection, answer: Any) -> None:
+    def announcement(self, master: MasterConnection) -> tuple[dict[str, Any], list[list[Any]]]:
+        """How it describes itself, and every lease that it holds of this master."""
+
+    def master_connected(self, master: MasterConnection, connection: CallerConnection, answer: Any) -> None:
         """``answer``: the master's, to the announcement."""
 
-    def master_disconnected(self) -> None: ...
+    def master_disconnected(self, master: MasterConnection) -> None: ...
+
+
+class Siblings(Protocol):
+    """What connections of one worker share: see ``masters.py``."""
+
+    owner: ConnectionOwner
+    connected: LimitedLog
+    disconnected: LimitedLog
+
+    @property
+    def are_several(self) -> bool: ...
+    def welcomed(self, shards: int) -> None: ...
 
 
 class MasterConnection:
@@ -76,24 +88,26 @@ class MasterConnection:
         self,
         settings: WorkerSettings,
         credential: Credential,
-        owner: ConnectionOwner,
+        masters: Siblings,
         report: Callable[..., None],
+        node: bytes,
+        shard: int,
     ) -> None:
-        self._settings, self._credential, self._owner, self._report = settings, credential, owner, report
+        self._settings, self._credential, self._masters, self._report = settings, credential, masters, report
         self._loop = asyncio.get_running_loop()
-        self._node = os.urandom(NODE_ID_BYTES)
+        self._node, self.shard = node, shard
         self._opened: CallerConnection | None = None  # the last one, announced on or not yet
         self.current: CallerConnection | None = None
         self._had_one = False
-        self._connected = LimitedLog(report, "worker.connected", level="info", bounds=LINES)
-        self._disconnected = LimitedLog(report, "worker.disconnected", bounds=LINES)
 
     @property
-    def is_open(self) -> bool:
-        return self.current is not None and not self.current.is_closed
+    def _said(self) -> dict[str, int]:
+        """Which one it is, in a line of the log."""
+        return {"shard": self.shard} if self._masters.are_several else {}
 
     async def keep_connected(self) -> None:
-        """Connect, and connect again when the connection broke, without end. Raises Rejected: a refused key is final."""
+        """Connect, and connect again when the connection broke, without end. Raises Rejected: a key that shard 0 refuses is refused for
+        good. Another shard may not have it yet: keys are written to each by itself."""
         first, longest = RECONNECT_SECONDS
         wait, reported = first, False
         line = MasterLine(self._settings.connect)
@@ -105,6 +119,7 @@ class MasterConnection:
                     role=Role.WORKER,
                     node=self._node,
                     own_ca=OwnCa(self._settings.ca_file, self._settings.certificate_file),
+                    shard=self.shard,
                 )
                 began = self._loop.time()
                 await self._announce(connection)
@@ -112,16 +127,16 @@ class MasterConnection:
                 if (
                     self.current is connection or not reported
                 ):  # not each time that a failing store refuses the announcement
-                    self._disconnected.write(self._loop.time(), reason=reason)
+                    self._masters.disconnected.write(self._loop.time(), reason=reason, **self._said)
                 reported = True
                 wait = (
                     first
                     if self._loop.time() - began > WELL_SECONDS
                     else min(wait, AFTER_SERVICE_SECONDS_MAX)
                 )
-            except Rejected:
-                raise
-            except (Unreachable, ProtocolError, InvalidArgument) as error:
+            except (Unreachable, ProtocolError, InvalidArgument, Rejected) as error:
+                if isinstance(error, Rejected) and self.shard == 0:
+                    raise
                 if not reported:
                     reported = True
                     self._report_away(str(error))
@@ -136,21 +151,25 @@ class MasterConnection:
     def _report_away(self, reason: str) -> None:
         """That no connection can be made: a worker that never had one has lost nothing."""
         if self._had_one:
-            self._disconnected.write(self._loop.time(), reason=reason)
+            self._masters.disconnected.write(self._loop.time(), reason=reason, **self._said)
         else:
-            self._report("worker.waiting", level="warning", reason=reason)
+            self._report("worker.waiting", level="warning", reason=reason, **self._said)
 
     async def _announce(self, connection: CallerConnection) -> None:
+        self._masters.welcomed(connection.welcome.shards)
         try:
-            answer = await connection.call(DISPATCHER, "announce", *self._owner.announcement())
+            answer = await connection.call(DISPATCHER, "announce", *self._masters.owner.announcement(self))
         except StoreError as error:  # the master is alive and its disk is full: try again
             connection.close(str(error))
             return
         self.current, self._had_one = connection, True
-        self._connected.write(
-            self._loop.time(), address=str(connection.address), version=connection.welcome.server_version
+        self._masters.connected.write(
+            self._loop.time(),
+            address=str(connection.address),
+            version=connection.welcome.server_version,
+            **self._said,
         )
-        self._owner.master_connected(connection, answer)
+        self._masters.owner.master_connected(self, connection, answer)
 
     def _lost(self) -> None:
         if self._opened is not None:
@@ -158,7 +177,7 @@ class MasterConnection:
             self._opened = None
         if self.current is not None:
             self.current = None
-            self._owner.master_disconnected()
+            self._masters.owner.master_disconnected(self)
 
     def announce_again(self) -> None:
         """What this worker serves has changed: it is announced on a new connection, with what is held."""
@@ -234,7 +253,7 @@ class MasterConnection:
                 await connection.call(DISPATCHER, "leave")
         except (TqError, TimeoutError) as error:
             reason = str(error) or f"no answer to its goodbye within {GOODBYE_SECONDS:g} s"
-            self._disconnected.write(self._loop.time(), reason=reason)
+            self._masters.disconnected.write(self._loop.time(), reason=reason, **self._said)
         connection.close("the worker has ended")
 
     def hang_up(self) -> None:

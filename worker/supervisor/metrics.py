@@ -51,7 +51,7 @@ class WorkerMetrics:
         ready = sum(agent.children.ready_count for agent in agents)
         running = sum(len(agent.starts.running()) for agent in agents)
         waiting = sum(len(agent.backlog.waiting) for agent in agents)
-        outbox = sum(len(agent.outbox) for agent in agents)
+        outbox = sum(len(agent.side.outbox) for agent in agents)
         memory = sum(map(resident_bytes, supervisor.pids))
         outcomes = [((str(outcome),), count) for outcome, count in meters.outcomes.items()]
         events = [((action,), count) for action, count in meters.events.items()]

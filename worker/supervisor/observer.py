@@ -71,12 +71,12 @@ class Observer:
         if self._unsent:
             self._unsent.forget(call.keys())
 
-    def connected(self, held: Sequence[list[Any]]) -> None:
-        """There is a new connection; what was sent on the last one may be lost."""
+    def connected(self, held: Sequence[list[Any]], of_it: Callable[[bytes], bool] = lambda _: True) -> None:
+        """There is a new connection; what was sent on the last one may be lost. ``of_it``: whether a task is of this master."""
         if self._unsent:
             # Output of attempts that are over here has no one to be shown to.
             self._unsent.keep((id, attempt) for named, attempt, _ in held for id in ids_named([named]))
-        self._unsent.resend_all()
+        self._unsent.resend_all(of_it)
         self._send_soon()
 
     def import_failed(self, text: str) -> None:

@@ -25,13 +25,14 @@ from ..agent.jobs import Death
 from ..agent.reports import Report
 from ..agent.runs import JobRun
 from ..child.loading import BrokenCode, import_failure
+from ..child.shard_routes import SHARDS
 from ..pools.interface import MakeRunner, Runner
 from .last_children import LastChildren
 from .lifetimes import Lifetimes
-from .master_connection import MasterConnection
+from .masters import Masters
 from .memory import DeathExaminer
 from .observer import Observer
-from .relay import Relay
+from .relays import Relays
 from .renewal import Renewal
 from .waits import SLOT, ChildWaits
 
@@ -52,18 +53,18 @@ class RunnerPool:
         self,
         settings: WorkerSettings,
         make_runner: MakeRunner,
-        master: MasterConnection,
+        masters: Masters,
         observer: Observer,
         report: Callable[..., None],
         ended: asyncio.Future[int],
         after: Callable[[], None],
     ) -> None:
-        self._settings, self._make_runner, self._master = settings, make_runner, master
+        self._settings, self._make_runner = settings, make_runner
         self._observer, self._report, self._ended, self._after = observer, report, ended, after
         self._loop = asyncio.get_running_loop()
         self.now = self._now = self._loop.time
         self._examiner = DeathExaminer(settings.max_memory_per_child)
-        self.relay = Relay()
+        self.relays = Relays(masters)
         self.by_number: dict[int, Runner] = {}
         self.next_number = 1
         self.waits = ChildWaits(self)
@@ -179,14 +180,16 @@ class RunnerPool:
         child.signal(kill=True)
 
     def child_called(self, child: Runner, request: Request) -> None:
-        if request.target[0] == SLOT:
+        if request.target[0] != SLOT:
+            self.relays.called(child, request)
+        elif request.method == SHARDS:
+            self.relays.say_shards(child, request)
+        else:
             self.waits.called(child, request)
-            return
-        self.relay.forward(self._master.current, child, request)
 
     def child_died(self, child: Runner, death: Death) -> None:
         del self.by_number[child.number]
-        self.relay.forget(child)
+        self.relays.forget(child)
         is_lent = self.waits.forget(child)
         if not self._first_ready.done():
             error = BrokenCode(f"the first child process {death} before it was ready")

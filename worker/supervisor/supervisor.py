@@ -1,11 +1,11 @@
-"""One worker: its parts, its one connection to a master, and how it ends.
+"""One worker: its parts, its connection to a master, or to that of each shard, and how it ends.
 
 ::
 
                                   of each pool:
     master ◄─ MasterConnection ◄─ MasterCalls ◄─ Agent (decides) ─► RunnerPool ─► children
                     │ orders, answers ────────────►   ▲   ◄──────────── events ──────┘
-                    └ heartbeats                      └ Ticker, while something runs
+                    └ Announcer: heartbeats           └ Ticker, while something runs
 
     drain (1st signal) ─► what runs is finished, the rest released ────┐
     stop  (2nd signal) ─► children killed, what ended reported, ───────┼─► goodbye, answered ─► ended
@@ -20,29 +20,21 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 from ...common.auth.keys import Credential
-from ...common.domain.id_runs import ids_named
 from ...common.domain.indexes import Indexes, own_indexes
 from ...common.domain.probe import PROBE
-from ...common.runtime.callbacks import WORKER, contained, report_bug
+from ...common.runtime.callbacks import WORKER, report_bug
 from ...common.runtime.config import WorkerSettings
 from ...common.runtime.pool_spec import ASYNC
-from ...common.wire.connection import CallerConnection
-from ...common.wire.frames import FRAME_BYTES_MAX
-from ..agent.announcement import announcement, portions
-from ..agent.outbox import BODY_BYTES_MAX
-from ..agent.sharing import Share, lost_of_each, shares
+from ..agent.sharing import Share, shares
 from ..pools.interface import MakeRunner
 from ..pools.processes import Preloaded, StartedProcess
+from .announcer import Announcer
 from .event_pipe import EventPipe
-from .master_connection import MasterConnection
-from .memory import resident_bytes
+from .masters import Masters
 from .observer import Observer
 from .renewal import CodeWatch, ServedCode
-from .schedules import ScheduleDeclarer
 from .worker_pool import TASKS_NAMED_MAX, WorkerPool
 
 
@@ -59,10 +51,9 @@ class Supervisor:
         self._settings, self._report = settings, report
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
-        self._declarer = ScheduleDeclarer(report, self._loop)
-        self._master = master = MasterConnection(settings, credential, self, report)
+        self._masters = masters = Masters(settings, credential, report)
         self._observer = observer = Observer(
-            partial(master.notify, "observe"), settings.task_log_dir, report, settings.log_format
+            masters.observe, settings.task_log_dir, report, settings.log_format
         )
         specs = settings.all_pools
         self._template = Preloaded(settings.preload, report) if settings.preload else None
@@ -76,7 +67,7 @@ class Supervisor:
                 indexes,
                 make_runner,
                 StartedProcess if self._template is None else self._template.start,
-                master,
+                masters,
                 observer,
                 report,
                 self._ended,
@@ -84,11 +75,15 @@ class Supervisor:
             )
             for place, spec in enumerate(specs)
         ]
-        self._code = ServedCode(self.pools, self._facts, master.announce_again, report)
+        self._announcer = announcer = Announcer(
+            settings, masters, observer, self.pools, self._shares, self.drain, self._end_if_drained, report
+        )
+        masters.owner = announcer
+        self._code = announcer.code = ServedCode(self.pools, announcer.facts, masters.announce_again, report)
         self._watch = CodeWatch(settings, report, self._code.changed) if settings.watch else None
         for pool in self.pools:
             pool.runners.renewed = self._code.tried
-            pool.scaled = self._send_beat  # the master is to know how many tasks run here at a time
+            pool.scaled = announcer.send_beats  # the master is to know how many tasks run here at a time
 
     def watch(self, event_pipe: EventPipe | None) -> None:
         """Write every attempt that ends to this pipe."""
@@ -103,7 +98,7 @@ class Supervisor:
     @property
     def slots(self) -> int:
         """How many tasks run at a time."""
-        return sum(pool.agent.slots for pool in self.pools)
+        return self._announcer.slots
 
     @property
     def connected(self) -> bool:
@@ -140,18 +135,17 @@ class Supervisor:
         """Serve until drained; the exit status. Raises Rejected when the master refuses the key."""
         for pool in self.pools:
             pool.start_rest()
-        connecting = self._loop.create_task(self._master.keep_connected())
-        connecting.add_done_callback(self._connecting_ended)
+        self._masters.keep_connected(self._connecting_ended)
         watching = None if self._watch is None else self._loop.create_task(self._watch.run())
         try:
             return await self._ended
         finally:
-            # Ends the loop of connections, not the connection: the goodbye still goes over it.
-            connecting.cancel()
+            # Ends the loop of connections, not a connection: the goodbye still goes over it.
+            self._masters.stop_connecting()
             if watching is not None:
                 watching.cancel()
             # Before the children end, which may take the kill grace: what they held is free for others at once.
-            await self._master.say_goodbye()
+            await self._masters.say_goodbye()
             await asyncio.gather(*(pool.runners.end() for pool in self.pools))
             self.close()
             self._observer.close()
@@ -167,7 +161,7 @@ class Supervisor:
             self._report("worker.draining")
             for pool in self.pools:
                 pool.agent.drain(self._now())
-            self._send_beat()  # the master stops leasing to this worker: see Membership.beat
+            self._announcer.send_beats()  # the masters stop leasing to this worker: see Membership.beat
         self._end_if_drained()
 
     def stop(self) -> None:
@@ -184,44 +178,7 @@ class Supervisor:
     def abandon(self) -> None:
         """Third signal: the master is not waited for any more."""
         self.stop()
-        self._master.hang_up()
-
-    # the connection
-
-    def announcement(self) -> tuple[dict[str, Any], list[list[Any]]]:
-        facts = self._facts()
-        self._code.announced(facts)
-        now = self._now()
-        return facts, [row for pool in self.pools for row in pool.agent.held_with_seconds(now)]
-
-    def _facts(self) -> dict[str, Any]:
-        return announcement(self._settings, [name for name, _ in self.tasks], self._shares(), self.slots)
-
-    def master_connected(self, connection: CallerConnection, answer: Any) -> None:
-        frame_bytes_max = connection.welcome.frame_bytes_max
-        self._observer.connected([held for pool in self.pools for held in pool.agent.held])
-        dropped = ids_named(answer["dropped"])
-        for pool, lost in zip(
-            self.pools, lost_of_each([pool.agent.held for pool in self.pools], dropped), strict=True
-        ):
-            # As this master has it: it may be another one than before.
-            pool.ticker.lease_seconds = float(answer["lease_seconds"])
-            # A master with smaller frames would refuse a large result again and again.
-            pool.agent.outbox.body_bytes_max = BODY_BYTES_MAX - FRAME_BYTES_MAX + frame_bytes_max
-            pool.agent.connect(lost, self._now())
-        self._await_orders()
-        # At once: it says what runs before the first interval has passed.
-        self._beat(connection)
-        for pool in self.pools:
-            pool.runners.relay.connected(connection)
-        for portion in portions(self.pools[0].runners.signatures):
-            self._master.notify("describe", portion)
-        self._declarer.declare(connection, self.pools[0].runners.schedules)
-        self._end_if_drained()
-
-    def master_disconnected(self) -> None:
-        for pool in self.pools:
-            pool.agent.disconnect()
+        self._masters.hang_up()
 
     def _connecting_ended(self, task: asyncio.Task[None]) -> None:
         """It ends by an error only: a refused key, or a bug."""
@@ -230,42 +187,6 @@ class Supervisor:
             for pool in self.pools:
                 pool.runners.kill_all()
             self._ended.set_exception(error)
-
-    @contained
-    def _beat(self, connection: CallerConnection) -> None:
-        # Each connection has a chain of beats of its own, which ends with it.
-        if connection is self._master.current and not connection.is_closed:
-            self._loop.call_later(connection.welcome.heartbeat_seconds, self._beat, connection)
-            self._send_beat()
-
-    def _send_beat(self) -> None:
-        # A set: in a pool of threads all have the number of this process.
-        pids = {os.getpid(), *self.pids}
-        facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, pids))}
-        if self.draining:
-            facts["draining"] = True
-        if any(pool.spec.is_scaled for pool in self.pools):
-            facts["slots"] = self.slots
-        now = self._now()
-        rows = [row for pool in self.pools for row in pool.agent.starts.rows(now)]
-        self._master.notify("beat", rows, facts)
-
-    def _await_orders(self) -> None:
-        """One call is always parked at the master, which answers it when it has an order for this worker."""
-
-        def done(orders: list[list[Any]]) -> None:
-            # First, so that an order that fails does not end the orders.
-            self._await_orders()
-            for order in orders:
-                match order:
-                    case ["cancel", bytes(id), int(attempt)]:
-                        for pool in self.pools:
-                            pool.agent.cancel(id, attempt, self._now())
-                    case ["drain"]:
-                        self.drain()
-            self._end_if_drained()
-
-        self._master.request("orders", done)
 
     def _end_if_drained(self) -> None:
         if self._ended.done() or not self.draining:

@@ -24,7 +24,7 @@ from ..pools.processes import Start
 from .attempt_log import WorkerAttemptLog
 from .lifetimes import Lifetimes
 from .master_calls import MasterCalls
-from .master_connection import MasterConnection
+from .masters import Masters
 from .observer import Observer
 from .runner_pool import RunnerPool
 from .ticker import Ticker
@@ -46,7 +46,7 @@ class WorkerPool:
         indexes: Indexes,
         make_runner: MakeRunner | None,
         start: Start,
-        master: MasterConnection,
+        masters: Masters,
         observer: Observer,
         report: Callable[..., None],
         ended: asyncio.Future[int],
@@ -54,8 +54,8 @@ class WorkerPool:
     ) -> None:
         self.spec = spec
         make = make_runner or partial(handle_of(spec), start=start)
-        self.runners = RunnerPool(settings, make, master, observer, report, ended, after)
-        self.calls = MasterCalls(master, observer, report, after, place)
+        self.runners = RunnerPool(settings, make, masters, observer, report, ended, after)
+        self.calls = MasterCalls(masters, observer, report, after, place)
         replacing = Replacing(self.runners, report)
         self.agent = agent = Agent(
             self.runners,

@@ -14,6 +14,7 @@ from tq.common.domain.model import OutcomeNumber
 from tq.common.errors import LeaseLost, TqError
 from tq.common.values.codec import encode
 from tq.master.store.sqlite.store import SqliteStore
+from tq.worker.child.shard_routes import OF_TASK
 from tq.worker.child.steps import AttemptSteps
 from tq.worker.child.verdict import verdict
 
@@ -37,7 +38,10 @@ class BenchLink:
         try:
             with self._lock:
                 self.before(method)
-                answer = self._life.client.call(tuple(target), method, *args)
+                # In front: the task for which a worker asks.
+                answer = self._life.client.call(
+                    tuple(target[2:] if target[0] == OF_TASK else target), method, *args
+                )
                 self.after(method)
         except BaseException as error:
             future.set_exception(error)

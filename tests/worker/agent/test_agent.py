@@ -8,7 +8,7 @@ import pytest
 from tq.common.contract.workers import ReportRow
 from tq.common.domain.ids import show_id
 from tq.common.domain.model import OutcomeNumber
-from tq.worker.agent.backlog import LEASE_CALLS_MAX
+from tq.worker.agent.leasing import LEASE_CALLS_MAX
 from tq.worker.agent.outbox import BODY_BYTES_MAX, FINISH_BYTES_MAX, FINISH_ROWS_MAX
 from tq.worker.agent.reports import JobReport
 from tq.worker.agent.task_durations import LONG_SECONDS
@@ -143,7 +143,7 @@ def test_a_finish_call_never_grows_over_a_frame_by_its_last_row(shop: Workshop) 
 def test_a_result_over_the_frame_limit_is_a_failure_that_names_the_ways_out(
     shop: Workshop, size: int, outcome: OutcomeNumber
 ) -> None:
-    shop.agent.outbox.body_bytes_max = 1_000
+    shop.agent.side.outbox.body_bytes_max = 1_000
     shop.grant()
     shop.run(1, body=bytes(size))
     [row] = shop.acknowledge()

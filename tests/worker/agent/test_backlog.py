@@ -1,15 +1,15 @@
-"""The jobs that no child has: their order, suspects, how many more are leased, and what is given back."""
+"""The jobs that no child has: their order, suspects, and what is given back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import pytest
-from tq.worker.agent.backlog import LEASE_CALLS_MAX, Backlog
+from tq.worker.agent.backlog import Backlog
 from tq.worker.agent.runs import JobRun
 from tq.worker.agent.task_durations import LONG_SECONDS, TaskDurations
 
-from ..workshop import SHORT, Workshop
+from ..workshop import Workshop
 
 LEASE = b"lease"
 
@@ -52,7 +52,7 @@ def test_a_suspect_that_was_announced_on_a_lost_connection_waits_first_again(sho
     waiting = backlog(shop, [suspect, other])
     waiting.announce()
     assert (list(shop.starts), list(waiting.waiting)) == ([[suspect.id]], [other])
-    waiting.connected()
+    waiting.connected(lambda _: True)
     assert (list(waiting.waiting), waiting.announced) == ([suspect, other], {})
 
 
@@ -72,21 +72,6 @@ def test_an_announced_suspect_is_taken_as_well(shop: Workshop) -> None:
     waiting.announce()
     assert waiting.take((suspect.id, 1)) == [suspect]
     assert len(waiting) == 0
-
-
-def test_one_task_a_slot_is_leased_while_nothing_is_known_of_durations(shop: Workshop) -> None:
-    backlog(shop).lease_more(children=4, jobs_of_children=1)
-    assert list(shop.leases) == [3]
-
-
-def test_short_tasks_are_leased_in_two_calls_and_no_more_until_one_is_answered(shop: Workshop) -> None:
-    waiting = backlog(shop, seconds=SHORT)
-    for _ in range(3):
-        waiting.lease_more(children=2, jobs_of_children=0)
-    assert len(shop.leases) == LEASE_CALLS_MAX
-    waiting.lease_answered()
-    waiting.lease_more(children=2, jobs_of_children=0)
-    assert len(shop.leases) == LEASE_CALLS_MAX + 1
 
 
 def test_what_is_too_much_for_long_is_given_back_from_the_end(shop: Workshop) -> None:

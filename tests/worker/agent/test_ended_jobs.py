@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from types import SimpleNamespace
 
 from tq.common.domain.model import OutcomeNumber
 from tq.worker.agent.ended_jobs import EndedJobs
@@ -20,7 +21,7 @@ def run(first: int, count: int, attempt: int, lease: bytes) -> JobRun:
 def test_a_slice_of_several_runs_is_reported_for_each_and_measured_once() -> None:
     durations, outbox = TaskDurations(), Outbox()
     watched: list[tuple[Job, int, bytes | None, float]] = []
-    ended = EndedJobs(durations, outbox)
+    ended = EndedJobs(durations, SimpleNamespace(outbox=outbox))
     ended.watch = lambda *what: watched.append(what)
     runs = [run(1, 2, 5, b"one"), run(9, 1, 6, b"two")]
     times = array("d", [5.0, 6.0, 7.0]), array("d", [0.001, 0.002, 0.003])

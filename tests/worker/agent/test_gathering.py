@@ -51,7 +51,7 @@ def test_what_many_tasks_end_with_travels_in_one_call_and_the_last_of_it_within_
     [until] = shop.gathers
     assert until <= shop.now + GATHER_SECONDS_MAX
     assert not shop.finishing
-    shop.agent.gathering.over(until - 1e-9)  # a timer that is as good as over
+    shop.agent.side.gathering.over(until - 1e-9)  # a timer that is as good as over
     assert len(shop.acknowledge()) == 21
     assert len(shop.gathers) == 1
 
@@ -61,14 +61,14 @@ def test_more_is_asked_for_with_the_reports_that_wait_and_at_once_where_places_w
     shop.grant(100)
     ordinals = shop.begin_all(1)
     shop.end(1, ordinals[0], seconds=FETCH_SECONDS)
-    shop.agent.gathering.over(shop.now + 1)
+    shop.agent.side.gathering.over(shop.now + 1)
     shop.acknowledge()
     shop.grant(80)  # read ahead
     shop.leases.clear()
     shop.agent.backlog.lease_answered()
     shop.end(1, *ordinals[1:20], seconds=FETCH_SECONDS)
     assert (len(shop.finishing), list(shop.leases)) == (0, [])
-    shop.agent.gathering.over(shop.now + 1)
+    shop.agent.side.gathering.over(shop.now + 1)
     assert (len(shop.finishing), len(shop.leases)) == (1, 1), "in one message"
 
     shop.acknowledge()
@@ -87,7 +87,7 @@ def test_what_is_gathered_is_reported_at_once_when_the_worker_drains_and_again_a
     ordinals = shop.begin_all(1)
     shop.end(1, *ordinals[:5], seconds=FETCH_SECONDS)
     shop.cut()
-    shop.agent.gathering.over(shop.now + 1)  # the timer of the connection before
+    shop.agent.side.gathering.over(shop.now + 1)  # the timer of the connection before
     assert not shop.finishing
     shop.agent.connect([], shop.now)
     shop.agent.drain(shop.now)

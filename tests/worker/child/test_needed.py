@@ -35,7 +35,8 @@ class Link:
 def test_results_are_asked_for_by_the_lease_and_by_another_thread() -> None:
     link = Link([["first", 10, [b""]]])
     assert fetch(link, b"id", 2, b"lease", b"first") == [["first", 10, [b""]]]
-    assert link.calls == [("get_dependencies", "results", b"id", 2, b"lease", b"first")]
+    asked = ("get_dependencies", "results", b"id", 2, b"lease", b"first")
+    assert link.calls == [("of_task", b"id", *asked)]
     assert threading.get_ident() not in link.threads
 
 

@@ -257,6 +257,6 @@ async def test_the_content_of_a_blob_is_asked_of_the_owner() -> None:
         owner.send(1, "length", blob)
         await owner.until(lambda: owner.requests)
         [request] = owner.requests
-        assert (request.target, request.method) == (("get_blobs",), "get")
+        assert (request.target, request.method) == (("of_task", TASK, "get_blobs"), "get")
         owner.child.answer(request.call_id, b"content", None)
         assert decode((await owner.report(1)).body or b"") == len(b"content")

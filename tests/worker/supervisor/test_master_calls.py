@@ -6,13 +6,17 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+from tq.common.auth.keys import Credential
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import new_ids
 from tq.common.domain.on_error import NEEDED_MAX
 from tq.common.errors import InvalidArgument, ProtocolError, TqError, Unreachable
+from tq.common.runtime.config import WorkerSettings
+from tq.common.wire.address import Address
 from tq.worker.agent.outbox import REFUSALS_MAX
 from tq.worker.supervisor.master_calls import MasterCalls
 from tq.worker.supervisor.master_connection import MasterConnection
+from tq.worker.supervisor.masters import Masters
 from tq.worker.supervisor.observer import Observer
 
 from ..workshop import Workshop, failure_of
@@ -22,6 +26,7 @@ class RecordedConnection:
     """Keeps what it is asked to call."""
 
     def __init__(self) -> None:
+        self.shard = 0
         self.notified: list[tuple[str, tuple[Any, ...]]] = []
         self.requested: list[tuple[str, tuple[Any, ...]]] = []
         self.refuse: Callable[[TqError], bool] | None = None
@@ -47,8 +52,10 @@ class Desk:
         self.connection, self.reports = RecordedConnection(), list[tuple[str, dict[str, Any]]]()
         report = lambda action, **fields: self.reports.append((action, fields))  # noqa: E731
         observer = Observer(lambda rows: None, None, report)
-        connection = cast(MasterConnection, self.connection)
-        self.calls = MasterCalls(connection, observer, report, lambda: None)
+        settings = WorkerSettings(connect=(Address("127.0.0.1", 1),), modules=("m",))
+        masters = Masters(settings, Credential.parse("a key for tests"), report)
+        masters.first = masters.all[0] = cast(MasterConnection, self.connection)
+        self.calls = MasterCalls(masters, observer, report, lambda: None)
         self.shop = Workshop(slots=2)
         self.calls.agent = self.shop.agent
         self.shop.grant(2)
@@ -76,7 +83,7 @@ def test_another_refusal_ends_the_connection_until_it_has_come_for_one_report_tw
         for _ in range(REFUSALS_MAX):
             assert desk.reports == []
             assert not desk.connection.refuse(Unreachable("the master is full"))
-            desk.shop.agent.outbox.take_call()
+            desk.shop.agent.side.outbox.take_call()
         assert [action for action, _ in desk.reports] == ["task.report_refused"]
 
     asyncio.run(test())
