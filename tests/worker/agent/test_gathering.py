@@ -65,7 +65,7 @@ def test_more_is_asked_for_with_the_reports_that_wait_and_at_once_where_places_w
     shop.acknowledge()
     shop.grant(80)  # read ahead
     shop.leases.clear()
-    shop.agent.backlog.lease_answered()
+    shop.agent.side.leasing.answered(0, [])
     shop.end(1, *ordinals[1:20], seconds=FETCH_SECONDS)
     assert (len(shop.finishing), list(shop.leases)) == (0, [])
     shop.agent.side.gathering.over(shop.now + 1)
@@ -73,7 +73,7 @@ def test_more_is_asked_for_with_the_reports_that_wait_and_at_once_where_places_w
 
     shop.acknowledge()
     shop.leases.clear()
-    shop.agent.backlog.lease_answered()
+    shop.agent.side.leasing.answered(0, [])
     shop.end(1, *ordinals[20:70], seconds=FETCH_SECONDS)  # hardly any are left for the next places
     assert len(shop.agent.backlog) < 40
     assert (len(shop.finishing), len(shop.leases)) == (0, 1)
