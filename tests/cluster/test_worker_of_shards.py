@@ -1,0 +1,109 @@
+"""A worker and a master of several shards as real programs: each shard's tasks run, and end once, whoever dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tq.common.domain.ids import IdSource
+from tq.common.domain.model import StateNumber
+from tq.common.values.codec import encode_call
+
+from .conftest import MasterFactory, WorkerFactory
+from .programs import Master, eventually
+from .test_shards import SHARDS, a_queue_in, connected
+
+EACH = 5  # tasks of each shard
+SUCCEEDED = int(StateNumber.SUCCEEDED)
+
+
+def submit(master: Master, shard: int, task: str, *calls: tuple[Any, ...]) -> list[bytes]:
+    async def once() -> list[bytes]:
+        connection = await connected(master, shard)
+        try:
+            source = IdSource(shard=shard)
+            ids = [source.take_one() for _ in calls]
+            rows = [[id, encode_call(call, {})] for id, call in zip(ids, calls, strict=True)]
+            target = ["get_task_queue", a_queue_in(shard)]
+            assert await connection.call(target, "submit", f"cluster_tasks:{task}", {}, rows) == len(calls)
+            return ids
+        finally:
+            connection.close()
+
+    return asyncio.run(once())
+
+
+def states(master: Master, ids: list[list[bytes]]) -> Counter[int]:
+    """How many tasks of all shards are in each state. ``ids``: by shard."""
+
+    async def of(shard: int) -> list[int]:
+        connection = await connected(master, shard)
+        try:
+            return [state for _, state in await connection.call(["get_tasks"], "states", ids[shard])]
+        finally:
+            connection.close()
+
+    async def all_of_them() -> Counter[int]:
+        found = await asyncio.gather(*(of(shard) for shard in range(len(ids)) if ids[shard]))
+        return Counter(state for one in found for state in one)
+
+    return asyncio.run(all_of_them())
+
+
+def succeeded(master: Master, ids: list[list[bytes]]) -> bool:
+    return states(master, ids) == {SUCCEEDED: sum(map(len, ids))}
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text("utf-8").split() if path.exists() else []
+
+
+def test_one_worker_runs_the_tasks_of_every_shard(
+    master_factory: MasterFactory, worker_factory: WorkerFactory, tmp_path: Path
+) -> None:
+    master, ran = master_factory("--shards", SHARDS), tmp_path / "ran"
+    before = [
+        submit(master, shard, "noted", *((str(ran), 100 * shard + n) for n in range(EACH)))
+        for shard in range(SHARDS)
+    ]
+    worker_factory(2, address=master.address, authkey=master.authkey)
+    eventually(lambda: succeeded(master, before), 40)
+    # To a worker that is there and has nothing to do.
+    after = [submit(master, shard, "noted", (str(ran), 1_000 + shard)) for shard in range(SHARDS)]
+    eventually(lambda: succeeded(master, after), 40)
+    assert Counter(lines(ran)).most_common(1)[0][1] == 1
+    assert len(lines(ran)) == SHARDS * (EACH + 1)
+
+
+def test_what_a_killed_worker_held_of_every_shard_ends_once(
+    master_factory: MasterFactory, worker_factory: WorkerFactory, tmp_path: Path
+) -> None:
+    master = master_factory("--shards", SHARDS)
+    started, release = tmp_path / "started", tmp_path / "release"
+    held = [submit(master, shard, "hold", (str(started), str(release))) for shard in range(SHARDS)]
+    worker = worker_factory(SHARDS, address=master.address, authkey=master.authkey)
+    eventually(lambda: len(lines(started)) == SHARDS, 40)
+    worker.kill()
+    release.touch()
+    worker_factory(1, address=master.address, authkey=master.authkey)
+    eventually(lambda: succeeded(master, held), 50)
+    assert len(lines(started)) == 2 * SHARDS, "each was started once more, and no more often"
+
+
+@pytest.mark.thorough
+def test_a_master_of_several_shards_that_is_killed_takes_what_its_workers_have_run_meanwhile(
+    master_factory: MasterFactory, worker_factory: WorkerFactory, tmp_path: Path
+) -> None:
+    master = master_factory("--shards", SHARDS)
+    started, release = tmp_path / "started", tmp_path / "release"
+    held = [submit(master, shard, "hold", (str(started), str(release))) for shard in range(SHARDS)]
+    worker_factory(SHARDS, address=master.address, authkey=master.authkey)
+    eventually(lambda: len(lines(started)) == SHARDS, 40)
+    master.kill()
+    release.touch()
+    master.start()
+    eventually(lambda: succeeded(master, held), 50)
+    assert len(lines(started)) == SHARDS
