@@ -217,6 +217,8 @@ def _build(
             _join(shard, shards[0].engine, identity)
         if count > 1:
             shard_files.all_are_made(opened[0].store)
+    except Displaced:  # another master was quicker: this one stands by
+        raise
     except StoreError as error:
         raise ConfigError(f"cannot write to the store {where}: {error}") from error
     for shard in shards:
@@ -262,43 +264,38 @@ def _identify(
     engine, durable = shard.engine, settings.durability != "memory"
     store = engine.store
     record = partial(shard_files.record, shards=engine.core.shard.of)
-    try:
-        cluster_id = claim_store(
-            store, settings.data, where, os.urandom, durable=durable, start=start, record=record
-        )
-        store.begin()
-        known = store.get_meta(CERTIFICATE)
-        store.rollback()
-        certificate, key, pin = settle_certificate(known, settings.data, where, start, report)
-        if (text := ending(certificate)) is not None:
-            report("certificate.ends", level="warning", text=text)
-        engine.part(Keyring).pin = pin
-        engine.start(read_clock())
-        now = engine.now
-        store.begin()
-        if pin != known:
-            store.set_meta(CERTIFICATE, pin)
-        own, new_keys = (
-            OwnKeys(engine.part(Keyring), settings.data, adopt=start.new_store or not durable),
-            False,
-        )
-        # One that has joined a cluster finds its keys there, and makes none of its own.
-        has_joined = shown_by(certificate_der(certificate)).leaf is not None and known is not None
-        if authkey is not None:
-            engine.part(Keyring).put(make_authkey_verifier(authkey, cluster_id, created=now.steady))
-        elif not has_joined:
-            if engine.part(Keyring).find(AUTHKEY_ID) is not None:
-                engine.part(Keyring).revoke(AUTHKEY_ID, [])  # it was for an earlier start
-            new_keys = own.prepare(now)
-        engine.timeline.keep(now, always=True)  # so that the log of a store that is open is never empty
-        store.commit()
-        own.write()
-        for file in own.replaced:
-            report("key.replaced", level="warning", file=str(file))
-    except Displaced:  # another master was quicker: this one stands by
-        raise
-    except StoreError as error:
-        raise ConfigError(f"cannot write to the store {where}: {error}") from error
+    cluster_id = claim_store(
+        store, settings.data, where, os.urandom, durable=durable, start=start, record=record
+    )
+    store.begin()
+    known = store.get_meta(CERTIFICATE)
+    store.rollback()
+    certificate, key, pin = settle_certificate(known, settings.data, where, start, report)
+    if (text := ending(certificate)) is not None:
+        report("certificate.ends", level="warning", text=text)
+    engine.part(Keyring).pin = pin
+    engine.start(read_clock())
+    now = engine.now
+    store.begin()
+    if pin != known:
+        store.set_meta(CERTIFICATE, pin)
+    own, new_keys = (
+        OwnKeys(engine.part(Keyring), settings.data, adopt=start.new_store or not durable),
+        False,
+    )
+    # One that has joined a cluster finds its keys there, and makes none of its own.
+    has_joined = shown_by(certificate_der(certificate)).leaf is not None and known is not None
+    if authkey is not None:
+        engine.part(Keyring).put(make_authkey_verifier(authkey, cluster_id, created=now.steady))
+    elif not has_joined:
+        if engine.part(Keyring).find(AUTHKEY_ID) is not None:
+            engine.part(Keyring).revoke(AUTHKEY_ID, [])  # it was for an earlier start
+        new_keys = own.prepare(now)
+    engine.timeline.keep(now, always=True)  # so that the log of a store that is open is never empty
+    store.commit()
+    own.write()
+    for file in own.replaced:
+        report("key.replaced", level="warning", file=str(file))
     return Identity(cluster_id, certificate, key, new_keys)
 
 
