@@ -24,6 +24,7 @@ from .amounts import THOUSANDTHS
 INDEXES_MAX: Final = 1_000  # of one resource: what has more units is an amount, as memory is
 GPU: Final = "gpu"
 GPU_VARIABLE: Final = "CUDA_VISIBLE_DEVICES"
+AMOUNT: Final = -1  # the place of what was given of a resource whose units are all the same
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 
 
@@ -35,10 +36,10 @@ class Own(NamedTuple):
 
 
 class UnitPart(NamedTuple):
-    """What was given of one index."""
+    """What was given of one index, or of an amount."""
 
     resource: str
-    place: int  # of the index
+    place: int  # of the index; AMOUNT
     amount: int  # in thousandths
 
 
@@ -89,10 +90,15 @@ class Indexes:
     def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
         self._names = names
         self._free = {resource: [THOUSANDTHS] * len(units) for resource, units in names.items()}
+        self._amounts: dict[str, int] = {}  # what is free of resources whose units are all the same
+
+    def count_amounts(self, own: Mapping[str, Own]) -> None:
+        """From now on what has no names is counted here, too: of a worker of several shards, each master counts what its own tasks hold."""
+        self._amounts = {name: one.amount for name, one in own.items() if name not in self._free}
 
     def concern(self, needs: Iterable[tuple[str, int]]) -> bool:
-        """Whether such a task is given units of its own."""
-        return any(resource in self._free for resource, _ in needs)
+        """Whether what such a task needs is counted here."""
+        return any(resource in self._free or resource in self._amounts for resource, _ in needs)
 
     def take(self, needs: Iterable[tuple[str, int]], liked: Iterable[UnitPart] = ()) -> Given | None:
         """What a task gets; None: it does not fit at the moment, and nothing is taken. ``liked``: what the process that is to run it
@@ -104,8 +110,11 @@ class Indexes:
                 if parts is None:
                     return None
                 found += parts
-        for part in found:
-            self._free[part.resource][part.place] -= part.amount
+            elif resource in self._amounts:
+                if self._amounts[resource] < amount:
+                    return None
+                found.append(UnitPart(resource, AMOUNT, amount))
+        self._change(found, -1)
         return tuple(found)
 
     def fits(self, needs: Iterable[tuple[str, int]]) -> bool:
@@ -116,14 +125,21 @@ class Indexes:
         return given is not None
 
     def give_back(self, given: Given) -> None:
+        self._change(given, 1)
+
+    def _change(self, given: Iterable[UnitPart], sign: int) -> None:
         for part in given:
-            self._free[part.resource][part.place] += part.amount
+            if part.place == AMOUNT:
+                self._amounts[part.resource] += sign * part.amount
+            else:
+                self._free[part.resource][part.place] += sign * part.amount
 
     def named(self, given: Given) -> dict[str, list[str]]:
         """The names of the units, by resource."""
         names: dict[str, list[str]] = {}
         for part in given:
-            names.setdefault(part.resource, []).append(self._names[part.resource][part.place])
+            if part.place != AMOUNT:
+                names.setdefault(part.resource, []).append(self._names[part.resource][part.place])
         return names
 
     def _find(self, resource: str, amount: int, liked: set[int]) -> list[UnitPart] | None:

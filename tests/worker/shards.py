@@ -41,7 +41,13 @@ class ShardedWorkshop(Workshop):
         return [with_shard(next(self._ids), shard).to_bytes(16, "big") for _ in range(count)]
 
     def answer(
-        self, shard: int, count: int = 1, *, suspect: bool = False, lease: bytes = LEASE
+        self,
+        shard: int,
+        count: int = 1,
+        *,
+        suspect: bool = False,
+        lease: bytes = LEASE,
+        needs: dict[str, int] | None = None,
     ) -> list[bytes]:
         """The master of a shard answers its oldest lease call with so many tasks; their ids."""
         want, waits = self.asked[shard].popleft()
@@ -49,7 +55,12 @@ class ShardedWorkshop(Workshop):
         assert count or not waits
         entries: list[Row] = [[id, 1, b"payload"] for id in self.ids(shard, count)]
         granted = as_granted([[*one, True] if suspect else one for one in entries])
-        self.agent.granted(lease, [["q", "m:f", None, granted]] if entries else [], self.now, shard)
+        self.agent.granted(
+            lease,
+            [["q", "m:f", None, granted, *([needs] if needs else [])]] if entries else [],
+            self.now,
+            shard,
+        )
         return [one[0] for one in entries]
 
     def settle(self, *but: int) -> None:

@@ -13,10 +13,13 @@ worker is idle.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Set
+from typing import Final
 
 from .effects import MasterEffects
 from .runs import JobQueue, JobRun, Key
 from .task_durations import LONG_SECONDS, TaskDurations
+
+PARKED_SECONDS: Final = 1.0  # then what waits for a resource that tasks of other shards hold is given back
 
 
 class Backlog:
@@ -30,6 +33,8 @@ class Backlog:
         self.announced: dict[bytes, JobRun] = {}  # suspects whose start is announced, not yet acknowledged
         self.unanswered: dict[bytes, JobRun] = {}  # the same, of masters that do not answer: see leasing.py
         self._surplus_since: float | None = None
+        self.gives_back_parked = False  # to other workers, when it has waited for long: see MasterSide.divide
+        self._parked_since: float | None = None
 
     # Without what is claimed, which lent children run.
     def __len__(self) -> int:
@@ -107,6 +112,7 @@ class Backlog:
 
     def take_surplus(self, slots: int, jobs_of_children: int, connected: bool, now: float) -> list[JobRun]:
         """What waits here longer than it should while other workers might be idle: the last ones granted."""
+        parked = self._take_parked(now) if self.gives_back_parked and connected else []
         in_hand = self.startable + jobs_of_children
         surplus = min(self._durations.calls_of(self.waiting), in_hand - self._durations.prefetch(slots))
         if surplus <= 0:
@@ -115,5 +121,15 @@ class Backlog:
             self._surplus_since = now
         elif now - self._surplus_since >= LONG_SECONDS and connected:
             self._surplus_since = None
-            return self.waiting.take_last(self._durations.jobs_of(self.waiting, surplus))
+            return parked + self.waiting.take_last(self._durations.jobs_of(self.waiting, surplus))
+        return parked
+
+    def _take_parked(self, now: float) -> list[JobRun]:
+        if not self.parked:
+            self._parked_since = None
+        elif self._parked_since is None:
+            self._parked_since = now
+        elif now - self._parked_since >= PARKED_SECONDS:
+            self._parked_since = None
+            return self.parked.take_all()
         return []

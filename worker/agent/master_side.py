@@ -45,6 +45,8 @@ class MasterSide:
         self.leasing = SharedLeasing(masters, durations, self._backlog, shards, self._changed)
         self.gathering = SharedGathering(outboxes, durations, self._children, self._master, self._changed)
         self._shard_of = shard_of_id
+        # One master gives no more than the worker has of a resource; several do, each by its own count.
+        self._backlog.gives_back_parked = True
 
     def is_here(self, task: bytes) -> bool:
         """Whether there is a connection to the master of this task."""

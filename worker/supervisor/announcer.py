@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...common.domain.id_runs import ids_named
+from ...common.domain.indexes import Indexes
 from ...common.domain.shards import shard_of_name
 from ...common.errors import ConfigError
 from ...common.runtime.callbacks import WORKER, contained, report_bug
@@ -46,12 +47,14 @@ class Announcer:
         masters: Masters,
         observer: Observer,
         pools: Sequence[WorkerPool],
+        indexes: Indexes,
         shares: Callable[[], list[Share]],
         drain: Callable[[], None],
         after: Callable[[], None],
         report: Callable[..., None],
     ) -> None:
         self._settings, self._masters, self._observer, self._pools = settings, masters, observer, pools
+        self._indexes = indexes
         self._shares, self._drain, self._after, self._report = shares, drain, after, report
         self._loop = asyncio.get_running_loop()
         self._declarer = ScheduleDeclarer(report, self._loop)
@@ -74,6 +77,8 @@ class Announcer:
                     f"--apply: the items of {queue} are in another of the {shards:,} shards of this cluster than those of {results}, where their "
                     f"results are to go; name both with one tag in braces, as in {{shop}}{queue} and {{shop}}{results}"
                 )
+        # Of its memory, say, each master gives away all: only here is known what tasks of the others hold.
+        self._indexes.count_amounts(self._settings.resources)
         for pool in self._pools:
             pool.agent.side.divide(shards, pool.calls)
 

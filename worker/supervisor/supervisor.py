@@ -76,7 +76,15 @@ class Supervisor:
             for place, spec in enumerate(specs)
         ]
         self._announcer = announcer = Announcer(
-            settings, masters, observer, self.pools, self._shares, self.drain, self._end_if_drained, report
+            settings,
+            masters,
+            observer,
+            self.pools,
+            indexes,
+            self._shares,
+            self.drain,
+            self._end_if_drained,
+            report,
         )
         masters.owner = announcer
         self._code = announcer.code = ServedCode(self.pools, announcer.facts, masters.announce_again, report)

@@ -104,3 +104,18 @@ def test_names_that_are_none_are_refused_with_what_to_write(names: list[object])
         read_names("gpu", names)
     with pytest.raises(InvalidArgument, match="at most 1,000"):
         read_names("gpu", list(range(INDEXES_MAX + 1)))
+
+
+def test_amounts_are_counted_where_that_is_asked_for_and_have_no_names() -> None:
+    indexes = Indexes({"gpu": ("0", "1")})
+    memory = (("mem", 10 * THOUSANDTHS),)
+    assert not indexes.concern(memory)
+    indexes.count_amounts({"gpu": Own(2 * THOUSANDTHS), "mem": Own(16 * THOUSANDTHS)})
+    assert indexes.concern(memory)
+    given = indexes.take((*memory, ("gpu", THOUSANDTHS)))
+    assert given is not None
+    assert indexes.named(given) == {"gpu": ["0"]}
+    assert indexes.take(memory) is None
+    assert indexes.fits((("mem", 6 * THOUSANDTHS),))
+    indexes.give_back(given)
+    assert indexes.fits((("mem", 16 * THOUSANDTHS), ("gpu", 2 * THOUSANDTHS)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tq.common.domain.indexes import Indexes, Own
 from tq.common.domain.shards import shard_of_id
+from tq.worker.agent.backlog import PARKED_SECONDS
 from tq.worker.agent.credit import SILENT_SECONDS
 
 from ..shards import ShardedWorkshop
@@ -136,3 +138,29 @@ def test_a_drain_gives_back_what_each_shard_gave_and_what_comes_later() -> None:
     shop.report(1)
     assert [row[0] for row in shop.acknowledge_of(0)] == [runs]
     assert shop.agent.idle
+
+
+def test_what_masters_give_too_much_of_a_resource_waits_and_goes_back_to_other_workers() -> None:
+    indexes = Indexes({})
+    indexes.count_amounts({"memory": Own(16_000)})
+    shop = ShardedWorkshop(2, slots=2, indexes=indexes)
+    shop.settle()
+    [first] = shop.answer(0, needs={"memory": 10_000})
+    [second] = shop.answer(1, needs={"memory": 10_000})
+    assert list(busy(shop)) == [first], "both do not fit, though each master has counted right"
+    shop.begin(busy(shop)[first])
+    shop.wait(PARKED_SECONDS / 2)
+    assert shop.released_ids == []
+    shop.wait(PARKED_SECONDS)
+    assert shop.released_ids == [second]
+
+
+def test_an_amount_is_free_again_when_its_task_has_ended() -> None:
+    indexes = Indexes({})
+    indexes.count_amounts({"memory": Own(16_000)})
+    shop = ShardedWorkshop(2, slots=2, indexes=indexes)
+    shop.settle()
+    shop.answer(0, needs={"memory": 10_000})
+    [second] = shop.answer(1, needs={"memory": 10_000})
+    shop.run(1, seconds=LONG)
+    assert list(busy(shop)) == [second]
