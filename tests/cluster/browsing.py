@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from .page_client import PageProgram
 from .programs import Master, eventually
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-WAIT_MS = 15_000
+WAIT_MS = 60_000  # until something is taken not to come: a machine may be very busy
 AXE = Path(__file__).with_name("axe") / "axe.min.js"
 IN_WORDS = (
     "(found) => found.passes.length === 0 ? ['it has looked at nothing'] : found.violations.flatMap("
@@ -77,14 +77,32 @@ class Tab:
     def violations(self) -> list[str]:
         """What axe-core finds wrong with the view for people who cannot see, in the theme that is shown and in the other one."""
         self.page.evaluate(f"{AXE.read_text('utf-8')};0")
-        found = self.page.evaluate(f"axe.run().then({IN_WORDS})")
+        found = self.page.evaluate(f"axe.run({{resultTypes: ['violations']}}).then({IN_WORDS})")
         self.page.evaluate("document.documentElement.dataset.theme = 'light'")
         found += self.page.evaluate(f"axe.run({{runOnly: ['color-contrast']}}).then({IN_WORDS})")
         return [str(one) for one in found]
 
     def until(self, script: str) -> None:
         """It is asked again and again from here: the page allows no text that is run as a program."""
-        eventually(lambda: self.page.evaluate(script), WAIT_MS / 1000)
+        try:
+            eventually(lambda: self.page.evaluate(script), WAIT_MS / 1000)
+        except AssertionError:
+            seen = self.page.inner_text("body")[:2_000]
+            raise AssertionError(f"{script}\nat {self.page.url}, where one sees:\n{seen}") from None
+
+    def live(self) -> None:
+        """Until the page hears of what changes."""
+        self.until("document.documentElement.dataset.stream === 'live'")
+
+    def touch(self, *steps: Sequence[tuple[float, float]]) -> None:
+        """Fingers, at these places one step after the other, put down with the first and lifted at the end."""
+        session = self.page.context.new_cdp_session(self.page)
+        for number, places in enumerate(steps):
+            points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+            kind = "touchMove" if number else "touchStart"
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        session.detach()
 
 
 def in_thread(act: Any) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import tq
+from tq.client.items.queue import ItemQueue
 from tq.web.table import NAVIGATION
 from xprocess import XProcess
 
@@ -17,6 +20,7 @@ from .page_client import PageProgram
 from .programs import Master, free_port
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+TIME = 180  # seconds: a browser is started, and all that runs beside it waits
 PHONE = {"width": 390, "height": 844}
 # Widths, as a person would notice: nothing stands out on the right.
 GROUND = "getComputedStyle(document.documentElement).backgroundColor"
@@ -42,6 +46,7 @@ def filled(app: tq.App) -> tuple[str, str, str, str, str]:
             needed = app.named("cluster_tasks:add").submit(1, 2)
             app.named("cluster_tasks:add").submit(needed, 3)
         app.schedules.add("nightly", "cluster_tasks:add", cron="0 3 * * *", args=(1, 2))
+        ItemQueue(app.session, "letters").put({"to": "ann", "password": "1234"})
         rows = app.call(("get_workers",), "list")
         return failed.id, needed.id, flow.id, rows[0]["node"]
 
@@ -49,27 +54,46 @@ def filled(app: tq.App) -> tuple[str, str, str, str, str]:
         return (*thread.submit(fill).result(), "nightly")
 
 
-@pytest.mark.timeout(180)  # a browser is started, and all that runs beside it waits
-def test_a_person_with_a_browser(
-    browser: Any, master: Master, worker_factory: WorkerFactory, page_program: PageProgram, app: tq.App
-) -> None:
-    worker_factory()
-    for number in range(12):
-        submit(app, f"q{number:02}", HOSTILE, number)
+class Viewed(NamedTuple):
+    """A tab of a person who is logged in by a link."""
+
+    tab: Tab
+    url: str
+
+
+@pytest.fixture
+def viewed(browser: Any, page_program: PageProgram) -> Iterator[Viewed]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     tab = Tab(context)
-
-    # a link logs in, and its word does not stay in the address
     tab.page.goto(page_program.link)
     tab.page.wait_for_url(page_program.url + "/")
+    tab.live()
+    yield Viewed(tab, page_program.url)
+    context.close()
+
+
+def on_a_telephone(browser: Any, viewed: Viewed) -> Tab:
+    """The same person's."""
+    state = viewed.tab.page.context.storage_state()
+    return Tab(browser.new_context(viewport=PHONE, color_scheme="dark", storage_state=state, has_touch=True))
+
+
+@pytest.mark.timeout(TIME)
+def test_what_changes_is_seen_in_every_tab_and_nothing_moves_below_a_pointer(
+    viewed: Viewed, master: Master, app: tq.App
+) -> None:
+    tab, url = viewed
+    for number in range(12):
+        submit(app, f"q{number:02}", HOSTILE, number)
     tab.until("document.querySelector('.chart canvas') !== null")
-    cookies = context.cookies()
-    assert [(one["httpOnly"], one["sameSite"]) for one in cookies] == [(True, "Strict")]
+    context = tab.page.context
+    assert [(one["httpOnly"], one["sameSite"]) for one in context.cookies()] == [(True, "Strict")]
 
     # live: a number changes without a reload, in a tab that leads the stream and in one that follows it
     tab.page.evaluate("window.kept = true")
     other = Tab(context)
-    other.page.goto(page_program.url + "/queues")
+    other.page.goto(url + "/queues")
+    other.live()
     submit(app, "q00", many=30)
     for one in (tab, other):
         one.page.bring_to_front()
@@ -90,8 +114,8 @@ def test_a_person_with_a_browser(
     row.get_by_role("button", name="Pause").click()
     other.page.locator(".ask:popover-open input[name='reason']").fill("<b>the disk</b>")
     other.page.locator(".ask:popover-open button.main").click()
+    other.until("(document.querySelector('.note') || {innerText: ''}).innerText.includes('q05 is paused')")
     other.until("document.querySelector(\"tr[data-key='q-q05']\").textContent.includes('<b>the disk</b>')")
-    assert "q05 is paused" in other.text(".note")
 
     # by keyboard alone: to the tasks, into the filter, to a row, into it
     other.page.keyboard.press("g")
@@ -108,7 +132,25 @@ def test_a_person_with_a_browser(
     assert HOSTILE in other.text(".args"), "it is shown as text"
     assert "worker" in other.text(".why")
 
-    # a telephone, in the dark: no view is wider than it, and none keeps anybody out
+    # the master is killed below an open page, and started again
+    assert [tab.wrong, other.wrong] == [[], []]
+    tab.page.bring_to_front()
+    master.kill()
+    tab.until("!document.getElementById('away').hidden")
+    master.start()
+    tab.until("document.getElementById('away').hidden")
+    submit(app, "after")
+    tab.until("document.getElementById('live').textContent.includes('after')")
+
+
+# In two halves, which two processes do side by side: axe-core takes a second for a view.
+@pytest.mark.timeout(TIME)
+@pytest.mark.parametrize("half", [0, 1])
+def test_no_view_is_wider_than_a_telephone_or_keeps_anybody_out_in_either_theme(
+    browser: Any, viewed: Viewed, worker_factory: WorkerFactory, app: tq.App, half: int
+) -> None:
+    worker_factory()
+    submit(app, "q00", HOSTILE, 1)
     task, needed, flow, worker, schedule = filled(app)
     more = (
         f"/tasks/{task}",
@@ -118,17 +160,33 @@ def test_a_person_with_a_browser(
         f"/schedule?name={schedule}",
         f"/submit?like={task}",
         "/schedules?cron=0+3+*+*+1",
+        "/queues?peek=letters",
     )
-    phone = browser.new_context(viewport=PHONE, color_scheme="dark", storage_state=context.storage_state())
-    small = Tab(phone)
-    for path in (*(one.path for one in NAVIGATION), *more):
-        small.page.goto(page_program.url + path)
+    small = on_a_telephone(browser, viewed)
+    for path in (*(one.path for one in NAVIGATION), *more)[half::2]:
+        small.page.goto(viewed.url + path)
         assert small.page.evaluate(OVERFLOW) <= 0, path
         assert small.page.evaluate(GROUND) == DARK
         assert small.violations() == [], path
+    strange = Tab(browser.new_context(viewport=PHONE, color_scheme="dark"))
+    strange.page.goto(viewed.url + "/login")
+    assert strange.violations() == []
+    assert small.wrong == []
+    for one in (small, strange):
+        one.page.context.close()
+
+
+@pytest.mark.timeout(TIME)
+def test_the_line_of_time_and_the_graph_of_a_flow_follow_keys_pointer_and_fingers(
+    browser: Any, viewed: Viewed, worker_factory: WorkerFactory, app: tq.App
+) -> None:
+    worker_factory()
+    tab, url = viewed
+    _, _, flow, worker, _ = filled(app)
+    small = on_a_telephone(browser, viewed)
 
     # what a worker ran when: a bar is chosen by keys, and a part is enlarged by dragging over it
-    tab.page.goto(f"{page_program.url}/workers/{worker}?range=15min")
+    tab.page.goto(f"{url}/workers/{worker}?range=15min")
     tab.until("document.querySelector('.lanes rect.bad') !== null")
     tab.page.focus(".lanes")
     tab.page.keyboard.press("ArrowLeft")
@@ -142,8 +200,31 @@ def test_a_person_with_a_browser(
     tab.page.wait_for_url("**from=*until=*")
     assert "a part" in tab.text(".ranges")
 
+    # two fingers that part enlarge it, and one that goes to the right shows what was before
+    shown = f"{url}/workers/{worker}?range=15min"
+    y, (left, width), _ = lanes(small, shown)
+    middle = left + width / 2
+    small.touch(*[[(middle - by, y), (middle + by, y)] for by in (40, 50, 60, 80)])
+    small.page.wait_for_url("**from=*until=*")
+    since, until = seen_time(small)
+    assert until - since == pytest.approx(450, rel=0.02), "they are twice as far from each other"
+    y, (left, width), began = lanes(small, shown)
+    small.touch(*[[(left + by, y)] for by in (20, 60, 90, 120)])
+    small.page.wait_for_url("**from=*until=*")
+    since, until = seen_time(small)
+    assert until - since == pytest.approx(900, rel=0.01)
+    assert began - since == pytest.approx(900 * 100 / width, rel=0.2), (
+        "what is shown grows older while the finger moves"
+    )
+    # a tap says what a bar is, and the second one opens it
+    lanes(small, shown)
+    small.page.locator(".lanes rect").last.tap(force=True)
+    small.until("document.querySelector('.detail b') !== null")
+    small.page.locator(".lanes rect").last.tap(force=True)
+    small.page.wait_for_url("**/tasks/*-*")
+
     # the graph of a flow is enlarged and moved by keys and by the pointer, and a drag opens no task
-    tab.page.goto(f"{page_program.url}/flows/{flow}")
+    tab.page.goto(f"{url}/flows/{flow}")
     tab.until("document.querySelector('.graph.moves') !== null")
     seen = [tab.page.evaluate(SEEN)]
     tab.page.focus(".graph")
@@ -161,8 +242,53 @@ def test_a_person_with_a_browser(
     assert tab.page.evaluate(SEEN)[0] > seen[0][0]
     assert tab.page.url.endswith(flow)
 
-    # the filter says what can be written next, by keys alone and without moving the page, and points at what is wrong
-    tab.page.goto(page_program.url + "/tasks")
+    # by fingers: one moves it, two enlarge it, and a tap that trembles opens a task
+    small.page.goto(f"{url}/flows/{flow}")
+    small.until("document.querySelector('.graph.moves') !== null")
+    small.page.locator(".graph").scroll_into_view_if_needed()
+    box = small.page.locator(".graph").bounding_box()
+    middle, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    seen = [small.page.evaluate(SEEN)]
+    small.touch(*[[(middle - by, y)] for by in (0, 20, 40, 60)])
+    seen.append(small.page.evaluate(SEEN))
+    assert seen[1][0] > seen[0][0], "moved to the left: more of the right is seen"
+    assert seen[1][2] == seen[0][2]
+    small.touch(*[[(middle - by, y), (middle + by, y)] for by in (30, 45, 60)])
+    seen.append(small.page.evaluate(SEEN))
+    assert seen[2][2] == pytest.approx(seen[1][2] / 2, rel=0.05)
+    small.page.locator("button[data-graph='0']").tap()
+    box = small.page.locator(".graph a").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    small.touch([(x, y)], [(x + 3, y + 4)])
+    small.page.wait_for_url("**/tasks/*-*")
+    assert [tab.wrong, small.wrong] == [[], []]
+    small.page.context.close()
+
+
+def lanes(tab: Tab, url: str) -> tuple[float, tuple[float, float], float]:
+    """What a worker ran when: the middle of it from above, from where it is and how wide, and when it begins."""
+    tab.page.goto(url)
+    found = tab.page.locator(".lanes").first
+    found.scroll_into_view_if_needed()
+    box = found.bounding_box()
+    assert box is not None
+    began = float(tab.page.get_attribute(".tracks", "data-since") or 0)
+    return box["y"] + box["height"] / 2, (box["x"], box["width"]), began
+
+
+def seen_time(tab: Tab) -> tuple[float, float]:
+    asked = parse_qs(urlsplit(tab.page.url).query)
+    return float(asked["from"][0]), float(asked["until"][0])
+
+
+@pytest.mark.timeout(TIME)
+def test_the_filter_says_what_can_be_written_next_and_points_at_what_is_wrong(
+    viewed: Viewed, app: tq.App
+) -> None:
+    tab, url = viewed
+    submit(app, "q03", 1)
+    # by keys alone and without moving the page
+    tab.page.goto(url + "/tasks")
     field, below = tab.page.get_by_role("combobox", name="Filter"), tab.page.locator(".chips")
     place = below.bounding_box()
     field.press_sequentially("stat")
@@ -192,23 +318,7 @@ def test_a_person_with_a_browser(
     assert "did you mean state?" in tab.text("#filter-error")
     chosen = "((one) => one.value.slice(one.selectionStart, one.selectionEnd))(document.activeElement)"
     assert tab.page.evaluate(chosen) == "stat"
-    tab.page.goto(page_program.url + "/")
-
-    strange = Tab(browser.new_context(viewport=PHONE, color_scheme="dark"))
-    strange.page.goto(page_program.url + "/login")
-    assert strange.violations() == []
-    phone.close()
-
-    # the master is killed below an open page, and started again
-    assert [tab.wrong, other.wrong, small.wrong] == [[], [], []]
-    tab.page.bring_to_front()
-    master.kill()
-    tab.until("!document.getElementById('away').hidden")
-    master.start()
-    tab.until("document.getElementById('away').hidden")
-    submit(app, "after")
-    tab.until("document.getElementById('live').textContent.includes('after')")
-    context.close()
+    assert tab.wrong == []
 
 
 OF_ADMINS = ("Drain", "Hold tasks back")

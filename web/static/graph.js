@@ -1,9 +1,9 @@
-// The graph of a flow: moved and enlarged by pointer, wheel, two fingers or keys. Without this script it scrolls.
+// The graph of a flow: moved and enlarged by pointer, wheel, fingers or keys. Without this script it scrolls.
 //
-//   arrows move, + and - enlarge and shrink, 0 shows all; with the pointer: drag, Ctrl and wheel
+//   arrows move, + and - enlarge and shrink, 0 shows all; with the pointer: drag, Ctrl and wheel; one finger moves, two enlarge
 "use strict";
 (() => {
-  const BY = 1.25, STEP = 60, LARGEST = 6, SMALLEST = 0.1, STILL = 4, READABLE = 0.7, LOWEST = 120, HIGHEST = 0.6;
+  const BY = 1.25, STEP = 60, LARGEST = 6, SMALLEST = 0.1, STILL = 4, STILL_FINGER = 12, READABLE = 0.7, LOWEST = 120, HIGHEST = 0.6;
   let view = null;   // x, y, scale as a person has set them; null: all of it, where that can be read
   let whole = null;  // width, height of the drawing
   let shown = "";    // the viewBox that stands there by us; another one is a new drawing of the server's
@@ -70,31 +70,35 @@
     zoom(event.deltaY < 0 ? BY : 1 / BY, event.clientX, event.clientY);
   }, { passive: false });
 
-  const down = new Map();
-  let far = 0, apart = 0;
+  const down = new Map();   // by pointer: where it is, and where it was put down
+  let moved = false, apart = 0;
   const distance = () => { const [one, two] = [...down.values()]; return Math.hypot(one.x - two.x, one.y - two.y); };
   addEventListener("pointerdown", (event) => {
     if (!event.target.closest(".graph") || event.button) return;
-    far = 0;
-    down.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    if (!down.size) moved = false;
+    down.set(event.pointerId, { x: event.clientX, y: event.clientY, from_x: event.clientX, from_y: event.clientY });
     apart = down.size === 2 ? distance() : 0;
   });
   addEventListener("pointermove", (event) => {
     const was = down.get(event.pointerId);
     if (!was || !svg()) return;
     const by_x = event.clientX - was.x, by_y = event.clientY - was.y;
-    far += Math.abs(by_x) + Math.abs(by_y);
-    down.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    // A finger that taps trembles: it is no drag before it has gone further than that.
+    const still = event.pointerType === "touch" ? STILL_FINGER : STILL;
+    moved = moved || down.size > 1 || Math.hypot(event.clientX - was.from_x, event.clientY - was.from_y) > still;
+    was.x = event.clientX;
+    was.y = event.clientY;
     if (down.size === 2 && apart) {
       const now = distance(), [one, two] = [...down.values()];
       zoom(now / apart, (one.x + two.x) / 2, (one.y + two.y) / 2);
+      move(-by_x / 2, -by_y / 2);  // the middle of the two goes half as far as the one that moves
       apart = now;
-    } else if (far > STILL) move(-by_x, -by_y);
+    } else if (moved && down.size === 1) move(-by_x, -by_y);
   });
-  for (const name of ["pointerup", "pointercancel"]) addEventListener(name, (event) => down.delete(event.pointerId));
+  for (const name of ["pointerup", "pointercancel"]) addEventListener(name, (event) => { down.delete(event.pointerId); apart = 0; });
   // what was a drag is no click on a box; and a box is not dragged away as a link
   addEventListener("click", (event) => {
-    if (far > STILL && event.target.closest && event.target.closest(".graph")) { event.preventDefault(); event.stopPropagation(); }
+    if (moved && event.target.closest && event.target.closest(".graph")) { event.preventDefault(); event.stopPropagation(); }
     const button = event.target.closest && event.target.closest("button[data-graph]");
     if (button) keys[button.dataset.graph]();
   }, true);

@@ -167,8 +167,11 @@
 
   const channel = "BroadcastChannel" in window ? new BroadcastChannel("tq") : null;
   let version = null;
+  // For whoever drives the page with a program: html[data-stream=live] while it hears of changes.
+  const mood = (word) => { if (document.documentElement.dataset.stream !== word) document.documentElement.dataset.stream = word; };
   function said(text) {
     heard = Date.now();
+    mood("live");
     const now = JSON.parse(text);
     lost = null;
     away(now.away);
@@ -198,6 +201,7 @@
     settle();
     const every = Number(live.dataset.every) * 1000;
     const silent = Date.now() - heard > SILENCE_MS;
+    if (silent) mood("polling");
     const wait = every || (silent || lost !== null ? POLL_MS : 0);
     if (wait && Date.now() - asked >= wait) { asked = Date.now(); look(); }
   }
