@@ -117,8 +117,10 @@ def _made(name: str, label: str, form: list[Any], what: str, default: str | None
         case [("fields" | "model"), str(), list(parts)] if depth < NESTED_MAX and parts:
             made.kind = "group"
             made.fields = [
-                _made(f"{name}.{one}", one, part, in_words(part), None if needed else "", depth + 1)
-                for one, needed, part in parts
+                _made(
+                    f"{name}.{one}", one, part, in_words(part), None if needed else "".join(said), depth + 1
+                )
+                for one, needed, part, *said in parts  # a worker of an earlier version does not say the default
             ]
         case ["one", list(values)]:
             made.kind, made.choices = "choice", [(json.dumps(one), str(one)) for one in values]

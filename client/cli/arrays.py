@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ...common.domain.ids import show_id
 from ...common.domain.model import State, StateNumber
-from ...common.domain.tags import tags_in_words
+from ...common.domain.tags import ARGUMENT, tags_in_words
 from ...common.errors import UnknownTask
 from ...common.runtime.terminal import write
 from ..app import App
@@ -81,8 +81,8 @@ def show_array(app: App, of: Named, *, as_json: bool) -> None:
     write(f"{of.ids}  {count(of.ids.tasks)} tasks\n")
     write(f"  {newest['name']}, the last one submitted {ago(newest['created'])} ago\n")
     write(f"  queue {newest['queue']}, priority {newest['priority']}, retries {newest['retries']}\n")
-    if newest.get("tags"):
-        write(f"  tags {tags_in_words(newest['tags'])}\n")
+    if tags := _shared_tags(newest):
+        write(f"  tags {tags_in_words(tags)}\n")
     if facts.flow is not None:
         write(f"  {flow_in_words(facts.flow)}\n")
     _print_bar(facts)
@@ -149,6 +149,11 @@ def _states(facts: ArrayFacts) -> dict[str, int]:
     return {str(State.from_number(number)): tasks for number, tasks in sorted(facts.states.items())}
 
 
+def _shared_tags(task: dict[str, Any]) -> dict[str, str]:
+    """What all tasks of its array have: arguments that are indexed differ from task to task."""
+    return {name: text for name, text in task.get("tags", {}).items() if not name.startswith(ARGUMENT)}
+
+
 def _for_programs(facts: ArrayFacts) -> dict[str, Any]:
     newest = facts.newest
     return {
@@ -157,7 +162,7 @@ def _for_programs(facts: ArrayFacts) -> dict[str, Any]:
         "tasks": facts.of.ids.tasks,
         "states": _states(facts),
         **{name: newest[name] for name in ("name", "queue", "priority", "retries", "timeout")},
-        "tags": newest.get("tags", {}),
+        "tags": _shared_tags(newest),
         "created": iso(newest["created"]),
         "why": facts.why,
         "flow": facts.flow,

@@ -19,7 +19,7 @@ from .output import plain, print_json, print_table, shown
 from .redact import redacted
 
 SHOWN_MAX: Final = 10
-COLUMNS: Final = ("#", "#bytes", "item")
+COLUMNS: Final = ("#place", "#bytes", "item")
 
 
 @click.command("peek", epilog="Example: tq queues peek photos -n 20")

@@ -320,8 +320,9 @@ def _facts(found: Schedule) -> list[tuple[str, str]]:
         ("made", f"{count(found.fired)} tasks, by the rights of the key {found.key}"),
     ]
     if found.declared:
+        workers = "worker" if found.workers == 1 else "workers"
         differing = f", {found.differing} of them differently" if found.differing else ""
-        facts.append(("declared", f"in the code of {found.workers} connected workers{differing}"))
+        facts.append(("declared", f"in the code of {found.workers} connected {workers}{differing}"))
     if found.edited:
         facts.append(("edited", f"{', '.join(found.edited)}; tq schedule edit {found.name} --reset drops it"))
     return facts

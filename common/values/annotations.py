@@ -72,6 +72,7 @@ MANY: Final[dict[Any, tuple[frozenset[type], Callable[..., Any]]]] = {
     abc.Iterable: (LISTS, list),
     abc.Collection: (LISTS, list),
 }
+EMPTY: Final = (list, dict, set, tuple, frozenset)  # factories of defaults that are called to be shown
 TABLES: Final[frozenset[Any]] = frozenset({dict, abc.Mapping, abc.MutableMapping})
 OWN: Final = __name__.partition(".")[0]  # our own classes travel as the codec has them
 
@@ -263,6 +264,12 @@ class _Shapes:
         shape.needed = frozenset(
             one.name for one in ours if one.default is missing and one.default_factory is missing
         )
+        shape.defaults = {one.name: one.default for one in ours if one.default is not missing}
+        shape.defaults |= {
+            one.name: kind()
+            for one in ours
+            if (kind := next((some for some in EMPTY if some is one.default_factory), None)) is not None
+        }
         return shape
 
     def _of_typed_dict(self, kind: Any) -> Shape:

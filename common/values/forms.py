@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, time
+from enum import Enum
 from typing import Any, Final
 
+from .brief import brief
+from .secret_names import HIDDEN, is_secret
 from .shapes import (
     DictShape,
     EnumShape,
@@ -59,20 +62,27 @@ KINDS: Final[dict[str, frozenset[type]]] = {
 JSON_TEXTS: Final = ("date", "datetime", "time")
 CHOICES: Final = (str, int, bool, type(None))
 
-FieldsOf = Callable[[Any], list[tuple[str, bool, Shape]]]
+NO_DEFAULT: Final = object()
+DEFAULT_CHARS_MAX: Final = 80
+
+FieldsOf = Callable[[Any], list[tuple[str, bool, Shape, Any]]]
 
 
 def form_of(shape: Shape, fields_of_model: FieldsOf, depth: int = 0, *, is_json: bool = False) -> list[Any]:
-    """``fields_of_model``: name, whether it is needed, and shape of each field of a model of pydantic. ``is_json``: within such a model,
-    which travels as its JSON."""
+    """``fields_of_model``: name, whether it is needed, shape and default of each field of a model of pydantic. ``is_json``: within such a
+    model, which travels as its JSON."""
 
     def inner(one: Shape) -> list[Any]:
         return form_of(one, fields_of_model, depth + 1, is_json=is_json or isinstance(shape, ModelShape))
 
-    def fields(word: str, name: str, found: list[tuple[str, bool, Shape]]) -> list[Any]:
+    def fields(word: str, name: str, found: list[tuple[str, bool, Shape, Any]]) -> list[Any]:
         if len(found) > FIELDS_MAX:
             return ANY
-        return [word, name, [[one, needed, inner(part)] for one, needed, part in found]]
+        return [
+            word,
+            name,
+            [[one, needed, inner(part), *_default(one, value)] for one, needed, part, value in found],
+        ]
 
     if depth > DEPTH_MAX:
         return ANY
@@ -92,7 +102,10 @@ def form_of(shape: Shape, fields_of_model: FieldsOf, depth: int = 0, *, is_json:
         case DictShape():
             return ["map", inner(shape.key), inner(shape.value)]
         case FieldsShape():
-            found = [(name, name in shape.needed, one) for name, one in shape.shapes.items()]
+            found = [
+                (name, name in shape.needed, one, shape.defaults.get(name, NO_DEFAULT))
+                for name, one in shape.shapes.items()
+            ]
             return fields("fields", shape.name, found)
         case ModelShape():
             return fields("model", shape.name, fields_of_model(shape.kind))
@@ -134,6 +147,18 @@ def shape_of(form: Any, depth: int = 0) -> Shape:
     return ANYTHING
 
 
+def _default(name: str, value: Any) -> list[str]:
+    """As a person is shown it, if that says something. A default may be a secret, in code that others cannot read."""
+    if value is NO_DEFAULT:
+        return []
+    if value is not None and is_secret(name):
+        return [HIDDEN]
+    if isinstance(value, Enum):
+        value = value.value if type(value.value) in (str, int) else value.name
+    text = brief(value, DEFAULT_CHARS_MAX)
+    return [] if text.startswith("<") or len(text) > DEFAULT_CHARS_MAX else [text]
+
+
 def _choice(values: list[Any]) -> list[Any]:
     return (
         ["one", values] if len(values) <= FIELDS_MAX and all(type(one) in CHOICES for one in values) else ANY
@@ -145,7 +170,7 @@ def _fields(name: str, fields: list[Any], inner: Callable[[Any], Shape]) -> Shap
     needed = set()
     for one in fields:
         match one:
-            case [str(field), bool(is_needed), form]:
+            case [str(field), bool(is_needed), form, *_]:
                 shape.shapes[field] = inner(form)
                 needed |= {field} if is_needed else set()
             case _:

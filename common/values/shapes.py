@@ -138,6 +138,7 @@ class FieldsShape:
     read: Callable[[Any], dict[str, Any]]
     shapes: dict[str, Shape] = field(default_factory=dict)
     needed: frozenset[str] = frozenset()
+    defaults: dict[str, Any] = field(default_factory=dict)  # those that a person may be shown
     is_typed = True
     kinds = frozenset({dict})
 

@@ -15,9 +15,11 @@ from tq.common.auth.certificate import ensure_certificate
 from tq.common.wire.address import Address, parse_address
 from tq.common.wire.tls import server_context
 from tq.master.standby.door import StandbyDoor
+from xprocess import XProcess
 
 from .conftest import MasterFactory, WorkerFactory
-from .programs import free_port, run_program
+from .page_client import Browser, PageProgram
+from .programs import eventually, free_port, run_program
 
 
 @contextmanager
@@ -154,3 +156,26 @@ def test_a_master_that_has_joined_serves_with_its_own_certificate(
         token = app.call(("get_keys",), "add", "viewer", [], "of the second")
     with tq.App(master.url, token, role="viewer") as app:
         assert app.call(("get_workers",), "list") == []
+
+
+@pytest.mark.thorough
+def test_an_open_page_follows_a_take_over_and_says_which_master_serves(
+    master_factory: MasterFactory, xprocess: XProcess, home: Path
+) -> None:
+    master = master_factory()
+    first, second = parse_address(master.address), Address("127.0.0.1", free_port())
+    program = PageProgram(xprocess, home, master, "--connect", f"tq://{first},{second}")
+    try:
+        with standing_by(master.data, second.port, first):
+            program.start()
+            person = Browser(program.url)
+            assert person.log_in(master.key("admin")).status == 303
+            assert f"{first}, {second}" in person.get("/cluster").text
+            master.kill()
+        master.port = second.port
+        with standing_by(master.data, first.port, second):
+            master.start()
+            eventually(lambda: "serves" in person.get("/cluster").text)
+            assert f"<dt>Address</dt><dd>{second}<" in person.get("/cluster").text
+    finally:
+        program.end()

@@ -48,6 +48,15 @@ def test_an_annotation_has_a_field_of_its_kind_and_else_a_line_of_json() -> None
         assert {kind_of(form) for form in forms} == {kind}, kind
 
 
+def test_fields_of_classes_show_their_defaults_if_the_worker_says_them() -> None:
+    form = [
+        "fields",
+        "Order",
+        [["item", True, ["str"]], ["price", False, ["float"], "9.5"], ["token", False, ["str"]]],
+    ]
+    assert [one.default for one in fields_of([row("order", form)])[0].fields] == [None, "9.5", ""]
+
+
 def test_fields_of_classes_are_named_by_their_way_and_say_what_is_needed() -> None:
     fields = all_of(fields_of([row("order", ORDER), row("n", ["int"], "3")]))
     assert [(one.name, one.is_needed) for one in fields] == [

@@ -67,6 +67,8 @@
     if (was.hasAttribute("data-still") && (fixed || was.contains(document.activeElement))) return 1;  // a picture moves as a whole
     const at = was.nodeName === "TIME" && was.dataset.at === is.dataset.at && was.dataset.as === is.dataset.as;
     if (at) return 0;
+    // A column that has come or gone: each cell would get what another one has.
+    if (fixed && was.nodeName === "TR" && was.children.length !== is.children.length) return 1;
     attributes(was, is);
     const keyed = [...was.children].some(keyOf) || [...is.children].some(keyOf);
     return keyed ? rows(was, is, fixed) : plain(was, is, fixed);

@@ -44,6 +44,7 @@ class VersionRow(NamedTuple):
 def cluster(login: Login, asked: ViewRequest) -> ShownPage:
     info = login.app.call((MASTER.name,), "info")
     workers = fleet(login.app.call((WORKERS.name,), "list"))
+    masters = of_cluster(login.app)
     found: Examined | None = login.answers.get(EXAMINED, (0.0, None))[1]
     return ShownPage(
         title="Cluster",
@@ -54,7 +55,8 @@ def cluster(login: Login, asked: ViewRequest) -> ShownPage:
         context={
             "info": info,
             "versions": versions(info, workers),
-            "masters": of_cluster(login.app),
+            "masters": masters,
+            "serving": next((one.address for one in masters if one.serves), ""),
             "state": state,
             "connected": sum(row["connected"] for row in workers.living),
             "examined": found,

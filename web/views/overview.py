@@ -68,6 +68,10 @@ def overview(login: Login, asked: ViewRequest) -> ShownPage:
             "queues": waiting[:QUEUES_SHOWN],
             "queues_left": max(0, len(waiting) - QUEUES_SHOWN),
             "deepest": max((row["ready"] for row in waiting), default=0),
+            "oldest": max(
+                (row["oldest_ready_seconds"] for row in queues if row["oldest_ready_seconds"] is not None),
+                default=None,
+            ),
             "paused": [row for row in snapshot["queues"] if row["paused"]],
             "running": snapshot["running"][:RUNNING_SHOWN],
             "failing": snapshot["failing"][:FAILING_SHOWN],

@@ -15,7 +15,7 @@ from ...common.contract.signatures import (
 )
 from ...common.values.annotations import shape_of_note
 from ...common.values.brief import brief
-from ...common.values.forms import ANY, form_of
+from ...common.values.forms import ANY, NO_DEFAULT, form_of
 from ...common.values.secret_names import HIDDEN, is_secret
 from ...common.values.shapes import Shape
 
@@ -66,9 +66,14 @@ def _cut(text: str) -> str:
     return text if len(text) <= TEXT_CHARS_MAX else text[: TEXT_CHARS_MAX - 1] + "…"
 
 
-def fields_of_model(model: Any) -> list[tuple[str, bool, Shape]]:
+def fields_of_model(model: Any) -> list[tuple[str, bool, Shape, Any]]:
     """Of a model of pydantic, under the names that its JSON has."""
     return [
-        (field.alias or name, field.is_required(), shape_of_note(model, field.annotation))
+        (
+            field.alias or name,
+            field.is_required(),
+            shape_of_note(model, field.annotation),
+            NO_DEFAULT if field.is_required() or field.default_factory is not None else field.default,
+        )
         for name, field in model.model_fields.items()
     ]

@@ -43,6 +43,30 @@ def form(note: Any) -> list[Any]:
     return form_of(shape_of_note(form, note), no_models)
 
 
+@dataclass
+class Parcel:
+    number: int
+    city: str = "Wien"
+    colour: Colour = Colour.RED
+    password: str = "s3cret"
+    notes: list[str] = field(default_factory=list)
+    made: object = field(default_factory=object)
+
+
+def test_fields_of_a_class_say_their_defaults_and_no_secret() -> None:
+    _, _, fields = form(Parcel)
+    assert {name: said for name, _, _, *said in fields} == {
+        "number": [],
+        "city": ["'Wien'"],
+        "colour": ["'red'"],
+        "password": ["[hidden]"],
+        "notes": ["[]"],
+        "made": [],
+    }
+    shape = shape_of(form(Parcel))
+    assert shape.made({"number": 7}) == {"number": 7}
+
+
 @pytest.mark.parametrize(
     ("note", "fits", "made"),
     [

@@ -37,7 +37,7 @@ def test_it_has_names_annotations_defaults_and_forms_and_no_secret() -> None:
     )
     assert b"hush" not in body
     assert [row.form for row in rows] == [
-        ["fields", "Order", [["item", True, ["str"]], ["price", False, ["float"]]]],
+        ["fields", "Order", [["item", True, ["str"]], ["price", False, ["float"], "1.0"]]],
         ["int"],
         ["str"],
         ["any"],
@@ -93,4 +93,8 @@ def test_a_model_of_pydantic_is_its_fields_as_json() -> None:
 
     book.__annotations__["visit"] = model
     [row] = unpacked(signature_of(book))
-    assert row.form == ["model", "Visit", [["at", True, ["str", "datetime"]], ["guests", False, ["int"]]]]
+    assert row.form == [
+        "model",
+        "Visit",
+        [["at", True, ["str", "datetime"]], ["guests", False, ["int"], "2"]],
+    ]
