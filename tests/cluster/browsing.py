@@ -91,7 +91,7 @@ class Tab:
             raise AssertionError(f"{script}\nat {self.page.url}, where one sees:\n{seen}") from None
 
     def live(self) -> None:
-        """Until the page hears of what changes."""
+        """Until what changes reaches the page."""
         self.until("document.documentElement.dataset.stream === 'live'")
 
     def touch(self, *steps: Sequence[tuple[float, float]]) -> None:

@@ -44,7 +44,7 @@ def form(note: Any) -> list[Any]:
 
 
 @dataclass
-class Parcel:
+class Letter:
     number: int
     city: str = "Wien"
     colour: Colour = Colour.RED
@@ -54,7 +54,7 @@ class Parcel:
 
 
 def test_fields_of_a_class_say_their_defaults_and_no_secret() -> None:
-    _, _, fields = form(Parcel)
+    _, _, fields = form(Letter)
     assert {name: said for name, _, _, *said in fields} == {
         "number": [],
         "city": ["'Wien'"],
@@ -63,7 +63,7 @@ def test_fields_of_a_class_say_their_defaults_and_no_secret() -> None:
         "notes": ["[]"],
         "made": [],
     }
-    shape = shape_of(form(Parcel))
+    shape = shape_of(form(Letter))
     assert shape.made({"number": 7}) == {"number": 7}
 
 
