@@ -1,50 +1,47 @@
-"""The I/O thread of an App: its own event loop, which owns the pending calls and the connection to the master.
+"""The I/O thread of an App: its own event loop, with a line to each shard that it has asked.
 
 ::
 
-    any thread:  call, watch, forget ──deque──► I/O thread: PendingCalls ◄──► Transport ◄── Connector
+    any thread:  call, watch, forget ──deque──► I/O thread: Line: PendingCalls ◄──► Transport ◄── Connector
     any thread:  Future, OutcomeBox ◄─────────────┘
 
-It connects when there is work, and reconnects as long as any call or watch is open. When the first connection fails
-(``connector.py``), all open calls and watches get the error. A refused key is final: all later calls get that error too.
+How many shards the cluster has is known from the first connection on, which is that to shard 0. Until then what is posted is
+held back. With one shard all goes to that line; with several ``shard_lines.py`` routes it.
 
-Invariants: 1. only the I/O thread touches the pending calls and the transport; 2. posted actions are performed in the order
-of posting; 3. after ``close`` every future is done; 4. ``close`` waits for calls with ``until_done``, at most
-FINISH_SECONDS.
+Invariants: 1. only the I/O thread touches the lines; 2. posted actions are performed in the order of posting; 3. after
+``close`` every future is done; 4. ``close`` waits for calls with ``until_done``, at most FINISH_SECONDS.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...common.contract.tasks import OutcomeSlice
 from ...common.domain.id_runs import IdRun
-from ...common.errors import Rejected, TqError, Unreachable
+from ...common.errors import TqError, Unreachable
 from ...common.runtime.event_loop import loop_factory
-from .connector import Connector
 from .fork import in_child
 from .greenlets import check_threads
+from .held_calls import CallTaker, HeldCalls
+from .line import Line, settle
 from .listener import Listener
-from .pending_calls import TRANSIENT, PendingCalls
-from .transports import CallResult, Opener, Transport
+from .transports import Opener, Transport
+
+if TYPE_CHECKING:
+    from .shard_lines import ShardLines
 
 FINISH_SECONDS: Final = (
     5.0  # so long a program's end waits for calls with ``until_done``: the restart of a master
 )
 
 CLOSED: Final = "the app was closed before the answer came; what was sent may have been done"
-
-log = logging.getLogger("tq.client")
-
 
 _ending: set[ClientLink] = set()  # stopping, but not ended yet
 
@@ -60,26 +57,36 @@ in_child(_ending.clear)  # their threads exist only in the parent
 
 
 class ClientLink:
-    """One App's link to the master in this process. Made on first use; ``close`` ends its thread."""
+    """One App's link to the masters in this process. Made on first use; ``close`` ends its thread. ``of_shard``: opens transports to
+    a shard, by its number."""
 
-    def __init__(self, opener: Opener, *, stream: str, connect_seconds: float) -> None:
+    def __init__(
+        self,
+        opener: Opener,
+        *,
+        stream: str,
+        connect_seconds: float,
+        of_shard: Callable[[int], Opener] | None = None,
+    ) -> None:
         # Before anything waits: under gevent's patches the thread below would never run.
         check_threads()
-        self._connector = Connector(opener, connect_seconds)
-        self.stream, self._pending = stream, PendingCalls(stream)
+        self.stream, self._connect_seconds, self._of_shard = stream, connect_seconds, of_shard
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_due = False
         self._posted_runs_in = 0  # id of the I/O thread while it performs posted actions
-        self._transport: Transport | None = None
-        self._refused: TqError | None = None  # final
         self.cluster: str | None = None  # the id of the master, from the first connection on
-        self._away_since: float | None = time.monotonic()
+        self.shards: int | None = None  # how many there are, from then on
         self._loop = (loop_factory() or asyncio.new_event_loop)()
-        self._has_work = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
+        self._group = asyncio.TaskGroup()
         self._closing, self._why_closed = False, CLOSED
         self._finishing = False
-        self._resume_due = False
+        self._several: ShardLines | None = None
+        self._first = self._line(opener, self._opened)
+        self._lines = [self._first]
+        self._held = HeldCalls()
+        # What takes calls and watches: another one when the number of shards is known.
+        self._taker: CallTaker = self._held
         self._thread = threading.Thread(target=self._run, name="tq-client", daemon=True)
         self._thread.start()
 
@@ -88,13 +95,12 @@ class ClientLink:
     @property
     def watched_tasks(self) -> int:
         """The number of tasks whose outcomes are still to come; may be slightly outdated."""
-        return self._pending.watched_tasks
+        return sum(line.pending.watched_tasks for line in self._lines)
 
     @property
     def away_seconds(self) -> float:
         """For how long there has been no connection; 0 while there is one."""
-        since = self._away_since
-        return 0.0 if since is None else time.monotonic() - since
+        return self._first.away_seconds
 
     def call(
         self,
@@ -112,9 +118,8 @@ class ClientLink:
         ``until_done``: repeat it until
         the master has done it, even if the caller no longer waits; ``close`` waits up to FINISH_SECONDS for that."""
         future: Future[Any] = Future()
-        make = self._pending.call
         self.post(
-            lambda: make(
+            lambda: self._taker.call(
                 future,
                 target,
                 method,
@@ -132,13 +137,47 @@ class ClientLink:
 
     def watch(self, box: Listener, runs: Sequence[IdRun]) -> None:
         """Deliver the outcomes of these tasks to a box."""
-        self.post(lambda: self._pending.watch(box, runs))
+        self.post(lambda: self._taker.watch(box, runs))
         if self._closing:
             box.fail(self._closed())
 
     def forget(self, box: Listener) -> None:
         """Stop delivering to this box. Takes no lock, since the garbage collector may call it in any thread at any time."""
-        self.post(lambda: self._pending.forget(box))
+        self.post(lambda: self._taker.forget(box))
+
+    def call_shard(
+        self, shard: int, target: Sequence[Any], method: str, args: Sequence[Any], *, repeatable: bool
+    ) -> Future[Any]:
+        """Make a call to a shard by its number, whatever it names. There have to be several."""
+        future: Future[Any] = Future()
+
+        def make() -> None:
+            if self._several is None:
+                self._taker.call(future, target, method, args, repeatable=repeatable)
+            else:
+                self._several.call_shard(shard, future, target, method, args, repeatable=repeatable)
+
+        self.post(make)
+        if self._closing:
+            settle(future, None, self._closed())
+        return future
+
+    def ask_shards(self) -> Future[int]:
+        """How many shards the cluster has; known from the first connection on, and no call of its own."""
+        future: Future[int] = Future()
+        # A callback may ask, and the thread that it would wait for is its own.
+        if threading.current_thread() is self._thread and self.shards is None:
+            settle(future, None, Unreachable("no master has answered yet"))
+            return future
+        self.post(lambda: self._tell_shards(future))
+        if self._closing:
+            settle(future, None, self._closed())
+        return future
+
+    def away_of(self, future: Future[Any]) -> float:
+        """As ``away_seconds``, of the shard that this call goes to."""
+        several = self._several
+        return self._first.away_seconds if several is None else several.away_of(future)
 
     def close(self, why: str = CLOSED) -> None:
         """Close the connection, fail open calls and watches, end the thread."""
@@ -158,13 +197,8 @@ class ClientLink:
     def abandon_in_child(self) -> None:
         """After a fork, in the child, which has no I/O thread: drop the parent's connection and fail the boxes that wait
         for outcomes; their next wait watches the tasks again."""
-        if self._transport is not None:
-            # Closed as usual it would say goodbye to the master in the parent's name.
-            self._transport.abandon_in_child()
-        self._pending.give_up(Unreachable("this process was forked while it waited; wait again"))
-        for box, _, error in self._pending.take_deliveries():
-            if error is not None:
-                box.fail(error)
+        for line in self._lines:
+            line.abandon_in_child(Unreachable("this process was forked while it waited; wait again"))
 
     def post(self, action: Callable[[], None]) -> bool:
         """Perform an action in the I/O thread, in the order of posting; False when that thread may have ended.
@@ -206,8 +240,15 @@ class ClientLink:
         """End as soon as all calls with ``until_done`` are done, at the latest after FINISH_SECONDS."""
         if not self._finishing:
             self._finishing = True
+            for line in self._lines:
+                line.flushed = self._end_if_done
             self._run_posted()
             self._loop.call_later(FINISH_SECONDS, self._cancel)
+
+    def _end_if_done(self) -> None:
+        """The last answer that ``close`` waits for may have come."""
+        if not self._held.must_finish and not any(line.pending.must_finish for line in self._lines):
+            self._cancel()
 
     def _cancel(self) -> None:
         if self._main is not None:
@@ -216,46 +257,68 @@ class ClientLink:
     async def _serve(self) -> None:
         self._main = asyncio.current_task()
         try:
-            while True:
-                await self._has_work.wait()
-                transport = await self._connect()
-                if transport is not None:
-                    await self._use(transport)
-                    await self._connector.pause_if_fruitless()
+            async with self._group:
+                await self._first.serve()
         finally:
-            if self._transport is not None:
-                self._transport.close("the client closed its app")
+            for line in self._lines:
+                line.close("the client closed its app")
             self._run_posted()
-            self._pending.give_up(self._closed())
-            self._flush()
+            self._fail_held(self._closed())
+            for line in self._lines:
+                line.give_up(self._closed())
 
-    async def _connect(self) -> Transport | None:
-        """A transport; None when all open calls and watches were failed instead."""
-        try:
-            return await self._connector.open(self._on_result)
-        except TqError as error:
-            # Kept, so that each later call fails at once: a wrong key does not become right by asking again.
-            if isinstance(error, Rejected):
-                self._refused = error
-            self._run_posted()
-            self._pending.give_up(error)
-            self._flush()
-            return None
+    def _line(self, opener: Opener, opened: Callable[[Transport], None]) -> Line:
+        return Line(
+            opener,
+            self.stream,
+            self._connect_seconds,
+            opened=opened,
+            emptied=self._emptied,
+            # Looked up at each delivery: a subclass records what it delivers.
+            deliver=self._deliver,
+        )
 
-    async def _use(self, transport: Transport) -> None:
-        if self._connector.was_connected:
-            log.info("connected again")
-        self._transport, self._connector.was_connected, self._away_since = transport, True, None
+    def _line_to(self, shard: int) -> Line:
+        """A line to another shard than the first."""
+        if self._of_shard is None:
+            raise Unreachable(f"there is no way to shard {shard} from here")
+        line = self._line(self._of_shard(shard), lambda transport: None)
+        if self._finishing:
+            line.flushed = self._end_if_done
+        self._lines.append(line)
+        self._group.create_task(line.serve())
+        return line
+
+    def _opened(self, transport: Transport) -> None:
         self.cluster = transport.cluster
-        self._pending.connected()
-        self._connector.fruitless += 1  # until a call is answered
-        self._flush()
-        reason = await transport.wait_gone()
-        self._transport, self._away_since = None, time.monotonic()
-        self._pending.disconnected()
-        self._flush()
-        if self._pending.has_work:
-            log.warning("%s; open calls continue as soon as there is a connection again", reason)
+        if self.shards is None:
+            self.shards = transport.shards
+            if self.shards == 1:
+                self._taker = self._first.pending
+            else:
+                from .shard_lines import ShardLines  # a program of a cluster with one shard never loads it
+
+                self._several = ShardLines(self.shards, self._first, self._line_to, self._loop, self.post)
+                self._taker = self._several
+            self._first.is_wanted = False
+            self._held.pour(self._taker, self.shards)
+
+    def _tell_shards(self, future: Future[int]) -> None:
+        if self.shards is None:
+            self._held.ask(future)
+        else:
+            settle(future, self.shards, None)
+
+    def _emptied(self, error: TqError) -> None:
+        """A line is about to fail all that it has: what was posted is among it."""
+        self._run_posted()
+        self._fail_held(error)
+
+    def _fail_held(self, error: TqError) -> None:
+        """What waits for the first connection is failed with the calls of the line that has failed to make it."""
+        if self.shards is None:
+            self._held.fail(self._first.pending, error)
+            self._first.is_wanted = False
 
     def _run_posted(self) -> None:
         """Perform all posted actions, then their effects together: calls of one turn share a write to the socket."""
@@ -264,72 +327,13 @@ class ClientLink:
         while self._posted:
             self._posted.popleft()()
         self._posted_runs_in = 0
-        if self._refused is not None:
-            self._pending.give_up(self._refused)
-        self._flush()
-
-    def _on_result(self, report: CallResult) -> None:
-        # Any answer, a refusal too: the master is there, and the next pause is short again.
-        if not isinstance(report.error, Unreachable):
-            self._connector.fruitless = 0
-        if report.error is None:
-            self._connector.losses = 0
-            self._pending.answered(report.number, report.value)
-        elif isinstance(report.error, Unreachable):
-            self._pending.lost(report.number)
-            self._resume_soon()
-        else:
-            self._pending.refused(report.number, report.error)
-            if isinstance(report.error, TRANSIENT):  # the master has dropped the watches: watch again
-                self._resume_soon()
-        self._flush()
-
-    def _resume_soon(self) -> None:
-        """After a loss on a supervisor's connection, which survives the loss: continue as after a reconnect, once for all
-        calls lost together. A network connection that loses calls is closed, and ``_use`` handles that."""
-        if self._transport is not None and not self._transport.is_gone and not self._resume_due:
-            self._resume_due = True
-            self._loop.call_later(self._connector.pause_after_loss(), self._resume)
-
-    def _resume(self) -> None:
-        self._resume_due = False
-        if self._transport is not None and not self._transport.is_gone:
-            self._pending.connected()
-            self._flush()
-
-    def _flush(self) -> None:
-        """Perform the effects of the pending calls: send, settle, deliver."""
-        pending = self._pending
-        if self._transport is not None:
-            # Sent before answers are given: what those set off follows in order.
-            for call in pending.take_outgoing():
-                self._transport.send(call)
-        for ticket, value, error in pending.take_settled():
-            settle(ticket, value, error)
-        for box, slices, error in pending.take_deliveries():
-            if error is None:
-                self._deliver(box, slices)
-            else:
-                box.fail(error)
-        if pending.has_work:
-            self._has_work.set()
-        else:
-            self._has_work.clear()
-        # The last answer that ``close`` waits for has come.
-        if self._finishing and not pending.must_finish:
-            self._cancel()
+        if self.shards is None:
+            if self._first.refused is not None:
+                self._fail_held(self._first.refused)
+            self._first.is_wanted = self._held.want_a_connection
+        for line in self._lines:
+            line.flush()
 
     def _deliver(self, box: Listener, slices: Sequence[OutcomeSlice]) -> None:
         """Give outcomes to their box; a subclass records them first."""
         box.put(slices)
-
-
-def settle(future: Future[Any], value: Any, error: BaseException | None) -> None:
-    """Complete a future, unless a cancelled ``await`` or ``close`` did so first."""
-    try:  # and no context manager: this is done for every call
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(error)
-    except InvalidStateError:
-        return

@@ -10,17 +10,26 @@ from ...common.contract.tasks import OutcomeSlice, rows_of
 from ...common.domain.id_runs import IdRun
 from ...common.domain.model import StateNumber
 from ...common.runtime.history import Note, digest
-from .io_thread import ClientLink, settle
+from .io_thread import ClientLink
+from .line import settle
 from .listener import Listener
-from .transports import Opener
+from .transports import Opener, OpenerOf
 
 
 class RecordingLink(ClientLink):
     """A ``ClientLink``; see ``common/runtime/history.py`` and the rules in docs/reliability.md."""
 
-    def __init__(self, opener: Opener, *, stream: str, connect_seconds: float, note: Note) -> None:
+    def __init__(
+        self,
+        opener: Opener,
+        *,
+        stream: str,
+        connect_seconds: float,
+        of_shard: OpenerOf | None = None,
+        note: Note,
+    ) -> None:
         self._note = note  # before the thread starts
-        super().__init__(opener, stream=stream, connect_seconds=connect_seconds)
+        super().__init__(opener, stream=stream, connect_seconds=connect_seconds, of_shard=of_shard)
 
     def call(
         self,

@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from ...common.contract.table import is_repeatable
+from ...common.domain.shards import shard_of_name
 from ...common.errors import StoreError, Unreachable
 from .fork import in_child
 
@@ -51,6 +52,7 @@ class ClientSession:
         self._links_of_parents: list[ClientLink] = []  # kept, so that nothing in them is closed by collection
         self._parts: dict[Callable[[ClientSession], Any], Any] = {}
         self._cluster: str | None = None  # the id of its master, once it is known
+        self.known_shards: int | None = None  # how many the cluster has, as soon as somebody had to know
         self.before_call: Callable[[ClientSession], None] | None = None
         _sessions.add(self)
 
@@ -112,11 +114,13 @@ class ClientSession:
         while True:
             try:
                 # Counted from the loss of the connection: with a master that is there it waits on.
-                return future.result(MASTER_TIMEOUT_SECONDS - min(self.away_seconds, MASTER_TIMEOUT_SECONDS))
+                return future.result(
+                    MASTER_TIMEOUT_SECONDS - min(self._away_of(future), MASTER_TIMEOUT_SECONDS)
+                )
             except TimeoutError:
                 if future.done():
                     return future.result()
-                if self.away_seconds >= MASTER_TIMEOUT_SECONDS:
+                if self._away_of(future) >= MASTER_TIMEOUT_SECONDS:
                     future.cancel()
                     raise Unreachable(
                         f"the master at {self.url or 'the address that was found'} has been away for "
@@ -132,9 +136,9 @@ class ClientSession:
         except TimeoutError:
             if future.done():
                 raise
-            if self.away_seconds:
+            if away := self._away_of(future):
                 raise Unreachable(
-                    f"the master has been away for {self.away_seconds:.0f} s; the call is repeated until it is back"
+                    f"the master has been away for {away:.0f} s; the call is repeated until it is back"
                 ) from None
             raise StoreError(
                 f"the master's store has failed for {seconds:g} s; the call is repeated until it works again: `tq doctor` "
@@ -156,7 +160,40 @@ class ClientSession:
             known = self._cluster = str(self.ask(("get_master",), "info")["cluster_id"])
         return known
 
+    # shards
+
+    @property
+    def shards(self) -> int:
+        """How many the cluster has. Waits for the first connection, if nobody had to know it yet; makes no call. Raises what that
+        connection fails with."""
+        known = self.known_shards
+        if known is None:
+            known = self.known_shards = self.link.ask_shards().result()
+        return known
+
+    async def ashards(self) -> int:
+        """As ``shards``, for an event loop."""
+        import asyncio
+
+        if self.known_shards is None:
+            self.known_shards = await asyncio.wrap_future(self.link.ask_shards())
+        return self.known_shards
+
+    def shard_of(self, name: str) -> int:
+        """The shard of a queue, or of whatever is found by its name."""
+        shards = self.shards
+        return 0 if shards == 1 else shard_of_name(name, shards)
+
+    def start_call_of(self, shard: int, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
+        """A call to one shard by its number, whatever it names."""
+        repeatable = is_repeatable(target[0], method)
+        return self.sent_link().call_shard(shard, target, method, args, repeatable=repeatable)
+
     # the connection
+
+    def _away_of(self, future: Future[Any]) -> float:
+        link = self._link
+        return 0.0 if link is None else link.away_of(future)
 
     @property
     def away_seconds(self) -> float:
@@ -185,14 +222,14 @@ class ClientSession:
     @contextlib.contextmanager
     def redirected(self, url: str, authkey: str) -> Iterator[None]:
         """Inside the block calls go to another master."""
-        before = self._settings
+        before, shards = self._settings, self.known_shards
         self.close()
-        self._settings = replace(before, url=url, authkey=authkey)
+        self._settings, self.known_shards = replace(before, url=url, authkey=authkey), None
         try:
             yield
         finally:
             self.close()
-            self._settings = before
+            self._settings, self.known_shards = before, shards
 
     def close(self, *why: str) -> None:
         """Close the connection; calls under way fail with Unreachable, with ``why`` as its text if given. A later use

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .io_thread import ClientLink
-    from .transports import Opener
+    from .transports import OpenerOf
 
 CONNECT_SECONDS: Final = 10.0
 NETWORK_STREAM: Final = "default"  # a session over our own connection has this one stream
@@ -70,13 +70,13 @@ class Settings:
     def make_link(self) -> ClientLink:
         """A link: over the supervisor's connection inside a task, over our own elsewhere. The heavy imports happen here."""
         from ...common.wire.caller import ambient
-        from .transports import network_opener, supervisor_opener
+        from .transports import network_openers, supervisor_openers
 
         seconds = self._connect_seconds()
         # Inside a task: a thousand children need no connection and no key of their own.
         supervisor = ambient()
         if supervisor is not None:  # all children share the worker's session, so each names its own stream
-            return _link(supervisor_opener(supervisor), os.urandom(8).hex(), seconds)
+            return _link(supervisor_openers(supervisor), os.urandom(8).hex(), seconds)
         from ...common.auth.keys import Credential
         from ...common.runtime.discovery import discover
         from ...common.wire.address import parse_addresses
@@ -89,8 +89,8 @@ class Settings:
         if found.authkey is None:
             raise InvalidArgument(_no_key(found.url, found.looked))
         own_ca = OwnCa(_path(self.ca_file, "TQ_CA_FILE"), _path(self.certificate_file, "TQ_CERTIFICATE_FILE"))
-        opener = network_opener(addresses, Credential.parse(found.authkey), self.role, own_ca)
-        return _link(opener, NETWORK_STREAM, seconds)
+        openers = network_openers(addresses, Credential.parse(found.authkey), self.role, own_ca)
+        return _link(openers, NETWORK_STREAM, seconds)
 
     def _connect_seconds(self) -> float:
         if self.connect_seconds is not None:
@@ -124,7 +124,7 @@ def _no_key(url: str, looked: tuple[str, ...]) -> str:
     )
 
 
-def _link(opener: Opener, stream: str, connect_seconds: float) -> ClientLink:
+def _link(openers: OpenerOf, stream: str, connect_seconds: float) -> ClientLink:
     """A link; one that records a history when TQ_HISTORY is set."""
     if os.environ.get("TQ_HISTORY"):
         from ...common.runtime.history import open_history
@@ -132,10 +132,12 @@ def _link(opener: Opener, stream: str, connect_seconds: float) -> ClientLink:
 
         note = open_history("client")
         if note is not None:
-            return RecordingLink(opener, stream=stream, connect_seconds=connect_seconds, note=note)
+            return RecordingLink(
+                openers(0), stream=stream, connect_seconds=connect_seconds, of_shard=openers, note=note
+            )
     from .io_thread import ClientLink
 
-    return ClientLink(opener, stream=stream, connect_seconds=connect_seconds)
+    return ClientLink(openers(0), stream=stream, connect_seconds=connect_seconds, of_shard=openers)
 
 
 def _path(given: str | Path | None, variable: str) -> Path | None:

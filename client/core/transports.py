@@ -40,6 +40,7 @@ class Transport(Protocol):
         """Wait until it is closed; returns the reason. Cancelling the wait leaves the transport open."""
 
     cluster: str | None  # the master's id, hex; None: not known without a call
+    shards: int  # how many the cluster has
 
     def send(self, call: PendingCall) -> None: ...
 
@@ -55,6 +56,7 @@ class NetworkTransport:
     def __init__(self, connection: CallerConnection, report: Callable[[CallResult], None]) -> None:
         self._connection, self._report = connection, report
         self.cluster: str | None = connection.welcome.cluster_id.hex()
+        self.shards = connection.welcome.shards
 
     def send(self, call: PendingCall) -> None:
         try:
@@ -88,15 +90,17 @@ class NetworkTransport:
 class SupervisorTransport:
     """The supervisor's connection, which a task's process shares. It survives lost connections; calls fail one by one."""
 
-    def __init__(self, link: Link, report: Callable[[CallResult], None]) -> None:
+    def __init__(self, link: Link, report: Callable[[CallResult], None], shard: int = 0) -> None:
         self._link, self._report = link, report
+        self.shards: int = getattr(link, "shards", 1)
+        self._where = {"shard": shard} if shard else {}
         self._loop = asyncio.get_running_loop()
         self._gone: asyncio.Future[str] = self._loop.create_future()
         self.cluster: str | None = None
 
     def send(self, call: PendingCall) -> None:
         try:
-            future = self._link.call(call.target, call.method, *call.args)
+            future = self._link.call(call.target, call.method, *call.args, **self._where)
         except TqError as error:
             self._report(CallResult(call.number, None, error))
         else:
@@ -128,24 +132,37 @@ class SupervisorTransport:
 Opener = Callable[[Callable[[CallResult], None], float], Coroutine[Any, Any, Transport]]  # report, seconds
 
 
-def network_opener(addresses: Sequence[Address], credential: Credential, role: Role, own_ca: OwnCa) -> Opener:
-    """Opens connections to the master of one cluster that serves, always as the same node: it recognises a reconnect by it."""
-    node, line = os.urandom(NODE_ID_BYTES), MasterLine(addresses)
-
-    async def open_transport(report: Callable[[CallResult], None], timeout_seconds: float) -> Transport:
-        connection = await reach(
-            line, credential, role=role, node=node, timeout=timeout_seconds, own_ca=own_ca
-        )
-        return NetworkTransport(connection, report)
-
-    return open_transport
+OpenerOf = Callable[[int], Opener]  # by the number of a shard
 
 
-def supervisor_opener(link: Link) -> Opener:
-    async def open_transport(report: Callable[[CallResult], None], timeout_seconds: float) -> Transport:
-        return SupervisorTransport(link, report)
+def network_openers(
+    addresses: Sequence[Address], credential: Credential, role: Role, own_ca: OwnCa
+) -> OpenerOf:
+    """Opens connections to the master of one cluster that serves a shard, always as the same node: it recognises a reconnect by it."""
+    node = os.urandom(NODE_ID_BYTES)
 
-    return open_transport
+    def opener(shard: int) -> Opener:
+        line = MasterLine(addresses)  # each shard may be served by another master
+
+        async def open_transport(report: Callable[[CallResult], None], timeout_seconds: float) -> Transport:
+            connection = await reach(
+                line, credential, role=role, node=node, timeout=timeout_seconds, own_ca=own_ca, shard=shard
+            )
+            return NetworkTransport(connection, report)
+
+        return open_transport
+
+    return opener
+
+
+def supervisor_openers(link: Link) -> OpenerOf:
+    def opener(shard: int) -> Opener:
+        async def open_transport(report: Callable[[CallResult], None], timeout_seconds: float) -> Transport:
+            return SupervisorTransport(link, report, shard)
+
+        return open_transport
+
+    return opener
 
 
 def _result_of(number: int, done: asyncio.Future[Any] | ThreadFuture[Any]) -> CallResult:

@@ -34,6 +34,7 @@ class ManualTransport:
         self.something = threading.Semaphore(0)
         self.closed_with: str | None = None
         self.cluster: str | None = "c1"
+        self.shards = 1
 
     def send(self, call: PendingCall) -> None:
         self.sent.append(call)
