@@ -32,7 +32,9 @@ class PageSession(ClientSession):
 
     def _answer(self, future: Future[Any], seconds: float) -> Any:
         try:
-            return future.result(answer_seconds(self, seconds))
+            # Of several shards one that is away holds up only what needs it; lists are answered without it.
+            several = self._link is not None and (self._link.shards or 1) > 1
+            return future.result(seconds if several else answer_seconds(self, seconds))
         except TimeoutError:
             if future.done():
                 raise

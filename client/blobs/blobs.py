@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
+from ...common.domain.shards import shard_of_id
 from ...common.errors import UnknownBlob, Unreachable
 from ...common.values.blob import WIRE_MARK, Blob, Content, Temporary, fetched_by
 from ...common.values.codec import decode
@@ -31,19 +32,37 @@ Named = dict[bytes, list[Blob]]  # the blobs in the arguments of tasks, by their
 
 
 class SessionBlobs:
+    """The blobs of a session: content is in the shard of the task that names it."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
+        self._by_shard: dict[int, ShardBlobs] = {}
+        self._credits = threading.BoundedSemaphore(CALLS_UNDER_WAY)
+
+    def of(self, shard: int) -> ShardBlobs:
+        known = self._by_shard.get(shard)
+        if known is None:
+            known = self._by_shard.setdefault(shard, ShardBlobs(self._session, shard, self._credits))
+        return known
+
+
+class ShardBlobs:
     """See ``common.values.blob.Fetcher`` and ``common.values.transfer.BlobCalls``. Thread-safe."""
 
     lasting = False  # the link repeats lost calls by itself
 
-    def __init__(self, session: ClientSession) -> None:
-        self._session = session
-        self._credits = threading.BoundedSemaphore(CALLS_UNDER_WAY)
+    def __init__(self, session: ClientSession, shard: int, credits: threading.BoundedSemaphore) -> None:
+        self._session, self._shard, self._credits = session, shard, credits
         self._there: dict[bytes, float] = {}  # content that the master has, and when that was last certain
 
     def call(self, method: str, *args: Any) -> Future[Any]:
         self._credits.acquire()
         try:
-            future = self._session.link.call(BLOBS, method, args, repeatable=True)
+            link = self._session.link
+            if self._shard:
+                future = link.call_shard(self._shard, BLOBS, method, args, repeatable=True)
+            else:
+                future = link.call(BLOBS, method, args, repeatable=True)
         except BaseException:
             self._credits.release()
             raise
@@ -96,7 +115,7 @@ class _StoppableUploads:
 
     lasting = False
 
-    def __init__(self, blobs: SessionBlobs) -> None:
+    def __init__(self, blobs: ShardBlobs) -> None:
         self._blobs = blobs
         self.is_stopped = False
 
@@ -114,9 +133,9 @@ def to_wire(named: Named | None) -> list[list[Any]]:
     ]
 
 
-def decode_result(session: ClientSession | None, body: bytes) -> Any:
-    """Decode a result; blobs in it fetch their content through that session."""
+def decode_result(session: ClientSession | None, body: bytes, id: bytes) -> Any:
+    """Decode the result of a task; blobs in it fetch their content through that session."""
     if session is None or WIRE_MARK not in body:
         return decode(body)
-    with fetched_by(session.part(SessionBlobs)):
+    with fetched_by(session.part(SessionBlobs).of(shard_of_id(id))):
         return decode(body)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from ...common.contract.lines import join_line
 from ...common.domain.id_text import IdRange
 from ...common.domain.ids import show_id
 from ...common.domain.model import State
@@ -82,7 +82,7 @@ class LineReader:
         self._before = answer["before"]
         for row in answer["rows"]:
             if row.get("rest"):
-                _join(self._rows, row)
+                join_line(self._rows[-1], row)
             else:
                 self._rows.append(row)
 
@@ -110,20 +110,6 @@ def all_lines(app: App, wanted: Filter) -> Iterator[Row]:
 
 def newest_lines(app: App, wanted: Filter, limit: int, *, is_short: bool = True) -> list[Row]:
     return LineReader(app, wanted, is_short=is_short).read(limit)
-
-
-def _join(rows: list[Row], rest: Row) -> None:
-    """Add the rest of a line to it."""
-    line = rows[-1]
-    states = Counter(dict(line["states"]))
-    states.update(dict(rest["states"]))
-    line["states"] = sorted(states.items())
-    line["id"], line["tasks"] = rest["id"], line["tasks"] + rest["tasks"]
-    if "digits" in rest:
-        line["digits"] = max(line["digits"], rest["digits"])
-    line["error"] = line["error"] or rest["error"]
-    tags = rest.get("tags", {})
-    line["tags"] = {name: text for name, text in line.get("tags", {}).items() if tags.get(name) == text}
 
 
 def short_id(row: Row) -> str:

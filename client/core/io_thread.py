@@ -18,7 +18,7 @@ import asyncio
 import atexit
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -78,7 +78,7 @@ class ClientLink:
         self.shards: int | None = None  # how many there are, from then on
         self._loop = (loop_factory() or asyncio.new_event_loop)()
         self._main: asyncio.Task[None] | None = None
-        self._group = asyncio.TaskGroup()
+        self._tasks = set[asyncio.Task[None]]()
         self._closing, self._why_closed = False, CLOSED
         self._finishing = False
         self._several: ShardLines | None = None
@@ -174,6 +174,11 @@ class ClientLink:
             settle(future, None, self._closed())
         return future
 
+    def away_from(self, shard: int) -> float:
+        """As ``away_seconds``, of one shard."""
+        several = self._several
+        return self._first.away_seconds if several is None else several.away_from(shard)
+
     def away_of(self, future: Future[Any]) -> float:
         """As ``away_seconds``, of the shard that this call goes to."""
         several = self._several
@@ -257,8 +262,7 @@ class ClientLink:
     async def _serve(self) -> None:
         self._main = asyncio.current_task()
         try:
-            async with self._group:
-                await self._first.serve()
+            await self._first.serve()
         finally:
             for line in self._lines:
                 line.close("the client closed its app")
@@ -286,8 +290,15 @@ class ClientLink:
         if self._finishing:
             line.flushed = self._end_if_done
         self._lines.append(line)
-        self._group.create_task(line.serve())
+        self._spawn(line.serve())
         return line
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something beside the lines, until the end of them."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _opened(self, transport: Transport) -> None:
         self.cluster = transport.cluster
@@ -298,7 +309,7 @@ class ClientLink:
             else:
                 from .shard_lines import ShardLines  # a program of a cluster with one shard never loads it
 
-                self._several = ShardLines(self.shards, self._first, self._line_to, self._loop, self.post)
+                self._several = ShardLines(self.shards, self._first, self._line_to, self._spawn)
                 self._taker = self._several
             self._first.is_wanted = False
             self._held.pour(self._taker, self.shards)

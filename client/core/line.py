@@ -43,10 +43,13 @@ class Line:
         self.pending = PendingCalls(stream)
         self.refused: TqError | None = None  # final
         self.away_since: float | None = time.monotonic()
-        self.is_wanted = False  # connected to though it has no call yet: whoever asks must know how many shards there are
+        self.is_wanted = (
+            False  # connected to though it has no call yet: whoever asks must know how many shards there are
+        )
         self._opened, self._emptied, self._deliver = opened, emptied, deliver
         self.flushed: Callable[[], None] | None = None  # called after each flush
         self._transport: Transport | None = None
+        self._trying_since: float | None = None
         self._has_work = asyncio.Event()
         self._resume_due = False
 
@@ -54,6 +57,12 @@ class Line:
     def away_seconds(self) -> float:
         """For how long there has been no connection; 0 while there is one."""
         since = self.away_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def trying_seconds(self) -> float:
+        """For how long a connection has been tried for, in vain; 0 while there is one, or nobody needs one."""
+        since = self._trying_since
         return 0.0 if since is None else time.monotonic() - since
 
     async def serve(self) -> None:
@@ -85,6 +94,7 @@ class Line:
 
     async def _connect(self) -> Transport | None:
         """A transport; None when all open calls and watches were failed instead."""
+        self._trying_since = time.monotonic()
         try:
             return await self._connector.open(self._on_result)
         except TqError as error:
@@ -94,6 +104,8 @@ class Line:
             self._emptied(error)
             self.give_up(error)
             return None
+        finally:
+            self._trying_since = None
 
     async def _use(self, transport: Transport) -> None:
         if self._connector.was_connected:

@@ -191,6 +191,10 @@ class ClientSession:
 
     # the connection
 
+    def away_from(self, shard: int) -> float:
+        """As ``away_seconds``, of one shard."""
+        return 0.0 if self._link is None else self._link.away_from(shard)
+
     def _away_of(self, future: Future[Any]) -> float:
         link = self._link
         return 0.0 if link is None else link.away_of(future)

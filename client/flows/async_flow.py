@@ -35,6 +35,7 @@ class AsyncFlow(FlowBlock):
         import asyncio
 
         if self._id is None:
+            await self.session.ashards()
             opening = self.session.start_call(FLOWS, "open", *self._new())
             self._id = self._opened(await asyncio.wrap_future(opening))
         self._next_place = 0

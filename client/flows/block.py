@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from ...common.domain.flow import FAIL_FAST, ON_ERROR, member_key
 from ...common.domain.ids import ComputedId, key_id, new_ids, parse_id, show_id
+from ...common.domain.model import check_name
+from ...common.domain.shards import id_in
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ..core.blocking import warn_on_loop
@@ -29,6 +31,7 @@ class FlowBlock:
         name: str = "",
         on_error: str = FAIL_FAST,
         key: str | None = None,
+        queue: str = "default",
     ) -> None:
         if on_error not in ON_ERROR:
             raise InvalidArgument(f"on_error is one of {', '.join(ON_ERROR)}, not {brief(on_error, 40)}")
@@ -37,7 +40,7 @@ class FlowBlock:
         if not isinstance(name, str):
             raise InvalidArgument(f"a flow's name is text, not {brief(name, 80)}")
         self.session, self.name = session, name
-        self._id, self._on_error, self._key = id, on_error, key
+        self._id, self._on_error, self._key, self._queue = id, on_error, key, check_name("queue", queue)
         self._next_place = 0
         self._opens = id is None  # and seals it; of one that was found, a block only submits into it
         self._joined: Token[OpenFlow | None] | None = None
@@ -65,22 +68,24 @@ class FlowBlock:
         """Whether the flow has a key, so that its tasks have ids that are computed."""
         return self._key is not None
 
-    def next_id(self, queue: str, task: str) -> ComputedId:
+    def next_id(self, queue: str, task: str, shard: int = 0) -> ComputedId:
         """Compute the id of the next task that is submitted into a flow with a key.
 
         Args:
             queue: Queue of the task.
             task: Name of the task.
+            shard: The shard of the queue.
 
         Returns:
             The id, with its proof.
         """
         place, self._next_place = self._next_place, self._next_place + 1
-        return key_id(queue, task, member_key(self.id, place))
+        return key_id(queue, task, member_key(self.id, place), shard)
 
     def _new(self) -> tuple[Any, ...]:
         key = None if self._key is None else self._key.encode("utf-8", "surrogatepass")
-        return new_ids(), self.name, self._on_error, key
+        id = id_in(new_ids(), self.session.shard_of(self._queue))
+        return id, self.name, self._on_error, key
 
     def _opened(self, shown: dict[str, Any]) -> bytes:
         self.name, self._on_error = shown["name"], shown["on_error"]

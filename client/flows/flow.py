@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from ...common.domain.columns import NO_COLUMNS
 from ...common.domain.flow import COLLECT, FlowState
 from ...common.domain.ids import parse_id
+from ...common.domain.shards import shard_of_id, shard_of_name
 from ...common.errors import FlowFailed, InvalidArgument
 from ...common.values.brief import brief
 from ..core.blocking import warn_on_loop
@@ -107,6 +108,12 @@ class Flow(AsyncFlow):
             )
         choice = called_back(task.made_by(A_CALLBACK))
         columns = lane_columns(choice)
+        shards = self.session.known_shards or 1
+        if shards > 1 and shard_of_name(choice.queue, shards) != shard_of_id(self.flow_id):
+            raise InvalidArgument(
+                f"queue {choice.queue} of the callback {task.name} is in another shard than the flow: give it a queue with the tag of those "
+                "of the flow, as {tag}" + choice.queue
+            )
         # A token: the call may be repeated after a lost connection, and makes one callback all the same.
         said = os.urandom(TOKEN_BYTES), kind, choice.queue, task.name, choice.wire
         return said if columns == NO_COLUMNS else (*said, columns.to_wire())

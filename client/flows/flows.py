@@ -22,7 +22,14 @@ class FlowingApp:
 
         def has_task(self, name: str) -> bool: ...
 
-    def flow(self, name: str = "", *, on_error: str = "fail_fast", key: str | None = None) -> Flow:
+    def flow(
+        self,
+        name: str = "",
+        *,
+        on_error: str = "fail_fast",
+        key: str | None = None,
+        queue: str = "default",
+    ) -> Flow:
         """Make tasks one thing: each that is submitted in the block is part of the flow.
 
         Args:
@@ -30,6 +37,7 @@ class FlowingApp:
             on_error: ``"fail_fast"`` cancels the other tasks when one does not succeed, ``"collect"`` lets them go on.
             key: Makes the flow idempotent: the same program run again with the same key submits the same tasks, those that are
                 missing, and no task twice. Each of its tasks is stored by itself.
+            queue: On a cluster with several shards, a queue of its tasks: the flow is in the shard of that queue, and so are all of them.
 
         Returns:
             The context of the block.
@@ -45,7 +53,7 @@ class FlowingApp:
         """
         from .flow import Flow
 
-        return Flow(self.session, None, name, on_error, key)
+        return Flow(self.session, None, name, on_error, key, queue)
 
     def get_flow(self, flow_id: str) -> Flow:
         """Find a flow by its id, also one that another program opened.

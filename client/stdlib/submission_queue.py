@@ -25,6 +25,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...common.domain.id_runs import IdRun, runs_of
+from ...common.domain.shards import shard_of_id
 from ...common.errors import TqError, Unreachable
 from ...common.values.batches import decode_plain_values
 from ..blobs.blobs import SessionBlobs
@@ -106,7 +107,7 @@ class SubmissionQueue:
         Raises RuntimeError once closed, InvalidArgument without an address or key, and the errors of an upload.
         """
         if blobs:
-            self._session.part(SessionBlobs).send(blobs)
+            self._session.part(SessionBlobs).of(kind.shard).send(blobs)
         id, buffer = receiver.task, self._buffer
         # Outside the lock: making the first link may take long, and raise.
         link = None if buffer.is_due else self._session.link
@@ -286,13 +287,16 @@ class SubmissionQueue:
 
     def _check_progress(self) -> None:
         """No outcome came for a while: fail if the master is away for too long, warn if no worker serves the tasks."""
-        away = self._session.away_seconds
+        shard = 0 if self._last is None else self._last.shard
+        away = self._session.away_from(shard)
         if self._master_timeout is not None and away > self._master_timeout:
             error = BrokenCluster(
                 f"the master has been out of reach for {away:.0f} s; what it has stored goes on when it is back: `tq ls` lists it"
             )
             self._buffer.fail_unsent(error)
-            self._deliver(list(self._receivers), _ERROR, repeat(error))
+            # Tasks of other shards are not concerned.
+            lost = [id for id in self._receivers if shard_of_id(id) == shard]
+            self._deliver(lost, _ERROR, repeat(error))
         elif not self._workers_checked and not away and self._last is not None:
             # Once between two outcomes: the warning would come every two seconds.
             self._workers_checked = True

@@ -120,6 +120,8 @@ class Batch:
         self._raise(error)
 
     async def __aenter__(self) -> Self:
+        # A submit in the block must not wait for the first connection.
+        await self.session.ashards()
         return self.__enter__()
 
     async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from ...common.domain.ids import IdSource
+from .home import ONE_SHARD, home_of
 
 if TYPE_CHECKING:
     from ...common.domain.columns import LaneColumns
@@ -23,27 +24,49 @@ KINDS_MAX: Final = 1_000  # remembered; one that was forgotten continues with ot
 class TaskKind:
     """Compared by identity: a session has one object for each kind."""
 
-    __slots__ = ("choice", "ids", "name")
+    __slots__ = ("choice", "home", "ids", "name")
 
-    def __init__(self, name: str, choice: Choice) -> None:
+    def __init__(self, name: str, choice: Choice, home: int = ONE_SHARD) -> None:
         self.name, self.choice = name, choice
-        self.ids = IdSource()
+        self.home = home  # the shard of its tasks, see ``home_of``
+        self.ids = IdSource(shard=self.shard)
+
+    @property
+    def shard(self) -> int:
+        return max(0, self.home)
 
 
 class TaskKinds:
     """The kinds that a session has submitted lately. Thread-safe."""
 
     def __init__(self, session: ClientSession) -> None:
+        self._session = session
         # Guards what follows; a forked child has a registry of its own. Reentrant: the garbage collector may run code that submits.
         self._lock = threading.RLock()
         self._known: dict[
-            tuple[str, str, TaskOptions, OpenFlow | None, str, LaneColumns | None, Unique | None], TaskKind
+            tuple[str, str, TaskOptions, OpenFlow | None, str, LaneColumns | None, Unique | None, bool],
+            TaskKind,
         ] = {}
 
-    def of(self, name: str, choice: Choice) -> TaskKind:
-        key = (name, choice.queue, choice.options, choice.flow, choice.on_full, choice.columns, choice.unique)
+    def of(self, name: str, choice: Choice, *, asks: bool = True) -> TaskKind:
+        """``asks``: the number of shards, if it is not known yet; an outbox is written to without a master."""
+        is_known = asks or self._session.known_shards is not None
+        key = (
+            name,
+            choice.queue,
+            choice.options,
+            choice.flow,
+            choice.on_full,
+            choice.columns,
+            choice.unique,
+            is_known,
+        )
+        known = self._known.get(key)
+        if known is None:
+            # Outside the lock: the first one of a session waits for a connection.
+            known = TaskKind(name, choice, home_of(self._session, choice) if is_known else ONE_SHARD)
         with self._lock:
-            kind = self._known.pop(key, None) or TaskKind(name, choice)
+            kind = self._known.pop(key, known)
             self._known[key] = kind  # at the end: the kind that was used least lately is forgotten first
             if len(self._known) > KINDS_MAX:
                 del self._known[next(iter(self._known))]

@@ -18,6 +18,7 @@ from ...common.domain.unique import SKIP, wire_of_many
 from ..blobs.blobs import Named, SessionBlobs
 from .definition import Definition
 from .handles import Handles
+from .home import home_of
 from .indexed import MapIndex
 from .lane_keys import LaneKeys
 from .needs import GatheredNeeds, TaskNeeds
@@ -48,7 +49,7 @@ def submit_all(
     submission = _MapSubmission(session, definition, choice)
     for chunk in submission.chunks(calls):
         if chunk.named:
-            session.part(SessionBlobs).send(_all_of(chunk.named))
+            session.part(SessionBlobs).of(submission.shard).send(_all_of(chunk.named))
         # In the order of sending: the first error is that of the earliest items.
         for stored in submission.send(chunk):
             submission.answered(stored.result())
@@ -66,10 +67,13 @@ async def submit_all_async(
     """``submit_all`` for an event loop."""
     import asyncio
 
+    await session.ashards()
     submission = _MapSubmission(session, definition, choice)
     for chunk in submission.chunks(calls):
         if chunk.named:
-            await asyncio.to_thread(session.part(SessionBlobs).send, _all_of(chunk.named))
+            await asyncio.to_thread(
+                session.part(SessionBlobs).of(submission.shard).send, _all_of(chunk.named)
+            )
         for stored in submission.send(chunk):
             submission.answered(await asyncio.wrap_future(stored))
     for stored in submission.under_way:
@@ -97,10 +101,12 @@ class _MapSubmission:
         self._lane_keys = None if choice.columns is not None else LaneKeys(choice.terms, definition)
         self._index = MapIndex(choice, definition) if choice.indexed else None
         self._keys: deque[tuple[str, ...]] = deque()  # of calls that were read and are not in a chunk yet
+        home = home_of(session, choice)
+        self.shard = max(0, home)
         self._ids = IdSource(
-            seconds=math.inf
+            seconds=math.inf, shard=self.shard
         )  # its own, and one block as long as it lasts: a map is one array to people
-        self._needs = GatheredNeeds(session)
+        self._needs = GatheredNeeds(session, home)
         self._box = OutcomeBox()
         self._room = max(0, WATCHED_TASKS_MAX - self._link.watched_tasks)
         self._unique, self._unanswered = choice.unique, deque[list[IdRun]]()  # the tasks of calls under way
@@ -145,7 +151,7 @@ class _MapSubmission:
             return [PayloadRun(_id(self._ids.take(len(payloads))), payloads)]
         queue, name = self._choice.queue, self._definition.name
         # Computed ids are not consecutive: each stands by itself.
-        return [PayloadRun(flow.next_id(queue, name), [payload]) for payload in payloads]
+        return [PayloadRun(flow.next_id(queue, name, self.shard), [payload]) for payload in payloads]
 
     def send(self, chunk: MapChunk) -> Iterator[Future[Any]]:
         """Start a call; yields the earlier calls that must finish before the next may start."""

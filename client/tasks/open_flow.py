@@ -19,7 +19,7 @@ class OpenFlow(Protocol):
     def flow_id(self) -> bytes: ...
     @property
     def has_key(self) -> bool: ...
-    def next_id(self, queue: str, task: str) -> ComputedId:
+    def next_id(self, queue: str, task: str, shard: int = 0) -> ComputedId:
         """Of the next task of a flow with a key: the same each time the same program runs."""
 
 

@@ -23,6 +23,7 @@ from ...common.domain.on_full import WAIT
 from ...common.domain.unique import terms_of, wire_of_many
 from ...common.errors import InvalidArgument
 from ..outbox.table import NewRow
+from .home import ONE_SHARD, home_of
 from .indexed import MapIndex
 from .lane_keys import LaneKeys
 from .needs import GatheredNeeds
@@ -88,7 +89,9 @@ def _mapped(
     session: ClientSession, definition: Definition, choice: Choice, calls: Iterable[tuple[Any, ...]]
 ) -> Iterator[tuple[PayloadRun, NewRow]]:
     """The rows of a map: each has as many calls as travel in one submit."""
-    ids = IdSource(seconds=math.inf)  # one block: a map is one array to people
+    # No master is asked: before one has answered, a cluster is taken for one with one shard.
+    home = ONE_SHARD if session.known_shards is None else home_of(session, choice)
+    ids = IdSource(seconds=math.inf, shard=max(0, home))  # one block: a map is one array to people
     lanes = None if choice.columns is not None else LaneKeys(choice.terms, definition)
     unique = None if choice.unique is None else UniqueKeys(session, choice.unique, definition)
     keys, same = deque[tuple[str, ...]](), deque[str]()
@@ -99,7 +102,7 @@ def _mapped(
     index = MapIndex(choice, definition) if choice.indexed else None
     if index is not None:
         calls = index.noted(calls)
-    for payloads, blobs, met in CallEncoder(definition, calls, GatheredNeeds(session)).chunks():
+    for payloads, blobs, met in CallEncoder(definition, calls, GatheredNeeds(session, home)).chunks():
         _check_blobs(bool(blobs))
         run = PayloadRun(ids.take(len(payloads)).to_bytes(TASK_ID_BYTES, "big"), payloads)
         needs = {run.run.id(place): some for place, some in met.items()}

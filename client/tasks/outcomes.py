@@ -51,7 +51,7 @@ class TaskOutcome(NamedTuple):
             raise cast(TaskError, self.error(id))
         if self.body is None:
             return None
-        return _decoder()(session, self.body)
+        return _decoder()(session, self.body, id)
 
     def error(self, id: bytes) -> TaskError | None:
         if self.state == SUCCEEDED:
@@ -64,7 +64,7 @@ class TaskOutcome(NamedTuple):
 
 
 @functools.cache
-def _decoder() -> Callable[[ClientSession | None, bytes], Any]:
+def _decoder() -> Callable[[ClientSession | None, bytes, bytes], Any]:
     """Imported for the first result and cached: an import statement for each result would take as long as decoding."""
     from ..blobs.blobs import decode_result
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...common.domain.ids import show_id
+from ...common.domain.shards import shard_of_id
 from ...common.errors import TqError
 from .lent_slot import Loan, Runs, loan
 from .outcomes import OutcomeBox
@@ -50,7 +51,7 @@ class StallQuestions:
         """Ask why this task waits; None: the last question was just now, or the master is away."""
         now = time.monotonic()
         # A master that is away would be asked as soon as it is back, by all programs at once.
-        if now - self._asked_at < ASK_SECONDS_MIN or self._session.away_seconds:
+        if now - self._asked_at < ASK_SECONDS_MIN or self._session.away_from(shard_of_id(id)):
             return None
         self._asked_at = now
         try:

@@ -11,6 +11,7 @@ from ...common.domain.context import current, is_of_task
 from ...common.domain.id_runs import IdRun, is_run, runs_of
 from ...common.domain.ids import COMPUTED, parse_id, proofs
 from ...common.domain.on_full import WAIT
+from ...common.domain.shards import shard_of_id
 from ...common.errors import InvalidArgument
 from .options import Choice
 
@@ -135,6 +136,12 @@ def submit_many(
     # With a stream the submit watches its tasks: no second call, and no outcome can be missed.
     stream = None if box is None and not boxes else link.stream
     target = ("get_task_queue", choice.queue)
+    shard = 0
+    if session.known_shards != 1:
+        shard = shard_of_id(runs[0].first)
+        # What a task has submitted is cancelled with it within a shard.
+        if parent is not None and shard_of_id(parent[0]) != shard:
+            parent = None
     args: tuple[Any, ...] = (name, choice.wire, wire_rows(runs, needs), stream)
     if named:
         from ..blobs.blobs import to_wire
@@ -161,7 +168,7 @@ def submit_many(
     if named:
         from ..blobs.blobs import SessionBlobs
 
-        blobs = session.part(SessionBlobs)
+        blobs = session.part(SessionBlobs).of(shard)
         # Until then the blobs are kept here: the master may have dropped what no task names yet.
         future.add_done_callback(lambda done: blobs.submitted(named, done))
     return future

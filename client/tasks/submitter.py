@@ -98,7 +98,11 @@ class Submitter(Generic[P, R]):
                 ``on_conflict="raise"``.
             Unreachable: No master answers.
         """
-        session, kind = self._session, self._kind_of(args, kwargs)
+        session = self._session
+        # The first submit of a session waits for its connection.
+        if session.known_shards is None and self._outbox is None:
+            warn_on_loop("await task.asubmit(…)")
+        kind = self._kind_of(args, kwargs)
         id, payload, blobs, needs = self._encoded(kind, args, kwargs)
         if self._outbox is not None:
             from .outbox_submits import outbox_row
@@ -109,7 +113,7 @@ class Submitter(Generic[P, R]):
             self._outbox.write([row])
             return cast("Handle[R]", handle)
         if blobs:
-            self._send(blobs)
+            self._send(kind, blobs)
         batch = open_batch(session)
         if self._choice.unique is not None:
             from .unique_submits import submit_unique
@@ -142,6 +146,8 @@ class Submitter(Generic[P, R]):
         """
         import asyncio
 
+        if self._session.known_shards is None and self._outbox is None:
+            await self._session.ashards()
         kind = self._kind_of(args, kwargs)
         id, payload, blobs, needs = self._encoded(kind, args, kwargs)
         if self._outbox is not None:
@@ -153,7 +159,7 @@ class Submitter(Generic[P, R]):
             return cast("Handle[R]", handle)
         if blobs:
             # Reading and sending files blocks.
-            await asyncio.to_thread(self._send, blobs)
+            await asyncio.to_thread(self._send, kind, blobs)
         if self._choice.unique is not None:
             from .unique_submits import submit_unique
 
@@ -164,10 +170,10 @@ class Submitter(Generic[P, R]):
         await asyncio.wrap_future(stored)
         return cast(Handle[R], handle)
 
-    def _send(self, blobs: list[Blob]) -> None:
+    def _send(self, kind: TaskKind, blobs: list[Blob]) -> None:
         from ..blobs.blobs import SessionBlobs  # a program without blobs never loads it
 
-        self._session.part(SessionBlobs).send(blobs)
+        self._session.part(SessionBlobs).of(kind.shard).send(blobs)
 
     def map(self, items: Iterable[Any]) -> Handles[R]:
         """Submit one task per item, with the item as its only argument. All are stored when this returns.
@@ -337,7 +343,7 @@ class Submitter(Generic[P, R]):
         """The id and payload of a task, the blobs that it names, and the tasks whose results it needs."""
         encode, arguments = _encoder(), self._definition.arguments
         blobs: list[Blob] = []
-        needs = GatheredNeeds(self._session)
+        needs = GatheredNeeds(self._session, kind.home)
         for session, needed in self._after:
             if why := needs.add(session, needed):
                 raise InvalidArgument(f"after: {why}")
@@ -354,11 +360,11 @@ class Submitter(Generic[P, R]):
             if flow is None or not flow.has_key:
                 return kind.ids.take_one()
             # Computed from the flow's key and the place in it: a flow that is submitted again finds its tasks.
-            return flow.next_id(self._choice.queue, self._definition.name)
+            return flow.next_id(self._choice.queue, self._definition.name, kind.shard)
         # Loads hashlib, which most submits do without.
         from ...common.domain.ids import key_id
 
-        return key_id(self._choice.queue, self._definition.name, self._key)
+        return key_id(self._choice.queue, self._definition.name, self._key, kind.shard)
 
     def made_by(self, maker: str) -> MadeTask:
         """As the master makes it by itself; raises InvalidArgument for what is of a submit alone.
@@ -391,7 +397,7 @@ class Submitter(Generic[P, R]):
     def _kind_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TaskKind:
         """Looked up at the first submit: before that, the function may have no name. By the arguments, if keys of limits and the
         tenant depend on them."""
-        flow = open_flow(self._session)
+        flow, asks = open_flow(self._session), self._outbox is None
         # Neither is the same for the next submit, so it is not kept in ``_known_kind``.
         if flow is not None or self._lane_keys is not None or self._index is not None:
             choice = self._choice._replace(flow=flow)
@@ -399,10 +405,12 @@ class Submitter(Generic[P, R]):
                 choice = choice._replace(columns=self._lane_keys.of_call(args, kwargs))
             if self._index is not None:
                 choice = self._index.of_call(choice, args, kwargs)
-            return self._session.part(TaskKinds).of(self._definition.name, choice)
+            return self._session.part(TaskKinds).of(self._definition.name, choice, asks=asks)
         kind = self._known_kind
         if kind is None:
-            kind = self._known_kind = self._session.part(TaskKinds).of(self._definition.name, self._choice)
+            kind = self._session.part(TaskKinds).of(self._definition.name, self._choice, asks=asks)
+            if asks or self._session.known_shards is not None:
+                self._known_kind = kind
         return kind
 
     @property

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -129,6 +129,31 @@ def unpacked(body: bytes) -> SeriesPoint:
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise ProtocolError(f"a point of the master's series has an unknown form: {error}") from None
+
+
+def beside(points: Sequence[SeriesPoint]) -> SeriesPoint:
+    """What several shards measured in the same stretch, as one. A worker is connected to all of them, and has its slots once."""
+    found = SeriesPoint(
+        submitted=sum(one.submitted for one in points),
+        ended=sum(one.ended for one in points),
+        failed=sum(one.failed for one in points),
+        ready=_level(one.ready for one in points),
+        running=_level(one.running for one in points),
+        slots=max(one.slots for one in points),
+        store_bytes=sum(one.store_bytes for one in points),
+        queues={name: level for one in points for name, level in one.queues.items()},
+        is_first=any(one.is_first for one in points),
+    )
+    for one in points:
+        found.wait, found.run = _sums(found.wait, one.wait), _sums(found.run, one.run)
+        found.commit = _sums(found.commit, one.commit)
+    return found
+
+
+def _level(levels: Iterable[Level]) -> Level:
+    """The highest of all together was not seen, and is no more than the sum of the highest ones."""
+    last, most = zip(*levels, strict=True)
+    return Level(sum(last), sum(most))
 
 
 def _later(before: Level | None, after: Level | None) -> Level:

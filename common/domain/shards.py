@@ -42,6 +42,11 @@ def with_shard(number: int, shard: int) -> int:
     return number & ~SHARD_MASK | shard << SHARD_PLACE
 
 
+def id_in(id: bytes, shard: int) -> bytes:
+    """The same id in this shard."""
+    return with_shard(int.from_bytes(id, "big"), shard).to_bytes(len(id), "big") if shard else id
+
+
 def tag_of(name: str) -> str:
     """What of a name decides its shard."""
     start = name.find("{")

@@ -61,8 +61,8 @@ class SendingObserver(Protocol):
     def complain(self, text: str) -> None: ...
 
 
-def task_id(queue: str, campaign: str, address: str) -> bytes:
-    return key_id(queue, TASK, f"{campaign}:{sameness(address)}")
+def task_id(queue: str, campaign: str, address: str, shard: int = 0) -> bytes:
+    return key_id(queue, TASK, f"{campaign}:{sameness(address)}", shard)
 
 
 class Unsent(NamedTuple):
@@ -115,7 +115,11 @@ class Sending:
     ) -> None:
         self._app, self._plan, self._choice = app, plan, choice
         self._attachments, self._server = attachments, server
-        self._ids = [task_id(choice.queue, campaign, recipient.address) for recipient in plan.recipients]
+        shard = app.session.shard_of(choice.queue)
+        self._blobs = app.session.part(SessionBlobs).of(shard)
+        self._ids = [
+            task_id(choice.queue, campaign, recipient.address, shard) for recipient in plan.recipients
+        ]
         self._retry_failed = retry_failed
         states = self._known_states()
         self.known = sum(
@@ -196,7 +200,7 @@ class Sending:
         args, options = message.arguments(self._attachments.of(message), self._server)
         payload = encode_call(args, options, (), blobs)
         if blobs:
-            self._app.session.part(SessionBlobs).send(blobs)
+            self._blobs.send(blobs)
         return payload, blobs
 
     def _call(self, tasks: Tasks, named: Named) -> None:
@@ -277,7 +281,7 @@ class Sending:
         if error is None:
             return
         if isinstance(error, UnknownBlob):  # kept no longer: it waited too long for its task
-            self._app.session.part(SessionBlobs).send(blob for blobs in named.values() for blob in blobs)
+            self._blobs.send(blob for blobs in named.values() for blob in blobs)
             self._call(tasks, named)
             return
         if not tasks or not isinstance(error, (InvalidArgument, TaskConflict)):

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from ....common.domain.ids import new_ids
+from ....common.domain.shards import id_in
 from ....common.errors import InvalidArgument, TqError
 from ....common.runtime.terminal import say
 from ...app import App
@@ -154,12 +155,16 @@ def run_job(
     meta = click.get_current_context().meta
     source = Source(job.form, paths=meta.get("tq.files", [STDIN]), arguments=meta.get("tq.items"))
     output, wakeup = Output(), Wakeup()
-    book = _journal(job, output, journal, resume, reprint=reprint)
+
+    def shard() -> int:
+        return app.session.shard_of(job.choice.queue)
+
+    book = _journal(job, output, journal, resume, reprint=reprint, shard=shard)
     run = Run(
         source=source,
         submission=ItemSubmission(app, job.task, job.choice, wakeup),
         journal=book,
-        run_id=new_ids() if book is None else book.run,
+        run_id=id_in(new_ids(), shard()) if book is None else book.run,
         output=output,
         printer=job.printer,
         wakeup=wakeup,
@@ -198,20 +203,28 @@ def run_job(
 
 
 def _journal(
-    job: MapJob, output: Output, journal: Path | None, resume: Path | None, *, reprint: bool
+    job: MapJob,
+    output: Output,
+    journal: Path | None,
+    resume: Path | None,
+    *,
+    reprint: bool,
+    shard: Callable[[], int],
 ) -> Journal | None:
     """The one asked for; else one of our own, so that every run can be gone on with."""
     if resume is None:
         if journal is not None:
-            book = Journal.begin(journal, job.what)
+            book = Journal.begin(journal, job.what, shard)
         else:
             try:
-                book = Journal.begin(_own_place() / f"{job.command}-{os.urandom(4).hex()}.journal", job.what)
+                book = Journal.begin(
+                    _own_place() / f"{job.command}-{os.urandom(4).hex()}.journal", job.what, shard
+                )
             except InvalidArgument:
                 return None  # no place for state: then an interrupted run cannot be gone on with, and says so
     else:
         bytes_shown = output.size if reprint and output.is_file else None
-        book = Journal.resume(resume, job.what, output.file, bytes_shown=bytes_shown)
+        book = Journal.resume(resume, job.what, output.file, bytes_shown=bytes_shown, shard=shard)
         _fit(book, output)
     book.shows_in(output.file, output.size)
     return book

@@ -18,13 +18,13 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from ....common.domain.ids import PLACE_BITS, new_ids
-from ....common.domain.shards import shard_of_id, with_shard
+from ....common.domain.shards import id_in, shard_of_id, with_shard
 from ....common.errors import InvalidArgument
 from ..run_files import open_run_file
 
@@ -110,30 +110,44 @@ class Journal:
         self.path, self.run, self.finished, self._file = path, run, finished, file
 
     @classmethod
-    def begin(cls, path: Path, what: Mapping[str, Any]) -> Journal:
-        """A new journal; raises InvalidArgument if the file exists."""
+    def begin(cls, path: Path, what: Mapping[str, Any], shard: Callable[[], int] = int) -> Journal:
+        """A new journal; raises InvalidArgument if the file exists. ``shard``: asks for the one of its tasks."""
         file = _open(path, resumed=False)
         if os.fstat(file.fileno()).st_size:
             file.close()
             raise InvalidArgument(f"{path} exists; go on with --resume {path}, or name another file")
-        run = new_ids()
+        try:
+            run = id_in(new_ids(), shard())
+        except BaseException:
+            # Nothing has begun: the file that would say so is taken away again.
+            file.close()
+            path.unlink(missing_ok=True)
+            raise
         _head(file, run, what)
         return cls(path, file, run, Finished())
 
     @classmethod
     def resume(
-        cls, path: Path, what: Mapping[str, Any], output: File | None, *, bytes_shown: int | None
+        cls,
+        path: Path,
+        what: Mapping[str, Any],
+        output: File | None,
+        *,
+        bytes_shown: int | None,
+        shard: Callable[[], int] = int,
     ) -> Journal:
         """Continue a journal. ``bytes_shown``: trust only lines whose results are within this size of the output file."""
         file = _open(path, resumed=True)
         try:
             run, finished = _read(path, file, what, output, bytes_shown)
+            begins = None if run is not None else id_in(new_ids(), shard())
         except BaseException:
             file.close()
             raise
-        if run is None:  # it died before it had begun
-            run = new_ids()
+        if begins is not None:  # it died before it had begun
+            run = begins
             _head(file, run, what)
+        assert run is not None  # noqa: S101 - else it begins
         return cls(path, file, run, finished)
 
     def shows_in(self, output: File | None, shown: int) -> None:

@@ -17,6 +17,7 @@ class ManualLink:
     """A session, its link and its blobs in one: notes what is sent, and answers nothing."""
 
     stream = "default"
+    known_shards = 1
 
     def __init__(self) -> None:
         self.link = self
@@ -38,6 +39,12 @@ class ManualLink:
 
     def part(self, kind: object) -> ManualLink:
         return self
+
+    def of(self, shard: int) -> ManualLink:
+        return self
+
+    def away_from(self, shard: int) -> float:
+        return 0.0
 
     def submitted(self, named: object, done: object) -> None: ...
 

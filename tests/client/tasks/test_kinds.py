@@ -18,6 +18,12 @@ from .. import jobs
 from ..conftest import MasterInMemory
 
 
+class OneShard:
+    """A session, as far as kinds ask it."""
+
+    shards = known_shards = 1
+
+
 @pytest.fixture
 def double(app: tq.App, master: MasterInMemory) -> Any:
     task = app.task(jobs.double)
@@ -95,7 +101,7 @@ def test_futures_and_chunks_of_a_pool_have_consecutive_ids(app: tq.App, master: 
 
 
 def test_kinds_are_remembered_up_to_a_number_and_the_ones_used_last_the_longest() -> None:
-    kinds = TaskKinds(cast(ClientSession, None))
+    kinds = TaskKinds(cast(ClientSession, OneShard()))
     used, unused = (kinds.of("m:f", choose({"priority": priority})) for priority in (1, 2))
     for number in range(KINDS_MAX):
         kinds.of("m:f", choose({"at": 1e9 + number}))

@@ -45,6 +45,9 @@ class Session:
         self.warnings: list[str] = []
         self.questions.warn = self.warnings.append
 
+    def away_from(self, shard: int) -> float:
+        return self.away_seconds
+
     def start_call(self, target: Any, method: str, id: bytes) -> Future[Any]:
         assert (target, method, id) == (("get_tasks",), "why", ID)
         self.asked.append(Future())

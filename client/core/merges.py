@@ -1,0 +1,385 @@
+"""How the answers of several shards become one. Each function here is named by a route in ``common/contract/routes.py``.
+
+::
+
+    ask every shard ─► answers by shard ─► sums, unions, rows in one order ─► the answer that one shard would give
+
+Lists that are read in pages (``pages.py``) say where they go on by a list with a place for each shard. It means nothing to who passes it
+back, as the place of one shard does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from ...common.domain.series import SeriesPoint, beside, unpacked
+from ...common.errors import InvalidArgument, TqError, UnknownObject
+from .pages import Shards, flow_pages, line_pages, schedule_pages, task_pages, task_portions
+
+Merge = Callable[[Shards, Sequence[Any]], Coroutine[Any, Any, Any]]
+Row = dict[str, Any]
+
+
+class Together(Protocol):
+    def __call__(self, answers: Sequence[Any], args: Sequence[Any]) -> Any: ...
+
+
+def of_all(merge: Together) -> Merge:
+    """A merge of what all shards answer to the same call."""
+
+    async def merged(shards: Shards, args: Sequence[Any]) -> Any:
+        answers = await shards.ask(dict.fromkeys(shards.numbers, args))
+        return merge([answers[number] for number in sorted(answers)], args)
+
+    return merged
+
+
+# lists
+
+
+def rows_by_name(answers: Sequence[list[Row]], args: Sequence[Any]) -> list[Row]:
+    return sorted((row for rows in answers for row in rows), key=_name)
+
+
+def named_rows(answers: Sequence[Row], args: Sequence[Any]) -> Row:
+    return {
+        **answers[0],
+        "rows": rows_by_name([answer["rows"] for answer in answers], args),
+        "left_out": sum(answer["left_out"] for answer in answers),
+    }
+
+
+def newest_tasks(answers: Sequence[list[Row]], args: Sequence[Any]) -> list[Row]:
+    if len(args) > 2 and args[2] is not None:
+        raise InvalidArgument(
+            "a list of tasks over several shards has no `before`: read it with get_tasks.select, whose answer says where it goes on"
+        )
+    limit = args[1] if len(args) > 1 else 100
+    rows = sorted((row for rows in answers for row in rows), key=lambda row: -row["created"])
+    return rows[:limit]
+
+
+def meant(answers: Sequence[Row], args: Sequence[Any]) -> Row:
+    rows = sorted((row for answer in answers for row in answer["rows"]), key=lambda row: row["id"])
+    return {"rows": rows, "more": any(answer["more"] for answer in answers)}
+
+
+def workers(answers: Sequence[list[Row]], args: Sequence[Any]) -> list[Row]:
+    """A worker is connected to every shard, and each shard knows what it holds of that one."""
+    found: dict[str, Row] = {}
+    for row in (row for rows in answers for row in rows):
+        known = found.get(row["node"])
+        found[row["node"]] = row if known is None else _one_worker(known, row)
+    return list(found.values())
+
+
+def _one_worker(one: Row, other: Row) -> Row:
+    here, there = (one, other) if one["connected"] >= other["connected"] else (other, one)
+    row = {
+        **here,
+        "running": min(one["running"] + other["running"], here["slots"]),
+        "leased": one["leased"] + other["leased"],
+        "rate": one["rate"] + other["rate"],
+        "since": min(one["since"], other["since"]),
+        "last_seen": max(one["last_seen"], other["last_seen"]),
+    }
+    if row["memory_bytes"] is None:
+        row["memory_bytes"] = there["memory_bytes"]
+    if "resources" in here and "resources" in there:
+        row["resources"] = {
+            name: [amount, max(0, amount - sum(_held(side, name) for side in (one, other)))]
+            for name, (amount, _) in here["resources"].items()
+        }
+    return row
+
+
+def _held(row: Row, name: str) -> int:
+    there, free = row["resources"].get(name, (0, 0))
+    return there - free  # type: ignore[no-any-return]
+
+
+def longest_held(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
+    # HeldTask: what has begun first, then what waits there, the oldest first.
+    return sorted((row for rows in answers for row in rows), key=lambda row: (not row[5], row[4]))
+
+
+def signatures(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
+    """Every worker tells every shard: one says it as well as all, and the one that knows most workers best."""
+    return [
+        max(known, key=lambda rows: sum(count for _, count in rows)) for known in zip(*answers, strict=True)
+    ]
+
+
+def attempts(answers: Sequence[Row], args: Sequence[Any]) -> Row:
+    rows = sorted((row for answer in answers for row in answer["rows"]), key=lambda row: -row[7])
+    return {**answers[0], "rows": rows, "is_whole": all(answer["is_whole"] for answer in answers)}
+
+
+def causes(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
+    rows = sorted((row for rows in answers for row in rows), key=lambda row: -row[10])
+    return rows[: args[0]] if args else rows
+
+
+def audit(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
+    """What was done to every shard stands in the log of each, and is shown as many times: it may have been done to some of them only."""
+    if len(args) > 1 and args[1] is not None:
+        raise InvalidArgument("the audit log of several shards has no `before`: read it in each of them")
+    rows = sorted((row for rows in answers for row in rows), key=lambda row: -row[1])
+    return rows[: args[0] if args else 100]
+
+
+# what is counted in each shard by itself
+
+
+def _by_name(
+    sums: Sequence[str], more: Callable[[Row, Row], Row] = lambda one, other: {}
+) -> Callable[[Iterable[Row]], list[Row]]:
+    """Rows of the same name as one, by name, with the sums of these fields."""
+
+    def together(rows: Iterable[Row]) -> list[Row]:
+        found: dict[Any, Row] = {}
+        for row in rows:
+            known = found.get(row["name"])
+            if known is None:
+                found[row["name"]] = row
+            else:
+                found[row["name"]] = {
+                    **known,
+                    **{name: known[name] + row[name] for name in sums if name in known and name in row},
+                    **more(known, row),
+                }
+        return sorted(found.values(), key=_name)
+
+    return together
+
+
+def _name(row: Row) -> str:
+    return row["name"] or ""
+
+
+def _programs(one: Row, other: Row) -> Row:
+    """The same programs declare a limit in several shards."""
+    return {name: max(one[name], other[name]) for name in ("programs", "differing")}
+
+
+_limits = _by_name(("keys", "running", "waiting"), _programs)
+_tenants = _by_name(("waiting", "running", "held"))
+
+
+def _listed(rows_of: Callable[[Iterable[Row]], list[Row]]) -> Together:
+    def merge(answers: Sequence[list[Row]], args: Sequence[Any]) -> list[Row]:
+        """A shard whose page is full has more behind its last name: up to there all is known."""
+        full = len(args) > 1 and [_name(rows[-1]) for rows in answers if rows and len(rows) >= args[1]]
+        rows = rows_of(row for rows in answers for row in rows)
+        return [row for row in rows if _name(row) <= min(full)] if full else rows
+
+    return merge
+
+
+def strikes_together(answers: Iterable[list[Row]]) -> list[Row]:
+    """Those with the same condition are one, with the number that the first shard gives it."""
+    found: dict[str, Row] = {}
+    for row in (row for rows in answers for row in rows):
+        known = found.setdefault(row["condition"], row)
+        if known is not row:
+            found[row["condition"]] = {
+                **known,
+                "lanes": known["lanes"] + row["lanes"],
+                "waiting": known["waiting"] + row["waiting"],
+            }
+    return list(found.values())
+
+
+# the master itself
+
+
+def info(answers: Sequence[Row], args: Sequence[Any]) -> Row:
+    return {
+        **answers[0],
+        "tasks": sum(answer["tasks"] for answer in answers),
+        "sessions": sum(answer["sessions"] for answer in answers),
+        "damage": next((answer["damage"] for answer in answers if answer["damage"]), answers[0]["damage"]),
+        "commit_seconds": _most(answers, "commit_seconds"),
+    }
+
+
+def snapshot(answers: Sequence[Row], args: Sequence[Any]) -> Row:
+    return {
+        **answers[0],
+        "commit_seconds": _most(answers, "commit_seconds"),
+        "rate": sum(answer["rate"] for answer in answers),
+        "queues": rows_by_name([answer["queues"] for answer in answers], args),
+        "workers": workers([answer["workers"] for answer in answers], args),
+        "running": sorted((row for one in answers for row in one["running"]), key=lambda row: row["started"])[
+            :SHOWN
+        ],
+        "failing": sorted((row for one in answers for row in one["failing"]), key=lambda row: -row["at"])[
+            :SHOWN
+        ],
+    }
+
+
+SHOWN: Final = 20  # as one master shows
+
+
+def _most(answers: Sequence[Row], name: str) -> Any:
+    return max((answer[name] for answer in answers if answer.get(name) is not None), default=None)
+
+
+async def series(shards: Shards, args: Sequence[Any]) -> Row:
+    """The points of a moment as one. A shard numbers its steps by its own clock, and here they are numbered by the moment."""
+    answers = list((await shards.ask(dict.fromkeys(shards.numbers, args))).values())
+    step = answers[0]["step"]
+    points: dict[int, list[SeriesPoint]] = {}
+    for _, at, body in (row for answer in answers for row in answer["rows"]):
+        points.setdefault(round(at / step), []).append(unpacked(body))
+    ends = [answer["rows"][-1][1] for answer in answers if answer["more"]]
+    last = min((round(at / step) for at in ends), default=None)
+    rows = [
+        [slot, slot * step, beside(some).packed()]
+        for slot, some in sorted(points.items())
+        if last is None or slot <= last
+    ]
+    return {**answers[0], "rows": rows, "more": last is not None}
+
+
+# changes in every shard
+
+
+async def same(shards: Shards, args: Sequence[Any]) -> Any:
+    """Each shard does the same; the answer of the first."""
+    answers = await shards.ask(dict.fromkeys(shards.numbers, args))
+    return answers[min(answers)]
+
+
+async def first_done(shards: Shards, args: Sequence[Any]) -> Any:
+    """It is done where there is something to do: a shard that does not know the name has nothing to change."""
+    return (await done_where_known(shards, dict.fromkeys(shards.numbers, args)))[0]
+
+
+async def done_where_known(shards: Shards, by_shard: Mapping[int, Sequence[Any]]) -> list[Any]:
+    found = await shards.try_ask(by_shard)
+    refused = [one for one in found.values() if isinstance(one, TqError)]
+    for error in refused:
+        # That a shard is away, or a key may not, is no "there is none of that name".
+        if not isinstance(error, InvalidArgument | UnknownObject):
+            raise error
+    done = [found[number] for number in sorted(found) if not isinstance(found[number], TqError)]
+    if not done:
+        raise refused[0]
+    return done
+
+
+async def limit_set(shards: Shards, args: Sequence[Any]) -> Row:
+    return _limits(await done_where_known(shards, dict.fromkeys(shards.numbers, args)))[0]
+
+
+async def tenant_set(shards: Shards, args: Sequence[Any]) -> Row:
+    return _tenants((await shards.ask(dict.fromkeys(shards.numbers, args))).values())[0]
+
+
+async def limit_shown(shards: Shards, args: Sequence[Any]) -> Row:
+    """Its keys are of the shards together: the same key counts in each by itself, and is a row of each."""
+    found = await done_where_known(shards, dict.fromkeys(shards.numbers, args))
+    used = sorted((row for answer in found for row in answer["used"]), key=lambda row: -row.get("waiting", 0))
+    return {**_limits(found)[0], "used": used[: args[1] if len(args) > 1 else 20]}
+
+
+async def strike_removed(shards: Shards, args: Sequence[Any]) -> Any:
+    """By its number: that is another one in each shard, so it is looked up what it stands for."""
+    if args and isinstance(args[0], int):
+        [number, *rest] = args
+        listed = await shards.ask(dict.fromkeys(shards.numbers, ()), of="list")
+        named = [row for row in strikes_together(listed.values()) if row["strike"] == number]
+        if len(named) != 1:
+            why = "several strikes have" if named else "there is no strike with"
+            raise InvalidArgument(
+                f"{why} the number {number}; name its condition, which `tq strike ls` shows"
+            )
+        args = [named[0]["condition"], *rest]
+    return await first_done(shards, args)
+
+
+async def key_added(shards: Shards, args: Sequence[Any]) -> str:
+    """Made by the first shard, and known to all: the others are given what they verify it by, never its secret."""
+    from .key_copies import verifier_of
+
+    first = min(shards.numbers)
+    token = str((await shards.ask({first: args}))[first])
+    copied = [*args, *("", [], "", "", None)[len(args) :], verifier_of(token)]
+    await shards.ask(dict.fromkeys((number for number in shards.numbers if number != first), copied))
+    return token
+
+
+async def schedule_added(shards: Shards, args: Sequence[Any]) -> Any:
+    """In the shard of its queue, if its name is free in all of them."""
+    name, definition = args[0], args[1] if len(args) > 1 else {}
+    queue = definition.get("queue", "default") if isinstance(definition, dict) else "default"
+    home = shards.of_name(queue) if isinstance(queue, str) else 0
+    others = await shards.try_ask(
+        {number: (name, 0) for number in shards.numbers if number != home}, of="show"
+    )
+    for number, found in others.items():
+        if isinstance(found, dict):
+            raise InvalidArgument(
+                f"there is a schedule {name!r} already, in queue {found['queue']} of shard {number}; choose another name"
+            )
+        if isinstance(found, TqError) and not isinstance(found, InvalidArgument):
+            raise found
+    return (await shards.ask({home: args}))[home]
+
+
+async def found_by_name(shards: Shards, args: Sequence[Any]) -> Any:
+    """A schedule is in the shard of its queue, which its name does not say."""
+    if shards.method == "edit" and len(args) > 1 and isinstance(args[1], dict) and "queue" in args[1]:
+        where = await _holder(shards, args[0])
+        if shards.of_name(str(args[1]["queue"])) != where:
+            raise InvalidArgument(
+                f"queue {args[1]['queue']} is in another shard than the schedule {args[0]}; remove the schedule and add it again there"
+            )
+    where = await _holder(shards, args[0] if args else "")
+    return (await shards.ask({where: args}))[where]
+
+
+async def _holder(shards: Shards, name: Any) -> int:
+    found = await shards.try_ask(dict.fromkeys(shards.numbers, (name, 0)), of="show")
+    holders = [number for number, answer in found.items() if isinstance(answer, dict)]
+    if holders:
+        return min(holders)
+    errors = [one for one in found.values() if isinstance(one, TqError)]
+    # One that is away may have it.
+    raise next((one for one in errors if not isinstance(one, InvalidArgument)), errors[0])
+
+
+MERGES: Final[Mapping[str, Merge]] = {
+    "rows_by_name": of_all(rows_by_name),
+    "named_rows": of_all(named_rows),
+    "newest_tasks": of_all(newest_tasks),
+    "meant": of_all(meant),
+    "workers": of_all(workers),
+    "longest_held": of_all(longest_held),
+    "signatures": of_all(signatures),
+    "attempts": of_all(attempts),
+    "causes": of_all(causes),
+    "audit": of_all(audit),
+    "limits": of_all(_listed(_limits)),
+    "tenants": of_all(_listed(_tenants)),
+    "strikes": of_all(lambda answers, args: strikes_together(answers)),
+    "info": of_all(info),
+    "snapshot": of_all(snapshot),
+    "series": series,
+    "lines": line_pages,
+    "selected": task_pages,
+    "portions": task_portions,
+    "flows": flow_pages,
+    "schedules": schedule_pages,
+    "same": same,
+    "first_done": first_done,
+    "limit_set": limit_set,
+    "limit_shown": limit_shown,
+    "tenant_set": tenant_set,
+    "strike_removed": strike_removed,
+    "key_added": key_added,
+    "schedule_added": schedule_added,
+}

@@ -1,0 +1,261 @@
+"""The lines to the shards of a cluster that has several, each made when it is first needed; and the routing of calls to them.
+
+::
+
+    call ──► common/contract/routes.py ─┬─► one shard: its line
+                                        ├─► ids of several: each shard its own, the rows in one answer
+                                        └─► every shard: ``merges.py``
+
+All of it runs in the I/O thread. A shard that is away keeps nobody else waiting: what only reads is answered without it after
+MISSING_SECONDS, and it is named in ``missing``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Final
+
+from ...common.contract.routes import By, Route, ids_by_shard, route_of, runs_by_shard, shard_of_call
+from ...common.contract.table import is_repeatable
+from ...common.domain.id_runs import IdRun
+from ...common.domain.shards import shard_of_name
+from ...common.errors import ProtocolError, TqError, Unreachable
+from .line import Line, settle
+from .merges import MERGES, found_by_name
+
+MISSING_SECONDS: Final = (
+    2.0  # a list waits so long for a shard that is away; callers wait some seconds for a list
+)
+
+log = logging.getLogger("tq.client")
+
+
+class ShardLines:
+    """A CallTaker. ``first``: the line to shard 0; ``new_line``: makes that to another one. ``spawn``: runs a coroutine in the loop."""
+
+    def __init__(
+        self,
+        shards: int,
+        first: Line,
+        new_line: Callable[[int], Line],
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+    ) -> None:
+        self.shards = shards
+        self._lines, self._new_line, self._spawn = {0: first}, new_line, spawn
+        # For those who wait for an answer only as long as there is a connection.
+        self._lines_of: weakref.WeakKeyDictionary[Future[Any], list[Line]] = weakref.WeakKeyDictionary()
+        self.missing: frozenset[int] = frozenset()  # what the last list is without
+
+    def line(self, shard: int) -> Line:
+        line = self._lines.get(shard)
+        if line is None:
+            line = self._lines[shard] = self._new_line(shard)
+        return line
+
+    def part_of(self, ticket: Future[Any], shard: int) -> Line:
+        """A part of this call is made there."""
+        lines = self._lines_of.setdefault(ticket, [])
+        if (line := self.line(shard)) not in lines:
+            lines.append(line)
+        return line
+
+    def away_of(self, future: Future[Any]) -> float:
+        """For how long a shard of this call has been away."""
+        return max((line.away_seconds for line in self._lines_of.get(future, ())), default=0.0)
+
+    def away_from(self, shard: int) -> float:
+        line = self._lines.get(shard)
+        return 0.0 if line is None else line.away_seconds
+
+    def call(
+        self,
+        ticket: Any,
+        target: Sequence[Any],
+        method: str,
+        args: Sequence[Any],
+        *,
+        repeatable: bool,
+        until_done: bool = False,
+        runs: Sequence[IdRun] = (),
+        listener: Hashable | None = None,
+        listeners: Sequence[Hashable] = (),
+    ) -> None:
+        route = route_of(target[0], method)
+        match route.by:
+            case By.IDS:
+                self._begin(ticket, self._of_ids(ticket, target, method, args, route))
+            case By.EVERY:
+                self._begin(
+                    ticket, MERGES[route.merge](_Asking(self, ticket, target, method, route.changes), args)
+                )
+            case By.FIND:
+                self._begin(ticket, found_by_name(_Asking(self, ticket, target, method, True), args))
+            case _:
+                try:
+                    line = self.line(shard_of_call(route, target, args, self.shards))
+                except TqError as error:
+                    settle(ticket, None, error)
+                    return
+                self._lines_of[ticket] = [line]
+                line.pending.call(
+                    ticket,
+                    target,
+                    method,
+                    args,
+                    repeatable=repeatable,
+                    until_done=until_done,
+                    runs=runs,
+                    listener=listener,
+                    listeners=listeners,
+                )
+
+    def call_shard(
+        self,
+        shard: int,
+        ticket: Future[Any],
+        target: Sequence[Any],
+        method: str,
+        args: Sequence[Any],
+        *,
+        repeatable: bool,
+    ) -> None:
+        line = self.line(shard)
+        self._lines_of.setdefault(ticket, []).append(line)
+        line.pending.call(ticket, target, method, args, repeatable=repeatable)
+
+    def watch(self, listener: Any, runs: Sequence[IdRun]) -> None:
+        try:
+            by_shard = runs_by_shard(runs, self.shards)
+        except TqError as error:
+            listener.fail(error)
+            return
+        for shard, some in by_shard.items():
+            self.line(shard).pending.watch(listener, some)
+
+    def forget(self, listener: Hashable) -> None:
+        for line in self._lines.values():
+            line.pending.forget(listener)
+
+    # calls to several shards
+
+    def _begin(self, ticket: Future[Any], work: Coroutine[Any, Any, Any]) -> None:
+        self._lines_of[ticket] = []
+
+        async def perform() -> None:
+            try:
+                settle(ticket, await work, None)
+            except TqError as error:
+                settle(ticket, None, error)
+            except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+                # An answer of another form than this client knows: callers handle TqError alone.
+                settle(
+                    ticket,
+                    None,
+                    ProtocolError(f"the answers of the shards cannot be put together: {error!r}"),
+                )
+
+        def ended(_: object) -> None:
+            # It may be cancelled with the loop, before its first step even.
+            settle(ticket, None, Unreachable("the app was closed before the answer came"))
+            work.close()
+
+        self._spawn(perform()).add_done_callback(ended)
+
+    async def _of_ids(
+        self, ticket: Future[Any], target: Sequence[Any], method: str, args: Sequence[Any], route: Route
+    ) -> list[Any]:
+        """Rows of tasks, of each shard for its own."""
+        by_shard = ids_by_shard(args[route.place] if args else None, self.shards) or {0: []}
+        asking = _Asking(self, ticket, target, method, changes=True)
+        answers = await asking.ask({shard: (some, *args[1:]) for shard, some in by_shard.items()})
+        return [row for rows in answers.values() for row in rows]
+
+    def said_missing(self, missing: frozenset[int]) -> None:
+        if missing and missing != self.missing:
+            log.warning("%s", in_words(missing, self.shards))
+        self.missing = missing
+
+
+class _Asking:
+    """See ``pages.Shards``: the parts of one call."""
+
+    def __init__(
+        self, lines: ShardLines, ticket: Future[Any], target: Sequence[Any], method: str, changes: bool
+    ) -> None:
+        self._lines, self._ticket, self._target, self.method = lines, ticket, target, method
+        self._changes = changes
+
+    @property
+    def numbers(self) -> range:
+        return range(self._lines.shards)
+
+    def of_name(self, name: str) -> int:
+        return shard_of_name(name, self._lines.shards)
+
+    async def ask(self, by_shard: Mapping[int, Sequence[Any]], of: str | None = None) -> dict[int, Any]:
+        found = await self._ask(by_shard, of, waits=self._changes)
+        missing = frozenset(shard for shard, one in found.items() if isinstance(one, Unreachable))
+        done = {shard: one for shard, one in found.items() if not isinstance(one, TqError)}
+        for shard, one in found.items():
+            if isinstance(one, TqError) and (shard not in missing or self._changes or not done):
+                raise _named(one, shard, done, self._changes)
+        if not self._changes:
+            self._lines.said_missing(missing)
+        return done
+
+    async def try_ask(self, by_shard: Mapping[int, Sequence[Any]], of: str | None = None) -> dict[int, Any]:
+        # A name that is looked for is not known where nobody answers: who asks must not wait for that.
+        return await self._ask(by_shard, of, waits=of is None)
+
+    async def _ask(
+        self, by_shard: Mapping[int, Sequence[Any]], of: str | None, *, waits: bool
+    ) -> dict[int, Any]:
+        method = of or self.method
+        repeatable = is_repeatable(self._target[0], method)
+        asked: dict[int, Future[Any]] = {}
+        for shard, args in by_shard.items():
+            ticket = asked[shard] = Future()
+            line = self._lines.part_of(self._ticket, shard)
+            # Known to be away: what is asked every second must neither wait for it nor pile up there.
+            if not waits and line.trying_seconds > MISSING_SECONDS:
+                settle(ticket, None, _away(line))
+                continue
+            self._lines.call_shard(shard, ticket, self._target, method, args, repeatable=repeatable)
+            line.flush()
+        waiting = {shard: asyncio.wrap_future(one) for shard, one in asked.items()}
+        while rest := [one for one in waiting.values() if not one.done()]:
+            done, _ = await asyncio.wait(rest, timeout=None if waits else MISSING_SECONDS)
+            if not done and not waits:
+                for shard, one in asked.items():
+                    line = self._lines.line(shard)
+                    if not one.done() and line.away_seconds:
+                        settle(one, None, _away(line))
+        return {shard: one.exception() or one.result() for shard, one in waiting.items()}
+
+
+def _away(line: Line) -> Unreachable:
+    return Unreachable(f"its master has been away for {line.away_seconds:.0f} s")
+
+
+def _named(error: TqError, shard: int, done: Mapping[int, Any], changes: bool) -> TqError:
+    """With the shard that it is of, where others have done it."""
+    if not isinstance(error, Unreachable):
+        return error
+    where = f"shard {shard}: {error}"
+    return Unreachable(
+        f"{where}; it is done in shard {', '.join(map(str, sorted(done)))}" if done and changes else where
+    )
+
+
+def in_words(missing: frozenset[int], shards: int) -> str:
+    """``shard 3 of 4 does not answer: what is there is left out``"""
+    names = ", ".join(map(str, sorted(missing)))
+    several = len(missing) > 1
+    return (
+        f"{'shards' if several else 'shard'} {names} of {shards} {'do' if several else 'does'} not answer: what is there is left "
+        "out here; `tq masters` shows who serves"
+    )

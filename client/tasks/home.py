@@ -1,0 +1,58 @@
+"""In which shard of the cluster the tasks of a choice are: that of their queue; and what of them cannot be in another.
+
+What is put together by the master in one transaction has to be in one shard: a task and what it needs, a flow, and what is made when a
+task fails. Queues with one tag, as ``{shop}fetch`` and ``{shop}store``, are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ...common.domain.shards import shard_of_id, shard_of_name, tag_of
+from ...common.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from ..core.session import ClientSession
+    from .options import Choice
+
+ONE_SHARD: Final = -1  # of a cluster with one, where nothing has to be compared
+
+
+def home_of(session: ClientSession, choice: Choice) -> int:
+    """The shard of the tasks. Asks for the number of shards, if it is not known. Raises InvalidArgument for what is not together."""
+    shards = session.shards
+    if shards == 1:
+        return ONE_SHARD
+    home = shard_of_name(choice.queue, shards)
+    if choice.flow is not None and shard_of_id(choice.flow.flow_id) != home:
+        raise InvalidArgument(
+            f"queue {choice.queue} is in shard {home}, and the flow is in shard {shard_of_id(choice.flow.flow_id)}: "
+            f"{_together(choice.queue)}, and open the flow with one of them: app.flow(…, queue={_tagged(choice.queue)!r})"
+        )
+    handler = None if choice.columns is None else choice.columns.on_failure
+    if handler is not None:
+        check_together(choice.queue, handler.queue, shards, "its on_failure")
+    return home
+
+
+def check_together(queue: str, other: str, shards: int, what: str) -> None:
+    """Raises InvalidArgument if two queues are in different shards. ``what``: is made in the other one."""
+    one, two = shard_of_name(queue, shards), shard_of_name(other, shards)
+    if one != two:
+        raise InvalidArgument(
+            f"queue {queue} is in shard {one}, and {what} in queue {other} is in shard {two}: {_together(queue, other)}"
+        )
+
+
+def needs_elsewhere(shard: int, home: int) -> str:
+    """Of a task whose result is an argument."""
+    return f"the handle of a task of shard {shard} for a task in shard {home} (the queues of both need one tag in braces, as {{shop}}fetch and {{shop}}store)"
+
+
+def _together(*queues: str) -> str:
+    named = " and ".join(_tagged(queue) for queue in queues) if len(queues) > 1 else _tagged(queues[0])
+    return f"queues that belong together need one tag in their names, as {named}"
+
+
+def _tagged(queue: str) -> str:
+    return queue if tag_of(queue) != queue else "{tag}" + queue

@@ -1,0 +1,244 @@
+"""How each method finds its shard in a cluster of several: the one place that says it. Pure.
+
+::
+
+    by a name      the name of its object (``get_lock(name)``) or an argument: SHA-256 of its tag, see ``common/domain/shards.py``
+    by an id       the shard that the id says; several ids: each shard is asked for its own
+    every          all shards are asked, and their answers merged (``client/core/merges.py``)
+    first          shard 0: what the cluster has once
+    own            of a connection: a worker's, or of what a client watches; the caller has chosen it
+
+A method that is called in every shard to change something is done when all of them have answered. What only reads is answered without
+the shards that are away, and says so.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from ..domain.id_runs import IdRun, run_from_wire
+from ..domain.model import TASK_ID_BYTES
+from ..domain.shards import shard_of_id, shard_of_name
+from ..errors import InvalidArgument, UnknownTask
+from ..values.brief import brief
+
+
+class By(enum.Enum):
+    FIRST = "first"
+    OWN = "own"
+    OBJECT = "object"  # the name in the target
+    NAME = "name"  # the argument at ``place``
+    ID = "id"
+    IDS = "ids"
+    ROW = "row"  # an outbox's row at ``place``, which has its queue in it
+    FIND = "find"  # a name that is looked for in every shard
+    EVERY = "every"
+
+
+class Route(NamedTuple):
+    """``place``: of the argument that says where. ``merge``: the name of a function of ``client/core/merges.py``. ``changes``: all
+    shards have to be reached."""
+
+    by: By
+    place: int = 0
+    merge: str = ""
+    changes: bool = False
+
+
+FIRST, OWN, OBJECT, NAME, ID = (
+    Route(By.FIRST),
+    Route(By.OWN),
+    Route(By.OBJECT),
+    Route(By.NAME),
+    Route(By.ID),
+)
+FIND: Final = Route(By.FIND)
+
+
+def every(merge: str) -> Route:
+    return Route(By.EVERY, merge=merge)
+
+
+def in_every(merge: str = "same") -> Route:
+    return Route(By.EVERY, merge=merge, changes=True)
+
+
+# By object: of all its methods, or by method.
+ROUTES: Final[Mapping[str, Route | Mapping[str, Route]]] = {
+    "get_task_queue": OBJECT,
+    "get_queue": OBJECT,
+    "get_lock": OBJECT,
+    "get_event": OBJECT,
+    "get_barrier": OBJECT,
+    "get_datum": Route(By.OBJECT, 1),  # behind its type
+    "get_result_queue": {
+        # Outcomes are collected on the line to the shard that has the tasks.
+        **dict.fromkeys(("watch", "unwatch", "collect"), OWN),
+        **dict.fromkeys(
+            (
+                "make",
+                "put",
+                "give_up_put",
+                "get",
+                "give_up_get",
+                "confirm",
+                "release",
+                "task_done",
+                "join",
+                "shutdown",
+                "reopen",
+                "size",
+            ),
+            OBJECT,
+        ),
+    },
+    "get_locks": {"list": every("named_rows"), "take_away": NAME, "delete": NAME},
+    "get_data": {"list": every("named_rows"), "show": NAME, "delete": NAME},
+    "get_tasks": {
+        "states": Route(By.IDS),
+        "show": ID,
+        "why": ID,
+        "log": ID,
+        "last_runs": Route(By.IDS),
+        "progress": Route(By.IDS),
+        "list": every("newest_tasks"),
+        "lines": every("lines"),
+        "meant": every("meant"),
+        "select": every("selected"),
+        "cancel": Route(By.IDS),
+        "cancel_where": in_every("portions"),
+        "retry": Route(By.IDS),
+        "retry_where": in_every("portions"),
+        "purge": in_every("portions"),
+    },
+    "get_dependencies": ID,
+    "get_steps": ID,
+    # By the task that names the content: who transfers it says the shard.
+    "get_blobs": OWN,
+    "get_dispatcher": OWN,
+    "get_workers": {
+        "list": every("workers"),
+        "serving": NAME,
+        "running": every("longest_held"),
+        "signatures": every("signatures"),
+        "attempts": every("attempts"),
+        "drain": in_every("first_done"),
+    },
+    "get_queues": {"list": every("rows_by_name"), "delete": NAME, "set": NAME},
+    "get_keys": {
+        "add": in_every("key_added"),
+        "set": in_every("first_done"),
+        "revoke": in_every("first_done"),
+        "list": FIRST,
+    },
+    "get_schedules": {
+        "declare": OWN,
+        "add": in_every("schedule_added"),
+        "edit": FIND,
+        "pause": FIND,
+        "resume": FIND,
+        "remove": FIND,
+        "run_now": FIND,
+        "backfill": FIND,
+        "list": every("schedules"),
+        "show": FIND,
+        "preview": FIND,
+    },
+    "get_limits": {
+        "list": every("limits"),
+        "show": every("limit_shown"),
+        "set": in_every("limit_set"),
+        "reset": in_every("limit_set"),
+        "remove": in_every("first_done"),
+    },
+    "get_strikes": {"list": every("strikes"), "add": in_every(), "remove": in_every("strike_removed")},
+    "get_tenants": {
+        "list": every("tenants"),
+        "set": in_every("tenant_set"),
+        "remove": in_every("first_done"),
+    },
+    "get_flows": {
+        **dict.fromkeys(
+            ("open", "seal", "call_back", "cancel", "retry", "wait", "show", "members", "graph", "of_task"),
+            ID,
+        ),
+        "list": every("flows"),
+        "meant": every("meant"),
+    },
+    "get_outbox": {"hand_over": Route(By.ROW, 1), "forget": in_every()},
+    "get_audit": every("audit"),
+    "get_master": {
+        "info": every("info"),
+        "snapshot": every("snapshot"),
+        "series": every("series"),
+        "causes": every("causes"),
+        "masters": FIRST,
+    },
+    # The objects of a program's managers and users' own: the cluster has each of them once.
+    "get_shared": FIRST,
+    "get_disk": FIRST,
+}
+
+
+def route_of(name: str, method: str) -> Route:
+    """How a call finds its shard. An object that is not known here is a user's, of which there is one."""
+    found = ROUTES.get(name, FIRST)
+    if isinstance(found, Route):
+        return found
+    return found.get(method, FIRST)
+
+
+def shard_of_call(route: Route, target: Sequence[Any], args: Sequence[Any], shards: int) -> int:
+    """The shard of a call that has one. What cannot be read goes to the first one, which says what is wrong with it."""
+    match route.by:
+        case By.OBJECT:
+            name = target[route.place + 1] if len(target) > route.place + 1 else _NAMELESS.get(target[0])
+            # The tutorial of multiprocessing.managers has no name for it: see ``get_result_queue``.
+            if target[0] == "get_result_queue" and name == "default":
+                name = "results"
+        case By.NAME:
+            name = args[route.place] if len(args) > route.place else None
+        case By.ROW:
+            row = args[route.place] if len(args) > route.place else None
+            name = row[1] if isinstance(row, list) and len(row) > 1 else None
+        case By.ID:
+            id = args[route.place] if len(args) > route.place else None
+            return shard_of(id, shards) if isinstance(id, bytes) and len(id) == TASK_ID_BYTES else 0
+        case _:
+            name = None
+    return shard_of_name(name, shards) if isinstance(name, str) else 0
+
+
+def shard_of(id: bytes, shards: int) -> int:
+    """The shard of an id. Raises UnknownTask for one that no shard of this cluster has made."""
+    shard = shard_of_id(id)
+    if shard >= shards:
+        raise UnknownTask(
+            f"{id.hex()} is of shard {shard}, and this cluster has {shards}: it is a task of another cluster"
+        )
+    return shard
+
+
+def ids_by_shard(named: Any, shards: int) -> dict[int, list[Any]]:
+    """Ids and runs of them, as a message names them, by their shards, in their order."""
+    if not isinstance(named, (list, tuple)):
+        raise InvalidArgument(f"ids are a list, not {brief(named, 40)}")
+    found: dict[int, list[Any]] = {}
+    for one in named:
+        run = run_from_wire(list(one) if isinstance(one, tuple) else one)
+        if run is None:
+            raise InvalidArgument(f"neither a task id nor a run of them: {brief(one, 80)}")
+        found.setdefault(shard_of(run.first, shards), []).append(one)
+    return found
+
+
+def runs_by_shard(runs: Iterable[IdRun], shards: int) -> dict[int, list[IdRun]]:
+    found: dict[int, list[IdRun]] = {}
+    for run in runs:
+        found.setdefault(shard_of(run.first, shards), []).append(run)
+    return found
+
+
+_NAMELESS: Final = {"get_task_queue": "default", "get_result_queue": "results", "get_queue": "default"}
