@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from ...common.contract.lines import join_line
+from ...common.contract.tasks import join_line
 from ...common.domain.id_text import IdRange
 from ...common.domain.ids import show_id
 from ...common.domain.model import State

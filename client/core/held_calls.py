@@ -1,4 +1,4 @@
-"""What is asked before it is known how many shards the cluster has: held back in its order, until the first connection says so. Pure.
+"""What is asked before it is known how many shards the cluster has: held back in its order, until the first connection says so.
 
 Without a connection it is failed as anything else that was asked of the first line.
 """
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ...common.domain.id_runs import IdRun
 from ...common.errors import TqError
-from .line import settle
+from .shard_line import settle
 
 
 class CallTaker(Protocol):

@@ -1,12 +1,11 @@
-"""The I/O thread of an App: its own event loop, with a line to each shard that it has asked.
+"""The I/O thread of an App: its own event loop, with a line to each shard that it asks.
 
 ::
 
-    any thread:  call, watch, forget ──deque──► I/O thread: Line: PendingCalls ◄──► Transport ◄── Connector
+    any thread:  call, watch, forget ──deque──► I/O thread: ShardLine: PendingCalls ◄──► Transport ◄── Connector
     any thread:  Future, OutcomeBox ◄─────────────┘
 
-How many shards the cluster has is known from the first connection on, which is that to shard 0. Until then what is posted is
-held back. With one shard all goes to that line; with several ``shard_lines.py`` routes it.
+How many shards the cluster has is known from the first connection on, which is that to shard 0: see ``lines.py``.
 
 Invariants: 1. only the I/O thread touches the lines; 2. posted actions are performed in the order of posting; 3. after
 ``close`` every future is done; 4. ``close`` waits for calls with ``until_done``, at most FINISH_SECONDS.
@@ -18,24 +17,22 @@ import asyncio
 import atexit
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import Any, Final
 
 from ...common.contract.tasks import OutcomeSlice
 from ...common.domain.id_runs import IdRun
-from ...common.errors import TqError, Unreachable
+from ...common.errors import Unreachable
 from ...common.runtime.event_loop import loop_factory
 from .fork import in_child
 from .greenlets import check_threads
-from .held_calls import CallTaker, HeldCalls
-from .line import Line, settle
+from .lines import IoLines
 from .listener import Listener
-from .transports import Opener, Transport
-
-if TYPE_CHECKING:
-    from .shard_lines import ShardLines
+from .shard_line import settle
+from .transports import Opener
 
 FINISH_SECONDS: Final = (
     5.0  # so long a program's end waits for calls with ``until_done``: the restart of a master
@@ -70,37 +67,48 @@ class ClientLink:
     ) -> None:
         # Before anything waits: under gevent's patches the thread below would never run.
         check_threads()
-        self.stream, self._connect_seconds, self._of_shard = stream, connect_seconds, of_shard
+        self.stream = stream
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_due = False
         self._posted_runs_in = 0  # id of the I/O thread while it performs posted actions
-        self.cluster: str | None = None  # the id of the master, from the first connection on
-        self.shards: int | None = None  # how many there are, from then on
         self._loop = (loop_factory() or asyncio.new_event_loop)()
         self._main: asyncio.Task[None] | None = None
-        self._tasks = set[asyncio.Task[None]]()
         self._closing, self._why_closed = False, CLOSED
         self._finishing = False
-        self._several: ShardLines | None = None
-        self._first = self._line(opener, self._opened)
-        self._lines = [self._first]
-        self._held = HeldCalls()
-        # What takes calls and watches: another one when the number of shards is known.
-        self._taker: CallTaker = self._held
+        self._lines = IoLines(
+            opener,
+            of_shard,
+            stream,
+            connect_seconds,
+            self._loop,
+            # Looked up here: a subclass records what it delivers.
+            deliver=self._deliver,
+            run_posted=self._run_posted,
+        )
         self._thread = threading.Thread(target=self._run, name="tq-client", daemon=True)
         self._thread.start()
 
     # for any thread
 
     @property
+    def cluster(self) -> str | None:
+        """The id of the cluster, from the first connection on."""
+        return self._lines.cluster
+
+    @property
+    def shards(self) -> int | None:
+        """How many it has, from then on."""
+        return self._lines.shards
+
+    @property
     def watched_tasks(self) -> int:
         """The number of tasks whose outcomes are still to come; may be slightly outdated."""
-        return sum(line.pending.watched_tasks for line in self._lines)
+        return sum(line.pending.watched_tasks for line in self._lines.all)
 
     @property
     def away_seconds(self) -> float:
         """For how long there has been no connection; 0 while there is one."""
-        return self._first.away_seconds
+        return self._lines.first.away_seconds
 
     def call(
         self,
@@ -119,7 +127,7 @@ class ClientLink:
         the master has done it, even if the caller no longer waits; ``close`` waits up to FINISH_SECONDS for that."""
         future: Future[Any] = Future()
         self.post(
-            lambda: self._taker.call(
+            lambda: self._lines.make(
                 future,
                 target,
                 method,
@@ -137,13 +145,13 @@ class ClientLink:
 
     def watch(self, box: Listener, runs: Sequence[IdRun]) -> None:
         """Deliver the outcomes of these tasks to a box."""
-        self.post(lambda: self._taker.watch(box, runs))
+        self.post(lambda: self._lines.taker.watch(box, runs))
         if self._closing:
             box.fail(self._closed())
 
     def forget(self, box: Listener) -> None:
         """Stop delivering to this box. Takes no lock, since the garbage collector may call it in any thread at any time."""
-        self.post(lambda: self._taker.forget(box))
+        self.post(lambda: self._lines.taker.forget(box))
 
     def call_shard(
         self, shard: int, target: Sequence[Any], method: str, args: Sequence[Any], *, repeatable: bool
@@ -152,10 +160,9 @@ class ClientLink:
         future: Future[Any] = Future()
 
         def make() -> None:
-            if self._several is None:
-                self._taker.call(future, target, method, args, repeatable=repeatable)
-            else:
-                self._several.call_shard(shard, future, target, method, args, repeatable=repeatable)
+            several = self._lines.several
+            call = self._lines.make if several is None else partial(several.call_shard, shard)
+            call(future, target, method, args, repeatable=repeatable)
 
         self.post(make)
         if self._closing:
@@ -169,20 +176,18 @@ class ClientLink:
         if threading.current_thread() is self._thread and self.shards is None:
             settle(future, None, Unreachable("no master has answered yet"))
             return future
-        self.post(lambda: self._tell_shards(future))
+        self.post(lambda: self._lines.ask_shards(future))
         if self._closing:
             settle(future, None, self._closed())
         return future
 
     def away_from(self, shard: int) -> float:
         """As ``away_seconds``, of one shard."""
-        several = self._several
-        return self._first.away_seconds if several is None else several.away_from(shard)
+        return self._lines.away_from(shard)
 
     def away_of(self, future: Future[Any]) -> float:
         """As ``away_seconds``, of the shard that this call goes to."""
-        several = self._several
-        return self._first.away_seconds if several is None else several.away_of(future)
+        return self._lines.away_of(future)
 
     def close(self, why: str = CLOSED) -> None:
         """Close the connection, fail open calls and watches, end the thread."""
@@ -202,7 +207,7 @@ class ClientLink:
     def abandon_in_child(self) -> None:
         """After a fork, in the child, which has no I/O thread: drop the parent's connection and fail the boxes that wait
         for outcomes; their next wait watches the tasks again."""
-        for line in self._lines:
+        for line in self._lines.all:
             line.abandon_in_child(Unreachable("this process was forked while it waited; wait again"))
 
     def post(self, action: Callable[[], None]) -> bool:
@@ -245,14 +250,13 @@ class ClientLink:
         """End as soon as all calls with ``until_done`` are done, at the latest after FINISH_SECONDS."""
         if not self._finishing:
             self._finishing = True
-            for line in self._lines:
-                line.flushed = self._end_if_done
+            self._lines.tell_when_flushed(self._end_if_done)
             self._run_posted()
             self._loop.call_later(FINISH_SECONDS, self._cancel)
 
     def _end_if_done(self) -> None:
         """The last answer that ``close`` waits for may have come."""
-        if not self._held.must_finish and not any(line.pending.must_finish for line in self._lines):
+        if not self._lines.must_finish:
             self._cancel()
 
     def _cancel(self) -> None:
@@ -262,74 +266,11 @@ class ClientLink:
     async def _serve(self) -> None:
         self._main = asyncio.current_task()
         try:
-            await self._first.serve()
+            await self._lines.first.serve()
         finally:
-            for line in self._lines:
-                line.close("the client closed its app")
+            self._lines.close("the client closed its app")
             self._run_posted()
-            self._fail_held(self._closed())
-            for line in self._lines:
-                line.give_up(self._closed())
-
-    def _line(self, opener: Opener, opened: Callable[[Transport], None]) -> Line:
-        return Line(
-            opener,
-            self.stream,
-            self._connect_seconds,
-            opened=opened,
-            emptied=self._emptied,
-            # Looked up at each delivery: a subclass records what it delivers.
-            deliver=self._deliver,
-        )
-
-    def _line_to(self, shard: int) -> Line:
-        """A line to another shard than the first."""
-        if self._of_shard is None:
-            raise Unreachable(f"there is no way to shard {shard} from here")
-        line = self._line(self._of_shard(shard), lambda transport: None)
-        if self._finishing:
-            line.flushed = self._end_if_done
-        self._lines.append(line)
-        self._spawn(line.serve())
-        return line
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something beside the lines, until the end of them."""
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    def _opened(self, transport: Transport) -> None:
-        self.cluster = transport.cluster
-        if self.shards is None:
-            self.shards = transport.shards
-            if self.shards == 1:
-                self._taker = self._first.pending
-            else:
-                from .shard_lines import ShardLines  # a program of a cluster with one shard never loads it
-
-                self._several = ShardLines(self.shards, self._first, self._line_to, self._spawn)
-                self._taker = self._several
-            self._first.is_wanted = False
-            self._held.pour(self._taker, self.shards)
-
-    def _tell_shards(self, future: Future[int]) -> None:
-        if self.shards is None:
-            self._held.ask(future)
-        else:
-            settle(future, self.shards, None)
-
-    def _emptied(self, error: TqError) -> None:
-        """A line is about to fail all that it has: what was posted is among it."""
-        self._run_posted()
-        self._fail_held(error)
-
-    def _fail_held(self, error: TqError) -> None:
-        """What waits for the first connection is failed with the calls of the line that has failed to make it."""
-        if self.shards is None:
-            self._held.fail(self._first.pending, error)
-            self._first.is_wanted = False
+            self._lines.give_up(self._closed())
 
     def _run_posted(self) -> None:
         """Perform all posted actions, then their effects together: calls of one turn share a write to the socket."""
@@ -338,12 +279,7 @@ class ClientLink:
         while self._posted:
             self._posted.popleft()()
         self._posted_runs_in = 0
-        if self.shards is None:
-            if self._first.refused is not None:
-                self._fail_held(self._first.refused)
-            self._first.is_wanted = self._held.want_a_connection
-        for line in self._lines:
-            line.flush()
+        self._lines.flush()
 
     def _deliver(self, box: Listener, slices: Sequence[OutcomeSlice]) -> None:
         """Give outcomes to their box; a subclass records them first."""

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from ...common.contract.lines import join_line
+from ...common.contract.tasks import join_line
 from ...common.domain.ids import show_id
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
@@ -47,7 +47,7 @@ class Shards(Protocol):
     ) -> dict[int, Any]: ...
 
 
-class Page(NamedTuple):
+class ShardPage(NamedTuple):
     """What a shard answers. ``behind``: the place behind it; None: there is no more."""
 
     rows: list[Row]
@@ -56,7 +56,7 @@ class Page(NamedTuple):
     newest: int | None = None
 
 
-Fetch = Callable[[int, Any, int], Awaitable[Page]]  # of a shard, from a place, so many rows
+Fetch = Callable[[int, Any, int], Awaitable[ShardPage]]  # of a shard, from a place, so many rows
 
 
 def places_of(given: Any, shards: Shards) -> Places:
@@ -79,14 +79,14 @@ def places_to(places: Places) -> Places | None:
     return places if any(places) else None
 
 
-class _Source:
+class _PageSource:
     """The pages of one shard, while they are given out."""
 
     def __init__(self, number: int, fetch: Fetch, place: list[Any] | None) -> None:
         self._number, self._fetch = number, fetch
         self._start = None if place is None else place[0]  # of the page at hand
         self.is_over = place is None  # there is nothing behind the page at hand
-        self._page, self._given = Page([], self._start), 0
+        self._page, self._given = ShardPage([], self._start), 0
         self._looks = 0
         self.states = Counter[int]()  # of all pages that were given out
         self.newest: int | None = None
@@ -145,7 +145,9 @@ async def merged(
     shards: Shards, fetch: Fetch, places: Places, limit: int, order: Callable[[Row], Any]
 ) -> Merged:
     """The next page: at most ``limit`` rows, those first whose ``order`` is least."""
-    sources = [_Source(number, fetch, place) for number, place in zip(shards.numbers, places, strict=True)]
+    sources = [
+        _PageSource(number, fetch, place) for number, place in zip(shards.numbers, places, strict=True)
+    ]
     rows: list[Row] = []
     while len(rows) < limit:
         lacking = [one for one in sources if one.needs_more]
@@ -183,7 +185,7 @@ async def line_pages(shards: Shards, args: Sequence[Any]) -> Row:
     """``lines(filter, limit, before, short)``. Each line is counted to its end, so that no page begins within one."""
     filter, limit, before, short = _filled(args, None, 100, None, True)
 
-    async def fetch(shard: int, start: Any, most: int) -> Page:
+    async def fetch(shard: int, start: Any, most: int) -> ShardPage:
         rows: list[Row] = []
         place = start
         for _ in range(LOOKS_MAX):
@@ -199,7 +201,7 @@ async def line_pages(shards: Shards, args: Sequence[Any]) -> Row:
         else:
             # It takes too long: count no more of it.
             rows[-1]["more"], place = True, [place[0], None]
-        return Page([_told_apart(row) for row in rows if "tasks" not in row or row["states"]], place)
+        return ShardPage([_distinct(row) for row in rows if "tasks" not in row or row["states"]], place)
 
     if before is not None:
         # As a shard says it: a place, and where it is in a line, which no page here ends in.
@@ -209,7 +211,7 @@ async def line_pages(shards: Shards, args: Sequence[Any]) -> Row:
     return {"rows": found.rows, "before": None if places is None else [places, None]}
 
 
-def _told_apart(row: Row) -> Row:
+def _distinct(row: Row) -> Row:
     """Ids of different shards may begin with the same moment."""
     if "digits" in row:
         return {**row, "digits": max(row["digits"], ID_DIGITS)}
@@ -225,9 +227,9 @@ async def task_pages(shards: Shards, args: Sequence[Any]) -> Row:
     if not limit:
         return await _counted(shards, filter, before)
 
-    async def fetch(shard: int, start: Any, most: int) -> Page:
+    async def fetch(shard: int, start: Any, most: int) -> ShardPage:
         answer = (await _ask_one(shards, shard, filter, most, start))[shard]
-        return Page(answer["rows"], answer["before"], answer["states"], answer["newest"])
+        return ShardPage(answer["rows"], answer["before"], answer["states"], answer["newest"])
 
     found = await merged(shards, fetch, places_of(before, shards), limit, _newest_first)
     return {
@@ -264,9 +266,9 @@ async def flow_pages(shards: Shards, args: Sequence[Any]) -> Row:
     """``list(behind, limit, short)``."""
     behind, limit, short = _filled(args, None, 100, False)
 
-    async def fetch(shard: int, start: Any, most: int) -> Page:
+    async def fetch(shard: int, start: Any, most: int) -> ShardPage:
         answer = (await _ask_one(shards, shard, start, most, short))[shard]
-        return Page(answer["rows"], answer["behind"])
+        return ShardPage(answer["rows"], answer["behind"])
 
     def order(row: Row) -> tuple[float, str]:
         return -row["created"], row["id"]

@@ -11,8 +11,8 @@ from ...common.domain.id_runs import IdRun
 from ...common.domain.model import StateNumber
 from ...common.runtime.history import Note, digest
 from .io_thread import ClientLink
-from .line import settle
 from .listener import Listener
+from .shard_line import settle
 from .transports import Opener, OpenerOf
 
 

@@ -115,12 +115,12 @@ class ClientSession:
             try:
                 # Counted from the loss of the connection: with a master that is there it waits on.
                 return future.result(
-                    MASTER_TIMEOUT_SECONDS - min(self._away_of(future), MASTER_TIMEOUT_SECONDS)
+                    MASTER_TIMEOUT_SECONDS - min(self.link.away_of(future), MASTER_TIMEOUT_SECONDS)
                 )
             except TimeoutError:
                 if future.done():
                     return future.result()
-                if self._away_of(future) >= MASTER_TIMEOUT_SECONDS:
+                if self.link.away_of(future) >= MASTER_TIMEOUT_SECONDS:
                     future.cancel()
                     raise Unreachable(
                         f"the master at {self.url or 'the address that was found'} has been away for "
@@ -136,7 +136,7 @@ class ClientSession:
         except TimeoutError:
             if future.done():
                 raise
-            if away := self._away_of(future):
+            if away := self.link.away_of(future):
                 raise Unreachable(
                     f"the master has been away for {away:.0f} s; the call is repeated until it is back"
                 ) from None
@@ -184,20 +184,11 @@ class ClientSession:
         shards = self.shards
         return 0 if shards == 1 else shard_of_name(name, shards)
 
-    def start_call_of(self, shard: int, target: Sequence[Any], method: str, *args: Any) -> Future[Any]:
-        """A call to one shard by its number, whatever it names."""
-        repeatable = is_repeatable(target[0], method)
-        return self.sent_link().call_shard(shard, target, method, args, repeatable=repeatable)
-
     # the connection
 
     def away_from(self, shard: int) -> float:
         """As ``away_seconds``, of one shard."""
         return 0.0 if self._link is None else self._link.away_from(shard)
-
-    def _away_of(self, future: Future[Any]) -> float:
-        link = self._link
-        return 0.0 if link is None else link.away_of(future)
 
     @property
     def away_seconds(self) -> float:

@@ -19,13 +19,13 @@ from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
-from ...common.contract.routes import By, Route, ids_by_shard, route_of, runs_by_shard, shard_of_call
+from ...common.contract.routes import By, ShardRoute, ids_by_shard, route_of, runs_by_shard, shard_of_call
 from ...common.contract.table import is_repeatable
 from ...common.domain.id_runs import IdRun
 from ...common.domain.shards import shard_of_name
 from ...common.errors import ProtocolError, TqError, Unreachable
-from .line import Line, settle
 from .merges import MERGES, found_by_name
+from .shard_line import ShardLine, settle
 
 MISSING_SECONDS: Final = (
     2.0  # a list waits so long for a shard that is away; callers wait some seconds for a list
@@ -40,23 +40,23 @@ class ShardLines:
     def __init__(
         self,
         shards: int,
-        first: Line,
-        new_line: Callable[[int], Line],
+        first: ShardLine,
+        new_line: Callable[[int], ShardLine],
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
     ) -> None:
         self.shards = shards
         self._lines, self._new_line, self._spawn = {0: first}, new_line, spawn
         # For those who wait for an answer only as long as there is a connection.
-        self._lines_of: weakref.WeakKeyDictionary[Future[Any], list[Line]] = weakref.WeakKeyDictionary()
+        self._lines_of: weakref.WeakKeyDictionary[Future[Any], list[ShardLine]] = weakref.WeakKeyDictionary()
         self.missing: frozenset[int] = frozenset()  # what the last list is without
 
-    def line(self, shard: int) -> Line:
+    def line(self, shard: int) -> ShardLine:
         line = self._lines.get(shard)
         if line is None:
             line = self._lines[shard] = self._new_line(shard)
         return line
 
-    def part_of(self, ticket: Future[Any], shard: int) -> Line:
+    def part_of(self, ticket: Future[Any], shard: int) -> ShardLine:
         """A part of this call is made there."""
         lines = self._lines_of.setdefault(ticket, [])
         if (line := self.line(shard)) not in lines:
@@ -101,7 +101,8 @@ class ShardLines:
                     settle(ticket, None, error)
                     return
                 self._lines_of[ticket] = [line]
-                line.pending.call(
+                make = line.pending.call
+                make(
                     ticket,
                     target,
                     method,
@@ -125,7 +126,8 @@ class ShardLines:
     ) -> None:
         line = self.line(shard)
         self._lines_of.setdefault(ticket, []).append(line)
-        line.pending.call(ticket, target, method, args, repeatable=repeatable)
+        make = line.pending.call
+        make(ticket, target, method, args, repeatable=repeatable)
 
     def watch(self, listener: Any, runs: Sequence[IdRun]) -> None:
         try:
@@ -166,7 +168,7 @@ class ShardLines:
         self._spawn(perform()).add_done_callback(ended)
 
     async def _of_ids(
-        self, ticket: Future[Any], target: Sequence[Any], method: str, args: Sequence[Any], route: Route
+        self, ticket: Future[Any], target: Sequence[Any], method: str, args: Sequence[Any], route: ShardRoute
     ) -> list[Any]:
         """Rows of tasks, of each shard for its own."""
         by_shard = ids_by_shard(args[route.place] if args else None, self.shards) or {0: []}
@@ -237,7 +239,7 @@ class _Asking:
         return {shard: one.exception() or one.result() for shard, one in waiting.items()}
 
 
-def _away(line: Line) -> Unreachable:
+def _away(line: ShardLine) -> Unreachable:
     return Unreachable(f"its master has been away for {line.away_seconds:.0f} s")
 
 

@@ -23,7 +23,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...common.errors import Unreachable
-from ..core.line import settle
+from ..core.shard_line import settle
 from .joining import OF_ONE_TASK, JoinedTasks, joined
 from .outcomes import OutcomeBox
 from .submission import Parent, runs_of_tasks, submit_many

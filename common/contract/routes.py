@@ -37,7 +37,7 @@ class By(enum.Enum):
     EVERY = "every"
 
 
-class Route(NamedTuple):
+class ShardRoute(NamedTuple):
     """``place``: of the argument that says where. ``merge``: the name of a function of ``client/core/merges.py``. ``changes``: all
     shards have to be reached."""
 
@@ -48,31 +48,31 @@ class Route(NamedTuple):
 
 
 FIRST, OWN, OBJECT, NAME, ID = (
-    Route(By.FIRST),
-    Route(By.OWN),
-    Route(By.OBJECT),
-    Route(By.NAME),
-    Route(By.ID),
+    ShardRoute(By.FIRST),
+    ShardRoute(By.OWN),
+    ShardRoute(By.OBJECT),
+    ShardRoute(By.NAME),
+    ShardRoute(By.ID),
 )
-FIND: Final = Route(By.FIND)
+FIND: Final = ShardRoute(By.FIND)
 
 
-def every(merge: str) -> Route:
-    return Route(By.EVERY, merge=merge)
+def every(merge: str) -> ShardRoute:
+    return ShardRoute(By.EVERY, merge=merge)
 
 
-def in_every(merge: str = "same") -> Route:
-    return Route(By.EVERY, merge=merge, changes=True)
+def in_every(merge: str = "same") -> ShardRoute:
+    return ShardRoute(By.EVERY, merge=merge, changes=True)
 
 
 # By object: of all its methods, or by method.
-ROUTES: Final[Mapping[str, Route | Mapping[str, Route]]] = {
+ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
     "get_task_queue": OBJECT,
     "get_queue": OBJECT,
     "get_lock": OBJECT,
     "get_event": OBJECT,
     "get_barrier": OBJECT,
-    "get_datum": Route(By.OBJECT, 1),  # behind its type
+    "get_datum": ShardRoute(By.OBJECT, 1),  # behind its type
     "get_result_queue": {
         # Outcomes are collected on the line to the shard that has the tasks.
         **dict.fromkeys(("watch", "unwatch", "collect"), OWN),
@@ -97,19 +97,19 @@ ROUTES: Final[Mapping[str, Route | Mapping[str, Route]]] = {
     "get_locks": {"list": every("named_rows"), "take_away": NAME, "delete": NAME},
     "get_data": {"list": every("named_rows"), "show": NAME, "delete": NAME},
     "get_tasks": {
-        "states": Route(By.IDS),
+        "states": ShardRoute(By.IDS),
         "show": ID,
         "why": ID,
         "log": ID,
-        "last_runs": Route(By.IDS),
-        "progress": Route(By.IDS),
+        "last_runs": ShardRoute(By.IDS),
+        "progress": ShardRoute(By.IDS),
         "list": every("newest_tasks"),
         "lines": every("lines"),
         "meant": every("meant"),
         "select": every("selected"),
-        "cancel": Route(By.IDS),
+        "cancel": ShardRoute(By.IDS),
         "cancel_where": in_every("portions"),
-        "retry": Route(By.IDS),
+        "retry": ShardRoute(By.IDS),
         "retry_where": in_every("portions"),
         "purge": in_every("portions"),
     },
@@ -167,7 +167,7 @@ ROUTES: Final[Mapping[str, Route | Mapping[str, Route]]] = {
         "list": every("flows"),
         "meant": every("meant"),
     },
-    "get_outbox": {"hand_over": Route(By.ROW, 1), "forget": in_every()},
+    "get_outbox": {"hand_over": ShardRoute(By.ROW, 1), "forget": in_every()},
     "get_audit": every("audit"),
     "get_master": {
         "info": every("info"),
@@ -182,15 +182,15 @@ ROUTES: Final[Mapping[str, Route | Mapping[str, Route]]] = {
 }
 
 
-def route_of(name: str, method: str) -> Route:
+def route_of(name: str, method: str) -> ShardRoute:
     """How a call finds its shard. An object that is not known here is a user's, of which there is one."""
     found = ROUTES.get(name, FIRST)
-    if isinstance(found, Route):
+    if isinstance(found, ShardRoute):
         return found
     return found.get(method, FIRST)
 
 
-def shard_of_call(route: Route, target: Sequence[Any], args: Sequence[Any], shards: int) -> int:
+def shard_of_call(route: ShardRoute, target: Sequence[Any], args: Sequence[Any], shards: int) -> int:
     """The shard of a call that has one. What cannot be read goes to the first one, which says what is wrong with it."""
     match route.by:
         case By.OBJECT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, Final, NamedTuple
@@ -147,3 +148,16 @@ class StateCount(NamedTuple):
 
     state: int
     tasks: int
+
+
+def join_line(line: dict[str, Any], rest: dict[str, Any]) -> None:
+    """Add its rest to a line of ``lines`` that comes in parts."""
+    states = Counter(dict(line["states"]))
+    states.update(dict(rest["states"]))
+    line["states"] = sorted(states.items())
+    line["id"], line["tasks"] = rest["id"], line["tasks"] + rest["tasks"]
+    if "digits" in rest:
+        line["digits"] = max(line["digits"], rest["digits"])
+    line["error"] = line["error"] or rest["error"]
+    tags = rest.get("tags", {})
+    line["tags"] = {name: text for name, text in line.get("tags", {}).items() if tags.get(name) == text}

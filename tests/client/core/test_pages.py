@@ -84,10 +84,7 @@ stores = st.lists(moments, min_size=2, max_size=5)
 
 def matching(rows: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
     return [
-        (shard, place)
-        for shard, of_one in enumerate(rows)
-        for place, at in enumerate(of_one)
-        if at % 2 == 0
+        (shard, place) for shard, of_one in enumerate(rows) for place, at in enumerate(of_one) if at % 2 == 0
     ]
 
 

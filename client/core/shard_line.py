@@ -25,7 +25,7 @@ Deliver = Callable[[Listener, Sequence[OutcomeSlice]], None]
 log = logging.getLogger("tq.client")
 
 
-class Line:
+class ShardLine:
     """``opened``: called with each new transport, before anything is sent. ``emptied``: called before the open calls are failed, so
     that what was posted meanwhile is among them. ``deliver``: gives outcomes to a box."""
 
@@ -43,9 +43,7 @@ class Line:
         self.pending = PendingCalls(stream)
         self.refused: TqError | None = None  # final
         self.away_since: float | None = time.monotonic()
-        self.is_wanted = (
-            False  # connected to though it has no call yet: whoever asks must know how many shards there are
-        )
+        self.is_wanted = False  # there is no call yet, and something has to be known that the connection says
         self._opened, self._emptied, self._deliver = opened, emptied, deliver
         self.flushed: Callable[[], None] | None = None  # called after each flush
         self._transport: Transport | None = None
@@ -61,7 +59,7 @@ class Line:
 
     @property
     def trying_seconds(self) -> float:
-        """For how long a connection has been tried for, in vain; 0 while there is one, or nobody needs one."""
+        """For how long a connection has been tried for, in vain; 0 while there is one, or none is needed."""
         since = self._trying_since
         return 0.0 if since is None else time.monotonic() - since
 
