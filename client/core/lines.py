@@ -145,6 +145,9 @@ class IoLines:
             self.take(self.several)
         self.first.is_wanted = False
         self._held.pour(self.taker, self.shards)
+        # The first one is flushed by what has opened its transport.
+        for line in self.all[1:]:
+            line.flush()
 
     def _emptied(self, error: TqError) -> None:
         """A line is about to fail all that it has: what was posted is among it."""

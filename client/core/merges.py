@@ -13,6 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from ...common.contract.audit import AuditRow
+from ...common.contract.observe import CauseRow
+from ...common.contract.rows import all_from_wire, to_wire
+from ...common.contract.workers import HeldTask, RanRow
 from ...common.domain.series import SeriesPoint, beside, unpacked
 from ...common.errors import InvalidArgument, TqError, UnknownObject
 from .pages import Shards, flow_pages, line_pages, schedule_pages, task_pages, task_portions
@@ -100,8 +104,9 @@ def _held(row: Row, name: str) -> int:
 
 
 def longest_held(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
-    # HeldTask: what has begun first, then what waits there, the oldest first.
-    return sorted((row for rows in answers for row in rows), key=lambda row: (not row[5], row[4]))
+    held = [one for rows in answers for one in all_from_wire(HeldTask, rows)]
+    # What has begun first, then what waits there.
+    return [to_wire(one) for one in sorted(held, key=lambda one: (not one.begun, one.since))]
 
 
 def signatures(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
@@ -112,21 +117,24 @@ def signatures(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[
 
 
 def attempts(answers: Sequence[Row], args: Sequence[Any]) -> Row:
-    rows = sorted((row for answer in answers for row in answer["rows"]), key=lambda row: -row[7])
+    ran = [one for answer in answers for one in all_from_wire(RanRow, answer["rows"])]
+    rows = [to_wire(one) for one in sorted(ran, key=lambda one: -one.started)]
     return {**answers[0], "rows": rows, "is_whole": all(answer["is_whole"] for answer in answers)}
 
 
 def causes(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
-    rows = sorted((row for rows in answers for row in rows), key=lambda row: -row[10])
-    return rows[: args[0]] if args else rows
+    found = [one for rows in answers for one in all_from_wire(CauseRow, rows)]
+    found.sort(key=lambda one: -one.last)
+    return [to_wire(one) for one in (found[: args[0]] if args else found)]
 
 
 def audit(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
     """What was done to every shard stands in the log of each, and is shown as many times: it may have been done to some of them only."""
     if len(args) > 1 and args[1] is not None:
         raise InvalidArgument("the audit log of several shards has no `before`: read it in each of them")
-    rows = sorted((row for rows in answers for row in rows), key=lambda row: -row[1])
-    return rows[: args[0] if args else 100]
+    found = [one for rows in answers for one in all_from_wire(AuditRow, rows)]
+    found.sort(key=lambda one: -one.at)
+    return [to_wire(one) for one in found[: args[0] if args else 100]]
 
 
 # what is counted in each shard by itself
@@ -302,13 +310,11 @@ async def strike_removed(shards: Shards, args: Sequence[Any]) -> Any:
 
 
 async def key_added(shards: Shards, args: Sequence[Any]) -> str:
-    """Made by the first shard, and known to all: the others are given what they verify it by, never its secret."""
-    from .key_copies import verifier_of
-
+    """Made by the first shard, and then known to all: the others are given its token, and keep what they verify it by."""
     first = min(shards.numbers)
     token = str((await shards.ask({first: args}))[first])
-    copied = [*args, *("", [], "", "", None)[len(args) :], verifier_of(token)]
-    await shards.ask(dict.fromkeys((number for number in shards.numbers if number != first), copied))
+    with_token = [*args, *("", [], "", "", None)[len(args) :], token]
+    await shards.ask(dict.fromkeys((number for number in shards.numbers if number != first), with_token))
     return token
 
 

@@ -23,6 +23,7 @@ from ..domain.model import TASK_ID_BYTES
 from ..domain.shards import shard_of_id, shard_of_name
 from ..errors import InvalidArgument, UnknownTask
 from ..values.brief import brief
+from .items import ITEM_METHODS
 
 
 class By(enum.Enum):
@@ -76,23 +77,7 @@ ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
     "get_result_queue": {
         # Outcomes are collected on the line to the shard that has the tasks.
         **dict.fromkeys(("watch", "unwatch", "collect"), OWN),
-        **dict.fromkeys(
-            (
-                "make",
-                "put",
-                "give_up_put",
-                "get",
-                "give_up_get",
-                "confirm",
-                "release",
-                "task_done",
-                "join",
-                "shutdown",
-                "reopen",
-                "size",
-            ),
-            OBJECT,
-        ),
+        **dict.fromkeys(ITEM_METHODS, OBJECT),
     },
     "get_locks": {"list": every("named_rows"), "take_away": NAME, "delete": NAME},
     "get_data": {"list": every("named_rows"), "show": NAME, "delete": NAME},

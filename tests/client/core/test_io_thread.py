@@ -26,7 +26,7 @@ QUEUE = ("get_task_queue", "default")
 class ManualTransport:
     """A transport whose other end is the test."""
 
-    def __init__(self, report: Callable[[CallResult], None]) -> None:
+    def __init__(self, report: Callable[[CallResult], None], shards: int = 1) -> None:
         self._loop = asyncio.get_running_loop()
         self._report = report
         self._gone: asyncio.Future[str] = self._loop.create_future()
@@ -34,7 +34,7 @@ class ManualTransport:
         self.something = threading.Semaphore(0)
         self.closed_with: str | None = None
         self.cluster: str | None = "c1"
-        self.shards = 1
+        self.shards = shards
 
     def send(self, call: PendingCall) -> None:
         self.sent.append(call)
@@ -72,7 +72,8 @@ class ManualTransport:
 class ManualOpener:
     """Opens transports, or fails as the test says. Each attempt is counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, shards: int = 1) -> None:
+        self.shards = shards
         self.errors: list[tq.TqError] = []
         self.always: tq.TqError | None = None
         self.attempts = 0
@@ -85,7 +86,7 @@ class ManualOpener:
             raise self.always
         if self.errors:
             raise self.errors.pop(0)
-        transport = ManualTransport(report)
+        transport = ManualTransport(report, self.shards)
         self._transports.append(transport)
         self._opened.release()
         return transport

@@ -1,0 +1,222 @@
+"""Answers of several shards as one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+import tq
+from tq.client.core import merges
+from tq.common.auth.keys import mint_token
+from tq.common.domain.series import Level, SeriesPoint, unpacked
+
+Answers = Sequence[Any]
+
+
+class Answering:
+    """Shards that answer what a test says, by method; an error as well."""
+
+    def __init__(self, method: str, **answers: Answers) -> None:
+        self.method, self._answers = method, answers
+        self.calls: list[tuple[str, int, tuple[Any, ...]]] = []
+
+    @property
+    def numbers(self) -> range:
+        return range(max(map(len, self._answers.values())))
+
+    def of_name(self, name: str) -> int:
+        return int(name.removeprefix("q"))
+
+    async def try_ask(self, by_shard: Mapping[int, Sequence[Any]], of: str | None = None) -> dict[int, Any]:
+        method = of or self.method
+        self.calls += [(method, shard, tuple(args)) for shard, args in by_shard.items()]
+        return {shard: self._answers[method][shard] for shard in by_shard}
+
+    async def ask(self, by_shard: Mapping[int, Sequence[Any]], of: str | None = None) -> dict[int, Any]:
+        found = await self.try_ask(by_shard, of)
+        for one in found.values():
+            if isinstance(one, tq.TqError):
+                raise one
+        return found
+
+
+def merged(name: str, answers: Answers, *args: Any) -> Any:
+    return asyncio.run(merges.MERGES[name](Answering("list", list=answers), args))
+
+
+def worker(node: str, **fields: Any) -> dict[str, Any]:
+    row = {
+        "node": node,
+        "slots": 4,
+        "connected": True,
+        "running": 1,
+        "leased": 2,
+        "rate": 1.0,
+        "since": 5.0,
+        "last_seen": 9.0,
+        "memory_bytes": None,
+        "resources": {"gpu": [1000, 500]},
+    }
+    return {**row, **fields}
+
+
+def test_a_worker_is_one_row_with_what_it_holds_of_all_shards() -> None:
+    rows = merged("workers", [[worker("a")], [worker("a", leased=5, running=4, memory_bytes=7), worker("b")]])
+    assert [row["node"] for row in rows] == ["a", "b"]
+    assert (rows[0]["running"], rows[0]["leased"], rows[0]["rate"]) == (4, 7, 2.0)
+    assert (rows[0]["memory_bytes"], rows[0]["resources"]) == (7, {"gpu": [1000, 0]})
+
+
+def test_a_worker_that_is_connected_to_some_shards_is_connected() -> None:
+    [row] = merged(
+        "workers", [[worker("a", connected=False, state="reconnecting")], [worker("a", state="here")]]
+    )
+    assert row["connected"]
+    assert row["state"] == "here"
+
+
+def test_lists_by_name_are_one_list_by_name() -> None:
+    rows = merged("rows_by_name", [[{"name": "b"}], [{"name": "a"}, {"name": "c"}]])
+    assert [row["name"] for row in rows] == ["a", "b", "c"]
+    shown = merged(
+        "named_rows", [{"rows": [{"name": "b"}], "left_out": 1}, {"rows": [{"name": "a"}], "left_out": 2}]
+    )
+    assert ([row["name"] for row in shown["rows"]], shown["left_out"]) == (["a", "b"], 3)
+
+
+def test_what_an_id_may_mean_is_what_it_means_in_any_shard() -> None:
+    answers = [{"rows": [{"id": b"2"}], "more": False}, {"rows": [{"id": b"1"}], "more": True}]
+    assert merged("meant", answers) == {"rows": [{"id": b"1"}, {"id": b"2"}], "more": True}
+
+
+def limit(name: str, **fields: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "max_running": 5,
+        "keys": 1,
+        "running": 2,
+        "waiting": 3,
+        "programs": 1,
+        "differing": 0,
+        **fields,
+    }
+
+
+def test_a_limit_has_what_runs_and_waits_in_all_shards_and_its_programs_once() -> None:
+    [row] = merged("limits", [[limit("api")], [limit("api", waiting=7)]])
+    assert (row["running"], row["waiting"], row["keys"], row["programs"]) == (4, 10, 2, 1)
+
+
+def test_a_page_of_limits_ends_where_one_shard_has_not_shown_what_comes_next() -> None:
+    first, second = [limit("a"), limit("c")], [limit("b"), limit("d"), limit("e")]
+    rows = merged("limits", [first, second], "", 2)
+    assert [row["name"] for row in rows] == ["a", "b", "c"]
+
+
+def test_a_strike_is_one_row_and_is_removed_everywhere_by_the_number_that_is_shown() -> None:
+    def strike(number: int, condition: str) -> dict[str, Any]:
+        return {"strike": number, "condition": condition, "lanes": 1, "waiting": 2}
+
+    lists = [[strike(1, "a"), strike(2, "b")], [strike(1, "b")]]
+    assert [(row["strike"], row["waiting"]) for row in merged("strikes", lists)] == [(1, 2), (2, 4)]
+    shards = Answering("remove", list=lists, remove=[None, None])
+    asyncio.run(merges.MERGES["strike_removed"](shards, (2,)))
+    assert [call for call in shards.calls if call[0] == "remove"] == [
+        ("remove", 0, ("b",)),
+        ("remove", 1, ("b",)),
+    ]
+    with pytest.raises(tq.InvalidArgument, match="no strike with the number 7; name its condition"):
+        asyncio.run(merges.MERGES["strike_removed"](shards, (7,)))
+
+
+UNKNOWN = tq.InvalidArgument("there is none of that name")
+
+
+def test_what_is_removed_by_name_is_removed_where_it_is() -> None:
+    asyncio.run(merges.MERGES["first_done"](Answering("remove", remove=[UNKNOWN, None]), ("api",)))
+    with pytest.raises(tq.InvalidArgument, match="none of that name"):
+        asyncio.run(merges.MERGES["first_done"](Answering("remove", remove=[UNKNOWN, UNKNOWN]), ("api",)))
+
+
+@pytest.mark.parametrize("error", [tq.Unreachable("it is away"), tq.Forbidden("no")])
+def test_a_shard_that_could_not_do_it_is_no_shard_that_has_nothing_to_do(error: tq.TqError) -> None:
+    with pytest.raises(type(error)):
+        asyncio.run(merges.MERGES["first_done"](Answering("revoke", revoke=[None, error]), ("key",)))
+
+
+def test_a_key_is_made_by_one_shard_and_the_others_are_given_its_token() -> None:
+    token = mint_token("0123456789ab", b"s" * 32, b"p" * 32)
+    shards = Answering("add", add=[token, "", ""])
+    assert asyncio.run(merges.MERGES["key_added"](shards, ("client", ["q*"]))) == token
+    first, *others = shards.calls
+    assert first == ("add", 0, ("client", ["q*"]))
+    assert others == [("add", shard, ("client", ["q*"], "", "", None, token)) for shard in (1, 2)]
+
+
+def test_a_schedule_is_made_in_the_shard_of_its_queue_if_its_name_is_free_everywhere() -> None:
+    shards = Answering("add", add=[None, {"name": "n"}], show=[UNKNOWN, UNKNOWN])
+    assert asyncio.run(merges.MERGES["schedule_added"](shards, ("n", {"queue": "q1"}))) == {"name": "n"}
+    taken = Answering("add", add=[None, {"name": "n"}], show=[{"queue": "q0"}, UNKNOWN])
+    with pytest.raises(tq.InvalidArgument, match="already, in queue q0 of shard 0; choose another name"):
+        asyncio.run(merges.MERGES["schedule_added"](taken, ("n", {"queue": "q1"})))
+    away = Answering("add", add=[None, {}], show=[tq.Unreachable("away"), UNKNOWN])
+    with pytest.raises(tq.Unreachable):
+        asyncio.run(merges.MERGES["schedule_added"](away, ("n", {"queue": "q1"})))
+
+
+def test_a_schedule_is_found_where_it_is_and_does_not_move_to_another_shard() -> None:
+    shards = Answering("pause", pause=[None, "done"], show=[UNKNOWN, {"queue": "q1"}])
+    assert asyncio.run(merges.found_by_name(shards, ("n",))) == "done"
+    shards = Answering("edit", edit=[None, "done"], show=[tq.Unreachable("away"), {"queue": "q1"}])
+    assert asyncio.run(merges.found_by_name(shards, ("n", {"cron": "* * * * *"}))) == "done"
+    with pytest.raises(tq.InvalidArgument, match="in another shard than the schedule n; remove the schedule"):
+        asyncio.run(merges.found_by_name(shards, ("n", {"queue": "q0"})))
+
+
+def test_one_that_may_be_in_a_shard_that_is_away_is_not_said_to_be_nowhere() -> None:
+    shards = Answering("pause", pause=[None, None], show=[UNKNOWN, tq.Unreachable("away")])
+    with pytest.raises(tq.Unreachable):
+        asyncio.run(merges.found_by_name(shards, ("n",)))
+
+
+def test_a_snapshot_has_the_queues_of_all_and_each_worker_once() -> None:
+    def one(queue: str, started: float) -> dict[str, Any]:
+        return {
+            "version": "1",
+            "rate": 1.5,
+            "commit_seconds": started,
+            "queues": [{"name": queue}],
+            "workers": [worker("a")],
+            "running": [{"id": queue, "started": started}],
+            "failing": [{"id": queue, "at": started}],
+        }
+
+    found = merged("snapshot", [one("b", 2.0), one("a", 1.0)])
+    assert (found["version"], found["rate"], found["commit_seconds"]) == ("1", 3.0, 2.0)
+    assert [row["name"] for row in found["queues"]] == ["a", "b"]
+    assert [row["node"] for row in found["workers"]] == ["a"]
+    assert [row["id"] for row in found["running"]] == ["a", "b"]
+    assert [row["id"] for row in found["failing"]] == ["b", "a"]
+
+
+def test_the_points_of_a_moment_are_one() -> None:
+    def answer(submitted: int, slots: int) -> dict[str, Any]:
+        point = SeriesPoint(
+            submitted=submitted, slots=slots, ready=Level(1, 2), queues={f"q{submitted}": Level(1, 1)}
+        )
+        return {"step": 10.0, "from": 0, "now": 30, "rows": [[7, 20.0, point.packed()]], "more": False}
+
+    found = merged("series", [answer(1, 4), answer(2, 4)], 60)
+    [[slot, at, body]] = found["rows"]
+    point = unpacked(body)
+    assert (slot, at, point.submitted, point.slots, point.ready) == (2, 20.0, 3, 4, Level(2, 4))
+    assert set(point.queues) == {"q1", "q2"}
+
+
+def test_a_list_that_is_cut_by_a_task_or_a_number_is_refused_with_what_to_use() -> None:
+    with pytest.raises(tq.InvalidArgument, match="read it with"):
+        merged("newest_tasks", [[], []], {}, 10, b"x" * 16)
+    with pytest.raises(tq.InvalidArgument, match="has no `before`"):
+        merged("audit", [[], []], 10, 7)

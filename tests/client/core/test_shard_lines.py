@@ -1,0 +1,188 @@
+"""Routing calls to the lines of several shards. The lines are made by hand; no sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from typing import Any, cast
+
+import pytest
+import tq
+from tq.client.core import shard_lines
+from tq.client.core.pending_calls import PendingCalls
+from tq.client.core.shard_line import ShardLine
+from tq.client.core.shard_lines import ShardLines, in_words
+from tq.client.tasks.outcomes import OutcomeBox
+from tq.common.domain.id_runs import IdRun
+from tq.common.domain.ids import new_ids
+from tq.common.domain.shards import id_in, shard_of_name
+
+SHARDS = 4
+TASKS = ("get_tasks",)
+
+
+class ManualLine:
+    """A line that answers at once what the test says, or is away."""
+
+    def __init__(self, answer: Callable[[str, Sequence[Any]], Any]) -> None:
+        self.pending = PendingCalls("default")
+        self.answer = answer
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        self.away_seconds = self.trying_seconds = 0.0
+
+    def flush(self) -> None:
+        if self.away_seconds:
+            return
+        self.pending.connected()
+        for call in self.pending.take_outgoing():
+            if call.ticket is None:
+                continue
+            self.calls.append((call.method, tuple(call.args)))
+            answer = self.answer(call.method, call.args)
+            if isinstance(answer, tq.TqError):
+                self.pending.refused(call.number, answer)
+            else:
+                self.pending.answered(call.number, answer)
+        for ticket, value, error in self.pending.take_settled():
+            shard_lines.settle(ticket, value, error)
+
+
+class Lines:
+    """Four shards, and what each answers."""
+
+    def __init__(
+        self, answer: Callable[[int, str, Sequence[Any]], Any] = lambda shard, method, args: None
+    ) -> None:
+        self.made: dict[int, ManualLine] = {}
+        self._answer = answer
+        self.shards = ShardLines(SHARDS, cast(ShardLine, self._new(0)), self._new, self._spawn)
+
+    def _new(self, shard: int) -> ShardLine:
+        self.made[shard] = ManualLine(lambda method, args: self._answer(shard, method, args))
+        return cast(ShardLine, self.made[shard])
+
+    @staticmethod
+    def _spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(work)
+
+    def call(self, target: Sequence[Any], method: str, *args: Any) -> Any:
+        async def called() -> Any:
+            future: Future[Any] = Future()
+            self.shards.call(future, target, method, args, repeatable=True)
+            for line in list(self.made.values()):
+                line.flush()
+            return await asyncio.wait_for(asyncio.wrap_future(future), 20)
+
+        return asyncio.run(called())
+
+
+def test_a_call_of_one_shard_makes_one_call_on_its_line_and_no_other_line() -> None:
+    lines = Lines(lambda shard, method, args: shard)
+    home = shard_of_name("{b}x", SHARDS)
+    assert home != 0
+    assert lines.call(("get_queue", "{b}x", "fifo"), "size") == home
+    assert {shard: line.calls for shard, line in lines.made.items()} == {0: [], home: [("size", ())]}
+
+
+def test_ids_of_several_shards_are_asked_for_where_they_are_and_answered_together() -> None:
+    ids = [id_in(new_ids(), shard) for shard in (1, 2, 1)]
+    lines = Lines(lambda shard, method, args: [[id, shard] for id in args[0]])
+    rows = lines.call(TASKS, "cancel", ids, False)
+    assert dict(rows) == {ids[0]: 1, ids[1]: 2, ids[2]: 1}
+    assert lines.made[1].calls == [("cancel", ([ids[0], ids[2]], False))]
+    assert lines.made[2].calls == [("cancel", ([ids[1]], False))]
+    assert lines.made[0].calls == []
+
+
+def test_a_list_has_what_all_shards_have() -> None:
+    lines = Lines(lambda shard, method, args: [{"name": f"q{shard}"}])
+    assert [row["name"] for row in lines.call(("get_queues",), "list")] == ["q0", "q1", "q2", "q3"]
+    assert lines.shards.missing == frozenset()
+
+
+def test_a_list_is_answered_without_a_shard_that_is_away_and_names_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shard_lines, "MISSING_SECONDS", 0.01)
+    lines = Lines(lambda shard, method, args: [{"name": f"q{shard}"}])
+    lines.shards.line(2)
+    lines.made[2].away_seconds = 3.0
+    assert [row["name"] for row in lines.call(("get_queues",), "list")] == ["q0", "q1", "q3"]
+    assert lines.shards.missing == {2}
+    assert "shard 2 of 4 does not answer: what is there is left out" in caplog.text
+    lines.made[2].away_seconds = 0.0
+    assert len(lines.call(("get_queues",), "list")) == 4
+    assert lines.shards.missing == frozenset()
+
+
+def test_one_that_is_known_to_be_away_is_neither_waited_for_nor_asked_again_and_again() -> None:
+    lines = Lines(lambda shard, method, args: [{"name": f"q{shard}"}])
+    lines.shards.line(2)
+    lines.made[2].away_seconds = lines.made[2].trying_seconds = 60.0
+    for _ in range(3):
+        assert len(lines.call(("get_queues",), "list")) == 3
+    assert not lines.made[2].pending.has_work
+
+
+def test_what_no_shard_answers_is_an_error_and_no_empty_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard_lines, "MISSING_SECONDS", 0.01)
+    lines = Lines()
+    for shard in range(SHARDS):
+        lines.shards.line(shard)
+        lines.made[shard].away_seconds = 5.0
+    with pytest.raises(tq.Unreachable, match="its master has been away for 5 s"):
+        lines.call(("get_queues",), "list")
+
+
+def test_a_refusal_of_one_shard_is_the_answer_of_a_list() -> None:
+    lines = Lines(lambda shard, method, args: tq.Forbidden("not yours") if shard == 3 else [])
+    with pytest.raises(tq.Forbidden, match="not yours"):
+        lines.call(("get_strikes",), "list")
+
+
+def test_a_change_that_one_shard_cannot_make_says_where_it_is_made() -> None:
+    lines = Lines(lambda shard, method, args: tq.Unreachable("cut") if shard == 3 else None)
+    with pytest.raises(tq.Unreachable, match="shard 3: cut; it is done in shard 0, 1, 2"):
+        lines.call(("get_strikes",), "add", "name=m:f", "", None)
+
+
+def test_an_answer_of_another_form_is_an_error_and_ends_no_thread() -> None:
+    lines = Lines(lambda shard, method, args: 7)
+    with pytest.raises(tq.ProtocolError, match="cannot be put together"):
+        lines.call(("get_workers",), "list")
+
+
+def test_an_id_of_another_cluster_fails_its_own_call_alone() -> None:
+    lines = Lines(lambda shard, method, args: "shown")
+    with pytest.raises(tq.UnknownTask, match="a task of another cluster"):
+        lines.call(TASKS, "show", id_in(new_ids(), 9))
+    assert lines.call(TASKS, "show", id_in(new_ids(), 3)) == "shown"
+    box = OutcomeBox()
+    lines.shards.watch(box, [IdRun(id_in(new_ids(), 9), 1)])
+    with pytest.raises(tq.UnknownTask):
+        box.wait(1, 5)
+
+
+def test_tasks_are_watched_and_forgotten_where_they_are() -> None:
+    lines, box = Lines(), OutcomeBox()
+    lines.shards.watch(box, [IdRun(id_in(new_ids(), 1), 2), IdRun(id_in(new_ids(), 3), 1)])
+    assert {shard: line.pending.watched_tasks for shard, line in lines.made.items()} == {0: 0, 1: 2, 3: 1}
+    lines.shards.forget(box)
+    assert not any(line.pending.watched_tasks for line in lines.made.values())
+
+
+def test_a_call_is_away_as_long_as_its_own_shard_is() -> None:
+    lines = Lines()
+    lines.shards.line(1), lines.shards.line(2)
+    lines.made[1].away_seconds = 40.0
+    here, there = Future[Any](), Future[Any]()
+    lines.shards.call(there, TASKS, "show", (id_in(new_ids(), 1),), repeatable=True)
+    lines.shards.call(here, TASKS, "show", (id_in(new_ids(), 2),), repeatable=True)
+    assert (lines.shards.away_of(there), lines.shards.away_of(here)) == (40.0, 0.0)
+    assert (lines.shards.away_from(1), lines.shards.away_from(2)) == (40.0, 0.0)
+
+
+def test_one_shard_and_several_that_are_missing_are_said_in_words() -> None:
+    assert in_words(frozenset({2}), 4).startswith("shard 2 of 4 does not answer")
+    assert in_words(frozenset({1, 3}), 4).startswith("shards 1, 3 of 4 do not answer")
