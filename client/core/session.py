@@ -52,7 +52,7 @@ class ClientSession:
         self._links_of_parents: list[ClientLink] = []  # kept, so that nothing in them is closed by collection
         self._parts: dict[Callable[[ClientSession], Any], Any] = {}
         self._cluster: str | None = None  # the id of its master, once it is known
-        self.known_shards: int | None = None  # how many the cluster has, as soon as somebody had to know
+        self.known_shards: int | None = None  # how many the cluster has, as soon as it had to be known
         self.before_call: Callable[[ClientSession], None] | None = None
         _sessions.add(self)
 
@@ -164,7 +164,7 @@ class ClientSession:
 
     @property
     def shards(self) -> int:
-        """How many the cluster has. Waits for the first connection, if nobody had to know it yet; makes no call. Raises what that
+        """How many the cluster has. Waits for the first connection, if it is not known yet; makes no call. Raises what that
         connection fails with."""
         known = self.known_shards
         if known is None:

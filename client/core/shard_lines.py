@@ -6,7 +6,7 @@
                                         ├─► ids of several: each shard its own, the rows in one answer
                                         └─► every shard: ``merges.py``
 
-All of it runs in the I/O thread. A shard that is away keeps nobody else waiting: what only reads is answered without it after
+All of it runs in the I/O thread. A shard that is away keeps no other waiting: what only reads is answered without it after
 MISSING_SECONDS, and it is named in ``missing``.
 """
 
@@ -210,7 +210,7 @@ class _Asking:
         return done
 
     async def try_ask(self, by_shard: Mapping[int, Sequence[Any]], of: str | None = None) -> dict[int, Any]:
-        # A name that is looked for is not known where nobody answers: who asks must not wait for that.
+        # A shard that is away cannot say whether it has the name: who asks must not wait for it.
         return await self._ask(by_shard, of, waits=of is None)
 
     async def _ask(

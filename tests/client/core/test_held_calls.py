@@ -13,17 +13,17 @@ from tq.client.tasks.outcomes import OutcomeBox
 from tq.common.domain.id_runs import IdRun
 
 
-def test_all_goes_on_in_its_order_when_it_is_known_and_those_who_asked_are_told_after_it() -> None:
+def test_all_goes_on_in_its_order_when_it_is_known_and_those_who_asked_know_it_after_that() -> None:
     held, pending, asked = HeldCalls(), PendingCalls("default"), Future[int]()
     held.ask(asked)
     held.call(Future(), ("get_lock", "a"), "acquire", (b"1",), repeatable=True)
     held.call(Future(), ("get_lock", "a"), "release", (b"1",), repeatable=True, until_done=True)
     assert held.want_a_connection
     assert held.must_finish
-    told: list[int] = []
-    asked.add_done_callback(lambda _: told.append(len(pending._waiting)))
+    seen: list[int] = []
+    asked.add_done_callback(lambda _: seen.append(len(pending._waiting)))
     held.pour(pending, 7)
-    assert (asked.result(0), told) == (7, [2])
+    assert (asked.result(0), seen) == (7, [2])
     pending.connected()
     assert [call.method for call in pending.take_outgoing()] == ["acquire", "release"]
     assert not held.want_a_connection

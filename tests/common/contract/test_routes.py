@@ -47,7 +47,7 @@ def test_no_route_is_of_a_method_that_does_not_exist() -> None:
         assert isinstance(found, ShardRoute) or found.keys() == contract.methods.keys()
 
 
-def test_what_changes_something_in_every_shard_is_told_from_what_only_reads() -> None:
+def test_what_changes_something_in_every_shard_is_marked_and_what_only_reads_is_not() -> None:
     for contract in BUILT_IN.values():
         for method, agreed in contract.methods.items():
             route = route_of(contract.name, method)
