@@ -124,7 +124,7 @@ CASES: dict[type[BaseException], Raising] = {
     tq.UnknownObject: lambda cluster, _: cluster.app.call(["get_nothing"], "look"),
     tq.UnknownTask: lambda cluster, _: cluster.app.get(UNKNOWN_ID),
     tq.UnknownBlob: lambda cluster, _: Blob(
-        b"h" * 32, 8, fetcher=cluster.app.session.part(SessionBlobs)
+        b"h" * 32, 8, fetcher=cluster.app.session.part(SessionBlobs).of(0)
     ).read(),
     tq.TaskConflict: conflicting,
     tq.StoreError: broken_store,
