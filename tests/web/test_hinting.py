@@ -49,3 +49,19 @@ def test_a_word_that_is_finished_and_wrong_is_pointed_at_and_the_one_being_typed
 ) -> None:
     found = hinted(login, text, at)["wrong"]
     assert wrong == (None if found is None else text[found["start"] : found["stop"]])
+
+
+def test_what_tasks_of_maps_are_found_by_is_offered_as_their_tags_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = [
+        {"queue": "q", "name": "m:f", "tags": {"arg.customer": "ann", "shop": "north"}},
+        {"queue": "q", "name": "m:f", "tags": {}, "index": {"arg.customer": ["ben", "ann"]}},
+    ]
+    reader = SimpleNamespace(read=lambda most, seconds: lines)
+    monkeypatch.setattr(hinting, "LineReader", lambda *args: reader)
+    monkeypatch.setattr(hinting, "causes", lambda app: [])
+    app: Any = SimpleNamespace(call=lambda *args: {"queues": []})
+    known = hinting._read(app)
+    assert known["arg.customer"] == ["ann", "ben"]
+    assert known["tag.shop"] == ["north"]

@@ -21,7 +21,8 @@ LIVE_SECONDS: Final = 5.0  # the watcher does not see them
 LATELY_SECONDS: Final = 5.0  # their histories are asked for so often, however many tabs are open
 RULE: Final = ("cron", "every", "tz", "misfire", "overlap", "jitter")
 HISTORY: Final = 20
-PREVIEWED: Final = 10
+PREVIEWED: Final = 10  # moments of a cron text that is tried
+COMING: Final = 20  # of a schedule, as many as its last ones
 
 
 def schedules(login: Login, asked: ViewRequest) -> ShownPage:
@@ -63,7 +64,7 @@ def preview(text: str, zone: str, now: float) -> tuple[str, list[float]]:
 def schedule(login: Login, asked: ViewRequest) -> ShownPage:
     name = _name(asked)
     found = login.app.schedules.show(name, HISTORY)
-    coming = login.app.schedules.preview(name, PREVIEWED)
+    coming = login.app.schedules.preview(name, COMING)
     return ShownPage(
         title=f"Schedule {name}",
         template="schedule.html",
