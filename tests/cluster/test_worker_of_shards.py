@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tq.common.domain.ids import IdSource
-from tq.common.domain.model import StateNumber
+from tq.common.domain.model import StateNumber, TaskOptions
 from tq.common.values.codec import encode_call
 
 from .conftest import MasterFactory, WorkerFactory
@@ -20,7 +20,9 @@ EACH = 5  # tasks of each shard
 SUCCEEDED = int(StateNumber.SUCCEEDED)
 
 
-def submit(master: Master, shard: int, task: str, *calls: tuple[Any, ...]) -> list[bytes]:
+def submit(master: Master, shard: int, task: str, *calls: tuple[Any, ...], **options: Any) -> list[bytes]:
+    """``options``: as of ``@app.task``."""
+
     async def once() -> list[bytes]:
         connection = await connected(master, shard)
         try:
@@ -28,7 +30,9 @@ def submit(master: Master, shard: int, task: str, *calls: tuple[Any, ...]) -> li
             ids = [source.take_one() for _ in calls]
             rows = [[id, encode_call(call, {})] for id, call in zip(ids, calls, strict=True)]
             target = ["get_task_queue", a_queue_in(shard)]
-            assert await connection.call(target, "submit", f"cluster_tasks:{task}", {}, rows) == len(calls)
+            assert await connection.call(
+                target, "submit", task, TaskOptions(**options).to_wire(), rows
+            ) == len(calls)
             return ids
         finally:
             connection.close()
@@ -66,16 +70,34 @@ def test_one_worker_runs_the_tasks_of_every_shard(
 ) -> None:
     master, ran = master_factory("--shards", SHARDS), tmp_path / "ran"
     before = [
-        submit(master, shard, "noted", *((str(ran), 100 * shard + n) for n in range(EACH)))
+        submit(master, shard, "cluster_tasks:noted", *((str(ran), 100 * shard + n) for n in range(EACH)))
         for shard in range(SHARDS)
     ]
     worker_factory(2, address=master.address, authkey=master.authkey)
     eventually(lambda: succeeded(master, before), 40)
     # To a worker that is there and has nothing to do.
-    after = [submit(master, shard, "noted", (str(ran), 1_000 + shard)) for shard in range(SHARDS)]
+    after = [
+        submit(master, shard, "cluster_tasks:noted", (str(ran), 1_000 + shard)) for shard in range(SHARDS)
+    ]
     eventually(lambda: succeeded(master, after), 40)
     assert Counter(lines(ran)).most_common(1)[0][1] == 1
     assert len(lines(ran)) == SHARDS * (EACH + 1)
+
+
+def test_steps_and_content_of_a_task_are_kept_in_its_shard(
+    master_factory: MasterFactory, worker_factory: WorkerFactory, tmp_path: Path
+) -> None:
+    """A master of another shard would refuse both."""
+    master = master_factory("--shards", SHARDS)
+    paths = [tmp_path / f"steps of {shard}" for shard in range(SHARDS)]
+    ids = [
+        submit(master, shard, "shard_tasks:stepped", (str(path),), retries=1)
+        for shard, path in enumerate(paths)
+    ]
+    tasks = Path(__file__).with_name("shard_tasks.py")
+    worker_factory(2, tasks=tasks, address=master.address, authkey=master.authkey)
+    eventually(lambda: succeeded(master, ids), 50)
+    assert [lines(path) for path in paths] == [["done"]] * SHARDS
 
 
 def test_what_a_killed_worker_held_of_every_shard_ends_once(
@@ -83,7 +105,9 @@ def test_what_a_killed_worker_held_of_every_shard_ends_once(
 ) -> None:
     master = master_factory("--shards", SHARDS)
     started, release = tmp_path / "started", tmp_path / "release"
-    held = [submit(master, shard, "hold", (str(started), str(release))) for shard in range(SHARDS)]
+    held = [
+        submit(master, shard, "cluster_tasks:hold", (str(started), str(release))) for shard in range(SHARDS)
+    ]
     worker = worker_factory(SHARDS, address=master.address, authkey=master.authkey)
     eventually(lambda: len(lines(started)) == SHARDS, 40)
     worker.kill()
@@ -99,7 +123,9 @@ def test_a_master_of_several_shards_that_is_killed_takes_what_its_workers_have_r
 ) -> None:
     master = master_factory("--shards", SHARDS)
     started, release = tmp_path / "started", tmp_path / "release"
-    held = [submit(master, shard, "hold", (str(started), str(release))) for shard in range(SHARDS)]
+    held = [
+        submit(master, shard, "cluster_tasks:hold", (str(started), str(release))) for shard in range(SHARDS)
+    ]
     worker_factory(SHARDS, address=master.address, authkey=master.authkey)
     eventually(lambda: len(lines(started)) == SHARDS, 40)
     master.kill()
