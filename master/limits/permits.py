@@ -162,6 +162,11 @@ class Permits:
         for name, key, units in terms:
             self._uses[(name, key)].running -= units * tasks
 
+    def bound_what_runs(self, terms: Terms) -> bool:
+        """Whether one of these limits bounds how many run."""
+        limits = (self.in_force(name) for name, _, _ in terms)
+        return any(limit is not None and limit.max_running is not None for limit in limits)
+
     def ready_at(self, terms: Terms, now: int) -> int | None:
         """The moment at which their rates let one of these tasks start; None: it is not known, since another one must end first."""
         waits = [self._looked((name, key), now).wait_ms(units) for name, key, units in terms]

@@ -233,7 +233,8 @@ class Dispatch(Part):
                 self._subscriptions.expect(submission.session, submission.stream, named)
         self._fresh.clear()
         for planned in plan.leases.values():
-            self._running.alone.update(planned.running)
+            if planned.running:
+                self._running.add_plain(planned.parked.worker, planned.running)
             for slice in planned.slices:
                 self._running.add(slice)
             answer(LeaseReply(planned.parked, planned.lease, planned.groups))

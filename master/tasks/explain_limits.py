@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..engine.engine import Engine
 from ..limits.limits import NamedLimits
+from .explain_serving import serving, slots_of
 from .held import COMPANY
 from .route import RUNNING, Route
 from .routes import Routes
@@ -48,8 +49,10 @@ def why_held(engine: Engine, id: bytes) -> str | None:
         if moment is None:
             runs = f"{state.running:,} of at most {limit.max_running:,}"
             counts = f", and this task counts for {units:,}" if units > 1 else ""
+            ahead = read_ahead(engine, name, key)
+            waits = f" ({ahead:,} of these tasks wait at their worker for a free slot)" if ahead else ""
             return (
-                f"{under} holds it back: {runs} run{counts}; it starts when one of them ends, or with a higher limit: "
+                f"{under} holds it back: {runs} run{waits}{counts}; it starts when one of them ends, or with a higher limit: "
                 f"`tq limits set {name} --max-running N`"
             )
         return (
@@ -57,3 +60,18 @@ def why_held(engine: Engine, id: bytes) -> str | None:
             f"`tq limits set {name} --rate RATE` changes that"
         )
     return None
+
+
+def read_ahead(engine: Engine, name: str, key: str) -> int:
+    """How many tasks under a key of a limit at least are with workers and have not begun: more than there are slots for them."""
+    lanes = engine.part(Routes).of_limit.get(name, ())
+    engine.work.glanced(len(lanes))
+    mine = [
+        lane
+        for lane in lanes
+        if lane.running and (name, key) in ((one, of) for one, of, _ in lane.key.limits)
+    ]
+    workers = {
+        worker.number: worker for base in {lane.base for lane in mine} for worker in serving(engine, base)
+    }
+    return max(0, sum(lane.running for lane in mine) - slots_of(list(workers.values())))

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from ...common.domain.model import StateNumber
 from ..engine.engine import Engine
 from ..store.interface.queries import FullTask
-from ..workers.membership import Membership, Worker
 from .explain_limits import why_held
-from .explain_placing import lane_of, placing_of, suiting
+from .explain_placing import lane_of
+from .explain_serving import serving, slots_of
 from .explain_stopped import why_stopped
 from .position import eta_of, position_of
-from .route import Route
 
 NO_PLACE: Final[dict[str, Any]] = {"position": None, "eta": None}
-
-
-def serving(engine: Engine, lane: Route) -> list[Worker]:
-    """The connected workers that would be given its tasks, if they had room."""
-    workers = engine.part(Membership).by_node.values()
-    engine.work.glanced(len(workers))
-    able = [one for one in workers if one.session is not None and one.capability in lane.capabilities]
-    working = [one for one in able if not one.draining and one.info is not None]
-    placing = placing_of(engine, lane)
-    return working if placing is None else suiting(engine, placing, working)
-
-
-def slots_of(workers: Sequence[Worker]) -> int:
-    return sum(one.info.slots for one in workers if one.info)
 
 
 def shown_position(engine: Engine, task: FullTask) -> dict[str, Any]:

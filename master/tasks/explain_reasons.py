@@ -13,8 +13,10 @@ from ..engine.engine import Engine
 from ..limits.limits import NamedLimits
 from ..store.interface.queries import FullTask
 from .dispatch import Dispatch
+from .explain_limits import read_ahead
 from .explain_placing import lane_of, placing_of, why_not_placed
-from .explain_position import serving, shown_position
+from .explain_position import shown_position
+from .explain_serving import serving
 from .explain_stopped import strikes_of
 from .route import Route
 from .routes import Routes
@@ -101,6 +103,8 @@ def _limits(engine: Engine, lane: Route) -> list[Reason]:
         moment = permits.ready_at([(name, key, units)], now.steady)
         bounds = {"max_running": limit.max_running, "rate": limit.rate}
         state = {"running": permits.state(name, key, now.steady).running, "units": units}
+        if limit.max_running is not None:
+            state["ahead"] = read_ahead(engine, name, key)
         found.append(
             {
                 "kind": "limit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from ..store.interface.slices import LeasedSlice
@@ -20,19 +20,23 @@ def granted(
     lease: bytes,
     routes: Routes,
     running: LeasedTasks,
+    permitted: Container[int] = (),
 ) -> tuple[list[list[Any]], int, int]:
-    """Note what was leased; returns the groups of the answer, how many tasks they have, and the bytes of the payloads."""
+    """Note what was leased; returns the groups of the answer, how many tasks they have, and the bytes of the payloads. ``permitted``: the
+    numbers of those rows whose tasks hold permits of limits."""
     groups: list[list[Any]] = []
-    last: tuple[int, float | None] | None = None
+    last: tuple[int, float | None, bool] | None = None
     tasks = size = 0
     for row in rows:
         # Neighbours mostly have the same name and limit: said once for all of them.
-        if (row.route, row.timeout) != last:
-            last = (row.route, row.timeout)
+        if (row.route, row.timeout, row.seq in permitted) != last:
+            last = (row.route, row.timeout, row.seq in permitted)
             route = routes.by_number[row.route]
             groups.append([route.queue.name, route.task, row.timeout, []])
             placing = routes.placements.lanes.get(row.route)
-            if placing is not None and placing.needs:
+            if last[2]:
+                groups[-1] += [dict(placing.needs) if placing is not None else {}, True]
+            elif placing is not None and placing.needs:
                 groups[-1].append(dict(placing.needs))
         # What was handed back unharmed does not count as an attempt.
         number = row.attempt - row.returned

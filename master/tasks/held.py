@@ -24,6 +24,7 @@ from typing import Final
 
 from ...common.domain.limits import Limit
 from ..limits.permits import ANY_NUMBER, LimitKey, Permits
+from .asking import Asking
 from .route import LanePlace, Route
 
 LOOKS_MAX: Final = 500  # lanes that one call looks up: some ten milliseconds
@@ -39,6 +40,7 @@ class HeldLanes:
     def __init__(self, in_force: Callable[[str], Limit | None], first_of: FirstOf) -> None:
         """``first_of``: priority and number of the first ready task of a lane."""
         self.permits = Permits(in_force)
+        self.asking: Asking | None = None  # who is served; None: none is served before others
         self._first_of = first_of
         self._waiting: dict[LimitKey, list[Entry]] = {}
         self._freed: dict[LimitKey, None] = {}  # may have room for some that wait
@@ -62,10 +64,13 @@ class HeldLanes:
         for name, key, units in lane.key.limits:
             free = self.permits.room([(name, key, units)], now)
             room = min(room, free + (-reserved[name, key] // units))
-        return max(0, room)
+        room = max(0, room)
+        return room if self.asking is None or not lane.key.limits else self.asking.most(lane, room)
 
     def reserve(self, lane: Route, tasks: int, reserved: Reserved) -> None:
         reserved[CAP, lane.tenant.name] += tasks
+        if self.asking is not None:
+            self.asking.left -= tasks
         for name, key, units in lane.key.limits:
             reserved[name, key] += units * tasks
 

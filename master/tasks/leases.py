@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 from ...common.domain.id_runs import PLACE_BYTES
@@ -157,18 +157,23 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
     counted in ``placements``."""
 
     def __init__(self, placements: Placements | None = None) -> None:
-        self.alone: dict[bytes, LeasedAttempt] = {}  # those of plain lanes may be put here directly
+        self.alone: dict[bytes, LeasedAttempt] = {}  # see ``add_plain``
         self._slices: dict[bytes, _Neighbours] = {}  # by what their ids have in common
         self._placements = placements or Placements()
-        self._placed = self._placements.lanes
+        self._placed, self._places = self._placements.lanes, self._placements.places
 
     def _hold(self, held: LeasedAttempt | SliceLease, tasks: int) -> None:
-        if held.route in self._placed:
+        self._places.hold(held.worker, tasks)
+        if self._placed and held.route in self._placed:
             self._placements.hold(held.worker, held.route, tasks)
 
+    def add_plain(self, worker: int, held: Sequence[tuple[bytes, LeasedAttempt]]) -> None:
+        """New tasks of plain lanes are leased to a worker."""
+        self._places.hold(worker, len(held))
+        self.alone.update(held)
+
     def add(self, slice: SliceLease) -> None:
-        if self._placed:
-            self._hold(slice, slice.stop - slice.seq)
+        self._hold(slice, slice.stop - slice.seq)
         self._put(slice)
 
     def _put(self, slice: SliceLease) -> None:
@@ -190,8 +195,7 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
         """So many tasks of a slice, from this one on, are leased no longer. In the midst of it, those behind become a slice of
         their own."""
         stop = seq + count
-        if self._placed:
-            self._hold(slice, -count)
+        self._hold(slice, -count)
         if slice.begun:
             for one in range(seq, stop):
                 slice.begun.pop(one, None)
@@ -214,8 +218,7 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
         place = self.place(id)
         if place is not None:
             slice, seq = place
-            if self._placed:
-                self._hold(slice, 1)  # what ``let`` gives back
+            self._hold(slice, 1)  # what ``let`` gives back
             self.alone[id] = slice.one(seq)
             self.let(slice, seq)
 
@@ -261,11 +264,10 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
     def __setitem__(self, id: bytes, held: LeasedAttempt) -> None:
         place = self.place(id)
         if place is None:
-            if self._placed:
-                before = self.alone.get(id)
-                if before is not None:
-                    self._hold(before, -1)
-                self._hold(held, 1)
+            before = self.alone.get(id)
+            if before is not None:
+                self._hold(before, -1)
+            self._hold(held, 1)
             self.alone[id] = held
         # In a slice, only its start may differ from its neighbours.
         elif held.begun is not None:
@@ -278,7 +280,7 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
             if place is None:
                 raise KeyError(id)
             self.let(*place)
-        elif self._placed:
+        else:
             self._hold(held, -1)
 
     def __iter__(self) -> Iterator[bytes]:

@@ -7,7 +7,8 @@
     lanes with work ───────┘
 
 Workers get what comes first by priority, and then by age. While nothing but workers is waited for, several calls are answered by one look
-at all base lanes; when there are others, one call at a time by those lanes that come first (see lanes.py).
+at all base lanes; when there are others, one call at a time by those lanes that come first (see lanes.py). Where tasks have limits, the
+calls of workers that can start something at once are answered first (see places.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..engine.work import GLANCES, Work
 from ..store.interface.slices import LeasedSlice
 from ..store.interface.store import Inconsistent, Store
 from ..store.interface.tasks import Leased, Want
+from .asking import Asking
 from .consulted import Consulted
 from .granted import granted
 from .lanes import HELD_MAX
@@ -57,6 +59,31 @@ class ParkedCalls:
     def serve(self, now: Now) -> None:
         """Lease ready tasks to parked calls, within the share of this transaction; the rest follow in the next."""
         self.has_more = False
+        if self._routes.of_limit:
+            self._serve_free_places(now)
+        if not self.has_more:
+            self._serve_all(now)
+
+    def _serve_free_places(self, now: Now) -> None:
+        """Lease from lanes to the calls of workers with a free place: to each what it can start, and what the others cannot."""
+        lanes, placements = self._routes.lanes, self._routes.placements
+        for capability in self._routes.capabilities.values():
+            while (parked := placements.places.first_call(capability)) is not None:
+                lanes.wake(now.steady)
+                if lanes.next_call(capability, now.steady) is None:
+                    break
+                if not self._work.is_left:
+                    self.has_more = True
+                    return
+                lanes.held.asking = Asking(parked.worker, placements)
+                try:
+                    self._serve_lanes(parked, capability, self._routes.with_work(capability), now)
+                finally:
+                    lanes.held.asking = None
+                if parked.call in capability.parked:
+                    break  # there is nothing for it: the others are looked at with it below
+
+    def _serve_all(self, now: Now) -> None:
         lanes = self._routes.lanes
         for capability in self._routes.capabilities.values():
             while capability.parked:
@@ -173,18 +200,23 @@ class ParkedCalls:
         # Results of needed tasks are put into the payloads.
         if self._consulted.needs.are_open:
             rows = self._consulted.needs.carried(rows)
-        if self._routes.of_limit:
-            self._take_permits(rows, now)
-        groups, tasks, size = granted(rows, parked, lease, self._routes, self._running)
+        permitted = self._take_permits(rows, now) if self._routes.of_limit else ()
+        groups, tasks, size = granted(rows, parked, lease, self._routes, self._running, permitted)
         self._work.gave(len(rows), 0)
         self._work.glanced(tasks)
         answer(LeaseReply(parked, lease, groups))
         return size
 
-    def _take_permits(self, rows: list[Leased | LeasedSlice], now: Now) -> None:
-        for lane, tasks in self._lanes_of(rows):
-            if lane.key.limits:
-                self._routes.lanes.held.take(lane, tasks, now.steady)
+    def _take_permits(self, rows: list[Leased | LeasedSlice], now: Now) -> set[int]:
+        """Returns the numbers of the rows whose tasks hold permits that others may wait for."""
+        held, permitted = self._routes.lanes.held, set[int]()
+        for row in rows:
+            for lane, tasks in self._lanes_of([row]):
+                if lane.key.limits:
+                    held.take(lane, tasks, now.steady)
+                    if held.permits.bound_what_runs(lane.key.limits):
+                        permitted.add(row.seq)
+        return permitted
 
     def _lanes_of(self, rows: Sequence[Leased | LeasedSlice]) -> Iterator[tuple[Route, int]]:
         """The lanes of what was leased, and how many tasks of each; one may come several times."""

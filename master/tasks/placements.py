@@ -20,6 +20,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ...common.domain.placing import ANYWHERE, Place, Placing, keep
+from .places import FreePlaces
 
 
 class Seat(NamedTuple):
@@ -34,6 +35,7 @@ class Placements:
     """``held``, ``lanes``: by number; changed by what keeps leases and lanes."""
 
     def __init__(self) -> None:
+        self.places = FreePlaces()  # of all workers and tasks, whatever they ask for
         self.lanes: dict[int, Placing] = {}  # those whose tasks ask for something
         self.held: dict[int, Counter[int]] = {}  # by worker, then by lane
         self._seats: dict[int, Seat] = {}
@@ -45,6 +47,7 @@ class Placements:
         """Lanes and workers are numbered otherwise from now on."""
         self.lanes.clear()
         self._seats.clear()
+        self.places.clear()
         self._changed()
 
     def forget(self, lane: int) -> None:
@@ -54,6 +57,7 @@ class Placements:
 
     def clear_held(self) -> None:
         self.held.clear()
+        self.places.leased.clear()
         self._changed()
 
     def hold(self, worker: int, lane: int, tasks: int) -> None:
@@ -72,6 +76,7 @@ class Placements:
             self._changed()
 
     def gone(self, worker: int) -> None:
+        self.places.gone(worker)
         if self._seats.pop(worker, None) is not None:
             self._changed()
 

@@ -206,6 +206,7 @@ class Membership(Part):
         said = None if facts is None else BeatFacts.of(facts)
         if said is not None and said.slots and worker.info is not None:
             worker.info.slots = said.slots
+            _seat(self._routes, worker)
         slots = worker.info.slots + worker.info.lent if worker.info is not None else 0
         before = self.own(worker, list(worker.started)) if said is None else ()
         worker.started = frozenset(self._completion.began(held_rows(started[:slots]), now)).union(before)
@@ -379,6 +380,7 @@ def _seat(routes: Routes, worker: Worker) -> None:
     else:
         seat = Seat(worker.capability, worker.info.labels, worker.info.resources)
         routes.placements.announced(worker.number, seat)
+        routes.placements.places.announced(worker.number, worker.info.slots)
 
 
 def _unpark_leases(worker: Worker) -> None:

@@ -86,7 +86,7 @@ MASTER_EXCEPTIONS = {
     ("tasks.completion", "blobs.blobs"): "so may a result",
     ("tasks.explain", "workers.membership"): "why a task waits is a question about workers",
     ("tasks.explain_placing", "workers.membership"): "which worker comes nearest is one, too",
-    ("tasks.explain_position", "workers.membership"): "which workers would be given a task is one, too",
+    ("tasks.explain_serving", "workers.membership"): "which workers would be given a task is one, too",
     ("tasks.position", "workers.membership"): "how fast those are",
     (
         "tasks.queries",

@@ -48,6 +48,18 @@ BUGS_OF_CONTROL = (
         "room = run.length",
     ),
     Bug(
+        "read ahead under a limit what others could start",
+        "tq.master.tasks.asking",
+        "return max(own, room - self._others(lane, room - own))",
+        "return room",
+    ),
+    Bug(
+        "serve those first that have waited longest, whatever they have free",
+        "tq.master.tasks.parked",
+        "        if self._routes.of_limit:\n            self._serve_free_places(now)",
+        "        if False:\n            self._serve_free_places(now)",
+    ),
+    Bug(
         "place where the labels rule it out",
         "tq.master.tasks.placements",
         "Place.of(seat.labels, seat.resources, self.amounts(worker))",

@@ -1,13 +1,15 @@
 """Tasks under limits in the simulator, and the laws that hold of them at every commit.
 
 L1: of no key more units run than its limit allows. L2: in no time more start than its burst and its rate allow, across restarts and
-clocks that are set. L3: what the master counts as running under a key is what the rows say. X1: each ready task of a map whose keys or
+clocks that are set. L3: what the master counts as running under a key is what the rows say. L4: none is given more tasks under a limit than it
+has free places for, while another worker that waits with a free place is left without. X1: each ready task of a map whose keys or
 tenants alternate stands in the line of one lane, that of its own keys and tenant.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -30,8 +32,8 @@ LIMITS: Final = (
 INNER: Final = Limit("inner", max_running=1)
 KEYS: Final = ("", "a.example", "b.example")
 LEASED: Final = (
-    "SELECT lane, seq, seq + 1, attempt, started FROM tasks JOIN routes USING (route) WHERE state = 3 AND lane <> x''",
-    "SELECT lane, seq, stop, attempt, started FROM slices JOIN routes USING (route) WHERE state = 3 AND lane <> x''",
+    "SELECT lane, seq, seq + 1, attempt, started, worker FROM tasks JOIN routes USING (route) WHERE state = 3 AND lane <> x''",
+    "SELECT lane, seq, stop, attempt, started, worker FROM slices JOIN routes USING (route) WHERE state = 3 AND lane <> x''",
 )
 MIXED: Final = "SELECT seq, lanes FROM arrays WHERE lanes IS NOT NULL"
 MIXED_READY: Final = (
@@ -84,17 +86,24 @@ def _is_mixed(lane: bytes) -> bool:
 class LimitLaws:
     def __init__(self) -> None:
         self._starts: defaultdict[tuple[str, str], dict[tuple[int, int], Start]] = defaultdict(dict)
+        self.ahead = 0  # how often a worker was given more than it has free places for
 
-    def look(self, ask: Ask, permits: Permits, now: int) -> None:
-        """What runs in the store now."""
+    def look(
+        self, ask: Ask, permits: Permits, now: int, routes: Routes, events: Collection[Mapping[str, Any]]
+    ) -> None:
+        """What runs in the store now. ``events``: of the last transaction."""
+        given: Counter[tuple[int, str, str]] = Counter()
         running: Counter[tuple[str, str]] = Counter()
         mixed = _mixed(ask)
-        for lane, seq, stop, attempt, moment in (row for statement in LEASED for row in ask(statement)):
+        for lane, seq, stop, attempt, moment, worker in (
+            row for statement in LEASED for row in ask(statement)
+        ):
             _, limits, *_ = unpack(lane)
             is_mixed = _is_mixed(lane)
             for one in range(seq, stop):
                 for name, key, units in mixed[one][1] if is_mixed else limits:
                     running[name, key] += units
+                    given[worker, name, key] += (one, attempt) not in self._starts[name, key]
                     self._starts[name, key].setdefault((one, attempt), Start(moment, units))
         for limit in (*LIMITS, INNER):
             for key in KEYS:
@@ -106,6 +115,32 @@ class LimitLaws:
                     raise Wrong(
                         "L3", f"{counted} are counted under {limit.name}, key {key!r}: {units} run", None
                     )
+        in_all = Counter(event["worker"] for event in events if event["what"] == "leased")
+        places = routes.placements.places
+        for (worker, name, key), tasks in given.items():
+            before = places.leased.get(worker, 0) - in_all[worker]
+            if tasks > max(0, places.slots(worker) - before) and name != INNER.name:
+                self.ahead += 1
+                self._look_at_others(worker, name, key, routes, now)
+
+    @staticmethod
+    def _look_at_others(worker: int, name: str, key: str, routes: Routes, now: int) -> None:
+        """A worker has tasks that wait there, under this key of a limit."""
+        held, places = routes.lanes.held, routes.placements.places
+        for lane in routes.of_limit.get(name, ()):
+            waiting = held.permits.holding(lane.key.limits, now)
+            if waiting != [(name, key)] or lane.ready <= 0 or lane.is_stopped or lane.key.needs:
+                continue
+            if lane.tenant.is_full or lane.runs_together:
+                continue
+            for capability in lane.base.capabilities:
+                for parked in capability.parked.values():
+                    if parked.worker != worker and places.free(parked.worker):
+                        raise Wrong(
+                            "L4",
+                            f"worker {worker} is given more under {name}, key {key!r}, than it can start, and {parked.worker} has a place",
+                            None,
+                        )
 
     @staticmethod
     def look_at_lines(ask: Ask, routes: Routes) -> None:

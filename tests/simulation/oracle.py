@@ -213,7 +213,9 @@ class Oracle:
         if self.limits is not None and self.master is not None:
             engine = self.master.engine
             with objections():
-                self.limits.look(store.ask, engine.part(Routes).lanes.held.permits, engine.now.steady)
+                routes = engine.part(Routes)
+                permits = routes.lanes.held.permits
+                self.limits.look(store.ask, permits, engine.now.steady, routes, pending)
                 self.limits.look_at_lines(store.ask, engine.part(Routes))
         if self.steered is not None and self.master is not None:
             with objections():

@@ -141,7 +141,7 @@ class Agent:
         if self.draining:
             self._master.release([run.held for run in runs])
             return
-        self.backlog.waiting.put(runs)
+        self.backlog.put(runs)
         self.work(now)
 
     def finished(self, stale: Set[int], now: float, shard: int = 0) -> None:

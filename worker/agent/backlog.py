@@ -13,6 +13,7 @@ worker is idle.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Set
+from itertools import takewhile
 from typing import Final
 
 from .effects import MasterEffects
@@ -68,6 +69,16 @@ class Backlog:
 
     def _announced(self) -> list[JobRun]:
         return [*self.announced.values(), *self.unanswered.values()]
+
+    def put(self, runs: list[JobRun]) -> None:
+        """What was granted. What holds permits of limits goes before what does not: another worker may wait for the permit."""
+        permitted = [run for run in runs if run.is_permitted]
+        if permitted:
+            before = sum(map(len, takewhile(lambda run: run.is_permitted, self.waiting)))
+            # Behind those that came earlier, so that each of them comes to its turn.
+            self.waiting.put_first(self.waiting.take_first(before) + permitted)
+            runs = [run for run in runs if not run.is_permitted]
+        self.waiting.put(runs)
 
     def put_back(self, runs: list[JobRun]) -> None:
         """They were granted before those that wait, so they run before them."""

@@ -46,6 +46,7 @@ class JobRun:
     ordinal: int = 0
     needs: tuple[tuple[str, int], ...] = ()  # of resources whose units are distinguished: see allotting.py
     given: dict[str, list[str]] | None = None  # which units it was given
+    is_permitted: bool = False  # it holds permits of limits: see ``Backlog.put``
 
     def __len__(self) -> int:
         return len(self.payloads)
@@ -96,6 +97,7 @@ class JobRun:
             # As in ``job``: without an ordinal none is made up.
             self.ordinal + start if self.ordinal else 0,
             self.needs,
+            is_permitted=self.is_permitted,
         )
 
     def split(self, places: Iterable[int]) -> list[JobRun]:
@@ -135,7 +137,7 @@ def granted_runs(lease: bytes, groups: list[list[Any]]) -> list[JobRun]:
     runs: list[JobRun] = []
     for queue, name, timeout, entries, *more in groups:
         # A tuple, so that runs of one group share it and compare fast.
-        needs = tuple(more[0].items()) if more else ()
+        needs, is_permitted = tuple(more[0].items()) if more else (), more[1:2] == [True]
         for grant in starmap(GrantRow, entries):
             # Left out by the master where they are the same: for most tasks.
             number = grant.attempt if grant.number is None else grant.number
@@ -154,6 +156,7 @@ def granted_runs(lease: bytes, groups: list[list[Any]]) -> list[JobRun]:
                     suspect,
                     number,
                     needs=needs,
+                    is_permitted=is_permitted,
                 )
             )
     return runs

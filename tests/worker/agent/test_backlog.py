@@ -47,6 +47,26 @@ def test_jobs_that_are_put_back_run_before_the_others_in_their_own_order(shop: W
     assert numbers(waiting.runs) == [1, 2, 9, 5]
 
 
+def test_what_holds_a_permit_goes_before_what_does_not_and_behind_what_came_before_it_and_holds_one(
+    shop: Workshop,
+) -> None:
+    waiting = backlog(shop, [run(1, 3)])
+    waiting.put([run(10), permitted(11, 2), run(13)])
+    waiting.put([permitted(20), run(21)])
+    assert numbers(waiting.runs) == [11, 12, 20, 1, 2, 3, 10, 13, 21]
+    [first] = waiting.waiting.take_first(1)
+    assert first.is_permitted
+    waiting.put_back([run(30)])
+    waiting.put([permitted(40)])
+    assert numbers(waiting.runs)[:4] == [40, 30, 12, 20]
+
+
+def permitted(first: int, count: int = 1) -> JobRun:
+    made = run(first, count)
+    made.is_permitted = True
+    return made
+
+
 def test_a_suspect_that_was_announced_on_a_lost_connection_waits_first_again(shop: Workshop) -> None:
     suspect, other = run(1, suspect=True), run(2, 3)
     waiting = backlog(shop, [suspect, other])
