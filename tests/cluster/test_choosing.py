@@ -51,6 +51,24 @@ def test_ls_takes_the_same_filter(run: Run, queue: str) -> None:
     assert well(run("ls", "--queue", queue, "--where", "older=1h")) == "no such tasks\n"
 
 
+def refund(customer: str, amount: int) -> None:
+    """A task that no worker serves."""
+
+
+def test_tasks_of_a_map_are_found_and_cancelled_by_what_each_was_given(run: Run, cluster: Cluster) -> None:
+    ann = f"ann-{uuid.uuid4().hex[:8]}"
+    task = cluster.app.task(refund, name="nowhere:refund", index=["customer"])
+    task.starmap([(ann if number % 4 == 0 else "ben", number) for number in range(40)])
+    where = "--where", f"arg.customer={ann}"
+    [many] = parsed(run("ls", *where, "--json"))
+    assert (many["tasks"], many["states"]) == (40, {"ready": 10})
+    well(run("cancel", *where, "--yes"))
+    [many] = parsed(run("ls", *where, "--json"))
+    assert many["states"] == {"cancelled": 10}
+    shown = parsed(run("show", many["first"], "--json"))
+    assert (shown["state"], shown["tags"]) == ("cancelled", {"arg.customer": ann})
+
+
 def test_tasks_are_found_by_their_tags(run: Run, cluster: Cluster) -> None:
     order = uuid.uuid4().hex[:8]
     job = cluster.app.named("nowhere:job", tags={"order": order})
