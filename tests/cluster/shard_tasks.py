@@ -19,3 +19,14 @@ def stepped(ctx: tq.Context, path: str) -> tq.Blob:
     if ctx.attempt == 1:
         raise ValueError("try again")
     return tq.Blob.of(b"content of the second attempt")
+
+
+@app.task
+def leaf(number: int) -> int:
+    return number
+
+
+@app.task
+def across(queues: list[str]) -> int:
+    """Waits for a task of each of these queues."""
+    return sum(one.result() for one in [leaf.using(queue=queue).submit(1) for queue in queues])

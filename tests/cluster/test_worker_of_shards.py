@@ -12,7 +12,7 @@ from tq.common.domain.ids import IdSource
 from tq.common.domain.model import StateNumber, TaskOptions
 from tq.common.values.codec import encode_call
 
-from .conftest import MasterFactory, WorkerFactory
+from .conftest import AppFactory, MasterFactory, WorkerFactory
 from .programs import Master, eventually
 from .test_shards import SHARDS, a_queue_in, connected
 
@@ -98,6 +98,17 @@ def test_steps_and_content_of_a_task_are_kept_in_its_shard(
     worker_factory(2, tasks=tasks, address=master.address, authkey=master.authkey)
     eventually(lambda: succeeded(master, ids), 50)
     assert [lines(path) for path in paths] == [["done"]] * SHARDS
+
+
+def test_a_task_waits_for_tasks_of_every_shard_on_a_worker_with_one_slot(
+    master_factory: MasterFactory, worker_factory: WorkerFactory, app_factory: AppFactory
+) -> None:
+    master = master_factory("--shards", SHARDS)
+    tasks = Path(__file__).with_name("shard_tasks.py")
+    worker_factory(1, tasks=tasks, address=master.address, authkey=master.authkey)
+    app, queues = app_factory(master.url, master.authkey), [a_queue_in(shard) for shard in range(SHARDS)]
+    across = app.named("shard_tasks:across", queue=queues[2])
+    assert across.submit(queues * 3).result(50) == 3 * SHARDS
 
 
 def test_what_a_killed_worker_held_of_every_shard_ends_once(

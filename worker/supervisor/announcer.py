@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ...common.domain.id_runs import ids_named
 from ...common.domain.indexes import Indexes
@@ -33,6 +33,8 @@ from .observer import Observer
 from .renewal import ServedCode
 from .schedules import ScheduleDeclarer
 from .worker_pool import WorkerPool
+
+MEASURED_SECONDS: Final = 0.5  # for so long the memory that was measured is said to the masters of all shards
 
 
 class Announcer:
@@ -58,6 +60,7 @@ class Announcer:
         self._shares, self._drain, self._after, self._report = shares, drain, after, report
         self._loop = asyncio.get_running_loop()
         self._declarer = ScheduleDeclarer(report, self._loop)
+        self._memory_bytes, self._measured_at = 0, 0.0
 
     @property
     def slots(self) -> int:
@@ -138,13 +141,15 @@ class Announcer:
 
     def _send_beat(self, master: MasterConnection) -> None:
         # A set: in a pool of threads all have the number of this process.
-        pids = {os.getpid(), *(pid for pool in self._pools for pid in pool.runners.pids)}
-        facts: dict[str, Any] = {"memory_bytes": sum(map(resident_bytes, pids))}
+        now = self._loop.time()
+        if not self._memory_bytes or now - self._measured_at > MEASURED_SECONDS:
+            pids = {os.getpid(), *(pid for pool in self._pools for pid in pool.runners.pids)}
+            self._memory_bytes, self._measured_at = sum(map(resident_bytes, pids)), now
+        facts: dict[str, Any] = {"memory_bytes": self._memory_bytes}
         if self._pools[0].agent.draining:
             facts["draining"] = True
         if any(pool.spec.is_scaled for pool in self._pools):
             facts["slots"] = self.slots
-        now = self._loop.time()
         rows = [row for pool in self._pools for row in pool.agent.starts.rows(now)]
         master.notify("beat", self._masters.rows_of(master, rows), facts)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from random import SystemRandom
 from typing import Any, Final, Protocol
 
@@ -75,10 +76,12 @@ class Siblings(Protocol):
     owner: ConnectionOwner
     connected: LimitedLog
     disconnected: LimitedLog
+    waiting: LimitedLog
 
     @property
     def are_several(self) -> bool: ...
     def welcomed(self, shards: int) -> None: ...
+    def turn(self) -> AbstractAsyncContextManager[None]: ...
 
 
 class MasterConnection:
@@ -113,14 +116,7 @@ class MasterConnection:
         line = MasterLine(self._settings.connect)
         while True:
             try:
-                self._opened = connection = await reach(
-                    line,
-                    self._credential,
-                    role=Role.WORKER,
-                    node=self._node,
-                    own_ca=OwnCa(self._settings.ca_file, self._settings.certificate_file),
-                    shard=self.shard,
-                )
+                self._opened = connection = await self._open(line)
                 began = self._loop.time()
                 await self._announce(connection)
                 reason = await connection.wait_closed()
@@ -148,12 +144,23 @@ class MasterConnection:
             )  # so that workers do not come back all at once
             wait = min(wait * 2, longest)
 
+    async def _open(self, line: MasterLine) -> CallerConnection:
+        async with self._masters.turn():
+            return await reach(
+                line,
+                self._credential,
+                role=Role.WORKER,
+                node=self._node,
+                own_ca=OwnCa(self._settings.ca_file, self._settings.certificate_file),
+                shard=self.shard,
+            )
+
     def _report_away(self, reason: str) -> None:
         """That no connection can be made: a worker that never had one has lost nothing."""
         if self._had_one:
             self._masters.disconnected.write(self._loop.time(), reason=reason, **self._said)
         else:
-            self._report("worker.waiting", level="warning", reason=reason, **self._said)
+            self._masters.waiting.write(self._loop.time(), reason=reason, **self._said)
 
     async def _announce(self, connection: CallerConnection) -> None:
         self._masters.welcomed(connection.welcome.shards)

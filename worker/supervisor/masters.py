@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from ...common.auth.keys import Credential
@@ -27,6 +28,12 @@ from .master_connection import ConnectionOwner, MasterConnection
 # A master that has to end a connection as often as it is made, such as one whose disk is full to the last byte, is few lines; so are
 # those of many shards.
 LINES: Final = LineBounds(at_once=20, seconds_a_line=30.0)
+OPENING_MAX: Final = (
+    8  # connections at a time that are being made: a master closes what comes as a flood from one address
+)
+TURN_SECONDS: Final = (
+    3.0  # for longer no connection waits for its turn: masters that do not answer must not hold up the others
+)
 
 
 class Masters:
@@ -41,6 +48,8 @@ class Masters:
         self._node = os.urandom(NODE_ID_BYTES)
         self.connected = LimitedLog(report, "worker.connected", level="info", bounds=LINES)
         self.disconnected = LimitedLog(report, "worker.disconnected", bounds=LINES)
+        self.waiting = LimitedLog(report, "worker.waiting", bounds=LINES)
+        self._opening = asyncio.Semaphore(OPENING_MAX)
         self.first = self._of_shard(0)
         self.all = [self.first]
         self.shards = 0
@@ -84,6 +93,19 @@ class Masters:
     def when_known(self, then: Callable[[int], None]) -> None:
         """Call ``then`` with the number of shards, as soon as it is known."""
         self._known.add_done_callback(lambda known: then(known.result()))
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """While one of them is being connected."""
+        has_turn = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TURN_SECONDS):
+                has_turn = await self._opening.acquire()
+        try:
+            yield
+        finally:
+            if has_turn:
+                self._opening.release()
 
     def announce_again(self) -> None:
         for master in self.all:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from tq.common.domain.shards import with_shard
 from tq.common.errors import ConfigError, ProtocolError
+from tq.worker.supervisor import masters as module
+from tq.worker.supervisor.masters import OPENING_MAX
 
 from .test_relays import Desk
 
@@ -68,5 +70,36 @@ def test_a_worker_that_cannot_serve_several_shards_connects_to_none_of_them() ->
         with pytest.raises(ConfigError):
             masters.welcomed(2)
         assert (len(masters.all), masters.shards) == (1, 0)
+
+    asyncio.run(story())
+
+
+def test_connections_are_made_a_few_at_a_time_and_none_waits_for_its_turn_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A master closes what comes as a flood from one address; one that never answers must hold up no other."""
+
+    async def story() -> None:
+        masters, opening, gate = Desk(shards=1).masters, 0, asyncio.Event()
+        more = asyncio.Event()
+
+        async def open_one() -> None:
+            nonlocal opening
+            async with masters.turn():
+                opening += 1
+                if opening > OPENING_MAX:
+                    more.set()
+                await gate.wait()
+
+        tasks = [asyncio.create_task(open_one()) for _ in range(3 * OPENING_MAX)]
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert opening == OPENING_MAX
+        monkeypatch.setattr(module, "TURN_SECONDS", 0.0)
+        late = asyncio.create_task(open_one())
+        await more.wait()
+        gate.set()
+        await asyncio.gather(*tasks, late)
+        assert opening == 3 * OPENING_MAX + 1
 
     asyncio.run(story())
