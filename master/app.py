@@ -13,17 +13,17 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ..common.auth.certificate import certificate_der
-from ..common.auth.keys import AUTHKEY_ID, check_authkey_strength, make_authkey_verifier
+from ..common.auth.keys import AUTHKEY_ID, Verifier, check_authkey_strength, make_authkey_verifier
 from ..common.auth.leaf import shown_by
 from ..common.contract.observe import MasterRow
-from ..common.domain.shards import Shard
+from ..common.domain.shards import ONLY_SHARD, Shard
 from ..common.errors import ConfigError, StoreError, TqError
 from ..common.runtime.config import MasterSettings
 from ..common.version import VERSION
@@ -33,22 +33,26 @@ from .engine.clock import read_clock
 from .engine.committer import HERE_SECONDS_MAX
 from .engine.engine import Engine
 from .joining import ending
-from .keys.keyring import Keyring
+from .keys.keyring import Keyring, verifier_of
 from .keys.own_keys import OwnKeys
 from .net.hosted import HostedShards
 from .net.server import MasterServer
 from .observe.series import Series
+from .process_place import ProcessPlace
 from .shard_resources import OpenShard, OpenStore, build_shard, open_store, settings_of
 from .store import shard_files
 from .store.cluster_files import (
     CERTIFICATE,
+    CLUSTER_ID,
     DEFAULT_START,
     NEW_STORE,
+    STORE_FILE,
     StartOptions,
     claim_store,
     settle_certificate,
 )
 from .store.interface.store import Displaced, Store
+from .store.sqlite.inspection import ClusterFacts, read_cluster
 from .store.sqlite.store import newest_schema
 
 if TYPE_CHECKING:
@@ -69,6 +73,7 @@ class MasterResources:
     certificate_key: Path
     cluster_id: bytes
     new_keys: bool  # keys were made just now
+    place: ProcessPlace | None = None  # of this process among several
 
     @property
     def engine(self) -> Engine:
@@ -85,7 +90,7 @@ class MasterResources:
         for shard in self.shards:
             beside = next(iter(servers.values()), None)
             servers[shard.engine.core.shard.number] = self._server(shard, report, beside)
-        return HostedShards(servers)
+        return HostedShards(servers) if self.place is None else HostedShards(servers, self.place.owner)
 
     def _server(
         self, shard: OpenShard, report: Callable[..., None], beside: MasterServer | None
@@ -119,7 +124,9 @@ class MasterResources:
             self.engine.masters = store.masters
             return
         started, address = read_clock().wall / 1000, str(advertised(self.settings, port))
-        row = MasterRow(address, socket.gethostname(), True, None, None, started, 0.0, VERSION, None)
+        numbers = [shard.engine.core.shard.number for shard in self.shards]
+        hosted = None if self.engine.core.shard == ONLY_SHARD else numbers
+        row = MasterRow(address, socket.gethostname(), True, None, None, started, 0.0, VERSION, None, hosted)
         for shard in self.shards:
             shard.engine.masters = lambda: [row]
 
@@ -135,11 +142,14 @@ def open_resources(
     report: Callable[..., None],
     start: StartOptions = DEFAULT_START,
     displaced: Callable[[str], None] = lambda reason: None,
+    place: ProcessPlace | None = None,
 ) -> MasterResources:
     """Check and open everything; raises ConfigError with what to do. ``displaced`` is called, in any thread, when another master has
-    taken over."""
+    taken over. ``place``: of this process among several."""
     try:
-        return _open(settings, authkey, report, start, displaced)
+        if place is not None and place.number:
+            return _open_others(settings, authkey, report, place)
+        return _open(settings, authkey, report, start, displaced, place)
     except TqError:  # some are OSErrors as well
         raise
     except OSError as error:
@@ -157,35 +167,92 @@ def _open(
     report: Callable[..., None],
     start: StartOptions,
     displaced: Callable[[str], None],
+    place: ProcessPlace | None,
 ) -> MasterResources:
     if authkey is not None:
         check_authkey_strength(authkey, settings.bind.host)
     database_of(settings)  # a wrong address is said before anything is made
     os.umask(0o077)  # files that are made from here on can be read by this user only
-    opened: list[OpenStore] = []
+    here = shard_files.start_of(settings.data, 0, start)
+    left, count = _left_by_first(settings, here), 1
+    if left is not None:
+        count = shard_files.number_without_first(left.meta, str(settings.data / shard_files.FOLDER))
+        shard_files.check_number(count, settings.shards, str(settings.data))
+    opened: dict[int, OpenStore] = {}
     try:
-        here = shard_files.start_of(settings.data, 0, start)
-        opened.append(open_store(settings, report, here, displaced, own_keys=authkey is None))
+        opened[0] = open_store(settings, report, here, displaced, own_keys=authkey is None)
         first, where = opened[0].store, opened[0].where
-        count = shard_files.number_of_shards(first, settings.shards, where)
+        if left is None:
+            count = shard_files.number_of_shards(first, settings.shards, where)
         if count > 1 and settings.store is not None:
             raise ConfigError(
                 "--shards is for a master whose state is in files: a database has one shard in this version; leave it out"
             )
         are_new = [here.new_store]
-        for number in range(1, count):
+        numbers = range(count) if place is None else place.shards(count)
+        for number in numbers[1:]:
             its = shard_files.start_of(settings.data, number, start)
-            opened.append(_open_another(settings, Shard(number, count), first, report, its))
+            opened[number] = _open_another(settings, Shard(number, count), first, report, its)
             are_new.append(its.new_store)
         if start.new_store and not any(are_new):
             raise ConfigError(
                 f"each of the {count} shards is there, and {NEW_STORE} is for one that is gone: start without it"
             )
-        return _build(settings, count, opened, authkey, report, here)
+        return _build(settings, count, opened, authkey, report, here, place, left)
     except BaseException:
-        for one in opened:
+        for one in opened.values():
             one.close()
         raise
+
+
+def _open_others(
+    settings: MasterSettings, authkey: str | None, report: Callable[..., None], place: ProcessPlace
+) -> MasterResources:
+    """In a process that does not host shard 0: what is the cluster's is read from the store there, which another process has open."""
+    if authkey is not None:
+        check_authkey_strength(authkey, settings.bind.host)
+    os.umask(0o077)
+    where = settings.data / STORE_FILE
+    cluster = read_cluster(where)
+    if cluster is None or not shard_files.is_complete(cluster.meta):
+        raise ConfigError(
+            f"{where} is not that of a cluster whose shards have all been made; start tq-master without this process"
+        )
+    count = shard_files.read_number(cluster.meta.get(shard_files.SHARDS), str(where))
+    pin = cluster.meta[CERTIFICATE]
+    certificate, key, _ = settle_certificate(pin, settings.data, str(where), DEFAULT_START, report)
+    identity = Identity(cluster.meta[CLUSTER_ID], certificate, key, False)
+    opened: dict[int, OpenStore] = {}
+    try:
+        for number in place.shards(count):
+            if not shard_files.is_there(shard_files.folder_of(settings.data, number)):
+                raise ConfigError(shard_files.lost(settings.data, Shard(number, count)))
+            its = settings_of(settings, number)
+            opened[number] = open_store(its, report, DEFAULT_START, lambda reason: None, own_keys=False)
+        shards = [build_shard(one, Shard(number, count), report) for number, one in opened.items()]
+        keys = [verifier_of(row) for row in cluster.keys]
+        for shard in shards:
+            _join(shard, pin, keys, identity)
+    except StoreError as error:
+        _close(opened)
+        raise ConfigError(f"cannot write to a store in {settings.data}: {error}") from error
+    except BaseException:
+        _close(opened)
+        raise
+    return _resources(settings, shards, identity, place)
+
+
+def _close(opened: Mapping[int, OpenStore]) -> None:
+    for one in opened.values():
+        one.close()
+
+
+def _left_by_first(settings: MasterSettings, start: StartOptions) -> ClusterFacts | None:
+    """What another shard knows of the cluster when shard 0 is a new one in the place of one that is gone."""
+    if not start.new_store or settings.durability == "memory":
+        return None
+    others = (read_cluster(folder / STORE_FILE) for folder in shard_files.folders_of(settings.data)[1:])
+    return next((one for one in others if one is not None and CLUSTER_ID in one.meta), None)
 
 
 def _open_another(
@@ -203,25 +270,35 @@ def _open_another(
 def _build(
     settings: MasterSettings,
     count: int,
-    opened: Sequence[OpenStore],
+    opened: Mapping[int, OpenStore],
     authkey: str | None,
     report: Callable[..., None],
     start: StartOptions,
+    place: ProcessPlace | None,
+    left: ClusterFacts | None,
 ) -> MasterResources:
     """An engine around each opened store, which all are of one cluster."""
-    shards = [build_shard(one, Shard(number, count), report) for number, one in enumerate(opened)]
+    shards = [build_shard(one, Shard(number, count), report) for number, one in opened.items()]
     where = opened[0].where
     try:
-        identity = _identify(shards[0], settings, where, authkey, report, start)
+        identity = _identify(shards[0], settings, where, authkey, report, start, left)
+        keyring = shards[0].engine.part(Keyring)
         for shard in shards[1:]:
-            _join(shard, shards[0].engine, identity)
-        if count > 1:
+            _join(shard, keyring.pin, keyring.stored(), identity)
+        if 1 < count == len(shards):
             shard_files.all_are_made(opened[0].store)
     except Displaced:  # another master was quicker: this one stands by
         raise
     except StoreError as error:
         raise ConfigError(f"cannot write to the store {where}: {error}") from error
+    return _resources(settings, shards, identity, place)
+
+
+def _resources(
+    settings: MasterSettings, shards: Sequence[OpenShard], identity: Identity, place: ProcessPlace | None
+) -> MasterResources:
     for shard in shards:
+        number, count = shard.engine.core.shard
         shard.engine.facts = {
             "version": VERSION,
             "cluster_id": identity.cluster_id.hex(),
@@ -232,7 +309,7 @@ def _build(
             "pid": os.getpid(),
             "schema": newest_schema(),
             "certificate": shard.engine.part(Keyring).pin.hex(),
-            **({} if count == 1 else {"shard": shard.engine.core.shard.number, "shards": count}),
+            **({} if count == 1 else {"shard": number, "shards": count}),
         }
     return MasterResources(
         settings=settings,
@@ -242,6 +319,7 @@ def _build(
         certificate_key=identity.certificate_key,
         cluster_id=identity.cluster_id,
         new_keys=identity.new_keys,
+        place=place,
     )
 
 
@@ -259,14 +337,15 @@ def _identify(
     authkey: str | None,
     report: Callable[..., None],
     start: StartOptions,
+    left: ClusterFacts | None,
 ) -> Identity:
-    """Read the cluster's identity, or make it: its id, then its certificate, then its keys, each stored before the next is made."""
+    """Read the cluster's identity, or make it: its id, then its certificate, then its keys, each stored before the next is made.
+    ``left``: what of it other shards know, if this one is a new one among them."""
+    new_id = os.urandom if left is None else lambda size: left.meta[CLUSTER_ID]
     engine, durable = shard.engine, settings.durability != "memory"
     store = engine.store
     record = partial(shard_files.record, shards=engine.core.shard.of)
-    cluster_id = claim_store(
-        store, settings.data, where, os.urandom, durable=durable, start=start, record=record
-    )
+    cluster_id = claim_store(store, settings.data, where, new_id, durable=durable, start=start, record=record)
     store.begin()
     known = store.get_meta(CERTIFICATE)
     store.rollback()
@@ -279,6 +358,8 @@ def _identify(
     store.begin()
     if pin != known:
         store.set_meta(CERTIFICATE, pin)
+    if left is not None:
+        engine.part(Keyring).take_over([verifier_of(row) for row in left.keys])
     own, new_keys = (
         OwnKeys(engine.part(Keyring), settings.data, adopt=start.new_store or not durable),
         False,
@@ -299,16 +380,16 @@ def _identify(
     return Identity(cluster_id, certificate, key, new_keys)
 
 
-def _join(shard: OpenShard, first: Engine, identity: Identity) -> None:
+def _join(shard: OpenShard, pin: bytes, keys: Sequence[Verifier], identity: Identity) -> None:
     """Another shard than the first: the same cluster, certificate and keys."""
     engine, file = shard.engine, shard.opened.where
     shard_files.claim(engine.store, file, identity.cluster_id, engine.core.shard)
-    keyring, pin = engine.part(Keyring), first.part(Keyring).pin
+    keyring = engine.part(Keyring)
     keyring.pin = pin
     engine.start(read_clock())
     engine.store.begin()
     if engine.store.get_meta(CERTIFICATE) != pin:
         engine.store.set_meta(CERTIFICATE, pin)
-    keyring.take_over(first.part(Keyring).stored())
+    keyring.take_over(keys)
     engine.timeline.keep(engine.now, always=True)
     engine.store.commit()

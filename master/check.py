@@ -18,7 +18,7 @@ from ..common.errors import ConfigError, TqError
 from ..common.runtime.checkup import Checkup, is_writable, nearest_existing
 from ..common.runtime.config import MasterSettings
 from ..common.runtime.logs import SENTENCES
-from ..common.wire.address import is_loopback
+from ..common.wire.address import Address, is_loopback
 from ..common.wire.tls import server_context
 from .check_shards import check_shards
 from .gateway.options import GatewayArguments, read_options
@@ -57,7 +57,9 @@ def check(
     # A master that runs here has its ports bound, which is not a fault of the settings.
     running = holder(settings.data)
     if running is None:
-        found.port("address", settings.bind, why_not_listening)
+        for number in range(settings.processes if settings.bind.port else 1):
+            at = settings.bind
+            found.port("address", at if not number else Address(at.host, at.port + number), why_not_listening)
         found.http(settings.http)
     _check_gateway(found, settings, gateway, running)
     _check_data(found, settings, running)

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -48,9 +48,11 @@ from .observe.health import vitals_of
 from .observe.meters import MasterMeters, count
 from .observe.metrics import MasterMetrics, take_all
 from .observe.page_program import PageProgram
+from .process_place import take_place
+from .processes import LISTENS, ProcessGuard, make_shards, places_of
 from .standby.displacement import Displacement
 from .standby.standing import LOOK_AGAIN_SECONDS
-from .store.cluster_files import StartOptions, key_file
+from .store.cluster_files import NEW_CERTIFICATE, NEW_STORE, StartOptions, key_file
 from .store.interface.store import Displaced, OwnedElsewhere, StoreAway
 from .waiting_turn import Turn, wait_for_turn
 
@@ -61,6 +63,10 @@ DISPLACED: Final = -1  # what serving came to: another master has taken over
 END_SECONDS_MAX: Final = (
     DRAIN_SECONDS_MAX + 5.0
 )  # from the signal to the end of the process, even if a disk hangs
+ONE_SHARD: Final = (
+    "--gateway is for a cluster of one shard: clients of multiprocessing connect to one server for everything; leave it out, or give "
+    "them a cluster of their own"
+)
 DURABILITY = {
     "fsync": "every acknowledged task is on disk",
     "os": "survives a killed process, not a power cut",
@@ -126,9 +132,11 @@ def main(
     """
     # First: from here on the process may hold a key.
     hide_process()
-    notifier = Notifier()
+    notifier, place = Notifier(), take_place(os.environ)
     try:
         settings = load_settings(MasterSettings, config, os.environ, options, flags())
+        if place is not None:
+            settings = place.settings(settings)
         refuse_shown_password(options["store"])
         arguments = GatewayArguments(gateway, gateway_authkey_file, gateway_public)
         start = StartOptions(new_store, new_certificate)
@@ -144,10 +152,15 @@ def main(
             _about_certificates(first_word(), settings)
             return
         gateway_options = read_options(arguments)
+        environment = dict(
+            os.environ
+        )  # of processes that this one may start: with the key that is taken next
         key, is_passed_over = take_masters_authkey(authkey, settings.authkey_file)
         log = EventLog(settings.log_format, threshold=settings.log_level)
         if is_passed_over:
             log.event("authkey.passed_over", level="warning")
+        if settings.processes > 1 and place is None:
+            sys.exit(_guard(settings, environment, key, start, gateway_options, log, notifier))
         code, again = DISPLACED, False
         while code == DISPLACED:
             turn = wait_for_turn(settings, log, notifier, again=again)
@@ -157,7 +170,7 @@ def main(
             again = again or turn is Turn.STOOD_BY
             displacement = Displacement()
             try:
-                resources = open_resources(settings, key, log.event, start, displacement.happened)
+                resources = open_resources(settings, key, log.event, start, displacement.happened, place)
             except (OwnedElsewhere, Displaced) as error:  # another one was quicker
                 again = True
                 log.event("master.was_slower", reason=str(error))
@@ -187,6 +200,29 @@ def main(
             say(f"tq-master: {line}")
         sys.exit(2)
     sys.exit(code)
+
+
+def _guard(
+    settings: MasterSettings,
+    environment: Mapping[str, str],
+    key: str | None,
+    start: StartOptions,
+    gateway: GatewayOptions | None,
+    log: EventLog,
+    notifier: Notifier,
+) -> int:
+    """Start the processes of this master, and end with them."""
+    if gateway is not None:
+        raise ConfigError(ONE_SHARD)
+    make_shards(settings, key, start, log.event)
+    places = places_of(settings)
+    # What was confirmed once is done.
+    words = [word for word in sys.argv[1:] if word not in (NEW_STORE, NEW_CERTIFICATE)]
+
+    async def guard() -> int:
+        return await ProcessGuard(places, words, environment, log.event, write_line, notifier).run()
+
+    return run_loop(guard())
 
 
 def _copy(source: str, target: str, *, as_json: bool) -> None:
@@ -250,7 +286,11 @@ async def _serve(
             await gateway.listen(gateway_options.address)
         stopped = _handle_signals(stop, log)
         # After the port is bound: a script that waits for this line may connect.
-        write_line(_banner(resources, address, with_authkey))
+        place = resources.place
+        if place is None or place.number == 0:
+            write_line(_banner(resources, address, with_authkey))
+        if place is not None:
+            write_line(LISTENS)
         # What was made until now lives as long as the process: the collector need not look at it again.
         freeze_started()
         log.event("master.started", address=str(address), pid=os.getpid())
@@ -291,11 +331,8 @@ async def _serve(
 def _gateway(hosted: HostedShards, options: GatewayOptions) -> Gateway:
     from .gateway.server import Gateway  # a dozen modules, which few masters need
 
-    if len(hosted.servers) > 1:
-        raise ConfigError(
-            "--gateway is for a cluster of one shard: clients of multiprocessing connect to one server for everything; leave it out, or "
-            "give them a cluster of their own"
-        )
+    if hosted.first.engine.core.shard.of > 1:
+        raise ConfigError(ONE_SHARD)
     return Gateway(hosted.first, options.key)
 
 
@@ -396,8 +433,9 @@ def _banner(resources: MasterResources, address: Address, with_authkey: bool) ->
         f"tq-master {VERSION} listening on {address}",
         f"  state  {_place(resources)} ({settings.durability}: {_promise(resources)})",
     ]
-    if len(resources.shards) > 1:
-        lines.append(f"  shards {len(resources.shards)}, each with a store of its own")
+    shards = resources.engine.core.shard.of
+    if shards > 1:
+        lines.append(f"  shards {shards}, each with a store of its own")
     if with_authkey:
         lines.append(f"  next   tq-worker --connect {seen_as} --authkey-file FILE jobs.py")
     else:

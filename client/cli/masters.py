@@ -27,10 +27,14 @@ def masters(app: App, as_json: bool) -> None:
     """
     rows = of_cluster(app)
     if as_json:
-        print_json(with_moments([row._asdict() for row in rows]))
+        print_json(with_moments([_record(row) for row in rows]))
         return
+    has_shards = any(row.shards is not None for row in rows)
     print_table(
-        COLUMNS, [_cells(row) for row in rows], empty="the master knows of none", spare=("version", "host")
+        (*COLUMNS, "shards") if has_shards else COLUMNS,
+        [(*_cells(row), _shards(row)) if has_shards else _cells(row) for row in rows],
+        empty="the master knows of none",
+        spare=("version", "host"),
     )
 
 
@@ -40,6 +44,7 @@ def of_cluster(app: App) -> list[MasterRow]:
     return sorted(rows, key=lambda row: (not row.serves, row.silent > SILENT_SECONDS, row.address))
 
 
+SHARDS_SHOWN: Final = 6
 SILENT_SECONDS: Final = 5.0  # a lease and some: one that lives says each second that it is here
 
 
@@ -47,6 +52,21 @@ def state(row: MasterRow) -> str:
     if row.serves:
         return "serves"
     return "silent" if row.silent > SILENT_SECONDS else "stands by"
+
+
+def _record(row: MasterRow) -> dict[str, object]:
+    record = row._asdict()
+    if row.shards is None:
+        del record["shards"]
+    return record
+
+
+def _shards(row: MasterRow) -> str:
+    """Numbers, as long as they are few."""
+    numbers = row.shards or []
+    if len(numbers) <= SHARDS_SHOWN:
+        return ", ".join(map(str, numbers))
+    return f"{len(numbers)}: {numbers[0]}, {numbers[1]} … {numbers[-1]}"
 
 
 def _cells(row: MasterRow) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from ...common.contract.audit import AuditRow
-from ...common.contract.observe import CauseRow
+from ...common.contract.observe import CauseRow, MasterRow
 from ...common.contract.rows import all_from_wire, to_wire
 from ...common.contract.workers import HeldTask, RanRow
 from ...common.domain.series import SeriesPoint, beside, unpacked
@@ -120,6 +120,11 @@ def attempts(answers: Sequence[Row], args: Sequence[Any]) -> Row:
     ran = [one for answer in answers for one in all_from_wire(RanRow, answer["rows"])]
     rows = [to_wire(one) for one in sorted(ran, key=lambda one: -one.started)]
     return {**answers[0], "rows": rows, "is_whole": all(answer["is_whole"] for answer in answers)}
+
+
+def masters(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
+    """By address: a process that hosts several shards answers for each of them."""
+    return list({MasterRow(*row).address: row for rows in answers for row in rows}.values())
 
 
 def causes(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
@@ -368,6 +373,7 @@ MERGES: Final[Mapping[str, Merge]] = {
     "signatures": of_all(signatures),
     "attempts": of_all(attempts),
     "causes": of_all(causes),
+    "masters": of_all(masters),
     "audit": of_all(audit),
     "limits": of_all(_listed(_limits)),
     "tenants": of_all(_listed(_tenants)),

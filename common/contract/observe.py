@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..domain.model import Role
 from .method import Contract, Method
@@ -38,6 +38,10 @@ class MasterRow(NamedTuple):
     until: (
         float | None
     )  # Unix seconds, the end of its certificate; None: it shows the cluster's own, which has no end
+    shards: list[int] | None = None  # that it hosts; None, and not sent: the only one
+
+    def to_wire(self) -> list[Any]:
+        return list(self if self.shards is not None else self[:-1])
 
 
 class CauseRow(NamedTuple):

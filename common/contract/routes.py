@@ -159,7 +159,7 @@ ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
         "snapshot": every("snapshot"),
         "series": every("series"),
         "causes": every("causes"),
-        "masters": FIRST,
+        "masters": every("masters"),
     },
     # The objects of a program's managers and users' own: the cluster has each of them once.
     "get_shared": FIRST,

@@ -46,6 +46,7 @@ class MasterSettings:
     advertise: Address | None = None
     data: Path = field(default_factory=default_data_directory)
     shards: int | None = None
+    processes: int = 1
     durability: str = "fsync"
     store: str | None = field(default=None, repr=False)  # a password may stand in it
     heartbeat_seconds: float = 5.0
@@ -74,6 +75,15 @@ class MasterSettings:
         if self.store is not None and self.durability == "memory":
             remedy = "is for a master without a database: leave one of them out"
             found.append((("durability", "store"), f"memory {remedy}"))
+        if self.processes > 1:
+            remedy = "is for a master whose shards are files of this host: leave one of them out"
+            if self.store is not None:
+                found.append((("processes", "store"), remedy))
+            if self.durability == "memory":
+                found.append((("processes", "durability"), f"{remedy}; memory is of one process"))
+            if self.shards is not None and self.processes > self.shards:
+                few = f"must not be more than shards ({self.shards}): a process would have none"
+                found.append((("processes", "shards"), few))
         if self.web is not None and not (self.web.host and is_loopback(self.web.host)):
             remedy = (
                 "is an address that others can reach, and a master's page has no TLS: give one of this machine, such as "

@@ -243,6 +243,7 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "advertise": _advertised,
     "data": _path,
     "shards": _whole(1, SHARDS_MAX),
+    "processes": _whole(1, 256),
     "durability": _choice("fsync", "os", "memory"),
     "store": _store,
     "heartbeat_seconds": _seconds(0.1),

@@ -47,7 +47,7 @@ class Keyring(Part):
         self.pin = b""  # SHA-256 of the master's certificate, part of every token
 
     def load(self, picture: Picture, now: Now) -> None:
-        self._verifiers = {row.id: _verifier(row) for row in self._store.key_rows()}
+        self._verifiers = {row.id: verifier_of(row) for row in self._store.key_rows()}
 
     def find(self, key_id: str) -> Verifier | None:
         """The verifier of a key in any state; the handshake checks the state."""
@@ -252,7 +252,7 @@ def _row(key: Verifier) -> KeyRow:
     )
 
 
-def _verifier(row: KeyRow) -> Verifier:
+def verifier_of(row: KeyRow) -> Verifier:
     return Verifier(
         key_id=row.id,
         role=Role(row.role),

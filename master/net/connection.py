@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from ...common.errors import ProtocolError, Rejected, TqError, to_wire
+from ...common.errors import NotOwner, ProtocolError, Rejected, TqError, to_wire
 from ...common.runtime.callbacks import contained, report_bug
 from ...common.version import VERSION
 from ...common.wire.frames import Kind, encode_frame, pack
@@ -266,6 +266,8 @@ class Connection(asyncio.Protocol):
         self.cut_off(str(error))
 
     def _log(self, error: TqError) -> None:
+        if isinstance(error, NotOwner):
+            return  # it goes to the other one, which is no fault
         if self._peer is None:
             self._context.log_rejection(self._address, error)
         else:

@@ -103,7 +103,7 @@ class Master(EngineObject):
     @exposed(Role.VIEWER)
     def masters(self, call: Call) -> list[list[Any]]:
         """Every master of the cluster, in rows: see ``MasterRow``."""
-        return [list(row) for row in self.engine.masters()]
+        return [row.to_wire() for row in self.engine.masters()]
 
 
 class Workers(EngineObject):

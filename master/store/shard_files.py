@@ -6,12 +6,13 @@
     DIR/shards/K/   shard K: a store with its log, content, a lock
 
 How many there are is written into shard 0's store with the cluster's id, before another one is made, and never changed: a queue is in
-the shard of its name. Each other store has its own number beside the same id. Once all have been made, one that is missing was
-lost: a new one in its place would know nothing of the work in it.
+the shard of its name. Each other store has its own number and that one beside the same id, so that they know the cluster when shard 0
+is lost. Once all have been made, one that is missing was lost: a new one in its place would know nothing of the work in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +25,16 @@ from .interface.store import Store
 FOLDER: Final = "shards"
 SHARDS: Final = "shards"  # names in a store: how many there are, in that of shard 0; none: one
 MADE: Final = "shards_made"  # in that of shard 0: all of them are
-SHARD: Final = "shard"  # in each other: which one it is
+SHARD: Final = "shard"  # in each other: which one it is, of how many: 3/16
 
 
 def folder_of(data: Path, shard: int) -> Path:
     return data if shard == 0 else data / FOLDER / str(shard)
+
+
+def is_complete(meta: Mapping[str, bytes]) -> bool:
+    """Whether what shard 0's store says is of a cluster of several shards, each of which has been made."""
+    return SHARDS in meta and MADE in meta
 
 
 def folders_of(data: Path) -> list[Path]:
@@ -112,7 +118,7 @@ def claim(store: Store, where: str, cluster_id: bytes, shard: Shard) -> None:
     """The store of another shard than 0 is of this cluster, in a transaction of its own. Raises ConfigError."""
     store.begin()
     known, number = store.get_meta(CLUSTER_ID), store.get_meta(SHARD)
-    own = str(shard.number).encode()
+    own = _named(shard)
     if known is None:
         store.set_meta(CLUSTER_ID, cluster_id)
         store.set_meta(SHARD, own)
@@ -128,10 +134,20 @@ def stranger(where: str, is_of_cluster: bool, number: bytes | None, shard: Shard
     """Why a store that knows its cluster is not that of this shard. ``number``: what it says of itself."""
     if not is_of_cluster:
         return f"{where} is of another cluster than the shard 0 beside it; {RESTORE}"
-    if number != str(shard.number).encode():
+    if number != _named(shard):
         text = "0" if number is None else number.decode("ascii", "replace")
-        return f"{where} is the store of shard {text:.8}, in the directory of shard {shard.number}; put it where it was"
+        return f"{where} is the store of shard {text:.12}, in the directory of shard {shard.number}; put it where it was"
     return None
+
+
+def _named(shard: Shard) -> bytes:
+    return f"{shard.number}/{shard.of}".encode()
+
+
+def number_without_first(meta: Mapping[str, bytes], where: str) -> int:
+    """How many shards there are, as another one than shard 0 says. Raises ConfigError."""
+    _, _, count = meta.get(SHARD, b"").partition(b"/")
+    return read_number(count or b"none", where)
 
 
 def all_are_made(first: Store) -> None:

@@ -17,7 +17,7 @@ from tq.worker.cli import main as tq_worker
 CONFIGS = Path(__file__).parents[2] / "configs"
 KINDS = [("master.toml", MasterSettings), ("worker.toml", WorkerSettings)]
 PROGRAMS = [(tq_master, MasterSettings), (tq_worker, WorkerSettings)]
-SETTINGS_MAX = 44  # of both together: an operator has to understand each
+SETTINGS_MAX = 45  # of both together: an operator has to understand each
 # where the settings are, a secret, questions, and the half of a setting
 NO_SETTINGS = {"config", "authkey", "version", "help", "results"}
 NO_SETTINGS |= {"gateway", "gateway_authkey_file", "gateway_public"}  # one thing, off, opened by hand only

@@ -118,6 +118,7 @@ def test_only_the_composition_root_and_the_checks_of_files_know_a_kind_of_store(
         "check_shards.py",
         "compact.py",
         "copying.py",
+        "processes.py",
         "shard_resources.py",
         "waiting_turn.py",
     }

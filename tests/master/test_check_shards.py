@@ -63,7 +63,7 @@ def test_a_shard_that_is_gone_is_missed_unless_it_is_to_be_a_new_one(data: Path)
 
 def test_shards_that_were_exchanged_are_seen(data: Path) -> None:
     shutil.copy(folder_of(data, 2) / "tq.db", folder_of(data, 1) / "tq.db")
-    assert "is the store of shard 2, in the directory of shard 1" in said(found(data))
+    assert "is the store of shard 2/3, in the directory of shard 1" in said(found(data))
 
 
 def test_a_damaged_shard_is_named(data: Path) -> None:

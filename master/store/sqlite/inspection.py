@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from ....common.errors import ConfigError
+from ..interface.keys import KeyRow
 from .counts import MISCOUNTED, has_counts, kept_counts, recounted
 from .remedies import DAMAGED, is_damage, why_not_open
 
 SECONDS_MAX: Final = 60.0  # a check reads the whole file: of a large one as much as this allows
 LOOK_EVERY: Final = 1_000  # instructions of SQLite's machine, less than a millisecond
 SHOWN_MAX: Final = 5  # places that are damaged
+BUSY_SECONDS: Final = 5.0  # for a lock of the master that has the store open
 MAGIC: Final = b"SQLite format 3\0"
 VERSION_OFFSET: Final = 60  # of user_version in the file's header, four bytes, the highest first
 HEADER_BYTES: Final = VERSION_OFFSET + 4
@@ -72,6 +75,36 @@ def inspect(file: Path, seconds_max: float = SECONDS_MAX) -> Inspection:
                 index.unlink(missing_ok=True)
     except (sqlite3.Error, MemoryError) as error:
         return Inspection(why_not_open(file, error), whole=False)
+
+
+class ClusterFacts(NamedTuple):
+    """What the store of shard 0 says of its cluster to the processes that host other shards."""
+
+    meta: dict[str, bytes]
+    keys: list[KeyRow]
+
+
+def read_cluster(file: Path) -> ClusterFacts | None:
+    """While a master has it open, or none; None: there is no store, or it has no tables yet. Raises ConfigError."""
+    if not file.exists() or not file.stat().st_size:
+        return None
+    try:
+        # Not as an unchanging file: the log beside it has what is new.
+        db = sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        try:
+            meta = dict(db.execute("SELECT name, value FROM meta"))
+            rows = db.execute(f"SELECT {', '.join(KeyRow._fields)} FROM keys")  # noqa: S608 - names of ours
+            return ClusterFacts(meta, [KeyRow(*row) for row in rows])
+        finally:
+            db.close()
+    except sqlite3.OperationalError as error:
+        if "no such" in str(
+            error
+        ):  # made by a start that was cut short, or of a version before there were shards
+            return None
+        raise ConfigError(why_not_open(file, error)) from error
+    except sqlite3.Error as error:
+        raise ConfigError(why_not_open(file, error)) from error
 
 
 def _look(db: sqlite3.Connection, deadline: float) -> Inspection:

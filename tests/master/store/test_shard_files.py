@@ -104,6 +104,39 @@ def test_a_shard_whose_folder_is_gone_is_missed_until_it_is_said_to_be_new(data:
     assert start(data) == 3
 
 
+def test_shard_0_can_be_begun_again_with_the_cluster_and_keys_that_the_others_know(data: Path) -> None:
+    resources = opened(data)
+    cluster = resources.cluster_id
+    keys = [shard.engine.part(Keyring) for shard in resources.shards]
+    resources.engine.store.begin()
+    token = keys[0].add(Role.CLIENT, ["mail"], "", resources.engine.now)
+    resources.engine.store.commit()
+    store = resources.shards[1].engine.store
+    store.begin()
+    keys[1].take_over(keys[0].stored())
+    route = store.add_route(QUEUE, TASK)
+    assert store.insert([task(1, route)])
+    store.commit()
+    resources.close()
+    (data / "tq.db").unlink()
+    assert "--new-store" in refused(data)
+    assert "has 3 shards, and --shards says 4" in refused(data, shards=4, new_store=True)
+    resources = opened(data, new_store=True)
+    assert (resources.cluster_id, len(resources.shards)) == (cluster, 3)
+    for shard in resources.shards:
+        known = shard.engine.part(Keyring).find(Credential.parse(token).key_id)
+        assert known is not None
+        assert not known.is_revoked
+    assert not resources.new_keys
+    resources.close()
+    resources = opened(data)
+    store = resources.shards[1].engine.store
+    store.begin()
+    assert store.find([id_of(1)])
+    store.rollback()
+    resources.close()
+
+
 def test_a_new_store_that_none_is_missing_for_is_refused(data: Path) -> None:
     assert "each of the 3 shards is there" in refused(data, new_store=True)
 
@@ -129,7 +162,7 @@ def test_shards_that_were_exchanged_are_refused(data: Path, tmp_path: Path) -> N
     folder_of(data, 1).rename(tmp_path / "aside")
     folder_of(data, 2).rename(folder_of(data, 1))
     (tmp_path / "aside").rename(folder_of(data, 2))
-    assert "is the store of shard 2, in the directory of shard 1" in refused(data)
+    assert "is the store of shard 2/3, in the directory of shard 1" in refused(data)
 
 
 def test_the_store_of_shard_0_in_the_place_of_another_is_refused(data: Path) -> None:
