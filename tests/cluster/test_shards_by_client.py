@@ -1,0 +1,112 @@
+"""A program, its commands and a worker with a master of four shards: nothing in them says which shard."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import tq
+from tq.client.items.queue import ItemQueue
+from tq.client.locks.locks import Lock
+from tq.common.domain.ids import parse_id
+from tq.common.domain.shards import shard_of_id, shard_of_name
+
+from .conftest import AppFactory, MasterFactory, WorkerFactory
+from .programs import Master, run_program
+
+SHARDS = 4
+QUEUES = [
+    next(name for n in range(1_000) if shard_of_name(name := f"queue-{n}", SHARDS) == shard)
+    for shard in range(SHARDS)
+]
+ADD = "cluster_tasks:add"
+
+
+@pytest.fixture
+def master(master_factory: MasterFactory) -> Master:
+    return master_factory("--shards", SHARDS)
+
+
+def listed(master: Master, *arguments: str) -> Any:
+    done = run_program(
+        "tq",
+        *arguments,
+        "--json",
+        "--url",
+        master.url,
+        "--authkey-file",
+        master.data / "admin.key",
+        home=master.data.parent,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_tasks_of_queues_in_all_shards_are_run_listed_and_cancelled_by_one_program(
+    master: Master, worker_factory: WorkerFactory, app_factory: AppFactory
+) -> None:
+    app = app_factory(master.url, master.authkey)
+    handles = [app.named(ADD, queue=queue).submit(1, number) for number, queue in enumerate(QUEUES)]
+    assert [shard_of_id(parse_id(handle.id)) for handle in handles] == list(range(SHARDS))
+    assert app.get(handles[3].id) == handles[3]
+    maps = [app.named(ADD, queue=queue).starmap((n, 1) for n in range(30)) for queue in QUEUES]
+    with app.batch():
+        held = [app.named(ADD, queue=queue, delay=3_600).submit(0, 0) for queue in QUEUES]
+    # The newest first, whatever the shard: what the batch has sent, and each array as a line.
+    rows = listed(master, "ls", "--limit", "6")
+    assert {row["id"] for row in rows[:SHARDS]} == {handle.id for handle in held}
+    assert [row["tasks"] for row in rows[SHARDS:]] == [30, 30]
+    queues = listed(master, "queues")
+    assert [(row["name"], row["ready"], row["scheduled"]) for row in queues] == [
+        (name, 31, 1) for name in sorted(QUEUES)
+    ]
+    worker_factory(4)
+    assert sorted(one.result(60) for one in tq.as_completed(handles)) == [1, 2, 3, 4]
+    assert [sum(one.results(60)) for one in maps] == [sum(range(1, 31))] * SHARDS
+    [row] = app.call(("get_workers",), "list")
+    assert row["slots"] == 4
+    assert listed(master, "cancel", "--where", "state=scheduled", "--yes")["tasks"] == SHARDS
+    for handle in held:
+        with pytest.raises(tq.TaskError):
+            handle.result(60)
+
+
+def test_what_was_waited_for_over_all_shards_comes_after_a_kill_of_the_master(
+    master: Master, worker_factory: WorkerFactory, app_factory: AppFactory
+) -> None:
+    app = app_factory(master.url, master.authkey)
+    handles = [app.named(ADD, queue=queue).submit(1, 1) for queue in QUEUES]
+    locks = [Lock(app.session, f"lock-{number}") for number in range(8)]
+    items = [ItemQueue(app.session, f"items-{number}") for number in range(8)]
+    for number, (lock, queue) in enumerate(zip(locks, items, strict=True)):
+        lock.acquire()
+        queue.put(number)
+    assert {shard_of_name(f"lock-{number}", SHARDS) for number in range(8)} == set(range(SHARDS))
+    master.kill()
+    master.start()
+    assert [queue.get(timeout=60) for queue in items] == list(range(8))
+    for lock in locks:
+        lock.release()
+    worker_factory(2)
+    assert [handle.result(60) for handle in handles] == [2] * SHARDS
+
+
+def test_what_cannot_be_in_two_shards_is_refused_before_it_is_sent_with_the_line_to_write(
+    master: Master, app_factory: AppFactory
+) -> None:
+    app = app_factory(master.url, master.authkey)
+    one, other = (app.named(ADD, queue=queue) for queue in QUEUES[:2])
+    with pytest.raises(tq.NotSerializable, match="one tag in braces"):
+        other.submit(one.submit(1, 1), 1)
+    with pytest.raises(tq.InvalidArgument, match="one tag in braces"):
+        other.using(after=one.submit(1, 1)).submit(1, 1)
+    with app.flow("one", queue=QUEUES[1]) as flow:
+        other.submit(1, 1)
+        with pytest.raises(tq.InvalidArgument, match=r"app.flow\(…, queue="):
+            one.submit(1, 1)
+    assert flow.progress.total == 1
+    with pytest.raises(tq.InvalidArgument, match="one tag in their names"):
+        one.using(on_failure=other).submit(1, 1)
+    tagged = app.named(ADD, queue="{shop}a"), app.named(ADD, queue="{shop}b")
+    tagged[1].submit(tagged[0].submit(1, 1), 1)
