@@ -30,6 +30,11 @@ class PageSession(ClientSession):
     def answer_of(self, future: Future[Any]) -> Any:
         return self._answer(future, ANSWER_SECONDS)
 
+    @property
+    def missing(self) -> str:
+        """Which shards the last list is without, in words; empty: none."""
+        return "" if self._link is None else self._link.missing
+
     def _answer(self, future: Future[Any], seconds: float) -> Any:
         try:
             # Of several shards one that is away holds up only what needs it; lists are answered without it.
@@ -40,6 +45,10 @@ class PageSession(ClientSession):
                 raise
             future.cancel()
             raise Unreachable(f"the master at {self.url} does not answer") from None
+
+
+def missing_of(app: App) -> str:
+    return app.session.missing if isinstance(app.session, PageSession) else ""
 
 
 def answer_seconds(session: ClientSession, seconds: float) -> float:

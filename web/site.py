@@ -170,6 +170,7 @@ class Site:
             "navigation": [one for one in NAVIGATION if one.role is None or login.may(one.role)],
             "master": self.settings.master,
             "away_since": login.watcher.away_since,
+            "missing": missing_of(login.app),
         }
 
     def _layout(

@@ -101,6 +101,12 @@ class ClientLink:
         return self._lines.shards
 
     @property
+    def missing(self) -> str:
+        """Which shards the last list is without, in words; empty: none."""
+        several = self._lines.several
+        return "" if several is None else several.missing_in_words
+
+    @property
     def watched_tasks(self) -> int:
         """The number of tasks whose outcomes are still to come; may be slightly outdated."""
         return sum(line.pending.watched_tasks for line in self._lines.all)

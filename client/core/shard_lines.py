@@ -50,6 +50,10 @@ class ShardLines:
         self._lines_of: weakref.WeakKeyDictionary[Future[Any], list[ShardLine]] = weakref.WeakKeyDictionary()
         self.missing: frozenset[int] = frozenset()  # what the last list is without
 
+    @property
+    def missing_in_words(self) -> str:
+        return in_words(self.missing, self.shards) if self.missing else ""
+
     def line(self, shard: int) -> ShardLine:
         line = self._lines.get(shard)
         if line is None:

@@ -20,6 +20,7 @@ from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
+from ..places import place_of, text_of
 from ..rendering import link
 from ..signals import AwaitedSignal, awaited, send
 
@@ -32,9 +33,7 @@ PATH_SECONDS: Final = 10.0  # they are looked for so often, however many tabs ar
 
 def flows(login: Login, asked: ViewRequest) -> ShownPage:
     place = asked.get("behind")
-    if place and not (place.isascii() and place.isdigit()):
-        raise InvalidArgument("the address names no place in the list; start from its beginning")
-    answer = login.app.call(FLOWS, "list", int(place[:19]) if place else None, ROWS, True)
+    answer = login.app.call(FLOWS, "list", place_of(place) if place else None, ROWS, True)
     paths = login.recent(f"paths {place}", PATH_SECONDS, lambda: _paths(login.app, answer["rows"]))
     return ShownPage(
         title="Flows",
@@ -44,7 +43,7 @@ def flows(login: Login, asked: ViewRequest) -> ShownPage:
         every=LIVE_SECONDS if any(row["finished"] is None for row in answer["rows"]) else None,
         context={
             "rows": [{**_shown(row), "path": paths.get(row["id"], "")} for row in answer["rows"]],
-            "following": answer["behind"],
+            "following": None if answer["behind"] is None else text_of(answer["behind"]),
             "is_first": not place,
         },
     )

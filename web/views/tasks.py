@@ -21,6 +21,7 @@ from ...common.errors import InvalidArgument
 from ..connecting import ANSWER_SECONDS
 from ..logins import Login
 from ..page import ShownPage, ViewRequest
+from ..places import SHARDS_MARK, place_of, text_of
 from .overview import snapshot_of, totals
 
 ROWS: Final = 50  # of a page
@@ -96,7 +97,7 @@ def _read(
         return rows, _place_text(reader.before)
     if of is not None:
         wanted = {**wanted, "ids": list(of.ids)}
-    rows, seq = [], None if before is None else int(before[0])
+    rows, seq = [], None if before is None else before[0]
     until = math.inf if seconds is None else time.monotonic() + seconds
     while len(rows) < limit:
         answer = login.app.call(TASKS, "select", wanted, min(1_000, limit - len(rows)), seq)
@@ -111,6 +112,8 @@ def _place(text: str) -> list[Any] | None:
     """``1204`` or ``1204.019300a1…``: behind a row, or inside an array."""
     if not text:
         return None
+    if text.startswith(SHARDS_MARK):
+        return [place_of(text), None]
     seq, _, id = text.partition(".")
     try:
         return [int(seq[:20]), bytes.fromhex(id[:32]) if id else None]
@@ -121,7 +124,7 @@ def _place(text: str) -> list[Any] | None:
 def _place_text(before: list[Any] | None) -> str | None:
     if before is None:
         return None
-    return f"{before[0]}.{before[1].hex()}" if before[1] else str(before[0])
+    return f"{before[0]}.{before[1].hex()}" if before[1] else text_of(before[0])
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
