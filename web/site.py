@@ -28,6 +28,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from ..common.errors import Rejected, TqError, Unreachable
+from .connecting import missing_of
 from .entry import LoginRoutes
 from .exporting import as_csv, as_document
 from .forms import BACK_FIELD, TOKEN_FIELD, form_of, local_path
