@@ -37,4 +37,5 @@ class WorkerVitals:
             "children": len(self._supervisor.pids),
             "running": sum(len(agent.starts.running()) for agent in agents),
             "outbox": sum(len(agent.side.outbox) for agent in agents),
+            **self._supervisor.shards,
         }

@@ -113,6 +113,13 @@ class Supervisor:
         return self.pools[0].agent.connected
 
     @property
+    def shards(self) -> dict[str, int]:
+        """How many there are, and to how many it is connected; empty where there is one."""
+        masters = self._masters
+        here = sum(one.current is not None for one in masters.all)
+        return {"shards": len(masters.all), "shards_connected": here} if masters.are_several else {}
+
+    @property
     def draining(self) -> bool:
         return self.pools[0].agent.draining
 

@@ -9,6 +9,7 @@ from tq.common.domain.shards import shard_of_name, with_shard
 from tq.common.errors import ConfigError
 from tq.common.runtime.config import Application, WorkerSettings
 from tq.common.wire.address import Address
+from tq.worker.supervisor.health import WorkerVitals
 
 from .bench import Bench, on_a_bench
 
@@ -35,6 +36,16 @@ def test_to_each_shard_the_leases_that_are_its_own_are_named() -> None:
             agent.granted(b"lease", [["default", "m:f", None, [[id, 1, b"payload"]]]], 0.0, shard)
         held = [[row[0] for row in announcer.announcement(master)[1]] for master in masters]
         assert held == [[], [ids[0]], [], [ids[1]]]
+
+    on_a_bench(test)
+
+
+def test_health_says_how_many_shards_are_connected_where_there_are_several() -> None:
+    async def test(bench: Bench) -> None:
+        vitals = WorkerVitals(bench.supervisor)
+        assert "shards" not in vitals.facts()
+        divide(bench)
+        assert {"shards": SHARDS, "shards_connected": 0}.items() <= vitals.facts().items()
 
     on_a_bench(test)
 
