@@ -13,8 +13,8 @@ from tq.common.domain.model import StateNumber, TaskOptions
 from tq.common.values.codec import encode_call
 
 from .conftest import AppFactory, MasterFactory, WorkerFactory
-from .programs import Master, eventually
-from .test_shards import SHARDS, a_queue_in, connected
+from .programs import Master, eventually, stalled
+from .test_shards import SHARDS, a_queue_in, call, connected, two_free_ports
 
 EACH = 5  # tasks of each shard
 SUCCEEDED = int(StateNumber.SUCCEEDED)
@@ -126,6 +126,34 @@ def test_what_a_killed_worker_held_of_every_shard_ends_once(
     worker_factory(1, address=master.address, authkey=master.authkey)
     eventually(lambda: succeeded(master, held), 50)
     assert len(lines(started)) == 2 * SHARDS, "each was started once more, and no more often"
+
+
+def test_shards_whose_process_stands_still_hold_up_no_others(
+    master_factory: MasterFactory, worker_factory: WorkerFactory, tmp_path: Path
+) -> None:
+    """On a worker with one slot, which it could be offering to them when they stop."""
+    port = two_free_ports()
+    master = master_factory("--shards", SHARDS, "--processes", 2, "--bind", f"127.0.0.1:{port}")
+    master.port = port
+    eventually(lambda: "processes.started" in master.log, 40)
+    ran = tmp_path / "ran"
+    worker_factory(1, address=master.address, authkey=master.authkey)
+
+    def run_in(*shards: int) -> None:
+        ids: list[list[bytes]] = [[] for _ in range(SHARDS)]
+        for shard in shards:
+            calls = [(str(ran), shard)] * EACH
+            ids[shard] = submit(master, shard, "cluster_tasks:noted", *calls)
+        eventually(lambda: succeeded(master, ids), 50)
+
+    run_in(*range(SHARDS))
+    pid = call(master, 1, ["get_master"], "info")["pid"]
+    waiting = submit(master, 1, "cluster_tasks:noted", *[(str(ran), 1)] * EACH)
+    with stalled([pid]):
+        run_in(0, 2)
+    run_in(3)
+    eventually(lambda: succeeded(master, [[], waiting, [], []]), 50)
+    assert Counter(lines(ran)) == {"0": 2 * EACH, "1": 2 * EACH, "2": 2 * EACH, "3": 2 * EACH}
 
 
 @pytest.mark.thorough
