@@ -1,9 +1,12 @@
-"""Changes of rows as statements for PostgreSQL: one for each table and kind of change, however many rows there are."""
+"""Changes of rows as statements for PostgreSQL: one for each table and kind of change, or as many as it takes for each to fit a message.
+
+A migration may change all rows of a store, and PostgreSQL refuses a message of a gibibyte.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from .arrays import ARRAY_OIDS, array
@@ -12,17 +15,31 @@ from .line import INTEGER, Statement
 from .tables import Column, KeptTable, names, quoted
 
 FIRST_ARRAY: Final = 2  # the first parameter is the shard
+ROWS_MAX: Final = 20_000  # of one statement
+VALUES_BYTES_MAX: Final = (
+    64 * 1024 * 1024
+)  # of one statement of more than one row; a row has as much as a frame at most
 
 
 def statements(shard: int, changes: Sequence[Change]) -> list[Statement]:
-    return [_statement(shard, change) for change in changes]
+    return [one for change in changes for part in _parts(change) for one in _statements(shard, part)]
 
 
-def _statement(shard: int, change: Change) -> Statement:
+def _parts(change: Change) -> Iterator[Change]:
+    for first in range(0, len(change.rows), ROWS_MAX):
+        yield change._replace(rows=change.rows[first : first + ROWS_MAX])
+
+
+def _statements(shard: int, change: Change) -> Iterator[Statement]:
     columns = zip(*change.rows, strict=True)
     values = [array(column.kind, one) for column, one in zip(change.columns, columns, strict=True)]
+    if len(change.rows) > 1 and sum(map(len, values)) > VALUES_BYTES_MAX:
+        middle = len(change.rows) // 2
+        for rows in (change.rows[:middle], change.rows[middle:]):
+            yield from _statements(shard, change._replace(rows=rows))
+        return
     types = [ARRAY_OIDS[column.kind] for column in change.columns]
-    return Statement(
+    yield Statement(
         _text(change.table, change.kind, change.columns),
         [shard.to_bytes(4, "big"), *values],
         [INTEGER, *types],

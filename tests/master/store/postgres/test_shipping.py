@@ -9,12 +9,42 @@ from typing import Any
 import pytest
 from tq.common.domain.model import StateNumber
 from tq.master.store.interface.tasks import NewTasks
+from tq.master.store.postgres import shipping
 from tq.master.store.postgres.bounds import Sync, begin
 from tq.master.store.postgres.line import Statement
 from tq.master.store.postgres.shipping import statements
 
+from ..differences import differences
+
 ROWS = 500
 READ = re.compile(rb"rows=(\d+)")
+
+
+def test_what_does_not_fit_one_statement_is_shipped_in_several(
+    open_store: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a migration that changes all rows: a message of a gibibyte is refused by the database."""
+    monkeypatch.setattr(shipping, "ROWS_MAX", 40)
+    monkeypatch.setattr(shipping, "VALUES_BYTES_MAX", 10_000)
+    store = open_store()
+    fill(store, payload=bytes(1_000))
+    store.begin()
+    store._run("UPDATE tasks SET payload = CAST(payload || x'01' AS BLOB) WHERE seq % 2 = 0")
+    store._run("DELETE FROM tasks WHERE seq % 3 = 0")
+    asked = statements(store.committer.held.shard, store._capture.read())
+    assert len(asked) > ROWS / 2 / 10
+    assert max(sum(len(value or b"") for value in one.values) for one in asked) < 11_000
+    store.commit()
+    assert differences(store) == []
+
+
+def test_a_row_that_is_larger_than_a_statement_of_several_is_shipped_by_itself(
+    open_store: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipping, "VALUES_BYTES_MAX", 10_000)
+    store = open_store()
+    fill(store, payload=bytes(20_000), rows=3)
+    assert differences(store) == []
 
 
 @pytest.fixture
@@ -24,12 +54,16 @@ def filled(open_store: Callable[..., Any]) -> Any:
     line = store.committer.line.connection
     line.execute("ALTER TABLE tq.tasks SET (autovacuum_enabled = off)")
     line.execute("DELETE FROM pg_statistic WHERE starelid = 'tq.tasks'::regclass")
+    fill(store)
+    return store
+
+
+def fill(store: Any, payload: bytes = b"payload", rows: int = ROWS) -> None:
     store.begin()
     route = store.add_route("q", "m:f")
-    tasks = [(number, number.to_bytes(16, "big"), b"payload") for number in range(1, ROWS + 1)]
+    tasks = [(number, number.to_bytes(16, "big"), payload) for number in range(1, rows + 1)]
     store.insert([NewTasks(route=route, state=int(StateNumber.READY), created=1, tasks=tasks)])
     store.commit()
-    return store
 
 
 def rows_read(store: Any) -> int:
