@@ -54,7 +54,7 @@ from .standby.displacement import Displacement
 from .standby.standing import LOOK_AGAIN_SECONDS
 from .store.cluster_files import NEW_CERTIFICATE, NEW_STORE, StartOptions, key_file
 from .store.interface.store import Displaced, OwnedElsewhere, StoreAway
-from .waiting_turn import Turn, wait_for_turn
+from .waiting_turn import TurnCame, wait_for_turn
 
 if TYPE_CHECKING:
     from .gateway.server import Gateway
@@ -164,10 +164,10 @@ def main(
         code, again = DISPLACED, False
         while code == DISPLACED:
             turn = wait_for_turn(settings, log, notifier, again=again)
-            if turn is Turn.ENDS:
+            if turn is TurnCame.ENDS:
                 code = 0
                 break
-            again = again or turn is Turn.STOOD_BY
+            again = again or turn is TurnCame.STOOD_BY
             displacement = Displacement()
             try:
                 resources = open_resources(settings, key, log.event, start, displacement.happened, place)

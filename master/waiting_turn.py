@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .store.postgres.masters import ShardSeen
 
 
-class Turn(IntEnum):
+class TurnCame(IntEnum):
     """What a wait came to."""
 
     ENDS = 0  # this master was asked to end
@@ -47,12 +47,12 @@ class Turn(IntEnum):
 
 def wait_for_turn(
     settings: MasterSettings, log: EventLog, notifier: Notifier, *, again: bool = False
-) -> Turn:
+) -> TurnCame:
     """Whether this master is to serve now: at once, if its store is a file or no other master serves; else after it has stood by.
     ``again``: it has had its turn, or has stood by, so a database that is away is waited for. Raises ConfigError."""
     database = database_of(settings)
     if database is None:
-        return Turn.AT_ONCE
+        return TurnCame.AT_ONCE
     from .store.postgres.line import DatabaseAway, DatabaseRefused, PostgresLine
     from .store.postgres.remedies import cannot_open, store_error
     from .store.postgres.store import CONNECT_SECONDS_MAX, ONLY_SHARD
@@ -71,19 +71,19 @@ def wait_for_turn(
     except DatabaseRefused as error:
         raise ConfigError(f"the store {database}: {store_error(error.code, str(error))}") from error
     if seen is None or seen.is_free or _was_mine(settings.data, seen.owner):
-        return Turn.AT_ONCE
+        return TurnCame.AT_ONCE
     certificate = settings.data / CERTIFICATE_FILE
     own = shown_by(certificate_der(certificate)).pin if certificate.exists() else None
     check_certificate(pin, own, str(database), RENEW)
     if own is None:
         return (
-            Turn.AT_ONCE
+            TurnCame.AT_ONCE
         )  # the other one is about to make the cluster: who is refused the shard comes back here
     return _after(run_loop(_stand_by(settings, log, notifier, connect)))
 
 
-def _after(is_free: bool) -> Turn:
-    return Turn.STOOD_BY if is_free else Turn.ENDS
+def _after(is_free: bool) -> TurnCame:
+    return TurnCame.STOOD_BY if is_free else TurnCame.ENDS
 
 
 def _was_mine(data: Path, owner: str) -> bool:

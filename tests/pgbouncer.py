@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -56,11 +57,12 @@ def pooling(server: PostgresServer, database: str, connections: int = 8) -> Iter
     )
     if user is not None:
         shutil.chown(home, user)
-    process = subprocess.Popen([program, "-q", str(file)], cwd="/", user=user)
+    with (server.folder / f"{home.name}.said").open("wb") as said:
+        process = subprocess.Popen([program, str(file)], cwd="/", user=user, stdout=said, stderr=said)
     try:
         eventually(lambda: (home / "pid").exists() or process.poll() is not None)
         if process.poll() is not None:
-            raise RuntimeError((home / "log").read_text())
+            raise RuntimeError(Path(said.name).read_text())
         yield f"postgresql://{USER}@127.0.0.1:{port}/{database}?sslmode=disable"
     finally:
         process.kill()

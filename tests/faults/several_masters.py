@@ -22,7 +22,7 @@ from .trial import MORTAL_MASTER, SECONDS, Trial
 STANDS_BY, SERVES = r"master\.stands_by", r"master\.started"
 OWNER = "SELECT owner FROM tq.shards WHERE until > clock_timestamp()"
 # As if another master had taken the state over, and released it at once.
-PASS_ON = "UPDATE tq.shards SET owner = 'nobody', epoch = epoch + 1, until = NULL"
+PASS_ON = "UPDATE tq.shards SET owner = 'another:0', epoch = epoch + 1, until = NULL"
 
 
 class MastersTrial(Trial):

@@ -13,7 +13,6 @@ from tq.master.store.postgres.tenure import LEASE_SECONDS
 from .. import postgres
 from ..cluster.programs import END_SECONDS, Master, eventually, free_port, let_pass, stalled
 from ..cluster.proxy import Proxy
-from .conftest import ALL
 from .load import Load
 from .several_masters import PASS_ON, MastersTrial, NewTrial, through
 from .trial import SECONDS
@@ -21,7 +20,6 @@ from .trial import SECONDS
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]
 HOUR = 3_600
 PASSES = 50
-PASSES_SECONDS = 60.0  # for so many take-overs, on a machine that is alone
 HALF_OPEN_SECONDS = 3 * LEASE_SECONDS
 
 
@@ -77,7 +75,7 @@ def test_an_owner_that_is_killed_is_followed_by_another_and_nothing_is_lost(
         trial.judge(times=kills)
 
 
-def test_an_owner_that_stood_still_for_three_leases_is_refused_and_lets_go(
+def test_an_owner_that_stood_still_for_three_leases_is_refused_and_stands_by(
     whole_run: None,
     masters_trial: NewTrial,
     fault_server: postgres.PostgresServer,
@@ -210,24 +208,23 @@ def test_a_master_whose_clock_is_an_hour_wrong_takes_over_and_gives_back(
         trial.judge(times=changes)
 
 
-def test_the_state_is_taken_over_fifty_times_in_a_minute(
-    masters_trial: NewTrial, fault_server: postgres.PostgresServer, times: Callable[[int], int], scale: float
+def test_the_state_is_taken_over_fifty_times(
+    masters_trial: NewTrial, fault_server: postgres.PostgresServer, times: Callable[[int], int]
 ) -> None:
-    with masters_trial("50 take-overs in a minute", fault_server.create(f"passes_{time.time_ns()}")) as trial:
+    with masters_trial(
+        "50 take-overs, one after the other", fault_server.create(f"passes_{time.time_ns()}")
+    ) as trial:
         trial.start()
         workers(trial)
         with Load(trial) as load:
             passes = times(PASSES)
             load.goes_on(20)
-            began = time.monotonic()
             for _ in range(passes):
                 trial.serving()
                 trial.ask(PASS_ON)
             trial.serving()
-            took = time.monotonic() - began
             since = time.monotonic()
             load.goes_on(100)
             trial.recovered(since)
         load.hear()
         trial.judge(times=passes)
-    assert scale < ALL or took <= PASSES_SECONDS

@@ -145,7 +145,10 @@ def _leads_to_row(event: Event, row: Final | None) -> bool:
         case "accepted":
             return row.state == StateNumber.SUCCEEDED and row.attempt == event["attempt"]
         case "ended" | "returned":
-            return row.state != StateNumber.RUNNING and row.attempt == event["attempt"]
+            # A master that stood still may say so long after another one has accepted the attempt's result.
+            waits = row.state < TERMINAL and row.state != StateNumber.RUNNING
+            fits = row.state == event["state"] if event["state"] >= TERMINAL else waits
+            return fits and row.attempt == event["attempt"]
         case "cancelled":
             return row.state == StateNumber.CANCELLED
         case "fell":

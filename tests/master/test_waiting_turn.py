@@ -9,7 +9,7 @@ import pytest
 from tq.common.errors import ConfigError
 from tq.common.runtime.config import MasterSettings
 from tq.master import waiting_turn
-from tq.master.waiting_turn import Turn, wait_for_turn
+from tq.master.waiting_turn import TurnCame, wait_for_turn
 
 
 def test_a_master_with_a_file_serves_at_once(tmp_path: Path) -> None:
@@ -36,4 +36,4 @@ def test_a_master_that_has_had_its_turn_waits_for_a_database_that_is_away(
     monkeypatch.setattr(waiting_turn, "_stand_by", stood)
     settings = MasterSettings(data=tmp_path / "data", store=f"postgresql://u@/x?host={tmp_path}")
     found = wait_for_turn(settings, cast(Any, None), cast(Any, None), again=True)
-    assert found is Turn.STOOD_BY
+    assert found is TurnCame.STOOD_BY
