@@ -22,6 +22,7 @@ def database_rows(numbers: Numbers) -> list[Row]:
     makers: list[tuple[str, Callable[[Numbers], list[Row]]]] = [
         ("database.postgres.tasks", _speed),
         ("takeover.kill.times", _take_over),
+        ("rest.shard.bytes", _shards),
         ("rest.database.statements", _rest),
     ]
     return [row for needed, make in makers if needed in numbers for row in make(numbers)]
@@ -44,6 +45,16 @@ def _take_over(numbers: Numbers) -> list[Row]:
             )
         )
     return made
+
+
+def _shards(numbers: Numbers) -> list[Row]:
+    return [
+        Row(
+            title="each further shard of a master at rest, of a core",
+            figure=f"{numbers['rest.shard.cpu_share']:.3%}, {numbers['rest.shard.bytes'] / 1e6:.1f} MB",
+            beside=f"a master with one: {numbers['rest.one.cpu_share']:.3%}, {show_megabytes(numbers['rest.one.bytes'])}",
+        )
+    ]
 
 
 def _rest(numbers: Numbers) -> list[Row]:

@@ -1,4 +1,5 @@
-"""What masters with a database cost while there is nothing to do: the one that serves, one that stands by, and the database for them.
+"""What masters cost while there is nothing to do: each shard of one; and with a database the one that serves, one that stands by, and the
+database for them.
 
 Processor time is read of every thread, from /proc, and statements are counted by the database itself (``pg_stat_statements``).
 """
@@ -13,6 +14,7 @@ from typing import Final
 
 import psutil
 
+from .cluster import cluster
 from .database import missing
 from .idle import SETTLE_SECONDS, busy_seconds
 from .postgres_server import postgres
@@ -20,17 +22,40 @@ from .readings import Readings
 from .scale import Scale
 from .take_over import Pair, pair
 
+SHARDS: Final = 16
 COUNTING: Final = "shared_preload_libraries=pg_stat_statements"
 STATEMENTS: Final = b"SELECT coalesce(sum(calls), 0)::int8 FROM pg_stat_statements WHERE query LIKE '%tq.%'"
 
 
 def rest(scale: Scale) -> Readings:
     """``rest.WHO.cpu_share`` of a core and ``rest.WHO.bytes`` resident of ``serves`` and ``stands_by``, ``rest.database.cpu_share``,
-    ``rest.database.statements`` a second: for both."""
+    ``rest.database.statements`` a second: for both. ``rest.shard.cpu_share`` and ``….bytes`` of each further shard of a master with files,
+    ``rest.one.…`` of one that has one."""
+    numbers = _of_shards(scale.rest_seconds)
     if (reason := missing()) is not None:
-        return Readings(notes={"rest": f"not measured: {reason}"})
+        return Readings(numbers=numbers, notes={"rest": f"not measured: {reason}"})
     with postgres(durable=True, settings=(COUNTING,)) as url, pair(url, with_worker=False) as masters:
-        return Readings(numbers=_at_rest(url, masters, scale.rest_seconds))
+        return Readings(numbers={**numbers, **_at_rest(url, masters, scale.rest_seconds)})
+
+
+def _of_shards(seconds: float) -> dict[str, float]:
+    one, many = (_alone(shards, seconds) for shards in (1, SHARDS))
+    each = {name: (many[name] - one[name]) / (SHARDS - 1) for name in one}
+    return {
+        f"rest.{who}.{name}": value
+        for who, of in (("one", one), ("shard", each))
+        for name, value in of.items()
+    }
+
+
+def _alone(shards: int, seconds: float) -> dict[str, float]:
+    """A master with files."""
+    with cluster(slots=0, master_options=[f"--shards={shards}"]) as measured:
+        time.sleep(SETTLE_SECONDS)
+        before = busy_seconds(measured.master)
+        time.sleep(seconds)
+        share = (busy_seconds(measured.master) - before) / seconds
+        return {"cpu_share": share, "bytes": float(measured.master.memory_info().rss)}
 
 
 def _at_rest(url: str, masters: Pair, seconds: float) -> dict[str, float]:

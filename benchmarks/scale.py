@@ -129,5 +129,5 @@ QUICK: Final = Scale(
     pages=20,
     kills=2,
     orderly_stops=2,
-    rest_seconds=3.0,
+    rest_seconds=6.0,
 )

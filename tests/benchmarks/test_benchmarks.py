@@ -236,8 +236,13 @@ def test_rows_of_masters_at_rest_say_what_they_ask_of_the_database(suite: Benchm
         "rest.stands_by.bytes": 60e6,
         "rest.database.statements": 7.0,
         "rest.database.connections": 4.0,
+        "rest.one.cpu_share": 0.002,
+        "rest.one.bytes": 45e6,
+        "rest.shard.cpu_share": 0.0001,
+        "rest.shard.bytes": 1.25e6,
     }
-    serves, database = suite.database_rows.database_rows(numbers)
+    shard, serves, database = suite.database_rows.database_rows(numbers)
+    assert (shard.figure, shard.beside) == ("0.010%, 1.2 MB", "a master with one: 0.200%, 45 MB")
     assert (serves.figure, serves.beside) == ("1.00%, 70 MB", "one that stands by: 1.00%, 60 MB")
     assert (database.figure, database.beside) == ("1.00%", "7.0 statements/s over 4 connections")
 

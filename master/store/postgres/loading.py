@@ -1,4 +1,4 @@
-"""Loads the rows of a shard into a new working copy: each table as one COPY, in one snapshot of the database.
+"""Loads the rows of a shard into a new working copy: table by table, in one snapshot of the database.
 
 The owner has claimed the shard before, so that no other changes it meanwhile.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from .arrays import from_bytes, unescaped
@@ -16,7 +16,7 @@ from .tables import SEQUENCE_TABLE, KeptTable, names, quoted, tables_of
 
 Loaded = Callable[[str, int], None]
 READERS: Final[dict[str, Callable[[Any], Any]]] = {"text": unescaped, "bytea": from_bytes}
-ROWS_AT_ONCE: Final = 5_000
+ROWS_AT_ONCE: Final = 1_000  # in memory: an array of tasks may have megabytes
 # An administrator's limits are for those who ask: this takes as long as there are rows.
 UNLIMITED: Final = (
     "SET LOCAL statement_timeout TO 0",
@@ -59,24 +59,25 @@ def rows_of(line: PostgresLine, shard: int, table: KeptTable) -> Iterator[tuple[
     readers = [
         (place, READERS[column.kind]) for place, column in enumerate(table.columns) if column.kind in READERS
     ]
-    asked = (
-        f"COPY (SELECT {names(table.columns)} FROM {table.qualified} WHERE shard = {shard} ORDER BY {names(table.key)}) "
-        "TO STDOUT (FORMAT binary)"
-    )
-    with line.connection.cursor().copy(asked.encode()) as copy:
-        copy.set_types([TYPES[column.kind] for column in table.columns])
-        yield from _readable(copy.rows(), readers) if readers else copy.rows()
+    asked = f"SELECT {names(table.columns)} FROM {table.qualified} WHERE shard = {shard} ORDER BY {names(table.key)}"
+    # A cursor, not COPY, which psycopg reads row by row: that takes three times as long for the processor.
+    with line.connection.transaction(), line.connection.cursor("tq_load", binary=True) as cursor:
+        cursor.execute(asked.encode())
+        while some := cursor.fetchmany(ROWS_AT_ONCE):
+            yield from _readable(some, readers)
 
 
 def _readable(
-    rows: Iterable[tuple[Any, ...]], readers: Sequence[tuple[int, Callable[[Any], Any]]]
+    rows: Sequence[tuple[Any, ...]], readers: Sequence[tuple[int, Callable[[Any], Any]]]
 ) -> Iterator[tuple[Any, ...]]:
     for row in rows:
-        values = list(row)
+        changed: list[Any] | None = None
         for place, read in readers:
-            if values[place] is not None:
-                values[place] = read(values[place])
-        yield tuple(values)
+            value = row[place]
+            if value is not None and (meant := read(value)) is not value:
+                changed = changed or list(row)
+                changed[place] = meant
+        yield row if changed is None else tuple(changed)
 
 
 def _insert(
