@@ -65,6 +65,7 @@ class Becomings(Part):
         self._needed: Overlaps[BecomingRow] = Overlaps()  # the same, by the id of what they became
         self._above: dict[bytes, int] = {}  # by id: the longest chain of becomings that leads to it
         self._ripe: deque[BecomingRow] = deque()  # the other one has ended
+        self.ended_at_once = ENDED_MAX
         # Gets the id of each task that became another; it is made later.
         self.listener: Callable[[bytes], None] = _ignore
 
@@ -193,7 +194,7 @@ class Becomings(Part):
                 self._forget(row)
 
     def give_out(self, now: Now) -> None:
-        left, room = ENDED_MAX, COPIED_BYTES
+        left, room = self.ended_at_once, COPIED_BYTES
         while self._ripe and left > 0 and room > 0:
             ended: list[Ended] = []
             for _ in range(min(left, len(self._ripe))):

@@ -44,6 +44,7 @@ class HeldLanes:
         self._first_of = first_of
         self._waiting: dict[LimitKey, list[Entry]] = {}
         self._freed: dict[LimitKey, None] = {}  # may have room for some that wait
+        self.times_freed = 0  # something of any key, or a limit was changed
         self.had_company = False  # some lane has waited for company
         self.is_behind = False  # the last ``wake`` has not looked at all that it was to look at
         self.timers: dict[
@@ -139,11 +140,13 @@ class HeldLanes:
 
     def freed(self, key: LimitKey) -> None:
         """There may be room for it now."""
+        self.times_freed += 1
         if key in self._waiting:
             self._freed[key] = None
 
     def changed(self, name: str) -> None:
         """The limit holds otherwise from now on."""
+        self.times_freed += 1
         for key in [key for key in self._waiting if key[0] == name]:
             self._freed[key] = None
 

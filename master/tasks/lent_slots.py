@@ -68,9 +68,14 @@ class ParkedWait:
         None  # by route of what it waits for: how often something was ready; None: to be looked at
     )
     seen_of_all: int | None = None  # the same of all routes; None: what it waits for is known to be there
+    seen_freed: int | None = None  # ``HeldLanes.times_freed`` when limits held back all that is ready of it
     seen_placed: int | None = None  # ``Placements.version`` when its worker had no room for some of it
     may_be_circle: bool = False  # some of it may wait for the waiter in turn: to be looked at
     stuck_look_at: int = 0  # the steady moment from which on it is looked at whether it is stuck
+
+    def look_again(self) -> None:
+        """Whatever was seen."""
+        self.seen = self.seen_freed = None
 
 
 class LentSlots(Part):
@@ -142,7 +147,7 @@ class LentSlots(Part):
         """A task waits for another one from now on, and with it all that wait for it: who waits for one of these may wait for itself."""
         for run in self._all_behind(id) if self._waits else ():
             for _, _, wait in self._named.over(run):
-                wait.seen = None
+                wait.look_again()
 
     # what is asked about them
 
@@ -166,13 +171,13 @@ class LentSlots(Part):
     def resumed(self, queue: str) -> None:
         """What is ready in a queue that was paused may be lent from now on."""
         for wait in self._waits.values():
-            wait.seen = None
+            wait.look_again()
 
     # one transaction
 
     def load(self, picture: Picture, now: Now) -> None:
         for wait in self._waits.values():
-            wait.seen = None
+            wait.look_again()
 
     def give_out(self, now: Now) -> None:
         self._has_more = False
@@ -182,9 +187,11 @@ class LentSlots(Part):
             self._has_more = True
             return
         self._stuck = None
-        due = list(islice(self._due(), LOOKS_MAX + 1))
-        self._has_more = len(due) > LOOKS_MAX
-        for wait in due[:LOOKS_MAX]:
+        waits = self._due()
+        due = list(islice(waits, LOOKS_MAX))
+        # What a limit holds back, or may be a circle, is looked at whenever there is a transaction, and asks for none.
+        self._has_more = any(map(self._is_news, waits))
+        for wait in due:
             self._waits[wait.worker, wait.waiter] = self._waits.pop((wait.worker, wait.waiter))  # in turn
             self._serve(wait, now)
         self._stuck = None
@@ -194,17 +201,23 @@ class LentSlots(Part):
 
     def _due(self) -> Iterator[ParkedWait]:
         for wait in self._waits.values():
-            seen, routes = wait.seen, self._routes.by_number
-            if wait.is_at_bound:
-                continue
-            if (
-                seen is None
-                or wait.may_be_circle
-                or (wait.seen_of_all is not None and wait.seen_of_all != self._routes.readied)
-                or (wait.seen_placed is not None and wait.seen_placed != self._routes.placements.version)
-                or any(route not in routes or routes[route].readied != times for route, times in seen.items())
-            ):
+            if not wait.is_at_bound and (wait.seen is None or wait.may_be_circle or self._is_news(wait)):
                 yield wait
+
+    def _is_news(self, wait: ParkedWait) -> bool:
+        """Whether something has happened to what it waits for since it was looked at."""
+        routes = self._routes.by_number
+        if wait.is_at_bound:
+            return False
+        if wait.seen is None:
+            return wait.seen_freed != self._routes.lanes.held.times_freed
+        return (
+            (wait.seen_of_all is not None and wait.seen_of_all != self._routes.readied)
+            or (wait.seen_placed is not None and wait.seen_placed != self._routes.placements.version)
+            or any(
+                route not in routes or routes[route].readied != times for route, times in wait.seen.items()
+            )
+        )
 
     def _serve(self, wait: ParkedWait, now: Now) -> None:
         capability = wait.capability()
@@ -286,8 +299,10 @@ class LentSlots(Part):
                     ready.append(IdRun(run.first, room))
         if there < named:  # some are not there yet
             wait.seen_of_all = self._routes.readied
+        wait.seen_freed = None
         if is_held and not ready:
-            wait.seen = None  # looked at again in each transaction: a limit may have room then
+            # Looked at again in each transaction: a limit may have room then, also by tokens that have come.
+            wait.seen, wait.seen_freed = None, held.times_freed
         return disjoint(ready)  # two threads may wait for the same, or for what it needs
 
     def _may_wait(self, span: StateSpan) -> bool:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 CLAIM_SECONDS_MAX: Final = 1.5  # for the row of a shard, in which a commit may be under way
 HELD_UP: Final = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' LIMIT 1"
+WHY_BACK: Final = "an older copy of it was restored, or a standby took over that lacked the last commits"  # what was acknowledged is lost
 ROW: Final = f"SELECT owner, epoch, last_commit, schema FROM {SCHEMA}.shards WHERE shard = $1".encode()
 INT4, INT8 = struct.Struct(">i").pack, struct.Struct(">q").pack
 
@@ -266,13 +267,21 @@ def _held_up(line: PostgresLine, seconds_max: float) -> DatabaseAway:
 
 
 def displaced(held: Ownership, row: ShardRow | None) -> Displaced:
+    """Why this owner's time is over. ``row``: what the database says now."""
     if row is None:
-        why = f"the database does not know shard {held.shard}"
-    elif not held.is_still(row):
-        why = f"{row.owner} has taken over shard {held.shard} (epoch {row.epoch}, this master's was {held.epoch})"
-    else:
-        why = (
+        return Displaced(f"the database does not know shard {held.shard}")
+    if held.is_still(row):
+        return Displaced(
             f"the database has gone back to commit {row.last_commit} of shard {held.shard}, this master had committed "
-            f"{held.last_commit}: an older copy of it was restored, or a standby took over that lacked the last commits"
+            f"{held.last_commit}: {WHY_BACK}",
+            gone_back=True,
         )
-    return Displaced(why, gone_back=held.is_still(row))
+    # Epochs and numbers of commits only rise, so who has taken over began from less than this master had committed.
+    if row.epoch <= held.epoch or row.last_commit < held.last_commit:
+        return Displaced(
+            f"the database has gone back: {row.owner} owns shard {held.shard} in epoch {row.epoch} with commit {row.last_commit}, "
+            f"this master had committed {held.last_commit} in epoch {held.epoch}: {WHY_BACK}"
+        )
+    return Displaced(
+        f"{row.owner} has taken over shard {held.shard} (epoch {row.epoch}, this master's was {held.epoch})"
+    )

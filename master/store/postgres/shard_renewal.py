@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from ....common.contract.observe import MasterRow
 from .line import DatabaseAway, DatabaseRefused, PostgresLine
-from .masters import Me, listed, renew, say_gone, say_here
-from .shard import Ownership
+from .masters import ANSWER_SECONDS_MAX, Me, listed, renew, say_gone, say_here
+from .shard import Ownership, displaced, read
 from .tenure import Tenure
 
 RENEW_SECONDS: Final = 1.0  # a quarter of a lease: three may be late, or lost
@@ -66,9 +66,7 @@ class ShardRenewal:
             try:
                 # A question that was under way at the end may see this master's own next term.
                 if self._renew() is False and not self._ends.is_set():
-                    self._lost(
-                        f"another master has taken over shard {self._held.shard} (epoch {self._held.epoch} was this one's)"
-                    )
+                    self._lost(self._why_lost())
                     break
             except (DatabaseAway, DatabaseRefused):
                 self._drop()
@@ -90,6 +88,11 @@ class ShardRenewal:
         if self.me is not None:
             self._listed = self._tenure.now(), listed(self._line, self._held.shard)
         return is_ours
+
+    def _why_lost(self) -> str:
+        """Another master has taken over, or the database has gone back: its row says which."""
+        self._line = self._line or self._connect()
+        return str(displaced(self._held, read(self._line, self._held.shard, ANSWER_SECONDS_MAX)))
 
     def _drop(self) -> None:
         line, self._line = self._line, None

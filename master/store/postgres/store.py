@@ -128,9 +128,7 @@ class PostgresStore(SqliteStore):
         except DatabaseAway as error:
             raise cannot_open(self._address, str(error)) from error
         try:
-            prepare(line, self._address, schema_tables(), newest_schema())
-            check_rights(line, self._address)
-            warn_of(line, self._report, durable=self._durable)
+            self._check(line)
             owner = new_owner(self._me)
             last = self._owner or (None if self._folder is None else working_copy.last_owner(self._folder))
             asked = clock()
@@ -149,6 +147,12 @@ class PostgresStore(SqliteStore):
         self.renewal = ShardRenewal(held, self._connect_line, self._me, self._lost, self.tenure)
         wait = DatabaseWait(str(self._address), self._report)
         return OwnersCommits(held, line, self._connect_line, wait, durable=self._durable, tenure=self.tenure)
+
+    def _check(self, line: PostgresLine) -> None:
+        """That the database has what this master needs. Raises ConfigError."""
+        prepare(line, self._address, schema_tables(), newest_schema())
+        check_rights(line, self._address)
+        warn_of(line, self._report, durable=self._durable)
 
     def _end_renewal(self) -> None:
         if self.renewal is not None:

@@ -210,10 +210,8 @@ def test_what_it_needed_before_it_ran_does_not_make_it_ready_again(graph: Graph)
     assert graph.states(parsed) == ["succeeded"] * 3
 
 
-def test_the_whole_chain_ends_and_after_a_restart_in_the_midst_of_it_too(
-    graph: Graph, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(becomings, "ENDED_MAX", 3)
+def test_the_whole_chain_ends_and_after_a_restart_in_the_midst_of_it_too(graph: Graph) -> None:
+    graph.bench.engine.part(Becomings).ended_at_once = 3
     runs = recursion(graph, 10)
     graph.finish(runs[-1].first, value="deep")
     states = [graph.state(run) for run in runs]

@@ -10,6 +10,7 @@ from tq.common.domain.ids import new_ids
 from tq.common.domain.limits import Limit
 from tq.common.domain.model import OutcomeNumber
 from tq.common.errors import InvalidArgument
+from tq.master.tasks.lent_slots import LOOKS_MAX
 
 from ..conftest import Bench, Peer
 from ..in_lanes import DISPATCHER, submit
@@ -231,3 +232,25 @@ def test_a_wait_for_what_became_another_goes_on_when_that_is_ready(bench: Bench)
     become(worker, lease, child, ready)
     bench.advance(1)
     assert lent(worker.answer(call)) == [ready]
+
+
+def test_many_waits_that_a_limit_holds_back_are_no_work_until_it_has_room(bench: Bench) -> None:
+    """More than one transaction looks at: each look would ask for another transaction, without end and without a pause."""
+    declare(bench, Limit("smtp", max_running=1))
+    parents = submit(bench, under("other"), 3 * LOOKS_MAX)
+    worker = bench.worker("m:f")
+    granted(worker, len(parents))
+    [running] = submit(bench, under("smtp"))
+    lease, _ = granted(worker, 1)
+    children = submit(bench, under("smtp"), len(parents))
+    calls = [lend(worker, parent, child) for parent, child in zip(parents, children, strict=True)]
+    steps = 0
+    while bench.engine.has_work and steps < 100:
+        bench.step()
+        steps += 1
+    assert steps < 100, "it turns without end"
+    assert not set(calls) & set(worker.answers)
+    finish(worker, lease, [running])
+    while bench.engine.has_work:
+        bench.step()
+    assert len(set(calls) & set(worker.answers)) == 1

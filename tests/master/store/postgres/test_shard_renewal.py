@@ -31,7 +31,7 @@ def test_the_owners_thread_renews_and_says_when_another_has_taken_over(
     finally:
         renewal.close()
     assert len(reasons) == 1
-    assert "another master has taken over shard 7" in reasons[0]
+    assert "b:1:x has taken over shard 7" in reasons[0]
 
 
 def test_a_question_that_outlived_its_term_does_not_say_that_another_master_has_come(

@@ -217,6 +217,25 @@ def test_a_database_that_has_gone_back_is_loaded_again(open_store: OpenPostgres)
     assert noted(store) == b"3"
 
 
+@pytest.mark.parametrize("change", ["epoch = epoch - 1", "epoch = epoch + 1, last_commit = last_commit - 1"])
+def test_an_owner_whose_database_went_back_to_another_owner_says_that_it_went_back(
+    open_store: OpenPostgres, change: str
+) -> None:
+    """What it had committed is lost: that another master has taken over is not all that there is to say."""
+    expire_lease(first := open_store())
+    store = open_store()
+    note(store, b"1")
+    connection, shard = store.committer.line.connection, store.committer.held.shard
+    before = first.committer.held.owner
+    text = f"UPDATE tq.shards SET owner = %s, {change} WHERE shard = %s"  # noqa: S608 - of this test
+    connection.execute(text, (before, shard))
+    with pytest.raises(
+        Displaced, match=r"has gone back: .* had committed .* lacked the last commits"
+    ) as lost:
+        note(store, b"2")
+    assert not lost.value.gone_back, "it is the other one's"
+
+
 # the file of the working copy
 
 
