@@ -44,6 +44,7 @@ ORDERS: Final[tuple[tuple[str, list[Any]], ...]] = (  # what is set: of which qu
     (AGING, [None, AGING_MS / 1000]),
 )
 TOGETHER, COMPANY_MS = 4, 300
+TOGETHER_TASK: Final = "jobs:short"
 QUOTA: Final = 30
 OWNER: Final = "owned"
 KEY: Final = Verifier(

@@ -10,12 +10,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tq.common.domain.model import OutcomeNumber, StateNumber
+from tq.master.dependencies.becomings import Becomings
+from tq.master.tasks.expiry import PURGE, Retention
 
 from .instants import Wrong
 from .load import Spec
+
+if TYPE_CHECKING:
+    from tq.master.engine.engine import Engine
 
 SUCCEEDED = int(StateNumber.SUCCEEDED)
 ENDS = {"cancelled": int(StateNumber.CANCELLED), "expired": int(StateNumber.EXPIRED)}
@@ -27,7 +32,7 @@ class End(NamedTuple):
     digest: str = ""  # of its result
 
 
-class Becomings:
+class BecomingLaws:
     def __init__(self, specs: Mapping[bytes, Spec]) -> None:
         self._specs = specs
         self._ends: dict[bytes, End] = {}
@@ -88,3 +93,10 @@ class Becomings:
                 spec = self._specs.get(id)
                 left += [*(spec.needs if spec else ()), *others.get(id, ())]
         return found
+
+
+def purge_between(engine: Engine) -> None:
+    """One task ends as another one in each transaction of these masters, and too many results are there at once: while some have not ended yet,
+    results are deleted."""
+    if engine.part(Becomings).has_more():
+        engine.core.agenda.set(engine.part(Retention), PURGE, engine.now.mono)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .bug import Bug
 from .bugs_of_control import BUGS_OF_CONTROL
+from .bugs_of_masters import BUGS_OF_MASTERS
 
 __all__ = ["BUGS", "Bug"]
 
@@ -355,7 +356,7 @@ BUGS = (
     Bug(
         "lease more than a worker has",
         "tq.master.tasks.lanes",
-        "                room = 1 if self._fit.has_others else min(room, fits)\n",
+        "                room = min(room, fits) if lane.runs_together or not self._fit.has_others else 1\n",
         "                pass\n",
     ),
     Bug(
@@ -365,6 +366,7 @@ BUGS = (
         "            self.add(tail)\n",
     ),
     *BUGS_OF_CONTROL,
+    *BUGS_OF_MASTERS,
     Bug(
         "keep the permits of tasks in mixed arrays",
         "tq.master.tasks.mixed",

@@ -295,4 +295,16 @@ BUGS_OF_CONTROL = (
         "                _share(lanes[code]).add(one.rank, seqs)\n",
         "                _share(lanes[0]).add(one.rank, seqs)\n",
     ),
+    Bug(
+        "give a call that runs with others the result of another one",
+        "tq.worker.child.together",
+        "    found: Sequence[Any] = results\n",
+        "    found: Sequence[Any] = results[::-1]\n",
+    ),
+    Bug(
+        "try calls that failed together again together",
+        "tq.worker.agent.runs",
+        "        if together and self._runs[0].number > 1:\n            most = 1\n",
+        "",
+    ),
 )

@@ -10,7 +10,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tq.common.domain.model import OutcomeNumber
 from tq.common.runtime.history import digest
@@ -20,10 +20,11 @@ from tq.worker.agent.runs import JobRun
 from tq.worker.child.start_page import BEGUN, LEFT, RUNS, TAKEN, StartPage
 
 from .attempts import AskingAttempt
+from .called_together import RAISES, RESULT, CalledTogether
 from .world import MS, SECOND, Handle, Process
 
 if TYPE_CHECKING:
-    from .load import Attempt
+    from .load import Attempt, Spec
     from .worker import Worker
 
 KILL_GRACE_SECONDS: Final = 0.5
@@ -43,6 +44,10 @@ class Child(Process):
         self._jobs: deque[tuple[int, Job]] = deque()
         self._words = [0] * 32
         self._page = StartPage(self._words)
+        self._together: dict[
+            int, list[Job]
+        ] = {}  # blocks whose jobs run as one call, by their first ordinals
+        self._call: CalledTogether | None = None  # that is running
         self._sent = 0  # the ordinal of the last job
         self._between: Job | None = None  # the two steps that begin it
         self._unsaid: list[Job] = []  # that are over
@@ -60,6 +65,8 @@ class Child(Process):
         self._sent = runs[-1].end - 1
         self._socket_at = max(self._socket_at, self.world.now + self.world.between(20, 300))  # in order
         block = [(job.ordinal, job) for run in runs for job in run.jobs()]
+        if self._are_one_call(block):
+            self._together[block[0][0]] = [job for _, job in block]
         self.later(self._socket_at - self.world.now, partial(self._receive, block))
 
     def begun(self, *, for_certain: bool = False) -> int:
@@ -121,6 +128,9 @@ class Child(Process):
         if not self._jobs:
             return
         ordinal, job = self._jobs.popleft()
+        if (jobs := self._together_from(ordinal)) is not None:
+            self._begin_together(jobs)
+            return
         self._words[BEGUN] = ordinal
         if self.world.chance(0.2):
             self._between = job
@@ -147,6 +157,70 @@ class Child(Process):
             return
         self._runs(job, spec.attempt(job.attempt))
 
+    # calls that run as one, as ``worker/child/together_runs.py``
+
+    def _are_one_call(self, block: list[tuple[int, Job]]) -> bool:
+        is_one = self.worker.agent.children[self.number].is_together
+        specs = [self._load.specs[job.id] for _, job in block]
+        return is_one and not any(spec.needs or spec.steps for spec in specs)
+
+    def _together_from(self, ordinal: int) -> list[Job] | None:
+        """The jobs of the block that has this one and is to run as one call: those before it were taken back."""
+        first = max((one for one in self._together if one <= ordinal), default=0)
+        if not first or ordinal > self._together[first][-1].ordinal:
+            return None
+        jobs = [job for job in self._together.pop(first) if job.ordinal >= ordinal]
+        for _ in jobs[1:]:
+            self._jobs.popleft()
+        return jobs
+
+    def _begin_together(self, jobs: list[Job]) -> None:
+        raises = len(jobs) > 1 and self.world.chance(RAISES)
+        call = CalledTogether(self._page, [(job, self._load.specs[job.id]) for job in jobs], raises=raises)
+        plans = [spec.attempt(job.attempt) for job, spec in call.begun.values()]
+        if len({job.number for job, _ in call.begun.values()} - {1}) and len(plans) > 1:
+            self._oracle.object("C3", "a call that failed is tried again with others", jobs[0].id)
+        for job, _ in call.begun.values():
+            self._oracle.started(self.worker, job, self.name)
+        if not call.begun:
+            self._over_together(call)
+            return
+        self.log(f"{len(plans)} run as one call")
+        duration = max(plan.duration for plan in plans)
+        handle = self.later(duration, lambda: self._over_together(call))
+        self._call = call
+        self._running = {ordinal: (job, handle) for ordinal, (job, _) in call.begun.items()}
+
+    def _over_together(self, call: CalledTogether) -> None:
+        dies = next((plan.dies for plan in map(_plan_of, call.begun.values()) if plan.dies), 0)
+        if dies:
+            self.die(dies)
+            return
+        call.end()
+        self._report_together(call, call.reports)
+
+    def _report_together(self, call: CalledTogether, reports: list[list[Any]]) -> None:
+        self._call, self._running = None, {}
+        for ordinal, *rest in reports:
+            if not rest:
+                self._reports.append(LeftReport(ordinal))
+                continue
+            outcome, body, after = rest
+            job, spec = call.begun[ordinal]
+            # What it is to be by its own payload, not what was made of the list.
+            expected = RESULT % (spec.payload, job.attempt) if outcome == OutcomeNumber.SUCCESS else body
+            self._oracle.note(
+                "computed",
+                id=job.id,
+                attempt=job.attempt,
+                outcome=outcome,
+                digest=digest(expected),
+                who=self.name,
+            )
+            self._note(job, outcome, body, self.world.now / SECOND, after)
+        self._flush()
+        self._next()
+
     def _runs(self, job: Job, plan: Attempt) -> None:
         handle = self.later(plan.duration, lambda: self.over(job, plan.outcome, plan.dies, plan.after))
         self._running[job.ordinal] = job, handle
@@ -166,7 +240,7 @@ class Child(Process):
         del self._running[job.ordinal]
         spec = self._load.specs[job.id]
         payload = spec.payload if spec.needs else job.payload
-        result = b"result %b %d" % (payload, job.attempt) + bytes(spec.result_bytes)
+        result = RESULT % (payload, job.attempt) + bytes(spec.result_bytes)
         body = result if outcome == OutcomeNumber.SUCCESS else became
         self._oracle.note(
             "computed",
@@ -212,6 +286,10 @@ class Child(Process):
         if ordinal not in self._running:
             return
         job, handle = self._running[ordinal]
+        if (call := self._call) is not None:  # what ends the call ends each of them
+            handle.cancel()
+            self._report_together(call, [[one, int(outcome), None, None] for one in call.begun])
+            return
         if self._load.specs[job.id].attempt(job.attempt).listens:
             handle.cancel()
             self.over(job, outcome)
@@ -237,6 +315,11 @@ class Child(Process):
         """The same, over the connection of Apps, which is another one."""
         self._line_at = max(self._line_at, self.world.now + self.world.between(20, 500))
         self.world.schedule(self._line_at - self.world.now, self.worker.process, action)
+
+
+def _plan_of(begun: tuple[Job, Spec]) -> Attempt:
+    job, spec = begun
+    return spec.attempt(job.attempt)
 
 
 class ConcurrentChild(Child):
@@ -315,6 +398,10 @@ class ConcurrentChild(Child):
         super().die(code, holder)
 
     # its own life
+
+    def _are_one_call(self, block: list[tuple[int, Job]]) -> bool:
+        """They run at the same time here, each by itself."""
+        return False
 
     @property
     def _may_begin(self) -> bool:

@@ -39,7 +39,7 @@ class Disk:
         self.damaged: frozenset[str] = frozenset()  # the statements that meet a damaged page
         self.starved = 0.0  # chance that a statement finds no memory
         self.begun: Callable[[], None] = lambda: None
-        self.took_effect: Callable[[SimulatedStore], None] = lambda store: None
+        self.took_effect: Callable[[WatchedStore], None] = lambda store: None
         self.purged: Callable[[list[tuple[int, bytes, int]], bool], None] = lambda tasks, are_surplus: None
 
     def latency(self) -> int:
@@ -50,29 +50,14 @@ class Disk:
         return StoreError(TROUBLE + what)
 
 
-class SimulatedStore(SqliteStore):
-    def __init__(self, disk: Disk) -> None:
-        self._disk = disk
-        super().__init__(None, "memory")
+class WatchedStore(SqliteStore):
+    """Says what becomes of its tasks, and meets what befalls its disk."""
+
+    _disk: Disk
 
     def begin(self, *, reading: bool = False, at_once: bool = False) -> None:
         self._disk.begun()
         super().begin(reading=reading, at_once=at_once)
-
-    def commit(self) -> None:
-        disk = self._disk
-        if disk.full:
-            super().rollback()
-            raise disk.fail("full")
-        if disk.world.chance(disk.fails):
-            if disk.world.chance(0.5):
-                super().rollback()
-                raise disk.fail("commit failed")
-            super().commit()
-            disk.took_effect(self)
-            raise disk.fail("commit failed, but took effect")
-        super().commit()
-        disk.took_effect(self)
 
     def every_task(self) -> list[tuple[bytes, int, int, bytes | None]]:
         """Id, state, attempt and result of each, those of arrays too."""
@@ -175,3 +160,26 @@ class SimulatedStore(SqliteStore):
             raise disk.fail("attempt to write a readonly database")
         if disk.starved and disk.world.chance(disk.starved):
             raise disk.fail("out of memory")
+
+
+class SimulatedStore(WatchedStore):
+    """Of the one master of a host with a disk."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        super().__init__(None, "memory")
+
+    def commit(self) -> None:
+        disk = self._disk
+        if disk.full:
+            super().rollback()
+            raise disk.fail("full")
+        if disk.world.chance(disk.fails):
+            if disk.world.chance(0.5):
+                super().rollback()
+                raise disk.fail("commit failed")
+            super().commit()
+            disk.took_effect(self)
+            raise disk.fail("commit failed, but took effect")
+        super().commit()
+        disk.took_effect(self)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tq.common.domain.ids import id_behind
 from tq.common.domain.model import OutcomeNumber
 
-from .arranged import ordered_options, together
+from .arranged import TOGETHER_TASK, ordered_options, together
 from .crowded import QUEUE, Same, some_unique, tenants
 from .handled import have_handlers
 from .limited import columns, inner_columns
@@ -108,6 +108,18 @@ class Load:
         )
         self.joined: Random | None = None
 
+    def of_outbox(self, random: Random) -> list[Spec]:
+        """What a row of an outbox submits: some short tasks with consecutive ids, or one."""
+        specs: list[Spec] = []
+        first = self.new_id()
+        for place in range(random.choice((1, 1, 2, 5))):
+            id = id_behind(first, place)
+            options = {"max_crashes": 4}
+            spec = Spec(id, "default", "jobs:short", "plain", options, 1 * MS, random.randbytes(8), specs)
+            self.specs[id] = spec
+            specs.append(spec)
+        return specs
+
     def batch(self) -> list[Spec]:
         """Some tasks of one callable, queue and character: what one submit carries."""
         world = self._world
@@ -169,7 +181,7 @@ class Load:
                 spec.columns = said
         if self.handled is not None:
             have_handlers(self.handled, specs)
-        if self.joined is not None and task == "jobs:short" and self.joined.random() < 0.7:
+        if self.joined is not None and task == TOGETHER_TASK and self.joined.random() < 0.7:
             together(specs)
         return specs
 

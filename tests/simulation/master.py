@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tq.common.auth.keys import Verifier
 from tq.common.domain.model import Role
 from tq.common.errors import ProtocolError
+from tq.common.wire.address import Address
 from tq.common.wire.frames import FRAME_BYTES_MAX, FrameReader
 from tq.common.wire.protocol import PONG, Abandoned, Answerer, Goodbye, Ping, Request, goodbye
 from tq.common.wire.protocol import Child as ChildEvent
@@ -22,8 +23,8 @@ from tq.master.store.interface.store import Inconsistent
 from tq.master.store.recording import RecordingStore
 
 from . import arranged
-from .disk import TROUBLE, Disk, SimulatedStore
-from .network import End, Network
+from .disk import TROUBLE, Disk, WatchedStore
+from .network import MASTER, End, Network
 from .oracle import Broken, Oracle
 from .world import SECOND, Process, World
 
@@ -31,6 +32,7 @@ LEASE_SECONDS, GRACE_SECONDS, HEARTBEAT_SECONDS = 4.0, 1.0, 1.0
 SILENT_HEARTBEATS_MAX = 4
 # The first commit goes to the thread, all after it are made on the loop; infinity would never be undercut.
 ALWAYS_HERE_SECONDS = 1e9
+TROUBLES_OF_DATABASE = ("the database", "the working copy", "has taken over", "no space left")
 
 
 class Greeting(NamedTuple):
@@ -177,6 +179,16 @@ class Socket:
             self._master.process.later(int(HEARTBEAT_SECONDS * SECOND), self._watch)
 
 
+class Place(NamedTuple):
+    """Where one of several masters lives."""
+
+    process: Process
+    address: Address
+    loop: SimulatedLoop
+    note: Callable[..., None]
+    report: Callable[[str, dict[str, Any]], None]
+
+
 class Master:
     """One life of the master over a store that has had lives before."""
 
@@ -185,20 +197,26 @@ class Master:
         world: World,
         network: Network,
         disk: Disk,
-        store: SimulatedStore,
+        store: WatchedStore,
         oracle: Oracle,
         life: int,
         result_ttl_ms: int,
         results_max: int,
+        place: Place | None = None,
     ) -> None:
+        """``place``: of one of several masters."""
         self.world, self._network = world, network
-        self.process = Process(world, f"master-{life}")
+        self.process = Process(world, f"master-{life}") if place is None else place.process
+        self._address = MASTER if place is None else place.address
+        self._troubles = (TROUBLE,) if place is None else (TROUBLE, *TROUBLES_OF_DATABASE)
+        self._also_report = None if place is None else place.report
         self.sockets: dict[Socket, None] = {}
         self.latest: dict[bytes, Socket] = {}  # of each node
-        store.rollback()  # what the life before had not committed
+        if place is None:
+            store.rollback()  # what the life before had not committed
         self.engine = make_engine(
             Core(
-                RecordingStore(store, oracle.note),
+                RecordingStore(store, oracle.note if place is None else place.note),
                 EngineLimits(
                     lease_ms=int(LEASE_SECONDS * 1000),
                     grace_ms=int(GRACE_SECONDS * 1000),
@@ -227,11 +245,13 @@ class Master:
             heartbeat_seconds=HEARTBEAT_SECONDS,
             frame_bytes_max=FRAME_BYTES_MAX,
             report=self._report,
-            loop=SimulatedLoop(self.process, disk),  # type: ignore[arg-type]
+            loop=SimulatedLoop(self.process, disk) if place is None else place.loop,  # type: ignore[arg-type]
             clock=self._clock,
-            commit_here_seconds_max=world.random.choice([0.0, 0.0, ALWAYS_HERE_SECONDS]),
+            commit_here_seconds_max=0.0
+            if place is not None
+            else world.random.choice([0.0, 0.0, ALWAYS_HERE_SECONDS]),
         )
-        network.accept, network.listener = self._accept, self.process
+        network.doors[self._address] = self._accept, self.process
         oracle.master = self
         oracle.reborn(self.engine)
         self.server.wake()
@@ -239,11 +259,23 @@ class Master:
 
     def kill(self) -> None:
         self.process.log("killed")
-        self._network.accept = self._network.listener = None
+        self._network.doors.pop(self._address, None)
         for socket in self.sockets:
             socket.drop()
         self.process.kill()
         self.server.close()
+
+    def abandon(self) -> None:
+        """Another master has taken over: nothing more is answered here."""
+        self._network.doors.pop(self._address, None)
+        for socket in list(self.sockets):
+            socket.drop()
+
+    def say_goodbye(self) -> None:
+        """Its last transaction is over."""
+        self._network.doors.pop(self._address, None)
+        for socket in list(self.sockets):
+            socket.disconnect("the master is shutting down")
 
     def _accept(self, end: End, greeting: Any) -> None:
         Socket(self, end, greeting)
@@ -254,7 +286,9 @@ class Master:
 
     def _report(self, action: str, **fields: Any) -> None:
         self.process.log(f"{action} {fields.get('error', '') or fields.get('seconds', '')}".strip())
-        if action == "store.failed" and TROUBLE not in fields["error"]:
+        if self._also_report is not None:
+            self._also_report(action, fields)
+        if action == "store.failed" and not any(known in fields["error"] for known in self._troubles):
             raise Broken("I9", f"the store refuses what the master asks of it: {fields['error']}")
         if action == "master.bug":
             last = fields["error"].strip().splitlines()[-1]

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
+
+from tq.common.wire.address import Address
 
 from .world import MS, Process, World
+
+MASTER: Final = Address("master", 5000)
 
 
 class End:
@@ -98,26 +103,31 @@ class Link:
             self.world.schedule(self.network.delay(), end.process, partial(self.end, end, "reset"))
 
 
+Accept = Callable[[End, object], None]
+
+
 class Network:
     """Who listens, and how slow the wires are at the moment."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.accept: Callable[[End, object], None] | None = None  # the master that listens, if one does
-        self.listener: Process | None = None
+        self.addresses = [MASTER]  # that are given to clients and workers
+        self.doors: dict[Address, tuple[Accept, Process]] = {}  # the masters that listen
         self.links: list[Link] = []
         self.slowest = 2 * MS
 
     def delay(self) -> int:
         return self.world.between(50, self.slowest)
 
-    def connect(self, process: Process, greeting: object) -> End | None:
-        """A link to the master; None when no master listens. ``greeting``: who comes, shown and proven."""
-        if self.accept is None or self.listener is None:
+    def connect(self, process: Process, greeting: object, address: Address = MASTER) -> End | None:
+        """A link to a master; None when it does not listen. ``greeting``: who comes, shown and proven."""
+        door = self.doors.get(address)
+        if door is None:
             return None
+        accept, listener = door
         self.links = [link for link in self.links if link.client.open or link.server.open]
-        link = Link(self, process, self.listener)
+        link = Link(self, process, listener)
         self.links.append(link)
-        accept, server = self.accept, link.server
+        server = link.server
         server.deliver(self.world.now + self.delay(), lambda: accept(server, greeting))
         return link.client

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tq.common.domain.model import OutcomeNumber, StateNumber
+from tq.master.dependencies.becomings import Becomings
 from tq.master.tasks.failure_handlers import FailureHandlers
 from tq.master.tasks.key_quotas import KeyQuotas
 from tq.master.tasks.leases import Leases
@@ -20,7 +21,7 @@ from tq.master.workers.membership import Membership
 
 from ..history.checker import Final, check
 from .arranged import OrderLaws, OwnedLaws
-from .becoming import Becomings
+from .becoming import BecomingLaws, purge_between
 from .composition import Composition
 from .crowded import CrowdLaws
 from .handled import AT_ONCE, HandlerLaws
@@ -37,9 +38,10 @@ if TYPE_CHECKING:
     from tq.worker.agent.jobs import Job
 
     from .client import Client
-    from .disk import SimulatedStore
+    from .disk import WatchedStore
     from .load import Load, Spec
     from .master import Master
+    from .outboxes import OutboxLaws, Row
     from .worker import Worker
 
 LEASES_OF_DOUBT = 4  # after a fault that touched a worker its tasks may be taken from it for so long
@@ -71,6 +73,15 @@ def objections() -> Iterator[None]:
         raise Broken(error.rule, str(error), error.id) from error
 
 
+class UnderWay:
+    """What a transaction has done so far that is not durable yet."""
+
+    def __init__(self) -> None:
+        self.pending: list[dict[str, Any]] = []
+        self.began = 0
+        self.is_open = False
+
+
 class Oracle:
     def __init__(self, world: World, load: Load) -> None:
         self._world, self._load = world, load
@@ -79,8 +90,7 @@ class Oracle:
         self.workers: dict[bytes, Worker] = {}
         self.master: Master | None = None
         self.outcomes: dict[bytes, int] = {}  # the states that clients have received
-        self._pending: list[dict[str, Any]] = []  # of the transaction under way
-        self._transaction_at = 0  # when it began
+        self._under_way = UnderWay()  # the transaction whose events come
         self._ended_at: dict[tuple[bytes, int], int] = {}
         self._dropped: set[tuple[bytes, bytes, bytes]] = (
             set()
@@ -104,42 +114,54 @@ class Oracle:
         self._once_leased: dict[bytes, Callable[[], object]] = {}
         self.composition = Composition(load.specs)
         self.steps = RecordedSteps()
-        self.became = Becomings(load.specs)
+        self.became = BecomingLaws(load.specs)
         self.limits: LimitLaws | None = None
         self.crowd: CrowdLaws | None = None
         self.steered: SteeredLaws | None = None
         self.handled: HandlerLaws | None = None
         self.ordered: OrderLaws | None = None
         self.owned: OwnedLaws | None = None
-        self._is_open = False  # a transaction is
         self._spared: set[tuple[bytes, int]] = set()  # attempts whose process died by another one
+        self.outbox: OutboxLaws | None = None
+        self.purges_between = False  # results, before a task has ended that became one of them
+        self.is_blind = False  # the store has lost what was durable: nothing can be compared with it
         self._gained_ms = 0  # time that passed for masters only: the wall's clock jumped while none ran
 
     # the store's side
 
+    def follow(self, under_way: UnderWay, master: Master | None) -> None:
+        """Of which master, and which transaction of its, is spoken from now on, where there are several."""
+        self._under_way = under_way
+        if master is not None:
+            self.master = master
+
     def note(self, what: str, /, **fields: Any) -> None:
         """From a recording store before its commit, and from children and clients."""
+        if self.is_blind:
+            return
         if what == "committed":
             return
         event = {"t": self._world.now, "who": "master", "what": what, **fields}
         if "transaction" in fields:
-            self._pending.append(event)
+            self._under_way.pending.append(event)
         else:
             self._say(event)
 
     def begun(self) -> None:
-        if self._is_open and self.crowd is not None:
+        if self._under_way.is_open and self.crowd is not None:
             self.crowd.undone()
-        self._is_open = True
-        self._pending.clear()
-        self._transaction_at = self._world.now
+        self._under_way.is_open = True
+        self._under_way.pending.clear()
+        self._under_way.began = self._world.now
 
     def purged(self, tasks: list[tuple[int, bytes, int]], are_surplus: bool) -> None:
         """The transaction under way has deleted these: number, id and state of each. ``are_surplus``: whatever their age."""
         event = {"t": self._world.now, "who": "master", "what": "purged", "surplus": are_surplus}
-        self._pending += [{**event, "seq": seq, "id": id, "state": state} for seq, id, state in tasks]
+        self._under_way.pending += [
+            {**event, "seq": seq, "id": id, "state": state} for seq, id, state in tasks
+        ]
 
-    def took_effect(self, store: SimulatedStore) -> None:
+    def took_effect(self, store: WatchedStore) -> None:
         """The transaction under way is durable, whatever its commit goes on to say."""
         try:
             with store.untroubled():
@@ -147,9 +169,11 @@ class Oracle:
         except Exception as error:
             raise Confused("the simulator failed") from error
 
-    def _took_effect(self, store: SimulatedStore) -> None:
-        pending, self._pending = self._pending, []
-        self._is_open = False
+    def _took_effect(self, store: WatchedStore) -> None:
+        pending, self._under_way.pending = self._under_way.pending, []
+        self._under_way.is_open = False
+        if self.is_blind:
+            return
         by_flows = self.composition.expect(store.ask) if self.has_flows else set[bytes]()
         by_master = dict.fromkeys(
             event["id"]
@@ -203,6 +227,8 @@ class Oracle:
         with objections():
             for event in pending:
                 self.became.take(event)
+            if self.outbox is not None:
+                self.outbox.take(pending)
         if self.master is not None:
             self._time(store, self.master.engine)
         if self.has_flows:
@@ -230,20 +256,24 @@ class Oracle:
             engine = self.master.engine
             with objections():
                 self.owned.look(store.ask, pending, engine.part(KeyQuotas), engine.now.steady)
+        if self.purges_between and self.master is not None:
+            purge_between(self.master.engine)
         self._check_numbers(store)
         if self._world.chance(0.05):
             self._look(store)
 
-    def _look_at_schedules(self, store: SimulatedStore, submitted: Collection[bytes]) -> None:
+    def _look_at_schedules(self, store: WatchedStore, submitted: Collection[bytes]) -> None:
         assert self.master is not None
         with objections():
             self.instants.look(store.ask, submitted, self.master.engine.now.wall)
 
-    def check_schedules_due(self, store: SimulatedStore) -> None:
+    def check_schedules_due(self, store: WatchedStore) -> None:
+        if self.is_blind:
+            return
         with objections():
             self.instants.check_due(store.ask, (self._world.now + self._world.wall_offset) // 1000)
 
-    def _look_at_flows(self, store: SimulatedStore, events: list[dict[str, Any]]) -> None:
+    def _look_at_flows(self, store: WatchedStore, events: list[dict[str, Any]]) -> None:
         assert self.master is not None
         for event in events:
             self.composition.take(event)
@@ -257,7 +287,7 @@ class Oracle:
             self._reported_at[event["id"], event["attempt"]] = now
         ends = what in ("ended", "returned") and event["state"] >= StateNumber.SUCCEEDED
         if ends or what in ("accepted", "cancelled", "expired", "fell", "followed"):
-            self._over_at[event["id"]] = self._transaction_at  # its commit may come much later
+            self._over_at[event["id"]] = self._under_way.began  # its commit may come much later
 
     def _purge(self, event: dict[str, Any]) -> None:
         """R1: what is purged has ended, and that is as long ago as results are kept, or there are too many."""
@@ -284,13 +314,14 @@ class Oracle:
         )
         self._world.log(event["who"], f"{event['what']} {fields}", event.get("id"))
 
-    def _look(self, store: SimulatedStore) -> None:
+    def _look(self, store: WatchedStore) -> None:
         """What stands in the store agrees with itself (I9), and is what the master believes (I8, I10, I5, I11)."""
         assert self.master is not None
         engine = self.master.engine
         try:
             rows = read(store.ask)
-            check_arrays(store.ask, rows, self._purged)
+            if not self.is_blind:  # to what was purged
+                check_arrays(store.ask, rows, self._purged)
         except Torn as error:
             raise Broken("I9", str(error)) from error
         if self.has_flows:
@@ -338,7 +369,7 @@ class Oracle:
             if node in self.workers and (wrong := what_is_wrong(self.workers[node].has, asked)):
                 raise Broken("P1", wrong)
 
-    def _check_numbers(self, store: SimulatedStore) -> None:
+    def _check_numbers(self, store: WatchedStore) -> None:
         """I11: each worker's number in memory is its own in the store."""
         if self.master is None:
             return
@@ -365,10 +396,14 @@ class Oracle:
         """C2: a restart knows the time that its store was kept by, as far as the wall's clock lets it."""
         steady, mono = engine.now.steady, engine.now.mono
         self._begun = steady, mono
+        if self.is_blind:
+            return
         if self.crowd is not None:
             self.crowd.undone()
         if self.handled is not None:
             engine.part(FailureHandlers).made_at_once = AT_ONCE
+        if self.purges_between:
+            engine.part(Becomings).ended_at_once = 1
         before, at = self._committed
         if not before:
             return  # the first start of all
@@ -381,7 +416,7 @@ class Oracle:
         if abs(gained) > SEEN_MS and self._world.jumped_at < self._committed_at:
             raise Broken("C2", f"a restart changed the time by {gained} ms, and no clock was set")
 
-    def _time(self, store: SimulatedStore, engine: Engine) -> None:
+    def _time(self, store: WatchedStore, engine: Engine) -> None:
         """C1: in one life of a master its own time passes as the world's. C3: nothing waits for an hour."""
         steady, mono = engine.now.steady, engine.now.mono
         self._committed, self._committed_at = (steady, mono), self._world.now
@@ -447,6 +482,8 @@ class Oracle:
         self._once_leased[id] = action
 
     def started(self, worker: Worker, job: Job, who: str) -> None:
+        if self.is_blind:
+            return
         id, attempt = job.key
         self.note("started", id=id, attempt=attempt, number=job.number, who=who)
         self._spared.discard(job.key)  # it had not begun when its process died
@@ -464,19 +501,27 @@ class Oracle:
         return self.became.awaited(ids)
 
     def object(self, rule: str, text: str, id: bytes | None) -> None:
+        if self.is_blind:
+            return
         raise Broken(rule, text, id)
 
     def given(self, spec: Spec, given: Mapping[bytes, tuple[int, bytes | None]]) -> None:
+        if self.is_blind:
+            return
         with objections():
             self.composition.given(spec, given)
 
     def served(self, id: bytes, attempt: int, sent: int, method: str) -> None:
         """T2: an attempt that is over gets and records nothing."""
+        if self.is_blind:
+            return
         if self._ended_at.get((id, attempt), sent) < sent:
             raise Broken("T2", f"{method} was answered to attempt {attempt}, which had ended", id)
 
     def announced(self, worker: Worker, sent: int, held: list[list[Any]], dropped: list[bytes]) -> None:
         """A worker announced what it holds; the answer names what it has lost."""
+        if self.is_blind:
+            return
         lost = Counter(dropped)
         for id, attempt, lease in sorted(held):  # of two attempts of one task, the older is lost first
             if lost[id]:
@@ -487,6 +532,8 @@ class Oracle:
 
     def answered(self, sent: int, rows: list[Any], stale: Container[int]) -> None:
         """R2: a report is stale if, and only if, the attempt had not ended by such a report before. ``sent``: when it was."""
+        if self.is_blind:
+            return
         for index, (id, attempt, _, outcome, *_) in enumerate(rows):
             reported = self._reported_at.get((id, attempt))
             if id in self.forgotten or outcome == OutcomeNumber.RELEASED:
@@ -508,18 +555,33 @@ class Oracle:
     def acknowledged(self, id: bytes) -> None:
         self.note("acknowledged", id=id, who="client")
 
+    def sent(self, laws: OutboxLaws, row: Row) -> None:
+        """A relay has marked a row of an outbox."""
+        if self.is_blind:
+            return
+        with objections():
+            laws.sent(row)
+        for spec in row.specs:
+            self.acknowledged(spec.id)
+
     def received(self, client: Client, id: bytes, state: int, digest: str) -> None:
+        if self.is_blind:
+            return
         self.outcomes[id] = state
         self.note("received", id=id, state=state, digest=digest, who=client.process.name)
 
     def read(self, id: bytes, before: int | None, state: int) -> None:
+        if self.is_blind:
+            return
         self.note("read", id=id, before=before, state=state, who="client")
 
     # the end
 
-    def judge(self, store: SimulatedStore) -> int:
+    def judge(self, store: WatchedStore) -> int:
         """Judge the whole history; the number of extra starts. Raises Broken."""
         self._look(store)
+        if self.is_blind:
+            return 0
         rows = store.every_task()
         from tq.common.runtime.history import digest
 

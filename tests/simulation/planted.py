@@ -97,6 +97,9 @@ def _plant_python(bug: Bug) -> list[tuple[object, str, object]]:
         elif isinstance(thing, FunctionType) and thing.__module__ == module.__name__ and other is not None:
             undo.append((thing, "__code__", thing.__code__))  # others may have imported it by name
             thing.__code__ = other.__code__
+        elif isinstance(thing, (bytes, str, int, float)) and name[:2] != "__" and thing != other:
+            undo.append((module, name, thing))  # a constant, such as a statement of SQL
+            setattr(module, name, other)
     return undo
 
 

@@ -14,19 +14,22 @@ from tq.common.errors import StoreError
 
 from . import arranged, crowded, handled, steered
 from .arranged import OrderLaws, OwnedLaws
-from .children import ConcurrentChild
 from .client import Client
 from .composer import Composer
 from .crowded import CrowdLaws
-from .disk import Disk, SimulatedStore
+from .disk import Disk, SimulatedStore, WatchedStore
 from .endless import each_event_ends
+from .fibers import in_simulated_time
 from .handled import HandlerLaws
+from .harm import Harm
 from .limited import LimitLaws
 from .load import TASKS, Load
-from .master import NARROW, Master
+from .master import NARROW, Master, Place
+from .masters import EVERY, Masters, are_several
 from .network import Network
 from .operator import Operator
 from .oracle import Broken, Confused, Oracle
+from .outboxes import Outbox
 from .placed import HOSTS, chance_of
 from .planner import Planner
 from .situations import UNEVEN, Situations, is_directed, keeps_few_results
@@ -36,20 +39,6 @@ from .world import MS, SECOND, Process, World
 
 CHAOS = 25 * SECOND  # of faults and submits
 LEASE = 4 * SECOND
-DAMAGED = (
-    "due",
-    "overdue",
-    "finished_before",
-    "lease_route",
-    "ready_slices",
-    "split_slice",
-    "succeed_slice",
-    "insert_single",
-    "ready_heads",
-    "find",
-    "put_worker",
-    "log_attempt",
-)
 WITH_SCHEDULES = 3  # every third seed
 WITH_FLOWS = 5  # every fifth seed
 WITH_LIMITS, LIMITED = 11, 9  # seeds that leave this rest
@@ -58,6 +47,7 @@ WITH_NESTED, NESTED = (
     11,
     8,
 )  # tasks wait for others inside themselves, or become them; every other one has limits, too
+PURGES_BETWEEN = 5, 4  # every fifth of those: results go while tasks wait that became one of them
 PLACES = (2, 5, 30)
 COMPOSED = 60 * SECOND  # what tasks that need each other may take longer
 DECIDED = 20 * SECOND  # a master that stood still when the faults ended has had its time
@@ -83,11 +73,11 @@ class Outcome:
     seconds: float
 
 
-class Cluster:
+class Cluster(Harm):
     """Everything of one run, and the hands that do harm to it."""
 
-    def __init__(self, seed: int) -> None:
-        self.world = world = World(seed)
+    def __init__(self, seed: int, world: World) -> None:
+        self.world = world
         self.is_directed = is_directed(seed)
         self._placed = chance_of(seed)
         self.load = Load(world, uneven=UNEVEN if self.is_directed else 0.0, placed=self._placed)
@@ -118,24 +108,29 @@ class Cluster:
             self.load.joined, self.oracle.owned = Random(~seed), OwnedLaws(self.load.specs)
         if is_nested:
             self.load.nested = Random(~seed)
+            self.oracle.purges_between = turn % PURGES_BETWEEN[0] == PURGES_BETWEEN[1]
         self._pools: Random | None = None  # decides which workers run many jobs in a process
         if seed % WITH_POOLS == POOLS or (is_nested and turn % 3 == 0):
             self._pools = self.load.blocking = Random(~seed)
         self.disk = Disk(world)
         self.disk.begun, self.disk.took_effect = self.oracle.begun, self.oracle.took_effect
         self.disk.purged = self.oracle.purged
-        self.store = SimulatedStore(self.disk)
+        self._store = None if are_several(seed) else SimulatedStore(self.disk)
         self.network = Network(world)
         self.network.slowest = world.random.choice([1 * MS, 5 * MS, 50 * MS])
         self.nature = Process(world, "nature")  # whose events are never paused
         is_short = self.is_directed or world.chance(0.3)
         self._result_ttl_ms = SHORT_TTL_MS if is_short else LONG_TTL_MS
         self._results_max = FEW_RESULTS if keeps_few_results(seed) else RESULTS_MAX
+        if self.oracle.purges_between:
+            self._results_max = 0
         self._lives = 0
         self.chaos_ends = CHAOS
         self.faults: dict[str, int] = {}
         self._echoes = self.is_directed or seed % WITH_SCHEDULES == 2
-        self.start_master()
+        self.masters = Masters(self, seed, self._new_master) if are_several(seed) else None
+        if self.masters is None:
+            self.start_master()
         self.workers = [self.new_worker() for _ in range(world.between(1, 3))]
         many = 1 if self.is_directed else world.between(1, 2)
         self.clients = [self._new_client() for _ in range(many)]
@@ -166,9 +161,29 @@ class Cluster:
             self.jump_clock,
             self.kill_client,
         ]
+        if self.masters is not None:
+            of_one = (self.kill_master, self.pause_master, self.freeze_machine, self.update_cluster)
+            of_disks = (
+                self.slow_disk,
+                self.failing_disk,
+                self.full_disk,
+                self.read_only_disk,
+                self.damaged_page,
+                self.no_memory,
+            )
+            kinds = [kind for kind in kinds if kind not in (*of_one, *of_disks, self.cut_all_links)]
         self._kinds = _mix(kinds, seed, world)
+        if self.masters is not None:
+            self._kinds += self.masters.kinds
         if self.is_directed:
-            self._kinds += Situations(self).kinds
+            kinds = Situations(self).kinds
+            self._kinds += kinds if self.masters is None else kinds[:-1]  # the last is of a disk
+        self.outbox: Outbox | None = None
+        if self.masters is not None and seed // EVERY % 2:
+            self._result_ttl_ms = SHORT_TTL_MS
+            self.outbox = Outbox(world, self.network, self.oracle, self.load, Random(~seed - 4), CHAOS)
+            self.oracle.outbox = self.outbox.laws
+            self._kinds += [self.outbox.kill_relay, self.outbox.kill_when_accepted]
         self.planner = self._planner(seed) if seed % WITH_SCHEDULES == 1 else None
         self.composers = self._composers(seed) if seed % WITH_FLOWS == 4 else []
         self.operator = None if self.oracle.steered is None else self._operator(seed, self.oracle.steered)
@@ -184,19 +199,29 @@ class Cluster:
     def start_master(self) -> None:
         """One that cannot read its store says so and ends, and its service manager starts it again."""
         self._lives += 1
+        assert self._store is not None
         try:
-            self.master = Master(
-                self.world,
-                self.network,
-                self.disk,
-                self.store,
-                self.oracle,
-                self._lives,
-                self._result_ttl_ms,
-                self._results_max,
-            )
+            self.master = self._new_master(self._store)
         except StoreError:
             self._later(SECOND, self.start_master)
+
+    def _new_master(self, store: WatchedStore, place: Place | None = None) -> Master:
+        return Master(
+            self.world,
+            self.network,
+            self.disk,
+            store,
+            self.oracle,
+            self._lives,
+            self._result_ttl_ms,
+            self._results_max,
+            place,
+        )
+
+    @property
+    def store(self) -> WatchedStore | None:
+        """None: of several masters none serves."""
+        return self._store if self.masters is None else self.masters.store
 
     def new_worker(self, slots: int = 0) -> Worker:
         self._lives += 1
@@ -252,213 +277,6 @@ class Cluster:
         self.composers.append(made)
         made.take_over(composer)
 
-    # harm
-
-    def _next_fault(self) -> None:
-        if self._kinds and self.world.now < self.chaos_ends:
-            self.world.schedule(self.world.between(MS, 2 * self._rate), self.nature, self._do_harm)
-
-    def _do_harm(self) -> None:
-        if self.world.now < self.chaos_ends:
-            fault = self.world.random.choice(self._kinds)
-            name = fault.__name__
-            self.faults[name] = self.faults.get(name, 0) + 1
-            self.world.log("chaos", name)
-            fault()
-            self._next_fault()
-
-    def _later(self, delay: int, action: Callable[[], None]) -> None:
-        self.world.schedule(delay, self.nature, action)
-
-    def _worker(self) -> Worker | None:
-        living = [worker for worker in self.workers if worker.process.alive]
-        return self.world.random.choice(living) if living else None
-
-    def kill_master(self) -> None:
-        if self.master.process.alive:
-            self.master.kill()
-            self._later(self.world.between(0, 5 * SECOND), self.start_master)
-
-    def pause_master(self) -> None:
-        self._pause_master(self.world.between(MS, 10 * SECOND))
-
-    def _pause_master(self, length: int) -> bool:
-        """Whether it was running."""
-        process = self.master.process
-        if process.paused:
-            return False
-        process.pause()
-        self._later(length, process.resume)
-        return True
-
-    def freeze_machine(self) -> None:
-        """The master's machine stands still, as one that is moved to another host: what was sent to it arrives later still. No
-        worker is lost for that."""
-        length = self.world.between(MS, 10 * SECOND)
-        if self._pause_master(length):
-            for link in self.network.links:
-                link.stalled_until = self.world.now + length + self.world.between(MS, SECOND)
-
-    def kill_worker(self) -> None:
-        worker = self._worker()
-        if worker is not None:
-            if self.world.chance(0.3):
-                self._silence(worker)
-            worker.kill()
-            self._later(self.world.between(0, 5 * SECOND), self._replace_workers)
-
-    def _replace_workers(self) -> None:
-        for index, worker in enumerate(self.workers):
-            if not worker.process.alive:
-                self.workers[index] = self.new_worker()
-
-    def pause_worker(self) -> None:
-        self._pause(children=True)
-
-    def pause_supervisor(self) -> None:
-        self._pause(children=False)
-
-    def _pause(self, *, children: bool) -> None:
-        worker = self._worker()
-        if worker is None:
-            return
-        length = self.world.between(MS, 3 * LEASE)
-        self.oracle.disturbed(worker.node, length)
-        paused = [worker.process, *(worker.children.values() if children else ())]
-        for process in paused:
-            process.pause()
-        for process in paused:
-            self._later(length, process.resume)
-
-    def kill_child(self) -> None:
-        worker = self._worker()
-        if worker is not None and worker.children:
-            worker.children[self.world.random.choice(sorted(worker.children))].die(-9)
-
-    def stand_still_in_a_process(self) -> None:
-        """One child alone is stopped for a while, as by a debugger: to its supervisor its loop is blocked."""
-        worker = self._worker()
-        if worker is not None and worker.children:
-            child = worker.children[self.world.random.choice(sorted(worker.children))]
-            if isinstance(child, ConcurrentChild) and not child.paused:
-                child.pause()
-                self._later(self.world.between(MS, 8 * SECOND), child.resume)
-
-    def drain_worker(self) -> None:
-        worker = self._worker()
-        if worker is not None:
-            worker.drain()
-            self.oracle.disturbed(worker.node, 10 * SECOND)
-            self._later(self.world.between(SECOND, 8 * SECOND), self._replace_workers)
-
-    def repeat_report(self) -> None:
-        worker = self._worker()
-        if worker is not None:
-            worker.repeat_a_report()
-
-    def late_report(self) -> None:
-        worker = self._worker()
-        if worker is not None:
-            worker.keep_back_a_report()
-
-    def report_of_what_is_released(self) -> None:
-        worker = self._worker()
-        if worker is not None:
-            worker.report_what_it_releases()
-
-    def update_cluster(self) -> None:
-        """All workers are stopped, and the master while what they have handed back waits."""
-        for worker in self.workers:
-            worker.drain()
-            self.oracle.disturbed(worker.node, 10 * SECOND)
-        self._later(self.world.between(MS, 200 * MS), self.kill_master)
-        self._later(self.world.between(SECOND, 5 * SECOND), self._replace_workers)
-
-    def cut_link(self) -> None:
-        if self.network.links:
-            link = self.world.random.choice(self.network.links)
-            self._mark(link.client.process.name)
-            link.reset()
-
-    def cut_all_links(self) -> None:
-        """As when a switch restarts: all come back at once; sometimes the disk is in trouble then."""
-        for link in list(self.network.links):
-            self._mark(link.client.process.name)
-            link.reset()
-        if self.world.chance(0.5):
-            self.failing_disk()
-
-    def silence_link(self) -> None:
-        if self.network.links:
-            link = self.world.random.choice(self.network.links)
-            self._mark(link.client.process.name)
-            link.silent = True
-
-    def stall_link(self) -> None:
-        if self.network.links:
-            link, length = self.world.random.choice(self.network.links), self.world.between(MS, 6 * SECOND)
-            self._mark(link.client.process.name, length)
-            link.stalled_until = self.world.now + length
-
-    def _silence(self, worker: Worker) -> None:
-        for link in self.network.links:
-            if link.client.process is worker.process:
-                link.silent = True
-
-    def _mark(self, name: str, lasting: int = 0) -> None:
-        for worker in self.workers:
-            if worker.process.name == name:
-                self.oracle.disturbed(worker.node, lasting)
-
-    def slow_disk(self) -> None:
-        self.disk.slowest = self.world.between(5 * MS, 400 * MS)
-
-    def failing_disk(self) -> None:
-        length = self.world.between(50 * MS, 2 * SECOND)
-        self.disk.fails = 0.5
-        self.oracle.all_disturbed(length)
-        self._later(length, lambda: setattr(self.disk, "fails", 0.0))
-
-    def full_disk(self) -> None:
-        length = self.world.between(50 * MS, 2 * SECOND)
-        self.disk.full = True
-        self.oracle.all_disturbed(length)
-        self._later(length, lambda: setattr(self.disk, "full", False))
-
-    def read_only_disk(self) -> None:
-        self._trouble(50 * MS, 3 * SECOND, "read_only", True, False)
-
-    def damaged_page(self) -> None:
-        """What is read or written there fails, all else works."""
-        statement = self.world.random.choice(DAMAGED)
-        self._trouble(50 * MS, 3 * SECOND, "damaged", frozenset({statement}), frozenset())
-
-    def no_memory(self) -> None:
-        self._trouble(50 * MS, SECOND, "starved", 0.1, 0.0)
-
-    def _trouble(self, shortest: int, longest: int, name: str, value: object, well: object) -> None:
-        length = self.world.between(shortest, longest)
-        setattr(self.disk, name, value)
-        self.oracle.all_disturbed(length)
-        self._later(length, lambda: setattr(self.disk, name, well))
-
-    def damage_record(self) -> None:
-        """A link's bytes to one side are no frames any more; often the other side falls silent, too."""
-        if self.network.links:
-            link = self.world.random.choice(self.network.links)
-            self._mark(link.client.process.name)
-            link.damage(self.world.random.choice((link.client, link.server)), silent=self.world.chance(0.5))
-
-    def jump_clock(self) -> None:
-        self.world.jump(self.world.random.choice([-3600, 5, 3600, 8 * 24 * 3600]) * SECOND)
-
-    def kill_client(self) -> None:
-        index = self.world.between(0, len(self.clients) - 1)
-        before = self.clients[index]
-        before.kill()
-        self.clients[index] = self._new_client()
-        self.clients[index].adopt(before.accepted)
-
     # peace
 
     def make_peace(self) -> None:
@@ -471,6 +289,8 @@ class Cluster:
         )  # at= is the wall's: let all come
         for link in self.network.links:
             link.stalled_until = 0
+        if self.masters is not None:
+            self.masters.make_peace()
         self._later(6 * SECOND, self._have_all)
         if self.operator is not None:
             self.operator.finish()
@@ -488,7 +308,7 @@ class Cluster:
 
     def work_left(self) -> int:
         """How long one slot would need for all that is waiting, with the attempts that fail; what has no room yet, too."""
-        ids = dict.fromkeys(id for id, _, _ in self.store.unfinished())
+        ids = {} if self.store is None else dict.fromkeys(id for id, _, _ in self.store.unfinished())
         for client in self.clients:
             ids |= client.waits_for
         waiting = map(self.load.specs.get, ids)
@@ -498,17 +318,26 @@ class Cluster:
         """Those that are due have been decided by now; then all are paused."""
         if self.planner is not None:
             self.world.run(CHAOS + DECIDED)
-            self.oracle.check_schedules_due(self.store)
+            if self.store is not None:
+                self.oracle.check_schedules_due(self.store)
             self.planner.finish()
 
     def stuck_flows(self) -> list[Any]:
-        if not self.oracle.has_flows:
+        if not self.oracle.has_flows or self.store is None:
             return []
         return self.store.ask("SELECT flow, state FROM flows WHERE finished IS NULL OR work > 0")
 
     @property
     def at_rest(self) -> bool:
         """Every task that was promised to a client has ended, and every client that waits for it has received its end."""
+        if self.store is None:
+            return False
+        if self.masters is not None and self.store.in_transaction:
+            return False
+        if self.outbox is not None and self.outbox.waits:
+            return False
+        if self.oracle.is_blind:  # what clients wait for may be lost
+            return not self.store.has_unfinished
         if any(client.waits_for for client in (*self.clients, *self.composers)):
             return False
         if any(composer.waits_for_flows for composer in self.composers) or self.stuck_flows():
@@ -532,28 +361,43 @@ def _mix(kinds: list[Callable[[], None]], seed: int, world: World) -> list[Calla
 
 def simulate(seed: int, *, story: bool = False) -> Outcome:
     """Run one seed to its end."""
+    if not are_several(seed):
+        return _simulate(seed, story=story)
+    with in_simulated_time() as begin:
+        return _simulate(seed, story=story, begin=begin)
+
+
+def _simulate(seed: int, *, story: bool, begin: Callable[[World], None] = lambda world: None) -> Outcome:
     began = time.perf_counter()
-    cluster = Cluster(seed)
+    world = World(seed)
+    begin(world)
+    cluster = Cluster(seed, world)
     rule, broken, about, extra = "", "", None, 0
     try:
-        with each_event_ends(cluster.world):
-            cluster.world.run(CHAOS)
+        with each_event_ends(world):
+            world.run(CHAOS)
             cluster.make_peace()
-            cluster.world.run(CHAOS + 8 * SECOND)
+            world.run(CHAOS + 8 * SECOND)
             cluster.end_schedules()
-            step, deadline = 500 * MS, cluster.world.now + PEACE + cluster.work_left()
+            step, deadline = 500 * MS, world.now + PEACE + cluster.work_left()
             deadline += COMPOSED if cluster.composers else 0
             while not cluster.at_rest:
-                if cluster.world.now > deadline:
+                if world.now > deadline:
                     raise _stuck(cluster)
-                cluster.world.run(cluster.world.now + step)
+                world.run(world.now + step)
+        assert cluster.store is not None
         extra = cluster.oracle.judge(cluster.store)
+        if cluster.masters is not None:
+            cluster.masters.laws.judge()
     except Broken as found:
         rule, broken, about = found.rule, str(found), found.id
     except (Exception, Confused):  # a bug of ours, or of tq's: as interesting as a broken invariant
         broken = traceback.format_exc()
     text = cluster.world.story(about) if story or broken else ""
-    cluster.store.close()
+    if cluster.masters is not None:
+        cluster.masters.close()
+    elif cluster.store is not None:
+        cluster.store.close()
     return Outcome(
         seed,
         cluster.world.trace,
@@ -568,6 +412,8 @@ def simulate(seed: int, *, story: bool = False) -> Outcome:
 
 
 def _stuck(cluster: Cluster) -> Broken:
+    if cluster.store is None:
+        return Broken("A5", "no master serves")
     rows = cluster.store.unfinished()[:1]
     if cluster.planner is not None and cluster.planner.unpaused and not rows:
         return Broken("liveness", "the pause of a schedule was not answered")

@@ -22,6 +22,7 @@ from tq.worker.agent.reports import Report
 from tq.worker.agent.runs import JobRun
 from tq.worker.agent.watchdog import LOOK_SECONDS, TICK_SECONDS
 
+from .arranged import TOGETHER, TOGETHER_TASK
 from .caller import Connection, Reconnecting, Then
 from .children import KILL_GRACE_SECONDS, Child, ConcurrentChild
 from .load import TASKS, Load
@@ -81,6 +82,8 @@ class Worker(Reconnecting):
             lent_children=lent_children,
             concurrent=Concurrency(places, self) if places else None,
         )
+        if load.joined is not None and not places:  # as its children say when they have loaded the tasks
+            self.agent.durations.together = {TOGETHER_TASK: TOGETHER}
         oracle.workers[self.node] = self
         for _ in range(slots):
             self.start_child()

@@ -10,6 +10,10 @@ import hashlib
 import heapq
 from collections.abc import Callable
 from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .fibers import Fiber
 
 SECOND = 1_000_000  # the unit of time is the microsecond: whole numbers, the same on every machine
 MS = 1_000
@@ -31,8 +35,8 @@ class Handle:
 class Process:
     """Something that runs, stands still, or is dead for good. A restart is a new process."""
 
-    def __init__(self, world: World, name: str) -> None:
-        self.world, self.name = world, name
+    def __init__(self, world: World, name: str, host: str = "") -> None:
+        self.world, self.name, self.host = world, name, host
         self.alive, self.paused = True, False
         self._backlog: list[Handle] = []
 
@@ -46,6 +50,7 @@ class Process:
         if self.paused:
             self._backlog.append(handle)
             return
+        self.world.process = self
         handle.action()
 
     def pause(self) -> None:
@@ -82,6 +87,10 @@ class World:
         self._heap: list[tuple[int, int, Handle]] = []
         self._sequence = 0
         self.taken = 0  # events that have happened
+        self.process: Process | None = None  # whose event happens
+        self.fiber: Fiber | None = None  # whose code runs, if it is code that waits
+        self.fibers: list[Fiber] = []
+        self.tokens = 0
 
     def schedule(self, delay: int, process: Process, action: Callable[[], None]) -> Handle:
         """Events that are due at the same moment happen in the order they were made."""
