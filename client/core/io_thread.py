@@ -285,7 +285,12 @@ class ClientLink:
         while self._posted:
             self._posted.popleft()()
         self._posted_runs_in = 0
-        self._lines.flush()
+        lines = self._lines
+        # Of one shard directly: this is done for each submit.
+        if lines.shards == 1:
+            lines.first.flush()
+        else:
+            lines.flush()
 
     def _deliver(self, box: Listener, slices: Sequence[OutcomeSlice]) -> None:
         """Give outcomes to their box; a subclass records them first."""

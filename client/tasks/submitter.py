@@ -102,6 +102,7 @@ class Submitter(Generic[P, R]):
         # The first submit of a session waits for its connection.
         if session.known_shards is None and self._outbox is None:
             warn_on_loop("await task.asubmit(…)")
+            self._check_first(args, kwargs)
         kind = self._kind_of(args, kwargs)
         id, payload, blobs, needs = self._encoded(kind, args, kwargs)
         if self._outbox is not None:
@@ -147,6 +148,7 @@ class Submitter(Generic[P, R]):
         import asyncio
 
         if self._session.known_shards is None and self._outbox is None:
+            self._check_first(args, kwargs)
             await self._session.ashards()
         kind = self._kind_of(args, kwargs)
         id, payload, blobs, needs = self._encoded(kind, args, kwargs)
@@ -353,6 +355,10 @@ class Submitter(Generic[P, R]):
             args, kwargs = arguments.fit(args, kwargs)
             payload = encode(args, kwargs, arguments.names, blobs, needs)
         return self._new_id(kind), payload, blobs, needs.take()
+
+    def _check_first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Refuse what cannot be sent before the first connection is waited for, which says how many shards there are."""
+        self._encoded(TaskKind(self._definition.name, self._choice), args, kwargs)
 
     def _new_id(self, kind: TaskKind) -> bytes:
         if self._key is None:
