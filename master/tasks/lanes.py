@@ -41,6 +41,7 @@ LANES_MAX: Final = (
     32  # that are leased from together, but for those of mixed arrays: of more the store is asked again
 )
 HELD_MAX: Final = 1_000  # lanes that one choice looks up, or finds without room
+TOGETHER_MAX: Final = 1_000  # tasks in one answer of those that run together, but for one call of more
 BASES_MAX: Final = 50  # base lanes that are looked at beside tenants
 
 
@@ -226,7 +227,7 @@ class Lanes:
                 break
             # In turns no tenant is chosen for more than its share: of too many the store would take the oldest, whosever they are.
             most = want if rank is None else want - giving
-            most = lane.key.coalesce[0] if lane.runs_together else most
+            most = _of_calls(lane, most) if lane.runs_together else most
             room = min(most, lane.ready, self.held.room(lane, now, reserved))
             if lane.key.needs and room:
                 fits = self._placements.room(self._fit.worker, lane.number)
@@ -234,9 +235,9 @@ class Lanes:
                 self._fit.is_taken = True
             chosen.append(Chosen(lane, room))  # 0: what others are to have leaves it no room
             self.held.reserve(lane, room, reserved)
-            giving, lanes = giving + (min(room, 1) if lane.runs_together else room), lanes + (room > 0)
+            giving, lanes = giving + -(-room // lane.key.coalesce[0]), lanes + (room > 0)
             self._stored += lane.is_in_store
-            # It fills the answer alone: its tasks become one call, which other tasks are no part of.
+            # The last one of an answer: its tasks become calls, which other tasks are no part of.
             if lane.runs_together and room:
                 self._fit.is_together = True
                 break
@@ -342,6 +343,15 @@ class Lanes:
         if first is not None:
             self._put(lane, LanePlace(-first[0], first[1]))
         return None
+
+
+def _of_calls(lane: Route, calls: int) -> int:
+    """How many tasks so many calls are of those that run together: whole ones, or what there is of one. Where something bounds how many
+    may start, one."""
+    one = lane.key.coalesce[0]
+    if lane.key.limits or lane.key.needs or lane.tenant.max_running is not None:
+        return one
+    return one * max(1, min(calls, lane.ready // one, TOGETHER_MAX // one))
 
 
 def _goes_first(chosen: Sequence[Chosen], bases: Sequence[Route], first_of: FirstOf) -> bool:

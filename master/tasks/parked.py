@@ -143,12 +143,14 @@ class ParkedCalls:
             together = [one for one in chosen if one.room and one.lane.runs_together]  # one at most
             others = [one for one in chosen if one.room and not one.lane.runs_together]
             rows: list[Leased | LeasedSlice] = []
-            # What runs together is one job of its worker, however many tasks it is; with the others it is no more than were asked for.
+            # A call of what runs together is one job of its worker, however many tasks it is; with the others these are no more than were
+            # asked for.
             left = parked.want
             for some in (together, others) if is_together_first else (others, together):
                 if not some or left <= 0:
                     continue
-                want = max(left, some[0].room) if some is together else left
+                of_call = some[0].lane.key.coalesce[0] if some is together else 1
+                want = min(some[0].room, left * of_call) if some is together else left
                 found = self._store.lease(
                     numbers(one.lane for one in some if one.lane.counts[READY]),
                     want,
@@ -161,7 +163,7 @@ class ParkedCalls:
                     self._routes.mixed.named(some, want, least),
                     {one.lane.number: order for one in some if (order := one.lane.order) is not None},
                 )
-                left -= min(len(found), 1) if some is together else _tasks_of(found)
+                left -= -(-_tasks_of(found) // of_call)
                 rows += found
             if not rows:
                 raise Inconsistent(NONE_READY)

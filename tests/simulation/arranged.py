@@ -6,8 +6,8 @@
     O2  with aging nothing of priority q starts before what has priority p and was submitted (q - p) * aging earlier; and nothing of a lower
         priority before a higher one that was submitted so much less than that later
     O3  of the same priority nothing starts before what has an earlier deadline
-    C1  no lease has more calls of one function than run together
-    C2  nor fewer, before the first of them has waited for company as long as it may; but for those that need something of their worker, which
+    C1  a lease has as many calls of one function as run together, or several times as many
+    C2  or fewer, but not before the first of them has waited for company as long as it may; but for those that need something of their worker, which
         may have room for fewer
     Q3  a submit brings no key above its quota
     Q4  what the master counts of a key is what the rows say, after a restart at once
@@ -185,7 +185,7 @@ class OwnedLaws:
                 together.setdefault(event["lease"], []).append(spec.id)
         for ids in together.values():
             self.count += 1
-            if len(ids) > TOGETHER:
+            if len(ids) > TOGETHER and len(ids) % TOGETHER:
                 raise Wrong("C1", f"{len(ids)} calls are leased, and {TOGETHER} run together", ids[0])
             waited = steady - min(self._since[id] for id in ids)
             if len(ids) < TOGETHER and waited < COMPANY_MS and not self._specs[ids[0]].options.get("needs"):

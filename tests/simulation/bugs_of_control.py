@@ -244,8 +244,8 @@ BUGS_OF_CONTROL = (
     Bug(
         "give more calls than run together",
         "tq.master.tasks.lanes",
-        "most = lane.key.coalesce[0] if",
-        "most = lane.key.coalesce[0] + 1 if",
+        "most = _of_calls(lane, most) if",
+        "most = _of_calls(lane, most) + 1 if",
     ),
     Bug(
         "start without waiting for company",

@@ -59,6 +59,30 @@ def test_as_many_as_run_as_one_are_leased_at_once_however_few_were_asked_for(
     assert got(worker, ask(worker)) == run.ids()[10:20]
 
 
+def test_who_asks_for_several_is_given_several_calls_and_none_that_is_not_whole(
+    bench: Bench, client: Peer
+) -> None:
+    run = submit(client, 37)
+    worker = bench.worker("m:f", slots=8)
+    assert got(worker, ask(worker, 2)) == run.ids()[:20]
+    call = ask(worker, 5)
+    assert got(worker, call) == run.ids()[20:30]
+    call = ask(worker, 5)
+    assert got(worker, call) is None, "the rest waits for company"
+    bench.advance(0.6)
+    assert got(worker, call) == run.ids()[30:]
+
+
+def test_where_a_limit_holds_one_call_is_given_at_a_time(bench: Bench, client: Peer) -> None:
+    run = submit(client, 30, limits=[[{"name": "api", "max_running": 25}, ""]])
+    worker = bench.worker("m:f", slots=8)
+    assert [got(worker, ask(worker, 5)) for _ in range(3)] == [
+        run.ids()[:10],
+        run.ids()[10:20],
+        run.ids()[20:25],
+    ]
+
+
 def test_fewer_wait_for_company_and_no_longer_than_they_may(bench: Bench, client: Peer) -> None:
     run = submit(client, 3)
     worker = bench.worker("m:f")
