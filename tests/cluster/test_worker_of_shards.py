@@ -1,4 +1,4 @@
-"""A worker and a master of several shards as real programs: each shard's tasks run, and end once, whoever dies."""
+"""A worker and a master of several shards as real programs: each shard's tasks run, and end once, also when its worker dies."""
 
 from __future__ import annotations
 
