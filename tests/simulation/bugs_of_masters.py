@@ -38,6 +38,12 @@ BUGS_OF_MASTERS = (
         "until <= clock_timestamp() + interval '5 seconds' OR owner = %s",
     ),
     Bug(
+        "answer without asking whether it still owns the state",
+        "tq.master.net.transactions",
+        "if not self._engine.store.is_certain:",
+        "if False:",
+    ),
+    Bug(
         "go on as if nothing were lost when the database went back",
         SHARD,
         "if self.held.is_still(row) and row is not None and row.last_commit == self.held.last_commit + 1:",
