@@ -75,7 +75,7 @@ class ClientLink:
         self._main: asyncio.Task[None] | None = None
         self._closing, self._why_closed = False, CLOSED
         self._finishing = False
-        self._lines = IoLines(
+        self.lines = IoLines(
             opener,
             of_shard,
             stream,
@@ -93,28 +93,28 @@ class ClientLink:
     @property
     def cluster(self) -> str | None:
         """The id of the cluster, from the first connection on."""
-        return self._lines.cluster
+        return self.lines.cluster
 
     @property
     def shards(self) -> int | None:
         """How many it has, from then on."""
-        return self._lines.shards
+        return self.lines.shards
 
     @property
     def missing(self) -> str:
         """Which shards the last list is without, in words; empty: none."""
-        several = self._lines.several
+        several = self.lines.several
         return "" if several is None else several.missing_in_words
 
     @property
     def watched_tasks(self) -> int:
         """The number of tasks whose outcomes are still to come; may be slightly outdated."""
-        return sum(line.pending.watched_tasks for line in self._lines.all)
+        return sum(line.pending.watched_tasks for line in self.lines.all)
 
     @property
     def away_seconds(self) -> float:
         """For how long there has been no connection; 0 while there is one."""
-        return self._lines.first.away_seconds
+        return self.lines.first.away_seconds
 
     def call(
         self,
@@ -133,7 +133,7 @@ class ClientLink:
         the master has done it, even if the caller no longer waits; ``close`` waits up to FINISH_SECONDS for that."""
         future: Future[Any] = Future()
         self.post(
-            lambda: self._lines.make(
+            lambda: self.lines.make(
                 future,
                 target,
                 method,
@@ -151,13 +151,13 @@ class ClientLink:
 
     def watch(self, box: Listener, runs: Sequence[IdRun]) -> None:
         """Deliver the outcomes of these tasks to a box."""
-        self.post(lambda: self._lines.taker.watch(box, runs))
+        self.post(lambda: self.lines.taker.watch(box, runs))
         if self._closing:
             box.fail(self._closed())
 
     def forget(self, box: Listener) -> None:
         """Stop delivering to this box. Takes no lock, since the garbage collector may call it in any thread at any time."""
-        self.post(lambda: self._lines.taker.forget(box))
+        self.post(lambda: self.lines.taker.forget(box))
 
     def call_shard(
         self, shard: int, target: Sequence[Any], method: str, args: Sequence[Any], *, repeatable: bool
@@ -166,8 +166,8 @@ class ClientLink:
         future: Future[Any] = Future()
 
         def make() -> None:
-            several = self._lines.several
-            call = self._lines.make if several is None else partial(several.call_shard, shard)
+            several = self.lines.several
+            call = self.lines.make if several is None else partial(several.call_shard, shard)
             call(future, target, method, args, repeatable=repeatable)
 
         self.post(make)
@@ -182,18 +182,14 @@ class ClientLink:
         if threading.current_thread() is self._thread and self.shards is None:
             settle(future, None, Unreachable("no master has answered yet"))
             return future
-        self.post(lambda: self._lines.ask_shards(future))
+        self.post(lambda: self.lines.ask_shards(future))
         if self._closing:
             settle(future, None, self._closed())
         return future
 
-    def away_from(self, shard: int) -> float:
-        """As ``away_seconds``, of one shard."""
-        return self._lines.away_from(shard)
-
     def away_of(self, future: Future[Any]) -> float:
         """As ``away_seconds``, of the shard that this call goes to."""
-        return self._lines.away_of(future)
+        return self.lines.away_of(future)
 
     def close(self, why: str = CLOSED) -> None:
         """Close the connection, fail open calls and watches, end the thread."""
@@ -213,7 +209,7 @@ class ClientLink:
     def abandon_in_child(self) -> None:
         """After a fork, in the child, which has no I/O thread: drop the parent's connection and fail the boxes that wait
         for outcomes; their next wait watches the tasks again."""
-        for line in self._lines.all:
+        for line in self.lines.all:
             line.abandon_in_child(Unreachable("this process was forked while it waited; wait again"))
 
     def post(self, action: Callable[[], None]) -> bool:
@@ -256,13 +252,13 @@ class ClientLink:
         """End as soon as all calls with ``until_done`` are done, at the latest after FINISH_SECONDS."""
         if not self._finishing:
             self._finishing = True
-            self._lines.tell_when_flushed(self._end_if_done)
+            self.lines.tell_when_flushed(self._end_if_done)
             self._run_posted()
             self._loop.call_later(FINISH_SECONDS, self._cancel)
 
     def _end_if_done(self) -> None:
         """The last answer that ``close`` waits for may have come."""
-        if not self._lines.must_finish:
+        if not self.lines.must_finish:
             self._cancel()
 
     def _cancel(self) -> None:
@@ -272,11 +268,11 @@ class ClientLink:
     async def _serve(self) -> None:
         self._main = asyncio.current_task()
         try:
-            await self._lines.first.serve()
+            await self.lines.first.serve()
         finally:
-            self._lines.close("the client closed its app")
+            self.lines.close("the client closed its app")
             self._run_posted()
-            self._lines.give_up(self._closed())
+            self.lines.give_up(self._closed())
 
     def _run_posted(self) -> None:
         """Perform all posted actions, then their effects together: calls of one turn share a write to the socket."""
@@ -285,7 +281,7 @@ class ClientLink:
         while self._posted:
             self._posted.popleft()()
         self._posted_runs_in = 0
-        lines = self._lines
+        lines = self.lines
         # Of one shard directly: this is done for each submit.
         if lines.shards == 1:
             lines.first.flush()

@@ -188,7 +188,7 @@ class ClientSession:
 
     def away_from(self, shard: int) -> float:
         """As ``away_seconds``, of one shard."""
-        return 0.0 if self._link is None else self._link.away_from(shard)
+        return 0.0 if self._link is None else self._link.lines.away_from(shard)
 
     @property
     def away_seconds(self) -> float:

@@ -95,7 +95,7 @@ def test_with_one_shard_a_call_goes_on_without_another_step() -> None:
     link = ClientLink(opener.open, stream="default", connect_seconds=0.2)
     try:
         assert link.ask_shards().result(SECONDS) == 1
-        assert link._lines.make == link._lines.first.pending.call
-        assert link._lines.several is None
+        assert link.lines.make == link.lines.first.pending.call
+        assert link.lines.several is None
     finally:
         link.close()
