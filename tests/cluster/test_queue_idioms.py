@@ -227,7 +227,7 @@ def test_putters_that_wait_for_room_go_in_in_the_order_they_came(
 
 def parked(app: tq.App) -> list[Any]:
     """The calls of this app that are not answered."""
-    return list(app.session.link._pending._in_flight)
+    return list(app.session.link.lines.first.pending._in_flight)
 
 
 @pytest.mark.parametrize("kind", KINDS)
