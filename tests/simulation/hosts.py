@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tq.common.errors import ConfigError, NotOwner, StoreError, to_wire
 from tq.common.wire.address import Address
 from tq.common.wire.frames import Kind, encode_frame, pack
+from tq.master.engine.clock import Now
+from tq.master.engine.transaction import Transaction
 from tq.master.net.transactions import DRAIN_SECONDS_MAX
 from tq.master.standby.displacement import Displacement
 from tq.master.standby.door import refusal
@@ -107,7 +109,6 @@ class SharedStore(WatchedStore, PostgresStore):
             self._laws.look()
 
     def _begun(self) -> None:
-        self._laws.begins(self)
         self._oracle.follow(self.under_way, None)
         self._oracle.begun()
 
@@ -308,6 +309,7 @@ class Host:
         except StoreError as error:  # it cannot read its store
             raise ConfigError(str(error)) from error
         self.store = store
+        self._judge_reads(master, store)
         displacement.watch(loop, self._stop.set)  # type: ignore[arg-type]
         master.server.transactions.displaced = displacement.happened
         self._stop.wait()
@@ -322,6 +324,16 @@ class Host:
         master.server.close()
         store.close()
         return bool(displacement.reason)
+
+    def _judge_reads(self, master: Master, store: SharedStore) -> None:
+        """Each transaction that answers calls; memory that is read again after a failure answers none."""
+        run, laws = master.engine.run, self._masters.laws
+
+        def judged(now: Now) -> Transaction:
+            laws.begins(store)
+            return run(now)
+
+        master.engine.run = judged  # type: ignore[method-assign]
 
     def _drain(self, master: Master) -> None:
         """As ``MasterServer.drain``."""
