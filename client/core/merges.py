@@ -18,7 +18,7 @@ from ...common.contract.observe import CauseRow, MasterRow
 from ...common.contract.rows import all_from_wire, to_wire
 from ...common.contract.workers import HeldTask, RanRow
 from ...common.domain.series import SeriesPoint, beside, unpacked
-from ...common.errors import InvalidArgument, TqError, UnknownObject
+from ...common.errors import InvalidArgument, TqError, UnknownObject, Unreachable
 from .pages import Shards, flow_pages, line_pages, schedule_pages, task_pages, task_portions
 
 Merge = Callable[[Shards, Sequence[Any]], Coroutine[Any, Any, Any]]
@@ -64,7 +64,16 @@ def newest_tasks(answers: Sequence[list[Row]], args: Sequence[Any]) -> list[Row]
     return rows[:limit]
 
 
-def meant(answers: Sequence[Row], args: Sequence[Any]) -> Row:
+async def meant(shards: Shards, args: Sequence[Any]) -> Row:
+    """What a shortened id may mean. It means one only if no other shard has another."""
+    found = await shards.ask(dict.fromkeys(shards.numbers, args))
+    if silent := [str(shard) for shard in shards.numbers if shard not in found]:
+        raise Unreachable(
+            f"a shortened id may be one of shard {', '.join(silent)} of {len(shards.numbers)}, which does not answer: write all of the id"
+        )
+    answers = list(found.values())
+    if any(answer["more"] and not answer["rows"] for answer in answers):
+        return {"rows": [], "more": True}  # more begin so in one shard than it looks at
     rows = sorted((row for answer in answers for row in answer["rows"]), key=lambda row: row["id"])
     return {"rows": rows, "more": any(answer["more"] for answer in answers)}
 
@@ -367,7 +376,7 @@ MERGES: Final[Mapping[str, Merge]] = {
     "rows_by_name": of_all(rows_by_name),
     "named_rows": of_all(named_rows),
     "newest_tasks": of_all(newest_tasks),
-    "meant": of_all(meant),
+    "meant": meant,
     "workers": of_all(workers),
     "longest_held": of_all(longest_held),
     "signatures": of_all(signatures),

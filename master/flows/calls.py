@@ -206,7 +206,7 @@ class FlowsObject(EngineObject):
         rows = self.engine.store.flows.between(*ids_that_begin(prefix), LOOKED_MAX)
         self.engine.work.gave(len(rows), 0)
         if len(rows) == LOOKED_MAX:
-            return {"rows": [], "more": False}  # it cannot be known that there is but one
+            return {"rows": [], "more": True}  # it cannot be known that there is but one
         found = [
             row for row in rows if row.id.hex().endswith(tail) and self._table.may_see(call.session, row)
         ]

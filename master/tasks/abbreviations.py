@@ -102,7 +102,9 @@ class Meanings:
 
     def answer(self, prefix: str, tail: str) -> dict[str, Any]:
         low, high = (int.from_bytes(id, "big") for id in ids_that_begin(prefix))
-        found = (self._ending(low, high, tail, ENDS_MAX) or []) if tail else self._beginning(low, high)
+        found = self._ending(low, high, tail, ENDS_MAX) if tail else self._beginning(low, high)
+        if found is None:
+            return {"rows": [], "more": True}
         rows = [
             {"id": id_of(first), "tasks": end - first, "name": route.task, "queue": route.queue.name}
             for first, end, number, _ in found
@@ -127,7 +129,8 @@ class Meanings:
         self._engine.work.looked(looks)
         return None
 
-    def _beginning(self, low: int, high: int) -> list[_Meant]:
+    def _beginning(self, low: int, high: int) -> list[_Meant] | None:
+        """The arrays and tasks whose ids begin so; None: it takes more looks to know that there is but one."""
         found: list[_Meant] = []
         looked = 0
         for part in self._store.parts_up(low):
@@ -135,8 +138,8 @@ class Meanings:
                 break
             looked += 1
             if looked > READ_MAX:
-                found = []  # it cannot be known here that there is but one
-                break
+                self._engine.work.looked(looked)
+                return None
             if self._is_within(part.route):
                 self._add(found, part)
         self._engine.work.looked(looked)

@@ -91,6 +91,25 @@ def test_what_an_id_may_mean_is_what_it_means_in_any_shard() -> None:
     assert merged("meant", answers) == {"rows": [{"id": b"1"}, {"id": b"2"}], "more": True}
 
 
+def test_an_id_means_nothing_yet_where_one_shard_has_too_many_that_begin_so() -> None:
+    answers = [{"rows": [{"id": b"2"}], "more": False}, {"rows": [], "more": True}]
+    assert merged("meant", answers) == {"rows": [], "more": True}
+
+
+def test_a_shortened_id_is_refused_while_a_shard_is_away_that_may_have_it() -> None:
+    class WithoutTheLast(Answering):
+        async def ask(self, by_shard: Mapping[int, Sequence[Any]], of: str | None = None) -> dict[int, Any]:
+            found = await super().ask(by_shard, of)
+            del found[max(found)]
+            return found
+
+    shards = WithoutTheLast("meant", meant=[{"rows": [{"id": b"2"}], "more": False}, None])
+    with pytest.raises(
+        tq.Unreachable, match="one of shard 1 of 2, which does not answer: write all of the id"
+    ):
+        asyncio.run(merges.MERGES["meant"](shards, ()))
+
+
 def limit(name: str, **fields: int) -> dict[str, Any]:
     return {
         "name": name,
