@@ -16,6 +16,8 @@ from .conftest import AppFactory, MasterFactory, WorkerFactory
 from .programs import Master, eventually, stalled
 from .test_shards import SHARDS, a_queue_in, call, connected, two_free_ports
 
+pytestmark = pytest.mark.timeout(400)  # programs of a busy machine: each wait ends by what it waits for
+SECONDS = 120.0
 EACH = 5  # tasks of each shard
 SUCCEEDED = int(StateNumber.SUCCEEDED)
 
@@ -74,12 +76,12 @@ def test_one_worker_runs_the_tasks_of_every_shard(
         for shard in range(SHARDS)
     ]
     worker_factory(2, address=master.address, authkey=master.authkey)
-    eventually(lambda: succeeded(master, before), 40)
+    eventually(lambda: succeeded(master, before), SECONDS)
     # To a worker that is there and has nothing to do.
     after = [
         submit(master, shard, "cluster_tasks:noted", (str(ran), 1_000 + shard)) for shard in range(SHARDS)
     ]
-    eventually(lambda: succeeded(master, after), 40)
+    eventually(lambda: succeeded(master, after), SECONDS)
     assert Counter(lines(ran)).most_common(1)[0][1] == 1
     assert len(lines(ran)) == SHARDS * (EACH + 1)
 
@@ -96,7 +98,7 @@ def test_steps_and_content_of_a_task_are_kept_in_its_shard(
     ]
     tasks = Path(__file__).with_name("shard_tasks.py")
     worker_factory(2, tasks=tasks, address=master.address, authkey=master.authkey)
-    eventually(lambda: succeeded(master, ids), 50)
+    eventually(lambda: succeeded(master, ids), SECONDS)
     assert [lines(path) for path in paths] == [["done"]] * SHARDS
 
 
@@ -108,7 +110,7 @@ def test_a_task_waits_for_tasks_of_every_shard_on_a_worker_with_one_slot(
     worker_factory(1, tasks=tasks, address=master.address, authkey=master.authkey)
     app, queues = app_factory(master.url, master.authkey), [a_queue_in(shard) for shard in range(SHARDS)]
     across = app.named("shard_tasks:across", queue=queues[2])
-    assert across.submit(queues * 3).result(50) == 3 * SHARDS
+    assert across.submit(queues * 3).result(SECONDS) == 3 * SHARDS
 
 
 def test_what_a_killed_worker_held_of_every_shard_ends_once(
@@ -120,11 +122,11 @@ def test_what_a_killed_worker_held_of_every_shard_ends_once(
         submit(master, shard, "cluster_tasks:hold", (str(started), str(release))) for shard in range(SHARDS)
     ]
     worker = worker_factory(SHARDS, address=master.address, authkey=master.authkey)
-    eventually(lambda: len(lines(started)) == SHARDS, 40)
+    eventually(lambda: len(lines(started)) == SHARDS, SECONDS)
     worker.kill()
     release.touch()
     worker_factory(1, address=master.address, authkey=master.authkey)
-    eventually(lambda: succeeded(master, held), 50)
+    eventually(lambda: succeeded(master, held), SECONDS)
     assert len(lines(started)) == 2 * SHARDS, "each was started once more, and no more often"
 
 
@@ -135,7 +137,7 @@ def test_shards_whose_process_stands_still_hold_up_no_others(
     port = two_free_ports()
     master = master_factory("--shards", SHARDS, "--processes", 2, "--bind", f"127.0.0.1:{port}")
     master.port = port
-    eventually(lambda: "processes.started" in master.log, 40)
+    eventually(lambda: "processes.started" in master.log, SECONDS)
     ran = tmp_path / "ran"
     worker_factory(1, address=master.address, authkey=master.authkey)
 
@@ -144,7 +146,7 @@ def test_shards_whose_process_stands_still_hold_up_no_others(
         for shard in shards:
             calls = [(str(ran), shard)] * EACH
             ids[shard] = submit(master, shard, "cluster_tasks:noted", *calls)
-        eventually(lambda: succeeded(master, ids), 50)
+        eventually(lambda: succeeded(master, ids), SECONDS)
 
     run_in(*range(SHARDS))
     pid = call(master, 1, ["get_master"], "info")["pid"]
@@ -152,7 +154,7 @@ def test_shards_whose_process_stands_still_hold_up_no_others(
     with stalled([pid]):
         run_in(0, 2)
     run_in(3)
-    eventually(lambda: succeeded(master, [[], waiting, [], []]), 50)
+    eventually(lambda: succeeded(master, [[], waiting, [], []]), SECONDS)
     assert Counter(lines(ran)) == {"0": 2 * EACH, "1": 2 * EACH, "2": 2 * EACH, "3": 2 * EACH}
 
 
@@ -166,9 +168,9 @@ def test_a_master_of_several_shards_that_is_killed_takes_what_its_workers_have_r
         submit(master, shard, "cluster_tasks:hold", (str(started), str(release))) for shard in range(SHARDS)
     ]
     worker_factory(SHARDS, address=master.address, authkey=master.authkey)
-    eventually(lambda: len(lines(started)) == SHARDS, 40)
+    eventually(lambda: len(lines(started)) == SHARDS, SECONDS)
     master.kill()
     release.touch()
     master.start()
-    eventually(lambda: succeeded(master, held), 50)
+    eventually(lambda: succeeded(master, held), SECONDS)
     assert len(lines(started)) == SHARDS
