@@ -88,8 +88,9 @@ async def _measure(tasks: int, slots: int, rounds: int) -> list[tuple[float, flo
         settings, Credential.parse("a key for a benchmark"), lambda action, **fields: None
     )
     answers = Answers(loop)
-    supervisor._master.request = answers.request  # type: ignore[method-assign]
-    supervisor._master.notify = answers.notify  # type: ignore[method-assign]
+    master = supervisor._masters.first
+    master.request = answers.request  # type: ignore[method-assign]
+    master.notify = answers.notify  # type: ignore[method-assign]
     await supervisor.load()
     [pool] = supervisor.pools
     for _ in range(slots - 1):

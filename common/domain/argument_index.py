@@ -8,12 +8,10 @@ do, and stay with the array: a task that leaves it is still found by its number:
 
 from __future__ import annotations
 
-from array import array
 from typing import Any, NamedTuple
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
-from ..wire.frames import pack, unpack
 from .tags import ARGUMENT, TAGS_MAX, check_tag_name, check_tag_text
 from .text_columns import TextColumn
 
@@ -53,26 +51,4 @@ class IndexColumns(NamedTuple):
                 if text:
                     check_tag_text(name, text)
             found.append((name, column))
-        return cls(tuple(found))
-
-    def packed(self) -> bytes:
-        """As the store keeps it."""
-        # A call has at most ten thousand tasks, so no more texts than that: two bytes a task are enough.
-        return pack(
-            {
-                name: [
-                    list(column.texts),
-                    None if column.codes is None else array("H", column.codes).tobytes(),
-                ]
-                for name, column in self.columns
-            }
-        )
-
-    @classmethod
-    def unpacked(cls, kept: bytes) -> IndexColumns:
-        found: list[tuple[str, TextColumn]] = []
-        for name, (texts, codes) in unpack(kept).items():
-            found.append(
-                (name, TextColumn(tuple(texts), None if codes is None else tuple(array("H", codes))))
-            )
         return cls(tuple(found))

@@ -16,6 +16,7 @@ from ...common.domain.tags import ARGUMENT
 from ...common.wire.frames import unpack
 from ..store.interface.lines import Span
 from ..store.interface.slices import ArrayTags, SliceStore
+from .kept_index import unpacked_index
 
 Patterns = tuple[str, ...]
 Fits = Callable[[str, Patterns], bool]
@@ -92,7 +93,7 @@ class ArrayTagsLook:
         if not self._array.seq <= seq < self._upper:
             self._array = self._store.tags_upto(seq) or NO_ARRAY
             self._upper = max(self._array.stop, seq + 1)
-            self._index = None if self._array.tags is None else IndexColumns.unpacked(self._array.tags)
+            self._index = None if self._array.tags is None else unpacked_index(self._array.tags)
             self.cost += 1
             self.bytes += len(self._array.tags or b"")
         return self._index if seq < self._array.stop else None

@@ -15,6 +15,7 @@ from ...common.wire.frames import pack
 from ..engine.clock import Now
 from ..engine.session import Call, Session
 from ..store.interface.tasks import NewArray, NewTasks
+from .kept_index import packed_index
 from .leases import LeasedAttempt, SliceLease
 from .mixed import MixedArray, Mixture
 from .route import Capability, ParkedLease, Route
@@ -386,7 +387,7 @@ class Plan:
 
 def _tags(new: NewRun, first: int, last: int) -> bytes | None:
     """What the store keeps of the indexed arguments of some tasks of a run."""
-    return None if new.indexed is None else new.indexed.part(first, last).packed()
+    return None if new.indexed is None else packed_index(new.indexed.part(first, last))
 
 
 def cut(submission: Submission, payloads: list[bytes], start: int, stop: int) -> Iterator[tuple[int, int]]:

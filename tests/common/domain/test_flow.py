@@ -5,6 +5,8 @@ from __future__ import annotations
 from tq.common.domain.flow import FlowState, callback_id, keyed_flow_id, member_key
 from tq.common.domain.ids import COMPUTED
 
+FLOWS = (bytes(16), bytes(15) + b"g")
+
 
 def test_the_key_of_a_flow_means_one_flow_for_each_maker() -> None:
     assert keyed_flow_id("maker", b"order 7") == keyed_flow_id("maker", b"order 7")
@@ -17,7 +19,7 @@ def test_the_key_of_a_flow_means_one_flow_for_each_maker() -> None:
 
 
 def test_a_callback_has_another_task_in_each_run() -> None:
-    ids = {callback_id(flow, run, token) for flow in (b"f", b"g") for run in (1, 2) for token in (b"t", b"u")}
+    ids = {callback_id(flow, run, token) for flow in FLOWS for run in (1, 2) for token in (b"t", b"u")}
     assert len(ids) == 8
     assert all(id.startswith(COMPUTED) for id in ids)
 
