@@ -43,24 +43,39 @@ TIMINGS = {"TQ_HEARTBEAT_SECONDS": "0.5", "TQ_LEASE_SECONDS": "4", "TQ_GRACE_SEC
 MODULES = {"tq-master": "tq.master.cli", "tq-worker": "tq.worker.cli", "tq": "tq.client.cli"}
 
 # Below the range from which the system draws ports for outgoing connections: while a killed master is away, no connection
-# of another test may get its port. Each process of a parallel run has ports of its own.
+# of another test may get its port. Each process has a block of ports of its own, also beside another run of the suite.
 PORTS_FIRST = 10_000
-PORTS_OF_PROCESS = 2_000
+PORTS_OF_BLOCK = 500
+BLOCKS = 44
 
 _numbers = itertools.count(1)
-_ports = itertools.cycle(range(PORTS_OF_PROCESS))
+
+
+@functools.cache
+def ports_of_this_process() -> tuple[Iterator[int], socket.socket]:
+    """The ports of a block, again and again. Whose it is holds its first port bound, but listens on none: the second value."""
+    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for number in range(BLOCKS):
+        first = PORTS_FIRST + (mine + number) % BLOCKS * PORTS_OF_BLOCK
+        held = socket.socket()
+        try:
+            held.bind(("127.0.0.1", first))
+        except OSError:
+            held.close()
+            continue
+        return itertools.cycle(range(first + 1, first + PORTS_OF_BLOCK)), held
+    raise AssertionError(f"{BLOCKS} processes of test runs have all blocks of ports")
 
 
 def free_port() -> int:
     """A port of loopback that nothing listens on, and that no other test is given."""
-    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for number in itertools.islice(_ports, PORTS_OF_PROCESS):
-        port = PORTS_FIRST + process * PORTS_OF_PROCESS + number
+    ports, _ = ports_of_this_process()
+    for port in itertools.islice(ports, PORTS_OF_BLOCK):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return port
-    raise AssertionError(f"all {PORTS_OF_PROCESS} ports of this test process are in use")
+    raise AssertionError(f"all {PORTS_OF_BLOCK} ports of this test process are in use")
 
 
 def eventually(condition: Callable[[], T], seconds: float = 15.0) -> T:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,14 +13,13 @@ from pathlib import Path
 import pytest
 from xprocess import XProcess
 
-from ..cluster.programs import Master, Worker, clean_environment
+from ..cluster.programs import Master, Worker, clean_environment, free_port
 from .execution import SERVER, session
 from .pages import Block, commands_of, read_page
 
 GIVEN = Path(__file__).with_name("given")
 PORTS = ("5000", "5001", "5002", "5003", "8080", "9090", "dev")  # what pages name, each gets one of its own
 PAGES_AT_ONCE = 4
-_given: set[int] = set()  # ports
 
 
 @pytest.fixture(scope="session")
@@ -58,15 +55,8 @@ def variables(
 
 
 def free_ports() -> dict[str, int]:
-    """A port of its own for each that pages name, kept until the end: a free port is free only until a program takes it."""
-    with contextlib.ExitStack() as stack:
-        ports: list[int] = []
-        while len(ports) < len(PORTS):
-            port = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            if port not in _given:
-                ports.append(port)
-        _given.update(ports)
-    return dict(zip(PORTS, ports, strict=True))
+    """A port of its own for each that pages name."""
+    return {name: free_port() for name in PORTS}
 
 
 @pytest.fixture(scope="session")
