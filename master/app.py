@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -40,6 +41,7 @@ from .net.server import MasterServer
 from .observe.series import Series
 from .process_place import ProcessPlace
 from .shard_resources import OpenShard, OpenStore, build_shard, open_store, settings_of
+from .standby.standing import LOOK_AGAIN_SECONDS
 from .store import shard_files
 from .store.cluster_files import (
     CERTIFICATE,
@@ -51,7 +53,7 @@ from .store.cluster_files import (
     claim_store,
     settle_certificate,
 )
-from .store.interface.store import Displaced, Store
+from .store.interface.store import Displaced, OwnedElsewhere, Store
 from .store.sqlite.inspection import ClusterFacts, read_cluster
 from .store.sqlite.store import newest_schema
 
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from .store.postgres.address import DatabaseAddress
     from .store.postgres.store import PostgresStore
 
+OTHERS_SECONDS_MAX: Final = 12.0  # three leases, after the first shard is this master's
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # a disk, or one's part of it
 
 
@@ -121,7 +124,9 @@ class MasterResources:
         if self.database is not None:
             store = cast("PostgresStore", self.store)
             store.introduce(me_of(self.settings, port))
-            self.engine.masters = store.masters
+            count = self.engine.core.shard.of
+            for shard in self.shards:
+                shard.engine.masters = store.masters if count == 1 else lambda: all_hosted(store, count)
             return
         started, address = read_clock().wall / 1000, str(advertised(self.settings, port))
         numbers = [shard.engine.core.shard.number for shard in self.shards]
@@ -132,7 +137,8 @@ class MasterResources:
 
     def close(self) -> str | None:
         """Close the stores and release their locks; what could not be written, with the remedy."""
-        unwritten = [shard.opened.close() for shard in self.shards]
+        # The first one last: while this master has it, no other begins to take the rest.
+        unwritten = [shard.opened.close() for shard in reversed(self.shards)]
         return "; ".join(filter(None, unwritten)) or None
 
 
@@ -184,15 +190,15 @@ def _open(
         first, where = opened[0].store, opened[0].where
         if left is None:
             count = shard_files.number_of_shards(first, settings.shards, where)
-        if count > 1 and settings.store is not None:
-            raise ConfigError(
-                "--shards is for a master whose state is in files: a database has one shard in this version; leave it out"
-            )
         are_new = [here.new_store]
         numbers = range(count) if place is None else place.shards(count)
         for number in numbers[1:]:
             its = shard_files.start_of(settings.data, number, start)
-            opened[number] = _open_another(settings, Shard(number, count), first, report, its)
+            shard = Shard(number, count)
+            if settings.store is None:
+                opened[number] = _open_another(settings, shard, first, report, its)
+            else:
+                opened[number] = _open_in_database(settings, shard, first, report, displaced)
             are_new.append(its.new_store)
         if start.new_store and not any(are_new):
             raise ConfigError(
@@ -200,8 +206,7 @@ def _open(
             )
         return _build(settings, count, opened, authkey, report, here, place, left)
     except BaseException:
-        for one in opened.values():
-            one.close()
+        _close(opened)
         raise
 
 
@@ -243,7 +248,8 @@ def _open_others(
 
 
 def _close(opened: Mapping[int, OpenStore]) -> None:
-    for one in opened.values():
+    """The first one last, see ``MasterResources.close``."""
+    for one in reversed(list(opened.values())):
         one.close()
 
 
@@ -265,6 +271,39 @@ def _open_another(
     # The directory between the cluster's and this one.
     its.data.parent.mkdir(mode=0o700, exist_ok=True)
     return open_store(its, report, start, lambda reason: None, own_keys=False)
+
+
+def _open_in_database(
+    settings: MasterSettings,
+    shard: Shard,
+    first: Store,
+    report: Callable[..., None],
+    displaced: Callable[[str], None],
+) -> OpenStore:
+    """Another shard of the database whose first shard this master owns. The owner before had both, but renewed them one after the
+    other: its time in this one may end a little later. Raises OwnedElsewhere if it does not."""
+    its = settings_of(settings, shard.number)
+    its.data.parent.mkdir(mode=0o700, exist_ok=True)
+    ends = time.monotonic() + OTHERS_SECONDS_MAX
+    while True:
+        try:
+            opened = open_store(its, report, DEFAULT_START, displaced, own_keys=False, number=shard.number)
+            break
+        except OwnedElsewhere:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(LOOK_AGAIN_SECONDS)
+    try:
+        shard_files.check_has_rows(first, opened.store, opened.where, shard)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def all_hosted(store: PostgresStore, shards: int) -> list[MasterRow]:
+    """The masters of a database; the one that serves hosts all of its shards."""
+    return [row._replace(shards=list(range(shards)) if row.serves else []) for row in store.masters()]
 
 
 def _build(

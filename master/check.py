@@ -20,7 +20,7 @@ from ..common.runtime.config import MasterSettings
 from ..common.runtime.logs import SENTENCES
 from ..common.wire.address import Address, is_loopback
 from ..common.wire.tls import server_context
-from .check_shards import check_shards
+from .check_shards import check_number_of_database, check_shards
 from .gateway.options import GatewayArguments, read_options
 from .joining import ending
 from .keys.own_keys import fits, read, unknown
@@ -175,6 +175,7 @@ def _check_database(found: Checkup, settings: MasterSettings, address: str, runn
     found.ok("store", f"{database}, PostgreSQL {seen.server}, {schema}, durability {settings.durability}")
     for shard, owner in seen.owners if running is None else []:
         found.fail("store", f"another master ({owner}) owns shard {shard}; stop it first")
+    check_number_of_database(found, settings, seen.has_cluster, seen.shards, str(database))
 
 
 def _inspect(

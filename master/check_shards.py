@@ -15,16 +15,7 @@ def check_shards(
     found: Checkup, settings: MasterSettings, start: StartOptions, first: StoreFacts, newest: int
 ) -> None:
     """``first``: what the store of shard 0 knows. ``newest``: the schema of this version. Of one shard nothing is said."""
-    where = str(settings.data / STORE_FILE)
-    try:
-        count = read_number(first.shards, where)
-        if first.knows_cluster:
-            check_number(count, settings.shards, where)
-        else:
-            count = settings.shards or 1
-    except ConfigError as error:
-        found.fail("shards", str(error))
-        return
+    count = _number(found, settings, first.knows_cluster, first.shards, str(settings.data / STORE_FILE))
     if count == 1:
         return
     missing, wrong = list[int](), False
@@ -42,6 +33,30 @@ def check_shards(
     if not wrong:
         made = f", {len(missing)} of them will be made" if missing else ", each of them whole (quick_check)"
         found.ok("shards", f"{count} shards{made}")
+
+
+def check_number_of_database(
+    found: Checkup, settings: MasterSettings, has_cluster: bool, recorded: bytes | None, where: str
+) -> None:
+    """``recorded``: what the database says of how many it has."""
+    count = _number(found, settings, has_cluster, recorded, where)
+    if count > 1:
+        found.ok("shards", f"{count} shards{'' if has_cluster else ', all of them will be made'}")
+
+
+def _number(
+    found: Checkup, settings: MasterSettings, has_cluster: bool, recorded: bytes | None, where: str
+) -> int:
+    """How many there are, or are to be; 1 as well where that is wrong, which is said then."""
+    if not has_cluster:
+        return settings.shards or 1
+    try:
+        count = read_number(recorded, where)
+        check_number(count, settings.shards, where)
+    except ConfigError as error:
+        found.fail("shards", str(error))
+        return 1
+    return count
 
 
 def _problem(settings: MasterSettings, shard: Shard, first: StoreFacts, newest: int) -> str | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shlex
-import socket
 import sys
 import threading
 import time
@@ -19,10 +17,9 @@ import click
 
 from ..common.auth.key_files import take_masters_authkey
 from ..common.auth.leaf import RENEW, REQUEST_BYTES_MAX
-from ..common.domain.model import Role
 from ..common.errors import ConfigError, TqError, see
 from ..common.runtime.command_line import CHECK, OneScreen, first_word, flags, show
-from ..common.runtime.config import HERE, MasterSettings, load_settings
+from ..common.runtime.config import MasterSettings, load_settings
 from ..common.runtime.end_signals import on_end_signals
 from ..common.runtime.event_loop import run_loop
 from ..common.runtime.exposition import Exposition, is_available, missing
@@ -33,9 +30,10 @@ from ..common.runtime.logs import EventLog
 from ..common.runtime.sd_notify import Notifier
 from ..common.runtime.terminal import say, write_line
 from ..common.version import VERSION
-from ..common.wire.address import Address, is_loopback
+from ..common.wire.address import Address
 from .addresses import refuse_shown_password
 from .app import MasterResources, open_resources
+from .banner import banner
 from .check import check
 from .compact import COMPACT, compact
 from .copying import COPY, CopyLine, copy
@@ -52,7 +50,7 @@ from .process_place import take_place
 from .processes import LISTENS, ProcessGuard, make_shards, places_of
 from .standby.displacement import Displacement
 from .standby.standing import LOOK_AGAIN_SECONDS
-from .store.cluster_files import NEW_CERTIFICATE, NEW_STORE, StartOptions, key_file
+from .store.cluster_files import NEW_CERTIFICATE, NEW_STORE, StartOptions
 from .store.interface.store import Displaced, OwnedElsewhere, StoreAway
 from .waiting_turn import TurnCame, wait_for_turn
 
@@ -67,16 +65,6 @@ ONE_SHARD: Final = (
     "--gateway is for a cluster of one shard: clients of multiprocessing connect to one server for everything; leave it out, or give "
     "them a cluster of their own"
 )
-DURABILITY = {
-    "fsync": "every acknowledged task is on disk",
-    "os": "survives a killed process, not a power cut",
-    "memory": "nothing survives this process",
-}
-
-DATABASE_DURABILITY = {
-    "fsync": "the database has every acknowledged task on disk",
-    "os": "a crash of the database may lose its last half second",
-}
 
 
 @click.command(
@@ -288,7 +276,7 @@ async def _serve(
         # After the port is bound: a script that waits for this line may connect.
         place = resources.place
         if place is None or place.number == 0:
-            write_line(_banner(resources, address, with_authkey))
+            write_line(banner(resources, address, with_authkey))
         if place is not None:
             write_line(LISTENS)
         # What was made until now lives as long as the process: the collector need not look at it again.
@@ -393,57 +381,6 @@ def _handle_signals(stop: asyncio.Event, log: EventLog) -> Callable[[], None]:
         stop.set()
 
     return on_end_signals(first_or_second)
-
-
-def _next_with_key(resources: MasterResources, seen_as: Address, worker_key: Path) -> list[str]:
-    """The command to type next: on this host if the master listens here only, else on each worker host."""
-    if is_loopback(seen_as.host):
-        where = "" if seen_as == HERE else f"--connect {seen_as} "
-        return [
-            f"  next   tq-worker {where}--authkey-file {shlex.quote(str(worker_key))} jobs.py",
-            f"         (for workers on other hosts, start this one with --bind 0.0.0.0:{seen_as.port})",
-        ]
-    if resources.new_keys and sys.stdout.isatty():  # shown to the person who started it, never to a log
-        return [
-            "  next   on each worker host (the key is a secret):",
-            f"         TQ_AUTHKEY={worker_key.read_text().strip()} tq-worker --connect {seen_as} jobs.py",
-        ]
-    return [
-        f"  next   copy {worker_key} to each worker host, there:",
-        f"         tq-worker --connect {seen_as} --authkey-file worker.key jobs.py",
-    ]
-
-
-def _place(resources: MasterResources) -> str:
-    data = resources.settings.data
-    return str(data) if resources.database is None else f"{resources.database}, keys in {data}"
-
-
-def _promise(resources: MasterResources) -> str:
-    kinds = DURABILITY if resources.database is None else DATABASE_DURABILITY
-    return kinds[resources.settings.durability]
-
-
-def _banner(resources: MasterResources, address: Address, with_authkey: bool) -> str:
-    settings = resources.settings
-    everywhere = address.host in ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
-    seen_as = Address(socket.gethostname() if everywhere else address.host, address.port)
-    worker_key = key_file(settings.data, Role.WORKER)
-    lines = [
-        f"tq-master {VERSION} listening on {address}",
-        f"  state  {_place(resources)} ({settings.durability}: {_promise(resources)})",
-    ]
-    shards = resources.engine.core.shard.of
-    if shards > 1:
-        lines.append(f"  shards {shards}, each with a store of its own")
-    if with_authkey:
-        lines.append(f"  next   tq-worker --connect {seen_as} --authkey-file FILE jobs.py")
-    else:
-        lines.append(
-            f"  keys   {', '.join(str(key_file(settings.data, role)) for role in (Role.ADMIN, Role.CLIENT))}"
-        )
-        lines += _next_with_key(resources, seen_as, worker_key)
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

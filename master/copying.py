@@ -53,6 +53,7 @@ SHARD: Final = 0
 CONNECT_SECONDS_MAX: Final = 10
 COPIER: Final = "copy"  # how the owner of a database that is filled is named, before the cluster
 SHOW_SECONDS: Final = 0.2
+COPY_ONE: Final = "tq-master copy moves a store of one: begin a cluster of several in the new place, and let this one finish what it has"
 Show = Callable[[str, int], None]  # what is copied, and how much of it has come
 
 
@@ -146,9 +147,7 @@ def _into_database(data: Path, url: str, show: Show, stack: ExitStack) -> Copied
     if known is None:
         raise ConfigError(f"{data / STORE_FILE} knows no cluster: no master has been started there")
     if db.execute("SELECT 1 FROM meta WHERE name = ?", (SHARDS,)).fetchone() is not None:
-        raise ConfigError(
-            f"{data / STORE_FILE} is one of several shards, and a database has one in this version: they cannot be copied there"
-        )
+        raise ConfigError(f"{data / STORE_FILE} is one of several shards, and {COPY_ONE}")
     line, held = stack.enter_context(_held(url, f"{COPIER}:{known[0].hex()}"))
     done = Copied(str(data), str(line.address))
     blobs = db.execute("SELECT hash, size FROM blobs ORDER BY blob").fetchall()
@@ -169,6 +168,8 @@ def _into_directory(url: str, data: Path, show: Show, stack: ExitStack) -> Copie
     lock.say_closed()
     line, held = stack.enter_context(_held(url, None))
     check_version(version_in(line), str(line.address))
+    if meta_in(line, SHARD, SHARDS) is not None:
+        raise ConfigError(f"{line.address} has several shards, and {COPY_ONE}")
     pin = meta_in(line, SHARD, CERTIFICATE)
     if (data / CERTIFICATE_FILE).exists():
         problem = certificate_problem(pin, data, str(line.address), DEFAULT_START)

@@ -103,9 +103,10 @@ def open_store(
     displaced: Callable[[str], None],
     *,
     own_keys: bool,
+    number: int = 0,
 ) -> OpenStore:
-    """Lock the directory of a shard and open its store. ``own_keys``: those that a master makes itself are beside it. Raises
-    ConfigError with what to do."""
+    """Lock the directory of a shard and open its store. ``own_keys``: those that a master makes itself are beside it. ``number``: of
+    the shard, for a database has all of them. Raises ConfigError with what to do."""
     data, in_file = settings.data, settings.durability != "memory" and settings.store is None
     make_directory(data)
     lock = DataLock(data)
@@ -118,7 +119,8 @@ def open_store(
             report("store.log_missing", level="error", file=str(log_of(path)))
         if path is not None:
             copy_of(path).unlink(missing_ok=True)  # of a compaction that was killed
-        return OpenStore(settings=settings, lock=lock, store=_store(path, settings, report, displaced))
+        store = _store(path, settings, report, displaced, number)
+        return OpenStore(settings=settings, lock=lock, store=store)
     except BaseException:
         # What it was before: a start that was refused is no crash.
         lock.release(closed=lock.was_closed)
@@ -169,7 +171,7 @@ def _make_reserve(settings: MasterSettings) -> ReserveFile | None:
 
 
 def _store(
-    path: Path | None, settings: MasterSettings, report: Report, displaced: Callable[[str], None]
+    path: Path | None, settings: MasterSettings, report: Report, displaced: Callable[[str], None], shard: int
 ) -> Store:
     """The store; one that records what is written through it when the environment asks for a history."""
     note, database = open_history("master"), database_of(settings)
@@ -186,10 +188,12 @@ def _store(
         store = PostgresStore(
             database,
             settings.data,
+            shard=shard,
             durable=durable,
             report=report,
             on_damage=damaged,
             me=me_of(settings),
+            is_heard=shard == 0,
             lost=displaced,
         )
     return store if note is None else cast(Store, RecordingStore(store, note))

@@ -31,6 +31,7 @@ from .addresses import database_of, me_of
 from .net.ports import why_not_listening
 from .standby.door import StandbyDoor
 from .standby.standing import Standing, check_certificate
+from .store.shard_files import check_number, read_number
 
 if TYPE_CHECKING:
     from .store.postgres.line import PostgresLine
@@ -55,15 +56,18 @@ def wait_for_turn(
         return TurnCame.AT_ONCE
     from .store.postgres.line import DatabaseAway, DatabaseRefused, PostgresLine
     from .store.postgres.remedies import cannot_open, store_error
-    from .store.postgres.store import CONNECT_SECONDS_MAX, ONLY_SHARD
-    from .store.postgres.watching import first_look
+    from .store.postgres.store import CONNECT_SECONDS_MAX, FIRST_SHARD
+    from .store.postgres.watching import first_look, shards_of
 
     def connect() -> PostgresLine:
         return PostgresLine(database, CONNECT_SECONDS_MAX)
 
     try:
         with closing(connect()) as line:
-            seen, pin = first_look(line, ONLY_SHARD)
+            seen, pin = first_look(line, FIRST_SHARD)
+            if pin is not None and settings.shards is not None:
+                # Before it stands by: its turn would come when no other master serves.
+                check_number(read_number(shards_of(line), str(database)), settings.shards, str(database))
     except DatabaseAway as error:
         if again:
             return _after(run_loop(_stand_by(settings, log, notifier, connect)))
@@ -96,7 +100,7 @@ def _was_mine(data: Path, owner: str) -> bool:
 async def _stand_by(
     settings: MasterSettings, log: EventLog, notifier: Notifier, connect: Callable[[], PostgresLine]
 ) -> bool:
-    from .store.postgres.store import ONLY_SHARD
+    from .store.postgres.store import FIRST_SHARD
     from .store.postgres.watching import ShardWatch
 
     loop, standing = asyncio.get_running_loop(), Standing(log.event)
@@ -117,7 +121,7 @@ async def _stand_by(
         ended = on_end_signals(standing.end)
         attendant.ready()
         log.event("master.stands_by", address=str(address), pid=os.getpid())
-        watch = ShardWatch(ONLY_SHARD, connect, me_of(settings, address.port), seen, away)
+        watch = ShardWatch(FIRST_SHARD, connect, me_of(settings, address.port), seen, away)
         return await standing.wait()
     finally:
         door.close()

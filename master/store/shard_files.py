@@ -74,7 +74,7 @@ def check_number(count: int, wanted: int | None, where: str) -> None:
         raise ConfigError(
             f"{where} has {count} shard{'' if count == 1 else 's'}, and --shards says {wanted}: how many there are is fixed when a "
             f"store is made, because a queue is in the shard of its name. Leave out --shards; for {wanted}, begin another cluster "
-            "with another --data, and let this one finish what it has"
+            "in another directory or database, and let this one finish what it has"
         )
 
 
@@ -103,6 +103,21 @@ def check_is_not_lost(first: Store, data: Path, shard: Shard, start: StartOption
     first.rollback()
     if were_made and not start.new_store and not is_there(folder_of(data, shard.number)):
         raise ConfigError(lost(data, shard))
+
+
+def check_has_rows(first: Store, store: Store, where: str, shard: Shard) -> None:
+    """The same in a database, which has all shards. ``store``: of this one. Raises ConfigError."""
+    first.begin()
+    were_made = first.get_meta(MADE) is not None
+    first.rollback()
+    store.begin()
+    is_known = store.get_meta(CLUSTER_ID) is not None
+    store.rollback()
+    if were_made and not is_known:
+        raise ConfigError(
+            f"{where} has no rows of shard {shard.number} of the {shard.of} of this cluster, and had them: restore the whole schema "
+            "from a backup, all tables of one moment"
+        )
 
 
 def lost(data: Path, shard: Shard) -> str:

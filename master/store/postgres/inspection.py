@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ....common.errors import ConfigError
+from ..cluster_files import CLUSTER_ID
+from ..shard_files import SHARDS
 from .address import DatabaseAddress
 from .line import DatabaseAway, PostgresLine
 from .remedies import cannot_open
@@ -18,6 +20,8 @@ class DatabaseFacts(NamedTuple):
     server: int  # its main version
     schema: int | None  # None: no master has been there
     owners: list[tuple[int, str]]  # of shards that are held now
+    has_cluster: bool  # a master has begun one there
+    shards: bytes | None  # what it says of how many it has, see shard_files.read_number
 
 
 def inspect_database(address: DatabaseAddress, newest: int) -> DatabaseFacts:
@@ -32,12 +36,20 @@ def inspect_database(address: DatabaseAddress, newest: int) -> DatabaseFacts:
         check_server(line, address)
         schema = version_of(line, newest)
         owners: list[tuple[int, str]] = []
+        facts: dict[str, bytes] = {}
         if schema is not None:
             check_rights(line, address)
             owners = line.connection.execute(
                 f"SELECT shard, owner FROM {SCHEMA}.shards WHERE until > clock_timestamp() ORDER BY shard"
             ).fetchall()
-        return DatabaseFacts(line.connection.info.server_version // 10_000, schema, owners)
+            facts = dict(
+                line.connection.execute(
+                    f"SELECT name, value FROM {SCHEMA}.meta WHERE shard = 0 AND name IN (%s, %s)",
+                    (CLUSTER_ID, SHARDS),
+                ).fetchall()
+            )
+        server = line.connection.info.server_version // 10_000
+        return DatabaseFacts(server, schema, owners, CLUSTER_ID in facts, facts.get(SHARDS))
     except psycopg.Error as error:
         raise ConfigError(f"the store {address} cannot be read: {str(error).splitlines()[0]}") from error
     finally:

@@ -48,7 +48,7 @@ from .waiting import DatabaseWait
 
 CONNECT_SECONDS_MAX: Final = 10
 MIGRATED: Final = f"UPDATE {SCHEMA}.shards SET schema = $2 WHERE shard = $1".encode()
-ONLY_SHARD: Final = 0
+FIRST_SHARD: Final = 0  # what is the cluster's is there; who owns it owns all
 THIS_START: Final = secrets.token_hex(
     3
 )  # in containers, host and process of two masters may have the same names
@@ -65,22 +65,24 @@ def new_id() -> str:
 
 
 class PostgresStore(SqliteStore):
-    """``folder``: where the working copy is kept; None: in memory, loaded at each start."""
+    """``folder``: where the working copy is kept; None: in memory, loaded at each start. ``is_heard``: it says for all stores of its
+    master that the master is here."""
 
     def __init__(
         self,
         address: DatabaseAddress,
         folder: Path | None,
         *,
-        shard: int = ONLY_SHARD,
+        shard: int = FIRST_SHARD,
         durable: bool = True,
         report: Callable[..., Any] = lambda *_, **__: None,
         me: Me | None = None,
+        is_heard: bool = True,
         lost: Callable[[str], Any] = lambda reason: None,
         on_damage: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._address, self._folder, self._shard, self._durable = address, folder, shard, durable
-        self._report, self._me, self._lost = report, me, lost
+        self._report, self._me, self._lost, self._is_heard = report, me, lost, is_heard
         self.renewal: ShardRenewal | None = None
         self._before: ShardRow | None = None  # the shard, before it was claimed; None: it is new
         self._owner: str | None = None  # since the last claim
@@ -108,7 +110,7 @@ class PostgresStore(SqliteStore):
         return self._contents
 
     def introduce(self, me: Me) -> None:
-        """How the others see this master from now on."""
+        """How the others see this master from now on. For the store that is heard."""
         self._me = me
         if self.renewal is not None:
             self.renewal.me = me
@@ -144,7 +146,8 @@ class PostgresStore(SqliteStore):
             raise
         # From here on, for the rows may take longer to load than a lease lasts.
         self.tenure = Tenure(asked)
-        self.renewal = ShardRenewal(held, self._connect_line, self._me, self._lost, self.tenure)
+        me = self._me if self._is_heard else None
+        self.renewal = ShardRenewal(held, self._connect_line, me, self._lost, self.tenure)
         wait = DatabaseWait(str(self._address), self._report)
         return OwnersCommits(held, line, self._connect_line, wait, durable=self._durable, tenure=self.tenure)
 
@@ -152,7 +155,8 @@ class PostgresStore(SqliteStore):
         """That the database has what this master needs. Raises ConfigError."""
         prepare(line, self._address, schema_tables(), newest_schema())
         check_rights(line, self._address)
-        warn_of(line, self._report, durable=self._durable)
+        if self._is_heard:
+            warn_of(line, self._report, durable=self._durable)
 
     def _end_renewal(self) -> None:
         if self.renewal is not None:

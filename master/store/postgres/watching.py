@@ -15,6 +15,7 @@ from .tables import SCHEMA
 LOOK_SECONDS: Final = 0.5
 END_SECONDS_MAX: Final = 5.0
 PIN: Final = f"SELECT value FROM {SCHEMA}.meta WHERE shard = $1 AND name = 'certificate'".encode()
+SHARDS: Final = f"SELECT value FROM {SCHEMA}.meta WHERE shard = 0 AND name = 'shards'".encode()
 
 
 class ShardWatch:
@@ -71,3 +72,9 @@ def first_look(line: PostgresLine, shard: int) -> tuple[ShardSeen | None, bytes 
             [result] = line.run([Statement(PIN, [INT4(shard)], [INTEGER])], ANSWER_SECONDS_MAX)
             pin = result.get_value(0, 0) if result.ntuples else None
     return seen, pin
+
+
+def shards_of(line: PostgresLine) -> bytes | None:
+    """What the first shard says of how many there are, see ``shard_files.read_number``."""
+    [result] = line.run([Statement(SHARDS)], ANSWER_SECONDS_MAX)
+    return result.get_value(0, 0) if result.ntuples else None

@@ -1,0 +1,89 @@
+"""Two real masters over one real PostgreSQL with four shards: what one of them acknowledged is there when it is killed, in each shard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tq
+from tq.client.cli.masters import of_cluster, state
+from tq.common.domain.shards import shard_of_name
+from tq.common.runtime.config import MasterSettings
+from tq.master import joining
+from xprocess import XProcess
+
+from .. import postgres
+from .conftest import WorkerFactory
+from .programs import Master, Program, run_program
+
+SHARDS = 4
+QUEUES = [
+    next(name for n in range(1_000) if shard_of_name(name := f"queue-{n}", SHARDS) == shard)
+    for shard in range(SHARDS)
+]
+STANDS_BY = r"master\.stands_by"
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with postgres.serving() as server:
+        yield server.create(f"shards_{time.time_ns()}")
+
+
+@pytest.fixture
+def pair(url: str, xprocess: XProcess, tmp_path: Path, programs: list[Program]) -> list[Master]:
+    """The second has been given a certificate, and is not started."""
+    masters = []
+    for name in "ab":
+        home = tmp_path / name
+        home.mkdir()
+        masters.append(Master(xprocess, home, "--store", url, own_certificate=False))
+        programs.append(masters[-1])
+    first, second = masters
+    first.options += ["--shards", SHARDS]
+    first.start()
+    asked = joining.request(MasterSettings(data=second.data)).encode()
+    admitted = joining.admit(MasterSettings(data=first.data), asked)[0]
+    joining.join(MasterSettings(data=second.data), admitted.encode())
+    return masters
+
+
+def launch(master: Master, pattern: str, *options: object) -> None:
+    master.launch(["--bind", master.address, "--data", master.data, *master.options, *options], pattern)
+
+
+@pytest.mark.timeout(150)  # two masters are made, and one is waited for until its lease is over
+def test_another_master_takes_over_all_shards_of_one_that_is_killed(
+    pair: list[Master], worker_factory: WorkerFactory, tmp_path: Path
+) -> None:
+    first, second = pair
+    notes, addresses = tmp_path / "notes", ",".join(one.address for one in pair)
+    launch(second, STANDS_BY)
+    worker_factory(slots=2, address=addresses, authkey=first.authkey)
+    with tq.App(f"tq://{addresses}", first.authkey) as app:
+        listed = of_cluster(app)
+        assert [(state(one), one.shards) for one in listed] == [("serves", [0, 1, 2, 3]), ("stands by", [])]
+        noted = [app.named("cluster_tasks:noted", queue=queue) for queue in QUEUES]
+        tasks = [noted[n % SHARDS].submit(str(notes), n, 0.02) for n in range(200)]
+        assert tasks[7].result(timeout=60) == 7
+        first.kill()
+        assert [task.result(timeout=60) for task in tasks] == list(range(200))
+        assert sorted(map(int, notes.read_text().split())) == list(range(200)), "each ran once"
+        assert [one.submit(str(notes), 200).result(timeout=60) for one in noted] == [200] * SHARDS
+        serving = of_cluster(app)[0]
+        assert (serving.address, serving.shards, serving.epoch) == (second.address, [0, 1, 2, 3], 2)
+
+
+def test_another_number_of_shards_than_the_databases_is_refused_while_the_first_master_serves(
+    pair: list[Master],
+) -> None:
+    first, second = pair
+    words = ("--bind", second.address, "--data", second.data, *second.options, "--shards", 8)
+    started = run_program("tq-master", *words, home=second.data.parent)
+    assert started.returncode == 2
+    assert "has 4 shards, and --shards says 8: how many there are is fixed" in started.stderr
+    checked = run_program("tq-master", "check", *words, home=second.data.parent)
+    assert "has 4 shards, and --shards says 8" in checked.stdout + checked.stderr
+    assert first.running
