@@ -193,7 +193,7 @@ def _store(
             report=report,
             on_damage=damaged,
             me=me_of(settings),
-            is_heard=shard == 0,
+            says_here=shard == 0,
             lost=displaced,
         )
     return store if note is None else cast(Store, RecordingStore(store, note))

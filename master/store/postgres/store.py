@@ -65,7 +65,7 @@ def new_id() -> str:
 
 
 class PostgresStore(SqliteStore):
-    """``folder``: where the working copy is kept; None: in memory, loaded at each start. ``is_heard``: it says for all stores of its
+    """``folder``: where the working copy is kept; None: in memory, loaded at each start. ``says_here``: it says for all stores of its
     master that the master is here."""
 
     def __init__(
@@ -77,12 +77,12 @@ class PostgresStore(SqliteStore):
         durable: bool = True,
         report: Callable[..., Any] = lambda *_, **__: None,
         me: Me | None = None,
-        is_heard: bool = True,
+        says_here: bool = True,
         lost: Callable[[str], Any] = lambda reason: None,
         on_damage: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._address, self._folder, self._shard, self._durable = address, folder, shard, durable
-        self._report, self._me, self._lost, self._is_heard = report, me, lost, is_heard
+        self._report, self._me, self._lost, self._says_here = report, me, lost, says_here
         self.renewal: ShardRenewal | None = None
         self._before: ShardRow | None = None  # the shard, before it was claimed; None: it is new
         self._owner: str | None = None  # since the last claim
@@ -110,7 +110,7 @@ class PostgresStore(SqliteStore):
         return self._contents
 
     def introduce(self, me: Me) -> None:
-        """How the others see this master from now on. For the store that is heard."""
+        """How the others see this master from now on. For the store that says it."""
         self._me = me
         if self.renewal is not None:
             self.renewal.me = me
@@ -146,7 +146,7 @@ class PostgresStore(SqliteStore):
             raise
         # From here on, for the rows may take longer to load than a lease lasts.
         self.tenure = Tenure(asked)
-        me = self._me if self._is_heard else None
+        me = self._me if self._says_here else None
         self.renewal = ShardRenewal(held, self._connect_line, me, self._lost, self.tenure)
         wait = DatabaseWait(str(self._address), self._report)
         return OwnersCommits(held, line, self._connect_line, wait, durable=self._durable, tenure=self.tenure)
@@ -155,7 +155,7 @@ class PostgresStore(SqliteStore):
         """That the database has what this master needs. Raises ConfigError."""
         prepare(line, self._address, schema_tables(), newest_schema())
         check_rights(line, self._address)
-        if self._is_heard:
+        if self._says_here:
             warn_of(line, self._report, durable=self._durable)
 
     def _end_renewal(self) -> None:

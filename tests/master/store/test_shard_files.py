@@ -248,7 +248,7 @@ def test_a_compaction_is_of_all_shards(data: Path) -> None:
     assert start(data) == 3
 
 
-def test_a_store_of_several_shards_is_not_copied_into_a_database_that_has_one(data: Path) -> None:
+def test_a_store_of_several_shards_is_not_copied_into_a_database(data: Path) -> None:
     with pytest.raises(
         ConfigError, match="is one of several shards, and tq-master copy moves a store of one"
     ):
