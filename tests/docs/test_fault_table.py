@@ -11,7 +11,7 @@ from typing import Final
 from ..faults.tally import HEAD
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-MADE, JUDGED = "new_trial", "judge"  # how a test names its fault, and has it counted
+MADE, JUDGED = ("new_trial", "masters_trial"), "judge"  # how a test names its fault, and has it counted
 
 
 def rows(page: str) -> list[str]:
@@ -20,12 +20,12 @@ def rows(page: str) -> list[str]:
     return [line.split("|")[1].strip() for line in table.splitlines()[2:]]
 
 
-def called(function: ast.AST, name: str) -> Iterator[ast.Call]:
+def called(function: ast.AST, *names: str) -> Iterator[ast.Call]:
     for node in ast.walk(function):
         if isinstance(node, ast.Call):
             of = node.func
-            if (isinstance(of, ast.Name) and of.id == name) or (
-                isinstance(of, ast.Attribute) and of.attr == name
+            if (isinstance(of, ast.Name) and of.id in names) or (
+                isinstance(of, ast.Attribute) and of.attr in names
             ):
                 yield node
 
@@ -34,11 +34,11 @@ def judged_faults(text: str) -> Iterator[str]:
     """What the tests of a file call their faults, as patterns: a parameter's value is any text."""
     for function in ast.walk(ast.parse(text)):
         if isinstance(function, ast.FunctionDef) and any(called(function, JUDGED)):
-            for call in called(function, MADE):
+            for call in called(function, *MADE):
                 match call.args:
-                    case [ast.Constant(value=str(words))]:
+                    case [ast.Constant(value=str(words)), *_]:
                         yield re.escape(words)
-                    case [ast.JoinedStr(values=parts)]:
+                    case [ast.JoinedStr(values=parts), *_]:
                         yield "".join(
                             re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+"
                             for part in parts

@@ -9,9 +9,16 @@ import pytest
 from tq.common.errors import InvalidArgument, NotSerializable
 from tq.worker.child.steps import AttemptSteps
 
+from tests.master.conftest import new_store
 from tests.master.steps.conftest import TaskLife, life, make_life
 
-__all__ = ["life", "make_life"]  # fixtures
+__all__ = ["life", "make_life", "new_store"]  # fixtures
+
+
+@pytest.fixture
+def database() -> str:
+    """What steps do over each kind of store is a matter of tests/master/steps."""
+    return "sqlite"
 
 
 def test_in_a_coroutine_steps_are_awaited_and_may_be_coroutines(life: TaskLife) -> None:
