@@ -32,7 +32,8 @@ ID_DIGITS: Final = 16  # tell ids of two shards apart: the time and the shard
 
 class Shards(Protocol):
     """The shards to which a call is made. ``ask``: raises what one of them has refused; one that is away is left out of what only
-    reads. ``try_ask``: has errors as answers, and leaves none out. ``of``: another method of the same object."""
+    reads. ``ask_one``: what one shard answers, None if it is away; it raises when all of them are. ``try_ask``: has errors as answers,
+    and leaves none out. ``of``: another method of the same object."""
 
     method: str
 
@@ -42,6 +43,7 @@ class Shards(Protocol):
     def of_name(self, name: str) -> int: ...
 
     async def ask(self, by_shard: Mapping[int, Sequence[Any]], of: str | None = None) -> dict[int, Any]: ...
+    async def ask_one(self, shard: int, args: Sequence[Any]) -> Any | None: ...
     async def try_ask(
         self, by_shard: Mapping[int, Sequence[Any]], of: str | None = None
     ) -> dict[int, Any]: ...
@@ -189,7 +191,7 @@ async def line_pages(shards: Shards, args: Sequence[Any]) -> Row:
         rows: list[Row] = []
         place = start
         for _ in range(LOOKS_MAX):
-            answer = (await _ask_one(shards, shard, filter, max(1, most - len(rows)), place, short))[shard]
+            answer = await _ask_one(shards, shard, filter, max(1, most - len(rows)), place, short)
             for row in answer["rows"]:
                 if row.get("rest") and rows:
                     join_line(rows[-1], row)
@@ -228,7 +230,7 @@ async def task_pages(shards: Shards, args: Sequence[Any]) -> Row:
         return await _counted(shards, filter, before)
 
     async def fetch(shard: int, start: Any, most: int) -> ShardPage:
-        answer = (await _ask_one(shards, shard, filter, most, start))[shard]
+        answer = await _ask_one(shards, shard, filter, most, start)
         return ShardPage(answer["rows"], answer["before"], answer["states"], answer["newest"])
 
     found = await merged(shards, fetch, places_of(before, shards), limit, _newest_first)
@@ -267,7 +269,7 @@ async def flow_pages(shards: Shards, args: Sequence[Any]) -> Row:
     behind, limit, short = _filled(args, None, 100, False)
 
     async def fetch(shard: int, start: Any, most: int) -> ShardPage:
-        answer = (await _ask_one(shards, shard, start, most, short))[shard]
+        answer = await _ask_one(shards, shard, start, most, short)
         return ShardPage(answer["rows"], answer["behind"])
 
     def order(row: Row) -> tuple[float, str]:
@@ -300,9 +302,10 @@ async def _portion_of_each(
     return answers, places_to(following)
 
 
-async def _ask_one(shards: Shards, shard: int, *args: Any) -> dict[int, Any]:
+async def _ask_one(shards: Shards, shard: int, *args: Any) -> Any:
     """The answer of a shard; of one that is away, that it has nothing."""
-    return {shard: _NOTHING, **await shards.ask({shard: args})}
+    answer = await shards.ask_one(shard, args)
+    return _NOTHING if answer is None else answer
 
 
 _NOTHING: Final[Row] = {"rows": [], "before": None, "behind": None, "states": [], "newest": None}

@@ -93,9 +93,8 @@ class ShardLines:
             case By.IDS:
                 self._begin(ticket, self._of_ids(ticket, target, method, args, route))
             case By.EVERY:
-                self._begin(
-                    ticket, MERGES[route.merge](_Asking(self, ticket, target, method, route.changes), args)
-                )
+                asking = _Asking(self, ticket, target, method, route.changes)
+                self._begin(ticket, asking.whole(MERGES[route.merge](asking, args)))
             case By.FIND:
                 self._begin(ticket, found_by_name(_Asking(self, ticket, target, method, True), args))
             case _:
@@ -194,6 +193,14 @@ class _Asking:
     ) -> None:
         self._lines, self._ticket, self._target, self.method = lines, ticket, target, method
         self._changes = changes
+        self._missing: set[int] = set()
+
+    async def whole(self, merge: Coroutine[Any, Any, Any]) -> Any:
+        """The answer of this call, which may ask several times; then what it is without."""
+        answer = await merge
+        if not self._changes:
+            self._lines.said_missing(frozenset(self._missing))
+        return answer
 
     @property
     def numbers(self) -> range:
@@ -209,9 +216,17 @@ class _Asking:
         for shard, one in found.items():
             if isinstance(one, TqError) and (shard not in missing or self._changes or not done):
                 raise _named(one, shard, done, self._changes)
-        if not self._changes:
-            self._lines.said_missing(missing)
+        self._missing |= missing
         return done
+
+    async def ask_one(self, shard: int, args: Sequence[Any]) -> Any | None:
+        found = (await self._ask({shard: args}, None, waits=False))[shard]
+        if not isinstance(found, TqError):
+            return found
+        if not isinstance(found, Unreachable) or self._missing | {shard} == set(self.numbers):
+            raise _named(found, shard, {}, False)
+        self._missing.add(shard)
+        return None
 
     async def try_ask(self, by_shard: Mapping[int, Sequence[Any]], of: str | None = None) -> dict[int, Any]:
         # A shard that is away cannot say whether it has the name: who asks must not wait for it.

@@ -41,6 +41,9 @@ class Answering:
                 raise one
         return found
 
+    async def ask_one(self, shard: int, args: Sequence[Any]) -> Any:
+        return (await self.ask({shard: args}))[shard]
+
 
 def merged(name: str, answers: Answers, *args: Any) -> Any:
     return asyncio.run(merges.MERGES[name](Answering("list", list=answers), args))

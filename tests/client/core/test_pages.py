@@ -41,6 +41,9 @@ class FakeShards:
 
     try_ask = ask
 
+    async def ask_one(self, shard: int, args: Sequence[Any]) -> Any:
+        return (await self.ask({shard: args}))[shard]
+
     def _portion(self, shard: int, limit: int, before: Any) -> tuple[list[dict[str, Any]], int | None]:
         """Matching rows of a portion, and where the next one begins."""
         rows = self._rows[shard]

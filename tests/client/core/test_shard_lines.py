@@ -116,6 +116,35 @@ def test_a_list_is_answered_without_a_shard_that_is_away_and_names_it(
     assert lines.shards.missing == frozenset()
 
 
+def test_a_list_in_pages_is_answered_without_the_shards_that_are_away_and_names_them_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shard_lines, "MISSING_SECONDS", 0.01)
+
+    def page(shard: int, method: str, args: Sequence[Any]) -> Any:
+        return {
+            "rows": [{"id": b"%d" % shard, "created": shard}],
+            "before": None,
+            "states": [[3, 1]],
+            "newest": 1,
+        }
+
+    lines = Lines(page)
+    for shard in (1, 2):
+        lines.shards.line(shard)
+        lines.made[shard].away_seconds = 3.0
+    assert [row["id"] for row in lines.call(TASKS, "select", None, 10, None)["rows"]] == [b"3", b"0"]
+    assert lines.shards.missing == {1, 2}
+    assert [record.getMessage()[:38] for record in caplog.records] == [
+        "shards 1, 2 of 4 do not answer: what i"
+    ]
+    for shard in range(SHARDS):
+        lines.shards.line(shard)
+        lines.made[shard].away_seconds = 5.0
+    with pytest.raises(tq.Unreachable, match="its master has been away for 5 s"):
+        lines.call(TASKS, "select", None, 10, None)
+
+
 def test_one_that_is_known_to_be_away_is_neither_waited_for_nor_asked_again_and_again() -> None:
     lines = Lines(lambda shard, method, args: [{"name": f"q{shard}"}])
     lines.shards.line(2)
