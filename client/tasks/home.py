@@ -27,7 +27,7 @@ def home_of(session: ClientSession, choice: Choice) -> int:
     if choice.flow is not None and shard_of_id(choice.flow.flow_id) != home:
         raise InvalidArgument(
             f"queue {choice.queue} is in shard {home}, and the flow is in shard {shard_of_id(choice.flow.flow_id)}: "
-            f"{_together(choice.queue)}, and open the flow with one of them: app.flow(…, queue={_tagged(choice.queue)!r})"
+            f"{_together(choice.queue)}, and open the flow with one of them: app.flow(…, queue={_with_one_tag(choice.queue)[0]!r})"
         )
     handler = None if choice.columns is None else choice.columns.on_failure
     if handler is not None:
@@ -50,9 +50,12 @@ def needs_elsewhere(shard: int, home: int) -> str:
 
 
 def _together(*queues: str) -> str:
-    named = " and ".join(_tagged(queue) for queue in queues) if len(queues) > 1 else _tagged(queues[0])
-    return f"queues that belong together need one tag in their names, as {named}"
+    return (
+        f"queues that belong together need one tag in their names, as {' and '.join(_with_one_tag(*queues))}"
+    )
 
 
-def _tagged(queue: str) -> str:
-    return queue if tag_of(queue) != queue else "{tag}" + queue
+def _with_one_tag(*queues: str) -> list[str]:
+    """Their names with the tag of the first one that has any."""
+    tag = next((tag for queue in queues if (tag := tag_of(queue)) != queue), "tag")
+    return [f"{{{tag}}}" + queue.replace(f"{{{tag_of(queue)}}}", "", 1) for queue in queues]

@@ -47,6 +47,7 @@ def look_at_master(found: Checkup, app: App) -> bool:
         took.append(time.perf_counter() - began)
         ahead.append((took[-1], info["wall"] - (wall + took[-1] / 2)))
     rows = app.call(("get_workers",), "list", timeout=CALL_SECONDS_MAX)
+    judging.judge_shards(found, app.session.shards, app.session.link.missing)
     judging.judge_versions(found, info["version"], [row for row in rows if row["connected"]])
     quickest, difference = min(ahead)
     judging.judge_clock(found, difference, quickest)

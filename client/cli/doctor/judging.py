@@ -141,6 +141,14 @@ def judge_workers(found: Checkup, rows: Sequence[Mapping[str, Any]]) -> None:
         found.ok("workers", text)
 
 
+def judge_shards(found: Checkup, shards: int, missing: str) -> None:
+    """``missing``: those that do not answer, in words."""
+    if missing:
+        found.fail("shards", f"{missing}; tasks there wait: look at the log of the master that hosts them")
+    elif shards > 1:
+        found.ok("shards", f"all {shards} answer")
+
+
 def judge_schedules(found: Checkup, rows: Sequence[Mapping[str, Any]]) -> None:
     """What a person who expects their tasks should know."""
     if not rows:

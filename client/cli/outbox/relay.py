@@ -34,9 +34,11 @@ from ....common.errors import (
     TaskConflict,
     TqError,
     UnknownBlob,
+    WrongShard,
 )
 from .database import ClaimedRow, OutboxDatabase
 
+NO_SHARDS: Final = "the program has not reached the master before it wrote the row: have it call app.cluster_id() when it starts, and submit again"
 CLAIM_SECONDS: Final = 60.0  # from a claim to the last answer; a master keeps receipts ten times as long
 UNDER_WAY_BYTES: Final = 4 * 1024 * 1024  # of rows whose answer is not there yet, besides the last one
 FULL_SECONDS: Final = 1.0  # until the rows of a full queue are tried again
@@ -69,7 +71,8 @@ class Judged(NamedTuple):
 
     @property
     def reason(self) -> str:
-        return f"{type(self.error).__name__}: {self.error}"[:REASON_MAX]
+        remedy = f"; {NO_SHARDS}" if isinstance(self.error, WrongShard) else ""
+        return f"{type(self.error).__name__}: {self.error}{remedy}"[:REASON_MAX]
 
 
 @dataclass(slots=True)
@@ -222,7 +225,13 @@ def fate_of(error: TqError) -> RowFate:
         case Full() | QuotaExceeded():
             return RowFate.FULL
         case (
-            InvalidArgument() | Forbidden() | TaskConflict() | UnknownBlob() | RemoteError() | ProtocolError()
+            InvalidArgument()
+            | Forbidden()
+            | TaskConflict()
+            | UnknownBlob()
+            | WrongShard()
+            | RemoteError()
+            | ProtocolError()
         ):
             return RowFate.REFUSED
         case (

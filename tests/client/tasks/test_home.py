@@ -55,6 +55,14 @@ def test_a_handler_of_failures_in_another_shard_is_refused_with_names_that_are_t
         home_of(session(), choose({"queue": HERE, "on_failure": handler}))
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("{shop}fetch", "b"), ("a", "{shop}fetch"), ("{shop}a", "{mail}b")]
+)
+def test_a_tag_that_one_of_them_has_is_the_one_that_is_named_for_both(one: str, other: str) -> None:
+    with pytest.raises(tq.InvalidArgument, match=r"as \{shop\}\w+ and \{shop\}\w+"):
+        check_together(one, other, 4096, "its callback")
+
+
 def test_queues_with_one_tag_are_together() -> None:
     check_together("{shop}fetch", "{shop}store", SHARDS, "its callback")
 

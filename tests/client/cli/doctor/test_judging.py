@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tq.client.cli.doctor import judging
-from tq.common.runtime.checkup import OK, WARNING, Checkup
+from tq.common.runtime.checkup import ERROR, OK, WARNING, Checkup
 from tq.common.version import VERSION
 
 
@@ -41,6 +41,14 @@ def test_versions_that_differ_are_named() -> None:
     assert found(judging.judge_versions, VERSION, workers[:1])[0] == OK
     assert "2 workers are 0.0.9" in found(judging.judge_versions, VERSION, workers)[1]
     assert f"this tq is {VERSION}" in found(judging.judge_versions, "9.9.9", [])[1]
+
+
+def test_shards_that_do_not_answer_are_named_and_a_cluster_of_one_gets_no_line() -> None:
+    assert found(judging.judge_shards, 16, "") == (OK, "all 16 answer")
+    assert found(judging.judge_shards, 16, "shard 2 of 16 does not answer")[0] == ERROR
+    checkup = Checkup()
+    judging.judge_shards(checkup, 1, "")
+    assert checkup.findings == []
 
 
 def test_a_slow_line_is_reported_with_the_way_round_it() -> None:

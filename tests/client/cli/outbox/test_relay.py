@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -38,6 +38,7 @@ from tq.common.errors import (
     TqError,
     UnknownBlob,
     Unreachable,
+    WrongShard,
 )
 
 from .conftest import Program, new_row, postgres_program, sqlite_program
@@ -95,6 +96,7 @@ def test_sent_rows_are_kept_as_long_as_they_are_asked_to_be(
         (Forbidden("x"), RowFate.REFUSED),
         (TaskConflict("x"), RowFate.REFUSED),
         (UnknownBlob("x"), RowFate.REFUSED),
+        (WrongShard("x", 0, 1), RowFate.REFUSED),
         (RemoteError("x"), RowFate.REFUSED),
         (ProtocolError("x"), RowFate.REFUSED),
         (Full("x"), RowFate.FULL),
@@ -106,6 +108,14 @@ def test_sent_rows_are_kept_as_long_as_they_are_asked_to_be(
 )
 def test_what_an_error_says_of_a_row(error: TqError, fate: RowFate) -> None:
     assert fate_of(error) is fate
+
+
+def test_a_row_of_a_program_that_did_not_know_the_shards_says_what_to_do() -> None:
+    judged = Judged(
+        cast(Any, None), RowFate.REFUSED, WrongShard("the task is in shard 0, and shard 1 was asked", 0, 1)
+    )
+    assert judged.reason.startswith("WrongShard: the task is in shard 0, and shard 1 was asked; ")
+    assert "app.cluster_id()" in judged.reason
 
 
 def test_a_refused_row_is_set_aside_with_its_reason_and_holds_up_no_other(
