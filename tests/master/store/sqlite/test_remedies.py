@@ -19,6 +19,7 @@ from tq.master.store.sqlite.store import SqliteStore
 TASKS = 300
 MARK = b"the task with the number %d "
 PAGE_BYTES = 4096
+CLUSTER = b"c" * 16
 
 
 def ids(number: int) -> bytes:
@@ -31,7 +32,7 @@ def fill(file: Path) -> None:
     route = store.add_route("q", "m:f")
     tasks = [(number, ids(number), MARK % number * 20) for number in range(1, TASKS)]
     assert store.insert([NewTasks(route=route, state=0, created=1, tasks=tasks)])
-    store.set_meta("cluster_id", b"c" * 16)
+    store.set_meta("cluster_id", CLUSTER)
     store.commit()
     store.close()
 
@@ -78,7 +79,7 @@ def test_a_damaged_part_costs_what_is_in_it_and_the_store_remembers_that_it_met_
 
 
 def test_a_damaged_file_is_found_by_looking_and_is_left_as_it_is(file: Path) -> None:
-    assert inspect(file) == ("", True, StoreFacts(True, None, {}))
+    assert inspect(file) == ("", True, StoreFacts(True, None, {}, cluster_id=CLUSTER))
     damage(file, 200)
     before = everything_in(file.parent)
     seen = inspect(file)
