@@ -20,7 +20,8 @@ from ..common.runtime.config import MasterSettings
 from ..common.runtime.logs import SENTENCES
 from ..common.wire.address import Address, is_loopback
 from ..common.wire.tls import server_context
-from .check_shards import check_number_of_database, check_shards
+from .check_database import check_database
+from .check_shards import check_shards
 from .gateway.options import GatewayArguments, read_options
 from .joining import ending
 from .keys.own_keys import fits, read, unknown
@@ -70,7 +71,9 @@ def check(
     if settings.store is None:
         _check_store(found, settings, start, own_keys=own_keys)
     else:
-        _check_database(found, settings, settings.store, running)
+        check_database(
+            found, settings, start, settings.store, _schema_version(), is_running=running is not None
+        )
     _check_keys(found, settings, authkey)
     _check_certificate(found, settings)
     _check_exposed(found, settings)
@@ -159,23 +162,6 @@ def _check_store(found: Checkup, settings: MasterSettings, start: StartOptions, 
             "store", f"{file}, {file.stat().st_size / 1e6:,.1f} MB, durability {settings.durability}{will}"
         )
         _inspect(found, settings, file, start, own_keys=own_keys)
-
-
-def _check_database(found: Checkup, settings: MasterSettings, address: str, running: str | None) -> None:
-    try:
-        from .store.postgres.address import read_address
-        from .store.postgres.inspection import inspect_database
-
-        database = read_address(address)
-        seen = inspect_database(database, _schema_version())
-    except ConfigError as error:
-        found.fail("store", str(error))
-        return
-    schema = "it will be prepared" if seen.schema is None else f"schema version {seen.schema}"
-    found.ok("store", f"{database}, PostgreSQL {seen.server}, {schema}, durability {settings.durability}")
-    for shard, owner in seen.owners if running is None else []:
-        found.fail("store", f"another master ({owner}) owns shard {shard}; stop it first")
-    check_number_of_database(found, settings, seen.has_cluster, seen.shards, str(database))
 
 
 def _inspect(

@@ -268,7 +268,7 @@ def _check(line: PostgresLine, filler: str | None) -> None:
         what = "is that of a master" if there.commits else f"is being filled by {there.owner}"
         raise ConfigError(
             f"{line.address} is not empty: its schema {what}. Name another database with --to; or, if what is in it is not needed: "
-            "psql -c 'DROP SCHEMA tq CASCADE'"
+            f"psql '{line.address}' -c 'DROP SCHEMA tq CASCADE'"
         )
 
 

@@ -107,5 +107,6 @@ def check_certificate(pin: bytes | None, own: bytes | None, where: str, renew: s
             f"another master serves {where}, and this host has no certificate of its cluster; on this host, once: {renew}"
         )
     raise ConfigError(
-        f"the certificate in --data is of another cluster than {where}; name another --store or --data, or get one of that cluster: {renew}"
+        f"the certificate in --data is of another cluster than {where}; if --data is right, name the database of its cluster with --store; "
+        f"else name an empty directory with --data, and get a certificate of that cluster into it: {renew}, each with its own --data"
     )

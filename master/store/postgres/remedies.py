@@ -30,7 +30,7 @@ WAITABLE: Final = (
     "58030",  # a failed read or write
 )
 GRANTS: Final = (
-    "let its owner run, once: CREATE SCHEMA tq AUTHORIZATION {user}; or, for a role that only runs: "
+    "let the owner of the database run, once: CREATE SCHEMA tq AUTHORIZATION {user}; or, if the schema is there: "
     "GRANT USAGE ON SCHEMA tq TO {user}; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tq TO {user}"
 )
 
@@ -83,7 +83,7 @@ def store_error(code: str, message: str) -> StoreError:
     if code == DISK_FULL:
         error: StoreError = StoreFull(f"{text}; free some space on the disk of the database")
     elif code == NO_RIGHT:
-        error = StoreError(f"{text}; {GRANTS.format(user='its role')}")
+        error = StoreError(f"{text}; {GRANTS.format(user='ROLE')}, where ROLE is the user of --store")
     else:
         error = StoreError(f"{text} ({code})")
     error.maybe_done = False

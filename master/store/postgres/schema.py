@@ -105,6 +105,16 @@ def check_rights(line: PostgresLine, address: DatabaseAddress) -> None:
         raise no_rights(address, _user(line), f"no {right} on {SCHEMA}.{table}")
 
 
+def check_may_prepare(line: PostgresLine, address: DatabaseAddress) -> None:
+    """Whether this role may make the schema and its tables. Raises ConfigError."""
+    if not _one(
+        line,
+        f"SELECT CASE WHEN to_regnamespace('{SCHEMA}') IS NULL THEN has_database_privilege(current_database(), 'CREATE') "
+        f"ELSE has_schema_privilege('{SCHEMA}', 'CREATE') END",
+    ):
+        raise no_rights(address, _user(line), f"no CREATE, and there are no tables in schema {SCHEMA} yet")
+
+
 def check_server(line: PostgresLine, address: DatabaseAddress) -> None:
     version = line.connection.info.server_version
     if version < SERVER_MIN:

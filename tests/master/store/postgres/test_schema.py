@@ -176,6 +176,7 @@ def test_a_role_without_rights_is_refused_before_a_master_waits_for_its_turn(
     postgres.sql(f"CREATE ROLE {role} LOGIN", database)
     settings = MasterSettings(data=tmp_path / "data", store=postgres.url(database, role))
     with pytest.raises(
-        ConfigError, match=r"permission denied for schema tq; let its owner run, once: .*GRANT"
+        ConfigError,
+        match=r"permission denied for schema tq; let the owner of the database run, once: .*GRANT",
     ):
         wait_for_turn(settings, cast(Any, None), cast(Any, None))
