@@ -154,10 +154,12 @@ class ClientSession:
         return self._cluster
 
     def cluster_id(self) -> str:
-        """The id of its master, hex; one call if it is not known yet."""
+        """The id of its master, hex; one call if it is not known yet. From then on the number of shards is known, too."""
         known = self.known_cluster
         if known is None:
             known = self._cluster = str(self.ask(("get_master",), "info")["cluster_id"])
+        if self.known_shards is None:
+            self.known_shards = self.link.shards  # the same connection has said it
         return known
 
     # shards

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +73,19 @@ def test_tasks_of_queues_in_all_shards_are_run_listed_and_cancelled_by_one_progr
     for handle in held:
         with pytest.raises(tq.TaskError):
             handle.result(60)
+
+
+def test_a_program_that_has_asked_for_the_cluster_writes_rows_of_an_outbox_for_the_shard_of_their_queue(
+    master: Master, app_factory: AppFactory, tmp_path: Path
+) -> None:
+    file = tmp_path / "shop.db"
+    assert run_program("tq", "outbox", "init", "--database", file, home=tmp_path).returncode == 0
+    app = app_factory(master.url, master.authkey)
+    assert app.cluster_id()
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        handle = app.named(ADD, queue=QUEUES[3]).using(outbox=database).submit(1, 2)
+        database.commit()
+    assert shard_of_id(parse_id(handle.id)) == 3
 
 
 def test_what_was_waited_for_over_all_shards_comes_after_a_kill_of_the_master(
