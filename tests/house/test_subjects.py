@@ -115,6 +115,7 @@ def test_only_the_composition_root_and_the_checks_of_files_know_a_kind_of_store(
         "addresses.py",
         "app.py",
         "check.py",
+        "check_database.py",
         "check_shards.py",
         "compact.py",
         "copying.py",
