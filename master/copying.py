@@ -14,7 +14,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from ..common.auth.certificate import CERTIFICATE_FILE
+from ..common.domain.shards import Shard
 from ..common.errors import ConfigError, StoreError
 from ..common.values.blob import new_hash
 from .blobs.database_files import DatabaseFiles
 from .blobs.files import BlobFiles
+from .store import shard_files
 from .store.cluster_files import (
     BLOBS,
     CERTIFICATE,
@@ -39,9 +41,9 @@ from .store.cluster_files import (
 )
 from .store.data_directory import make_directory
 from .store.directory_lock import DataLock
-from .store.shard_files import SHARDS
 
 if TYPE_CHECKING:
+    from .store.postgres.copying import TableCopied
     from .store.postgres.line import PostgresLine
     from .store.postgres.shard import Ownership
 
@@ -49,11 +51,11 @@ COPY: Final = "copy"  # as the first word of tq-master
 CONTENT: Final = "content"  # in the place of a table's name
 LINE_COLUMNS: Final = 79
 READ_BYTES: Final = 1024 * 1024
-SHARD: Final = 0
+FIRST_SHARD: Final = 0
+PART_FILE: Final = f"{STORE_FILE}.part"  # until the rows in it are whole
 CONNECT_SECONDS_MAX: Final = 10
 COPIER: Final = "copy"  # how the owner of a database that is filled is named, before the cluster
 SHOW_SECONDS: Final = 0.2
-COPY_ONE: Final = "tq-master copy moves a store of one: begin a cluster of several in the new place, and let this one finish what it has"
 Show = Callable[[str, int], None]  # what is copied, and how much of it has come
 
 
@@ -73,9 +75,10 @@ class Copied:
         return asdict(self)
 
     def __str__(self) -> str:
-        rows = sum(table["rows"] for table in self.tables)
+        rows, tables = sum(table["rows"] for table in self.tables), {table["table"] for table in self.tables}
+        shards = len({table.get("shard") for table in self.tables})
         text = (
-            f"{self.source} is copied to {self.target}: {rows:,} rows in {len(self.tables)} tables and {self.blobs:,} contents "
+            f"{self.source} is copied to {self.target}{'' if shards == 1 else f', {shards} shards'}: {rows:,} rows in {len(tables)} tables and {self.blobs:,} contents "
             f"of {self.blob_bytes / 1e6:,.1f} MB, all verified. Both have the state of now: start a master on one of them only."
         )
         if self.missing:
@@ -133,28 +136,66 @@ def copy(source: str, target: str, show: Show = lambda what, number: None) -> Co
 
 
 def _into_database(data: Path, url: str, show: Show, stack: ExitStack) -> Copied:
-    from .store.postgres.copying import check_version, rows_to_database
+    from .store.postgres.copying import rows_to_database
 
-    if not (data / STORE_FILE).is_file():
-        raise ConfigError(f"there is no store in {data}; name the directory of a master with --from")
-    if wrong := problems(data, durable=True, own_keys=False, start=DEFAULT_START):
-        raise ConfigError("\n".join(wrong))
-    lock = stack.enter_context(_locked(data))
-    db = stack.enter_context(closing(sqlite3.connect(data / STORE_FILE, isolation_level=None)))
-    _write_log(db, lock)
-    check_version(db.execute("PRAGMA user_version").fetchone()[0], str(data / STORE_FILE))
-    known = db.execute("SELECT value FROM meta WHERE name = ?", (CLUSTER_ID,)).fetchone()
-    if known is None:
-        raise ConfigError(f"{data / STORE_FILE} knows no cluster: no master has been started there")
-    if db.execute("SELECT 1 FROM meta WHERE name = ?", (SHARDS,)).fetchone() is not None:
-        raise ConfigError(f"{data / STORE_FILE} is one of several shards, and {COPY_ONE}")
-    line, held = stack.enter_context(_held(url, f"{COPIER}:{known[0].hex()}"))
+    first = _source(data, stack)
+    cluster, where = _meta(first, CLUSTER_ID), str(data / STORE_FILE)
+    if cluster is None:
+        raise ConfigError(f"{where} knows no cluster: no master has been started there")
+    count = shard_files.read_number(_meta(first, shard_files.SHARDS), where)
+    if count > 1 and _meta(first, shard_files.MADE) is None:
+        raise ConfigError(
+            f"not all {count} shards of {data} have been made: start the master there once, stop it, and copy then"
+        )
+    others = [_other_source(data, Shard(number, count), cluster, stack) for number in range(1, count)]
+    line, held = stack.enter_context(_held(url, f"{COPIER}:{cluster.hex()}", count))
     done = Copied(str(data), str(line.address))
-    blobs = db.execute("SELECT hash, size FROM blobs ORDER BY blob").fetchall()
-    from_files = BlobFiles(data / BLOBS, sync=False)
-    _copy_blobs(blobs, from_files, _database_files(data, line, held, stack), done, show)
-    done.tables = [table._asdict() for table in rows_to_database(db, line, held, show)]
+    sources = list(zip([first, *others], held, strict=True))
+    for db, one in sources:
+        folder = shard_files.folder_of(data, one.shard)
+        blobs = db.execute("SELECT hash, size FROM blobs ORDER BY blob").fetchall()
+        from_files = BlobFiles(folder / BLOBS, sync=False)
+        with _database_files(folder, line, one) as into_database:
+            _copy_blobs(blobs, from_files, into_database, done, show)
+    for one, tables in zip(held, rows_to_database(sources, line, show), strict=True):
+        done.tables += _records(tables, one.shard, count)
     return done
+
+
+def _source(folder: Path, stack: ExitStack) -> sqlite3.Connection:
+    """The store of a shard, held. Raises ConfigError."""
+    from .store.postgres.copying import check_version
+
+    file = folder / STORE_FILE
+    if not file.is_file():
+        raise ConfigError(f"there is no store in {folder}; name the directory of a master with --from")
+    if wrong := problems(folder, durable=True, own_keys=False, start=DEFAULT_START):
+        raise ConfigError("\n".join(wrong))
+    lock = stack.enter_context(_locked(folder))
+    db = stack.enter_context(closing(sqlite3.connect(file, isolation_level=None)))
+    _write_log(db, lock)
+    check_version(db.execute("PRAGMA user_version").fetchone()[0], str(file))
+    return db
+
+
+def _other_source(data: Path, shard: Shard, cluster: bytes, stack: ExitStack) -> sqlite3.Connection:
+    """Of another shard than the first."""
+    folder = shard_files.folder_of(data, shard.number)
+    if not shard_files.is_there(folder):
+        raise ConfigError(shard_files.lost(data, shard))
+    db = _source(folder, stack)
+    is_of_cluster = _meta(db, CLUSTER_ID) == cluster
+    problem = shard_files.stranger(
+        str(folder / STORE_FILE), is_of_cluster, _meta(db, shard_files.SHARD), shard
+    )
+    if problem is not None:
+        raise ConfigError(problem)
+    return db
+
+
+def _meta(db: sqlite3.Connection, name: str) -> bytes | None:
+    row = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return None if row is None else bytes(row[0])
 
 
 def _into_directory(url: str, data: Path, show: Show, stack: ExitStack) -> Copied:
@@ -162,31 +203,47 @@ def _into_directory(url: str, data: Path, show: Show, stack: ExitStack) -> Copie
 
     make_directory(data)
     lock = stack.enter_context(_locked(data))
-    file = data / STORE_FILE
-    if file.exists() and file.stat().st_size:
-        raise ConfigError(f"{file} is there already; name an empty directory with --to, or move it away")
+    for folder in shard_files.folders_of(data):
+        if shard_files.is_there(folder):
+            raise ConfigError(
+                f"{folder / STORE_FILE} is there already; name an empty directory with --to, or move it away"
+            )
     lock.say_closed()
-    line, held = stack.enter_context(_held(url, None))
+    line, held = stack.enter_context(_held(url, None, None))
     check_version(version_in(line), str(line.address))
-    if meta_in(line, SHARD, SHARDS) is not None:
-        raise ConfigError(f"{line.address} has several shards, and {COPY_ONE}")
-    pin = meta_in(line, SHARD, CERTIFICATE)
+    pin = meta_in(line, FIRST_SHARD, CERTIFICATE)
     if (data / CERTIFICATE_FILE).exists():
         problem = certificate_problem(pin, data, str(line.address), DEFAULT_START)
         if problem is not None:
             raise ConfigError(problem)
-    done = Copied(str(line.address), str(data))
-    into_files = BlobFiles(data / BLOBS, sync=True)
-    into_files.prepare()
-    _copy_blobs(blobs_in(line, SHARD), _database_files(data, line, held, stack), into_files, done, show)
-    part = file.with_name(f"{STORE_FILE}.part")
-    for suffix in ("", "-journal", "-wal", "-shm"):  # of a copy that was killed
-        part.with_name(part.name + suffix).unlink(missing_ok=True)
-    done.tables = [table._asdict() for table in rows_to_file(line, SHARD, part, show)]
-    _sync(part)
-    part.replace(file)
-    _sync(data)
+    done, parts = Copied(str(line.address), str(data)), list[Path]()
+    for one in held:
+        folder = shard_files.folder_of(data, one.shard)
+        if folder != data:
+            folder.parent.mkdir(mode=0o700, exist_ok=True)
+            make_directory(folder)
+            stack.enter_context(_locked(folder)).say_closed()
+        into_files = BlobFiles(folder / BLOBS, sync=True)
+        into_files.prepare()
+        with _database_files(folder, line, one) as from_database:
+            _copy_blobs(blobs_in(line, one.shard), from_database, into_files, done, show)
+        part = folder / PART_FILE
+        for suffix in ("", "-journal", "-wal", "-shm"):  # of a copy that was killed
+            part.with_name(part.name + suffix).unlink(missing_ok=True)
+        parts.append(part)
+        done.tables += _records(rows_to_file(line, one.shard, part, show), one.shard, len(held))
+        _sync(part)
+    # The first shard last: before it has a store, no master starts there.
+    for part in reversed(parts):
+        part.replace(part.with_name(STORE_FILE))
+        _sync(part.parent)
     return done
+
+
+def _records(tables: Sequence[TableCopied], shard: int, count: int) -> list[dict[str, Any]]:
+    """Of one shard, which is named where there are several."""
+    more = {} if count == 1 else {"shard": shard}
+    return [{**table._asdict(), **more} for table in tables]
 
 
 @contextmanager
@@ -213,15 +270,16 @@ def _write_log(db: sqlite3.Connection, lock: DataLock) -> None:
 
 
 @contextmanager
-def _held(url: str, filler: str | None) -> Iterator[tuple[PostgresLine, Ownership]]:
-    """The shard of a database is this process's. ``filler``: who fills it, None: it is read."""
+def _held(url: str, filler: str | None, count: int | None) -> Iterator[tuple[PostgresLine, list[Ownership]]]:
+    """All shards of a database are this process's. ``filler``: who fills it, None: it is read, and says how many there are."""
     import psycopg
 
     from .store.postgres.address import read_address
+    from .store.postgres.copying import meta_in
     from .store.postgres.line import DatabaseAway, PostgresLine
     from .store.postgres.remedies import cannot_open
     from .store.postgres.schema import check_rights, prepare
-    from .store.postgres.shard import claim, release
+    from .store.postgres.shard import claim
     from .store.postgres.shard_renewal import ShardRenewal
     from .store.postgres.store import new_owner, schema_tables
     from .store.postgres.tenure import Tenure, clock
@@ -236,18 +294,21 @@ def _held(url: str, filler: str | None) -> Iterator[tuple[PostgresLine, Ownershi
     try:
         prepare(line, address, schema_tables(), newest_schema())
         check_rights(line, address)
-        _check(line, filler)
+        _check(line, filler, FIRST_SHARD)
+        if count is None:
+            count = shard_files.read_number(meta_in(line, FIRST_SHARD, shard_files.SHARDS), str(address))
         owner = filler or new_owner()
-        held, _ = claim(line, SHARD, owner, owner, newest_schema())
-        renewal = ShardRenewal(
-            held, connect, None, lambda reason: None, Tenure(clock())
-        )  # the last statement asks whether it is ours
-        try:
+        with ExitStack() as taken:
+            held = []
+            for shard in range(count):
+                _check(line, filler, shard)
+                one, _ = claim(line, shard, owner, owner, newest_schema())
+                taken.callback(_release, line, one)
+                # The last statement asks whether it is ours.
+                renewal = ShardRenewal(one, connect, None, lambda reason: None, Tenure(clock()))
+                taken.callback(renewal.close)
+                held.append(one)
             yield line, held
-        finally:
-            renewal.close()
-            if not line.connection.closed:
-                release(line, held)
     except psycopg.Error as error:
         raise ConfigError(
             f"{address}: {str(error).splitlines()[0]}; mend that, and write the same line again"
@@ -256,14 +317,22 @@ def _held(url: str, filler: str | None) -> Iterator[tuple[PostgresLine, Ownershi
         line.close()
 
 
-def _check(line: PostgresLine, filler: str | None) -> None:
+def _release(line: PostgresLine, held: Ownership) -> None:
+    from .store.postgres.shard import release
+
+    if not line.connection.closed:
+        release(line, held)
+
+
+def _check(line: PostgresLine, filler: str | None, shard: int) -> None:
     """Whether there is something to read, or nothing that would be overwritten."""
     from .store.postgres.copying import filled
 
-    there = filled(line, SHARD)
+    there = filled(line, shard)
     if filler is None:
         if there is None or not there.commits:
-            raise ConfigError(f"{line.address} has no store; name the database of a master with --from")
+            which = "no store" if shard == FIRST_SHARD else f"nothing of shard {shard}"
+            raise ConfigError(f"{line.address} has {which}; name the database of a master with --from")
     elif there is not None and (there.commits or there.owner != filler):
         what = "is that of a master" if there.commits else f"is being filled by {there.owner}"
         raise ConfigError(
@@ -272,15 +341,16 @@ def _check(line: PostgresLine, filler: str | None) -> None:
         )
 
 
-def _database_files(data: Path, line: PostgresLine, held: Ownership, stack: ExitStack) -> DatabaseFiles:
+@contextmanager
+def _database_files(data: Path, line: PostgresLine, held: Ownership) -> Iterator[DatabaseFiles]:
     from .store.postgres.contents import DatabaseContents
     from .store.postgres.line import PostgresLine
 
     contents = DatabaseContents(lambda: held, partial(PostgresLine, line.address, CONNECT_SECONDS_MAX))
-    stack.callback(contents.close)
-    files = DatabaseFiles(data / BLOBS, contents)
-    files.prepare()
-    return files
+    with closing(contents):
+        files = DatabaseFiles(data / BLOBS, contents)
+        files.prepare()
+        yield files
 
 
 def _copy_blobs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,8 +15,11 @@ from typing import Any
 
 import pytest
 from tq.common.errors import ConfigError
+from tq.common.runtime.config import MasterSettings
 from tq.common.values.blob import new_hash
+from tq.master.app import open_resources
 from tq.master.copying import copy
+from tq.master.store import shard_files
 from tq.master.store.cluster_files import CLUSTER_ID, STORE_FILE
 from tq.master.store.sqlite.store import SqliteStore
 
@@ -111,6 +115,94 @@ def test_what_would_be_lost_or_is_in_use_is_refused(state: Path, database: str, 
     for wrong in (("", database), (str(state), str(tmp_path)), (database, database)):
         with pytest.raises(ConfigError, match="write: tq-master copy --from"):
             copy(*wrong)
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """A data directory of three shards, with a task and a content in each."""
+    data = tmp_path / "several"
+    master = open_resources(MasterSettings(data=data, shards=3), None, ignore)
+    for shard in master.shards:
+        store, number = shard.engine.store, shard.engine.core.shard.number
+        store.begin()
+        route = store.add_route(f"q{number}", "m:f")
+        content = b"shard %d" % number
+        name = new_hash(content).hexdigest()
+        store.blobs.put(bytes.fromhex(name), len(content), 0)
+        store.commit()
+        insert(store, task(1 + number, route))
+        file = shard.settings.data / "blobs" / name[:2] / name[2:]
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.write_bytes(content)
+    master.close()
+    return data
+
+
+def ignore(action: str, **_: object) -> None:
+    """A log for which no one waits."""
+
+
+def all_rows(data: Path) -> list[dict[str, list[Any]]]:
+    return [rows(shard_files.folder_of(data, number)) for number in range(3)]
+
+
+def test_all_shards_go_into_a_database_and_back(several: Path, database: str, tmp_path: Path) -> None:
+    there = copy(str(several), database)
+    back = copy(database, str(tmp_path / "back"))
+    assert (there.blobs, back.blobs) == (3, 3)
+    assert there.tables == back.tables
+    assert {table["shard"] for table in there.tables} == {0, 1, 2}
+    assert ", 3 shards: " in str(there)
+    assert all_rows(tmp_path / "back") == all_rows(several)
+    for number in range(3):
+        assert contents(shard_files.folder_of(tmp_path / "back", number)) == {b"shard %d" % number}
+    for file in several.glob("master.*"):
+        shutil.copy2(file, tmp_path / "back")
+    for file in several.glob("*.key"):
+        shutil.copy2(file, tmp_path / "back")
+    master = open_resources(MasterSettings(data=tmp_path / "back"), None, ignore)
+    assert len(master.shards) == 3
+    master.close()
+    with pytest.raises(ConfigError, match="is not empty: its schema is that of a master"):
+        copy(str(several), database)
+    with pytest.raises(ConfigError, match=r"tq\.db is there already"):
+        copy(database, str(several))
+
+
+def test_no_shard_is_copied_unless_all_are(several: Path, database: str, tmp_path: Path) -> None:
+    lost = shard_files.folder_of(several, 2) / STORE_FILE
+    kept = tmp_path / "kept"
+    lost.rename(kept)
+    with pytest.raises(ConfigError, match=r"shard 2 of the 3 of this cluster, .* was in that file"):
+        copy(str(several), database)
+    shutil.copy2(shard_files.folder_of(several, 1) / STORE_FILE, lost)
+    with pytest.raises(ConfigError, match="is the store of shard 1/3, in the directory of shard 2"):
+        copy(str(several), database)
+    kept.replace(lost)
+    copy(str(several), database)
+    from tq.master.store.postgres.address import read_address
+    from tq.master.store.postgres.store import PostgresStore
+
+    master = PostgresStore(read_address(database), None, shard=2)
+    with pytest.raises(ConfigError, match="owns shard 2"):
+        copy(database, str(tmp_path / "new"))
+    master.close()
+    copy(database, str(tmp_path / "new"))
+
+
+@pytest.mark.parametrize("when", ["content", "tasks", "the file's own name"])
+def test_a_killed_copy_of_several_shards_is_begun_again(
+    several: Path, database: str, tmp_path: Path, when: str
+) -> None:
+    if when != "the file's own name":
+        killed(str(several), database, when)
+    copy(str(several), database)
+    back = tmp_path / "back"
+    killed(database, str(back), when)
+    assert not list(back.rglob(STORE_FILE))
+    expire(database)
+    copy(database, str(back))
+    assert all_rows(back) == all_rows(several)
 
 
 KILLED = """

@@ -12,7 +12,6 @@ from tq.common.runtime.checkup import Checkup
 from tq.common.runtime.config import MasterSettings
 from tq.master.app import open_resources
 from tq.master.check_shards import check_number_of_database
-from tq.master.copying import copy
 from tq.master.store.interface.store import OwnedElsewhere
 
 from tests.postgres import PostgresServer
@@ -60,8 +59,6 @@ def test_the_number_of_a_database_is_written_once_and_another_is_refused(url: st
         start(tmp_path / "state", url, 4)
     rows = ask(url, "SELECT shard, until IS NULL FROM shards ORDER BY shard")
     assert rows == [(0, True), (1, True), (2, True)], "all were released"
-    with pytest.raises(ConfigError, match="has several shards, and tq-master copy moves a store of one"):
-        copy(url, str(tmp_path / "copied"))
 
 
 def test_a_shard_whose_owner_has_not_quite_ended_is_waited_for(url: str, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The rows of a store on their way from a file into a database, and back: all of them or none, and compared behind it.
 
-Into a database they go in one transaction, whose last statement makes the shard one that has something; into a file under another name,
+Into a database they go in one transaction, of all shards, whose last statements make them shards that have something; into a file under another name,
 which is given its own when it is whole. So a copy that is killed has left nothing that a master would take for a store.
 """
 
@@ -94,25 +94,39 @@ def blobs_in(line: PostgresLine, shard: int) -> list[tuple[bytes, int]]:
 
 
 def rows_to_database(
+    sources: Sequence[tuple[sqlite3.Connection, Ownership]], line: PostgresLine, loaded: Loaded
+) -> list[list[TableCopied]]:
+    """``sources``: each with the shard, which has no rows. Raises ConfigError, and nothing was done."""
+    with line.connection.transaction():
+        found = [_rows_in_shard(db, line, held, loaded) for db, held in sources]
+        # At the end: from here on a shard's row is held, and its lease is not renewed.
+        for _, held in sources:
+            _make_store(line, held)
+    return found
+
+
+def _rows_in_shard(
     db: sqlite3.Connection, line: PostgresLine, held: Ownership, loaded: Loaded
 ) -> list[TableCopied]:
-    """``held``: a shard without rows. Raises ConfigError, and nothing was done."""
-    found: list[TableCopied] = []
-    with line.connection.transaction():
-        for table, name in tables_in(db):
-            _copy_in(line, held.shard, table, _rows_in(db, table, name), loaded)
-            here = digest_of(table.name, _rows_in(db, table, name))
-            found.append(_compared(here, digest_of(table.name, rows_of(line, held.shard, table))))
-        ours = line.connection.execute(
-            f"UPDATE {SCHEMA}.shards SET last_commit = 1, schema = %s "
-            "WHERE shard = %s AND owner = %s AND epoch = %s AND last_commit = 0 RETURNING 1",
-            (newest_schema(), held.shard, held.owner, held.epoch),
-        ).fetchone()
-        if ours is None:
-            raise ConfigError(
-                "a master has taken over the database while it was filled; stop it, and begin again"
-            )
+    found = []
+    for table, name in tables_in(db):
+        _copy_in(line, held.shard, table, _rows_in(db, table, name), loaded)
+        here = digest_of(table.name, _rows_in(db, table, name))
+        found.append(_compared(here, digest_of(table.name, rows_of(line, held.shard, table))))
     return found
+
+
+def _make_store(line: PostgresLine, held: Ownership) -> None:
+    """From now on the shard has something."""
+    ours = line.connection.execute(
+        f"UPDATE {SCHEMA}.shards SET last_commit = 1, schema = %s "
+        "WHERE shard = %s AND owner = %s AND epoch = %s AND last_commit = 0 RETURNING 1",
+        (newest_schema(), held.shard, held.owner, held.epoch),
+    ).fetchone()
+    if ours is None:
+        raise ConfigError(
+            "a master has taken over the database while it was filled; stop it, and begin again"
+        )
 
 
 def rows_to_file(line: PostgresLine, shard: int, file: Path, loaded: Loaded) -> list[TableCopied]:

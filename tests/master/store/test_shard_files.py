@@ -14,7 +14,6 @@ from tq.common.errors import ConfigError
 from tq.common.runtime.config import MasterSettings
 from tq.master.app import MasterResources, open_resources
 from tq.master.compact import compact
-from tq.master.copying import copy
 from tq.master.keys.keyring import Keyring
 from tq.master.store.cluster_files import StartOptions, key_file
 from tq.master.store.directory_lock import LOCK_FILE
@@ -246,13 +245,6 @@ def test_a_compaction_is_of_all_shards(data: Path) -> None:
     lines = compact(MasterSettings(data=data)).splitlines()
     assert [line.split(":")[0] for line in lines] == [str(folder / "tq.db") for folder in folders_of(data)]
     assert start(data) == 3
-
-
-def test_a_store_of_several_shards_is_not_copied_into_a_database(data: Path) -> None:
-    with pytest.raises(
-        ConfigError, match="is one of several shards, and tq-master copy moves a store of one"
-    ):
-        copy(str(data), "postgresql://tq@127.0.0.1:1/tasks")
 
 
 def test_shards_in_memory_are_as_many_as_each_start_says(tmp_path: Path) -> None:
