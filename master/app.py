@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -41,7 +40,7 @@ from .net.server import MasterServer
 from .observe.series import Series
 from .process_place import ProcessPlace
 from .shard_resources import OpenShard, OpenStore, build_shard, open_store, settings_of
-from .standby.standing import LOOK_AGAIN_SECONDS
+from .shards_of_a_database import all_hosted, open_others
 from .store import shard_files
 from .store.cluster_files import (
     CERTIFICATE,
@@ -53,7 +52,7 @@ from .store.cluster_files import (
     claim_store,
     settle_certificate,
 )
-from .store.interface.store import Displaced, OwnedElsewhere, Store
+from .store.interface.store import Displaced, Store
 from .store.sqlite.inspection import ClusterFacts, read_cluster
 from .store.sqlite.store import newest_schema
 
@@ -61,7 +60,6 @@ if TYPE_CHECKING:
     from .store.postgres.address import DatabaseAddress
     from .store.postgres.store import PostgresStore
 
-OTHERS_SECONDS_MAX: Final = 12.0  # three leases, after the first shard is this master's
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # a disk, or one's part of it
 
 
@@ -126,7 +124,9 @@ class MasterResources:
             store.introduce(me_of(self.settings, port))
             count = self.engine.core.shard.of
             for shard in self.shards:
-                shard.engine.masters = store.masters if count == 1 else lambda: all_hosted(store, count)
+                shard.engine.masters = (
+                    store.masters if count == 1 else lambda: all_hosted(store.masters(), count)
+                )
             return
         started, address = read_clock().wall / 1000, str(advertised(self.settings, port))
         numbers = [shard.engine.core.shard.number for shard in self.shards]
@@ -190,15 +190,14 @@ def _open(
         first, where = opened[0].store, opened[0].where
         if left is None:
             count = shard_files.number_of_shards(first, settings.shards, where)
+        if settings.store is not None:
+            opened |= open_others(settings, count, first, report, displaced)
+            return _build(settings, count, opened, authkey, report, here, place, left)
         are_new = [here.new_store]
         numbers = range(count) if place is None else place.shards(count)
         for number in numbers[1:]:
             its = shard_files.start_of(settings.data, number, start)
-            shard = Shard(number, count)
-            if settings.store is None:
-                opened[number] = _open_another(settings, shard, first, report, its)
-            else:
-                opened[number] = _open_in_database(settings, shard, first, report, displaced)
+            opened[number] = _open_another(settings, Shard(number, count), first, report, its)
             are_new.append(its.new_store)
         if start.new_store and not any(are_new):
             raise ConfigError(
@@ -271,39 +270,6 @@ def _open_another(
     # The directory between the cluster's and this one.
     its.data.parent.mkdir(mode=0o700, exist_ok=True)
     return open_store(its, report, start, lambda reason: None, own_keys=False)
-
-
-def _open_in_database(
-    settings: MasterSettings,
-    shard: Shard,
-    first: Store,
-    report: Callable[..., None],
-    displaced: Callable[[str], None],
-) -> OpenStore:
-    """Another shard of the database whose first shard this master owns. The owner before had both, but renewed them one after the
-    other: its time in this one may end a little later. Raises OwnedElsewhere if it does not."""
-    its = settings_of(settings, shard.number)
-    its.data.parent.mkdir(mode=0o700, exist_ok=True)
-    ends = time.monotonic() + OTHERS_SECONDS_MAX
-    while True:
-        try:
-            opened = open_store(its, report, DEFAULT_START, displaced, own_keys=False, number=shard.number)
-            break
-        except OwnedElsewhere:
-            if time.monotonic() > ends:
-                raise
-            time.sleep(LOOK_AGAIN_SECONDS)
-    try:
-        shard_files.check_has_rows(first, opened.store, opened.where, shard)
-    except BaseException:
-        opened.close()
-        raise
-    return opened
-
-
-def all_hosted(store: PostgresStore, shards: int) -> list[MasterRow]:
-    """The masters of a database; the one that serves hosts all of its shards."""
-    return [row._replace(shards=list(range(shards)) if row.serves else []) for row in store.masters()]
 
 
 def _build(

@@ -96,24 +96,26 @@ def record(store: Store, shards: int) -> None:
         store.set_meta(SHARDS, str(shards).encode())
 
 
+def were_made(first: Store) -> bool:
+    """Whether all shards have been made. ``first``: the store of shard 0."""
+    first.begin()
+    found = first.get_meta(MADE) is not None
+    first.rollback()
+    return found
+
+
 def check_is_not_lost(first: Store, data: Path, shard: Shard, start: StartOptions) -> None:
     """``first``: of shard 0; ``start``: of this one. Raises ConfigError if it was there before."""
-    first.begin()
-    were_made = first.get_meta(MADE) is not None
-    first.rollback()
-    if were_made and not start.new_store and not is_there(folder_of(data, shard.number)):
+    if were_made(first) and not start.new_store and not is_there(folder_of(data, shard.number)):
         raise ConfigError(lost(data, shard))
 
 
-def check_has_rows(first: Store, store: Store, where: str, shard: Shard) -> None:
-    """The same in a database, which has all shards. ``store``: of this one. Raises ConfigError."""
-    first.begin()
-    were_made = first.get_meta(MADE) is not None
-    first.rollback()
+def check_has_rows(store: Store, where: str, shard: Shard) -> None:
+    """The same in a database, which has all shards, and whose shards were made. ``store``: of this one. Raises ConfigError."""
     store.begin()
     is_known = store.get_meta(CLUSTER_ID) is not None
     store.rollback()
-    if were_made and not is_known:
+    if not is_known:
         raise ConfigError(
             f"{where} has no rows of shard {shard.number} of the {shard.of} of this cluster, and had them: restore the whole schema "
             "from a backup, all tables of one moment"

@@ -75,7 +75,7 @@ def test_a_master_that_does_not_get_all_shards_releases_those_it_has(
 ) -> None:
     start(tmp_path / "state", url, 2)
     ask(url, "UPDATE shards SET owner = 'a:1:x', until = clock_timestamp() + '1 hour' WHERE shard = 1")
-    monkeypatch.setattr("tq.master.app.OTHERS_SECONDS_MAX", 0.0)
+    monkeypatch.setattr("tq.master.shards_of_a_database.OTHERS_SECONDS_MAX", 0.0)
     with pytest.raises(OwnedElsewhere, match=r"another master \(a:1:x\) owns shard 1"):
         start(tmp_path / "state", url)
     assert ask(url, "SELECT until IS NULL FROM shards WHERE shard = 0") == [(True,)]
