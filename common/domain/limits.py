@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from ..errors import InvalidArgument
@@ -22,6 +23,7 @@ BURST_MAX: Final = 1_000_000
 LIMITS_OF_TASK_MAX: Final = 8  # each is looked at whenever a task of it may start
 UNITS_MAX: Final = 1_000_000  # of one task
 BURST_MS: Final = 100  # what a rate brings in this time may start together, if no burst is given
+RATES_KEPT: Final = 1_000  # different ones that are read once, some hundred kilobytes
 _UNITS_MS: Final = {"s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _RATE: Final = re.compile(r"([0-9]{1,10})/([a-z]{1,10})")
 
@@ -40,13 +42,25 @@ class LimitRate(NamedTuple):
 
 def rate_of(text: object) -> LimitRate:
     """``"100/min"``, ``"5/s"``. Raises InvalidArgument."""
-    found = _RATE.fullmatch(text) if isinstance(text, str) else None
+    if not isinstance(text, str):
+        raise _no_rate(text)
+    return _read_rate(text)
+
+
+@lru_cache(RATES_KEPT)
+def _read_rate(text: str) -> LimitRate:
+    """Kept, for the master asks several times for each key that something starts under. What is refused is not kept, however large it is."""
+    found = _RATE.fullmatch(text)
     if found is None or found[2] not in _UNITS_MS or not 1 <= int(found[1]) <= RATE_TASKS_MAX:
-        raise InvalidArgument(
-            f"rate={brief(text)} is not a rate; write a whole number from 1 to {RATE_TASKS_MAX:,}, and per what: "
-            f"rate='100/min', one of {', '.join('/' + unit for unit in _UNITS_MS)}"
-        )
+        raise _no_rate(text)
     return LimitRate(int(found[1]), _UNITS_MS[found[2]])
+
+
+def _no_rate(given: object) -> InvalidArgument:
+    return InvalidArgument(
+        f"rate={brief(given)} is not a rate; write a whole number from 1 to {RATE_TASKS_MAX:,}, and per what: "
+        f"rate='100/min', one of {', '.join('/' + unit for unit in _UNITS_MS)}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +123,7 @@ class Limit:
     @property
     def tokens(self) -> LimitRate | None:
         """Its rate as numbers."""
-        return None if self.rate is None else rate_of(self.rate)
+        return None if self.rate is None else _read_rate(self.rate)
 
     @property
     def most_together(self) -> int | None:

@@ -43,19 +43,21 @@ class _Use:
     __slots__ = ("account", "at", "level", "limit", "running")
 
     def __init__(self, limit: Limit | None, now: int) -> None:
-        self.running, self.level, self.at = 0, 0, now
+        self.limit, self.running, self.at = limit, 0, now
         self.account: Account | None = None  # that it is charged to since the lane that was is forgotten
-        self.limit: Limit | None = None
-        self.follow(limit, now)
         self.level = self.full
 
     @property
     def full(self) -> int:
-        rate, most = (None, None) if self.limit is None else (self.limit.tokens, self.limit.most_together)
-        return 0 if rate is None or most is None else most * rate.ms
+        limit = self.limit
+        if limit is None or limit.tokens is None or limit.most_together is None:
+            return 0
+        return limit.most_together * limit.tokens.ms
 
     def follow(self, limit: Limit | None, now: int) -> None:
         """Let time pass, and take what holds from now on. The tokens are kept in number when their rate changes."""
+        if now == self.at and limit is self.limit:
+            return  # mostly: a transaction looks at a key several times in one moment
         before = None if self.limit is None else self.limit.tokens
         if before is not None:
             self.level = min(self.full, self.level + (now - self.at) * before.tasks)
@@ -79,9 +81,11 @@ class _Use:
             # A task of more units than there ever are would wait without end: it starts alone.
             alone = int(units > limit.max_running and not self.running)
             room = max((limit.max_running - self.running) // units, alone)
-        if limit.tokens is not None:
-            alone = int(units * limit.tokens.ms > self.full and self.level >= self.full)
-            room = min(room, max(self.level // (units * limit.tokens.ms), alone))
+        tokens = limit.tokens
+        if tokens is not None:
+            parts, full = units * tokens.ms, self.full
+            alone = int(parts > full and self.level >= full)
+            room = min(room, max(self.level // parts, alone))
         return max(0, room)
 
     def take(self, units: int) -> None:
@@ -143,9 +147,11 @@ class Permits:
 
     def room(self, terms: Terms, now: int) -> int:
         """How many tasks with these keys may start now."""
-        return min(
-            (self._looked((name, key), now).room(units) for name, key, units in terms), default=ANY_NUMBER
-        )
+        return min((self.room_of((name, key), units, now) for name, key, units in terms), default=ANY_NUMBER)
+
+    def room_of(self, key: LimitKey, units: int, now: int) -> int:
+        """The same of one key alone, for tasks that count for so many units."""
+        return self._looked(key, now).room(units)
 
     def take(self, terms: Terms, tasks: int, now: int) -> None:
         """So many start: no more than there is room for."""

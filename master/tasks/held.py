@@ -63,7 +63,7 @@ class HeldLanes:
         if lane.tenant.max_running is not None:
             room = lane.tenant.room - reserved[CAP, lane.tenant.name]
         for name, key, units in lane.key.limits:
-            free = self.permits.room([(name, key, units)], now)
+            free = self.permits.room_of((name, key), units, now)
             room = min(room, free + (-reserved[name, key] // units))
         room = max(0, room)
         return room if self.asking is None or not lane.key.limits else self.asking.most(lane, room)
@@ -92,7 +92,7 @@ class HeldLanes:
         if lane.runs_together and self._lacks_company(lane, now):
             return True
         for name, key, units in lane.key.limits:
-            if self.permits.room([(name, key, units)], now):
+            if self.permits.room_of((name, key), units, now):
                 continue
             place = lane.place or UNKNOWN
             lane.place, lane.held = place, (name, key)
@@ -160,7 +160,7 @@ class HeldLanes:
                 del self._waiting[key], self._freed[key]
                 woken += self._with_company(key, waiting[0][2], now)
                 continue
-            room, units = self.permits.room([(*key, 1)], now), 1
+            room, units = self.permits.room_of(key, 1, now), 1
             is_full = not room
             while waiting and room > 0 and left and not is_full:
                 lane = self._first(key, waiting)
@@ -168,7 +168,7 @@ class HeldLanes:
                 if lane is None or lane.place is None:
                     continue
                 units = _units(lane, key)
-                if not self.permits.room([(*key, units)], now):
+                if not self.permits.room_of(key, units, now):
                     is_full = True  # those behind it wait, too, so that it comes to its turn
                     break
                 heapq.heappop(waiting)

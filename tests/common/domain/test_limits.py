@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tq.common.domain import limits
 from tq.common.domain.limits import Limit, LimitRate, check_limits, limit_from_wire, rate_of
 from tq.common.errors import InvalidArgument
 
@@ -61,6 +62,17 @@ def test_a_limit_that_means_nothing_is_refused(given: dict[str, Any], why: str) 
 def test_a_limit_has_a_name(name: Any) -> None:
     with pytest.raises(InvalidArgument, match="limit name"):
         Limit(name, max_running=1)
+
+
+def test_the_text_of_a_rate_is_read_once_and_what_is_refused_is_not_kept() -> None:
+    limit = Limit("x", rate="4711/h")
+    kept, read = limits._read_rate.cache_info().currsize, limits._read_rate.cache_info().misses
+    assert limit.tokens == Limit("y", rate="4711/h").tokens == LimitRate(4711, 3_600_000)
+    assert limits._read_rate.cache_info().misses == read
+    for _ in range(2):
+        with pytest.raises(InvalidArgument):
+            rate_of("4711/" + "h" * 100_000)
+    assert limits._read_rate.cache_info().currsize == kept
 
 
 def test_what_is_shared_under_the_name_travels() -> None:

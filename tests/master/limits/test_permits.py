@@ -46,6 +46,30 @@ def test_tokens_come_back_with_time_to_the_millisecond() -> None:
     assert made.room(SMTP, NOW + 3_600_000) == 2  # no more than the burst
 
 
+def test_each_key_is_asked_for_by_itself() -> None:
+    made, _ = permits(Limit("smtp", rate="7/min", burst=2))
+    for key in "abc":
+        terms: Any = (("smtp", key, 1),)
+        assert made.room(terms, NOW) == made.room_of(("smtp", key), 1, NOW) == 2
+        made.take(terms, 2, NOW)
+        assert made.room_of(("smtp", key), 1, NOW) == 0
+    assert [(row.key, row.level) for row in made.unwritten()] == [("a", 0), ("b", 0), ("c", 0)]
+
+
+def test_a_limit_that_is_changed_counts_in_the_same_moment() -> None:
+    made, held = permits(Limit("smtp", rate="7/min", burst=2))
+    made.take(SMTP, 1, NOW)
+    assert made.room(SMTP, NOW) == 1
+    held["smtp"] = Limit("smtp", rate="7/min", burst=2, max_running=1)
+    assert made.room(SMTP, NOW) == 0
+    held["smtp"] = Limit("smtp", rate="9/h", burst=5)
+    assert made.room(SMTP, NOW) == 1  # the token that was left, of another rate now
+    held["smtp"] = None
+    assert made.room(SMTP, NOW) == ANY_NUMBER
+    held["smtp"] = Limit("smtp", rate="9/h", burst=5)
+    assert made.room(SMTP, NOW) == 5
+
+
 def test_of_several_limits_the_tightest_counts() -> None:
     made, _ = permits(Limit("smtp", max_running=5), Limit("all", rate="1/s", burst=2))
     both: Any = (("smtp", "a", 1), ("all", "", 1))
