@@ -1,6 +1,7 @@
 """A whole cluster in one process: the shipped decision code under a seeded scheduler and virtual time.
 
-``python -m tests.simulation --seeds 500``: that many clusters, on all cores; or one seed and its story.
+``python -m tests.simulation --seeds 500``: that many clusters, on all cores; or one seed and its story. ``--shards``: clusters of several
+shards, which have seeds of their own.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from .run import Outcome, simulate
+from .shard_lives import simulate_shards
 
 STORY_LINES = 120  # of a failing seed; --story shows all
 
@@ -24,23 +27,26 @@ def main() -> int:
     parser.add_argument("--step", type=int, default=1, help="only every so many [1]")
     parser.add_argument("--processes", type=int, help="how many run at the same time [one for each core]")
     parser.add_argument("--story", action="store_true", help="with --seed: tell everything that happened")
+    parser.add_argument("--shards", action="store_true", help="lives of several shards, which have no story")
     options = parser.parse_args()
     if options.seed is not None:
-        outcome = simulate(options.seed, story=options.story)
+        outcome = (
+            simulate_shards(options.seed) if options.shards else simulate(options.seed, story=options.story)
+        )
         print(outcome.story)
         print(outcome.broken or f"seed {outcome.seed}: every invariant held, trace {outcome.trace[:16]}")
         return 1 if outcome.broken else 0
     seeds = range(options.first, options.first + options.seeds * options.step, options.step)
-    return _many(seeds, options.processes)
+    return _many(seeds, options.processes, simulate_shards if options.shards else simulate)
 
 
-def _many(seeds: range, processes: int | None) -> int:
+def _many(seeds: range, processes: int | None, live: Callable[[int], Outcome]) -> int:
     began = time.perf_counter()
     faults: Counter[str] = Counter()
     tasks = extra = 0
     failed: list[Outcome] = []
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for number, outcome in enumerate(pool.imap_unordered(simulate, seeds, chunksize=2), 1):
+        for number, outcome in enumerate(pool.imap_unordered(live, seeds, chunksize=2), 1):
             faults.update(outcome.faults)
             tasks += outcome.tasks
             extra += outcome.extra_starts
@@ -54,7 +60,8 @@ def _many(seeds: range, processes: int | None) -> int:
         print("\n".join(outcome.story.splitlines()[-STORY_LINES:]))
     for outcome in sorted(failed, key=lambda one: one.seed):
         print(f"seed {outcome.seed}: {outcome.broken.strip().splitlines()[-1]}")
-        print(f"    python -m tests.simulation --seed {outcome.seed} --story")
+        kind = "--shards" if live is simulate_shards else "--story"
+        print(f"    python -m tests.simulation --seed {outcome.seed} {kind}")
     counts = ", ".join(f"{name.replace('_', ' ')} {times}" for name, times in sorted(faults.items()))
     print(f"faults: {counts}")
     print(

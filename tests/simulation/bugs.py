@@ -5,6 +5,7 @@ from __future__ import annotations
 from .bug import Bug
 from .bugs_of_control import BUGS_OF_CONTROL
 from .bugs_of_masters import BUGS_OF_MASTERS
+from .bugs_of_shards import BUGS_OF_SHARDS
 
 __all__ = ["BUGS", "Bug"]
 
@@ -367,6 +368,7 @@ BUGS = (
     ),
     *BUGS_OF_CONTROL,
     *BUGS_OF_MASTERS,
+    *BUGS_OF_SHARDS,
     Bug(
         "keep the permits of tasks in mixed arrays",
         "tq.master.tasks.mixed",

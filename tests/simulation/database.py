@@ -22,6 +22,7 @@ from .world import MS, SECOND, Process, World
 EPOCH: Final = 1_600_000_000.0  # of its clock, which no other process has
 MOST_COLUMNS: Final = 64  # of one table
 RESTARTS: Final = "57P03"
+NO_LAG: Final = (0, 0)
 
 
 class Database:
@@ -36,7 +37,8 @@ class Database:
         self.generation = 0  # connections of an earlier one are gone
         self.loses_answers = 0  # of so many commits
         self.cut_until: dict[str, int] = {}  # of each host
-        self.lags = 0  # answers are late by up to so long
+        self.lags = NO_LAG  # answers are late by so long, from and to
+        self.lags_of: dict[str, tuple[int, int]] = {}  # those to a host
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._db.create_function("clock_timestamp", 0, lambda: self.now)
         self._db.create_function("greatest", -1, _greatest)
@@ -54,6 +56,11 @@ class Database:
 
     def delay(self) -> int:
         return self.random.randint(100, self.slowest)
+
+    def lag(self, host: str) -> int:
+        """By how long this answer is late."""
+        between = self.lags_of.get(host, self.lags)
+        return self.random.randint(*between) if between != NO_LAG else 0
 
     def close(self) -> None:
         self._db.close()

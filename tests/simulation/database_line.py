@@ -87,7 +87,7 @@ class DatabaseLine:
                     say(value)
 
         def say(what: Any) -> None:
-            late = database.random.randint(0, database.lags) if database.lags else 0
+            late = database.lag(self._host)
             held_up = max(0, database.cut_until.get(self._host, 0) - database.world.now)
             self._process.later(database.delay() + late + held_up, lambda: take(what))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from tq.master.store.postgres.remedies import DISK_FULL
 
-from .database import RESTARTS, Database
+from .database import NO_LAG, RESTARTS, Database
 from .hosts import Host, SharedStore
 from .master import Master, Place
 from .oracle import Broken
@@ -26,6 +26,8 @@ EVERY: Final = 18  # seeds
 RESTS: Final = (12, 17)  # that the seeds with several masters leave
 GOES_BACK: Final = 17
 LEASES_3: Final = 12 * SECOND
+LATE_FOR_ALL: Final = 3 * SECOND
+TOO_LATE: Final = (6 * SECOND, 9 * SECOND)  # behind a lease, the look of another one, and its claim
 SERVED_WITHIN: Final = 30 * SECOND  # of peace
 
 
@@ -169,10 +171,20 @@ class Masters:
         )
 
     def late_answers(self) -> None:
-        """What was asked is done at once; its answer comes later."""
-        self._trouble(
-            "lags", self._random.randint(100 * MS, 6 * SECOND), 0, self._random.randint(SECOND, 8 * SECOND)
-        )
+        """What was asked is done at once; its answer comes later. A long one is the owner's alone: so the others see in time that its
+        time is over, and one of them serves when the answer comes."""
+        latest, length = self._random.randint(100 * MS, 6 * SECOND), self._random.randint(SECOND, 8 * SECOND)
+        if latest < LATE_FOR_ALL:
+            self._trouble("lags", (0, latest), NO_LAG, length)
+        else:
+            host = self._owner_or_another().name
+            self.database.lags_of[host] = TOO_LATE
+            self.oracle.all_disturbed(length + TOO_LATE[1])
+
+            def in_time_again() -> None:
+                self.database.lags_of.pop(host, None)
+
+            self.world.schedule(length, self.nature, in_time_again)
 
     def full_database(self) -> None:
         self._trouble("refuses", DISK_FULL, "", self._random.randint(50 * MS, 2 * SECOND))
@@ -207,9 +219,10 @@ class Masters:
 
     def make_peace(self) -> None:
         database = self.database
-        database.slowest, database.lags, database.loses_answers = 2 * MS, 0, 0
+        database.slowest, database.lags, database.loses_answers = 2 * MS, NO_LAG, 0
         database.refuses, database.stalled_until = "", 0
         database.cut_until.clear()
+        database.lags_of.clear()
         self.world.schedule(SERVED_WITHIN, self.nature, self._serve_by_now)
 
     def _serve_by_now(self) -> None:

@@ -21,7 +21,9 @@ from types import FunctionType, ModuleType
 from typing import Final, NamedTuple
 
 from .bugs import BUGS, Bug
+from .bugs_of_shards import BUGS_OF_SHARDS
 from .run import simulate
+from .shard_lives import simulate_shards
 
 SEEDS_MAX = 500
 COMMENT_LINES: Final = re.compile(r"^ *(?:#|--) .*\n", re.MULTILINE)
@@ -39,9 +41,10 @@ class Hunt(NamedTuple):
 def find(bug: Bug, seeds: range) -> Hunt:
     """Plant the bug and run these seeds, until one sees it."""
     failures, failure = 0, "no seed sees it"
+    live = simulate_shards if bug in BUGS_OF_SHARDS else simulate
     with planted(bug):
         for seed in seeds:
-            outcome = simulate(seed)
+            outcome = live(seed)
             said = outcome.broken.strip().splitlines()[-1:]
             if outcome.rule:
                 return Hunt(seed, said[0], failures)
@@ -92,7 +95,7 @@ def _plant_python(bug: Bug) -> list[tuple[object, str, object]]:
             for method, function in list(vars(thing).items()):
                 if isinstance(function, (FunctionType, staticmethod, property)) and method[:2] != "__":
                     undo.append((thing, method, function))
-                    setattr(thing, method, vars(other)[method])
+                    setattr(thing, method, _of_class(vars(other)[method], thing))
             setattr(changed, name, thing)  # one class, also for the changed functions
         elif isinstance(thing, FunctionType) and thing.__module__ == module.__name__ and other is not None:
             undo.append((thing, "__code__", thing.__code__))  # others may have imported it by name
@@ -101,6 +104,14 @@ def _plant_python(bug: Bug) -> list[tuple[object, str, object]]:
             undo.append((module, name, thing))  # a constant, such as a statement of SQL
             setattr(module, name, other)
     return undo
+
+
+def _of_class(function: object, kind: type) -> object:
+    """``super()`` asks a function for the class that it was compiled in."""
+    if isinstance(function, FunctionType) and "__class__" in function.__code__.co_freevars:
+        assert function.__closure__ is not None
+        function.__closure__[function.__code__.co_freevars.index("__class__")].cell_contents = kind
+    return function
 
 
 def _plant_sql(bug: Bug) -> list[tuple[object, str, object]]:

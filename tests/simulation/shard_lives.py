@@ -1,0 +1,310 @@
+"""Lives of a cluster of two to four shards, by seeds: an engine and a store for each, killed and started again by themselves.
+
+A simulator of its own beside ``run.py``, without its network and its clock, in which no time passes: what is judged is where things are.
+Shipped are the engines with their boundary (``master/api/shards.py``), the number that a store remembers, the client's routes, merges and
+pending calls, and by which connection a worker reports. Some calls are made as by a program that routes wrongly; they must change nothing.
+
+::
+
+    submit, work, cancel, lock, list ─┐
+    a call to the wrong shard ────────┼─► an event ─► look (shard_laws.py) ─► the next … ─► all shards serve, and everything ends
+    a shard dies, starts again ───────┘
+
+``python -m tests.simulation --shards --seeds 500``: that many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from random import Random
+from typing import Any, Final
+
+from tq.common.domain.id_runs import IdRun
+from tq.common.domain.shards import shard_of_name, with_shard
+from tq.common.errors import ConfigError, TqError
+from tq.common.values.codec import encode
+
+from .oracle import Broken
+from .run import Outcome
+from .shard_laws import ShardLaws
+from .shard_process import Fate, ShardProcess
+from .shard_program import STREAM, ShardProgram
+from .shard_worker import TASK, ShardWorker
+
+EVENTS: Final = 60
+ROUNDS: Final = 8  # of calls and answers, until what was asked is answered
+PEACE: Final = 60  # rounds of work
+TURNS: Final = 6  # of the loop
+NAMES: Final = 3  # of queues, and of locks, in each shard
+
+
+class HandLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock is moved by hand, so that no wait takes time."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+
+class Life:
+    def __init__(self, seed: int) -> None:
+        self.random = random = Random(seed)
+        self.count = random.randint(2, 4)
+        self.loop = HandLoop()
+        first = ShardProcess(0, None, self.count)
+        others = (ShardProcess(number, first, self.count) for number in range(1, self.count))
+        self.processes = [first, *others]
+        self.laws = ShardLaws(self.processes)
+        self.names = [self._names(shard) for shard in range(self.count)]
+        self.programs = [self._program() for _ in range(2)]
+        self.worker = ShardWorker(self.processes, random.randbytes(16), random)
+        self.unanswered: list[Future[Any]] = []
+        self.faults: Counter[str] = Counter()
+        self._next_block = 0
+        self.kinds: list[Callable[[], None]] = [
+            *[self.submit] * 4,
+            *[self.work] * 6,
+            self.cancel,
+            *[self.lock] * 2,
+            self.list_all,
+            *[self.route_wrongly] * 2,
+            *[self.restart] * 3,
+            self.die_amid_a_transaction,
+            self.start_one,
+        ]
+
+    def _names(self, shard: int) -> list[str]:
+        """Some with a tag in braces, which puts them together."""
+        found: list[str] = []
+        while len(found) < NAMES:
+            tag = f"{self.random.getrandbits(24):x}"
+            name = self.random.choice((tag, f"{{{tag}}}mail", f"q{{{tag}}}"))
+            if shard_of_name(name, self.count) == shard:
+                found.append(name)
+        return found
+
+    def _program(self) -> ShardProgram:
+        return ShardProgram(self.processes, self.loop, self.random.randbytes(16))
+
+    def _run(self, shard: int, tasks: int) -> IdRun:
+        self._next_block += 1
+        number = self._next_block << 80 | 7 << 76 | 1 << 63 | self.random.getrandbits(16) << 32
+        return IdRun(with_shard(number, shard).to_bytes(16, "big"), tasks)
+
+    def _is_up(self, shard: int) -> bool:
+        return self.processes[shard].bench is not None
+
+    # time
+
+    def turn(self, *programs: ShardProgram) -> None:
+        """What programs have asked reaches the shards, and their answers come back."""
+
+        async def turns() -> None:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+
+        self.loop.now += 1.0
+        for program in (*self.programs, *programs):
+            program.flush()
+        self.loop.run_until_complete(turns())
+        for program in (*self.programs, *programs):
+            program.flush()
+
+    def settle(self, *programs: ShardProgram) -> None:
+        """Until the shards that serve have nothing to do."""
+        for _ in range(ROUNDS):
+            self.turn(*programs)
+            working = [process for process in self.processes if process.has_work]
+            if not working:
+                return
+            for process in working:
+                process.step()
+        self.turn(*programs)
+
+    def answer(self, ticket: Future[Any], *programs: ShardProgram) -> Any:
+        self.settle(*programs)
+        if not ticket.done():
+            raise Broken("Y3", "a call is not answered, and its shard serves")
+        try:
+            return ticket.result()
+        except TqError as error:
+            raise Broken("Y3", f"a call is refused, and its shard serves: {error}") from error
+
+    # what happens
+
+    def submit(self) -> None:
+        shard, program = self.random.randrange(self.count), self.random.choice(self.programs)
+        tasks = self.random.choice((1, 1, 2, 5, 12))
+        run, payloads = self._run(shard, tasks), [encode([[place], {}]) for place in range(tasks)]
+        row = [run.first, payloads if tasks > 1 else payloads[0]]
+        self.laws.submitted.update(dict.fromkeys(run.ids(), (shard, program)))
+        queue = ("get_task_queue", self.random.choice(self.names[shard]))
+        self.unanswered.append(program.call(queue, "submit", TASK, {}, [row], STREAM, runs=[run]))
+        if self.random.random() < 0.8:
+            self.settle()
+
+    def work(self) -> None:
+        shard = self.random.randrange(self.count)
+        if self.random.random() < 0.6:
+            self.worker.lease(shard)
+        self.worker.finish(shard)
+
+    def cancel(self) -> None:
+        """Some of several shards in one call."""
+        if self.laws.submitted:
+            ids = self.random.sample(list(self.laws.submitted), min(len(self.laws.submitted), 3))
+            self.unanswered.append(self.programs[0].call(("get_tasks",), "cancel", ids, False))
+            self.settle()
+
+    def lock(self) -> None:
+        shard, program = self.random.randrange(self.count), self.random.choice(self.programs)
+        name = self.random.choice(self.names[shard])
+        if not self._is_up(shard):
+            return
+        holder, token = self.laws.tokens.get(name, (None, b""))
+        if holder is not None and self.random.random() < 0.5:
+            if not self.answer(holder.call(("get_lock", name), "release", token)):
+                raise Broken("Y4", f"the lock {name} was lost by who held it")
+            del self.laws.tokens[name]
+        else:
+            token = self.random.randbytes(16)
+            self.laws.acquired(
+                name, program, token, self.answer(program.call(("get_lock", name), "acquire", token, False))
+            )
+
+    def list_all(self) -> None:
+        if all(map(self._is_up, range(self.count))):
+            self.settle()
+            rows = self.answer(self.programs[0].call(("get_queues",), "list"))
+            self.laws.listed(rows)
+
+    def route_wrongly(self) -> None:
+        """As a program of another number of shards, or one that knows of none."""
+        right, wrong = self.random.sample(range(self.count), 2)
+        if not self._is_up(wrong):
+            return
+        self.faults["wrong routes"] += 1
+        program, name = self.random.choice(self.programs), self.random.choice(self.names[right])
+        match self.random.randrange(4):
+            case 0 | 1 as kind:
+                queue = name if kind else self.random.choice(self.names[wrong])
+                row = [self._run(right, 1).first, encode([[0], {}])]
+                asked = program.call_wrongly(wrong, ("get_task_queue", queue), "submit", TASK, {}, [row])
+            case 2:
+                token = self.random.randbytes(16)
+                asked = program.call_wrongly(wrong, ("get_lock", name), "acquire", token, False)
+                self.settle()
+                if asked.done() and asked.exception() is None:
+                    self.laws.acquired(name, None, token, asked.result())
+            case _:
+                asked = program.call_wrongly(
+                    wrong, ("get_tasks",), "cancel", [self._run(right, 1).first], False
+                )
+        self.settle()
+        if not asked.done():
+            raise Broken("Y3", "a call is not answered, and its shard serves")
+
+    def restart(self) -> None:
+        """Any of them dies and is started again, alone; sometimes some time later."""
+        shard = self.random.randrange(self.count)
+        if not self._is_up(shard) or not self._is_up(0):
+            return
+        self.faults["restarts"] += 1
+        self.settle()
+        before = self._found(shard)
+        self.processes[shard].kill()
+        self._start(shard)
+        self.laws.compare(shard, before, self._found(shard))
+
+    def die_amid_a_transaction(self) -> None:
+        shard = self.random.randrange(self.count)
+        self.faults["deaths amid a transaction"] += 1
+        if self._is_up(shard):
+            self.submit()
+            self.worker.ask_to_finish(shard)
+            self.turn()
+            self.processes[shard].step(self.random.choice(list(Fate)))
+
+    def start_one(self) -> None:
+        dead = [shard for shard in range(self.count) if not self._is_up(shard)]
+        if dead:
+            self._start(self.random.choice(dead))
+
+    def _start(self, shard: int) -> None:
+        try:
+            self.processes[shard].start()
+        except ConfigError as error:
+            raise Broken("Y3", f"shard {shard} does not start again: {error}") from error
+
+    def _found(self, shard: int) -> dict[str, Any]:
+        """What a program finds that begins now."""
+        program = self._program()
+        # Until its answer comes a submit may be there or not; such are not asked for.
+        ids = [id for id, _, _, _ in self.laws.tasks() if self.laws.submitted[id][0] == shard]
+        found: dict[str, Any] = {}
+        try:
+            states = self.answer(program.call(("get_tasks",), "states", ids), program)
+            found["tasks"] = sorted(map(tuple, states))
+            for name in self.names[shard]:
+                found[f"lock {name}"] = self.answer(program.call(("get_lock", name), "state"), program)
+        finally:
+            program.end()
+        return found
+
+    # the end
+
+    def make_peace(self) -> None:
+        """All shards serve, and everything ends."""
+        for shard in range(self.count):
+            if not self._is_up(shard):
+                self._start(shard)
+        for _ in range(PEACE):
+            self.settle()
+            for shard in range(self.count):
+                self.worker.lease(shard)
+                self.worker.finish(shard)
+            if not self.worker.holds and all(state >= 10 for _, _, state, _ in self.laws.tasks()):
+                break
+        self.settle()
+        self.list_all()
+        self.laws.look()
+        self.laws.judge(self.programs, self.worker, self.unanswered)
+
+    def close(self) -> None:
+        for program in self.programs:
+            program.end()
+        self.turn()
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.turn()
+        self.loop.close()
+        for process in self.processes:
+            process.store.close()
+
+
+def simulate_shards(seed: int) -> Outcome:
+    """Live one life to its end."""
+    began = time.perf_counter()
+    rule = broken = trace = ""
+    life = Life(seed)
+    try:
+        for _ in range(EVENTS):
+            life.random.choice(life.kinds)()
+            life.laws.look()
+        life.make_peace()
+        trace = hashlib.sha256(repr((life.laws.tasks(), life.laws.tokens.keys())).encode()).hexdigest()
+    except Broken as found:
+        rule, broken = found.rule, str(found)
+    except Exception:  # a bug of ours, or of tq's
+        broken = traceback.format_exc()
+    finally:
+        life.close()
+    seconds = time.perf_counter() - began
+    return Outcome(seed, trace, len(life.laws.submitted), 0, dict(life.faults), rule, broken, "", seconds)

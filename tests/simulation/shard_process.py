@@ -1,0 +1,88 @@
+"""A process with one shard of a cluster: the shipped engine and boundary over a store that outlives it.
+
+Mirrors ``master/app.py`` with ``--processes`` as many as there are shards: shard 0 knows how many there are, the others read it there.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from tq.common.domain.model import Role
+from tq.common.domain.shards import Shard
+from tq.master.store import shard_files
+from tq.master.store.cluster_files import CLUSTER_ID
+
+from ..master.conftest import Bench, Peer
+from ..master.new_store import NewStore
+
+CLUSTER: Final = b"c" * 16
+
+
+class Fate(enum.Enum):
+    """Where a transaction is cut off by the death of its process."""
+
+    BEFORE_THE_COMMIT = "before the commit"
+    BEFORE_THE_ANSWERS = "before the answers"
+
+
+class ShardProcess:
+    """``bench``: None while it is dead. ``life``: which one of its starts this is."""
+
+    def __init__(self, number: int, first: ShardProcess | None, new_number: int) -> None:
+        """``first``: of shard 0, None: this is it. ``new_number``: how many shards the cluster is to have, when it is made."""
+        self.number, self._first = number, first or self
+        self.store = NewStore()
+        self.life = 0
+        self.bench: Bench | None = None
+        self._wanted = new_number
+        self.start()
+
+    def start(self) -> None:
+        self.store.rollback()  # what the life before had not committed
+        shard = Shard(self.number, self._count())
+        if self.number:
+            shard_files.claim(self.store, f"shard {self.number}", CLUSTER, shard)
+        self.life += 1
+        self.bench = Bench(self.store, shard=shard)
+
+    def _count(self) -> int:
+        first = self._first.store
+        if self.number == 0 and self.life == 0:
+            count = shard_files.number_of_shards(first, self._wanted, "shard 0")
+            first.begin()
+            first.set_meta(CLUSTER_ID, CLUSTER)
+            shard_files.record(first, count)
+            first.commit()
+            return count
+        return shard_files.number_of_shards(first, None, "shard 0")
+
+    def kill(self) -> None:
+        self.bench = None
+        self.store.rollback()
+
+    @property
+    def shards(self) -> int:
+        """What its WELCOME says."""
+        assert self.bench is not None
+        return self.bench.engine.core.shard.of
+
+    def peer(self, role: Role, node: bytes) -> Peer:
+        assert self.bench is not None
+        return Peer(self.bench, role, node)
+
+    @property
+    def has_work(self) -> bool:
+        return self.bench is not None and self.bench.engine.has_work
+
+    def step(self, fate: Fate | None = None) -> None:
+        """One transaction, or as much of one as comes before its process dies."""
+        bench = self.bench
+        if bench is None:
+            return
+        if fate is None:
+            bench.step()
+            return
+        if bench.engine.run(bench.now).changed and fate is Fate.BEFORE_THE_ANSWERS:
+            self.store.commit()
+        self.kill()
