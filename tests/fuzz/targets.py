@@ -347,7 +347,7 @@ class EngineTarget:
         """Note what an answer has leased."""
         match value:
             case [bytes(lease), list(groups)] if groups:
-                entries = [entry for *_, some in groups for entry in some]
+                entries = [entry for _, _, _, some, *_ in groups for entry in some]
                 self._held += [[id, attempt, lease] for id, attempt, *_ in entries]
                 del self._held[: -self.HELD_MAX]
 
