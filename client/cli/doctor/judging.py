@@ -142,9 +142,10 @@ def judge_workers(found: Checkup, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def judge_shards(found: Checkup, shards: int, missing: str) -> None:
-    """``missing``: those that do not answer, in words."""
+    """``missing``: those that do not answer, in words, and behind a colon what that means for a list."""
     if missing:
-        found.fail("shards", f"{missing}; tasks there wait: look at the log of the master that hosts them")
+        which = missing.partition(":")[0]
+        found.fail("shards", f"{which}: tasks there wait; look at the log of the master that hosts them")
     elif shards > 1:
         found.ok("shards", f"all {shards} answer")
 

@@ -45,7 +45,9 @@ def test_versions_that_differ_are_named() -> None:
 
 def test_shards_that_do_not_answer_are_named_and_a_cluster_of_one_gets_no_line() -> None:
     assert found(judging.judge_shards, 16, "") == (OK, "all 16 answer")
-    assert found(judging.judge_shards, 16, "shard 2 of 16 does not answer")[0] == ERROR
+    level, text = found(judging.judge_shards, 16, "shard 2 of 16 does not answer: what is there is left out")
+    assert level == ERROR
+    assert text.startswith("shard 2 of 16 does not answer: tasks there wait; ")
     checkup = Checkup()
     judging.judge_shards(checkup, 1, "")
     assert checkup.findings == []
