@@ -76,11 +76,12 @@ class MasterSettings:
             remedy = "is for a master without a database: leave one of them out"
             found.append((("durability", "store"), f"memory {remedy}"))
         if self.processes > 1:
-            remedy = "is for a master whose shards are files of this host: leave one of them out"
+            needs = "needs shards that are files of this host"
             if self.store is not None:
-                found.append((("processes", "store"), remedy))
+                found.append((("processes", "store"), f"{needs}: leave out --processes, or --store"))
             if self.durability == "memory":
-                found.append((("processes", "durability"), f"{remedy}; memory is of one process"))
+                remedy = f"{needs}: leave out --processes, or --durability memory"
+                found.append((("processes", "durability"), remedy))
             if self.shards is not None and self.processes > self.shards:
                 few = f"must not be more than shards ({self.shards}): a process would have none"
                 found.append((("processes", "shards"), few))
