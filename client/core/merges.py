@@ -19,7 +19,7 @@ from ...common.contract.rows import all_from_wire, to_wire
 from ...common.contract.workers import HeldTask, RanRow
 from ...common.domain.series import SeriesPoint, beside, unpacked
 from ...common.errors import InvalidArgument, TqError, UnknownObject, Unreachable
-from .pages import Shards, flow_pages, line_pages, schedule_pages, task_pages, task_portions
+from .pages import Shards, flow_pages, line_pages, named, schedule_pages, task_pages, task_portions
 
 Merge = Callable[[Shards, Sequence[Any]], Coroutine[Any, Any, Any]]
 Row = dict[str, Any]
@@ -280,17 +280,17 @@ async def first_done(shards: Shards, args: Sequence[Any]) -> Any:
     return (await done_where_known(shards, dict.fromkeys(shards.numbers, args)))[0]
 
 
-async def done_where_known(shards: Shards, by_shard: Mapping[int, Sequence[Any]]) -> list[Any]:
+async def done_where_known(
+    shards: Shards, by_shard: Mapping[int, Sequence[Any]], *, changes: bool = True
+) -> list[Any]:
     found = await shards.try_ask(by_shard)
-    refused = [one for one in found.values() if isinstance(one, TqError)]
-    for error in refused:
+    refused = {shard: one for shard, one in found.items() if isinstance(one, TqError)}
+    done = {shard: found[shard] for shard in sorted(found.keys() - refused.keys())}
+    for shard, error in refused.items():
         # That a shard is away, or a key may not, is no "there is none of that name".
-        if not isinstance(error, InvalidArgument | UnknownObject):
-            raise error
-    done = [found[number] for number in sorted(found) if not isinstance(found[number], TqError)]
-    if not done:
-        raise refused[0]
-    return done
+        if not isinstance(error, InvalidArgument | UnknownObject) or not done:
+            raise named(error, shard, done if changes else ())
+    return list(done.values())
 
 
 async def limit_set(shards: Shards, args: Sequence[Any]) -> Row:
@@ -303,7 +303,7 @@ async def tenant_set(shards: Shards, args: Sequence[Any]) -> Row:
 
 async def limit_shown(shards: Shards, args: Sequence[Any]) -> Row:
     """Its keys are of the shards together: the same key counts in each by itself, and is a row of each."""
-    found = await done_where_known(shards, dict.fromkeys(shards.numbers, args))
+    found = await done_where_known(shards, dict.fromkeys(shards.numbers, args), changes=False)
     used = sorted((row for answer in found for row in answer["used"]), key=lambda row: -row.get("waiting", 0))
     return {**_limits(found)[0], "used": used[: args[1] if len(args) > 1 else 20]}
 
@@ -313,13 +313,13 @@ async def strike_removed(shards: Shards, args: Sequence[Any]) -> Any:
     if args and isinstance(args[0], int):
         [number, *rest] = args
         listed = await shards.ask(dict.fromkeys(shards.numbers, ()), of="list")
-        named = [row for row in strikes_together(listed.values()) if row["strike"] == number]
-        if len(named) != 1:
-            why = "several strikes have" if named else "there is no strike with"
+        found = [row for row in strikes_together(listed.values()) if row["strike"] == number]
+        if len(found) != 1:
+            why = "several strikes have" if found else "there is no strike with"
             raise InvalidArgument(
                 f"{why} the number {number}; name its condition, which `tq strike ls` shows"
             )
-        args = [named[0]["condition"], *rest]
+        args = [found[0]["condition"], *rest]
     return await first_done(shards, args)
 
 

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from ...common.contract.tasks import join_line
 from ...common.domain.ids import show_id
-from ...common.errors import InvalidArgument
+from ...common.errors import InvalidArgument, TqError, Unreachable
 from ...common.values.brief import brief
 
 Row = dict[str, Any]
@@ -47,6 +47,14 @@ class Shards(Protocol):
     async def try_ask(
         self, by_shard: Mapping[int, Sequence[Any]], of: str | None = None
     ) -> dict[int, Any]: ...
+
+
+def named(error: TqError, shard: int, done: Iterable[int] = ()) -> TqError:
+    """With the shard that is away, and those where a change is done."""
+    if not isinstance(error, Unreachable):
+        return error
+    where = ", ".join(map(str, sorted(done)))
+    return Unreachable(f"shard {shard}: {error}{f'; it is done in shard {where}' if where else ''}")
 
 
 class ShardPage(NamedTuple):
@@ -167,7 +175,7 @@ async def merged(
         rows,
         list(await asyncio.gather(*(one.place() for one in sources))),
         sum((one.states for one in sources), Counter[int]()),
-        [[one.newest] for one in sources],
+        [None if one.newest is None else [one.newest] for one in sources],
     )
 
 

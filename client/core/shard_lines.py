@@ -25,6 +25,7 @@ from ...common.domain.id_runs import IdRun
 from ...common.domain.shards import shard_of_name
 from ...common.errors import ProtocolError, TqError, Unreachable
 from .merges import MERGES, found_by_name
+from .pages import named
 from .shard_line import ShardLine, settle
 
 MISSING_SECONDS: Final = (
@@ -215,7 +216,7 @@ class _Asking:
         done = {shard: one for shard, one in found.items() if not isinstance(one, TqError)}
         for shard, one in found.items():
             if isinstance(one, TqError) and (shard not in missing or self._changes or not done):
-                raise _named(one, shard, done, self._changes)
+                raise named(one, shard, done if self._changes else ())
         self._missing |= missing
         return done
 
@@ -224,7 +225,7 @@ class _Asking:
         if not isinstance(found, TqError):
             return found
         if not isinstance(found, Unreachable) or self._missing | {shard} == set(self.numbers):
-            raise _named(found, shard, {}, False)
+            raise named(found, shard)
         self._missing.add(shard)
         return None
 
@@ -260,16 +261,6 @@ class _Asking:
 
 def _away(line: ShardLine) -> Unreachable:
     return Unreachable(f"its master has been away for {line.away_seconds:.0f} s")
-
-
-def _named(error: TqError, shard: int, done: Mapping[int, Any], changes: bool) -> TqError:
-    """With the shard that it is of, where others have done it."""
-    if not isinstance(error, Unreachable):
-        return error
-    where = f"shard {shard}: {error}"
-    return Unreachable(
-        f"{where}; it is done in shard {', '.join(map(str, sorted(done)))}" if done and changes else where
-    )
 
 
 def in_words(missing: frozenset[int], shards: int) -> str:
