@@ -363,10 +363,14 @@ async def found_by_name(shards: Shards, args: Sequence[Any]) -> Any:
 
 
 async def _holder(shards: Shards, name: Any) -> int:
+    """Code that moves a schedule to a queue of another shard makes it there, and leaves an orphan: the one that goes on is meant,
+    and to remove it twice removes both."""
     found = await shards.try_ask(dict.fromkeys(shards.numbers, (name, 0)), of="show")
-    holders = [number for number, answer in found.items() if isinstance(answer, dict)]
+    holders = {number: answer for number, answer in found.items() if isinstance(answer, dict)}
     if holders:
-        return min(holders)
+        orphans = [number for number, answer in holders.items() if answer.get("orphaned") is not None]
+        live = sorted(holders.keys() - orphans)
+        return min(orphans) if not live or (orphans and shards.method == "remove") else live[0]
     errors = [one for one in found.values() if isinstance(one, TqError)]
     # One that is away may have it.
     raise next((one for one in errors if not isinstance(one, InvalidArgument)), errors[0])

@@ -197,6 +197,20 @@ def test_a_schedule_is_found_where_it_is_and_does_not_move_to_another_shard() ->
         asyncio.run(merges.found_by_name(shards, ("n", {"queue": "q0"})))
 
 
+def test_of_a_schedule_that_code_has_moved_to_another_shard_the_live_one_is_meant_and_the_orphan_is_removed_first() -> (
+    None
+):
+    orphan, live = {"queue": "q0", "orphaned": 5.0}, {"queue": "q1", "orphaned": None}
+    for method, answer in (("pause", "live"), ("show", live), ("remove", "orphan")):
+        shards = Answering(
+            method,
+            **{"show": [orphan, live], method: [orphan, live] if method == "show" else ["orphan", "live"]},
+        )
+        assert asyncio.run(merges.found_by_name(shards, ("n",))) == answer
+    alone = Answering("remove", remove=["orphan", None], show=[orphan, UNKNOWN])
+    assert asyncio.run(merges.found_by_name(alone, ("n",))) == "orphan"
+
+
 def test_one_that_may_be_in_a_shard_that_is_away_is_not_said_to_be_nowhere() -> None:
     shards = Answering("pause", pause=[None, None], show=[UNKNOWN, tq.Unreachable("away")])
     with pytest.raises(tq.Unreachable):
