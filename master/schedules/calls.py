@@ -49,18 +49,19 @@ class SchedulesObject(EngineObject):
     """``get_schedules()``"""
 
     @exposed(Role.WORKER)
-    def declare(self, call: Call, declared: Rows) -> object:
+    def declare(self, call: Call, declared: Rows, elsewhere: Sequence[str] = ()) -> object:
         """All schedules that a worker has in its code, ``[[name, definition], …]``; answers those that are not as it says,
-        ``[[name, why], …]``."""
+        ``[[name, why], …]``. ``elsewhere``: the names of those that are in other shards."""
         if not self.engine.presence.is_serving(call.session):
             raise ProtocolError("announce must be a worker's first call on every connection")
-        if len(validate_list("declared", declared)) > DECLARED_MAX:
-            raise InvalidArgument(f"{len(declared):,} schedules of one worker; at most {DECLARED_MAX:,}")
+        count = len(validate_list("declared", declared)) + len(validate_list("elsewhere", list(elsewhere)))
+        if count > DECLARED_MAX:
+            raise InvalidArgument(f"{count:,} schedules of one worker; at most {DECLARED_MAX:,}")
         engine, declarations, session = self.engine, self.engine.part(Declarations), call.session
         rows = [from_wire(DeclaredRow, row) for row in declared]
-        for row in rows:
-            check_name("schedule", row.name)
-        items = declarations.declare(session, rows)
+        for name in (*(row.name for row in rows), *elsewhere):
+            check_name("schedule", name)
+        items = declarations.declare(session, rows, frozenset(elsewhere))
 
         def decide(some: Sequence[Any], now: Now) -> Rows:
             return [to_wire(one) for one in declarations.decide(session, some, now)]

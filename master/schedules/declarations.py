@@ -5,6 +5,7 @@
     declare ─► new: added · as accepted: kept · changed, and no worker declares the accepted one: changed
             └► changed, and another worker still declares the accepted one: that stays, until its last worker is gone
     no worker declares it any more ─► orphaned: it fires for another ORPHANED_MS, then it stops
+                                    └► a worker declares it in another shard: it stops at once, since it fires there
     declared again ─► it goes on, and its policy decides about what was missed
 
 What an operator has changed lies over what is declared, and stays. In memory are the declarations of workers that are connected or
@@ -48,12 +49,13 @@ SWEEP, ORPHANS = "sweep", "orphans"
 
 @dataclass(slots=True)
 class Declaring:
-    """A worker and what it declares: by name, the definition packed."""
+    """A worker and what it declares: by name, the definition packed. ``elsewhere``: names of what it declares in other shards."""
 
     session: Session
     account: Account
     size_bytes: int = 0
     definitions: dict[str, bytes] = field(default_factory=dict)
+    elsewhere: frozenset[str] = frozenset()
 
 
 class Declarations(Part):
@@ -77,15 +79,18 @@ class Declarations(Part):
 
     # workers
 
-    def declare(self, session: Session, rows: Sequence[DeclaredRow]) -> list[DeclaredRow | str]:
-        """A worker says all that it has in its code. What is to be decided of it: its rows, then names that it has no more."""
+    def declare(
+        self, session: Session, rows: Sequence[DeclaredRow], elsewhere: frozenset[str] = frozenset()
+    ) -> list[DeclaredRow | str]:
+        """A worker says all that it has in its code. What is to be decided of it: its rows, then names that it has here no more."""
         size = sum(len(pack(one.definition)) + DECLARATION_BYTES for one in rows)
+        size += len(elsewhere) * DECLARATION_BYTES
         session.account.take(Resource.ANNOUNCED_BYTES, size)
         before = self._forget(session.node)
-        if rows:
-            self._of[session.node] = Declaring(session, session.account, size)
+        if rows or elsewhere:
+            self._of[session.node] = Declaring(session, session.account, size, elsewhere=elsewhere)
         self._agenda.set(self, session.node, None)
-        return [*rows, *sorted(before - {one.name for one in rows})]
+        return [*rows, *sorted((before | elsewhere) - {one.name for one in rows})]
 
     def decide(self, session: Session, items: Iterable[DeclaredRow | str], now: Now) -> list[NotAccepted]:
         """Some of these; those that are not as they are declared, with the reason."""
@@ -234,9 +239,21 @@ class Declarations(Part):
             self._orphan(row, now)  # no room: it is as if none declared it
 
     def _orphan(self, row: ScheduleRow, now: Now) -> None:
-        if row.orphaned is None:
+        if self._is_elsewhere(row):
+            if row.fires is not None:
+                self._stop(row._replace(orphaned=row.orphaned or now.steady), now)
+        elif row.orphaned is None:
             self._store.put(row._replace(orphaned=now.steady))
             self._expect_orphans()
+
+    def _is_elsewhere(self, row: ScheduleRow) -> bool:
+        """Whether the code of a worker has moved it to a queue of another shard, where it fires."""
+        queue = definition_of(row).queue
+        return any(row.name in one.elsewhere and one.session.allows_queue(queue) for one in self._of.values())
+
+    def _stop(self, row: ScheduleRow, now: Now) -> None:
+        self._store.put(row._replace(fires=None))
+        self._stopped.write(now.mono / 1000, schedule=row.name)
 
     def _sweep(self, now: Now) -> None:
         """After a start: those that no worker has declared since are orphaned."""
@@ -253,6 +270,5 @@ class Declarations(Part):
 
     def _stop_orphans(self, now: Now) -> None:
         for row in self._store.orphans(now.steady - ORPHANED_MS, SWEPT_MAX):
-            self._store.put(row._replace(fires=None))
-            self._stopped.write(now.mono / 1000, schedule=row.name)
+            self._stop(row, now)
         self._expect_orphans()

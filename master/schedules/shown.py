@@ -55,6 +55,8 @@ def _state(engine: Engine, row: ScheduleRow) -> tuple[str, str]:
     if why_not:
         return "paused", why_not
     if row.orphaned is not None:
+        if row.fires is None and engine.now.steady - row.orphaned < ORPHANED_MS:
+            return "stopped", "the code of a worker has it in a queue of another shard, where it goes on"
         if row.fires is None:
             return "stopped", f"no worker has declared it for {ORPHANED_MS // 60_000} minutes"
         return "orphaned", ""

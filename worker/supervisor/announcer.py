@@ -115,7 +115,8 @@ class Announcer:
             master.notify("describe", portion)
         schedules = self._pools[0].runners.schedules
         of_it = [[name, one] for name, one in schedules if self._is_of(one.get("queue", "default"), master)]
-        self._declarer.declare(connection, of_it)
+        here = {name for name, _ in of_it}
+        self._declarer.declare(connection, of_it, [name for name, _ in schedules if name not in here])
         self._after()
 
     def master_disconnected(self, master: MasterConnection) -> None:

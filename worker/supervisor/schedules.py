@@ -23,11 +23,15 @@ class ScheduleDeclarer:
         self._report, self._loop = report, loop
         self._not_declared = LimitedLog(report, "schedules.not_declared", bounds=LINES)
 
-    def declare(self, connection: CallerConnection, schedules: Sequence[list[Any]]) -> None:
-        if not schedules:
+    def declare(
+        self, connection: CallerConnection, schedules: Sequence[list[Any]], elsewhere: Sequence[str]
+    ) -> None:
+        """``elsewhere``: the names of those of other shards: what had such a name here stops."""
+        if not (schedules or elsewhere):
             return
+        more = [list(elsewhere)] if elsewhere else []
         try:
-            connection.call(SCHEDULES, "declare", list(schedules)).add_done_callback(self._answered)
+            connection.call(SCHEDULES, "declare", list(schedules), *more).add_done_callback(self._answered)
         except TqError as error:  # the connection is lost again
             self._not_declared.write(self._loop.time(), error=str(error))
 

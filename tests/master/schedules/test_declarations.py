@@ -238,3 +238,42 @@ def test_a_worker_has_a_bound_on_what_it_declares_and_pays_for_it(scheduling: Sc
 def test_only_a_worker_that_has_announced_itself_declares(scheduling: Scheduling) -> None:
     with pytest.raises(ProtocolError, match="announce must be a worker's first call"):
         declare(scheduling.peer(Role.WORKER), s=definition())
+
+
+def test_one_that_code_moves_to_another_shard_stops_here_when_no_worker_has_it_here(
+    scheduling: Scheduling,
+) -> None:
+    declare(old := scheduling.worker(), s=definition())
+    new = scheduling.worker()
+    assert new.call(SCHEDULES, "declare", [], ["s"]) == []
+    assert scheduling.show()["state"] == "active"
+    leave(scheduling, old)
+    scheduling.settle()
+    shown = scheduling.show()
+    assert (shown["state"], shown["next"]) == ("stopped", None)
+    made = len(scheduling.tasks())
+    scheduling.pass_time(600)
+    assert len(scheduling.tasks()) == made
+    # It is moved back.
+    declare(new, s=definition())
+    assert scheduling.show()["state"] == "active"
+
+
+def test_one_of_a_worker_that_is_gone_stops_as_soon_as_it_is_said_to_be_in_another_shard(
+    scheduling: Scheduling,
+) -> None:
+    declare(old := scheduling.worker(), s=definition())
+    leave(scheduling, old)
+    scheduling.settle()
+    assert scheduling.show()["state"] == "orphaned"
+    scheduling.worker().call(SCHEDULES, "declare", [], ["s"])
+    assert scheduling.show()["state"] == "stopped"
+
+
+def test_no_worker_stops_by_its_name_what_a_client_has_made_or_another_worker_has(
+    scheduling: Scheduling,
+) -> None:
+    scheduling.add("mine")
+    declare(scheduling.worker(), s=definition())
+    scheduling.worker().call(SCHEDULES, "declare", [], ["mine", "s", "none"])
+    assert [scheduling.show(name)["state"] for name in ("mine", "s")] == ["active", "active"]

@@ -32,7 +32,7 @@ class Connection:
 
 
 def declared(
-    answer: Any, rows: list[Any], times: int = 1
+    answer: Any, rows: list[Any], times: int = 1, elsewhere: tuple[str, ...] = ()
 ) -> tuple[list[Any], list[tuple[str, dict[str, Any]]]]:
     connection = Connection(answer)
     reports: list[tuple[str, dict[str, Any]]] = []
@@ -42,7 +42,7 @@ def declared(
             lambda action, **fields: reports.append((action, fields)), asyncio.get_running_loop()
         )
         for _ in range(times):
-            declarer.declare(connection, rows)  # type: ignore[arg-type]
+            declarer.declare(connection, rows, elsewhere)  # type: ignore[arg-type]
             await asyncio.sleep(0)
 
     asyncio.run(test())
@@ -55,6 +55,10 @@ def test_all_are_declared_in_one_call() -> None:
 
 def test_a_worker_without_schedules_declares_nothing() -> None:
     assert declared([], []) == ([], [])
+
+
+def test_a_shard_is_told_the_names_of_those_that_are_in_others() -> None:
+    assert declared([], [], elsewhere=("t",)) == ([(SCHEDULES, "declare", [], ["t"])], [])
 
 
 def test_what_is_not_accepted_is_logged() -> None:
