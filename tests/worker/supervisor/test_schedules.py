@@ -57,7 +57,7 @@ def test_a_worker_without_schedules_declares_nothing() -> None:
     assert declared([], []) == ([], [])
 
 
-def test_a_shard_is_told_the_names_of_those_that_are_in_others() -> None:
+def test_a_shard_gets_the_names_of_those_that_are_in_others() -> None:
     assert declared([], [], elsewhere=("t",)) == ([(SCHEDULES, "declare", [], ["t"])], [])
 
 
