@@ -194,8 +194,9 @@ def _other_source(data: Path, shard: Shard, cluster: bytes, stack: ExitStack) ->
 
 
 def _meta(db: sqlite3.Connection, name: str) -> bytes | None:
-    row = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-    return None if row is None else bytes(row[0])
+    for (value,) in db.execute("SELECT value FROM meta WHERE name = ?", (name,)):
+        return bytes(value)
+    return None
 
 
 def _into_directory(url: str, data: Path, show: Show, stack: ExitStack) -> Copied:

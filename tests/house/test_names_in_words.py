@@ -17,6 +17,8 @@ import tq
 from .syntax import nodes, parsed
 from .test_imports import Module, module_of
 
+pytestmark = pytest.mark.timeout(180)  # the first test of a process parses every file, tests too
+
 ROOMS: Final = (
     "client",
     "common",
