@@ -43,7 +43,9 @@ def me_of(settings: MasterSettings, port: int | None = None) -> Me:
     leaf = shown_by(certificate_der(certificate)).leaf if certificate.exists() else None
     address = advertised(settings, settings.bind.port if port is None else port)
     until = "" if leaf is None else leaf.until.isoformat()
-    return Me(new_id(), socket.gethostname(), str(address), VERSION, until)
+    # By that name it can be revoked.
+    name = socket.gethostname() if leaf is None else leaf.name
+    return Me(new_id(), name, str(address), VERSION, until)
 
 
 def refuse_shown_password(option: str | None) -> None:

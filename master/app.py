@@ -35,6 +35,7 @@ from .engine.engine import Engine
 from .joining import ending
 from .keys.keyring import Keyring, verifier_of
 from .keys.own_keys import OwnKeys
+from .keys.revoked_leaves import REVOKED, RevokedLeaves, check_not_revoked
 from .net.hosted import HostedShards
 from .net.server import MasterServer
 from .observe.series import Series
@@ -131,9 +132,18 @@ class MasterResources:
         started, address = read_clock().wall / 1000, str(advertised(self.settings, port))
         numbers = [shard.engine.core.shard.number for shard in self.shards]
         hosted = None if self.engine.core.shard == ONLY_SHARD else numbers
-        row = MasterRow(address, socket.gethostname(), True, None, None, started, 0.0, VERSION, None, hosted)
+        leaf = shown_by(certificate_der(self.certificate)).leaf
+        name, until = (socket.gethostname(), None) if leaf is None else (leaf.name, leaf.until.timestamp())
+        row = MasterRow(address, name, True, None, None, started, 0.0, VERSION, until, hosted)
         for shard in self.shards:
             shard.engine.masters = lambda: [row]
+
+    def when_revoked(self, retire: Callable[[str], None]) -> None:
+        """``retire`` is called with the reason if the certificate of this master is revoked while it serves."""
+        leaf = shown_by(certificate_der(self.certificate)).leaf
+        for shard in self.shards:
+            leaves = shard.engine.part(RevokedLeaves)
+            leaves.own, leaves.retire = leaf, retire
 
     def close(self) -> str | None:
         """Close the stores and release their locks; what could not be written, with the remedy."""
@@ -225,6 +235,7 @@ def _open_others(
     count = shard_files.read_number(cluster.meta.get(shard_files.SHARDS), str(where))
     pin = cluster.meta[CERTIFICATE]
     certificate, key, _ = settle_certificate(pin, settings.data, str(where), DEFAULT_START, report)
+    check_not_revoked(shown_by(certificate_der(certificate)).leaf, cluster.meta.get(REVOKED))
     identity = Identity(cluster.meta[CLUSTER_ID], certificate, key, False)
     opened: dict[int, OpenStore] = {}
     try:
@@ -352,9 +363,10 @@ def _identify(
     record = partial(shard_files.record, shards=engine.core.shard.of)
     cluster_id = claim_store(store, settings.data, where, new_id, durable=durable, start=start, record=record)
     store.begin()
-    known = store.get_meta(CERTIFICATE)
+    known, revoked = store.get_meta(CERTIFICATE), store.get_meta(REVOKED)
     store.rollback()
     certificate, key, pin = settle_certificate(known, settings.data, where, start, report)
+    check_not_revoked(shown_by(certificate_der(certificate)).leaf, revoked)
     if (text := ending(certificate)) is not None:
         report("certificate.ends", level="warning", text=text)
     engine.part(Keyring).pin = pin

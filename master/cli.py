@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from ..common.auth.key_files import take_masters_authkey
-from ..common.auth.leaf import RENEW, REQUEST_BYTES_MAX
 from ..common.errors import ConfigError, TqError, see
 from ..common.runtime.command_line import CHECK, OneScreen, first_word, flags, show
 from ..common.runtime.config import MasterSettings, load_settings
@@ -38,7 +37,7 @@ from .check import check
 from .compact import COMPACT, compact
 from .copying import COPY, CopyLine, copy
 from .gateway.options import GatewayArguments, GatewayOptions, read_options
-from .joining import ADMIT, JOIN, REQUEST, admit, join, request
+from .joining import ADMIT, JOIN, REQUEST, about_certificates
 from .net.hosted import HostedShards
 from .net.ports import why_not_listening
 from .net.transactions import DRAIN_SECONDS_MAX
@@ -137,7 +136,7 @@ def main(
             _copy(source, target, as_json=as_json)
             return
         if first_word() in (REQUEST, ADMIT, JOIN):
-            _about_certificates(first_word(), settings)
+            about_certificates(first_word(), settings)
             return
         gateway_options = read_options(arguments)
         environment = dict(
@@ -222,33 +221,6 @@ def _copy(source: str, target: str, *, as_json: bool) -> None:
     write_line(json.dumps(done.record) if as_json else str(done))
 
 
-def _about_certificates(word: str, settings: MasterSettings) -> None:
-    """What goes to the next program of the pipe is on stdout, what is for people on stderr."""
-    if word == REQUEST:
-        write_line(request(settings).rstrip())
-        return
-    if sys.stdin.isatty():
-        say(f"tq-master {word} reads from stdin: {RENEW}")
-    given = _pem_from(sys.stdin.buffer)
-    if word == JOIN:
-        say(f"tq-master: {join(settings, given)}")
-        return
-    certificate, leaf = admit(settings, given)
-    write_line(certificate.rstrip())
-    say(f"tq-master: {leaf.name} is admitted until {leaf.until:%Y-%m-%d}")
-
-
-def _pem_from(stream: BinaryIO) -> bytes:
-    """To the end of the text, not of the stream: who pastes it needs no Ctrl-D."""
-    lines, left = [], REQUEST_BYTES_MAX
-    while left > 0 and (line := stream.readline(left)):
-        lines.append(line)
-        left -= len(line)
-        if line.startswith(b"-----END"):
-            break
-    return b"".join(lines)
-
-
 async def _serve(
     resources: MasterResources,
     log: EventLog,
@@ -265,7 +237,13 @@ async def _serve(
     attendant = Attendant(
         vitals, resources.settings.http, log.event, notifier=notifier, metrics=metrics, on_lag=on_lag
     )
-    stop, page = asyncio.Event(), None
+    stop, page, revoked = asyncio.Event(), None, ""
+
+    def retire(reason: str) -> None:
+        nonlocal revoked
+        revoked = reason
+        stop.set()
+
     try:
         address = await _listen(hosted, resources.settings.bind)
         resources.introduce(address.port)
@@ -286,6 +264,7 @@ async def _serve(
         for server in hosted.servers.values():
             server.transactions.displaced = displacement.happened
         displacement.watch(asyncio.get_running_loop(), stop.set)
+        resources.when_revoked(retire)
         if resources.settings.web is not None:
             page = PageProgram(resources.settings.web, address, log.event)
             page.start()
@@ -296,6 +275,8 @@ async def _serve(
             if gateway is not None:
                 gateway.close()
             return DISPLACED
+        if revoked:
+            log.event("master.revoked", level="warning", reason=revoked)
         log.event("master.draining")
         vitals.draining = True
         attendant.ending()
@@ -313,6 +294,8 @@ async def _serve(
         hosted.close()
     stopped()
     log.event("master.stopped")
+    if revoked:
+        raise ConfigError(revoked)
     return 0
 
 

@@ -8,7 +8,8 @@
 
 What travels between the hosts is no secret, and no port takes part in it: who may sign is who can read ``master.key`` on the first host,
 over ssh as a rule. So no key of an administrator comes to the new host, and the cluster's key leaves the first one never. Done again on a
-host that has joined, it renews its certificate for the same private key.
+host that has joined, it renews its certificate, each time for a new private key: a certificate of after a revocation is worth nothing to who
+has the key of before it (``common/auth/revoked.py``).
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from __future__ import annotations
 import datetime
 import os
 import socket
+import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from ..common.auth.certificate import (
     CERTIFICATE_FILE,
@@ -26,18 +29,29 @@ from ..common.auth.certificate import (
     complete_key,
     write_private,
 )
-from ..common.auth.leaf import RENEW, RENEW_DAYS, Leaf, fits_key, make_key, make_request, shown_by, sign
+from ..common.auth.leaf import (
+    RENEW,
+    RENEW_DAYS,
+    REQUEST_BYTES_MAX,
+    Leaf,
+    fits_key,
+    make_key,
+    make_request,
+    shown_by,
+    sign,
+)
 from ..common.errors import ConfigError
 from ..common.runtime.config import MasterSettings
+from ..common.runtime.terminal import say, write_line
 from .store.data_directory import make_directory
 
 REQUEST, ADMIT, JOIN = "request", "admit", "join"  # as the first word of tq-master
 
 
 def request(settings: MasterSettings, name: str | None = None) -> str:
-    """The request of this host, PEM. Its private key is made if there is none. Raises ConfigError."""
+    """The request of this host, PEM. Its private key is made, once until it has joined, and for each request then. Raises ConfigError."""
     data = settings.data
-    key = data / KEY_FILE
+    part = data / PART_FILE
     complete_key(data)
     if (data / CERTIFICATE_FILE).exists():
         if shown_by(certificate_der(data / CERTIFICATE_FILE)).leaf is None:
@@ -45,13 +59,13 @@ def request(settings: MasterSettings, name: str | None = None) -> str:
                 f"{data / CERTIFICATE_FILE} is a cluster's own certificate, so this host needs none of another master; run this on the "
                 "host that is to join, or name the data directory of the master that is to join with --data"
             )
-    else:
-        os.umask(0o077)
-        make_directory(data)
-        key = data / PART_FILE
-        if not key.exists():
-            write_private(key, make_key())
-    return make_request(_read(key), name or socket.gethostname()).decode("ascii")
+        # Not that of an earlier request: who has a copy of this directory would have it too.
+        part.unlink(missing_ok=True)
+    os.umask(0o077)
+    make_directory(data)
+    if not part.exists():
+        write_private(part, make_key())
+    return make_request(_read(part), name or socket.gethostname()).decode("ascii")
 
 
 def admit(settings: MasterSettings, request_pem: bytes) -> tuple[str, Leaf]:
@@ -75,8 +89,8 @@ def join(settings: MasterSettings, certificate_pem: bytes) -> str:
     data = settings.data
     certificate, key, part = data / CERTIFICATE_FILE, data / KEY_FILE, data / PART_FILE
     complete_key(data)
-    is_first = part.exists() and not certificate.exists()
-    its_key = part if is_first else key
+    is_first = not certificate.exists()
+    its_key = part if is_first or part.exists() else key
     if not its_key.exists():
         raise ConfigError(f"{data} has no private key of a request; begin with: {RENEW}")
     arrived = data / f".{CERTIFICATE_FILE}.joining"
@@ -100,9 +114,35 @@ def join(settings: MasterSettings, certificate_pem: bytes) -> str:
     except BaseException:
         arrived.unlink(missing_ok=True)
         raise
-    if is_first:
-        os.replace(part, key)
+    complete_key(data)
     return f"{certificate} is the certificate of {shown.leaf.name} until {shown.leaf.until:%Y-%m-%d}"
+
+
+def about_certificates(word: str, settings: MasterSettings) -> None:
+    """What goes to the next program of the pipe is on stdout, what is for people on stderr."""
+    if word == REQUEST:
+        write_line(request(settings).rstrip())
+        return
+    if sys.stdin.isatty():
+        say(f"tq-master {word} reads from stdin: {RENEW}")
+    given = _pem_from(sys.stdin.buffer)
+    if word == JOIN:
+        say(f"tq-master: {join(settings, given)}")
+        return
+    certificate, leaf = admit(settings, given)
+    write_line(certificate.rstrip())
+    say(f"tq-master: {leaf.name} is admitted until {leaf.until:%Y-%m-%d}")
+
+
+def _pem_from(stream: BinaryIO) -> bytes:
+    """To the end of the text, not of the stream: who pastes it needs no Ctrl-D."""
+    lines, left = [], REQUEST_BYTES_MAX
+    while left > 0 and (line := stream.readline(left)):
+        lines.append(line)
+        left -= len(line)
+        if line.startswith(b"-----END"):
+            break
+    return b"".join(lines)
 
 
 def ending(certificate: Path) -> str | None:

@@ -39,6 +39,7 @@ from .items.items import Items
 from .items.put_numbers import PutNumbers
 from .keys.calls import Keys
 from .keys.keyring import Keyring
+from .keys.revoked_leaves import RevokedLeaves
 from .limits.calls import LimitsObject
 from .limits.limits import NamedLimits
 from .locks.admin import LocksObject
@@ -132,6 +133,7 @@ def make_engine(core: Core, registered: str | None = None) -> Engine:
             *_tasks_and_items(core, keyring),
             *_others(core),
             keyring,
+            RevokedLeaves(core.store, core.close_later),
             SharedObjects(registered),
             AuditLog(core),  # behind all that answers calls
         ],

@@ -16,9 +16,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..common.auth.certificate import CERTIFICATE_FILE, KEY_FILE, certificate_der
+from ..common.auth.certificate import CERTIFICATE_FILE, KEY_FILE, certificate_der, complete_key
 from ..common.auth.leaf import RENEW, shown_by
-from ..common.errors import ConfigError
+from ..common.errors import ConfigError, StoreError
 from ..common.runtime.config import MasterSettings
 from ..common.runtime.end_signals import on_end_signals
 from ..common.runtime.event_loop import run_loop
@@ -28,6 +28,7 @@ from ..common.runtime.sd_notify import Notifier
 from ..common.wire.address import Address
 from ..common.wire.tls import server_context
 from .addresses import database_of, me_of
+from .keys.revoked_leaves import check_not_revoked
 from .net.ports import why_not_listening
 from .standby.door import StandbyDoor
 from .standby.standing import Standing, check_certificate
@@ -74,10 +75,14 @@ def wait_for_turn(
         raise cannot_open(database, str(error)) from error
     except DatabaseRefused as error:
         raise ConfigError(f"the store {database}: {store_error(error.code, str(error))}") from error
+    complete_key(settings.data)
+    certificate = settings.data / CERTIFICATE_FILE
+    shown = shown_by(certificate_der(certificate)) if certificate.exists() else None
+    if seen is not None and shown is not None:
+        check_not_revoked(shown.leaf, seen.revoked)
     if seen is None or seen.is_free or _was_mine(settings.data, seen.owner):
         return TurnCame.AT_ONCE
-    certificate = settings.data / CERTIFICATE_FILE
-    own = shown_by(certificate_der(certificate)).pin if certificate.exists() else None
+    own = None if shown is None else shown.pin
     check_certificate(pin, own, str(database), RENEW)
     if own is None:
         return (
@@ -104,9 +109,16 @@ async def _stand_by(
     from .store.postgres.watching import ShardWatch
 
     loop, standing = asyncio.get_running_loop(), Standing(log.event)
+    leaf = shown_by(certificate_der(settings.data / CERTIFICATE_FILE)).leaf
 
     def seen(shard: ShardSeen | None) -> None:
-        loop.call_soon_threadsafe(standing.looked, shard)
+        try:
+            if shard is not None:
+                check_not_revoked(leaf, shard.revoked)
+        except (ConfigError, StoreError) as error:
+            loop.call_soon_threadsafe(standing.fail, error)
+        else:
+            loop.call_soon_threadsafe(standing.looked, shard)
 
     def away(error: str) -> None:
         loop.call_soon_threadsafe(standing.away, error)

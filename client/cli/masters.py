@@ -1,4 +1,4 @@
-"""``tq masters``"""
+"""``tq masters list | revoke``"""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ import click
 from ...common.contract.observe import MASTER, MasterRow
 from ...common.domain.durations import span
 from ...common.domain.model import Role
+from ...common.runtime.terminal import say, write
 from ..app import App
+from .group import ListingGroup
 from .options import connected
 from .output import ago, print_json, print_table, with_moments
 
 COLUMNS: Final = ("address", "host", "state", "#epoch", "#left", "#up", "#seen", "version", "certificate")
 
 
-@click.command(epilog="Example: tq masters")
+@click.group(cls=ListingGroup, epilog="Example: tq masters")
+def masters() -> None:
+    """List the masters of the cluster (as `list` does), or revoke one."""
+
+
+@masters.command("list", epilog="Example: tq masters")
 @connected(Role.VIEWER)
-def masters(app: App, as_json: bool) -> None:
+def list_masters(app: App, as_json: bool) -> None:
     """List the masters of the cluster: which serves, which stand by.
 
     epoch counts the take-overs; left is how long the one that serves may be silent
@@ -38,6 +45,41 @@ def masters(app: App, as_json: bool) -> None:
     )
 
 
+@masters.command(epilog="Example: tq masters revoke b.example")
+@click.argument("name", metavar="HOST")
+@connected(Role.ADMIN)
+def revoke(app: App, as_json: bool, name: str) -> None:
+    """Revoke the certificate of a master: that of a stolen host.
+
+    A master that has it ends, and clients refuse it, once they have been
+    connected since. The host joins again with a new one: docs/security.md.
+    """
+    note = _note(name, of_cluster(app))
+    app.call((MASTER.name,), "revoke", name)
+    if as_json:
+        print_json({"host": name, "state": "revoked"})
+    else:
+        write(f"{name} is revoked: its certificates that were made until now are refused\n")
+    if note:
+        say(f"tq: {note}")
+
+
+def _note(name: str, rows: list[MasterRow]) -> str:
+    """What may be wrong with a name; empty: a master that is here shows a certificate of it."""
+    of_name = [row for row in rows if row.host == name]
+    if any(row.until is not None for row in of_name):
+        return ""
+    if any(row.address for row in of_name):
+        return (
+            f"{name} shows the cluster's own certificate, which is not revoked by this; to replace that one: tq-master "
+            "--new-certificate, and new join tokens"
+        )
+    return (
+        f"no master that was here in the last hour has a certificate of {name}; `tq-master admit` had said the name that is in it, "
+        "and this says it: openssl x509 -noout -subject -in master.crt"
+    )
+
+
 def of_cluster(app: App) -> list[MasterRow]:
     """The one that serves first."""
     rows = [MasterRow(*row) for row in app.call((MASTER.name,), "masters")]
@@ -45,20 +87,20 @@ def of_cluster(app: App) -> list[MasterRow]:
 
 
 SHARDS_SHOWN: Final = 6
+SELDOM: Final = ("shards", "revoked")  # which a row may not have
 SILENT_SECONDS: Final = 5.0  # a lease and some: one that lives says each second that it is here
 
 
 def state(row: MasterRow) -> str:
+    if row.revoked is not None:
+        return "revoked"
     if row.serves:
         return "serves"
     return "silent" if row.silent > SILENT_SECONDS else "stands by"
 
 
 def _record(row: MasterRow) -> dict[str, object]:
-    record = row._asdict()
-    if row.shards is None:
-        del record["shards"]
-    return record
+    return {name: value for name, value in row._asdict().items() if value is not None or name not in SELDOM}
 
 
 def _shards(row: MasterRow) -> str:
@@ -76,8 +118,14 @@ def _cells(row: MasterRow) -> tuple[object, ...]:
         state(row),
         "" if row.epoch is None else row.epoch,
         "" if row.left is None else f"{row.left:.1f} s",
-        ago(row.since),
-        span(row.silent),
+        ago(row.since) if row.address else "",
+        span(row.silent) if row.address else "",
         row.version,
-        "the cluster's" if row.until is None else time.strftime("to %Y-%m-%d", time.gmtime(row.until)),
+        _certificate(row),
     )
+
+
+def _certificate(row: MasterRow) -> str:
+    if row.revoked is not None:
+        return time.strftime("revoked %Y-%m-%d", time.gmtime(row.revoked))
+    return "the cluster's" if row.until is None else time.strftime("to %Y-%m-%d", time.gmtime(row.until))

@@ -132,8 +132,9 @@ def attempts(answers: Sequence[Row], args: Sequence[Any]) -> Row:
 
 
 def masters(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
-    """By address: a process that hosts several shards answers for each of them."""
-    return list({MasterRow(*row).address: row for rows in answers for row in rows}.values())
+    """By address: a process that hosts several shards answers for each of them. One that is gone has none, and a name."""
+    named = ((MasterRow(*row), row) for rows in answers for row in rows)
+    return list({(one.address, one.address or one.host): row for one, row in named}.values())
 
 
 def causes(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import ConfigError
-from .leaf import shown_by
+from .leaf import fits_key, shown_by
 
 CERTIFICATE_FILE: Final = "master.crt"
 KEY_FILE: Final = "master.key"
@@ -44,9 +44,12 @@ def ensure_certificate(directory: Path) -> tuple[Path, Path]:
 
 
 def complete_key(directory: Path) -> None:
-    """A first start, or a join, that ended between its last two steps left the key of a certificate as a part: it is done with."""
+    """A first start, or a join, that ended between its last two steps left the key of a certificate as a part: it is done with. A part
+    beside a key is of a host that has joined, and asks for another certificate: its key, once that is there."""
     certificate, key, part = (directory / name for name in (CERTIFICATE_FILE, KEY_FILE, PART_FILE))
-    if certificate.exists() and not key.exists() and part.exists():
+    if not (certificate.exists() and part.exists()):
+        return
+    if not key.exists() or fits_key(certificate_der(certificate), part.read_bytes()):
         os.replace(part, key)
 
 

@@ -47,7 +47,7 @@ def memory_of(
     chosen = environment.get(VARIABLE, "")
     if chosen == OFF or credential.pin is not None or own_ca.ca_file is not None or is_loopback(address.host):
         return None
-    return Memory(Path(chosen) if chosen else _own_file(), str(address))
+    return Memory(Path(chosen) if chosen else own_folder() / FILE, str(address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,8 @@ def _known(file: Path, number: int, cluster_id: str, fingerprint: str) -> Known:
         raise Rejected(f"line {number} of {file} is damaged; delete it if you trust the network") from None
 
 
-def _own_file() -> Path:
-    import platformdirs  # heavy, and needed for plain keys to other hosts only
+def own_folder() -> Path:
+    """Where this user's programs remember what they have learnt of masters."""
+    import platformdirs  # heavy, and needed for plain keys to other hosts, and where a master shows a leaf
 
-    return platformdirs.user_state_path("tq", appauthor=False) / FILE
+    return platformdirs.user_state_path("tq", appauthor=False)

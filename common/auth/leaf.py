@@ -23,6 +23,7 @@ from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.x509 import Certificate
 
 CLUSTER_OID: Final = "2.25.78500012471597449287930996334320778773"  # of the extension; made of a random UUID
 CLUSTER_OID_DER: Final = bytes.fromhex("69f68ec6dbcbf0e2a9879ccedbe9a2f8f5fc15")  # as it stands in one
@@ -30,6 +31,7 @@ NAME_CHARS_MAX: Final = 64
 VALID_DAYS: Final = (
     400  # a machine that is gone, and whose key may be anywhere, is believed no longer than that
 )
+CLOCKS_DAYS: Final = 1  # that the clocks of two hosts may differ
 RENEW_DAYS: Final = 30  # before the end it is said so
 REQUEST_BYTES_MAX: Final = 16 * 1024  # of a request or a certificate that is read
 RENEW: Final = "tq-master request | ssh FIRST-HOST tq-master admit | tq-master join"
@@ -38,6 +40,7 @@ RENEW: Final = "tq-master request | ssh FIRST-HOST tq-master admit | tq-master j
 class Leaf(NamedTuple):
     name: str
     serial: str  # hex
+    made: datetime.datetime  # UTC, by the clock of the host that has signed it
     until: datetime.datetime  # UTC
 
     def days_left(self, now: datetime.datetime) -> int:
@@ -74,12 +77,18 @@ def _verified(der: bytes) -> Shown:
             return alone
         key.verify(leaf.signature, leaf.tbs_certificate_bytes, ec.ECDSA(hashes.SHA256()))
         name = leaf.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
-        until = leaf.not_valid_after_utc
+        made, until = _made(leaf), leaf.not_valid_after_utc
     except (
         Exception
     ):  # a stranger's bytes: the library has a dozen errors for what is no certificate, or not of these
         return alone
-    return Shown(hashlib.sha256(cluster_der).digest(), Leaf(str(name), f"{leaf.serial_number:x}", until))
+    return Shown(
+        hashlib.sha256(cluster_der).digest(), Leaf(str(name), f"{leaf.serial_number:x}", made, until)
+    )
+
+
+def _made(leaf: Certificate) -> datetime.datetime:
+    return leaf.not_valid_before_utc + datetime.timedelta(days=CLOCKS_DAYS)
 
 
 # making them
@@ -129,7 +138,7 @@ def sign(
         .issuer_name(x509.load_der_x509_certificate(cluster_der).subject)
         .public_key(request.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))  # clocks differ
+        .not_valid_before(now - datetime.timedelta(days=CLOCKS_DAYS))
         .not_valid_after(until)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(
@@ -137,7 +146,8 @@ def sign(
         )
         .sign(_private_key(cluster_key_pem), hashes.SHA256())
     )
-    leaf = Leaf(str(names[0].value), f"{certificate.serial_number:x}", certificate.not_valid_after_utc)
+    serial, ends = f"{certificate.serial_number:x}", certificate.not_valid_after_utc
+    leaf = Leaf(str(names[0].value), serial, _made(certificate), ends)
     return certificate.public_bytes(serialization.Encoding.PEM), leaf
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from ..domain.model import Role
-from .method import Contract, Method
+from .method import Audited, Contract, Method
 
 MASTER: Final = Contract(
     "get_master",
@@ -15,6 +15,9 @@ MASTER: Final = Contract(
         "series": Method(Role.VIEWER, repeatable=True),
         "causes": Method(Role.VIEWER, repeatable=True),
         "masters": Method(Role.VIEWER, repeatable=True),
+        "revoke": Method(
+            Role.ADMIN, repeatable=True, one_way=True, audited=Audited("revoked master", "name")
+        ),
     },
 )
 DISK: Final = Contract(
@@ -23,10 +26,11 @@ DISK: Final = Contract(
 
 
 class MasterRow(NamedTuple):
-    """What ``masters`` answers of one master of the cluster. All times are the database's; without one there is one row."""
+    """What ``masters`` answers of one master of the cluster. All times are the database's; without one there is one row. One that is
+    revoked has a row for as long as its certificate would be valid, without an address if it is gone."""
 
     address: str  # where the others send clients
-    host: str
+    host: str  # the name in its certificate, if it has one of its own
     serves: bool
     epoch: (
         int | None
@@ -38,10 +42,14 @@ class MasterRow(NamedTuple):
     until: (
         float | None
     )  # Unix seconds, the end of its certificate; None: it shows the cluster's own, which has no end
-    shards: list[int] | None = None  # that it hosts; None, and not sent: the only one
+    shards: list[int] | None = None  # that it hosts; None: the only one
+    revoked: float | None = None  # Unix seconds: its certificate was, if it was made before
 
     def to_wire(self) -> list[Any]:
-        return list(self if self.shards is not None else self[:-1])
+        """Without what it does not have at the end."""
+        if self.revoked is not None:
+            return list(self)
+        return list(self[:-1] if self.shards is not None else self[:-2])
 
 
 class CauseRow(NamedTuple):

@@ -160,6 +160,7 @@ ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
         "series": every("series"),
         "causes": every("causes"),
         "masters": every("masters"),
+        "revoke": in_every("first_done"),
     },
     # The objects of a program's managers and users' own: the cluster has each of them once.
     "get_shared": FIRST,

@@ -77,6 +77,7 @@ SENTENCES: Final[dict[str, str]] = {
     "certificate.ends": "the certificate of this master ends soon: then no client accepts it",
     "master.stands_by": "another master serves; this one takes over when that one ends or does not renew its lease",
     "master.was_slower": "another master has taken over first; this one stands by",
+    "master.revoked": "the certificate of this master was revoked; it ends, and another one takes over",
     "master.displaced": "another master has taken over; this one serves no longer and stands by",
     "standby.sees_owner": "this master serves; callers are sent there",
     "standby.database_away": "the database does not answer; this master looks again and again",

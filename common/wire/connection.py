@@ -218,7 +218,7 @@ class CallerConnection(asyncio.Protocol):
             self._task = self._loop.create_task(self._prove(self._handshake, bytes(body)))
         elif kind == Kind.WELCOME:
             self.welcome = self._handshake.on_welcome(bytes(body))
-            self._recognition.keep(self.welcome.cluster_id)
+            self._recognition.keep(self.welcome.cluster_id, self.welcome.revoked)
             self._caller = Caller(self.welcome.frame_bytes_max)
             self._frames.frame_bytes_max = self.welcome.frame_bytes_max
             self._beat_in(self.welcome.heartbeat_seconds)

@@ -24,11 +24,13 @@ import hashlib
 import hmac
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..auth import revoked as leaves
 from ..auth.keys import AUTHKEY_ID, KDF_NONE, KDF_SCRYPT, Credential, Verifier, key_pair, node_of
+from ..auth.revoked import Revocation
 from ..domain.model import NODE_ID_BYTES, Role
 from ..domain.shards import SHARDS_MAX
 from ..errors import ProtocolError, Rejected
@@ -50,7 +52,8 @@ _REFUSED: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Welcome:
-    """What the master sends to a client that it has admitted. ``shards``: how many the cluster has."""
+    """What the master sends to a client that it has admitted. ``shards``: how many the cluster has. ``revoked``: leaves that it is to
+    refuse."""
 
     session: bytes
     cluster_id: bytes
@@ -58,6 +61,7 @@ class Welcome:
     frame_bytes_max: int
     server_version: str
     shards: int = 1
+    revoked: Sequence[Revocation] = ()
 
 
 def _other(version: int) -> str:
@@ -149,15 +153,16 @@ class ClientHandshake:
             raise Rejected("the master could not prove that it knows the key; it may be an impostor")
         match unpack(settings):
             case [bytes(session), float(heartbeat), int(frame_bytes_max), str(version), *more] if (
-                not more or _is_shards(more)
-            ):
+                said := _understood(more)
+            ) is not None:
                 return Welcome(
                     session=session,
                     cluster_id=self._cluster_id,
                     heartbeat_seconds=heartbeat,
                     frame_bytes_max=frame_bytes_max,
                     server_version=version,
-                    shards=more[0] if more else 1,
+                    shards=said[0],
+                    revoked=said[1],
                 )
         raise ProtocolError("the master's settings have an unknown form")
 
@@ -176,10 +181,12 @@ class ServerHandshake:
         version: str = "",
         random: Callable[[int], bytes] = os.urandom,
         shards: int = 1,
+        revoked: Callable[[int], Sequence[Revocation]] = lambda shard: (),
     ) -> None:
-        """``lookup``: the key of an id, in a shard; it raises NotOwner for a shard that is not here. ``shards``: of the cluster."""
+        """``lookup``: the key of an id, in a shard; it raises NotOwner for a shard that is not here. ``shards``: of the cluster. ``revoked``:
+        leaves, as a shard knows them."""
         self._lookup, self._cluster_id, self._certificate = lookup, cluster_id, certificate
-        self._settings = (heartbeat_seconds, frame_bytes_max, version, *([] if shards == 1 else [shards]))
+        self._settings, self._revoked = (heartbeat_seconds, frame_bytes_max, version), revoked
         self._shards, self._shard = shards, 0
         self._random = random
         self._verifier: Verifier | None = None
@@ -251,7 +258,10 @@ class ServerHandshake:
                 f"this key is a {verifier.role} key and cannot be used as {self._role}; {_where(self._role)}"
             )
         session = self._random(SESSION_ID_BYTES)
-        settings = pack([session, *self._settings])
+        # As they are now, like the key.
+        revoked = leaves.to_wire(self._revoked(self._shard))
+        more = [self._shards, revoked] if revoked else [] if self._shards == 1 else [self._shards]
+        settings = pack([session, *self._settings, *more])
         signed = _SERVER_LABEL + self._transcript + body + settings
         welcome = pack([hmac.digest(verifier.server_key, signed, "sha256"), settings])
         node = node_of(verifier.key_id, self._node)
@@ -264,9 +274,16 @@ def _is_shard(more: list[Any]) -> bool:
     return len(more) == 1 and type(more[0]) is int and 0 <= more[0] < SHARDS_MAX
 
 
-def _is_shards(more: list[Any]) -> bool:
-    """Whether what stands behind the rest of the settings is a number of shards."""
-    return len(more) == 1 and type(more[0]) is int and 1 < more[0] <= SHARDS_MAX
+def _understood(more: list[Any]) -> tuple[int, Sequence[Revocation]] | None:
+    """What stands behind the rest of the settings: the number of shards, and leaves that are revoked. None: something else."""
+    if not more:
+        return 1, ()
+    if type(more[0]) is not int or not 1 <= more[0] <= SHARDS_MAX or more == [1]:
+        return None
+    if len(more) == 1:
+        return more[0], ()
+    revoked = leaves.from_wire(more[1]) if len(more) == 2 else None
+    return None if revoked is None else (more[0], revoked)
 
 
 def _where(role: Role) -> str:

@@ -131,6 +131,7 @@ class Connection(asyncio.Protocol):
             frame_bytes_max=identity.frame_bytes_max,
             version=VERSION,
             shards=identity.shards,
+            revoked=context.revoked_in,
         )
         self._liveness.set(HANDSHAKE_SECONDS_MAX - TLS_SECONDS_MAX, self.cut_off, TOO_SLOW)
         return True

@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import copy
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from ...common.auth.keys import Verifier
+from ...common.auth.revoked import Revocation
 from ...common.errors import Rejected, TqError
 from ..engine.accounts import Accounts
 from ..keys.keyring import Keyring
+from ..keys.revoked_leaves import RevokedLeaves
 from .admission import AdmissionLimiter
 from .descriptors import Descriptors
 from .engine_port import EnginePort
@@ -57,10 +59,11 @@ class ConnectionContext:
         report: Callable[..., None],
         engine: EnginePort,
         keys: Keyring,
+        leaves: RevokedLeaves,
         turns: TrafficTurns,
     ) -> None:
         self.identity, self.loop, self.report = identity, loop, report
-        self.engine, self.keys, self.turns = engine, keys, turns
+        self.engine, self.keys, self.leaves, self.turns = engine, keys, leaves, turns
         self.connections: set[OpenConnection] = set()
         self.admission: AdmissionLimiter[OpenConnection] = AdmissionLimiter()
         self.descriptors = Descriptors(self.connections, report)
@@ -71,14 +74,18 @@ class ConnectionContext:
             RejectionLog(report, "connection.refused") for _ in range(2)
         )
 
-    def beside(self, engine: EnginePort, keys: Keyring) -> ConnectionContext:
+    def beside(self, engine: EnginePort, keys: Keyring, leaves: RevokedLeaves) -> ConnectionContext:
         """Of another shard behind the same port: the connections, their limits and what each key holds are those of the process."""
         other = copy.copy(self)
-        other.engine, other.keys = engine, keys
+        other.engine, other.keys, other.leaves = engine, keys, leaves
         return other
 
     def in_shard(self, shard: int) -> ConnectionContext:
         return self if self.elsewhere is None else self.elsewhere(shard)
+
+    def revoked_in(self, shard: int) -> Sequence[Revocation]:
+        """The leaves that a caller is to refuse."""
+        return self.in_shard(shard).leaves.shown
 
     def key_of(self, key_id: str, shard: int) -> Verifier | None:
         """The key of an id, as the shard that is asked knows it. Raises NotOwner."""

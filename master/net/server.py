@@ -24,6 +24,7 @@ from ..engine.clock import Now, read_clock
 from ..engine.committer import HERE_SECONDS_MAX
 from ..engine.engine import Engine
 from ..keys.keyring import Keyring
+from ..keys.revoked_leaves import RevokedLeaves
 from .connection import Connection
 from .context import ConnectionContext, ServerIdentity
 from .engine_port import EnginePort
@@ -61,12 +62,12 @@ class MasterServer:
             engine, self.loop, clock, report, commit_here_seconds_max, after_each=turns.schedule
         )
         self.port = EnginePort(engine, registry, self.transactions, self.loop, clock, report)
-        shards, keys = engine.core.shard.of, engine.part(Keyring)
+        shards, keys, leaves = engine.core.shard.of, engine.part(Keyring), engine.part(RevokedLeaves)
         identity = ServerIdentity(tls, certificate, cluster_id, heartbeat_seconds, frame_bytes_max, shards)
         self.context: ConnectionContext = (
-            ConnectionContext(identity, self.loop, report, self.port, keys, turns)
+            ConnectionContext(identity, self.loop, report, self.port, keys, leaves, turns)
             if beside is None
-            else beside.context.beside(self.port, keys)
+            else beside.context.beside(self.port, keys, leaves)
         )
         self._blob_threads = Threads(self.loop, self.transactions.later)
         if blob_files is not None:

@@ -25,6 +25,7 @@ from ..engine.engine import Engine
 from ..engine.session import Call, Session
 from ..items.deliveries import Deliveries
 from ..items.items import Items
+from ..keys.revoked_leaves import RevokedLeaves
 from ..tasks.full_queues import MAXSIZE_MAX, FullQueues
 from ..tasks.leases import Leases
 from ..tasks.queue_order import QueueOrder
@@ -34,6 +35,7 @@ from ..workers.orders import Orders
 from ..workers.signatures import signatures_of
 from .attempts import attempts
 from .causes import CAUSES_MAX, Causes
+from .masters import moment_of, with_revoked
 from .overview import queue_rows, running_rows, serving, snapshot, worker_rows
 
 SERIES_MAX = 1_000  # points in one answer
@@ -103,7 +105,23 @@ class Master(EngineObject):
     @exposed(Role.VIEWER)
     def masters(self, call: Call) -> list[list[Any]]:
         """Every master of the cluster, in rows: see ``MasterRow``."""
-        return [row.to_wire() for row in self.engine.masters()]
+        revoked = self.engine.part(RevokedLeaves).listing()
+        return [
+            row.to_wire() for row in with_revoked(self.engine.masters(), revoked, self.engine.now.wall / 1000)
+        ]
+
+    @exposed(Role.ADMIN)
+    def revoke(self, call: Call, name: str) -> None:
+        """Refuse the certificate of its own that a master of this name has, for good: all that were made until now. All who are connected
+        connect again and learn it. It needs a key of all queues."""
+        if call.session.verifier.queues:
+            raise Forbidden(
+                "masters are the whole cluster's, and this key may use some queues; ask for a key of all queues"
+            )
+        engine = self.engine
+        name, now = validate_text("name", name), engine.now.wall / 1000
+        moment = moment_of(engine.masters(), name, now)
+        engine.part(RevokedLeaves).revoke(name, moment, list(engine.sessions), call.session, engine.now)
 
 
 class Workers(EngineObject):

@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from ...common.errors import ConfigError, InvalidArgument
+from ...common.errors import ConfigError, InvalidArgument, TqError
 from ...common.wire.address import Address, parse_address
 
 LOOK_AGAIN_SECONDS: Final = 0.5  # after a lost race
@@ -40,18 +40,27 @@ class Standing:
     def __init__(self, report: Callable[..., Any]) -> None:
         self._report = report
         self._ended = asyncio.Event()
+        self._failed: TqError | None = None
         self.is_free = False
         self.owner: Address | None = None
         self._owner_name = ""
         self._away = ""
 
     async def wait(self) -> bool:
-        """Until the shard is free: true; or until ``end``: false."""
+        """Until the shard is free: true; or until ``end``: false. Raises what ``fail`` was given."""
         await self._ended.wait()
+        if self._failed is not None:
+            raise self._failed
         return self.is_free
 
     def end(self) -> None:
         self._ended.set()
+
+    def fail(self, error: TqError) -> None:
+        """This master must not take over, now or later."""
+        if not self._ended.is_set():
+            self._failed = error
+            self._ended.set()
 
     def looked(self, seen: Seen | None) -> None:
         if self._away:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ssl
 from pathlib import Path
 
 import pytest
@@ -61,14 +62,55 @@ def test_a_request_that_is_made_twice_is_for_the_same_key(
     join(second, answer.encode())
 
 
-def test_done_again_it_renews_the_certificate_for_the_same_key(
+def test_done_again_it_renews_the_certificate_for_a_new_key(
     first: MasterSettings, second: MasterSettings
 ) -> None:
     joined(first, second)
     key, before = (second.data / "master.key").read_bytes(), (second.data / "master.crt").read_bytes()
     joined(first, second)
-    assert (second.data / "master.key").read_bytes() == key
+    assert (second.data / "master.key").read_bytes() != key, (
+        "who has a copy of the old one has nothing of the new"
+    )
     assert (second.data / "master.crt").read_bytes() != before
+    server_context(second.data / "master.crt", second.data / "master.key")
+    assert not (second.data / "master.key.part").exists()
+
+
+def test_a_request_of_a_host_that_has_joined_changes_nothing_until_it_joins(
+    first: MasterSettings, second: MasterSettings
+) -> None:
+    joined(first, second)
+    files = [second.data / name for name in ("master.crt", "master.key")]
+    before = [file.read_bytes() for file in files]
+    earlier = admit(first, request(second, "b").encode())[0]
+    answer = admit(first, request(second, "b").encode())[0]
+    ensure_certificate(second.data)
+    assert [file.read_bytes() for file in files] == before
+    with pytest.raises(ConfigError, match="made for another private key"):
+        join(second, earlier.encode())
+    join(second, answer.encode())
+    server_context(*files)
+
+
+@pytest.mark.parametrize("next_step", ["start", "request"])
+def test_a_crash_between_a_new_certificate_and_its_key_is_completed(
+    first: MasterSettings, second: MasterSettings, monkeypatch: pytest.MonkeyPatch, next_step: str
+) -> None:
+    joined(first, second)
+    answer = admit(first, request(second, "b").encode())[0]
+
+    def crash(directory: Path) -> None:
+        if shown_by(certificate_der(directory / "master.crt")).leaf == shown_by(given).leaf:
+            raise KeyboardInterrupt
+
+    given = ssl.PEM_cert_to_DER_cert(answer)
+    monkeypatch.setattr(joining, "complete_key", crash)
+    with pytest.raises(KeyboardInterrupt):
+        join(second, answer.encode())
+    monkeypatch.undo()
+    if next_step == "request":
+        request(second, "b")
+    server_context(*ensure_certificate(second.data))
 
 
 @pytest.mark.parametrize("next_step", ["start", "join", "request"])

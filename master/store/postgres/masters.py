@@ -38,7 +38,8 @@ LIST: Final = (
 ).encode()
 LOOK: Final = (
     "SELECT s.owner, s.epoch::text, extract(epoch FROM greatest(s.until, CASE WHEN s.until IS NOT NULL THEN "
-    f"m.seen + interval '{LEASE_SECONDS} seconds' END) - clock_timestamp())::text, m.address "
+    f"m.seen + interval '{LEASE_SECONDS} seconds' END) - clock_timestamp())::text, m.address, "
+    f"(SELECT encode(value, 'hex') FROM {SCHEMA}.meta WHERE shard = $1 AND name = 'revoked_leaves') "
     f"FROM {SCHEMA}.shards s LEFT JOIN {SCHEMA}.masters m ON starts_with(s.owner, m.id || ':') WHERE s.shard = $1"
 ).encode()
 
@@ -54,12 +55,14 @@ class Me(NamedTuple):
 
 
 class ShardSeen(NamedTuple):
-    """A shard as another master sees it. ``left_seconds``: what its owner still has; None: it has released it."""
+    """A shard as another master sees it. ``left_seconds``: what its owner still has; None: it has released it. ``revoked``: as the store has
+    it, see ``master/keys/revoked_leaves.py``."""
 
     owner: str
     epoch: int
     left_seconds: float | None
     address: str | None
+    revoked: bytes | None = None
 
     @property
     def is_free(self) -> bool:
@@ -76,8 +79,14 @@ def look(line: PostgresLine, shard: int) -> ShardSeen | None:
         raise
     if not rows:
         return None
-    owner, epoch, left, address = rows[0]
-    return ShardSeen(owner or "", int(epoch or 0), None if left is None else float(left), address)
+    owner, epoch, left, address, revoked = rows[0]
+    return ShardSeen(
+        owner or "",
+        int(epoch or 0),
+        None if left is None else float(left),
+        address,
+        None if revoked is None else bytes.fromhex(revoked),
+    )
 
 
 def renew(line: PostgresLine, held: Ownership) -> bool | None:

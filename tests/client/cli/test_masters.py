@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from tq.client.app import App
-from tq.client.cli.masters import of_cluster, state
+from tq.client.cli.masters import _note, of_cluster, state
 from tq.client.core.merges import masters
 from tq.common.contract.observe import MasterRow
 
@@ -38,3 +38,18 @@ def test_a_process_that_hosts_several_shards_is_one_row_whichever_of_them_answer
 def test_in_a_cluster_of_one_shard_a_row_is_what_it_was_before_there_were_shards() -> None:
     assert len(ROW.to_wire()) == 9
     assert len(ROW._replace(shards=[1]).to_wire()) == 10
+
+
+def test_one_that_is_revoked_says_so_whatever_else_it_does() -> None:
+    assert state(ROW._replace(serves=True, revoked=1.0)) == "revoked"
+    assert len(ROW._replace(revoked=1.0).to_wire()) == 11
+    gone = ROW._replace(address="", host="b", revoked=1.0).to_wire()
+    other = ROW._replace(address="", host="c", revoked=2.0).to_wire()
+    assert masters([[gone, other], [gone, other]], []) == [gone, other]
+
+
+def test_a_name_that_no_master_shows_is_revoked_with_a_note() -> None:
+    leaf = ROW._replace(until=2.0)
+    assert _note("b", [ROW, leaf]) == ""
+    assert "b shows the cluster's own certificate" in _note("b", [ROW])
+    assert "openssl x509 -noout -subject" in _note("c", [leaf])

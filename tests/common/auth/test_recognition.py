@@ -7,12 +7,14 @@ import ssl
 from pathlib import Path
 
 import pytest
+from tq.common.auth import revoked
 from tq.common.auth.certificate import certificate_der, ensure_certificate, fingerprint
 from tq.common.auth.keys import Credential
 from tq.common.auth.known_masters import VARIABLE
 from tq.common.auth.leaf import VALID_DAYS, make_key, make_request, sign
 from tq.common.auth.recognition import Recognition
-from tq.common.errors import Rejected
+from tq.common.auth.revoked import Revocation, digest_of
+from tq.common.errors import Rejected, Unreachable
 from tq.common.wire.address import Address
 from tq.common.wire.tls import NO_CA
 
@@ -91,3 +93,46 @@ def test_a_leaf_that_has_ended_is_refused_with_the_line_that_renews_it(tmp_path:
     late = NOW + datetime.timedelta(days=VALID_DAYS, seconds=1)
     with pytest.raises(Rejected, match=r"as that of b\.example; renew it on that host: tq-master request"):
         Recognition(HOST, pinning(cluster), NO_CA, lambda: late).check(leaf)
+
+
+@pytest.fixture
+def remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this user's programs remember masters; the process itself has learnt nothing."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "known"))
+    monkeypatch.setattr(revoked.RevokedMemory.__init__, "__defaults__", ({},))
+    return tmp_path / "revoked_masters"
+
+
+def test_a_revoked_leaf_is_refused_before_a_word_is_said_and_another_master_may_serve(
+    tmp_path: Path, remembered: Path
+) -> None:
+    """Unreachable, and not Rejected, which would end a program: who has stolen a leaf would stop all that it can reach."""
+    cluster, leaf = signed(tmp_path)
+    moment = int(NOW.timestamp())
+    first = Recognition(HOST, pinning(cluster), NO_CA)
+    first.check(cluster)
+    first.keep(CLUSTER, [Revocation(digest_of("b.example"), moment)])
+    next_one = Recognition(HOST, pinning(cluster), NO_CA)
+    with pytest.raises(
+        Unreachable,
+        match=r"certificate of b\.example that was revoked on 2026-11-29 00:00:00 UTC, which .*revoked_masters",
+    ):
+        next_one.check(leaf)
+    assert remembered.exists()
+    next_one.check(cluster)
+
+
+def test_a_master_that_says_of_itself_that_it_is_revoked_is_left(tmp_path: Path, remembered: Path) -> None:
+    cluster, leaf = signed(tmp_path)
+    recognition = Recognition(HOST, pinning(cluster), NO_CA)
+    recognition.check(leaf)
+    with pytest.raises(Unreachable, match="was revoked"):
+        recognition.keep(CLUSTER, [Revocation(digest_of("b.example"), int(NOW.timestamp()))])
+
+
+def test_without_revocations_no_file_is_written(tmp_path: Path, remembered: Path) -> None:
+    cluster, leaf = signed(tmp_path)
+    recognition = Recognition(HOST, pinning(cluster), NO_CA)
+    recognition.check(leaf)
+    recognition.keep(CLUSTER)
+    assert not remembered.exists()

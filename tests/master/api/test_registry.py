@@ -304,6 +304,7 @@ GOOD: dict[str, list[Any]] = {
     "get_keys.set": ["key", {"max_queued": 5}],
     "get_keys.revoke": ["key"],
     "get_keys.list": [],
+    "get_master.revoke": ["b.example"],
     "get_master.info": [],
     "get_master.snapshot": [],
     "get_master.series": [900.0, 7],

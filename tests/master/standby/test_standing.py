@@ -87,3 +87,14 @@ def test_a_master_of_another_cluster_is_refused_before_it_stands_by() -> None:
         check_certificate(b"pin", None, "the database", "line")
     with pytest.raises(ConfigError, match="is of another cluster than the database"):
         check_certificate(b"pin", b"other", "the database", "line")
+
+
+def test_a_wait_ends_with_the_reason_why_this_master_must_not_take_over() -> None:
+    async def wait() -> None:
+        standing = Standing(Log())
+        standing.fail(ConfigError("it is revoked"))
+        standing.looked(None)
+        await standing.wait()
+
+    with pytest.raises(ConfigError, match="it is revoked"):
+        asyncio.run(wait())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tq.master.keys.revoked_leaves import REVOKED
 from tq.master.store.interface.store import OwnedElsewhere
 from tq.master.store.postgres.line import PostgresLine
 from tq.master.store.postgres.masters import listed, look, renew, say_gone, say_here
@@ -78,3 +79,16 @@ def test_all_masters_are_listed_with_the_owner_marked(owners_line: PostgresLine)
     assert (of_a.address, of_a.until) == ("proxy:7", 1_798_848_000), "as it says now"
     say_gone(owners_line, B)
     assert [row.host for row in listed(owners_line, 7)] == ["a"]
+
+
+def test_one_that_stands_by_sees_what_is_revoked(owners_line: PostgresLine) -> None:
+    take(owners_line, A)
+    seen = look(owners_line, 7)
+    assert seen is not None
+    assert seen.revoked is None
+    owners_line.connection.execute(
+        "INSERT INTO tq.meta (shard, name, value) VALUES (7, %s, %s)", (REVOKED, b"\x90\x00list")
+    )
+    seen = look(owners_line, 7)
+    assert seen is not None
+    assert seen.revoked == b"\x90\x00list"
