@@ -42,6 +42,9 @@ class Database:
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._db.create_function("clock_timestamp", 0, lambda: self.now)
         self._db.create_function("greatest", -1, _greatest)
+        self._db.create_function(
+            "encode", 2, lambda value, form: None if value is None else bytes(value).hex()
+        )
         self._db.create_function("starts_with", 2, lambda text, start: (text or "").startswith(start or " "))
         tables = [*FIRST[1:4], *map(creation, [*schema_tables(), SEQUENCE_TABLE])]
         for text in tables:
