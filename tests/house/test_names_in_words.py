@@ -96,6 +96,7 @@ def texts(root: Path, files: list[Path]) -> dict[str, str]:
     }
 
 
+@pytest.mark.timeout(180)  # it reads every Python file twice
 def test_every_path_in_a_docstring_or_comment_exists(
     root: Path, files: list[Path], texts: dict[str, str]
 ) -> None:
