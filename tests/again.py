@@ -22,14 +22,16 @@ def failed_tests(last_failed: Path) -> list[str]:
     """The tests that pytest says failed in its last run.
 
     Raises:
-        SystemExit: it kept none: it did not get that far.
+        SystemExit: none, or what failed is no test: it did not get that far.
     """
     try:
         failed = sorted(json.loads(last_failed.read_text("utf-8")))
     except FileNotFoundError:
         failed = []
-    if not failed:
-        raise SystemExit("pytest failed, and no test did: see its error above")
+    if not failed or not all(
+        "::" in test for test in failed
+    ):  # a file that cannot be imported, a process of the run
+        raise SystemExit("pytest failed before its tests ran: see its error above")
     return failed
 
 

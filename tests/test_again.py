@@ -53,7 +53,18 @@ def test_many_failures_are_no_accident(tmp_path: Path) -> None:
 def test_a_run_that_no_test_failed_in_is_not_made_good(tmp_path: Path) -> None:
     again = subprocess.run([sys.executable, AGAIN], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert again.returncode == 1
-    assert "pytest failed, and no test did" in again.stderr
+    assert "pytest failed before its tests ran" in again.stderr
+
+
+def test_a_file_that_cannot_be_read_is_not_made_good(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_it.py").write_text("import nothing_of_this_name\n")
+    subprocess.run(
+        [Path(sys.executable).with_name("pytest"), "-q"], cwd=tmp_path, capture_output=True, check=False
+    )
+    again = subprocess.run([sys.executable, AGAIN], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert again.returncode == 1
+    assert "pytest failed before its tests ran" in again.stderr
 
 
 @pytest.mark.parametrize("line", ["suite: export TQ_TEST_INSTALLED = 1", "|| $(BIN)/python tests/again.py"])
