@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from .run import Outcome, simulate
 from .shard_lives import simulate_shards
@@ -45,8 +46,11 @@ def _many(seeds: range, processes: int | None, live: Callable[[int], Outcome]) -
     faults: Counter[str] = Counter()
     tasks = extra = 0
     failed: list[Outcome] = []
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for number, outcome in enumerate(pool.imap_unordered(live, seeds, chunksize=2), 1):
+    # No multiprocessing.Pool: one whose process dies waits for its seed without end.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        lives = [pool.submit(live, seed) for seed in seeds]
+        for number, ended in enumerate(as_completed(lives), 1):
+            outcome = ended.result()
             faults.update(outcome.faults)
             tasks += outcome.tasks
             extra += outcome.extra_starts

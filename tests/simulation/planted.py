@@ -13,8 +13,8 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -144,8 +144,9 @@ def main() -> int:
     if not chosen:
         parser.error("no bug has such a name; there are: " + ", ".join(bug.name for bug in BUGS))
     missed, seeds = 0, range(options.first, SEEDS_MAX, options.step)
-    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        for bug, hunt, seconds in pool.imap_unordered(partial(_hunt, seeds), chosen):
+    with ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn")) as pool:
+        for hunted in as_completed([pool.submit(_hunt, seeds, index) for index in chosen]):
+            bug, hunt, seconds = hunted.result()
             missed += hunt.seed is None
             where = "NOT FOUND" if hunt.seed is None else f"seed {hunt.seed}"
             failures = f" ({hunt.failures} seeds ended by an exception)" if hunt.failures else ""

@@ -329,6 +329,7 @@ WALL = {  # who means the wall's clock, and why
     "app.py": "since when it runs, for people",
     "engine/clock.py": "compares it",
     "engine/agenda.py": "at=",
+    "keys/revoked_leaves.py": "certificates say when they were made by the wall's",
     "tasks/scheduled.py": "at=",
     "items/consumers.py": "ids are made of it, as clients make theirs",
     "tasks/plan.py": "at=",
