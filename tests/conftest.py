@@ -59,6 +59,17 @@ def xprocess(request: pytest.FixtureRequest) -> Iterator[XProcess]:
         yield programs
 
 
+@pytest.fixture(autouse=True)
+def end_signals_as_before() -> Iterator[None]:
+    """A program that has ended ignores SIGTERM and SIGINT. A test that runs one's code in its own process must not hand that on:
+    every program that later tests start would ignore them, too."""
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGINT)]
+    yield
+    for number, handler in before:
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Started in the background of a shell, we ignore Ctrl-C, and so would every program that a test starts and interrupts.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
