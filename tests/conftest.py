@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,14 +61,20 @@ def xprocess(request: pytest.FixtureRequest) -> Iterator[XProcess]:
 
 
 @pytest.fixture(autouse=True)
-def end_signals_as_before() -> Iterator[None]:
-    """A program that has ended ignores SIGTERM and SIGINT. A test that runs one's code in its own process must not hand that on:
-    every program that later tests start would ignore them, too."""
-    before = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGINT)]
+def process_as_before() -> Iterator[None]:
+    """A program that has ended ignores SIGTERM and SIGINT, and one that loads modules looks for them in the working directory. A test
+    that runs such code in its own process must not hand that on: every program that later tests start would ignore signals, and what
+    they import could be the tree instead of the package that is installed."""
+    path, handlers = (
+        sys.path[:],
+        [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGINT)],
+    )
     yield
-    for number, handler in before:
+    for number, handler in handlers:
         if signal.getsignal(number) is not handler:
             signal.signal(number, handler)
+    if sys.path != path:
+        sys.path[:] = path
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,19 +1,22 @@
-"""What a test does to the signals of its process ends with it: programs that later tests start inherit what is ignored."""
+"""What a test does to the process it runs in ends with it: to its signals, which later programs inherit, and to what is imported."""
 
 from __future__ import annotations
 
 import signal
+import sys
 
 SEEN: list[object] = []
 
 
-def test_a_program_that_ends_here_ignores_its_signals() -> None:
+def test_a_program_that_ends_here_ignores_its_signals_and_looks_in_its_directory() -> None:
     SEEN.append(signal.getsignal(signal.SIGTERM))
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.path.insert(0, "/working/directory")
 
 
 def test_the_next_test_finds_them_as_they_were() -> None:
     assert signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert not SEEN or signal.getsignal(signal.SIGTERM) is SEEN[0]
+    assert "/working/directory" not in sys.path
