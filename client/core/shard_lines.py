@@ -82,13 +82,9 @@ class ShardLines:
         target: Sequence[Any],
         method: str,
         args: Sequence[Any],
-        *,
-        repeatable: bool,
-        until_done: bool = False,
-        runs: Sequence[IdRun] = (),
-        listener: Hashable | None = None,
-        listeners: Sequence[Hashable] = (),
+        **more: Any,
     ) -> None:
+        """``more``: see CallTaker. What several shards do is repeated where the contract says that it may be."""
         route = route_of(target[0], method)
         match route.by:
             case By.IDS:
@@ -105,18 +101,7 @@ class ShardLines:
                     settle(ticket, None, error)
                     return
                 self._lines_of[ticket] = [line]
-                make = line.pending.call
-                make(
-                    ticket,
-                    target,
-                    method,
-                    args,
-                    repeatable=repeatable,
-                    until_done=until_done,
-                    runs=runs,
-                    listener=listener,
-                    listeners=listeners,
-                )
+                line.pending.call(ticket, target, method, args, **more)
 
     def call_shard(
         self,
