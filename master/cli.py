@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import sys
@@ -45,7 +46,7 @@ from .observe.health import vitals_of
 from .observe.meters import MasterMeters, count
 from .observe.metrics import MasterMetrics, take_all
 from .observe.page_program import PageProgram
-from .process_place import take_place
+from .process_place import ProcessPlace, take_place
 from .processes import LISTENS, ProcessGuard, make_shards, places_of
 from .standby.displacement import Displacement
 from .standby.standing import LOOK_AGAIN_SECONDS
@@ -148,45 +149,64 @@ def main(
             log.event("authkey.passed_over", level="warning")
         if settings.processes > 1 and place is None:
             sys.exit(_guard(settings, environment, key, start, gateway_options, log, notifier))
-        code, again = DISPLACED, False
-        while code == DISPLACED:
-            turn = wait_for_turn(settings, log, notifier, again=again)
-            if turn is TurnCame.ENDS:
-                code = 0
-                break
-            again = again or turn is TurnCame.STOOD_BY
-            displacement = Displacement()
-            try:
-                resources = open_resources(settings, key, log.event, start, displacement.happened, place)
-            except (OwnedElsewhere, Displaced) as error:  # another one was quicker
-                again = True
-                log.event("master.was_slower", reason=str(error))
-                time.sleep(LOOK_AGAIN_SECONDS)
-                continue
-            except StoreAway as error:
-                if not again:
-                    raise
-                log.event("standby.database_away", level="warning", error=str(error))
-                time.sleep(LOOK_AGAIN_SECONDS)
-                continue
-            again = True
-            try:
-                code = run_loop(
-                    _serve(
-                        resources, log, notifier, gateway_options, displacement, with_authkey=key is not None
-                    )
-                )
-            finally:
-                unwritten = resources.close()
-                if unwritten is not None:
-                    say(f"tq-master: {unwritten}")
-            if unwritten is not None:
-                code = 1
+        sys.exit(_serve_in_turns(settings, key, start, place, gateway_options, log, notifier))
     except TqError as error:
         for line in (*str(error).splitlines(), see(type(error))):
             say(f"tq-master: {line}")
         sys.exit(2)
-    sys.exit(code)
+
+
+def _serve_in_turns(
+    settings: MasterSettings,
+    key: str | None,
+    start: StartOptions,
+    place: ProcessPlace | None,
+    gateway: GatewayOptions | None,
+    log: EventLog,
+    notifier: Notifier,
+) -> int:
+    """Serve while no other master does, and stand by while one does. The status to end with."""
+    for earlier in itertools.count():
+        turn = wait_for_turn(settings, log, notifier, again=earlier > 0)
+        if turn is TurnCame.ENDS:
+            break
+        displacement = Displacement()
+        try:
+            resources = open_resources(settings, key, log.event, start, displacement.happened, place)
+        except (OwnedElsewhere, Displaced) as error:  # another one was quicker
+            log.event("master.was_slower", reason=str(error))
+        except StoreAway as error:
+            if earlier == 0 and turn is not TurnCame.STOOD_BY:
+                raise
+            log.event("standby.database_away", level="warning", error=str(error))
+        else:
+            code = _serve_a_turn(
+                resources, gateway, log, notifier, displacement, with_authkey=key is not None
+            )
+            if code != DISPLACED:
+                return code
+            continue
+        time.sleep(LOOK_AGAIN_SECONDS)
+    return 0
+
+
+def _serve_a_turn(
+    resources: MasterResources,
+    gateway: GatewayOptions | None,
+    log: EventLog,
+    notifier: Notifier,
+    displacement: Displacement,
+    *,
+    with_authkey: bool,
+) -> int:
+    """Serve until a signal, or until another master has taken over: DISPLACED."""
+    try:
+        code = run_loop(_serve(resources, log, notifier, gateway, displacement, with_authkey=with_authkey))
+    finally:
+        unwritten = resources.close()
+        if unwritten is not None:
+            say(f"tq-master: {unwritten}")
+    return code if unwritten is None else 1
 
 
 def _guard(
