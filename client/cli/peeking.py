@@ -48,7 +48,7 @@ def peek(app: App, as_json: bool, queue: str, most: int) -> None:
 
 
 def peeked(app: App, queue: str, most: int = SHOWN_MAX) -> list[dict[str, Any]]:
-    """``place``, ``bytes`` and ``item`` of each, secrets hidden; ``left_out``: why there is no item."""
+    """``place``, ``bytes`` and ``item`` of each, secrets hidden; ``left_out``: the reason, where an item is not shown."""
     found: Sequence[Any] = app.call((QUEUE.name, queue), "peek", most)
     return [_row(place, size, payload) for place, (size, payload) in enumerate(found, 1)]
 

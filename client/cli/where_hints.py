@@ -15,7 +15,7 @@ from .where import TAG, WORDS
 from .where_words import SIGNED, FilterPlace, FilterWord, words_of
 
 HINTS_MAX: Final = 12  # more are not looked through
-VALUE_CHARS_MAX: Final = 200  # a longer one is no help to who types
+VALUE_CHARS_MAX: Final = 200  # a longer one does not help anybody who types
 AGES: Final = ("10min", "1h", "6h", "1d", "7d")
 SEVERAL: Final = ("state", "queue", "name", "error")  # take values by commas
 MEANINGS: Final = {

@@ -59,7 +59,7 @@ class FilterTerm(NamedTuple):
             return None
         expression, start, stop = self.place
         head = f"{self.word}{self.sign}"
-        # A word whose first half is quoted, too, has no place for its value alone.
+        # If the first half of a word is quoted too, its value does not stand by itself.
         is_plain = expression.startswith(head, start) and start + len(head) < stop
         return FilterPlace(expression, start + len(head), stop) if is_plain else self.place
 

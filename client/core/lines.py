@@ -48,7 +48,7 @@ class IoLines:
         self.take(self._held)
 
     def take(self, taker: CallTaker) -> None:
-        """From now on calls and watches go there. Bound methods: there is no look-up between a call and its line."""
+        """From now on calls and watches go there. They are bound methods, so a call costs no look-up of its line."""
         self.taker = taker
         self.make = taker.call
 
@@ -118,7 +118,7 @@ class IoLines:
     def _line_to(self, shard: int) -> ShardLine:
         """A line to another shard than the first."""
         if self._of_shard is None:
-            raise Unreachable(f"there is no way to shard {shard} from here")
+            raise Unreachable(f"shard {shard} was asked through a connection that reaches the first one only")
         line = self._line(self._of_shard(shard), lambda transport: None)
         self.all.append(line)
         self._spawn(line.serve())

@@ -144,7 +144,7 @@ def causes(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list
 
 
 def audit(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
-    """What was done to every shard stands in the log of each, and is shown as many times: it may have been done to some of them only."""
+    """A change of every shard is in the log of each, and is shown once for each: it may have reached only some of them."""
     if len(args) > 1 and args[1] is not None:
         raise InvalidArgument("the audit log of several shards has no `before`: read it in each of them")
     found = [one for rows in answers for one in all_from_wire(AuditRow, rows)]
