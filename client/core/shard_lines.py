@@ -101,7 +101,8 @@ class ShardLines:
                     settle(ticket, None, error)
                     return
                 self._lines_of[ticket] = [line]
-                line.pending.call(ticket, target, method, args, **more)
+                make = line.pending.call  # gives no future back: the ticket gets its answer
+                make(ticket, target, method, args, **more)
 
     def call_shard(
         self,
