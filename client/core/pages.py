@@ -80,7 +80,7 @@ def places_of(given: Any, shards: Shards) -> Places:
     ):
         return list(given)
     raise InvalidArgument(
-        f"{brief(given, 60)} is not a position in a list of {len(shards.numbers)} shards; read the list from its beginning"
+        f"{brief(given, 60)} is not a position in a list of {len(shards.numbers)} shards; start from its beginning"
     )
 
 
