@@ -164,7 +164,9 @@ def test_schedules_are_read_to_the_end_of_each_shard(rows: list[list[int]]) -> N
 
 @pytest.mark.parametrize("place", [7, "9", [None], [[1], [2], [3]], [[1, 2], None], {"a": 1}])
 def test_a_place_of_another_list_is_refused_with_what_to_do(place: Any) -> None:
-    with pytest.raises(tq.InvalidArgument, match="is not a position in a list of 2 shards; start from its beginning"):
+    with pytest.raises(
+        tq.InvalidArgument, match="is not a position in a list of 2 shards; start from its beginning"
+    ):
         asyncio.run(pages.task_pages(FakeShards([[2], [4]]), ({}, 5, place)))
 
 
