@@ -7,23 +7,19 @@ so that the store's picture is loaded from the bottom up; tasks are given out be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .api.registry import Registry
 from .api.shards import ShardRegistry
 from .api.validation import EngineObject
 from .audit.calls import AuditObject
 from .audit.log import AuditLog
-from .blobs.blobs import Blobs
 from .blobs.calls import BlobsObject
 from .data.calls import NamedValueObject, NamedValuesObject
 from .data.named_values import NamedValues
-from .dependencies.becomings import Becomings
 from .dependencies.calls import DependenciesObject
-from .dependencies.dependencies import Dependencies
 from .engine.core import Core
 from .engine.engine import Engine
-from .engine.long_calls import LongCalls
 from .engine.part import Part
 from .engine.unused_space import UnusedSpace
 from .engine.work import Work
@@ -41,7 +37,6 @@ from .keys.calls import Keys
 from .keys.keyring import Keyring
 from .keys.revoked_leaves import RevokedLeaves
 from .limits.calls import LimitsObject
-from .limits.limits import NamedLimits
 from .locks.admin import LocksObject
 from .locks.calls import BarrierObject, EventObject, LockObject
 from .locks.events_and_barriers import Barriers, Events
@@ -62,34 +57,13 @@ from .schedules.maker import MayRun
 from .schedules.occurrences import Occurrences
 from .schedules.schedules import Timetable
 from .steps.calls import StepsObject
-from .steps.signals import Signals
-from .steps.steps import Steps
 from .strikes.calls import StrikesObject
-from .strikes.strikes import Strikes
-from .tasks.attempt_output import AttemptOutput
+from .task_parts import AttemptParts, LaneParts, SubmitParts, make_attempts, make_lanes, make_submits
 from .tasks.calls import ResultQueue, TaskQueue, Tasks
 from .tasks.completion import Completion
-from .tasks.consulted import Consulted
 from .tasks.dispatch import Dispatch
-from .tasks.expiry import Expiry, Retention
-from .tasks.failure_handlers import FailureHandlers
-from .tasks.full_queues import FullQueues
-from .tasks.key_quotas import KeyQuotas
-from .tasks.leases import Leases
-from .tasks.lent_slots import LentSlots
-from .tasks.limiter import Limiter
-from .tasks.origins import Origins
-from .tasks.parents import Parents
-from .tasks.pauses import Pauses
-from .tasks.placements import Placements
-from .tasks.queue_order import QueueOrder
 from .tasks.routes import Routes
-from .tasks.scheduled import ScheduledTasks
-from .tasks.struck import StruckLanes
-from .tasks.subscriptions import Subscriptions
-from .tasks.uniques import Uniques
 from .tenants.calls import TenantsObject
-from .tenants.tenants import SetTenants
 from .workers.calls import Dispatcher
 from .workers.membership import Membership
 from .workers.membership_log import MembershipLog
@@ -150,166 +124,228 @@ def make_registry(
 
 
 def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
-    store, presence, agenda = core.store, core.presence, core.agenda
-    # Shared by what hands out and by what takes back: one count of what is free.
-    placements = Placements()
-    limits = NamedLimits(store, core.timeline, core.report)
-    tenants = SetTenants(store)
-    routes, origins = Routes(store, limits.in_force, placements, tenants.terms), Origins(store)
-    tenants.usage = routes.tenants
-    tenants.listen(routes.lanes.tenant_changed)
-    leases = Leases(placements)
-    scheduled, consulted = ScheduledTasks(store, routes, agenda), Consulted()
-    blobs = Blobs(store, core.timeline, agenda, core.report)
-    completion = Completion(store, routes, leases, scheduled, core.endings, blobs, consulted, core.random)
-    strikes, pauses = Strikes(store, agenda, core.report), Pauses(store, routes, agenda, core.report)
-    limiter = limits.usage = Limiter(store, routes, agenda, limits)
-    attempt_output = AttemptOutput(store, leases.running, completion.began)
-    steps = Steps(store, leases.running, completion.began)
-    signals = Signals(store, steps, routes.move)
-    expiry, retention = Expiry(core, completion), Retention(core, routes, attempt_output, consulted)
-    subscriptions = Subscriptions(store, routes)
-    dispatch = Dispatch(
-        store,
-        routes,
-        leases.running,
-        subscriptions,
-        scheduled,
-        expiry,
-        consulted,
-        lambda: core.random_bytes(16),
-        core.limits.payload_bytes_max,
-    )
-    becomings = Becomings(store, completion)
-    dependencies = Dependencies(store, routes, completion, scheduled, becomings)
-    parents = Parents(store, routes, leases.running, completion)
-    quotas = consulted.quotas = KeyQuotas(store, routes, keyring.quota_of)
-    keyring.use_of = quotas.use
-    full_queues = FullQueues(store, routes, dispatch, leases.running, subscriptions, quotas)
-    # Submits of a transaction are written late and together; whatever reads the store has them written first.
-    store.before_looks(lambda: dispatch.settle(core.timeline.now))
-    numbers = PutNumbers(store.items, agenda)
-    items = Items(store, presence, agenda, numbers, is_paused=routes.is_paused, deleted=origins.queue_deleted)
-    consumers = Consumers(core, routes, dispatch, items, origins)
-    membership_log, attempt_log = MembershipLog(core), AttemptLog(core, routes)
-    long_calls = LongCalls(agenda)
-    membership = Membership(store, routes, leases, completion, presence, agenda, long_calls, membership_log)
-    series, causes = Series(core, routes, membership), Causes(core, routes, membership)
-    dispatch.meters = dispatch.parked.meters = completion.meters = completion.unsuccessful.meters = (
-        series.meter
-    )
-    orders, last_failures = Orders(membership, leases), LastFailures()
-    made_by_time = _schedules(core, routes, dispatch, completion, keyring)
-    flows, *at_their_ends = _flows(core, routes, dispatch, completion, keyring)
-    # Set here and not handed in: they are made of parts that consult them.
-    consulted.needs, consulted.becomings = dependencies, becomings
-    consulted.flows, consulted.signals, consulted.limits = flows, signals, limits
-    consulted.keys = keyring
-    consulted.workers, consulted.attempts, consulted.parents = (
-        membership,
-        AttemptEnds(attempt_log, causes),
-        parents,
-    )
-    uniques = Uniques(store, completion, core.timeline)
-    handlers = FailureHandlers(store, routes, dispatch, agenda, core.report, keyring.find)
-    consulted.uniques, consulted.handlers = uniques, handlers
-    consulted.bounds, subscriptions.coming = full_queues, full_queues.coming
-    for listener in (
-        quotas.ended,  # while their lanes are known
-        routes.ended,
-        subscriptions.ended,
-        consumers.ended,
-        retention.ended,
-        dependencies.ended,
-        becomings.ended,
-        last_failures.ended,
-        made_by_time[0].ended,
-        steps.ended,
-        parents.ended,
-        flows.ended,
-        handlers.ended,
-    ):
-        core.endings.listen(listener)
-    for revived in (consumers.revived, made_by_time[0].revived, flows.revived):
-        core.endings.listen_to_revivals(revived)
-    lent_slots = LentSlots(store, routes, dispatch, leases.running, becomings.all_behind)
-    becomings.listener = lent_slots.became
-    routes.listen_to_resumes(items.resumed)
-    routes.listen_to_resumes(lent_slots.resumed)
-    leases.listen_to_cancels(orders.order_cancel)
-    given_out = [
-        tenants,
-        routes,
-        pauses,
-        strikes,
-        StruckLanes(routes, strikes, long_calls),
-        quotas,
-        QueueOrder(store, routes, agenda, long_calls),
-        limits,
-        limiter,
-        origins,
-        leases,
-        consumers,
-        becomings,
-        dependencies,  # before what hands out tasks: those that are unblocked go out at once
-        handlers,  # for the same reason
-        dispatch,
-        uniques,
-        full_queues,  # after what takes tasks out of queues
-        parents,
-        lent_slots,  # after what serves free slots
-        completion,
-        scheduled,
-        expiry,
-        retention,
-        attempt_output,
-        steps,
-        signals,
-    ]
+    """Made from the bottom up, connected, then put into the order of a transaction."""
+    lanes = make_lanes(core)
+    attempts = make_attempts(core, lanes)
+    submits = make_submits(core, lanes, attempts, keyring)
+    items = _items(core, lanes, submits)
+    workers = _workers(core, lanes, attempts)
+    schedules = _schedules(core, lanes.routes, submits.dispatch, attempts.completion, keyring)
+    flows = _flows(core, lanes.routes, submits.dispatch, attempts.completion, keyring)
+    _measure(attempts, submits, workers.series)
+    _let_consult(attempts, lanes, submits, workers, flows.flows, keyring)
+    _listen(core, lanes, attempts, submits, items, workers, schedules.occurrences, flows.flows)
     return [
-        *given_out,
-        items,
-        items.deliveries,
-        numbers,
-        blobs,
-        subscriptions,
-        membership,
-        long_calls,
-        orders,
-        last_failures,
-        membership_log,
-        attempt_log,
-        Receipts(store.outbox, agenda),  # behind what answers submits
-        *made_by_time,
-        flows,
-        *at_their_ends,
-        causes,
-        series,  # behind all that changes the store
+        # What decides which lane may give out tasks, and whose they are.
+        lanes.tenants,
+        lanes.routes,
+        lanes.pauses,
+        lanes.strikes,
+        lanes.struck,
+        submits.quotas,
+        lanes.queue_order,
+        lanes.limits,
+        lanes.limiter,
+        lanes.origins,
+        # What gives them out, and what takes them back.
+        attempts.leases,
+        items.consumers,
+        submits.becomings,
+        submits.dependencies,  # before what hands out tasks: those that are unblocked go out at once
+        submits.handlers,  # for the same reason
+        submits.dispatch,
+        submits.uniques,
+        submits.full_queues,  # after what takes tasks out of queues
+        submits.parents,
+        submits.lent_slots,  # after what serves free slots
+        attempts.completion,
+        attempts.scheduled,
+        attempts.expiry,
+        attempts.retention,
+        attempts.output,
+        attempts.steps,
+        attempts.signals,
+        # What tells others of it, and what is beside tasks.
+        items.items,
+        items.items.deliveries,
+        items.numbers,
+        attempts.blobs,
+        submits.subscriptions,
+        workers.membership,
+        lanes.long_calls,
+        workers.orders,
+        workers.last_failures,
+        workers.membership_log,
+        workers.attempt_log,
+        Receipts(core.store.outbox, core.agenda),  # behind what answers submits
+        *schedules,
+        *flows,
+        workers.causes,
+        workers.series,  # behind all that changes the store
     ]
+
+
+class _ItemParts(NamedTuple):
+    """Queues of items, and what is kept of a queue only while someone takes from it."""
+
+    numbers: PutNumbers
+    items: Items
+    consumers: Consumers
+
+
+def _items(core: Core, lanes: LaneParts, submits: SubmitParts) -> _ItemParts:
+    numbers = PutNumbers(core.store.items, core.agenda)
+    items = Items(
+        core.store,
+        core.presence,
+        core.agenda,
+        numbers,
+        is_paused=lanes.routes.is_paused,
+        deleted=lanes.origins.queue_deleted,
+    )
+    return _ItemParts(numbers, items, Consumers(core, lanes.routes, submits.dispatch, items, lanes.origins))
+
+
+class _WorkerParts(NamedTuple):
+    """Who is here to run tasks, and what is told of them and of their attempts."""
+
+    membership_log: MembershipLog
+    attempt_log: AttemptLog
+    membership: Membership
+    series: Series
+    causes: Causes
+    orders: Orders
+    last_failures: LastFailures
+
+
+def _workers(core: Core, lanes: LaneParts, attempts: AttemptParts) -> _WorkerParts:
+    routes, log = lanes.routes, MembershipLog(core)
+    membership = Membership(
+        core.store,
+        routes,
+        attempts.leases,
+        attempts.completion,
+        core.presence,
+        core.agenda,
+        lanes.long_calls,
+        log,
+    )
+    return _WorkerParts(
+        log,
+        AttemptLog(core, routes),
+        membership,
+        Series(core, routes, membership),
+        Causes(core, routes, membership),
+        Orders(membership, attempts.leases),
+        LastFailures(),
+    )
+
+
+class _ScheduleParts(NamedTuple):
+    """What submits tasks when their time comes."""
+
+    occurrences: Occurrences
+    timetable: Timetable
+    declarations: Declarations
 
 
 def _schedules(
     core: Core, routes: Routes, dispatch: Dispatch, completion: Completion, keyring: Keyring
-) -> tuple[Occurrences, Timetable, Declarations]:
+) -> _ScheduleParts:
     may = MayRun(keyring.find)
     occurrences = Occurrences(
         core.store, routes, dispatch, completion, core.agenda, may.why_not, core.shard.number
     )
-    schedules = Timetable(
+    timetable = Timetable(
         core.store, routes, occurrences, core.agenda, core.report, may.why_not, Work(core.seconds)
     )
-    return occurrences, schedules, Declarations(core.store, schedules, core.agenda, core.report)
+    return _ScheduleParts(
+        occurrences, timetable, Declarations(core.store, timetable, core.agenda, core.report)
+    )
+
+
+class _FlowParts(NamedTuple):
+    """Tasks that belong together, and what happens when the last of them has ended."""
+
+    flows: Flows
+    callbacks: FlowCallbacks
+    waits: FlowWaits
+    retention: FlowRetention
 
 
 def _flows(
     core: Core, routes: Routes, dispatch: Dispatch, completion: Completion, keyring: Keyring
-) -> tuple[Flows, FlowCallbacks, FlowWaits, FlowRetention]:
+) -> _FlowParts:
     store, agenda = core.store, core.agenda
     flows = Flows(core, completion)
     callbacks = FlowCallbacks(store, routes, dispatch, agenda, core.report, keyring.find, facts)
     waits, retention = FlowWaits(store, agenda), FlowRetention(core)
     flows.ended_listeners += [callbacks.ended, waits.ended, retention.ended]
-    return flows, callbacks, waits, retention
+    return _FlowParts(flows, callbacks, waits, retention)
+
+
+def _measure(attempts: AttemptParts, submits: SubmitParts, series: Series) -> None:
+    """What is given out and what comes back is counted in the same minute."""
+    submits.dispatch.meters = submits.dispatch.parked.meters = series.meter
+    attempts.completion.meters = attempts.completion.unsuccessful.meters = series.meter
+
+
+def _let_consult(
+    attempts: AttemptParts,
+    lanes: LaneParts,
+    submits: SubmitParts,
+    workers: _WorkerParts,
+    flows: Flows,
+    keyring: Keyring,
+) -> None:
+    """Set here and not handed in: these are made of parts that consult them."""
+    consulted = attempts.consulted
+    consulted.needs, consulted.becomings, consulted.parents = (
+        submits.dependencies,
+        submits.becomings,
+        submits.parents,
+    )
+    consulted.uniques, consulted.handlers = submits.uniques, submits.handlers
+    consulted.quotas, consulted.bounds = submits.quotas, submits.full_queues
+    consulted.flows, consulted.signals, consulted.limits = flows, attempts.signals, lanes.limits
+    consulted.keys, consulted.workers = keyring, workers.membership
+    consulted.attempts = AttemptEnds(workers.attempt_log, workers.causes)
+
+
+def _listen(
+    core: Core,
+    lanes: LaneParts,
+    attempts: AttemptParts,
+    submits: SubmitParts,
+    items: _ItemParts,
+    workers: _WorkerParts,
+    occurrences: Occurrences,
+    flows: Flows,
+) -> None:
+    """Who hears of what, in the order in which they hear it."""
+    for ended in (
+        submits.quotas.ended,  # while their lanes are known
+        lanes.routes.ended,
+        submits.subscriptions.ended,
+        items.consumers.ended,
+        attempts.retention.ended,
+        submits.dependencies.ended,
+        submits.becomings.ended,
+        workers.last_failures.ended,
+        occurrences.ended,
+        attempts.steps.ended,
+        submits.parents.ended,
+        flows.ended,
+        submits.handlers.ended,
+    ):
+        core.endings.listen(ended)
+    for revived in (items.consumers.revived, occurrences.revived, flows.revived):
+        core.endings.listen_to_revivals(revived)
+    for resumed in (items.items.resumed, submits.lent_slots.resumed):
+        lanes.routes.listen_to_resumes(resumed)
+    submits.becomings.listener = submits.lent_slots.became
+    submits.subscriptions.coming = submits.full_queues.coming
+    attempts.leases.listen_to_cancels(workers.orders.order_cancel)
 
 
 def _others(core: Core) -> Sequence[Part]:

@@ -144,4 +144,4 @@ def test_only_the_transaction_itself_has_submits_written(root: Path) -> None:
         and node.func.attr == "settle"
         and "dispatch" in ast.unparse(node.func.value).lower()
     }
-    assert asking == {"master/parts.py"}
+    assert asking == {"master/task_parts.py"}
