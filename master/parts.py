@@ -207,7 +207,7 @@ def _items(core: Core, lanes: LaneParts, submits: SubmitParts) -> _ItemParts:
 
 
 class _WorkerParts(NamedTuple):
-    """Who is here to run tasks, and what is told of them and of their attempts."""
+    """Who is here to run tasks, and what is shown of them and of their attempts."""
 
     membership_log: MembershipLog
     attempt_log: AttemptLog
@@ -322,7 +322,7 @@ def _listen(
     occurrences: Occurrences,
     flows: Flows,
 ) -> None:
-    """Who hears of what, in the order in which they hear it."""
+    """What is called when something happens, in its order."""
     for ended in (
         submits.quotas.ended,  # while their lanes are known
         lanes.routes.ended,
