@@ -1,13 +1,14 @@
 """What a filter that is being typed can go on with, and where it is wrong: for the field above the list of tasks.
 
-The values are those that there are: queues, callables, tags and types of errors of what was submitted and failed of late. They are
-asked for once in a while, however much is typed, and of no more than KNOWN_LINES.
+The values are those that there are: queues, callables, tags and types of errors of what was submitted and failed of late, tenants, workers
+and their hosts. They are asked for once in a while, however much is typed, and of no more than KNOWN_LINES.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -21,17 +22,21 @@ from ..client.cli.where import TAG, split, to_filter
 from ..client.cli.where_hints import Known, hints
 from ..client.cli.where_words import WrongFilter
 from ..common.contract.observe import MASTER
+from ..common.contract.tenants import TENANTS
+from ..common.contract.workers import WORKERS
 from ..common.domain.tags import ARGUMENT
 from ..common.errors import TqError
 from .connecting import ANSWER_SECONDS
 from .logins import Login
 from .views.failures import OUTCOME
+from .views.limits import listed
 
 FILTER_CHARS_MAX: Final = 2_000  # what is longer was not typed
 KNOWN_LINES: Final = 300  # the newest arrays and tasks
 KNOWN_SECONDS: Final = 10.0  # for so long what is known serves all that a log-in types
 READ_SECONDS: Final = 0.1
 VALUES_MAX: Final = 500  # of one word
+NODE_CHARS: Final = 8  # of a worker's id, as `tq workers` lists it
 
 
 async def filter_hints(request: Request, login: Login) -> Response:
@@ -84,4 +89,17 @@ def _read(app: App) -> Known:
             found["error"][row.kind] = None
     for queue in app.call((MASTER.name,), "snapshot")["queues"]:
         found["queue"][queue["name"]] = None
-    return {word: list(values)[:VALUES_MAX] for word, values in found.items()}
+    for tenant in listed(app, TENANTS.name, None, VALUES_MAX):
+        if tenant["name"]:
+            found["tenant"][tenant["name"]] = None
+    workers = sorted(listed(app, WORKERS.name), key=_last_seen)
+    found["host"].update(dict.fromkeys(str(row["host"]) for row in workers))
+    known: dict[str, Iterable[str]] = {
+        word: list(values)[:VALUES_MAX] for word, values in found.items() if values
+    }
+    return {**known, "worker": {row["node"][:NODE_CHARS]: row["host"] for row in workers[:VALUES_MAX]}}
+
+
+def _last_seen(row: dict[str, Any]) -> tuple[bool, float]:
+    """Connected ones first, then those that went last."""
+    return not row["connected"], -row["last_seen"]

@@ -9,6 +9,9 @@ A filter consists of terms; a task has to match all of them. ``--where 'state=fa
 ``error``  type of the failure: ``error=ValueError``; ``error~SMTP`` is part of its type or message
 ``since``  submitted in the last 30s, 10min, 2h, 7d
 ``older``  submitted longer ago than that
+``tenant`` whose task it is, the same way as ``queue``
+``host``   of the worker that has it, or had it last: name or glob; several by commas; ``host~rack3`` has it somewhere inside
+``worker`` that worker: its id, or the start of it, as ``tq workers`` lists it
 ``flow``   id of the flow that they are part of, whole or shortened
 ``tag.N``  text of their tag N: ``tag.order=4711``, or a glob; ``tag.order~47`` has it somewhere inside
 ``arg.N``  the same of their argument N, if the task has it in its ``index=``
@@ -30,7 +33,15 @@ from ...common.errors import InvalidArgument
 from ...common.runtime.guessing import nearest
 from .where_words import SIGNED, FilterTerm, WrongFilter, words_of
 
-WORDS: Final = ("state", "queue", "name", "error", "since", "older", "flow", "tag.NAME", "arg.NAME")
+WORDS: Final = (
+    "state", "queue", "name", "error", "since", "older", "tenant", "host", "worker", "flow", "tag.NAME", "arg.NAME",
+)  # fmt: skip
+INSIDE: Final = (
+    "name",
+    "queue",
+    "tenant",
+    "host",
+)  # whose sign may be ~: has it somewhere inside; of ``error`` it means more
 TAG: Final = "tag."
 UNITS: Final = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 
@@ -46,7 +57,7 @@ def choosing(function: _F) -> _F:
         "--where",
         multiple=True,
         metavar="EXPR",
-        help="state= queue= name= error~ older= flow= tag.N=",
+        help="state= queue= name= error~ tenant= host= tag.N= …",
     )
     @click.option("--state", multiple=True, metavar="STATE", help="ready, running, failed, …; repeatable.")
     @click.option("--queue", multiple=True, metavar="NAME", help="Of this queue; a glob is allowed.")
@@ -115,7 +126,7 @@ def _meaning(term: FilterTerm, now: float) -> tuple[str, Any]:
         return "tags", {word.removeprefix(TAG): [f"*{value}*"] if sign == "~" else values}
     if sign == "~" and word == "error":
         return "text", value
-    if sign == "~" and word in ("name", "queue"):
+    if sign == "~" and word in INSIDE:
         return f"{word}s", [f"*{one}*" for one in values]
     if sign != "=":
         raise term.wrong(f"{word}{sign}{value!s:.40}: {word} has no {sign}; write {word}=…")
@@ -128,6 +139,8 @@ def _meaning(term: FilterTerm, now: float) -> tuple[str, Any]:
             return "until", now - _age(term)
         case "flow":
             return "flow", value  # as text: see ``with_flow``
+        case "worker":
+            return "workers", [_node(term, one) for one in values]
     return f"{word}s", values
 
 
@@ -161,6 +174,16 @@ def _age(term: FilterTerm) -> float:
         raise term.wrong_value(str(error)) from None
 
 
+def _node(term: FilterTerm, text: str) -> str:
+    """The pattern of the ids that begin so."""
+    if re.fullmatch(r"[0-9a-fA-F]{1,32}", text) is None:
+        raise term.wrong_value(
+            f"{text!r:.40} is no id of a worker: these are hexadecimal digits, as `tq workers` lists them; its host is host={text:.40}",
+            text,
+        )
+    return f"{text.lower()}*"
+
+
 def _state(term: FilterTerm, word: str) -> State:
     try:
         return State.parse(word)
@@ -180,7 +203,8 @@ def _check_word(term: FilterTerm) -> None:
             raise term.wrong(str(error)) from None
     elif word not in WORDS:
         # Words of other queues come second: ``status`` is not far from ``state``, and ``task`` means ``name``.
-        near = nearest(word, WORDS) or nearest(word, ALIKE)
+        near = nearest(word, WORDS) if word not in ALIKE else [word]
+        near = near or nearest(word, ALIKE)
         known = f"known are {', '.join(WORDS)}"
         hint = f"did you mean {ALIKE.get(near[0], near[0])}? {known}" if near else known
         if sign == ":" and not near:
@@ -202,4 +226,7 @@ ALIKE: Final = {
     "tags": "tag.NAME",
     "args": "arg.NAME",
     "argument": "arg.NAME",
+    "node": "worker",
+    "machine": "host",
+    "hostname": "host",
 }

@@ -6,7 +6,7 @@ Nothing is asked for here: who completes brings the values that are known.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from ...common.domain.model import State
@@ -17,7 +17,7 @@ from .where_words import SIGNED, FilterPlace, FilterWord, words_of
 HINTS_MAX: Final = 12  # more are not looked through
 VALUE_CHARS_MAX: Final = 200  # a longer one does not help anybody who types
 AGES: Final = ("10min", "1h", "6h", "1d", "7d")
-SEVERAL: Final = ("state", "queue", "name", "error")  # take values by commas
+SEVERAL: Final = ("state", "queue", "name", "error", "tenant", "host", "worker")  # take values by commas
 MEANINGS: Final = {
     "state": "one of these states",
     "queue": "of this queue, or a glob",
@@ -25,16 +25,22 @@ MEANINGS: Final = {
     "error": "type of the failure",
     "since": "submitted within",
     "older": "submitted longer ago than",
+    "tenant": "whose task it is",
+    "host": "of the worker that has it, or had it last",
+    "worker": "that worker",
     "flow": "part of this flow",
 }
 INSIDE: Final = {
     "name": "has it somewhere inside",
     "queue": "has it inside",
     "error": "in its type or message",
+    "tenant": "has it inside",
+    "host": "has it inside",
 }
 
-Known = Mapping[str, Sequence[str]]
-"""Values by their word: ``queue``, ``name``, ``error``, ``tag.order``, …; those that matter most first."""
+Known = Mapping[str, Iterable[str]]
+"""Values by their word: ``queue``, ``name``, ``error``, ``tag.order``, …; those that matter most first. Of a mapping each with what a person
+calls it."""
 
 
 class Hint(NamedTuple):
@@ -87,7 +93,12 @@ def _values(word: str, sign: str, value: str, known: Known) -> list[Hint]:
     taken = set(head.split(",")) if comma else set()
     values = (one for one in _known(word, known) if one not in taken and len(one) <= VALUE_CHARS_MAX)
     fitting = _fitting(values, last, str)
-    return [Hint(f"{word}{sign}{_quoted(head + comma + one)}", is_whole=True) for one in fitting]
+    about = known.get(word)
+    meanings: Mapping[str, str] = about if isinstance(about, Mapping) else {}
+    return [
+        Hint(f"{word}{sign}{_quoted(head + comma + one)}", meanings.get(one, ""), is_whole=True)
+        for one in fitting
+    ]
 
 
 def _known(word: str, known: Known) -> Iterable[str]:

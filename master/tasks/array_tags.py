@@ -7,7 +7,7 @@ tasks down to where it begins, also that none of those above its end is in an ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -80,13 +80,9 @@ class ArrayTagsLook:
             each = [good[0]] * (stop - start) if codes is None else [good[code] for code in codes[start:stop]]
             meant = [one and other for one, other in zip(meant, each, strict=True)]
         self.cost += len(meant) // TASKS_OF_ROW
-        upper = span.stop
-        for is_meant, run in groupby(reversed(meant)):
-            lower = upper - sum(1 for _ in run)
-            if is_meant:
-                self.cost += 1
-                yield span.between(lower, upper)
-            upper = lower
+        for piece in runs(span, meant):
+            self.cost += 1
+            yield piece
 
     def _of(self, seq: int) -> IndexColumns | None:
         """The index of the array that a task was accepted in."""
@@ -97,3 +93,13 @@ class ArrayTagsLook:
             self.cost += 1
             self.bytes += len(self._array.tags or b"")
         return self._index if seq < self._array.stop else None
+
+
+def runs(span: Span, meant: Sequence[bool]) -> Iterator[Span]:
+    """The parts of neighbours that are meant, each of them or not, newest first."""
+    upper = span.stop
+    for is_meant, run in groupby(reversed(meant)):
+        lower = upper - sum(1 for _ in run)
+        if is_meant:
+            yield span.between(lower, upper)
+        upper = lower

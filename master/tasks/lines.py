@@ -26,11 +26,13 @@ from ..engine.session import Session
 from ..store.interface.lines import LinePart, Span
 from ..store.interface.queries import FullTask
 from .abbreviations import Abbreviations
+from .look import FAILED, Look
 from .neighbours import Neighbours, id_of
 from .queries import Summaries
 from .routes import Routes
-from .selection import FAILED, NEWEST, VISITED_MAX, Look, Selection, check_before, matching
+from .selection import NEWEST, VISITED_MAX, check_before, matching
 from .shown import Begun, shown_state
+from .wanted import Selection
 
 LINES_MAX: Final = 1_000  # in one answer
 SHORT_ROWS: Final = 10  # are looked at to shorten one id
@@ -92,7 +94,7 @@ class LineListing:
         last one of that answer."""
         upper, inside = _check_place(before)
         goes_on: list[Any] | None = None
-        if not self._look.finds_no_queue():
+        if not self._look.finds_nothing():
             goes_on = None if inside is None else self._rest(upper, int.from_bytes(inside, "big"))
             goes_on = goes_on or self._lines(upper, limit)
         self._engine.work.looked(self._look.cost)
@@ -167,8 +169,8 @@ class LineListing:
             self._read[part.stop] = part.seq
             line.parts.append(part)
             line.lowest = part.number
-            if self._wanted.fits_time(part.created) and self._look.differ(part.seq):
-                if not self._count_tagged(line, part):
+            if self._wanted.fits_time(part.created) and self._look.differ(part.seq, part.route):
+                if not self._count_meant(line, part):
                     return False
             elif self._fits_part(part):
                 if not self._wanted.asks_for_failure:
@@ -204,13 +206,13 @@ class LineListing:
                 return False
         return True
 
-    def _count_tagged(self, line: _Line, part: LinePart) -> bool:
-        """Count those of an array whose own tags match, among which the filter may choose further; whether there was time for all."""
+    def _count_meant(self, line: _Line, part: LinePart) -> bool:
+        """Count those of an array that match, of whose tasks each has to be asked; whether there was time for all."""
         for span in self._store.spans_before(part.stop):
             if span.stop <= part.seq:
                 break
             self._look.rows += 1
-            for piece in self._look.tagged(span.between(part.seq, part.stop)):
+            for piece in self._look.pieces(span.between(part.seq, part.stop)):
                 for shown, state in self._begun.pieces(piece):
                     for found, _ in matching(self._look, shown, state, None):
                         line.states[state] += found.tasks
@@ -249,7 +251,7 @@ class LineListing:
                 for seq in range(part.stop - 1, part.seq - 1, -1):
                     self._look.rows += 1
                     task = self._store.brief(seq)
-                    if task is not None and self._fits(task):
+                    if task is not None and self._fits(task, part.route):
                         row = self._summaries.row(task)
                         if self._abbreviations is not None:
                             row["short"] = self._abbreviations.short(task.id)
@@ -257,12 +259,18 @@ class LineListing:
                         self._rows.append(row)
 
     def _fits_part(self, part: LinePart) -> bool:
-        return self._wanted.fits_time(part.created) and self._look.fits_tags(part.options)
+        look = self._look
+        return (
+            self._wanted.fits_time(part.created)
+            and look.fits_lane(part.route)
+            and look.fits_tags(part.options)
+        )
 
-    def _fits(self, task: FullTask) -> bool:
+    def _fits(self, task: FullTask, route: int) -> bool:
         shown = shown_state(self._engine, task.id, task.state)
-        alone = Span(task.seq, task.seq + 1, task.id, 0, task.state, task.created, options=task.options)
-        if not any(self._look.tagged(alone)):
+        seq, options, worker = task.seq, task.options, task.worker
+        alone = Span(seq, seq + 1, task.id, route, task.state, task.created, options=options, worker=worker)
+        if not any(self._look.pieces(alone)):
             return False
         return self._wanted.fits_state(shown) and (
             not self._wanted.asks_for_failure or self._look.fits_failure(task.id, task.state)

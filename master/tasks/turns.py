@@ -10,7 +10,7 @@ Nothing here looks at all tenants: who is next is found by the numbers of their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ...common.domain.tenants import NO_TERMS, TenantTerms
 from ..tenants.tenants import NO_USE, TenantUse
@@ -59,8 +59,8 @@ class TenantTurns:
 
     # what is shown
 
-    def names(self) -> Iterable[str]:
-        return self._of
+    def names(self) -> Collection[str]:
+        return self._of.keys()
 
     def use(self, name: str) -> TenantUse:
         tenant = self._of.get(name)

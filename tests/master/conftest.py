@@ -208,11 +208,12 @@ class Bench:
         pools: tuple[list[list[str]], ...] = (),
         labels: dict[str, str] | None = None,
         resources: dict[str, int] | None = None,
+        host: str = "host",
     ) -> Peer:
         """A worker that has announced itself. ``queues``: of its key."""
         peer = Peer(self, Role.WORKER, node or new_ids(), queues)
         info = {
-            "host": "host",
+            "host": host,
             "pid": 1,
             "slots": slots,
             "labels": labels or {},

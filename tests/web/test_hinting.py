@@ -61,7 +61,32 @@ def test_what_tasks_of_maps_are_found_by_is_offered_as_their_tags_are(
     reader = SimpleNamespace(read=lambda most, seconds: lines)
     monkeypatch.setattr(hinting, "LineReader", lambda *args: reader)
     monkeypatch.setattr(hinting, "causes", lambda app: [])
-    app: Any = SimpleNamespace(call=lambda *args: {"queues": []})
-    known = hinting._read(app)
+    known = hinting._read(_app())
     assert known["arg.customer"] == ["ann", "ben"]
     assert known["tag.shop"] == ["north"]
+
+
+def test_tenants_hosts_and_workers_are_offered_and_connected_ones_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hinting, "LineReader", lambda *args: SimpleNamespace(read=lambda most, seconds: []))
+    monkeypatch.setattr(hinting, "causes", lambda app: [])
+    workers = [
+        {"node": "aa" * 16, "host": "gone", "connected": False, "last_seen": 9.0},
+        {"node": "bb" * 16, "host": "web-1", "connected": True, "last_seen": 5.0},
+    ]
+    login: Any = SimpleNamespace(app=_app(get_tenants=[{"name": ""}, {"name": "acme"}], get_workers=workers))
+    login.recent = lambda name, seconds, ask: ask()
+    offered = {word: hinted(login, word, len(word))["hints"] for word in ("tenant=", "host=", "worker=")}
+    assert [one["text"] for one in offered["tenant="]] == ["tenant=acme"]
+    assert [one["text"] for one in offered["host="]] == ["host=web-1", "host=gone"]
+    assert [(one["text"], one["meaning"]) for one in offered["worker="]] == [
+        ("worker=bbbbbbbb", "web-1"),
+        ("worker=aaaaaaaa", "gone"),
+    ]
+
+
+def _app(**listed: list[dict[str, Any]]) -> Any:
+    """What a master answers."""
+    answers = {"get_master": {"queues": []}, "get_tenants": [], "get_workers": [], **listed}
+    return SimpleNamespace(call=lambda subject, *args: answers[subject[0]])

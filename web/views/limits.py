@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ...client.app import App
 from ...client.cli.output import with_moments
 from ...client.cli.strikes import for_programs
 from ...client.cli.where import age
@@ -20,9 +21,9 @@ ANY: Final = "none"  # typed for: any number
 
 
 def limits(login: Login, asked: ViewRequest) -> ShownPage:
-    of_tasks = _listed(login, LIMITS.name, "", SHOWN)
-    strikes = _listed(login, STRIKES.name)
-    tenants = _listed(login, TENANTS.name, None, SHOWN)
+    of_tasks = listed(login.app, LIMITS.name, "", SHOWN)
+    strikes = listed(login.app, STRIKES.name)
+    tenants = listed(login.app, TENANTS.name, None, SHOWN)
     return ShownPage(
         title="Limits",
         template="limits.html",
@@ -43,9 +44,10 @@ def limits(login: Login, asked: ViewRequest) -> ShownPage:
     )
 
 
-def _listed(login: Login, subject: str, *words: Any) -> list[dict[str, Any]]:
+def listed(app: App, subject: str, *words: Any) -> list[dict[str, Any]]:
+    """What the object of a subject lists for this key."""
     try:
-        rows: list[dict[str, Any]] = login.app.call((subject,), "list", *words)
+        rows: list[dict[str, Any]] = app.call((subject,), "list", *words)
     except Forbidden:  # a key that is bound to queues sees none
         return []
     return rows

@@ -52,6 +52,7 @@ class Span(NamedTuple):
     created: int
     origin: int | None = None
     options: bytes | None = None
+    worker: int | None = None  # that has them, or had them last
 
     @property
     def tasks(self) -> int:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class WorkerName(NamedTuple):
+    node: bytes
+    host: str
 
 
 class WorkerStore(Protocol):
@@ -13,5 +18,6 @@ class WorkerStore(Protocol):
         to another one later."""
 
     def worker_host(self, worker: int) -> str | None: ...
+    def worker_name(self, worker: int) -> WorkerName | None: ...
     def worker_version(self, worker: int) -> str | None:
         """Of the code that it has."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from ..interface.workers import WorkerName
 from .executor import StatementExecutor
 
 
@@ -18,6 +19,10 @@ class SqliteWorkers(StatementExecutor):
     def worker_host(self, worker: int) -> str | None:
         rows = self._all("worker_host", (worker,))
         return rows[0][0] if rows else None
+
+    def worker_name(self, worker: int) -> WorkerName | None:
+        rows = self._all("worker_name", (worker,))
+        return WorkerName(*rows[0]) if rows else None
 
     def worker_version(self, worker: int) -> str | None:
         rows = self._all("worker_version", (worker,))

@@ -31,6 +31,8 @@ NOW = 1_700_000_000.0
         ("flow=0193", {"flow": "0193"}),
         ("tag.order=4711", {"tags": {"order": ["4711"]}}),
         ("tag.order=4711,47* tag.shop~x", {"tags": {"order": ["4711", "47*"], "shop": ["*x*"]}}),
+        ("tenant=acme,glob* host=web-1", {"tenants": ["acme", "glob*"], "hosts": ["web-1"]}),
+        ("host~web worker=0A1b,ff", {"hosts": ["*web*"], "workers": ["0a1b*", "ff*"]}),
         ("arg.customer=4711", {"tags": {"arg.customer": ["4711"]}}),
         ("arg.to~x tag.order=1", {"tags": {"arg.to": ["*x*"], "order": ["1"]}}),
         (
@@ -52,6 +54,9 @@ def test_an_expression_is_a_filter(expression: str, meaning: dict[str, Any]) -> 
         ("exception=X", "did you mean error?"),
         ("task=app:send", "did you mean name?"),
         ("tag=order", "did you mean tag.NAME?"),
+        ("worker=web-1", "'web-1' is no id of a worker: these are hexadecimal digits"),
+        ("worker~0a", "worker has no ~; write worker="),
+        ("node=0a1b", "did you mean worker?"),
         ("arg.=4711", "the name of an argument is missing; write arg.customer=4711"),
         ("argument=4711", "did you mean arg.NAME?"),
         ("arg.customer=1 arg.customer=2", "arg.customer is given twice"),

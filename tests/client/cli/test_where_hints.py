@@ -11,6 +11,8 @@ KNOWN = {
     "name": ["app:send", "app:resize"],
     "error": ["ValueError", "app.SMTPError"],
     "tag.order": ["4711", "4712"],
+    "tenant": ["acme", "globex"],
+    "worker": {"0a1b2c3d": "web-1"},
 }
 
 
@@ -37,6 +39,9 @@ def texts(typed: str) -> list[str]:
         ("tag.|", ["tag.order="]),
         ("tag.order=4712|", []),
         ("tag.order=471|", ["tag.order=4711", "tag.order=4712"]),
+        ("tenant=acme,glo|", ["tenant=acme,globex"]),
+        ("tenan|", ["tenant=", "tenant~"]),
+        ("worker=|", ["worker=0a1b2c3d"]),
         ("since=1|", ["since=1h", "since=1d", "since=10min"]),
         ("colour=|", []),
         ("state!=fa|", []),
@@ -68,3 +73,8 @@ def test_so_many_are_offered_that_a_person_looks_them_through() -> None:
     many = {"queue": [f"q{number}" for number in range(1_000)]}
     assert len(hints("queue=q", 7, many).hints) == HINTS_MAX
     assert hints("queue=", 6, {"queue": ["x" * 1_000]}).hints == []
+
+
+def test_a_value_says_what_a_person_calls_it() -> None:
+    [found] = hints("worker=0a", 9, KNOWN).hints
+    assert (found.text, found.meaning, found.is_whole) == ("worker=0a1b2c3d", "web-1", True)

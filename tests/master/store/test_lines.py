@@ -101,7 +101,7 @@ def test_spans_are_slices_and_rows(kept: Store) -> None:
         (2, 4, SUCCEEDED),
         (1, 2, RUNNING),
     ]
-    assert spans[4] == Span(2, 4, id_of(1_002), 1, SUCCEEDED, NOW)
+    assert spans[4] == Span(2, 4, id_of(1_002), 1, SUCCEEDED, NOW, worker=1)
     assert [(row.seq, row.id) for row in spans[4].rows()] == [(3, id_of(1_003)), (2, id_of(1_002))]
     assert spans[0].between(8, 9).id == id_of(501)
     assert spans[0].between(20, 30).tasks == 0

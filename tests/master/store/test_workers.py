@@ -16,6 +16,8 @@ def test_a_worker_keeps_its_number_and_has_its_latest_host(store: Store) -> None
     assert isinstance(first, int)
     assert store.worker_host(first) == "host2"
     assert store.worker_host(first + 1) is None
+    assert store.worker_name(first) == (NODE, "host2")
+    assert store.worker_name(first + 1) is None
     assert store.load().workers == [(first, NODE, "host2", 2)]
 
 

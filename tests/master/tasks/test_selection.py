@@ -106,31 +106,6 @@ def test_a_filter_chooses_by_tags_in_arrays_and_rows(bench: Bench, client: Peer)
     assert performed(client, "cancel_where", {"tags": {"order": ["4711"]}}) == [2]
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        7,
-        {"tags": ["order"]},
-        {"tags": {"or der": ["x"]}},
-        {"tags": {"order": "x"}},
-        {"tags": {f"t{number}": ["x"] for number in range(17)}},
-        {"colour": "red"},
-        {"states": ["failed"]},
-        {"queues": "q"},
-        {"queues": [1]},
-        {"names": ["x"] * 101},
-        {"text": 5},
-        {"text": "x" * 1_001},
-        {"since": "now"},
-        {"until": float("nan")},
-        {"since": True},
-    ],
-)
-def test_a_filter_from_the_wire_is_judged(client: Peer, wanted: Any) -> None:
-    with pytest.raises(InvalidArgument):
-        client.call("get_tasks", "select", wanted)
-
-
 @pytest.mark.parametrize("before", ["x", -1, 2**63, 1.5, True])
 def test_where_a_portion_begins_is_judged(client: Peer, before: Any) -> None:
     with pytest.raises(InvalidArgument):

@@ -31,18 +31,20 @@ SELECT seq, seq + 1, id, created, route, state, options FROM tasks WHERE id >= ?
 SELECT seq, seq + 1, id, created, route, state, options FROM tasks WHERE id >= ? AND id < ? ORDER BY id LIMIT ?
 
 -- name: spans_alone
-SELECT seq, seq + 1, id, 0, route, state, created, origin, options FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
+SELECT seq, seq + 1, id, 0, route, state, created, origin, options, worker FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: spans_together
-SELECT slices.seq, slices.stop, arrays.id, slices.seq - slices.array, slices.route, slices.state, arrays.created, arrays.origin, arrays.options
+SELECT slices.seq, slices.stop, arrays.id, slices.seq - slices.array, slices.route, slices.state, arrays.created, arrays.origin, arrays.options,
+       slices.worker
 FROM slices JOIN arrays ON arrays.seq = slices.array WHERE slices.seq < ? ORDER BY slices.seq DESC LIMIT ?
 
 -- name: unsuccessful_alone
-SELECT seq, seq + 1, id, 0, route, state, created, origin, options FROM tasks
+SELECT seq, seq + 1, id, 0, route, state, created, origin, options, worker FROM tasks
 WHERE state > {state.SUCCEEDED} AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: unsuccessful_together
-SELECT slices.seq, slices.stop, arrays.id, slices.seq - slices.array, slices.route, slices.state, arrays.created, arrays.origin, arrays.options
+SELECT slices.seq, slices.stop, arrays.id, slices.seq - slices.array, slices.route, slices.state, arrays.created, arrays.origin, arrays.options,
+       slices.worker
 FROM slices JOIN arrays ON arrays.seq = slices.array
 WHERE state > {state.SUCCEEDED} AND state = ? AND slices.seq < ? ORDER BY slices.seq DESC LIMIT ?
 

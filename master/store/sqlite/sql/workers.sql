@@ -18,3 +18,6 @@ SELECT version FROM workers WHERE worker = ?
 
 -- name: worker_host
 SELECT host FROM workers WHERE worker = ?
+
+-- name: worker_name
+SELECT node, host FROM workers WHERE worker = ?
