@@ -100,10 +100,13 @@ class Inbound:
 
     def _count(self, account: Account) -> None:
         """What has come of messages that were not taken; and whether a long one may go on."""
-        held = self._frames.held_bytes
-        if held != self._counted:
-            account.take(Resource.INCOMING_BYTES, held - self._counted)
-            self._counted = held
+        more = self._frames.held_bytes - self._counted
+        if more > 0:
+            account.take(Resource.INCOMING_BYTES, more)
+        elif more:
+            # Not a take of less than nothing: of a key that is beyond its memory it is refused, and the connection ends that frees some.
+            account.give(Resource.INCOMING_BYTES, -more)
+        self._counted += more
         long = self._frames.under_way_bytes
         long = long if long > LONG_BYTES else 0
         if long != self._granted:
@@ -112,6 +115,7 @@ class Inbound:
                 self._granted = long
             elif long:
                 self._wait(account)
+            # Last: what is given back goes to the connections that ask, and this one, whose next message has begun, comes before them.
             if granted:
                 account.traffic.arrived(granted)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tq.common.errors import QuotaExceeded
 from tq.common.wire.frames import HANDSHAKE_FRAME_BYTES_MAX, Kind, encode_frame
-from tq.master.engine.accounts import LIMITS, Account, Accounts, Resource
+from tq.master.engine.accounts import KEY_BYTES_MAX, LIMITS, Account, Accounts, Resource
 from tq.master.engine.inbox import Inbox
 from tq.master.engine.session import Call
 from tq.master.engine.traffic import (
@@ -168,6 +168,20 @@ def test_what_has_come_of_messages_is_counted_and_has_a_limit(accounts: Accounts
     with pytest.raises(QuotaExceeded, match="bytes of messages that have not arrived whole"):
         peer.inbound.add(frame[2 * MIB : 2 * MIB + 1])
     account.give(Resource.INCOMING_BYTES, LIMITS[Resource.INCOMING_BYTES].key - 2 * MIB)
+    peer.inbound.close()
+
+
+def test_the_rest_of_a_message_is_taken_of_a_key_that_is_beyond_its_memory(accounts: Accounts) -> None:
+    [peer] = opened(accounts, "a")
+    account = accounts.of("a")
+    frame = long_frame(MIB)
+    peer.inbound.add(frame[:-1])
+    # As by answers that others of its programs do not read, which are counted even beyond the limit.
+    account.note(Resource.UNREAD_BYTES, KEY_BYTES_MAX + MIB)
+    peer.inbound.add(frame[-1:])
+    assert len(peer.taken) == 1
+    assert account.held[Resource.INCOMING_BYTES] == 0
+    account.give(Resource.UNREAD_BYTES, KEY_BYTES_MAX + MIB)
     peer.inbound.close()
 
 
