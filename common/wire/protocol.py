@@ -162,7 +162,11 @@ class Answerer:
             skimmed.skip()
         kwargs: dict[str, Any] = {}
         for _ in range(_few(skimmed.map(), ARGUMENTS_MAX)):
-            kwargs[skimmed.take(HEAD_BYTES_MAX)] = None
+            name = skimmed.take(HEAD_BYTES_MAX)
+            # As ``unpack`` judges keys, which reads them when the head has passed: a list could not be one of a dict.
+            if type(name) is not str and type(name) is not bytes:
+                raise ProtocolError("an argument of a call is named by text")
+            kwargs[name] = None
             skimmed.skip()
         child = [skimmed.take(HEAD_BYTES_MAX) for _ in range(_few(parts - 5, 1))]
         return self._call(kind, [call_id, target, method, [None] * count, kwargs, *child], len(body))
@@ -212,6 +216,7 @@ class Answerer:
     def answer(self, call_id: int, value: Any) -> bytes:
         """A RETURN frame. A value over the frame limit becomes an ERROR that says so."""
         body = pack([call_id, value])
+        # Looked at here: what ``encode_frame`` raises would be answered as a bug of the master.
         if len(body) > self.frame_bytes_max:
             sizes = f"{len(body):,} bytes, the limit is {self.frame_bytes_max:,}"
             return self.refuse(call_id, ProtocolError(f"the answer has {sizes}; ask for less at once"))

@@ -177,6 +177,14 @@ def test_a_large_call_of_another_form_ends_the_connection(body: object) -> None:
         Answerer().head(Kind.CALL, memoryview(pack(body)))
 
 
+@pytest.mark.parametrize("name", [[1], {"a": 1}, None, 1])
+def test_a_large_call_whose_argument_is_named_by_anything_but_text_ends_the_connection(name: object) -> None:
+    parts = [pack(1), pack(["t"]), pack("m"), pack([LARGE]), b"\x81" + pack(name) + pack(1)]
+    body = memoryview(b"\x95" + b"".join(parts))
+    with pytest.raises(ProtocolError):
+        Answerer().head(Kind.CALL, body)
+
+
 def test_a_large_call_that_is_cut_off_ends_the_connection() -> None:
     body = pack([1, ["t"], "m", [LARGE], {}])
     with pytest.raises(ProtocolError):
