@@ -15,6 +15,9 @@ from typing import Final
 RESERVE_FILE: Final = "reserve"
 RESERVE_BYTES: Final = 16 * 1024 * 1024  # four times the log of a store, or a few thousand results
 SHARE: Final = 8  # and at most such a part of what is free: a small disk is not to be full of it
+LEAST_BYTES: Final = (
+    128 * 1024
+)  # with less to make it of, the next transaction would find the disk full again
 CHUNK: Final = bytes(64 * 1024)
 
 
@@ -26,10 +29,10 @@ class ReserveFile:
         self._bytes = 0
 
     def make(self) -> None:
-        """At the start; one that is there stays."""
+        """At the start; one that is there stays, but for one of a start at which there was less room than now."""
         there = self._path.stat().st_size if self._path.exists() else 0
-        self._bytes = there or min(RESERVE_BYTES, self._free() // SHARE)
-        if not there:
+        self._bytes = max(there, min(RESERVE_BYTES, (there + self._free()) // SHARE))
+        if there < self._bytes:
             self._write()
 
     def release(self) -> bool:
@@ -42,7 +45,12 @@ class ReserveFile:
 
     def restore(self) -> bool:
         """Make it again, if there is room for it and for as much besides; whether it is there."""
-        return self._path.exists() or (self._free() >= 2 * self._bytes and self._write())
+        if self._path.exists():
+            return True
+        free = self._free()
+        # A master that began on a full disk had nothing to make it of: what would do then is there at once, and of no use.
+        self._bytes = max(self._bytes, LEAST_BYTES, min(RESERVE_BYTES, free // SHARE))
+        return free >= 2 * self._bytes and self._write()
 
     def _free(self) -> int:
         return shutil.disk_usage(self._path.parent).free

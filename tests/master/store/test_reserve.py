@@ -51,3 +51,29 @@ def test_it_is_not_made_again_before_there_is_room_for_as_much_besides(
     monkeypatch.setattr(ReserveFile, "_free", lambda self: 2 * RESERVE_BYTES - 1)
     assert not made.restore()
     assert not (tmp_path / RESERVE_FILE).exists()
+
+
+def test_one_that_was_made_on_a_nearly_full_disk_grows_at_a_start_with_more_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReserveFile, "_free", lambda self: 80_000)
+    ReserveFile(tmp_path).make()
+    monkeypatch.setattr(ReserveFile, "_free", lambda self: 100 * RESERVE_BYTES)
+    ReserveFile(tmp_path).make()
+    assert (tmp_path / RESERVE_FILE).stat().st_size == RESERVE_BYTES
+
+
+def test_a_master_that_begins_on_a_full_disk_accepts_nothing_new_before_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = 0
+    monkeypatch.setattr(ReserveFile, "_free", lambda self: free)
+    made = ReserveFile(tmp_path)
+    made.make()
+    made.release()
+    assert not made.restore()
+    free = 2 * reserve.LEAST_BYTES - 1
+    assert not made.restore()
+    free = 100 * RESERVE_BYTES
+    assert made.restore()
+    assert (tmp_path / RESERVE_FILE).stat().st_size == RESERVE_BYTES
