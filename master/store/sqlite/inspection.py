@@ -64,6 +64,7 @@ def header_problem(file: Path, header: bytes, newest: int) -> str | None:
 def inspect(file: Path, seconds_max: float = SECONDS_MAX) -> Inspection:
     log, index = (file.with_name(file.name + suffix) for suffix in ("-wal", "-shm"))
     had_log, had_index = log.exists() and log.stat().st_size > 0, index.exists()
+    # Without a log nothing can be missing in the file, and SQLite makes no file beside it, as on a read-only disk it could not.
     mode = "mode=ro" if had_log else "immutable=1"
     try:
         db = sqlite3.connect(f"file:{quote(str(file.absolute()))}?{mode}", uri=True)
@@ -112,6 +113,8 @@ def _look(db: sqlite3.Connection, deadline: float) -> Inspection:
     db.set_progress_handler(lambda: int(time.monotonic() > deadline), LOOK_EVERY)
     try:
         lines = [str(line) for (line,) in db.execute(f"PRAGMA quick_check({SHOWN_MAX})")]
+        # One snapshot for both: a master that runs may end a task between two reads, and would be said to count wrongly.
+        db.execute("BEGIN")
         miscounted = lines == ["ok"] and has_counts(db) and kept_counts(db) != recounted(db)
     except sqlite3.Error as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
