@@ -230,6 +230,7 @@ class ServerHandshake:
         self._verifier = found if found is not None else _made_up(key_id, self._random)
         self._role, self._node = Role(role), node
         challenge = pack([version, self._cluster_id, self._random(NONCE_BYTES), self._verifier.kdf])
+        # Over the bytes as they were sent and not over what was read of them: two writings of one HELLO are two transcripts.
         self._transcript = _transcript(body, challenge, self._certificate)
         return challenge
 
@@ -253,6 +254,7 @@ class ServerHandshake:
         if not right or known is None or known.is_revoked or known.stored_key != verifier.stored_key:
             raise Rejected(_REFUSED)
         verifier = known
+        # Behind the proof: only who knows the key learns which role it has.
         if not verifier.allows(self._role):
             raise Rejected(
                 f"this key is a {verifier.role} key and cannot be used as {self._role}; {_where(self._role)}"

@@ -160,7 +160,7 @@ class Answerer:
         count = _few(skimmed.array(), ARGUMENTS_MAX)
         for _ in range(count):
             skimmed.skip()
-        kwargs: dict[str, Any] = {}
+        kwargs: dict[Any, None] = {}
         for _ in range(_few(skimmed.map(), ARGUMENTS_MAX)):
             name = skimmed.take(HEAD_BYTES_MAX)
             # As ``unpack`` judges keys, which reads them when the head has passed: a list could not be one of a dict.

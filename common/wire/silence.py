@@ -24,5 +24,6 @@ class Silence:
             self._received_at, self._stopped_seconds = received_at, 0.0
         if self._due is not None:
             self._stopped_seconds += max(0.0, now - max(self._due, received_at))
+            # Time that was taken for a standstill is so once: the next look counts from here.
             self._due = now
         return now - received_at - self._stopped_seconds

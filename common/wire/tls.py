@@ -180,6 +180,7 @@ class TlsPipe:
     def _read(self) -> bytes:
         chunks: list[bytes] = []
         try:
+            # Until it asks for more: OpenSSL gives one record at a time, and no further bytes need come for those that are here.
             while chunk := self._ssl.read(READ_BYTES):
                 chunks.append(chunk)
             self.eof = True

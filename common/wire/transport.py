@@ -114,6 +114,7 @@ class SecureTransport:
         """Close. What is unsent is still sent, unless it is more than ``unsent_bytes_max``. False: it was not open."""
         # First: what is called below must find it closed.
         tcp, self._tcp = self._tcp, None
+        # An answer of a transaction under way may still be queued: nothing of it leaves, and the owner is not called for it.
         self._owner = None
         if tcp is None:
             return False

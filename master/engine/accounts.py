@@ -22,7 +22,7 @@ from ...common.errors import QuotaExceeded
 from .traffic import KIB, MIB, Traffic
 
 KEY_BYTES_MAX: Final = 240 * MIB  # of memory, by weight: what one key may cost the master
-ALL_BYTES_MAX: Final = 1024 * MIB
+ALL_BYTES_MAX: Final = 1024 * MIB  # four keys that have all they may leave something to others
 
 
 class Resource(enum.IntEnum):
@@ -254,6 +254,7 @@ class Account:
             who, most, bytes_max = "all keys together have", limit.all, ALL_BYTES_MAX
         if self.held[what] + count > most:
             return QuotaExceeded(f"{who} {self.held[what]:,} {limit.words}; at most {most:,}: {limit.remedy}")
+        # Its number is not the cause: say the memory, or the remedy would name a count that is far from its limit.
         return QuotaExceeded(
             f"what {who} here takes {self.bytes // MIB:,} MiB of the master's memory, {self.held[what]:,} "
             f"{limit.words} among it; at most {bytes_max // MIB:,} MiB: {limit.remedy}"

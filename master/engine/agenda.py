@@ -71,6 +71,7 @@ class Agenda:
 
     def take(self, now: Now, part: Part | None = None) -> list[tuple[Part, Hashable]]:
         """What is due, in order, of one part or of all; it is out of the agenda."""
+        # All of it before any is done: what a part sets for now, because it has more to do, is for the next transaction. Calls come between.
         found: list[tuple[Part, Hashable]] = []
         for clock, heap in self._heaps.items():
             if not heap:
@@ -95,6 +96,7 @@ class Agenda:
     def void(self) -> None:
         """The transaction failed: what was due in it is due again, unless its part has set an earlier moment since."""
         for clock, (when, _, part, key) in self._taken:
+            # A later moment that it has set rests on what is void now, an earlier one does no harm.
             if (part, key) not in self._entries or self._entries[part, key][1].when > when:
                 self.set(part, key, when, clock)
         self._taken.clear()

@@ -61,6 +61,7 @@ class CallRunner:
         self._inbox.take(readers)
         for call in readers:
             if not self._work.is_left:
+                # Behind its session's later calls: it reads what these have done, which only a caller that did not wait for it can see.
                 self._inbox.add(call)  # for the next one
             elif call.session.open and call.call_id in call.session.calls:
                 transaction.add(call)
@@ -84,6 +85,7 @@ class CallRunner:
             if not voids(error):  # it was refused before the store was asked
                 call.refuse(error)
                 return
+            # SQLite may have rolled back by itself (no room, no memory, an I/O error): then the rows of all calls before this one are gone, too.
             if not (call.reads and self._store.in_transaction):
                 self._have_reconnect(call.session)
                 raise

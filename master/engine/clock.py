@@ -97,6 +97,7 @@ class Timeline:
         lead back behind what the store has seen.
         """
         self._shift, self._last = self._kept_shift, now
+        # Else what was due, or was deleted as too old, before the restart would be so in the future once more.
         behind = self._kept_moment - (now.wall - self._shift)
         if behind > 0:
             self._shift -= behind
@@ -130,4 +131,5 @@ class Timeline:
             self._alone_at = now.mono + ALONE_AGAIN_MS if due else self._alone_at
         if due or always:
             self._store.set_meta(CLOCK, pack([now.shift, now.steady]))
+            # Before the commit: if it fails, ``load`` reads again what is there.
             self._kept_shift, self._kept_moment, self._is_kept = now.shift, now.steady, True

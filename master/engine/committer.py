@@ -38,6 +38,7 @@ class Committer:
     ) -> None:
         self._loop, self._commit, self._here_seconds_max = loop, commit, here_seconds_max
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tq-commit")
+        # Of a disk of which nothing is known the first commit goes to the thread: it may take seconds.
         self._slowest = here_seconds_max
         self._is_known = False  # how quick the disk is
         self.on_seconds: list[Callable[[float], None]] = []  # called with how long each commit took

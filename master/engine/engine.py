@@ -183,6 +183,7 @@ class Engine:
         if self._reloading.error is not None:
             # Before anything is performed: memory may be of a transaction that is lost.
             self._reloading.read()
+        # Only in trouble: else every call has its place in one transaction, and to look for readers would cost each of them.
         readers = [] if self.trouble.since is None else readers_among(self._inbox)[:BATCH_CALLS_MAX]
         writes = self._has_other_work() or len(readers) < len(self._inbox)
         turn = transaction.turn = self.trouble.turn(now, reads=bool(readers), writes=writes)
@@ -246,6 +247,7 @@ class Engine:
         # Answers of both kinds were about to leave: each call is refused once.
         transaction.replies = list(dict.fromkeys([*transaction.replies, *self._replies]))
         self._replies.clear()
+        # As of one that succeeded: what leaves are refusals, and the parts are void, so they have nothing to make durable.
         self.committed(transaction)
 
     # when the store fails
@@ -259,6 +261,7 @@ class Engine:
         """
         is_news = self.core.room.failed(error, self.now)
         self.trouble.failed(str(error), self.now, transaction.chore, log=not is_news)
+        # Not to be committed: a part of it may be in the store's transaction, which ``read`` below ends by opening the store again.
         transaction.failed, transaction.changed = True, False
         misinformed = self._parts.void()
         self._jobs.void()
@@ -270,6 +273,7 @@ class Engine:
             call.withdraw(self._report_bug)
             call.refuse(error)
             misinformed.append(call.session)
+        # Also those with calls in the inbox: as long as the store fails these may never be done, and what they hold would stay held.
         self.sessions.close_leaving()
         touched = misinformed if transaction.turn in (Turn.CHORE, Turn.READ) else self.sessions
         for session in touched:

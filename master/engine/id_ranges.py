@@ -86,6 +86,7 @@ class _Ranges(Generic[V]):
         """Cut the ranges at both places; the indices and the pieces between them."""
         first = self.cut(start)
         last = bisect_left(self.starts, stop, first)
+        # Only if one reaches across: a cut at the end of the last range would move what is behind it for nothing.
         if last > first and self.stops[last - 1] > stop:
             last = self.cut(stop)
         return first, last, list(self._range(first, last))

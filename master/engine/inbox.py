@@ -46,6 +46,7 @@ class Inbox:
 
     def take(self, calls: Iterable[Call]) -> None:
         """These are done out of their turn."""
+        # Lines are made new instead of searched: a remove from a deque for each call would take the square of their number.
         taken = set(calls)
         for account in {call.session.account for call in taken}:
             line = self._lines[account]

@@ -50,6 +50,7 @@ class Jobs:
             job, again = self._jobs.popleft()
             try:
                 job()
+            # Kept before it is raised: ``void`` puts back what is noted as done, and this one has to be done, too.
             except StoreError:
                 if again:
                     self._done.append(job)

@@ -131,6 +131,7 @@ class LongCalls(Part):
                 other for other in self._waiting if other.owner != owner or other.call is not None
             ]
         self._waiting.append(one)
+        # At once as far as there is room, or each long call would take a transaction more.
         if is_first:
             self._go_on_with([one], self._share, now)
         self._wake(now)

@@ -67,8 +67,10 @@ class Overlaps(Generic[V]):
             return
         stop = start + run.length
         for size, blocks in classes.items():
+            # The longest run of the class has one less than 1 << size: what begins before this ends before ``start``.
             begin, shift = max(0, start - (1 << size) + 2), _shift(size)
             numbers: Iterable[int] = range(begin >> shift, (stop - 1 >> shift) + 1)
+            # A run of ten million ids over few entries: look at the blocks that there are, not at those that there could be.
             if len(blocks) < stop - begin >> shift:
                 numbers = [one for one in blocks if begin >> shift <= one <= stop - 1 >> shift]
             for number in numbers:

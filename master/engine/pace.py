@@ -36,6 +36,7 @@ class Pace:
         while is_left and steps < STEPS_MAX and now - began < PORTION_SECONDS:
             is_left, steps = step(), steps + 1
             now = began if self._seconds is None else self._seconds()
+        # What is done has no next portion whose pause its commit could lengthen: it is not measured.
         if not is_left:
             return None
         self._ended = now

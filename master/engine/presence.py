@@ -176,6 +176,7 @@ class Presence(Part):
         self._end_serving(node)
         # A list, so that each part is called, whatever those before it answer.
         are_left = [node_lost(node.id, now) for node_lost in self._node_lost]
+        # Away since the same moment, which is over: it is due again in the next transaction.
         if any(are_left):
             node.serves = served  # only an announcement brings it back
             self._is_away(node, moment)
@@ -195,6 +196,7 @@ class Presence(Part):
         lost, self._lost = self._lost, {}
         for node, (moment, serves) in lost.items():
             node.serves |= serves
+            # It may be back by now, while the transaction was under way: then nothing is taken from it.
             if node.serving is None and (node.serves or not node.connections):
                 self._is_away(node, moment)
             self._tidy(node)
@@ -225,6 +227,7 @@ class Presence(Part):
 
     def _tidy(self, node: Node) -> None:
         """Forget a node that is neither connected nor expected."""
+        # One that was lost in this transaction stays until that is durable: if it fails, ``void`` finds by it who has to be lost again.
         is_known = node.connections or node.serving is not None or node.lost_at is not None
         if not is_known and node not in self._lost and self._nodes.get(node.id) is node:
             del self._nodes[node.id]

@@ -127,5 +127,6 @@ def _paces(rates: Sequence[WorkerRates], now: int, slots: int, running_ms: int) 
     if recent >= FORGOTTEN:
         paces.append(sum(rate.recent.per_second(now) for rate in rates))
     if running_ms >= YOUNG_MS:
+        # Slots / seconds of one task; these are twice the mean age of what runs, which is running_ms / slots.
         paces.append(slots * slots / (2 * running_ms / 1000))
     return paces

@@ -27,6 +27,7 @@ class Reloading:
     def after(self, error: StoreError, now: Now) -> None:
         """A transaction failed. One that failed because it could not be read is tried again later."""
         try:
+            # While it could not be read nothing was performed, so there is nothing to load; ``_transact`` reads when the pause is over.
             if self.error is None:
                 self.read()
         except StoreError:
@@ -38,6 +39,7 @@ class Reloading:
     def read(self) -> None:
         """While this raises StoreError, nothing else is tried."""
         try:
+            # A handle that has failed is not used again: after a failed fsync the kernel may have dropped what it says is written.
             self._store.reopen()
             self._store.begin(reading=True)
             self._load()

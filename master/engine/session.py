@@ -245,4 +245,5 @@ class Call:
             self._replies.append(self)
         if self.deed is not None and self.deed.answered is not None and error is None:
             self.deed.answered(value)
+        # A frame that was encoded while the disk worked may say that it succeeded: it is made again.
         self.reply, self.frame = (value, error), None

@@ -26,6 +26,7 @@ class Stalls:
 
     def look(self, now: Now) -> None:
         """In every transaction: how long ago was the last one?"""
+        # Before anything is judged in this transaction: after a SIGSTOP every worker looks silent.
         gap, self._ticked = now.mono - self._ticked, now.mono
         if self._core.presence.is_watching and gap > self._core.limits.tick_ms * (1 + STALL_TICKS):
             self._core.report("master.stalled", level="warning", seconds=gap / 1000)

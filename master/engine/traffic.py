@@ -61,6 +61,7 @@ class Traffic:
         return bool(self._held_up) and self.waiting_bytes < WAITING_BYTES_MAX
 
     def took(self, frames: int, size_bytes: int) -> None:
+        # Not made full again in each turn of the loop, which would take a timer for every key: who is never held up pays one turn in a thousand frames.
         self._frames_left -= frames + size_bytes // FRAME_BYTES
 
     def hold_up(self, connection: Resumable) -> None:
@@ -78,6 +79,7 @@ class Traffic:
 
     def grant(self, connection: Resumable, size_bytes: int) -> bool:
         """Whether a long message may be read to its end. If not, ``resume`` is called later, and it asks again."""
+        # The first one always may, however long: else one that is longer than all room would wait without end.
         if self._arriving_bytes and self._arriving_bytes + size_bytes > ARRIVING_BYTES_MAX:
             self._asking[connection] = size_bytes
             return False

@@ -73,6 +73,7 @@ class Trouble:
         if self.since is None:
             return Turn.ALL
         possible = {Turn.READ: reads, Turn.WRITE: writes, Turn.CHORE: self.wakeup() <= now.mono}
+        # By turns and not by rank: readers without end would keep the chore from its turn that notices that the disk works again.
         start = BY_TURNS.index(self._last) + 1
         for turn in (*BY_TURNS[start:], *BY_TURNS[:start]):
             if possible[turn]:
@@ -127,6 +128,7 @@ class Trouble:
     def _log(self, error: str, now: Now, chore: Chore | None) -> None:
         for one in [one for one, at in self._logged.items() if now.mono - at >= LOG_EVERY_MS]:
             del self._logged[one]
+        # A bound on kinds: an error whose text has a number or an address in it is another one each time.
         if error not in self._logged and len(self._logged) < KINDS_MAX:
             self._logged[error], self._is_logged = now.mono, True
             of = {} if chore is None else {"chore": chore.name}

@@ -72,6 +72,7 @@ def text_bytes(value: Any) -> int:
     """How many bytes and characters there are in an answer's texts, wherever they stand."""
     size = 0
     left: list[Any] = [value]
+    # Not recursive: an answer may be nested as deep as the codec allows, and this is asked for each one.
     while left:
         value = left.pop()
         kind = type(value)

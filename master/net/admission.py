@@ -111,6 +111,7 @@ class AdmissionLimiter(Generic[S]):
     def _to_evict(self, address: str, now: float) -> S | None:
         """The oldest before TLS, of the address that has most if that has more than this one; else of all. If there is
         none, the oldest past it, when its time is over or it is one of a crowd."""
+        # Only when all places are taken: to look through all addresses for each connection would be a flood's own work.
         crowd = max(self._of_address.values(), key=len)
         is_crowd = len(crowd) > len(self._of_address.get(address, {})) + 1
         candidates = crowd if is_crowd else self._waiting
@@ -121,7 +122,7 @@ class AdmissionLimiter(Generic[S]):
         since = self._established[self._waiting[oldest]][oldest]
         return oldest if is_crowd or now - since >= self._undisturbed_seconds else None
 
-    # undisturbed_seconds
+    # guesses of keys
 
     def _most_of(self, address: str, now: float) -> int:
         if self._guesses(address, now):

@@ -93,6 +93,7 @@ class Connection(asyncio.Protocol):
             if self._is_to_say_hello and not self._expect_hello():
                 return
             if plaintext:
+                # Before ``eof`` is looked at: what came together with the end was sent before it.
                 is_end = self._inbound.add(plaintext)
                 if self._peer is not None:
                     # A long message is a sign of life before it is whole.
@@ -123,6 +124,7 @@ class Connection(asyncio.Protocol):
         if not admitted:
             self.cut_off("too many of its address are about to prove themselves")
             return False
+        # One for each connection, and not before TLS: a flood of TCP connections makes none.
         self._handshake = ServerHandshake(
             lookup=context.key_of,
             cluster_id=identity.cluster_id,

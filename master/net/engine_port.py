@@ -123,6 +123,7 @@ class EnginePort:
 
         def done(future: asyncio.Future[Any]) -> None:
             account.give(Resource.PARKED_BYTES, size)
+            # Before the future is asked: of a cancelled one ``exception`` raises.
             if session.settle(call_id) is None or future.cancelled():
                 return  # abandoned, its session ended, or the master ends
             error = future.exception()

@@ -56,6 +56,7 @@ class HostedShards:
     async def drain(self) -> bool:
         """Stop accepting, finish the transactions under way, say goodbye. False: one has not ended, because its disk does not answer."""
         self.first.stop_listening()
+        # At once for all: one after the other, a disk that hangs would take the time of the others, which a supervisor gives once.
         await asyncio.gather(*(server.transactions.drain() for server in self.servers.values()))
         self.first.say_goodbye()
         return not any(server.transactions.is_committing for server in self.servers.values())

@@ -122,6 +122,7 @@ class TransactionRunner:
             return  # its conclusion arms the next
         if not self._engine.store.is_certain:
             # Its calls wait: an answer could be what was true before another master took over.
+            # ``_pumping`` stays set, so that no call that comes meanwhile asks for the answer more often than that.
             self._pumping = not self._draining
             if self._pumping:
                 self._loop.call_later(UNCERTAIN_PAUSE_SECONDS, self._pump)
@@ -139,6 +140,7 @@ class TransactionRunner:
     def _transact(self) -> bool:
         """Run one and have it committed. True: ``_conclude`` was called, or is certain to be."""
         transaction = self._engine.run(self._clock())
+        # An empty one, as the beat of an idle master makes, would hide how full the others are.
         if self._batch_sizes is not None and transaction.calls:
             self._batch_sizes.observe(len(transaction.calls))
         if not transaction.changed:  # it only read, or failed: there is nothing to sync
@@ -185,6 +187,7 @@ class TransactionRunner:
     def _arm(self, *, failed: bool) -> None:
         """A transaction has ended: when is the next one?"""
         self._committing = False
+        # Also of one that failed: the loop answers, which is what a watchdog asks.
         self._concluded_at = self._loop.time()
         # Before the next one is armed: connections that were held up may add calls to it.
         self._after_each()

@@ -37,9 +37,11 @@ class UnreadAnswers:
         """It does not read as fast as it is answered: more waits for it."""
         size = reader.unsent_bytes()
         _, before = self._waiting.get(reader, (account, 0))
+        # One that is in the dict keeps its place in it: who stopped reading first stays first.
         self._waiting[reader] = account, size
         # Noted beyond the limit: the bytes are in the buffer already.
         account.note(Resource.UNREAD_BYTES, size - before)
+        # Before the limits of keys: it alone is the cause, and others would be cut off for it.
         if size > CONNECTION_BYTES_MAX:
             reader.cut_off(f"more than {CONNECTION_BYTES_MAX:,} bytes wait for it to read")
         # A plain authkey is the only key there is: the limit of all is its own.

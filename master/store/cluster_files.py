@@ -239,6 +239,7 @@ def certificate_problem(known: bytes | None, data: Path, where: str, start: Star
     pin = shown_by(certificate_der(certificate)).pin
     if start.new_certificate and pin == known:
         return f"{certificate} is the one that the keys name, and {NEW_CERTIFICATE} is for one that replaces it: start without it"
+    # One's own may be renewed by its issuer: a change of it is logged, and no start is refused for it.
     if pin == known or start.new_certificate or not is_self_made(certificate):
         return None
     return f"{certificate} is of another cluster than {where}; {RESTORE}, or {again}"

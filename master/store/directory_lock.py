@@ -46,6 +46,7 @@ class DataLock:
         except BaseException:
             _close(self._directory)
             raise
+        # Behind the lock: before it, the text could be of a master that still runs. And before the own text is written over it.
         self.was_closed = not _text(self._descriptor).endswith(OPEN)
         self._say(f"{os.getpid()} {OPEN}")
 

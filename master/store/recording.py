@@ -57,6 +57,7 @@ class RecordingStore:
         for what, fields in self._events:
             self._note(what, transaction=number, **fields)
         self._store.commit()
+        # Behind the commit, so a kill between both leaves a transaction that is uncertain and not one that is said to be lost.
         self._note("committed", transaction=number)
         self._events.clear()
 

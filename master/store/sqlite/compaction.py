@@ -53,6 +53,7 @@ def compact(file: Path, log_is_written: Callable[[], None]) -> Compaction:
         _sync(copy)
         after = copy.stat().st_size
         copy.replace(file)
+        # A rename is durable with its directory: after a power cut the old file would stand beside a log that is of the new one.
         _sync(file.parent)
     except FAILURES as error:
         raise ConfigError(why_not_open(file, error)) from error

@@ -80,6 +80,7 @@ class SqliteCounts(SqlitePart):
     def write(self) -> None:
         """What the verbs said is in the table; before a commit, and before the table is read."""
         rows = [(*key, *change) for key, change in self._changes.items() if change != [0, 0]]
+        # Before the changes are cleared, of which it is the sum.
         kept = self.kept_bytes if rows else self._kept
         self._changes.clear()
         if rows:

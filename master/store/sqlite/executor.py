@@ -45,6 +45,7 @@ class StatementExecutor:
             except BaseException:
                 self._to_begin = sql
                 raise
+            # Of this handle since it was opened: what counts is the difference.
             self._changes_before = self._db.total_changes
 
     def _run(self, sql: str, values: Any = ()) -> list[Any]:

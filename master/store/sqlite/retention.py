@@ -62,6 +62,7 @@ class SqliteRetention(StatementExecutor):
         left = STEPS_AT_ONCE
         for one in self._over(finished_before + ttl, limit, ttl):
             gone.append(one)
+            # Also by what they keep besides: a hundred tasks may have a hundred megabytes of steps.
             limit, left = limit - (one.stop - one.seq), left - self.steps.size_of(one.seq, one.stop)
             if limit <= 0 or left <= 0:
                 break

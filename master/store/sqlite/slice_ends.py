@@ -50,6 +50,7 @@ class SliceEnds(SliceTable):
             )
         else:
             found = self._all("shorten_leased", {**slice, "stop": head.seq})
+        # Nothing was done then: the statements above copy from that row by the same conditions, and have found none either.
         if not found:
             return False
         [(route, number)] = found

@@ -114,6 +114,7 @@ class SliceTable(SqlitePart):
         if not rows:
             return False
         seq, stop, id = rows[0]
+        # No two arrays share an id: one that begins further down ends before this one begins.
         return bool(int.from_bytes(id, "big") + stop - seq > int.from_bytes(first, "big"))
 
     def array(self, seq: int) -> ArrayRow:
@@ -272,6 +273,7 @@ class SliceTable(SqlitePart):
     def share(self, array: int, seq: int, stop: int) -> int:
         """The bytes of arguments that tasks of an array have: each an equal part, in whole bytes that add up to all of them."""
         of = self.array(array)
+        # By two roundings and not by one of the length: parts of an array that is cut must add up to what was counted of the whole.
         tasks = of.stop - array
         return of.size * (stop - array) // tasks - of.size * (seq - array) // tasks
 

@@ -170,6 +170,7 @@ class SqliteStore(
     @property
     def changed(self) -> bool:
         has_begun = self._to_begin is None
+        # Pages that were given back change no row, and ``total_changes`` counts rows.
         return has_begun and (self._has_given_back or self._db.total_changes != self._changes_before)
 
     @property
@@ -187,6 +188,7 @@ class SqliteStore(
         if self._to_begin is not None:  # nothing was asked of it
             self._to_begin = None
             return
+        # If SQLite has ended the transaction by itself, this is an error: nothing is said to be durable that is lost.
         self._run("COMMIT")
         self.counts.committed()
         if self._has_given_back:
@@ -285,5 +287,6 @@ def migrate(db: sqlite3.Connection, path: Path | None, upto: int | None = None) 
         f"{file.read_text('utf-8')}; PRAGMA user_version = {number};"
         for number, file in enumerate(files[have:upto], start=have + 1)
     ]
+    # The number is written with the step, in one transaction: a start that is killed goes on with the next one.
     for script in steps if have else ["".join(steps)]:
         db.executescript(f"BEGIN IMMEDIATE; {script} COMMIT")
