@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tq.common.domain.directives import Discard, Retry, Snooze
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.codec import decode, encode_call
+from tq.common.values.many_calls import SEPARATOR_BYTES, ManyCalls
 from tq.worker.child.block import Block
 from tq.worker.child.start_page import StartPage
 from tq.worker.child.together import results_of
@@ -59,6 +60,8 @@ class CalledTogether(RunsTogether):
         self._fork_guard: Any = self
         self._writer: Any = self
         self._reports: Any = self
+        self._calls = ManyCalls(bytes(SEPARATOR_BYTES))
+        self._flushed_at, self.size_bytes = 0.0, 0
         self._note = None
         self._wall = self._clock = float
         self._index = self._current = 0

@@ -160,7 +160,7 @@ class Child(Process):
     # calls that run as one, as ``worker/child/together_runs.py``
 
     def _are_one_call(self, block: list[tuple[int, Job]]) -> bool:
-        is_one = self.worker.agent.children[self.number].is_together
+        is_one = self.worker.agent.children[self.number].calls.with_job(block[0][0]) is not None
         specs = [self._load.specs[job.id] for _, job in block]
         return is_one and not any(spec.needs or spec.steps for spec in specs)
 

@@ -42,12 +42,8 @@ class Children(dict[int, ChildState]):
 
     @property
     def jobs_count(self) -> int:
-        """Of those that take any job; those that run together count as one."""
-        return sum(
-            min(1, len(child.jobs)) if child.is_together else len(child.jobs)
-            for child in self.values()
-            if child.serves
-        )
+        """Of those that take any job; those that run as one call count as one."""
+        return sum(child.load for child in self.values() if child.serves)
 
     def all_run_since(self) -> float | None:
         """When the last one began what it runs; None: not each of them runs something."""
@@ -81,9 +77,10 @@ class Children(dict[int, ChildState]):
         for suspects whose start is announced."""
         # A suspect runs alone, so that a death shows whether it is the cause; what needs units would hold them unused.
         queued_max = 0 if run.suspect or run.needs else self._durations.queued_max(run.name)
-        best: ChildState | None = None
+        is_call = run.name in self._durations.together
+        best, least = None, 0
         for child in self.values():
-            load = len(child.jobs)
+            load = child.load if is_call else len(child.jobs)
             if self.is_used_up(child) or not child.serves:
                 continue
             if child.ready and not load:
@@ -93,7 +90,7 @@ class Children(dict[int, ChildState]):
                 reserved -= 1
             # Behind a job that is being ended it could wait for the kill.
             elif child.ready and load <= queued_max and not child.ending:
-                best = child if best is None or load < len(best.jobs) else best
+                best, least = (child, load) if best is None or load < least else (best, least)
         return best
 
     def batch_size(self, child: ChildState, name: str, waiting: int) -> int:
@@ -112,7 +109,8 @@ class Children(dict[int, ChildState]):
             run.ordinal = self._next_ordinal
             self._next_ordinal += len(run)
         child.take(runs, now)
-        child.is_together = runs[0].name in self._durations.together
+        if runs[0].name in self._durations.together:
+            child.calls.sent(range(runs[0].ordinal, runs[-1].end), child.jobs)
         self._effects.send(child.number, runs, is_swift=self._durations.is_swift(runs[0].name))
 
     def send_alike(self, child: ChildState, queue: JobQueue, now: float) -> None:

@@ -10,6 +10,7 @@ from ...common.domain.id_runs import IdRun
 from .finish_call import FinishCall
 from .jobs import Job
 from .runs import JobQueue, JobRun, Key
+from .sent_calls import SentCalls
 
 
 class ChildEffects(Protocol):
@@ -118,7 +119,7 @@ class ChildState:
     is_distrusted: bool = False  # it broke the protocol: it is being killed, and its reports are ignored
     ended: float = 0.0  # when it last reported a job
     is_lent: bool = False  # it runs only what waiting tasks wait for: see lending.py
-    is_together: bool = False  # what it was sent last runs as one call, see Children.send
+    calls: SentCalls = field(default_factory=SentCalls)  # which of its jobs run as one call
     is_asleep: bool = False  # its task waits for other tasks
     measured: float = 0.0  # when its memory was measured
     memory_bytes: int = 0
@@ -132,7 +133,17 @@ class ChildState:
     @property
     def runs_since(self) -> float | None:
         """When it began what it runs; None: it may run more."""
-        return self.since if self.jobs and self.jobs.first.ordinal == self.current else None
+        return self.since if self.jobs and self.is_at_first(self.current) else None
+
+    @property
+    def load(self) -> int:
+        """How many jobs it has, where those that run as one call count as one."""
+        return self.calls.count(self.jobs)
+
+    def is_at_first(self, ordinal: int) -> bool:
+        """Whether this job, which it has, is the first that it has not reported, or runs as one call with that."""
+        first = self.jobs.first.ordinal
+        return first == ordinal or first in (self.calls.with_job(ordinal) or ())
 
     def running(self, effects: ChildEffects) -> Job | None:
         """The job that it runs: the last one that it has begun."""

@@ -23,9 +23,10 @@ class Fate(NamedTuple):
 def fates(child: ChildState, death: Death) -> Iterator[Fate]:
     """Of a child that runs one job after the other, and had begun all that it still has."""
     started = [job for run in child.jobs for job in run.jobs()]
+    call = child.calls.with_job(started[-1].ordinal) if started else None
     for job in started:
         # One after the other: those before the last were over, and their reports were lost with the process.
-        running = child.is_together or job is started[-1]
+        running = job is started[-1] or job.ordinal in (call or ())
         yield Fate(job, child.since, *post_mortem(job, death, child.why_ended, running=running))
 
 

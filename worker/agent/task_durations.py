@@ -77,17 +77,16 @@ class TaskDurations:
 
     def is_swift(self, name: str) -> bool:
         """Whether the reports of tasks that are over may wait for the end of one of this name."""
-        if name in self.together:
-            return False
         seconds = self._by_name.get(name)
         return seconds is not None and seconds < SWIFT_SECONDS
 
     def queued_max(self, name: str) -> int:
-        """How many tasks of this name may wait in a child behind the one that it runs."""
+        """How many tasks of this name may wait in a child behind the one that it runs. Of those that run together it is calls, and one: it is
+        there when the one before it ends."""
         seconds = self._by_name.get(name)
-        if name in self.together:
+        if seconds is None or seconds >= LONG_SECONDS:
             return 0
-        return 0 if seconds is None or seconds >= LONG_SECONDS else self.batch_size(name)
+        return 1 if name in self.together else self.batch_size(name)
 
     def calls_of(self, queue: JobQueue) -> int:
         """How many calls these jobs are: those that run together are one."""

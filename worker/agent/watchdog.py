@@ -65,7 +65,7 @@ class Watchdog:
         if elapsed >= LONG_SECONDS:
             # Before it ends: no more tasks of this name are queued behind it meanwhile.
             self._durations.record_running(job.name, elapsed)
-            if len(child.jobs) > 1:
+            if child.load > 1:
                 self._requeue(child)
         if child.ending:
             self._escalate(child, now)
@@ -75,7 +75,7 @@ class Watchdog:
 
     def look_at_all(self, children: Iterable[ChildState], now: float) -> bool:
         """Between two ticks, at those in which jobs are queued. Whether there are such."""
-        queued = [child for child in children if len(child.jobs) > 1]
+        queued = [child for child in children if child.load > 1]
         for child in queued:
             self.look(child, now)
         return bool(queued)
@@ -91,11 +91,7 @@ class Watchdog:
             # What was asked of the job before does not hold for this one.
             child.ending, child.escalation = "", 0
             return None
-        is_held_back = (
-            not child.is_together
-            and child.jobs.first.ordinal != job.ordinal
-            and now - child.since >= HELD_SECONDS
-        )
+        is_held_back = now - child.since >= HELD_SECONDS and not child.is_at_first(job.ordinal)
         # Once for each job: the child sends what it has at the first request.
         if is_held_back and child.flush_requested_for != job.ordinal:
             child.flush_requested_for = job.ordinal
@@ -118,10 +114,8 @@ class Watchdog:
     def end_if_running(self, child: ChildState, keys: Set[Key], why: str, now: float) -> None:
         """End what the child runs if it is one of these attempts. An attempt may be over, and its report on the way. Of those that run
         together none is ended by itself: the others go on, and its result comes with theirs."""
-        if child.is_together:
-            return
         job = child.running(self._effects)
-        if job is not None and job.key in keys:
+        if job is not None and job.key in keys and child.calls.with_job(job.ordinal) is None:
             self.end_job(child, why, now)
 
     def check_memory(self, child: ChildState, size_bytes: int, now: float) -> bool:

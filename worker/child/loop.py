@@ -66,7 +66,7 @@ from .process_logging import LoggingConfiguration
 from .process_parts import process_parts
 from .process_state import ProcessState
 from .process_streams import Streams
-from .report_buffer import BYTES_MAX, ReportBuffer
+from .report_buffer import BYTES_MAX, FLUSH_SECONDS, ReportBuffer
 from .served import ServedTask, ServedTasks, encode_result
 from .shown_gpus import shown_gpus
 from .start_page import WORDS_BYTES, StartPage
@@ -74,7 +74,6 @@ from .steps import AttemptSteps, LastSteps
 from .together_runs import RunsTogether
 from .verdict import interruption_message, verdict
 
-FLUSH_SECONDS: Final = 0.002  # a report waits no longer than this for others to be sent with
 READ_BYTES: Final = 256 * 1024
 PIPE_FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
 NOTICE: Final = struct.Struct(">QB")

@@ -18,6 +18,7 @@ from ...common.wire.frames import pack
 
 SLICE_FIELDS: Final = 3  # no other entry has as many
 BYTES_MAX: Final = 64 * 1024  # of results, gathered before they are sent
+FLUSH_SECONDS: Final = 0.002  # a report waits no longer than this for others to be sent with
 
 
 class ReportBuffer:

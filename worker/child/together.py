@@ -12,6 +12,8 @@ from typing import Any
 from ...common.domain.model import OutcomeNumber
 from ...common.values.blob import Blob
 from ...common.values.brief import brief
+from ...common.values.codec import encode_atom
+from ...common.values.plain import ATOMS
 from .became import became
 from .verdict import Verdict, verdict
 
@@ -50,6 +52,9 @@ def end_of(
 ) -> tuple[Verdict, list[bytes]]:
     """How one of the calls ends whose place has this, and the content that its result names. ``send``: uploads it."""
     try:
+        # Most results: encoded without the codec's walk.
+        if type(value) in ATOMS:
+            return (OutcomeNumber.SUCCESS, encode_atom(value, "result"), None), []
         if isinstance(value, BaseException):
             raise value
         if (other := became(value)) is not None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from ...common.domain.model import OutcomeNumber
 from ...common.errors import CancelRequested, TimeLimit
 from ...common.values.codec import decode_work
 from .noted import note_end, note_start
+from .report_buffer import BYTES_MAX, FLUSH_SECONDS
 from .served import ServedTask, encode_result
 from .together import end_of, item_of
 from .verdict import Verdict, verdict
 
 if TYPE_CHECKING:
     from ...common.domain.context import Context
+    from ...common.values.many_calls import ManyCalls
     from .blobs import ChildBlobs
     from .block import Block
     from .fork_guard import ForkGuard
@@ -32,12 +35,14 @@ class RunsTogether:
         _fork_guard: ForkGuard
         _writer: OutputWriter
         _reports: ReportBuffer
+        _calls: ManyCalls
         _note: Any
         _wall: Callable[[], float]
         _clock: Callable[[], float]
         _index: int
         _current: int
         _started: float
+        _flushed_at: float
         _cancelled: bool
 
         def context(self) -> Context | None: ...
@@ -45,7 +50,8 @@ class RunsTogether:
 
     def _run_together(self, block: Block, served: ServedTask) -> None:
         """Run the jobs of a block as one call, and note the report of each. What ends the call ends each of them."""
-        self._flush(self._clock())  # it may take long, and what is over does not wait for it
+        if not block.is_swift:
+            self._flush(self._clock())  # it may take long, and what is over does not wait for it
         begun: list[int] = []
         left: list[int] = []
         for index in range(len(block.payloads)):
@@ -53,16 +59,19 @@ class RunsTogether:
                 begun.append(index)
             elif self._starts.has_left(block.first + index):
                 left.append(block.first + index)
+        payloads = [block.payloads[index] for index in begun]
+        # All at once where they are plain; None: each is read by itself, where it may raise.
+        calls = self._calls.decode(payloads) or repeat(None)
         ends: dict[int, tuple[Verdict, list[bytes]]] = {}
         started, clock = self._wall(), self._clock()
 
         def call() -> None:
             items: dict[int, Any] = {}
-            for index in begun:
+            for index, payload, given in zip(begun, payloads, calls, strict=False):
                 # Says whose arguments are read: a blob in them is fetched as that task.
                 self._index = index
                 try:
-                    args, kwargs, _ = decode_work(block.payloads[index])
+                    args, kwargs = given or decode_work(payload)[:2]
                     items[index] = item_of(args, kwargs)
                 except (TimeLimit, CancelRequested):
                     raise
@@ -112,4 +121,7 @@ class RunsTogether:
         for ordinal in left:  # reports are in the order of the jobs
             self._reports.other([ordinal])
         self._reports.end_of_block()
-        self._flush(self._clock())
+        now = self._clock()
+        # By time and by size, as what runs one after the other; what is kept back leaves before the child waits for more.
+        if now - self._flushed_at > FLUSH_SECONDS or self._reports.size_bytes > BYTES_MAX:
+            self._flush(now)

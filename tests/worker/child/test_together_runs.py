@@ -14,9 +14,10 @@ from tq.common.errors import TimeLimit
 from tq.common.runtime.made_resources import MadeResources
 from tq.common.values.codec import encode, encode_call
 from tq.common.values.failure import Failure
+from tq.common.values.many_calls import SEPARATOR_BYTES, ManyCalls
 from tq.common.wire.frames import unpack
 from tq.worker.child.block import Block
-from tq.worker.child.report_buffer import SLICE_FIELDS, ReportBuffer
+from tq.worker.child.report_buffer import FLUSH_SECONDS, SLICE_FIELDS, ReportBuffer
 from tq.worker.child.served import ServedTask
 from tq.worker.child.start_page import TAKEN, StartPage
 from tq.worker.child.together_runs import RunsTogether
@@ -27,7 +28,8 @@ FIRST = 7  # the ordinal of the first job
 class Child(RunsTogether):
     def __init__(self) -> None:
         self.words = [0] * 32
-        self.first = FIRST
+        self.first, self.is_swift, self.now = FIRST, False, 5.0
+        self.flushed: list[float] = []
         self.entries: list[list[Any]] = []
         self._starts = StartPage(self.words)
         fakes: dict[str, Any] = {
@@ -38,10 +40,13 @@ class Child(RunsTogether):
                 other=self.entries.append,
                 result=lambda ordinal, body, *times: self.entries.append([ordinal, 0, body, *times]),
                 end_of_block=lambda: None,
+                size_bytes=0,
             ),
+            "_calls": ManyCalls(bytes(SEPARATOR_BYTES)),
+            "_flushed_at": 5.0,
             "_wall": lambda: 1.7e9,
-            "_clock": lambda: 5.0,
-            "_flush": lambda now: None,
+            "_clock": lambda: self.now,
+            "_flush": self.flushed.append,
             "_note": None,
             "context": lambda: None,
         }
@@ -50,7 +55,7 @@ class Child(RunsTogether):
     def run(self, function: Any, *payloads: bytes, timeout: float | None = None) -> list[list[Any]]:
         task = NamedCallable(name="m:f", function=function, terms=LaneTerms(coalesce=Coalesce(5)))
         runs = [[bytes(16), len(payloads), 1, 1]]
-        block = Block(self.first, "m:f", "q", b"lease", timeout, False, runs, payloads)
+        block = Block(self.first, "m:f", "q", b"lease", timeout, self.is_swift, runs, payloads)
         self._run_together(block, ServedTask.of(task, MadeResources()))
         return self.entries
 
@@ -114,3 +119,20 @@ def test_those_that_were_taken_back_do_not_run() -> None:
     entries = child.run(lambda items: items, *calls(1, 2, 3))
     assert [entry[0] for entry in entries] == [FIRST + 2]
     assert Child().run(lambda items: items) == []
+
+
+def test_what_is_over_does_not_wait_for_a_call_that_may_take_long() -> None:
+    child = Child()
+    child.run(lambda items: items, *calls(1, 2))
+    assert child.flushed == [5.0], "before it, and not behind it: another one may follow"
+
+
+def test_reports_of_short_calls_leave_together() -> None:
+    child = Child()
+    child.is_swift = True
+    for _ in range(3):
+        child.run(lambda items: items, *calls(1, 2))
+    assert child.flushed == []
+    child.now += 2 * FLUSH_SECONDS
+    child.run(lambda items: items, *calls(1, 2))
+    assert child.flushed == [child.now], "none waits longer than those of jobs that run one after the other"
