@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import functools
 import json
 import os
 import runpy
@@ -21,7 +22,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import tq.worker.pools.process
+import tq.worker.pools.processes
 
 MODULES: Final = ("tq.worker.child.loop", "tq.worker.child.concurrent")  # what a child may run
 NAME: Final = "tq-template"
@@ -40,9 +41,15 @@ def with_template(main: Callable[[], Any]) -> Callable[[], Any]:
         connection.close()
         return _serve(theirs)
     theirs.close()
-    forking = types.SimpleNamespace(Popen=lambda *words, **how: ForkedChild(connection, *words, **how))
-    forking.DEVNULL = subprocess.DEVNULL
-    setattr(tq.worker.pools.process, "subprocess", forking)  # noqa: B010 - the one name by which a worker starts children
+
+    def popen(words: Sequence[str], **how: Any) -> Any:
+        start = functools.partial(ForkedChild, connection) if words[2] in MODULES else subprocess.Popen
+        return start(words, **how)
+
+    # The one name by which a worker starts processes. Where it is not, no child would be forked, and nobody would notice.
+    assert vars(tq.worker.pools.processes)["subprocess"] is subprocess
+    forking = types.SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL)
+    setattr(tq.worker.pools.processes, "subprocess", forking)  # noqa: B010 - it is no name of ours
     return main
 
 
@@ -60,7 +67,6 @@ class ForkedChild:
         pass_fds: Sequence[int],
     ) -> None:
         assert list(words[:2]) == [sys.executable, "-m"]
-        assert words[2] in MODULES
         assert stdin == subprocess.DEVNULL
         self.returncode: int | None = None
         request = json.dumps([words[2], words[3:], os.getcwd(), dict(os.environ), list(pass_fds)]).encode()

@@ -99,7 +99,11 @@ def test_a_child_of_a_forked_worker_is_as_one_that_was_started_by_exec(
         assert found.pop("parent") == worker.pid
         found["group"] = found["group"] == worker.pid
         found["session"] = found["session"] == os.getsid(worker.pid)
-        assert [child.ppid() for child in worker.children()] == [worker.pid]
+        [child] = worker.children()
+        assert child.ppid() == worker.pid
+        assert (
+            "tq.worker.child.loop" in child.cmdline()
+        ) == by_exec  # a forked one has the command of the server
         found["descriptors"] = Counter(re.sub(r"\d+", "", name) for name in found["descriptors"])
         seen.append(found)
         assert worker.terminate() == 0
