@@ -11,15 +11,17 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from xprocess import XProcess
 
+from .new_tables import copy_tables
 from .properties import register_profiles
 
 register_profiles()
+copy_tables()
 
 
 class RootIsNoPackageOfTests:
@@ -31,12 +33,24 @@ class RootIsNoPackageOfTests:
 
 
 @pytest.fixture
-def frozen() -> Iterator[None]:
+def frozen() -> None:
     """For tests that bound processor time. As in a master, a collection of garbage does not look through what was there before: here
-    all that the other tests of the process have left, which takes a second or two."""
+    all that the other tests of the process have left."""
+    gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests and what they import stay until the end: no collection of garbage is to look through them, neither while they
+    come, which takes a third longer then, nor later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

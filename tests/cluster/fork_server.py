@@ -28,10 +28,12 @@ import tq.master.cli
 import tq.worker.cli
 
 if __name__ == "__main__":  # a script with -P does not find what is beside it
-    sys.path.append(os.path.dirname(__file__))
+    here = os.path.dirname(__file__)
+    sys.path += [here, os.path.dirname(here)]
     from child_template import with_template
+    from new_tables import copy_tables
 
-    sys.path.pop()
+    del sys.path[-2:]
 
 LENGTH: Final = struct.Struct("!I")  # before a request
 NUMBER: Final = struct.Struct("!i")  # a process id, an exit status
@@ -144,6 +146,7 @@ def open_streams() -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    copy_tables()
     gc.collect()
     gc.freeze()  # pages that no collection writes to stay shared
     main = serve(socket.socket(fileno=int(sys.argv[1])))

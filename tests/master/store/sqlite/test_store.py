@@ -17,6 +17,7 @@ from tq.common.errors import ConfigError, StoreError
 from tq.master.store.sqlite.store import SqliteStore
 
 from tests.master.store.tasks import LEASE, NOW, insert, task, within
+from tests.new_tables import migrate
 
 
 def test_reopening_keeps_what_was_committed_and_nothing_else(tmp_path: Path) -> None:
@@ -109,6 +110,8 @@ def test_a_store_from_before_tasks_had_origins_keeps_every_task_and_index(tmp_pa
 def test_a_new_store_is_made_in_one_transaction_and_one_with_content_is_changed_file_by_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tq.master.store.sqlite.store.migrate", migrate)
+
     class Watched(sqlite3.Connection):
         commits: ClassVar[list[int]] = []
 
