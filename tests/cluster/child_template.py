@@ -46,7 +46,7 @@ def with_template(main: Callable[[], Any]) -> Callable[[], Any]:
         start = functools.partial(ForkedChild, connection) if words[2] in MODULES else subprocess.Popen
         return start(words, **how)
 
-    # The one name by which a worker starts processes. Where it is not, no child would be forked, and nobody would notice.
+    # The one name by which a worker starts processes. Where it is not, no child would be forked, and no test would show it.
     assert vars(tq.worker.pools.processes)["subprocess"] is subprocess
     forking = types.SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL)
     setattr(tq.worker.pools.processes, "subprocess", forking)  # noqa: B010 - it is no name of ours
