@@ -256,7 +256,7 @@ class PostgresStore(SqliteStore):
         if self._displaced is not None and not self._displaced.gone_back:
             raise self._displaced
         if self._recovery is None and not self._is_behind and self._displaced is None:
-            self.rollback()  # or the new handle, which says in the file whose it is, would wait for the failed one's transaction
+            working_copy.end_transaction(self._db)
             super().reopen()
             return
         if self._recovery is None:
@@ -310,7 +310,7 @@ class PostgresStore(SqliteStore):
         self._end_renewal()
         try:
             if self._path is not None and not self._is_behind and self._displaced is None:
-                self.rollback()
+                working_copy.end_transaction(self._db)
                 working_copy.say_closed(self._db)
             if line is not None and self._displaced is None:
                 release(line, held)

@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from ..sqlite.executor import FAILURES
 from .shard import Ownership, ShardRow
 from .tables import OWN
 
@@ -75,12 +76,22 @@ def describe(db: sqlite3.Connection, held: Ownership) -> None:
     db.execute("COMMIT")
 
 
+def end_transaction(db: sqlite3.Connection) -> None:
+    """Of a handle that failed, or is closed because no other could be opened: the next one writes, and would wait for it."""
+    try:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+    except FAILURES:  # no handle knows of itself that it is closed
+        db.close()
+
+
 def say_closed(db: sqlite3.Connection) -> None:
-    """It is whole on the disk from here on."""
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    db.execute(f"UPDATE {OWN} SET closed = 1")
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    """It is whole on the disk from here on. One that cannot be written says nothing: the next start loads everything."""
+    with suppress(*FAILURES):
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.execute(f"UPDATE {OWN} SET closed = 1")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def last_owner(folder: Path) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +59,35 @@ def test_a_copy_that_could_not_be_made_is_made_when_it_can_be(open_store: OpenPo
     store._connect = fails
     reopen(store)
     assert noted(store) == b"1"
+
+
+def test_a_copy_that_could_not_be_opened_twice_is_opened_when_it_can_be_and_the_shard_is_released_meanwhile(
+    open_store: OpenPostgres, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    store = open_store(folder=tmp_path, report=lambda action, **_: said.append(action))
+    note(store, b"1")
+    real = store._connect
+
+    def fails() -> Any:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    store.begin(at_once=True)
+    store.set_meta("x", b"void")
+    store._connect = fails
+    for _ in range(2):
+        with pytest.raises(StoreError, match="unable to open"):
+            store.reopen()
+    store._connect = real
+    store.reopen()
+    assert noted(store) == b"1"
+    note(store, b"2")
+    store._connect = fails
+    with pytest.raises(StoreError, match="unable to open"):
+        store.reopen()
+    store.close()
+    assert "database.not_released" not in said
+    assert noted(open_store()) == b"2"
 
 
 def test_a_master_that_ends_while_it_loads_does_not_wait_for_all_rows(
