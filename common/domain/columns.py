@@ -123,11 +123,20 @@ class LaneColumns(NamedTuple):
         if not coded:
             return [self.at(0)], None
         # A task's codes are what it says: those that say the same stand in one lane.
-        said = list(zip(*coded, strict=True))
+        said = (
+            [(code,) for code in dict.fromkeys(coded[0])]
+            if len(coded) == 1
+            else list(zip(*coded, strict=True))
+        )
         numbers = numbered(said)
         if len(numbers) == 1:
             return [self.at(0)], None
-        return [self._of_codes(iter(one)) for one in numbers], tuple(map(numbers.__getitem__, said))
+        lanes = [self._of_codes(iter(one)) for one in numbers]
+        if len(coded) > 1:
+            return lanes, tuple(map(numbers.__getitem__, said))
+        # Mostly the texts are numbered as they come: the codes are those of the lanes.
+        in_order = all(code == number for (code,), number in numbers.items())
+        return lanes, coded[0] if in_order else tuple(numbers[code,] for code in coded[0])
 
     def at(self, task: int) -> LaneTexts:
         """Of one task."""

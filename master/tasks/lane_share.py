@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 NONE: Final[array[int]] = array("q")
+EACH_MIN: Final = 4  # tasks of each lane, on the average, from which on they are counted and not merged
 SPARE: Final = 64  # numbers at the start that were taken out, before the others move up
 
 
@@ -51,16 +52,18 @@ class _Numbers:
         else:
             numbers[at:at] = seqs
 
-    def discard(self, seqs: array[int]) -> int:
-        """In order; how many of them were there."""
-        at = bisect_left(self._numbers, seqs[0], self._start)
-        stop = at + len(seqs)
-        if self._numbers[at:stop] == seqs:
-            self._cut(at, stop)
-            return len(seqs)
-        if len(seqs) == 1:
-            return 0
-        return sum(self.discard(array("q", (seq,))) for seq in seqs)
+    def discard_between(self, seq: int, stop: int) -> int:
+        """Those from one number to another; how many there were."""
+        at = bisect_left(self._numbers, seq, self._start)
+        end = bisect_left(self._numbers, stop, at)
+        if at < end:
+            self._cut(at, end)
+        return end - at
+
+    def count_to(self, seq: int, most: int) -> int:
+        """How many are not above this one, or ``most`` if they are more."""
+        start = self._start
+        return bisect_right(self._numbers, seq, start, min(start + most, len(self._numbers))) - start
 
     def _cut(self, at: int, stop: int) -> None:
         numbers, start, count = self._numbers, self._start, stop - at
@@ -77,6 +80,10 @@ class _Numbers:
 
     def first(self, most: int) -> array[int]:
         return self._numbers[self._start : self._start + most]
+
+    def ends_of_first(self, most: int) -> tuple[int, int]:
+        """The first and the last one of the first so many."""
+        return self._numbers[self._start], self._numbers[min(self._start + most, len(self._numbers)) - 1]
 
 
 class LaneShare:
@@ -95,10 +102,10 @@ class LaneShare:
         numbers.add(seqs)
         self.ready += len(seqs)
 
-    def discard(self, rank: int, seqs: array[int]) -> None:
-        """They are ready no longer; in order."""
+    def discard_between(self, rank: int, seq: int, stop: int) -> None:
+        """Those from one number to another are ready no longer."""
         numbers = self._of_rank[rank]
-        self.ready -= numbers.discard(seqs)
+        self.ready -= numbers.discard_between(seq, stop)
         if not numbers:
             del self._of_rank[rank]
 
@@ -110,6 +117,14 @@ class LaneShare:
         """The first ones of this rank, in order."""
         numbers = self._of_rank.get(rank)
         return NONE if numbers is None else numbers.first(most)
+
+    def ends_of_first(self, rank: int, most: int) -> tuple[int, int]:
+        """The first and the last one of the first so many of this rank, of which there are some."""
+        return self._of_rank[rank].ends_of_first(most)
+
+    def count_to(self, rank: int, seq: int, most: int) -> int:
+        """How many of this rank are not above a number, or ``most`` if they are more."""
+        return self._of_rank[rank].count_to(seq, most)
 
     def first(self, most: int = 1) -> Iterator[ReadyPlace]:
         """The first ones, in order."""
@@ -137,18 +152,45 @@ def first_tasks(lanes: Sequence[tuple[LaneShare, int]], want: int, last_rank: in
         if not want or (last_rank is not None and rank > last_rank):
             return
         having = [place for place, (share, _) in enumerate(lanes) if rooms[place] and rank in share.ranks]
-        for place, seqs in _first_of_rank({place: lanes[place][0] for place in having}, rank, rooms, want):
+        if not having:
+            continue
+        first_of = _counted_first if want >= EACH_MIN * len(having) else _merged_first
+        for place, seqs in first_of({place: lanes[place][0] for place in having}, rank, rooms, want):
             rooms[place] -= len(seqs)
             want -= len(seqs)
             yield OfLane(place, rank, seqs)
 
 
-def _first_of_rank(
+def _counted_first(
     shares: Mapping[int, LaneShare], rank: int, rooms: Sequence[int], want: int
 ) -> Iterator[tuple[int, array[int]]]:
-    """Without a look at every task: some of each lane are merged, and of a lane all of which go first there are looked at more."""
-    if not shares:
-        return
+    """Of few lanes: the number up to which they have so many is looked for, with no look at the tasks before it."""
+
+    def count(upto: int) -> int:
+        return sum(share.count_to(rank, upto, rooms[place]) for place, share in shares.items())
+
+    firsts, lasts = zip(
+        *(share.ends_of_first(rank, rooms[place]) for place, share in shares.items()), strict=True
+    )
+    last = max(lasts)
+    want = min(want, count(last))
+    # So many different numbers end there at the earliest: mostly all of an array's tasks are next, and they do.
+    low = high = min(firsts) + want - 1
+    step = want
+    while count(high) < want:
+        low, high, step = high + 1, min(high + step, last), 2 * step
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if count(middle) >= want else (middle + 1, high)
+    for place, share in shares.items():
+        if tasks := share.count_to(rank, high, rooms[place]):
+            yield place, share.first_of(rank, tasks)
+
+
+def _merged_first(
+    shares: Mapping[int, LaneShare], rank: int, rooms: Sequence[int], want: int
+) -> Iterator[tuple[int, array[int]]]:
+    """Of many lanes, without a look at every task: some of each lane are merged, and of a lane all of which go first there are looked at more."""
     some = -(-2 * want // len(shares))
     taken = {place: share.first_of(rank, min(some, rooms[place])) for place, share in shares.items()}
     while True:

@@ -19,9 +19,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right, insort
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.model import TASK_ID_BYTES
@@ -31,6 +31,8 @@ from ..store.interface.tasks import NamedTasks
 from .lane_share import LaneShare, first_tasks
 from .lanes import Chosen, Lanes
 from .route import READY, RUNNING, LaneKey, Route
+
+COUNTED_MAX: Final = 8  # neighbours whose lanes are remembered
 
 
 class Mixture(NamedTuple):
@@ -49,6 +51,8 @@ class Mixture(NamedTuple):
 
     def own(self) -> Mixture:
         """The same with no lanes but those that it has."""
+        if len(set(self.codes)) == len(self.lanes):
+            return self
         numbers = {code: number for number, code in enumerate(dict.fromkeys(self.codes))}
         # Two bytes a task are enough: a call has at most ten thousand tasks, so no more lanes than that.
         codes = array("H", map(numbers.__getitem__, self.codes))
@@ -96,10 +100,13 @@ class MixedArrays:
         self._runs_no_more = runs_no_more
         self._arrays: list[MixedArray] = []  # by number
         self._by_id: list[tuple[int, MixedArray]] = []  # by id
+        # Of tasks that were asked for last: a lease asks several times for the same ones.
+        self._counted: dict[tuple[int, int], Mapping[int, int]] = {}
 
     def load(self, picture: Picture, mixed: Iterable[Route]) -> None:
         """Take the store's: what it has in the mixed lanes and has not ended."""
         self._arrays, self._by_id = [], []
+        self._counted.clear()
         by_number = {one.number: one for one in mixed}
         # Only mixed lanes are asked for: others keep their counts alone.
         for number, route in by_number.items():
@@ -145,7 +152,7 @@ class MixedArrays:
             yield stored, stop - seq
             return
         for one, start, end in self._parts(stored, seq, stop):
-            for code, tasks in Counter(one.codes(start, end)).items():
+            for code, tasks in self._counts(one, start, end).items():
                 yield one.mixture.lanes[code], tasks
 
     def named(self, chosen: Iterable[Chosen], want: int, least: int | None) -> list[NamedTasks]:
@@ -182,13 +189,12 @@ class MixedArrays:
     def _departed(self, one: MixedArray, seq: int, stop: int, before: int, after: int) -> None:
         if before > RUNNING:
             return
-        codes, lanes = one.codes(seq, stop), one.mixture.lanes
-        if before == READY:
-            for code, seqs in _by_code(codes, seq).items():
-                _share(lanes[code]).discard(one.rank, seqs)
-        for code, tasks in Counter(codes).items():
+        lanes = one.mixture.lanes
+        for code, tasks in self._counts(one, seq, stop).items():
             lane = lanes[code]
             lane.tenant.counts[before] -= tasks
+            if before == READY:
+                _share(lane).discard_between(one.rank, seq, stop)
             if before == RUNNING:
                 _share(lane).running -= tasks
                 self._runs_no_more(lane, tasks)
@@ -198,17 +204,26 @@ class MixedArrays:
     def _arrived(self, one: MixedArray, seq: int, stop: int, after: int) -> None:
         if after > RUNNING:
             return
-        codes, lanes = one.codes(seq, stop), one.mixture.lanes
+        lanes = one.mixture.lanes
         if after == READY:
-            for code, seqs in _by_code(codes, seq).items():
+            for code, seqs in _by_code(one.codes(seq, stop), seq).items():
                 _share(lanes[code]).add(one.rank, seqs)
-        for code, tasks in Counter(codes).items():
+        for code, tasks in self._counts(one, seq, stop).items():
             lane = lanes[code]
             lane.tenant.counts[after] += tasks
             if after == RUNNING:
                 _share(lane).running += tasks
             elif after == READY and not lane.struck:
                 self._lanes.ready(lane)
+
+    def _counts(self, one: MixedArray, seq: int, stop: int) -> Mapping[int, int]:
+        """How many of these tasks each lane has, by code."""
+        found = self._counted.get((seq, stop))
+        if found is None:
+            if len(self._counted) >= COUNTED_MAX:
+                self._counted.clear()
+            found = self._counted[seq, stop] = Counter(one.codes(seq, stop))
+        return found
 
     # which arrays are here
 
@@ -273,13 +288,12 @@ class MixedArrays:
                 self._unused(lane)
 
 
-def _by_code(codes: Iterable[int], seq: int) -> dict[int, array[int]]:
+def _by_code(codes: Sequence[int], seq: int) -> dict[int, array[int]]:
     """The numbers of tasks, the first of which has this one, by their codes."""
-    found: dict[int, array[int]] = {}
+    found = {code: array("q") for code in set(codes)}
+    add = {code: numbers.append for code, numbers in found.items()}
     for number, code in enumerate(codes, seq):
-        if (numbers := found.get(code)) is None:
-            numbers = found[code] = array("q")
-        numbers.append(number)
+        add[code](number)
     return found
 
 

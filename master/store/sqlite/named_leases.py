@@ -89,9 +89,14 @@ class SqliteNamedLeases(StatementExecutor):
                 yield found._replace(seq=max(found.seq, start), stop=min(found.stop, end))
 
 
-def merged(named: Iterable[NamedTasks]) -> list[int]:
+def merged(named: Iterable[NamedTasks]) -> Sequence[int]:
     """The numbers of all, in order."""
-    return sorted(chain.from_iterable(one.seqs for one in named))
+    some = [one.seqs for one in named if one.seqs]
+    # Mostly all of an array's tasks are next, whatever lanes they are of: those are not sorted.
+    first, last = min(seqs[0] for seqs in some), max(seqs[-1] for seqs in some)
+    if last - first == sum(map(len, some)) - 1:
+        return range(first, last + 1)
+    return sorted(chain.from_iterable(some))
 
 
 def neighbours(seqs: Sequence[int]) -> Runs:
@@ -122,7 +127,7 @@ class NamedHeads:
     """Of one lease."""
 
     def __init__(self, slices: SliceTable, named: Sequence[NamedTasks]) -> None:
-        self._found = slices.around(merged(named)) if named else []
+        self._found = slices.around(list(merged(named))) if named else []
         self._starts = [one.seq for one in self._found]
         self.of_lane: dict[int, list[Head]] = {}
         for lane, priority, seqs in named:

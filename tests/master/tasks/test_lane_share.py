@@ -18,7 +18,7 @@ def test_a_share_gives_its_first_tasks_by_priority_and_number() -> None:
         share.add(rank, one(seq))
     assert list(share.first(4)) == [(-1, 7), (-1, 20), (0, 3), (0, 5)]
     for rank, seq in ((-1, 7), (0, 5), (-1, 20)):
-        share.discard(rank, one(seq))
+        share.discard_between(rank, seq, seq + 1)
     assert (list(share.first(9)), share.ready) == ([(0, 3), (0, 9)], 2)
 
 
@@ -27,7 +27,7 @@ def test_a_share_of_very_many_gives_back_the_room_of_those_that_went_first() -> 
     for seq in range(1_000):
         share.add(0, one(seq))
     for seq in range(900):
-        share.discard(0, one(seq))
+        share.discard_between(0, seq, seq + 1)
     numbers = share._of_rank[0]
     assert len(numbers._numbers) < 250
     assert list(share.first(2)) == [(0, 900), (0, 901)]
@@ -38,7 +38,7 @@ def test_a_share_is_a_set_in_order_whatever_comes_and_goes() -> None:
     for _ in range(3_000):
         place = ReadyPlace(random.choice((-1, 0)), random.randrange(200))
         if place in model:
-            share.discard(place.rank, one(place.seq))
+            share.discard_between(place.rank, place.seq, place.seq + 1)
             model.remove(place)
         else:
             share.add(place.rank, one(place.seq))
@@ -53,11 +53,11 @@ def test_neighbours_come_and_go_together_wherever_they_stand() -> None:
         first = random.randrange(300)
         stop = first + random.randrange(1, 40)
         step = random.choice((1, 1, 3))  # others of the lane may stand between them
-        there = array("q", (seq for seq in range(first, stop, step) if seq in model))
+        there = model & set(range(first, stop))
         absent = array("q", (seq for seq in range(first, stop, step) if seq not in model))
         if there and random.random() < 0.5:
-            share.discard(0, there)
-            model -= set(there)
+            share.discard_between(0, first, stop)
+            model -= there
         elif absent:
             share.add(0, absent)
             model |= set(absent)
