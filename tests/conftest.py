@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from xprocess import XProcess
 
+from .dealing import dealt
 from .new_tables import copy_tables
 from .properties import register_profiles
 
@@ -51,6 +52,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(trylast=True)  # of those that are run
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items[:] = dealt(items, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
