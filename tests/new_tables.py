@@ -13,14 +13,14 @@ from typing import Final
 
 import tq.master.store.postgres.store
 import tq.master.store.sqlite.store
-from tq.master.store.sqlite.store import migrate, newest_schema
+from tq.master.store.sqlite.store import migrate
 
 BY_NAME: Final = (tq.master.store.sqlite.store, tq.master.store.postgres.store)  # who has `migrate` as a name
 
 
 @functools.cache
-def template(auto_vacuum: int) -> sqlite3.Connection:
-    """The tables of a new store. The mode is a property of a file, and copied with its tables."""
+def template(files: tuple[object, ...], auto_vacuum: int) -> sqlite3.Connection:
+    """The tables of a new store, as these migrations make them. The mode is a property of a file, and copied with its tables."""
     db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     db.execute(f"PRAGMA auto_vacuum = {auto_vacuum}")
     migrate(db, None)
@@ -31,11 +31,12 @@ def copied(db: sqlite3.Connection, path: Path | None, upto: int | None = None) -
     """In place of ``migrate``."""
     (have,) = db.execute("PRAGMA user_version").fetchone()
     (rows,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if have or rows or upto not in (None, newest_schema()):
+    files = tuple(tq.master.store.sqlite.store._files())
+    if have or rows or upto not in (None, len(files)):
         migrate(db, path, upto)
         return
     (mode,) = db.execute("PRAGMA auto_vacuum").fetchone()
-    template(mode).backup(db)
+    template(files, mode).backup(db)
 
 
 def copy_tables() -> None:
@@ -43,4 +44,6 @@ def copy_tables() -> None:
     for module in BY_NAME:
         assert vars(module)["migrate"] in (migrate, copied)
         setattr(module, "migrate", copied)  # noqa: B010 - a name that mypy knows as a function
-    template(0), template(tq.master.store.sqlite.store.INCREMENTAL)
+    files = tuple(tq.master.store.sqlite.store._files())
+    for mode in (0, tq.master.store.sqlite.store.INCREMENTAL):
+        template(files, mode)

@@ -14,6 +14,7 @@ import pytest
 import tq
 from tq.managers import SyncManager
 
+from ..sampling import sampled
 from .programs import eventually
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -70,7 +71,11 @@ def authkey(manager: Any) -> Iterator[None]:
     process.authkey = before
 
 
-@pytest.mark.parametrize("kind", ["Queue", "JoinableQueue", "LifoQueue", "PriorityQueue", "SimpleQueue"])
+QUEUES = ["Queue", "JoinableQueue", "LifoQueue", "PriorityQueue", "SimpleQueue"]
+LOCKS = ["Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition"]
+
+
+@pytest.mark.parametrize("kind", sampled(QUEUES, ["Queue", "SimpleQueue"]))
 def test_a_queue_as_an_argument_is_the_same_queue_in_the_child(
     manager: Any, run: Callable[..., Any], kind: str
 ) -> None:
@@ -103,7 +108,7 @@ def test_a_child_that_ends_at_once_has_taken_what_it_took(manager: Any, run: Cal
     assert sorted(target.get(timeout=SECONDS) for _ in range(20)) == list(range(20))
 
 
-@pytest.mark.parametrize("kind", ["Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition"])
+@pytest.mark.parametrize("kind", sampled(LOCKS, ["RLock", "Condition"]))
 def test_children_take_turns(manager: Any, run: Callable[..., Any], kind: str) -> None:
     lock, shared = getattr(manager, kind)(), manager.dict(sum=0)
     check_turns(run, lock, shared)

@@ -18,8 +18,7 @@ from .planted import find, planted
 from .run import Outcome, simulate
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 4  # `make proof` runs 500
-PORTIONS = 2  # of the seeds: as many processes may share them
+SEEDS = 2  # `make proof` runs 500
 
 # Every seed that ever showed a bug: 5, 40, 65 workers numbered by a failed transaction; 103, 183 leases given to
 # the dead; 139 a lost worker's loss lost with its transaction; 483 a stall shorter than two ticks;
@@ -97,12 +96,10 @@ def command(*arguments: str, hash_seed: int = 0) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("first", range(0, SEEDS, SEEDS // PORTIONS))
-def test_every_invariant_holds_on_every_seed(first: int) -> None:
-    seeds = SEEDS // PORTIONS
-    done = command("--seeds", str(seeds), "--first", str(first))
+def test_every_invariant_holds_on_every_seed() -> None:
+    done = command("--seeds", str(SEEDS), "--first", "0")
     assert done.returncode == 0, done.stdout
-    assert f"{seeds} seeds" in done.stdout
+    assert f"{SEEDS} seeds" in done.stdout
     assert " 0 seeds failed" in done.stdout
 
 
