@@ -57,7 +57,7 @@ class LaneParts(NamedTuple):
 def make_lanes(core: Core) -> LaneParts:
     store, agenda = core.store, core.agenda
     placements, long_calls = Placements(), LongCalls(agenda)
-    limits, tenants = NamedLimits(store, core.timeline, core.report), SetTenants(store)
+    limits, tenants = NamedLimits(store, core.timeline, core.report, core.shard), SetTenants(store)
     routes = Routes(store, limits.in_force, placements, tenants.terms)
     tenants.usage = routes.tenants
     tenants.listen(routes.lanes.tenant_changed)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from ...common.domain.durations import span
+from ...common.domain.limit_parts import division_in_words
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import say, write
@@ -58,6 +59,8 @@ def show(app: App, as_json: bool, name: str, keys: int) -> None:
         print_json(with_moments(row))
         return
     write(f"{name}: {_words(row)}\n")
+    if "over" in row:
+        write(f"{division_in_words(row['max_running'], row['over'])}; what one has free, no other can use\n")
     if row["set"]:
         write(f"declared as: {_words(row['declared'])}; changed {ago(row['since'])} ago\n")
     if row["differing"]:
@@ -146,7 +149,7 @@ def _words(row: dict[str, Any]) -> str:
 
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
-    notes = []
+    notes = [division_in_words(row["max_running"], row["over"])] if "over" in row else []
     if row["set"]:
         notes.append(f"set {span(max(0.0, time.time() - row['since']))} ago")
     if row["differing"]:

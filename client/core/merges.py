@@ -17,6 +17,7 @@ from ...common.contract.audit import AuditRow
 from ...common.contract.observe import CauseRow, MasterRow
 from ...common.contract.rows import all_from_wire, to_wire
 from ...common.contract.workers import HeldTask, RanRow
+from ...common.domain.limit_parts import is_divided
 from ...common.domain.series import SeriesPoint, beside, unpacked
 from ...common.errors import InvalidArgument, TqError, UnknownObject, Unreachable
 from .pages import Shards, flow_pages, line_pages, named, schedule_pages, task_pages, task_portions
@@ -295,7 +296,39 @@ async def done_where_known(
 
 
 async def limit_set(shards: Shards, args: Sequence[Any]) -> Row:
-    return _limits(await done_where_known(shards, dict.fromkeys(shards.numbers, args)))[0]
+    """A limit that is divided is set in every shard, also where no task has had it yet: what comes there later must not have more."""
+    known, silent = await _limit_of(shards, args[0])
+    row = next(iter(known.values()))
+    if is_divided(args[0], len(shards.numbers)):
+        declared = (row["key"], {"name": args[0], **row["declared"]})
+        by_shard = {shard: args if shard in known else (*args, declared) for shard in shards.numbers}
+        done = (await shards.ask(by_shard)).values()
+        return _limits(done)[0]
+    return _limits(await done_where_known(shards, dict.fromkeys((*known, *silent), args)))[0]
+
+
+async def limit_reset(shards: Shards, args: Sequence[Any]) -> Row:
+    known, silent = await _limit_of(shards, args[0])
+    return _limits(await done_where_known(shards, dict.fromkeys((*known, *silent), args)))[0]
+
+
+async def limit_removed(shards: Shards, args: Sequence[Any]) -> None:
+    """A shard in which it is used refuses, and then it is not removed."""
+    known, silent = await _limit_of(shards, args[0])
+    await shards.ask(dict.fromkeys(known, args))
+    if silent:
+        await done_where_known(shards, dict.fromkeys(silent, args))
+
+
+async def _limit_of(shards: Shards, name: Any) -> tuple[dict[int, Row], list[int]]:
+    """What the shards have of a limit that know it, and those that do not answer now. Raises what they say if none knows it."""
+    found = await shards.try_ask(dict.fromkeys(shards.numbers, (name, 0)), of="show")
+    known = {shard: row for shard, row in found.items() if not isinstance(row, TqError)}
+    silent = [shard for shard, row in found.items() if isinstance(row, Unreachable)]
+    if not known:
+        shard = next(iter(silent), 0)
+        raise named(found[shard], shard)
+    return known, silent
 
 
 async def tenant_set(shards: Shards, args: Sequence[Any]) -> Row:
@@ -403,6 +436,8 @@ MERGES: Final[Mapping[str, Merge]] = {
     "same": same,
     "first_done": first_done,
     "limit_set": limit_set,
+    "limit_reset": limit_reset,
+    "limit_removed": limit_removed,
     "limit_shown": limit_shown,
     "tenant_set": tenant_set,
     "strike_removed": strike_removed,

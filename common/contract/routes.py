@@ -135,8 +135,8 @@ ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
         "list": every("limits"),
         "show": every("limit_shown"),
         "set": in_every("limit_set"),
-        "reset": in_every("limit_set"),
-        "remove": in_every("first_done"),
+        "reset": in_every("limit_reset"),
+        "remove": in_every("limit_removed"),
     },
     "get_strikes": {"list": every("strikes"), "add": in_every(), "remove": in_every("strike_removed")},
     "get_tenants": {

@@ -1,7 +1,8 @@
 """Limits: how many tasks of a name may run at once, and how many may start in a time. Pure.
 
 A limit is known by its name to the whole cluster: tasks that name the same one share it. With ``by`` each key has the limit for
-itself. What is counted, and when, is the master's; here stands what may be written down, and how it travels.
+itself. What is counted, and when, is the master's; here stands what may be written down, and how it travels. ``limit_parts.py`` says what
+each of several shards has of it.
 """
 
 from __future__ import annotations

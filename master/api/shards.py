@@ -1,6 +1,7 @@
 """The boundary of a shard: a call that names something of another shard is refused before anything is done.
 
-What is found by a name, or has an id, is in one shard of a cluster (``common/domain/shards.py``). A wrong route must not be
+What is found by a name, or has an id, is in one shard of a cluster (``common/domain/shards.py``), or in part in each, as a limit may be
+(``common/domain/limit_parts.py``). A wrong route must not be
 accepted: a task would be in a queue that no worker is given it from, a lock would be held twice. So each argument that names a
 queue, a lock, a named value, a task or a flow stands in ``NAMING``; a test has the others, with the reason of each.
 
@@ -10,10 +11,13 @@ A master of one shard has no boundary: its registry is the one without it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from ...common.domain.columns import NO_KEY
 from ...common.domain.ids import show_id
+from ...common.domain.limit_parts import check_place
+from ...common.domain.limits import limit_from_wire
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.domain.shards import shard_of_id, shard_of_name
 from ...common.errors import InvalidArgument, WrongShard
@@ -38,7 +42,17 @@ class NamedThing(NamedTuple):
     with_others: bool = False
 
 
-Find = Callable[[Any], Iterator[NamedThing]]  # of an argument from the wire, which may be anything
+class SaidLimit(NamedTuple):
+    """A limit of tasks that a call makes, or has made later, as it stands on the wire. ``queue``: empty, that of the target."""
+
+    limit: Any
+    column: Any
+    units: Any
+    queue: str = ""
+
+
+Named = NamedThing | SaidLimit
+Find = Callable[[Any], Iterator[Named]]  # of an argument from the wire, which may be anything
 
 
 def _task(given: Any) -> Iterator[NamedThing]:
@@ -59,7 +73,7 @@ def _flow(given: Any) -> Iterator[NamedThing]:
         yield NamedThing(named.what, "flow")
 
 
-def _with_others(find: Find) -> Find:
+def _with_others(find: Callable[[Any], Iterator[NamedThing]]) -> Find:
     def found(given: Any) -> Iterator[NamedThing]:
         for named in find(given):
             yield named._replace(with_others=True)
@@ -67,7 +81,7 @@ def _with_others(find: Find) -> Find:
     return found
 
 
-def _name(of: str) -> Find:
+def _name(of: str) -> Callable[[Any], Iterator[NamedThing]]:
     def found(given: Any) -> Iterator[NamedThing]:
         if isinstance(given, str):
             yield NamedThing(given, of)
@@ -75,7 +89,7 @@ def _name(of: str) -> Find:
     return found
 
 
-def _new_tasks(given: Any) -> Iterator[NamedThing]:
+def _new_tasks(given: Any) -> Iterator[Named]:
     """``[id, payload]``, or ``[first id, [payload, …]]``; with what they need behind it, ``[0, [run, …]]``."""
     for row in _list(given):
         yield from _task(row)
@@ -84,31 +98,41 @@ def _new_tasks(given: Any) -> Iterator[NamedThing]:
                 yield from _with_others(_tasks)(needed)
 
 
-def _columns(given: Any) -> Iterator[NamedThing]:
-    """The queue of what is made of tasks that fail."""
+def _columns(given: Any, queue: str = "") -> Iterator[Named]:
+    """The limits of tasks, and the queue and the limits of what is made of those that fail."""
     match given:
-        case {"on_failure": [str(queue), *_]}:
-            yield NamedThing(queue, "queue", with_others=True)
+        case {"limits": list(limits)}:
+            for row in limits:
+                match row:
+                    case [limit, column, *units]:
+                        yield SaidLimit(limit, column, units[0] if units else 1, queue)
+    match given:
+        case {"on_failure": [str(handling), *rest]}:
+            yield NamedThing(handling, "queue", with_others=True)
+            match rest:
+                case [_, _, {"limits": _} as columns, *_]:
+                    yield from _columns({"limits": columns["limits"]}, handling)
 
 
-def _definition(given: Any) -> Iterator[NamedThing]:
+def _definition(given: Any) -> Iterator[Named]:
     """Of a schedule, or a change of it."""
+    queue = ""
     match given:
         case {"queue": str(queue)}:
             yield NamedThing(queue, "queue")
     match given:
         case {"columns": columns}:
-            yield from _columns(columns)
+            yield from _columns(columns, queue)
 
 
-def _declared(given: Any) -> Iterator[NamedThing]:
+def _declared(given: Any) -> Iterator[Named]:
     for row in _list(given):
         match row:
             case [_, definition]:
                 yield from _definition(definition)
 
 
-def _applied(given: Any) -> Iterator[NamedThing]:
+def _applied(given: Any) -> Iterator[Named]:
     """The queues to whose items a worker applies a function, and those of the results."""
     match given:
         case {"apply": list(consumers)}:
@@ -119,13 +143,13 @@ def _applied(given: Any) -> Iterator[NamedThing]:
                         yield from _with_others(_name("queue"))(results)
 
 
-def _outbox_row(given: Any) -> Iterator[NamedThing]:
+def _outbox_row(given: Any) -> Iterator[Named]:
     """The arguments of a submit behind a version: see ``OutboxSubmit``."""
     match given:
         case [_, queue, _, _, tasks, *rest]:
             yield from _name("queue")(queue)
             yield from _new_tasks(tasks)
-            yield from _columns(rest[1] if len(rest) > 1 else None)
+            yield from _columns(rest[1] if len(rest) > 1 else None, queue if isinstance(queue, str) else "")
 
 
 def _list(given: Any) -> list[Any]:
@@ -220,7 +244,7 @@ class ShardRegistry(Registry):
         }
 
     def invocation(self, session: Session, request: Request) -> Invocation:
-        """As of a registry without a boundary; raises WrongShard besides."""
+        """As of a registry without a boundary; raises WrongShard besides, and InvalidArgument for a limit that has no place here."""
         name, *arguments = request.target
         if name in FOUND and request.method not in OF_THE_SESSION:
             of, place, default = FOUND[name]
@@ -232,8 +256,22 @@ class ShardRegistry(Registry):
         for place, parameter, find in self._finds.get((name, request.method), ()):
             given = request.args[place] if place < len(request.args) else request.kwargs.get(parameter)
             for named in find(given):
-                self._check(named)
+                if isinstance(named, SaidLimit):
+                    self._check_limit(named, request.target)
+                else:
+                    self._check(named)
         return super().invocation(session, request)
+
+    def _check_limit(self, said: SaidLimit, target: Sequence[Any]) -> None:
+        queue = said.queue
+        if not queue and target[0] == "get_task_queue":
+            queue = str(target[1]) if len(target) > 1 else FOUND["get_task_queue"].default
+        match said.column:
+            case [list(texts), _]:
+                has_keys = texts != [NO_KEY]
+            case text:
+                has_keys = text != NO_KEY
+        check_place(limit_from_wire(said.limit, said.units), has_keys, queue, self._shard)
 
     def _check(self, named: NamedThing) -> None:
         here, shards = self._shard

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...common.contract.exposed import exposed
-from ...common.domain.limits import Limit
+from ...common.domain.limit_parts import is_divided
+from ...common.domain.limits import Limit, limit_from_wire
 from ...common.domain.model import NAME_CHARS_MAX, Role
 from ...common.errors import Forbidden, InvalidArgument
 from ..api.validation import EngineObject, validate_text, validate_whole
 from ..engine.session import Call
+from ..store.interface.limits import LimitRow
 from .limits import KeyUsage, NamedLimit, NamedLimits, edits_of
 
 LIST_MAX: Final = 500  # in one answer
@@ -50,12 +52,16 @@ class LimitsObject(EngineObject):
         return {**self._summary(named), "used": [_key(one) for one in keys]}
 
     @exposed(Role.ADMIN)
-    def set(self, call: Call, name: str, changes: dict[str, Any]) -> dict[str, Any]:
-        """Lay ``max_running``, ``rate`` or ``burst`` over what is declared, nil: without a bound; answers what holds."""
+    def set(
+        self, call: Call, name: str, changes: dict[str, Any], elsewhere: Sequence[Any] | None = None
+    ) -> dict[str, Any]:
+        """Lay ``max_running``, ``rate`` or ``burst`` over what is declared, nil: without a bound; answers what holds. ``elsewhere``: the id
+        of the key that declared it in another shard, and what it says there; it is declared so here if nothing is yet."""
         _check_covers(call)
         if not isinstance(changes, dict) or not changes:
             raise InvalidArgument("changes must be a map of max_running, rate or burst")
-        return self._summary(self._part.change(_name(name), changes, self.engine.now))
+        declared = None if elsewhere is None else self._declared_elsewhere(_name(name), elsewhere)
+        return self._summary(self._part.change(_name(name), changes, self.engine.now, declared))
 
     @exposed(Role.ADMIN)
     def reset(self, call: Call, name: str) -> dict[str, Any]:
@@ -73,6 +79,16 @@ class LimitsObject(EngineObject):
     def _part(self) -> NamedLimits:
         return self.engine.part(NamedLimits)
 
+    def _declared_elsewhere(self, name: str, given: Any) -> LimitRow:
+        match given:
+            case [str(key), {"name": str(of), **terms}] if of == name and is_divided(
+                name, self._part.shard.of
+            ):
+                return self._part.row_of(limit_from_wire({"name": name, **terms}), _name(key))
+        raise InvalidArgument(
+            "elsewhere is [id of a key, limit], of a limit with this name that is divided over several shards"
+        )
+
     def _summary(self, named: NamedLimit) -> dict[str, Any]:
         part = self._part
         programs, differing = part.programs(named)
@@ -85,12 +101,13 @@ class LimitsObject(EngineObject):
             "since": self.engine.now.shown(named.row.since),
             "programs": programs,
             "differing": differing,
+            **({"over": part.shard.of} if is_divided(named.row.name, part.shard.of) else {}),
             **part.usage.totals(named.row.name)._asdict(),
         }
 
 
 def _bounds(limit: Limit | None) -> dict[str, Any]:
-    """What a limit says; a burst that is not given is the one that counts."""
+    """What a limit says, in all shards; a burst that is not given is the one that counts."""
     if limit is None:
         return {"max_running": None, "rate": None, "burst": None}
     return {"max_running": limit.max_running, "rate": limit.rate, "burst": limit.most_together}

@@ -9,7 +9,8 @@
     an operator sets ─► laid over what is declared, until reset
 
 A limit is the cluster's: tasks of all keys that name it share it. It is a row in the store; in memory is which connected program
-declares what, on the account of its key. Who is held back by a limit is not decided here.
+declares what, on the account of its key. Who is held back by a limit is not decided here. One of several shards has a part of a limit that
+has no tag in its name; the row says the whole.
 
 Invariant: what ``in_force`` says is what the row says, at every commit.
 """
@@ -22,7 +23,9 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
 from ...common.domain.likely_names import likely_name
+from ...common.domain.limit_parts import LimitHere, check_parts, limit_here
 from ...common.domain.limits import Limit, laid_over, limit_from_wire, still_laid_over
+from ...common.domain.shards import ONLY_SHARD, Shard
 from ...common.errors import InvalidArgument, QuotaExceeded
 from ...common.runtime.limited_log import LimitedLog
 from ...common.wire.frames import pack, unpack
@@ -38,11 +41,12 @@ LIMITS_OF_KEY_MAX: Final = 5_000  # half is left to others
 
 
 class NamedLimit(NamedTuple):
-    """``holds`` None: an operator has lifted it."""
+    """``holds`` None: an operator has lifted it. ``here``: what this shard has of that."""
 
     row: LimitRow
     declared: Limit
     holds: Limit | None
+    here: LimitHere | None
 
 
 class LimitTotals(NamedTuple):
@@ -87,8 +91,10 @@ class NothingCounted:
 
 
 class NamedLimits(Part):
-    def __init__(self, store: Store, timeline: Timeline, report: Callable[..., None]) -> None:
-        self._store, self._timeline = store.limits, timeline
+    def __init__(
+        self, store: Store, timeline: Timeline, report: Callable[..., None], shard: Shard = ONLY_SHARD
+    ) -> None:
+        self._store, self._timeline, self.shard = store.limits, timeline, shard
         self.usage: LimitUsage = NothingCounted()  # the one that counts is made later
         self._changed = LimitedLog(report, "limit.changed", level="info")
         self._differs = LimitedLog(report, "limit.differs")
@@ -102,7 +108,7 @@ class NamedLimits(Part):
         self._limits.clear()
         self._of_key.clear()
         for row in self._store.rows():
-            self._limits[row.name] = _named(row)
+            self._limits[row.name] = self._named(row)
             self._of_key[row.key] += 1
 
     def closed(self, session: Session, now: Now) -> None:
@@ -116,10 +122,10 @@ class NamedLimits(Part):
 
     # what scheduling asks
 
-    def in_force(self, name: str) -> Limit | None:
-        """What holds; None: nothing bounds tasks by this name."""
+    def in_force(self, name: str) -> LimitHere | None:
+        """What holds in this shard; None: nothing bounds tasks by this name."""
         named = self._limits.get(name)
-        return None if named is None else named.holds
+        return None if named is None else named.here
 
     def listen(self, listener: Callable[[str], None]) -> None:
         """``listener`` is called with the name of a limit that holds otherwise from now on."""
@@ -142,8 +148,7 @@ class NamedLimits(Part):
         declaring = self._declaring.setdefault(limit.name, declaring)
         before, declaring[session] = declaring.get(session), said
         if named is None:
-            self._put(LimitRow(limit.name, session.verifier.key_id, said, None, now.steady))
-            self._of_key[session.verifier.key_id] += 1
+            self._put(self.row_of(limit, session.verifier.key_id))
         elif not is_known and self._may_change(named.row, session):
             self._put(named.row._replace(declared=said, since=now.steady))
             self._changed.write(now.mono / 1000, limit=limit.name, key=session.verifier.key_id)
@@ -153,9 +158,7 @@ class NamedLimits(Part):
     def declare_again(self, limit: Limit, key: str) -> None:
         """The master makes a task that was declared with a limit: it holds from now on, if nothing does under its name."""
         if limit.name not in self._limits:
-            said = pack(limit.to_wire())
-            self._put(LimitRow(limit.name, key, said, None, self._timeline.now.steady))
-            self._of_key[key] += 1
+            self._put(self.row_of(limit, key))
 
     def _may_change(self, row: LimitRow, session: Session) -> bool:
         """Only its key may, and only what no other connected program declares."""
@@ -178,11 +181,19 @@ class NamedLimits(Part):
 
     # operators
 
-    def change(self, name: str, edits: Mapping[str, Any], now: Now) -> NamedLimit:
-        """Lay something over what is declared."""
-        named = self.get(name)
+    def row_of(self, limit: Limit, key: str) -> LimitRow:
+        """One that is declared and not changed."""
+        return LimitRow(limit.name, key, pack(limit.to_wire()), None, self._timeline.now.steady)
+
+    def change(
+        self, name: str, edits: Mapping[str, Any], now: Now, elsewhere: LimitRow | None = None
+    ) -> NamedLimit:
+        """Lay something over what is declared. ``elsewhere``: what is declared in another shard, if nothing is here."""
+        named = self.get(name) if elsewhere is None or name in self._limits else self._named(elsewhere)
         merged = {**_edits(named.row), **edits}
-        (laid_over if "burst" in edits else still_laid_over)(named.declared, merged)
+        holds = (laid_over if "burst" in edits else still_laid_over)(named.declared, merged)
+        if holds is not None:
+            check_parts(holds, self.shard.of)
         return self._put(named.row._replace(edits=pack(merged) if merged else None, since=now.steady))
 
     def reset(self, name: str, now: Now) -> NamedLimit:
@@ -231,8 +242,14 @@ class NamedLimits(Part):
         said = self._declaring.get(named.row.name, {}).values()
         return len(said), sum(one != named.row.declared for one in said)
 
+    def _named(self, row: LimitRow) -> NamedLimit:
+        declared = limit_from_wire(unpack(row.declared))
+        holds = still_laid_over(declared, _edits(row))
+        return NamedLimit(row, declared, holds, None if holds is None else limit_here(holds, self.shard))
+
     def _put(self, row: LimitRow) -> NamedLimit:
-        named = _named(row)
+        named = self._named(row)
+        self._of_key[row.key] += row.name not in self._limits
         self._store.put(row)
         self._limits[row.name] = named
         self._tell(row.name)
@@ -249,8 +266,3 @@ def edits_of(named: NamedLimit) -> dict[str, Any]:
 
 def _edits(row: LimitRow) -> dict[str, Any]:
     return {} if row.edits is None else dict(unpack(row.edits))
-
-
-def _named(row: LimitRow) -> NamedLimit:
-    declared = limit_from_wire(unpack(row.declared))
-    return NamedLimit(row, declared, still_laid_over(declared, _edits(row)))

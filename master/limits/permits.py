@@ -12,6 +12,8 @@ millisecond brings ``tasks`` of them. So in any t milliseconds at most burst + t
 A task that counts for more units than its limit has now (an operator has lowered it) starts when nothing else runs and the bucket is
 full, and leaves a debt of tokens: it waits, but not without end, and the rate holds.
 
+A shard that has a part of a limit (``common/domain/limit_parts.py``) starts no such task: each shard might start one, more than there are in all.
+
 Invariants: 1. ``running`` is the sum of what was taken and not given back; 2. a key that is not here has nothing that runs and a full
 bucket; 3. the units that run exceed ``max_running`` only by a task alone, or after that was lowered.
 """
@@ -22,7 +24,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final, NamedTuple
 
-from ...common.domain.limits import Limit
+from ...common.domain.limit_parts import LimitHere, LimitPart
 from ..engine.accounts import Account, Resource, give_back
 from ..store.interface.limits import BucketRow
 
@@ -42,7 +44,7 @@ class _Use:
 
     __slots__ = ("account", "at", "level", "limit", "running")
 
-    def __init__(self, limit: Limit | None, now: int) -> None:
+    def __init__(self, limit: LimitHere | None, now: int) -> None:
         self.limit, self.running, self.at = limit, 0, now
         self.account: Account | None = None  # that it is charged to since the lane that was is forgotten
         self.level = self.full
@@ -54,7 +56,7 @@ class _Use:
             return 0
         return limit.most_together * limit.tokens.ms
 
-    def follow(self, limit: Limit | None, now: int) -> None:
+    def follow(self, limit: LimitHere | None, now: int) -> None:
         """Let time pass, and take what holds from now on. The tokens are kept in number when their rate changes."""
         if now == self.at and limit is self.limit:
             return  # mostly: a transaction looks at a key several times in one moment
@@ -79,12 +81,12 @@ class _Use:
             return room
         if limit.max_running is not None:
             # A task of more units than there ever are would wait without end: it starts alone.
-            alone = int(units > limit.max_running and not self.running)
+            alone = int(units > limit.max_running and not self.running and not isinstance(limit, LimitPart))
             room = max((limit.max_running - self.running) // units, alone)
         tokens = limit.tokens
         if tokens is not None:
             parts, full = units * tokens.ms, self.full
-            alone = int(parts > full and self.level >= full)
+            alone = int(parts > full and self.level >= full and not isinstance(limit, LimitPart))
             room = min(room, max(self.level // parts, alone))
         return max(0, room)
 
@@ -98,10 +100,15 @@ class _Use:
         limit = self.limit
         if limit is None:
             return 0
-        if limit.max_running is not None and self.running and self.running + units > limit.max_running:
+        others = self.running or isinstance(
+            limit, LimitPart
+        )  # without any it starts alone, unless it is a part
+        if limit.max_running is not None and others and self.running + units > limit.max_running:
             return None
         if limit.tokens is None:
             return 0
+        if isinstance(limit, LimitPart) and units * limit.tokens.ms > self.full:
+            return None
         # One of more units than the burst waits for a full bucket, not for more than that.
         missing = min(units * limit.tokens.ms, self.full) - self.level
         return max(0, -(-missing // limit.tokens.tasks))
@@ -119,7 +126,7 @@ class KeyState(NamedTuple):
 
 
 class Permits:
-    def __init__(self, in_force: Callable[[str], Limit | None]) -> None:
+    def __init__(self, in_force: Callable[[str], LimitHere | None]) -> None:
         """``in_force``: what holds under a name."""
         self.in_force = in_force
         self._uses: dict[LimitKey, _Use] = {}  # what was looked at least lately first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...common.domain.limit_parts import LimitHere, LimitPart, has_tag
 from ..engine.engine import Engine
 from ..limits.limits import NamedLimits
 from .explain_serving import serving, slots_of
@@ -46,8 +47,10 @@ def why_held(engine: Engine, id: bytes) -> str | None:
         under = f"the limit {name}" + (f" for {key}" if key else "")
         # None: no clock gives it room, only an end.
         moment = permits.ready_at([(name, key, units)], now)
+        if isinstance(limit, LimitPart) and units > limit.most_units:
+            return f"{under} {_never_enough(limit, units)}"
         if moment is None:
-            runs = f"{state.running:,} of at most {limit.max_running:,}"
+            runs = f"{state.running:,} of at most {limit.max_running:,}{_in_parts(limit)}"
             counts = f", and this task counts for {units:,}" if units > 1 else ""
             ahead = read_ahead(engine, name, key)
             waits = f" ({ahead:,} of these tasks wait at their worker for a free slot)" if ahead else ""
@@ -56,10 +59,33 @@ def why_held(engine: Engine, id: bytes) -> str | None:
                 f"`tq limits set {name} --max-running N`"
             )
         return (
-            f"{under} holds it back: {limit.rate} may start, and the next may in {(moment - now) / 1000:.1f} s; "
+            f"{under} holds it back: {limit.rate} may start{_in_parts(limit)}, and the next may in {(moment - now) / 1000:.1f} s; "
             f"`tq limits set {name} --rate RATE` changes that"
         )
     return None
+
+
+def _in_parts(limit: LimitHere) -> str:
+    """That a shard has a part of it."""
+    if not isinstance(limit, LimitPart):
+        return ""
+    whole = "" if limit.max_running is None else f"the part here of {limit.whole.max_running:,}, "
+    return f" ({whole}divided over {limit.of:,} shards)"
+
+
+def _never_enough(limit: LimitPart, units: int) -> str:
+    """No task has to end, and no token to come: the part here is too small for this one."""
+    if has_tag(limit.name):
+        return (
+            "holds it back without end: the tag in its name puts it into another shard; cancel the task, and submit it to a queue with "
+            "that tag"
+        )
+    least = units * limit.of
+    options = f"--max-running {least}" if limit.max_running is not None else f"--burst {least}"
+    return (
+        f"holds it back: the task counts for {units:,}, and the limit is divided over {limit.of:,} shards, which leaves less than that here; "
+        f"`tq limits set {limit.name} {options}` is enough"
+    )
 
 
 def read_ahead(engine: Engine, name: str, key: str) -> int:

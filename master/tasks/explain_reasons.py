@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ...common.domain.ids import show_id
+from ...common.domain.limit_parts import LimitPart
 from ...common.domain.model import StateNumber
 from ..engine.engine import Engine
 from ..limits.limits import NamedLimits
@@ -102,7 +103,9 @@ def _limits(engine: Engine, lane: Route) -> list[Reason]:
             continue
         moment = permits.ready_at([(name, key, units)], now.steady)
         bounds = {"max_running": limit.max_running, "rate": limit.rate}
-        state = {"running": permits.state(name, key, now.steady).running, "units": units}
+        state: Reason = {"running": permits.state(name, key, now.steady).running, "units": units}
+        if isinstance(limit, LimitPart):
+            state["over"] = limit.of
         if limit.max_running is not None:
             state["ahead"] = read_ahead(engine, name, key)
         found.append(

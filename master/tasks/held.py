@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from ...common.domain.limits import Limit
+from ...common.domain.limit_parts import LimitHere
 from ..limits.permits import ANY_NUMBER, LimitKey, Permits
 from .asking import Asking
 from .route import LanePlace, Route
@@ -37,7 +37,7 @@ FirstOf = Callable[[int], tuple[int, int] | None]
 
 
 class HeldLanes:
-    def __init__(self, in_force: Callable[[str], Limit | None], first_of: FirstOf) -> None:
+    def __init__(self, in_force: Callable[[str], LimitHere | None], first_of: FirstOf) -> None:
         """``first_of``: priority and number of the first ready task of a lane."""
         self.permits = Permits(in_force)
         self.asking: Asking | None = None  # who is served; None: none is served before others

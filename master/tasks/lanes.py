@@ -30,7 +30,7 @@ from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple
 
-from ...common.domain.limits import Limit
+from ...common.domain.limit_parts import LimitHere
 from .held import UNKNOWN, FirstOf, HeldLanes, Reserved
 from .placements import Placements
 from .route import READY, Capability, LanePlace, ParkedLease, Route, Tenant
@@ -74,7 +74,7 @@ class Lanes:
     def __init__(
         self,
         first_of: FirstOf,
-        in_force: Callable[[str], Limit | None],
+        in_force: Callable[[str], LimitHere | None],
         placements: Placements,
         tenants: TenantTurns,
     ) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from ...common.domain.limits import Limit
+from ...common.domain.limit_parts import LimitHere
 from ...common.domain.model import StateNumber, check_name
 from ...common.domain.tenants import NO_TERMS, TenantTerms
 from ...common.errors import InvalidArgument
@@ -44,7 +44,7 @@ class Routes(Part):
     def __init__(
         self,
         store: Store,
-        in_force: Callable[[str], Limit | None],
+        in_force: Callable[[str], LimitHere | None],
         placements: Placements | None = None,
         terms: Callable[[str], TenantTerms] = lambda name: NO_TERMS,
     ) -> None:

@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import show_id
-from ...common.domain.limits import Limit
+from ...common.domain.limit_parts import LimitHere
 from ...common.domain.model import StateNumber
 from ..limits.permits import LimitKey
 from ..store.interface.dependencies import StateSpan
@@ -43,7 +43,7 @@ class HeldBack(NamedTuple):
     """A task that is waited for, and the limit that holds it back."""
 
     id: bytes
-    limit: Limit
+    limit: LimitHere
     key: str
 
 
@@ -131,7 +131,7 @@ class StuckWaits:
             self._holding(lane, held) is not None for lane, _ in awaited.ready
         )
 
-    def _holding(self, lane: Route, held: Mapping[LimitKey, int]) -> tuple[Limit, str] | None:
+    def _holding(self, lane: Route, held: Mapping[LimitKey, int]) -> tuple[LimitHere, str] | None:
         """The limit that lets no task of a lane begin as long as so many permits are kept."""
         for name, key, units in lane.key.limits:
             limit, kept = self._in_force(name), held.get((name, key), 0)

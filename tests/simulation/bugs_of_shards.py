@@ -29,4 +29,28 @@ BUGS_OF_SHARDS = (
         "        return range(self._lines.shards)\n",
         "        return range(self._lines.shards - 1)\n",
     ),
+    Bug(
+        "each shard has all of a limit",
+        "tq.common.domain.limit_parts",
+        "        return _part(limit, shard)\n",
+        "        return limit\n",
+    ),
+    Bug(
+        "every shard has one of the rest of a division",
+        "tq.common.domain.limit_parts",
+        "% shard.of < rest)",
+        "% shard.of < shard.of)",
+    ),
+    Bug(
+        "a limit is set only where tasks have had it",
+        "tq.client.core.merges",
+        "        by_shard = {shard: args if shard in known else (*args, declared) for shard in shards.numbers}\n",
+        "        by_shard = dict.fromkeys(known, args)\n",
+    ),
+    Bug(
+        "a limit of another shard is accepted",
+        "tq.common.domain.limit_parts",
+        "        if there != shard.number:\n",
+        "        if there < 0:\n",
+    ),
 )

@@ -8,6 +8,7 @@
     Y4  a lock is held once in all shards together
     Y5  who submitted a task learns of its end once, as the store and the worker's report have it
     Y6  a list over all shards has what their stores have
+    Y7  under a limit never more run in all shards together than it lets; and each task is where its limits are
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from tq.common.domain.id_runs import IdRun
+from tq.common.domain.limit_parts import has_tag
 from tq.common.domain.model import StateNumber
 from tq.common.domain.shards import shard_of_id, shard_of_name
+from tq.common.wire.frames import unpack
 
+from .limited import LEASED
 from .oracle import Broken
 from .shard_process import ShardProcess
 from .shard_program import ShardProgram
 from .shard_worker import DONE, ShardWorker
 from .tables import read
 
+DIVIDED: Final = "all"  # the name of a limit
+LANES: Final = "SELECT lane FROM routes WHERE lane <> x''"
 SHOWN: Final = tuple(map(str, StateNumber))  # in a row of a queue
 
 
@@ -37,6 +43,9 @@ class ShardLaws:
         self._processes = processes
         self.submitted: dict[bytes, tuple[int, ShardProgram]] = {}
         self.tokens: dict[str, tuple[ShardProgram | None, bytes]] = {}
+        self.most: Counter[str] = Counter()  # that a limit lets run, by its name
+        self._divided: dict[int, int] = {}  # how many of these run, by shard, at the last look
+        self._left: dict[int, int] = {}  # so many of them ran when it was set, and have not ended
 
     def tasks(self) -> list[tuple[bytes, str, int, int]]:
         """Of all stores: id, queue, state, and the shard in whose store it is."""
@@ -61,6 +70,32 @@ class ShardLaws:
                 raise Broken("Y2", "a task is there that no one has submitted", id)
         if len({id for id, _, _, _ in tasks}) < len(tasks):
             raise Broken("Y2", "a task is there twice")
+        self._look_at_limits()
+
+    def _look_at_limits(self) -> None:
+        running: Counter[str] = Counter()
+        for process in self._processes:
+            ask, here = process.store._run, Counter[str]()
+            for (lane,) in ask(LANES):
+                for name, *_ in unpack(lane)[1]:
+                    if has_tag(name) and shard_of_name(name, len(self._processes)) != process.number:
+                        raise Broken("Y7", f"tasks under {name} are in shard {process.number}")
+            for lane, seq, stop, *_ in (row for statement in LEASED for row in ask(statement)):
+                for name, _, units in unpack(lane)[1]:
+                    here[name] += units * (stop - seq)
+            running.update(here)
+            self._divided[process.number] = here[DIVIDED]
+        self._left = {shard: min(left, self._divided[shard]) for shard, left in self._left.items()}
+        least = self.most[DIVIDED] // len(self._processes)
+        more = Counter({DIVIDED: sum(max(0, left - least) for left in self._left.values())})
+        for name, units in running.items():
+            if units > self.most[name] + more[name]:
+                raise Broken("Y7", f"{units} run under {name}, and it lets {self.most[name]}")
+
+    def limit_was_set(self, most: int) -> None:
+        """What runs already may go on: of a shard that has less from now on, beside what others begin."""
+        self.most[DIVIDED] = most
+        self._left = dict(self._divided)
 
     def compare(self, shard: int, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """What was found of a shard before and after a restart."""

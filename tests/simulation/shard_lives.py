@@ -25,21 +25,24 @@ from concurrent.futures import Future
 from random import Random
 from typing import Any, Final
 
+from tq.common.domain.columns import LaneColumns
 from tq.common.domain.id_runs import IdRun
-from tq.common.domain.shards import shard_of_name, with_shard
+from tq.common.domain.limits import Limit
+from tq.common.domain.shards import shard_of_name, tag_of, with_shard
+from tq.common.domain.text_columns import TextColumn
 from tq.common.errors import ConfigError, TqError
 from tq.common.values.codec import encode
 
 from .oracle import Broken
 from .run import Outcome
-from .shard_laws import ShardLaws
+from .shard_laws import DIVIDED, ShardLaws
 from .shard_process import Fate, ShardProcess
 from .shard_program import STREAM, ShardProgram
 from .shard_worker import TASK, ShardWorker
 
 EVENTS: Final = 60
 ROUNDS: Final = 8  # of calls and answers, until what was asked is answered
-PEACE: Final = 60  # rounds of work
+PEACE: Final = 200  # rounds of work
 TURNS: Final = 6  # of the loop
 NAMES: Final = 3  # of queues, and of locks, in each shard
 
@@ -67,6 +70,8 @@ class Life:
         self.worker = ShardWorker(self.processes, random.randbytes(16), random)
         self.unanswered: list[Future[Any]] = []
         self.faults: Counter[str] = Counter()
+        self.divided = Limit(DIVIDED, max_running=self.count + random.randrange(3))
+        self.laws.most[DIVIDED] = self.divided.max_running or 0
         self._next_block = 0
         self.kinds: list[Callable[[], None]] = [
             *[self.submit] * 4,
@@ -75,6 +80,8 @@ class Life:
             *[self.lock] * 2,
             self.list_all,
             *[self.route_wrongly] * 2,
+            *[self.set_limit] * 2,
+            self.say_a_limit_wrongly,
             *[self.restart] * 3,
             self.die_amid_a_transaction,
             self.start_one,
@@ -145,16 +152,72 @@ class Life:
         run, payloads = self._run(shard, tasks), [encode([[place], {}]) for place in range(tasks)]
         row = [run.first, payloads if tasks > 1 else payloads[0]]
         self.laws.submitted.update(dict.fromkeys(run.ids(), (shard, program)))
-        queue = ("get_task_queue", self.random.choice(self.names[shard]))
-        self.unanswered.append(program.call(queue, "submit", TASK, {}, [row], STREAM, runs=[run]))
+        name = self.random.choice(self.names[shard])
+        said = self._said(name)
+        self.unanswered.append(
+            program.call(
+                ("get_task_queue", name),
+                "submit",
+                TASK,
+                {},
+                [row],
+                STREAM,
+                *(() if said is None else (None, None, None, None, said)),
+                runs=[run],
+            )
+        )
         if self.random.random() < 0.8:
             self.settle()
 
+    def _said(self, queue: str) -> dict[str, Any] | None:
+        """The limits of tasks: none, one of all shards, one of their own."""
+        own = Limit(f"{{{tag_of(queue)}}}own", max_running=2)
+        self.laws.most[own.name] = own.max_running or 0
+        limits = self.random.choice(((), (self.divided,), (self.divided,), (own,), (own, self.divided)))
+        return LaneColumns(tuple((one, TextColumn(("",))) for one in limits)).to_wire() or None
+
+    def set_limit(self) -> None:
+        """Of all shards, by an operator."""
+        if not all(map(self._is_up, range(self.count))):
+            return
+        self.settle()
+        most, admin = self.random.randint(self.count, self.divided.max_running or 0), self.programs[0]
+        if all(row["name"] != DIVIDED for row in self.answer(admin.call(("get_limits",), "list"))):
+            return  # no task has had it yet
+        self.laws.look()
+        self.laws.limit_was_set(most)
+        self.answer(admin.call(("get_limits",), "set", DIVIDED, {"max_running": most}))
+        self.faults["limits set"] += 1
+
+    def say_a_limit_wrongly(self) -> None:
+        """One that is another shard's, too little for all shards, or with keys that no shard has alone."""
+        right, wrong = self.random.sample(range(self.count), 2)
+        if not self._is_up(right):
+            return
+        self.faults["limits out of place"] += 1
+        tag = tag_of(self.random.choice(self.names[wrong]))
+        limit, key = self.random.choice(
+            (
+                (Limit(f"{{{tag}}}own", max_running=2), ""),
+                (Limit("few", max_running=1), ""),
+                (self.divided, "host"),
+            )
+        )
+        said = LaneColumns(((limit, TextColumn((key,))),)).to_wire()
+        queue, row = self.random.choice(self.names[right]), [self._run(right, 1).first, encode([[0], {}])]
+        asked = self.programs[0].call(
+            ("get_task_queue", queue), "submit", TASK, {}, [row], None, None, None, None, None, said
+        )
+        self.settle()
+        if not asked.done() or asked.exception() is None:
+            raise Broken("Y7", f"tasks with the limit {limit.name} of another place were accepted")
+
     def work(self) -> None:
         shard = self.random.randrange(self.count)
-        if self.random.random() < 0.6:
+        if self.random.random() < 0.8:
             self.worker.lease(shard)
-        self.worker.finish(shard)
+        if self.random.random() < 0.5:
+            self.worker.finish(shard)
 
     def cancel(self) -> None:
         """Some of several shards in one call."""

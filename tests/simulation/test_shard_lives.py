@@ -24,6 +24,7 @@ def test_every_law_of_shards_holds_in_every_life() -> None:
         tasks += outcome.tasks
     assert tasks > 10 * LIVES
     assert min(faults[name] for name in ("restarts", "deaths amid a transaction", "wrong routes")) > LIVES
+    assert min(faults["limits set"], faults["limits out of place"]) > LIVES
 
 
 def test_the_same_seed_is_the_same_life() -> None:

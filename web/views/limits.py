@@ -11,6 +11,7 @@ from ...client.cli.where import age
 from ...common.contract.limits import LIMITS
 from ...common.contract.strikes import STRIKES
 from ...common.contract.tenants import TENANTS
+from ...common.domain.limit_parts import division_in_words
 from ...common.errors import Forbidden, InvalidArgument
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
@@ -40,6 +41,7 @@ def limits(login: Login, asked: ViewRequest) -> ShownPage:
             # Tasks without a tenant are a line only beside those of others.
             "tenants": tenants if any(row["name"] for row in tenants) else [],
             "shown": SHOWN,
+            "divided": division_in_words,
         },
     )
 

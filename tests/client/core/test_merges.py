@@ -113,7 +113,7 @@ def test_a_shortened_id_is_refused_while_a_shard_is_away_that_may_have_it() -> N
         asyncio.run(merges.MERGES["meant"](shards, ()))
 
 
-def limit(name: str, **fields: int) -> dict[str, Any]:
+def limit(name: str, **fields: Any) -> dict[str, Any]:
     return {
         "name": name,
         "max_running": 5,
@@ -129,6 +129,35 @@ def limit(name: str, **fields: int) -> dict[str, Any]:
 def test_a_limit_has_what_runs_and_waits_in_all_shards_and_its_programs_once() -> None:
     [row] = merged("limits", [[limit("api")], [limit("api", waiting=7)]])
     assert (row["running"], row["waiting"], row["keys"], row["programs"]) == (4, 10, 2, 1)
+
+
+def test_a_divided_limit_is_set_in_every_shard_also_where_no_task_has_had_it_yet() -> None:
+    declared = {"max_running": 9, "rate": None, "burst": None}
+    row = limit("api", key="k", declared=declared, over=2)
+    shards = Answering("set", show=[UNKNOWN, row], set=[row, row])
+    asyncio.run(merges.MERGES["limit_set"](shards, ("api", {"max_running": 4})))
+    assert [call for call in shards.calls if call[0] == "set"] == [
+        ("set", 0, ("api", {"max_running": 4}, ("k", {"name": "api", **declared}))),
+        ("set", 1, ("api", {"max_running": 4})),
+    ]
+
+
+def test_a_limit_with_a_tag_is_set_in_its_shard_alone() -> None:
+    row = limit("{mail}api", key="k", declared={})
+    shards = Answering("set", show=[UNKNOWN, row], set=[UNKNOWN, row])
+    asyncio.run(merges.MERGES["limit_set"](shards, ("{mail}api", {"max_running": 4})))
+    assert [call[:2] for call in shards.calls if call[0] == "set"] == [("set", 1)]
+
+
+def test_a_limit_that_is_used_in_one_shard_is_removed_in_none_that_says_so() -> None:
+    used = tq.InvalidArgument("limit 'api' is in use")
+    shards = Answering("remove", show=[UNKNOWN, limit("api")], remove=[UNKNOWN, used])
+    with pytest.raises(tq.InvalidArgument, match="in use"):
+        asyncio.run(merges.MERGES["limit_removed"](shards, ("api",)))
+    assert [call[1] for call in shards.calls if call[0] == "remove"] == [1]
+    away = Answering("reset", show=[tq.Unreachable("away"), UNKNOWN], reset=[None, None])
+    with pytest.raises(tq.Unreachable, match="shard 0: away"):
+        asyncio.run(merges.MERGES["limit_reset"](away, ("api",)))
 
 
 def test_a_page_of_limits_ends_where_one_shard_has_not_shown_what_comes_next() -> None:

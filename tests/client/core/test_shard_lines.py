@@ -174,6 +174,8 @@ def test_a_change_that_one_shard_cannot_make_says_where_it_is_made() -> None:
     lines = Lines(lambda shard, method, args: tq.Unreachable("cut") if shard == 3 else None)
     with pytest.raises(tq.Unreachable, match="shard 3: cut; it is done in shard 0, 1, 2"):
         lines.call(("get_strikes",), "add", "name=m:f", "", None)
+    row = {"name": "api", "key": "k", "declared": {}}
+    lines = Lines(lambda shard, method, args: tq.Unreachable("cut") if shard == 3 else row)
     with pytest.raises(tq.Unreachable, match="shard 3: cut; it is done in shard 0, 1, 2"):
         lines.call(("get_limits",), "set", "api", {})
     with pytest.raises(tq.Unreachable, match=r"^shard 3: cut(\n|$)"):

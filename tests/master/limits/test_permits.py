@@ -7,7 +7,9 @@ from collections import Counter, deque
 from typing import Any
 
 import pytest
+from tq.common.domain.limit_parts import limit_here
 from tq.common.domain.limits import Limit
+from tq.common.domain.shards import Shard
 from tq.master.limits.permits import ANY_NUMBER, Permits
 from tq.master.store.interface.limits import BucketRow
 
@@ -185,3 +187,38 @@ def test_over_random_histories_no_limit_is_exceeded_and_every_token_is_used(seed
             for last in range(first, len(moments)):
                 started, ms = last - first + 1, moments[last] - moments[first]
                 assert started <= burst + tasks * ms / 1000
+
+
+def test_parts_of_a_limit_let_no_more_start_in_all_shards_than_the_whole_at_any_time() -> None:
+    chance = random.Random(7)  # noqa: S311 - the same cases every time
+    limit = Limit("smtp", max_running=11, rate="40/s", burst=9)
+    for shards in (2, 3, 4):
+        each = [Permits({"smtp": limit_here(limit, Shard(n, shards))}.get) for n in range(shards)]
+        running, starts, now = [0] * shards, deque[int](), NOW
+        most = 0
+        for _ in range(3_000):
+            now += chance.choice((0, 0, 1, 7, 90))
+            shard = chance.randrange(shards)
+            if running[shard] and chance.random() < 0.5:
+                each[shard].give_back(SMTP, 1)
+                running[shard] -= 1
+            elif each[shard].room(SMTP, now):
+                each[shard].take(SMTP, 1, now)
+                running[shard] += 1
+                starts.append(now)
+            most = max(most, sum(running))
+        assert most <= 11
+        for first, since in enumerate(starts):
+            for count, moment in enumerate(list(starts)[first : first + 60], 1):
+                assert (count - 9) * 1_000 <= (moment - since) * 40
+
+
+def test_a_part_that_is_too_small_for_a_task_never_starts_it_alone() -> None:
+    large: Any = (("smtp", "a", 3),)
+    for limit in (Limit("smtp", max_running=4), Limit("smtp", rate="4/s", burst=4)):
+        part = Permits({"smtp": limit_here(limit, Shard(0, 2))}.get)
+        assert part.room(large, NOW) == 0
+        assert part.ready_at(large, NOW) is None  # no time helps, and none is waited for
+        assert Permits(
+            {"smtp": Limit("smtp", limit.max_running and 2, limit.rate, limit.burst and 2)}.get
+        ).room(large, NOW)
