@@ -17,6 +17,7 @@ from .programs import Master, eventually
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WAIT_MS = 60_000  # until something is taken not to come: a machine may be very busy
+ASK_SECONDS = 0.1  # each time three programs compute
 AXE = Path(__file__).with_name("axe") / "axe.min.js"
 IN_WORDS = (
     "(found) => found.passes.length === 0 ? ['it has looked at nothing'] : found.violations.flatMap("
@@ -85,7 +86,7 @@ class Tab:
     def until(self, script: str) -> None:
         """It is asked again and again from here: the page allows no text that is run as a program."""
         try:
-            eventually(lambda: self.page.evaluate(script), WAIT_MS / 1000)
+            eventually(lambda: self.page.evaluate(script), WAIT_MS / 1000, every=ASK_SECONDS)
         except AssertionError:
             seen = self.page.inner_text("body")[:2_000]
             raise AssertionError(f"{script}\nat {self.page.url}, where one sees:\n{seen}") from None

@@ -33,7 +33,7 @@ from .forked_programs import ForkedProgram, ForkServer
 
 T = TypeVar("T")
 
-POLL_SECONDS = 0.02
+POLL_SECONDS, POLL_SECONDS_MAX = 0.02, 0.2
 START_SECONDS = 30.0  # a loaded machine starts a Python with uvloop in one or two
 END_SECONDS = 20.0
 AUTHKEY = "a key for tests on loopback"
@@ -78,13 +78,16 @@ def free_port() -> int:
     raise AssertionError(f"all {PORTS_OF_BLOCK} ports of this test process are in use")
 
 
-def eventually(condition: Callable[[], T], seconds: float = 15.0) -> T:
+def eventually(condition: Callable[[], T], seconds: float = 15.0, every: float = POLL_SECONDS) -> T:
     """What the condition gives once it is true. The one place of the suite that sleeps: what it waits for
-    happens in other processes, which have no other way to tell."""
-    deadline = time.monotonic() + seconds
+    happens in other processes, which have no other way to tell. A question that takes long is asked seldom, for
+    what is to happen needs the processors too."""
+    began = asked = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not true within {seconds:g} s: {condition}"
-        time.sleep(POLL_SECONDS)
+        now = time.monotonic()
+        assert now < began + seconds, f"not true within {seconds:g} s: {condition}"
+        time.sleep(min(max(every, 3 * (now - asked)), POLL_SECONDS_MAX))
+        asked = time.monotonic()
     return value
 
 

@@ -143,11 +143,9 @@ def test_what_changes_is_seen_in_every_tab_and_nothing_moves_below_a_pointer(
     tab.until("document.getElementById('live').textContent.includes('after')")
 
 
-# In two halves, which two processes do side by side: axe-core takes a second for a view.
-@pytest.mark.timeout(TIME)
-@pytest.mark.parametrize("half", [0, 1])
+@pytest.mark.timeout(TIME)  # axe-core takes a second for a view
 def test_no_view_is_wider_than_a_telephone_or_keeps_anybody_out_in_either_theme(
-    browser: Any, viewed: Viewed, worker_factory: WorkerFactory, app: tq.App, half: int
+    browser: Any, viewed: Viewed, worker_factory: WorkerFactory, app: tq.App
 ) -> None:
     worker_factory()
     submit(app, "q00", HOSTILE, 1)
@@ -163,7 +161,7 @@ def test_no_view_is_wider_than_a_telephone_or_keeps_anybody_out_in_either_theme(
         "/queues?peek=letters",
     )
     small = on_a_telephone(browser, viewed)
-    for path in (*(one.path for one in NAVIGATION), *more)[half::2]:
+    for path in (*(one.path for one in NAVIGATION), *more):
         small.page.goto(viewed.url + path)
         assert small.page.evaluate(OVERFLOW) <= 0, path
         assert small.page.evaluate(GROUND) == DARK
