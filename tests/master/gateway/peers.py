@@ -54,6 +54,10 @@ class GatewayHarness:
             assert time.monotonic() - began < SECONDS_MAX
             self.loop.run_until_complete(asyncio.sleep(0))
 
+    def settle(self) -> None:
+        """Until no transaction is under way. Before the bench makes one itself."""
+        self.until(lambda: not self.server.transactions.is_busy)
+
     def admitted(self, queue: str = "q") -> StockClient:
         self._clients.append(StockClient(self, queue))
         return self._clients[-1].serve()
@@ -138,6 +142,7 @@ class StockClient:
 
 def put(harness: GatewayHarness, item: Any, queue: str = "q", number: int = 1) -> None:
     target = ("get_queue", queue)
+    harness.settle()
     assert harness.bench.client().call(target, "put", b"p" * 16, number, encode(item), True, None) is True
 
 
