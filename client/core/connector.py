@@ -18,15 +18,13 @@ from random import SystemRandom
 from typing import Final
 
 from ...common.domain.retry import retry_delay
-from ...common.errors import NotOwner, ProtocolError, QuotaExceeded, Unreachable
+from ...common.errors import ProtocolError, QuotaExceeded, Unreachable
 from ...common.wire.connection import CONNECT_SECONDS
+from ...common.wire.take_over import TakeOver
 from .transports import CallResult, Opener, Transport
 
 BACKOFF_SECONDS_MIN: Final = 0.05
 BACKOFF_SECONDS_MAX: Final = 5.0
-TAKE_OVER_SECONDS: Final = (
-    0.5  # the longest pause while a master stands by: it, or another, is about to serve
-)
 # Of the time for the first connection, or half of that time: no attempt that begins so late can know more.
 LAST_SECONDS: Final = 1.0
 # Not the program's own generator: a program that sets a seed must get the same numbers with and without tq.
@@ -51,6 +49,7 @@ class Connector:
         now = asyncio.get_running_loop().time
         deadline = None if self.was_connected else now() + self._connect_seconds
         reason: Exception | None = None
+        take_over = TakeOver()
         for attempt in itertools.count(1):
             # Never 0: an attempt without any time would hide the reason of those before.
             rest = self._connect_seconds if deadline is None else max(0.001, deadline - now())
@@ -64,8 +63,8 @@ class Connector:
                     reason = error
                 if deadline is not None and isinstance(error, ProtocolError):
                     raise
-                if isinstance(error, NotOwner):
-                    pause = min(pause, TAKE_OVER_SECONDS)
+                take_over.failed(error, now())
+                pause = take_over.bounded(pause, now())
                 # Raised now: after the pause nothing could be tried.
                 if deadline is not None and now() + pause > deadline:
                     raise reason from None

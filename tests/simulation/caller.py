@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tq.client.core.connector import TAKE_OVER_SECONDS
 from tq.common.errors import NotOwner, TqError, Unreachable, from_wire
 from tq.common.wire.address import Address, parse_address
 from tq.common.wire.frames import FRAME_BYTES_MAX, FrameReader, Kind, unpack
 from tq.common.wire.master_line import MasterLine
 from tq.common.wire.protocol import PING, Caller, Goodbye, child_frame
+from tq.common.wire.take_over import PAUSE_SECONDS_MAX
 
 from .master import HEARTBEAT_SECONDS, Greeting
 from .network import End, Network
@@ -191,6 +191,6 @@ class Reconnecting:
 
     def _try_again(self) -> None:
         spread = 0.5 + self.process.world.random.random() / 2
-        pause = min(self._pause, TAKE_OVER_SECONDS) if self._one_stands_by else self._pause
+        pause = min(self._pause, PAUSE_SECONDS_MAX) if self._one_stands_by else self._pause
         self.process.later(int(pause * spread * SECOND), self.connect)
         self._pause = min(self._pause * 2, PAUSE_SECONDS[1])

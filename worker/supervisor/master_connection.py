@@ -24,7 +24,6 @@ from ...common.auth.keys import Credential
 from ...common.domain.model import Role
 from ...common.errors import (
     InvalidArgument,
-    NotOwner,
     ProtocolError,
     Rejected,
     StoreError,
@@ -37,15 +36,13 @@ from ...common.runtime.limited_log import LimitedLog
 from ...common.wire.connection import CallerConnection
 from ...common.wire.master_line import MasterLine
 from ...common.wire.reach import reach
+from ...common.wire.take_over import TakeOver
 from ...common.wire.tls import OwnCa
 
 DISPATCHER: Final = ["get_dispatcher"]
 RECONNECT_SECONDS: Final = (0.1, 10.0)  # first and longest wait between tries, doubled each time, with jitter
 AFTER_SERVICE_SECONDS_MAX: Final = (
     0.5  # the longest wait after a connection that served: within the master's grace
-)
-TAKE_OVER_SECONDS_MAX: Final = (
-    0.5  # the longest wait while a master stands by: it, or another, is about to serve
 )
 WELL_SECONDS: Final = (
     10.0  # a connection that lasted so long was a good one: the next wait is the first again
@@ -112,7 +109,7 @@ class MasterConnection:
         """Connect, and connect again when the connection broke, without end. Raises Rejected: a key that shard 0 refuses is refused for
         good. Another shard may not have it yet: keys are written to each by itself."""
         first, longest = RECONNECT_SECONDS
-        wait, reported = first, False
+        wait, reported, take_over = first, False, TakeOver()
         line = MasterLine(self._settings.connect)
         while True:
             try:
@@ -136,8 +133,8 @@ class MasterConnection:
                 if not reported:
                     reported = True
                     self._report_away(str(error))
-                if isinstance(error, NotOwner):
-                    wait = min(wait, TAKE_OVER_SECONDS_MAX)
+                take_over.failed(error, self._loop.time())
+                wait = take_over.bounded(wait, self._loop.time())
             self._lost()
             await asyncio.sleep(
                 wait * _chance.uniform(0.5, 1.0)

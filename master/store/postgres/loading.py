@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from .arrays import from_bytes, unescaped
@@ -40,11 +40,12 @@ def load(line: PostgresLine, shard: int, db: sqlite3.Connection, loaded: Loaded)
             line.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             for statement in UNLIMITED:
                 line.connection.execute(statement)
-            for table in tables_of(db):
-                db.execute(f"DELETE FROM {quoted(table.name)}")  # what a migration has put there
-                _insert(db, quoted(table.name), table, rows_of(line, shard, table), loaded)
-            db.execute("DELETE FROM sqlite_sequence")
-            _insert(db, "sqlite_sequence", SEQUENCE_TABLE, rows_of(line, shard, SEQUENCE_TABLE), loaded)
+            tables = {quoted(table.name): table for table in tables_of(db)}
+            tables["sqlite_sequence"] = SEQUENCE_TABLE
+            for name in tables:
+                db.execute(f"DELETE FROM {name}")  # what a migration has put there
+            for name in _with_rows(line, shard, tables):
+                _insert(db, name, tables[name], rows_of(line, shard, tables[name]), loaded)
         for _, _, sql in set_aside:
             db.execute(sql)
         db.execute("COMMIT")
@@ -52,6 +53,15 @@ def load(line: PostgresLine, shard: int, db: sqlite3.Connection, loaded: Loaded)
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _with_rows(line: PostgresLine, shard: int, tables: Mapping[str, KeptTable]) -> list[str]:
+    """The names of those that have some: most have none, and to read a table takes a question and four answers by the network."""
+    asked = ", ".join(
+        f"EXISTS (SELECT 1 FROM {table.qualified} WHERE shard = {shard})" for table in tables.values()
+    )
+    answer = line.connection.execute(f"SELECT {asked}".encode()).fetchone() or ()
+    return [name for name, has_rows in zip(tables, answer, strict=True) if has_rows]
 
 
 def rows_of(line: PostgresLine, shard: int, table: KeptTable) -> Iterator[tuple[Any, ...]]:

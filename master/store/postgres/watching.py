@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, Final
@@ -11,8 +12,11 @@ from .line import INTEGER, DatabaseAway, DatabaseRefused, PostgresLine, Statemen
 from .masters import ANSWER_SECONDS_MAX, Me, ShardSeen, look, say_here
 from .shard import INT4
 from .tables import SCHEMA
+from .tenure import clock
 
-LOOK_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 0.25  # so long after its release a shard may be without an owner
+LOOK_SECONDS_MIN: Final = 0.02
+SAY_SECONDS: Final = 1.0  # as an owner does
 END_SECONDS_MAX: Final = 5.0
 PIN: Final = f"SELECT value FROM {SCHEMA}.meta WHERE shard = $1 AND name = 'certificate'".encode()
 SHARDS: Final = f"SELECT value FROM {SCHEMA}.meta WHERE shard = 0 AND name = 'shards'".encode()
@@ -42,19 +46,24 @@ class ShardWatch:
 
     def _run(self) -> None:
         line: PostgresLine | None = None
+        said, pause = -math.inf, LOOK_SECONDS
         while not self._ends.is_set():
             try:
                 line = line or self._connect()
                 if self._ends.is_set():  # it was slow
                     break
-                say_here(line, self._me)
-                self._tell(self._seen, look(line, self._shard))
+                if clock() - said >= SAY_SECONDS:
+                    said = clock()
+                    say_here(line, self._me)
+                seen = look(line, self._shard)
+                pause = pause_after(seen)
+                self._tell(self._seen, seen)
             except (DatabaseAway, DatabaseRefused) as error:
                 if line is not None:
                     line.close()
-                line = None
+                line, pause = None, LOOK_SECONDS
                 self._tell(self._away, str(error))
-            self._ends.wait(LOOK_SECONDS)
+            self._ends.wait(pause)
         if line is not None:
             line.close()
 
@@ -62,6 +71,12 @@ class ShardWatch:
         with self._telling:
             if not self._ends.is_set():
                 whom(what)
+
+
+def pause_after(seen: ShardSeen | None) -> float:
+    """Seconds until the next look: not beyond the moment at which the owner's time is over, if it does not renew it."""
+    left = LOOK_SECONDS if seen is None or seen.left_seconds is None else seen.left_seconds
+    return min(LOOK_SECONDS, max(LOOK_SECONDS_MIN, left))
 
 
 def first_look(line: PostgresLine, shard: int) -> tuple[ShardSeen | None, bytes | None]:

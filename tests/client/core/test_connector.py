@@ -12,6 +12,7 @@ from tq.client.core import connector
 from tq.client.core.connector import Connector
 from tq.client.core.transports import CallResult, Transport
 from tq.common.wire.connection import CONNECT_SECONDS
+from tq.common.wire.take_over import PAUSE_SECONDS_MAX
 
 TRANSPORT = cast(Transport, object())
 
@@ -51,6 +52,25 @@ def test_a_late_master_is_found_within_the_time_for_the_first_connection(pauses:
     opener = Opener(tq.Unreachable("not yet"), tq.QuotaExceeded("too many connections"))
     assert opened(Connector(opener.open, 10.0)) is TRANSPORT
     assert pauses == [1, 2, 3]
+
+
+def test_a_master_that_takes_over_is_found_soon_after_the_others_have_refused_for_long(
+    pauses: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(connector, "_pause_seconds", lambda failures: 5.0)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    opener = Opener(
+        tq.Unreachable("killed"), tq.NotOwner("it stands by"), tq.Unreachable("it opens the store")
+    )
+    made = Connector(opener.open, 60.0)
+    made.was_connected = True
+    assert opened(made) is TRANSPORT
+    assert slept == [5.0, PAUSE_SECONDS_MAX, PAUSE_SECONDS_MAX]
 
 
 def test_the_first_connection_fails_when_its_time_is_over(pauses: list[int]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tq.common.errors import ConfigError, StoreError
 from tq.master.store.interface.store import Displaced
+from tq.master.store.postgres import loading
 from tq.master.store.postgres.address import read_address
 from tq.master.store.postgres.line import PostgresLine
 
@@ -48,6 +49,25 @@ def test_what_was_committed_is_read_by_the_next_owner(open_store: OpenPostgres) 
     note(store, b"1")
     store.close()
     assert noted(open_store()) == b"1"
+
+
+def test_a_table_without_rows_is_not_read_at_a_start(
+    open_store: OpenPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    real = loading.rows_of
+
+    def rows_of(line: Any, shard: int, table: Any) -> Any:
+        read.append(table.name)
+        return real(line, shard, table)
+
+    store = open_store()
+    note(store, b"1")
+    store.close()
+    monkeypatch.setattr(loading, "rows_of", rows_of)
+    assert noted(open_store()) == b"1"
+    assert "meta" in read
+    assert "tasks" not in read
 
 
 def test_a_transaction_that_changes_nothing_costs_the_database_nothing(open_store: OpenPostgres) -> None:

@@ -8,9 +8,9 @@ import pytest
 from tq.master.store.postgres import watching
 from tq.master.store.postgres.address import DatabaseAddress
 from tq.master.store.postgres.line import PostgresLine
-from tq.master.store.postgres.masters import listed
+from tq.master.store.postgres.masters import ShardSeen, listed
 from tq.master.store.postgres.shard import release
-from tq.master.store.postgres.watching import ShardWatch
+from tq.master.store.postgres.watching import LOOK_SECONDS, LOOK_SECONDS_MIN, ShardWatch, pause_after
 
 from .owners import A, B, take
 
@@ -32,6 +32,19 @@ def test_one_that_stands_by_sees_that_the_shard_is_free(
     finally:
         watch.close()
     assert [row.host for row in listed(owners_line, 7)] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("left", "pause"), [(None, LOOK_SECONDS), (3.0, LOOK_SECONDS), (0.1, 0.1), (-1.0, LOOK_SECONDS_MIN)]
+)
+def test_it_looks_again_at_the_moment_at_which_the_owners_time_is_over(
+    left: float | None, pause: float
+) -> None:
+    assert pause_after(ShardSeen("a:1", 1, left, None)) == pause
+
+
+def test_a_shard_without_a_row_is_looked_at_as_often_as_any() -> None:
+    assert pause_after(None) == LOOK_SECONDS
 
 
 def test_one_that_was_closed_while_it_waited_for_a_connection_says_nothing_more(
