@@ -1,4 +1,4 @@
-"""How much of a limit's permits a worker may have that is served before others: see places.py. Pure."""
+"""How much of the permits of a limit, or of a tenant's cap, a worker may have that is served before others: see places.py. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Asking:
         )  # of its free places, so many are not given anything by this answer
 
     def most(self, lane: Route, room: int) -> int:
-        """How many tasks of a lane it may have of so many that may start now under its limits."""
+        """How many tasks of a lane it may have of so many that may start now under its limits and the cap of its tenant."""
         if room <= self.left:
             return room
         own = max(0, self.left)

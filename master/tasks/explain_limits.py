@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...common.domain.limit_parts import LimitHere, LimitPart, has_tag
 from ..engine.engine import Engine
 from ..limits.limits import NamedLimits
 from .explain_serving import serving, slots_of
 from .held import COMPANY
-from .route import RUNNING, Route
+from .route import RUNNING, Route, Tenant
 from .routes import Routes
 
 
@@ -28,8 +30,9 @@ def why_held(engine: Engine, id: bytes) -> str | None:
         return None
     tenant = lane.tenant
     if tenant.is_full:
+        waits = _waits(read_ahead_of(engine, tenant))
         return (
-            f"the cap of tenant {tenant.name} holds it back: {tenant.counts[RUNNING]:,} of at most {tenant.max_running:,} run; it starts "
+            f"the cap of tenant {tenant.name} holds it back: {tenant.counts[RUNNING]:,} of at most {tenant.max_running:,} run{waits}; it starts "
             f"when one of them ends, or with a higher cap: `tq tenants set {tenant.name} --max-running N`"
         )
     if lane.held is not None and lane.held[0] == COMPANY and lane.company_until is not None:
@@ -52,8 +55,7 @@ def why_held(engine: Engine, id: bytes) -> str | None:
         if moment is None:
             runs = f"{state.running:,} of at most {limit.max_running:,}{_in_parts(limit)}"
             counts = f", and this task counts for {units:,}" if units > 1 else ""
-            ahead = read_ahead(engine, name, key)
-            waits = f" ({ahead:,} of these tasks wait at their worker for a free slot)" if ahead else ""
+            waits = _waits(read_ahead(engine, name, key))
             return (
                 f"{under} holds it back: {runs} run{waits}{counts}; it starts when one of them ends, or with a higher limit: "
                 f"`tq limits set {name} --max-running N`"
@@ -92,11 +94,29 @@ def read_ahead(engine: Engine, name: str, key: str) -> int:
     """How many tasks under a key of a limit at least are with workers and have not begun: more than there are slots for them."""
     lanes = engine.part(Routes).of_limit.get(name, ())
     engine.work.glanced(len(lanes))
-    mine = [
-        lane
-        for lane in lanes
-        if lane.running and (name, key) in ((one, of) for one, of, _ in lane.key.limits)
-    ]
+    return _read_ahead(
+        engine,
+        [
+            lane
+            for lane in lanes
+            if lane.running and (name, key) in ((one, of) for one, of, _ in lane.key.limits)
+        ],
+    )
+
+
+def read_ahead_of(engine: Engine, tenant: Tenant) -> int:
+    """The same of the tasks of a tenant."""
+    lanes = list(engine.part(Routes))
+    engine.work.glanced(len(lanes))
+    return _read_ahead(engine, [lane for lane in lanes if lane.tenant is tenant and lane.running])
+
+
+def _waits(ahead: int) -> str:
+    return f" ({ahead:,} of these tasks wait at their worker for a free slot)" if ahead else ""
+
+
+def _read_ahead(engine: Engine, mine: Sequence[Route]) -> int:
+    """Of the tasks of these lanes that are leased."""
     workers = {
         worker.number: worker for base in {lane.base for lane in mine} for worker in serving(engine, base)
     }

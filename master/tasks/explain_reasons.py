@@ -14,12 +14,12 @@ from ..engine.engine import Engine
 from ..limits.limits import NamedLimits
 from ..store.interface.queries import FullTask
 from .dispatch import Dispatch
-from .explain_limits import read_ahead
+from .explain_limits import read_ahead, read_ahead_of
 from .explain_placing import lane_of, placing_of, why_not_placed
 from .explain_position import shown_position
 from .explain_serving import serving
 from .explain_stopped import strikes_of
-from .route import Route
+from .route import RUNNING, Route
 from .routes import Routes
 
 NEEDED_RUNS_MAX: Final = 100  # of needed tasks that are named
@@ -36,7 +36,7 @@ def reasons_of(engine: Engine, task: FullTask) -> list[Reason]:
     lane = lane_of(engine, task)
     reasons = [*_of_state(engine, task), *_stopped(engine, task)]
     reasons += _unserved(engine, task, lane)
-    reasons += _limits(engine, lane)
+    reasons += _cap(engine, lane) + _limits(engine, lane)
     if not reasons:
         place = shown_position(engine, task)["position"]
         if place is not None:
@@ -92,6 +92,15 @@ def _unserved(engine: Engine, task: FullTask, lane: Route) -> list[Reason]:
     return [
         {"kind": "placing", "text": text, "remedy": "start a worker that has it, or wait until it is free"}
     ]
+
+
+def _cap(engine: Engine, lane: Route) -> list[Reason]:
+    tenant = lane.tenant
+    if not tenant.is_full:
+        return []
+    of = {"tenant": tenant.name, "max_running": tenant.max_running, "running": tenant.counts[RUNNING]}
+    remedy = f"tq tenants set {tenant.name} --max-running N"
+    return [{"kind": "cap", **of, "ahead": read_ahead_of(engine, tenant), "remedy": remedy}]
 
 
 def _limits(engine: Engine, lane: Route) -> list[Reason]:

@@ -66,7 +66,8 @@ class HeldLanes:
             free = self.permits.room_of((name, key), units, now)
             room = min(room, free + (-reserved[name, key] // units))
         room = max(0, room)
-        return room if self.asking is None or not lane.key.limits else self.asking.most(lane, room)
+        is_bounded = bool(lane.key.limits) or lane.tenant.max_running is not None
+        return self.asking.most(lane, room) if self.asking is not None and is_bounded else room
 
     def reserve(self, lane: Route, tasks: int, reserved: Reserved) -> None:
         reserved[CAP, lane.tenant.name] += tasks

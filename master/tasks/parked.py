@@ -7,8 +7,8 @@
     lanes with work ───────┘
 
 Workers get what comes first by priority, and then by age. While nothing but workers is waited for, several calls are answered by one look
-at all base lanes; when there are others, one call at a time by those lanes that come first (see lanes.py). Where tasks have limits, the
-calls of workers that can start something at once are answered first (see places.py).
+at all base lanes; when there are others, one call at a time by those lanes that come first (see lanes.py). Where tasks have limits, or
+tenants caps, the calls of workers that can start something at once are answered first (see places.py).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class ParkedCalls:
     def serve(self, now: Now) -> None:
         """Lease ready tasks to parked calls, within the share of this transaction; the rest follow in the next."""
         self.has_more = False
-        if self._routes.of_limit:
+        if self._routes.have_permits:
             self._serve_free_places(now)
         if not self.has_more:
             self._serve_all(now)
@@ -202,7 +202,7 @@ class ParkedCalls:
         # Results of needed tasks are put into the payloads.
         if self._consulted.needs.are_open:
             rows = self._consulted.needs.carried(rows)
-        permitted = self._take_permits(rows, now) if self._routes.of_limit else ()
+        permitted = self._take_permits(rows, now) if self._routes.have_permits else ()
         groups, tasks, size = granted(rows, parked, lease, self._routes, self._running, permitted)
         self._work.gave(len(rows), 0)
         self._work.glanced(tasks)
@@ -210,7 +210,7 @@ class ParkedCalls:
         return size
 
     def _take_permits(self, rows: list[Leased | LeasedSlice], now: Now) -> set[int]:
-        """Returns the numbers of the rows whose tasks hold permits that others may wait for."""
+        """Returns the numbers of the rows whose tasks hold permits that others may wait for, of a limit or of their tenant's cap."""
         held, permitted = self._routes.lanes.held, set[int]()
         for row in rows:
             for lane, tasks in self._lanes_of([row]):
@@ -218,6 +218,8 @@ class ParkedCalls:
                     held.take(lane, tasks, now.steady)
                     if held.permits.bound_what_runs(lane.key.limits):
                         permitted.add(row.seq)
+                if lane.tenant.max_running is not None:
+                    permitted.add(row.seq)
         return permitted
 
     def _lanes_of(self, rows: Sequence[Leased | LeasedSlice]) -> Iterator[tuple[Route, int]]:

@@ -1,7 +1,7 @@
-"""How many more tasks each worker could start at once, and who is given the permits of a limit first. Pure.
+"""How many more tasks each worker could start at once, and who is given the permits of a limit, or of a tenant's cap, first. Pure.
 
 A worker reads ahead: it is given tasks that wait there until a place is free. Under a limit such a task holds a permit that another worker
-with a free place could use now. So where tasks have limits, the calls of workers with a free place are served first, and each of these is
+with a free place could use now; so does a task of a tenant with a cap. So where tasks have limits, or tenants caps, the calls of workers with a free place are served first, and each of these is
 given no more under a limit than it has free places for, as long as others like it could use the rest; what these leave is read ahead.
 
     free places of a worker = its slots - the tasks that are leased to it

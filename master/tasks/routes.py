@@ -150,6 +150,11 @@ class Routes(Part):
         """The number of the route that a lane is of."""
         return self.by_number[lane].plain.number
 
+    @property
+    def have_permits(self) -> bool:
+        """Whether something else than workers bounds how many tasks of some lanes run: limits, or caps of tenants."""
+        return bool(self.of_limit) or self.tenants.are_capped
+
     def queue(self, name: str) -> Queue:
         queue = self.queues.get(name)
         if queue is None:

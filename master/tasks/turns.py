@@ -24,14 +24,21 @@ class TenantTurns:
         """``terms``: what is set for a tenant."""
         self._terms = terms
         self._of: dict[str, Tenant] = {}
+        self._capped: set[Tenant] = set()
         self._count = 0
 
     def clear(self) -> None:
         self._of.clear()
+        self._capped.clear()
 
     @property
     def are_several(self) -> bool:
         return len(self._of) > 1
+
+    @property
+    def are_capped(self) -> bool:
+        """Whether one of them may run so many tasks and no more."""
+        return bool(self._capped)
 
     def of(self, name: str) -> Tenant:
         tenant = self._of.get(name)
@@ -39,13 +46,18 @@ class TenantTurns:
             self._count += 1
             # Its first turn is behind all that were served, see the module's docstring.
             tenant = self._of[name] = Tenant(name, self._count, self._terms(name))
+            self._note_cap(tenant)
         return tenant
+
+    def _note_cap(self, tenant: Tenant) -> None:
+        (self._capped.discard if tenant.max_running is None else self._capped.add)(tenant)
 
     def left(self, tenant: Tenant) -> bool:
         """One of its lanes is forgotten; whether it is, too."""
         tenant.lanes -= 1
         if not tenant.lanes:
             del self._of[tenant.name]
+            self._capped.discard(tenant)
         return not tenant.lanes
 
     def changed(self, name: str) -> Tenant | None:
@@ -53,6 +65,7 @@ class TenantTurns:
         tenant = self._of.get(name)
         if tenant is not None:
             tenant.weight, tenant.max_running = self._terms(name)
+            self._note_cap(tenant)
             # A smaller weight holds for the turn under way, too.
             tenant.left = min(tenant.left, tenant.weight)
         return tenant

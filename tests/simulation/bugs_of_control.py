@@ -54,9 +54,15 @@ BUGS_OF_CONTROL = (
         "return room",
     ),
     Bug(
+        "give the places under a cap to who has waited longest",
+        "tq.master.tasks.routes",
+        "return bool(self.of_limit) or self.tenants.are_capped",
+        "return bool(self.of_limit)",
+    ),
+    Bug(
         "serve those first that have waited longest, whatever they have free",
         "tq.master.tasks.parked",
-        "        if self._routes.of_limit:\n            self._serve_free_places(now)",
+        "        if self._routes.have_permits:\n            self._serve_free_places(now)",
         "        if False:\n            self._serve_free_places(now)",
     ),
     Bug(

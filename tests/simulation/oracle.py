@@ -245,7 +245,7 @@ class Oracle:
                 self.limits.look_at_lines(store.ask, engine.part(Routes))
         if self.steered is not None and self.master is not None:
             with objections():
-                self.steered.look(store.ask, pending, self.master.engine.now.steady)
+                self.steered.look(store.ask, pending, self.master.engine)
         if self.crowd is not None and self.master is not None:
             with objections():
                 self.crowd.look(store.ask, pending, self.master.engine.now.steady, self.forgotten)

@@ -4,6 +4,8 @@
 
     M1  nothing of a tenant starts beyond its cap
     M2  before a tenant with something ready and room is served, another one has one turn at most: so many tasks as its weight (as T1)
+    M3  none is given more tasks of a tenant with a cap than it has free places for, while another worker that waits with a free place is left
+        without (as L4)
     K1  nothing that a strike holds starts from the answer to who made it until its row is gone, also over restarts
     K2  its row is gone when its time is over, or a removal was asked for, and not before
 
@@ -18,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tq.common.domain.ids import id_behind
 from tq.common.domain.strikes import parse_strike
+from tq.master.engine.engine import Engine
+from tq.master.tasks.routes import Routes
 
 from .crowded import NAMES
 from .instants import Wrong
@@ -72,6 +76,7 @@ class SteeredLaws:
         self.turn_changed = False  # something else is set for a tenant
         self._steady = 0
         self.starts = self.kept = 0  # under a cap; while a strike held something
+        self.ahead = 0  # how often a worker was given more under a cap than it has free places for
 
     def weight(self, tenant: str) -> int:
         return self._terms.get(tenant, Terms()).weight
@@ -86,11 +91,15 @@ class SteeredLaws:
         if condition in self._strikes:
             self._holding[condition] = self._strikes[condition].number
 
-    def look(self, ask: Ask, events: Collection[Mapping[str, Any]], steady: int) -> None:
-        self._steady = steady
-        leased = [self._specs[event["id"]] for event in events if event["what"] == "leased"]
-        self._check_strikes(ask, leased)
-        self._check_caps(ask, Counter(spec.tenant for spec in leased))
+    def look(self, ask: Ask, events: Collection[Mapping[str, Any]], engine: Engine) -> None:
+        self._steady = engine.now.steady
+        leased = [
+            (event["worker"], self._specs[event["id"]]) for event in events if event["what"] == "leased"
+        ]
+        self._check_strikes(ask, [spec for _, spec in leased])
+        self._check_caps(ask, Counter(spec.tenant for _, spec in leased))
+        if not self.turn_changed:
+            self._check_places(Counter((worker, spec.tenant) for worker, spec in leased), engine)
 
     def _check_strikes(self, ask: Ask, leased: Iterable[Spec]) -> None:
         before = self._strikes
@@ -134,6 +143,38 @@ class SteeredLaws:
                     raise Wrong("M1", f"{running[tenant]} of {tenant} run, and its cap is {most}", None)
         self.turn_changed = before != terms
         self._terms, self._running = terms, running
+
+    def _check_places(self, given: Counter[tuple[int, str]], engine: Engine) -> None:
+        in_all = Counter[int]()
+        for (worker, _), tasks in given.items():
+            in_all[worker] += tasks
+        routes = engine.part(Routes)
+        places = routes.placements.places
+        for (worker, tenant), tasks in given.items():
+            before = places.leased.get(worker, 0) - in_all[worker]
+            if self._terms.get(tenant, Terms()).cap is not None and tasks > max(
+                0, places.slots(worker) - before
+            ):
+                self.ahead += 1
+                _look_at_others(worker, tenant, routes, self._steady)
+
+
+def _look_at_others(worker: int, tenant: str, routes: Routes, now: int) -> None:
+    """A worker has tasks of this tenant that wait there."""
+    held, places = routes.lanes.held, routes.placements.places
+    for lane in routes:
+        if lane.tenant.name != tenant or not lane.tenant.is_full or lane.ready <= 0 or lane.is_stopped:
+            continue
+        if lane.key.needs or lane.runs_together or held.permits.holding(lane.key.limits, now):
+            continue
+        for capability in lane.base.capabilities:
+            for parked in capability.parked.values():
+                if parked.worker != worker and places.free(parked.worker):
+                    raise Wrong(
+                        "M3",
+                        f"worker {worker} is given more of {tenant} than it can start, and {parked.worker} has a place",
+                        None,
+                    )
 
 
 def _running(ask: Ask) -> Iterable[bytes]:

@@ -26,6 +26,13 @@ def submit(peer: Peer, tasks: int, task: str = "m:f", *, options: Any = None, **
     return run
 
 
+def submit_of(peer: Peer, tenant: str, tasks: int) -> IdRun:
+    run = run_of(tasks)
+    said = [[run.first, [b"p"] * tasks]]
+    peer.call("get_task_queue/q", "submit", "m:f", {}, said, columns={"tenant": tenant})
+    return run
+
+
 class Asker:
     """A worker that has a call parked for so many tasks."""
 
@@ -144,3 +151,32 @@ def test_why_says_how_many_wait_at_their_worker(bench: Bench, client: Peer) -> N
     assert "5 of at most 5 run (3 of these tasks wait at their worker for a free slot)" in why["why"]
     [reason] = why["reasons"]
     assert (reason["running"], reason["ahead"]) == (5, 3)
+
+
+def test_the_cap_of_a_tenant_is_shared_out_as_permits_are(bench: Bench, client: Peer) -> None:
+    client.call("get_tenants", "set", "acme", {"max_running": 3})
+    askers = [Asker(bench), Asker(bench)]
+    run = submit_of(client, "acme", 20)
+    assert [asker.got() for asker in askers] == [2, 1]
+    assert [asker.groups[0][4:] for asker in askers] == [[{}, True]] * 2, (
+        "what counts under a cap is started first"
+    )
+    askers[1].end_one()
+    assert [asker.got() for asker in askers] == [0, 1], "who becomes free, not who reads ahead"
+    why = client.call("get_tasks", "why", run.ids()[-1])
+    assert "3 of at most 3 run (1 of these tasks wait at their worker for a free slot)" in why["why"]
+    reason = why["reasons"][0]
+    assert (reason["kind"], reason["running"], reason["ahead"]) == ("cap", 3, 1)
+    assert reason["remedy"] == "tq tenants set acme --max-running N"
+
+
+def test_tenants_without_a_cap_are_read_ahead_beside_one_that_has_one(bench: Bench, client: Peer) -> None:
+    client.call("get_tenants", "set", "acme", {"max_running": 1})
+    askers = [Asker(bench), Asker(bench)]
+    submit_of(client, "acme", 20)
+    submit_of(client, "beta", 6)
+    assert sum(asker.got() for asker in askers) == 7
+    assert bench.engine.part(Routes).tenants.use("acme").running == 1
+    client.call("get_tenants", "remove", "acme")
+    bench.step()
+    assert not bench.engine.part(Routes).have_permits
