@@ -22,7 +22,7 @@ from ..common.wire.address import Address, is_loopback
 from ..common.wire.tls import server_context
 from .check_database import check_database
 from .check_shards import check_shards
-from .gateway.options import GatewayArguments, read_options
+from .gateway.options import GatewayArguments, check_ports, read_options
 from .joining import ending
 from .keys.own_keys import fits, read, unknown
 from .net.ports import why_not_listening
@@ -86,6 +86,8 @@ def _check_gateway(
 ) -> None:
     try:
         gateway_options = read_options(arguments)
+        if gateway_options is not None and settings.processes > 1:
+            check_ports(gateway_options, settings.bind, settings.processes)
     except ConfigError as error:
         found.fail("gateway", str(error))
         return

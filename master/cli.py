@@ -37,7 +37,7 @@ from .banner import banner
 from .check import check
 from .compact import COMPACT, compact
 from .copying import COPY, CopyLine, copy
-from .gateway.options import GatewayArguments, GatewayOptions, read_options
+from .gateway.options import GatewayArguments, GatewayOptions, check_ports, read_options
 from .joining import ADMIT, JOIN, REQUEST, about_certificates
 from .net.hosted import HostedShards
 from .net.ports import why_not_listening
@@ -61,10 +61,6 @@ DISPLACED: Final = -1  # what serving came to: another master has taken over
 END_SECONDS_MAX: Final = (
     DRAIN_SECONDS_MAX + 5.0
 )  # from the signal to the end of the process, even if a disk hangs
-ONE_SHARD: Final = (
-    "--gateway is for a cluster of one shard: clients of multiprocessing connect to one server for everything; leave it out, or give "
-    "them a cluster of their own"
-)
 
 
 @click.command(
@@ -140,6 +136,8 @@ def main(
             about_certificates(first_word(), settings)
             return
         gateway_options = read_options(arguments)
+        if place is not None and gateway_options is not None:
+            gateway_options = gateway_options.of_process(place.number, place.of)
         environment = dict(
             os.environ
         )  # of processes that this one may start: with the key that is taken next
@@ -220,7 +218,7 @@ def _guard(
 ) -> int:
     """Start the processes of this master, and end with them."""
     if gateway is not None:
-        raise ConfigError(ONE_SHARD)
+        check_ports(gateway, settings.bind, settings.processes)
     make_shards(settings, key, start, log.event)
     places = places_of(settings)
     # What was confirmed once is done.
@@ -322,9 +320,7 @@ async def _serve(
 def _gateway(hosted: HostedShards, options: GatewayOptions) -> Gateway:
     from .gateway.server import Gateway  # a dozen modules, which few masters need
 
-    if hosted.first.engine.core.shard.of > 1:
-        raise ConfigError(ONE_SHARD)
-    return Gateway(hosted.first, options.key)
+    return Gateway(hosted, options.key, options.ports)
 
 
 def _end_at_latest(log: EventLog) -> None:

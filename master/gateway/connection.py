@@ -41,7 +41,7 @@ class StockConnection(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._serves = False  # calls of queues; else one question to the server
         self._clogged = self._refusing = False
-        self.address = ""
+        self.address = self.reached_at = ""
 
     # asyncio.Protocol
 
@@ -50,7 +50,8 @@ class StockConnection(asyncio.Protocol):
         self._transport = transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.address = str(peer[0]) if peer else "unknown"
-        plug = transport.get_extra_info("socket")
+        plug, own = transport.get_extra_info("socket"), transport.get_extra_info("sockname")
+        self.reached_at = str(own[0]) if own else "unknown"
         admitted, evicted = False, None
         if plug is not None and self._context.has_room(plug.fileno()):
             admitted, evicted = self._context.admission.enter(self, self.address, self._master.loop.time())
@@ -127,7 +128,7 @@ class StockConnection(asyncio.Protocol):
         report_bug(self._master.report, error)
 
     def _understand(self, body: bytes | None) -> None:
-        if self._context.verifier.is_revoked:  # asked each time: also in the middle of a handshake
+        if self._context.is_revoked:  # asked each time: also in the middle of a handshake
             raise Rejected(KEY_REVOKED)
         if self._handshake.done:
             self._request(body)

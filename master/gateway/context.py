@@ -1,14 +1,19 @@
-"""What all connections of the gateway share: its key, its limits, the references to its objects, and the master behind it."""
+"""What all connections of the gateway share: its key, its limits, the references to its objects, and the shards behind it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from ...common.auth.keys import KDF_NONE, Verifier
 from ...common.domain.model import NODE_ID_BYTES, Role
+from ...common.domain.shards import shard_of_name
+from ...common.errors import InvalidArgument, NotOwner
+from ...common.values.brief import brief
 from ..engine.session import Session, Wire
 from ..net.admission import UNAUTHENTICATED_MAX, AdmissionLimiter
+from ..net.hosted import HostedShards
 from ..net.rejections import RejectionLog
 from ..net.server import MasterServer
 from .requests import References
@@ -17,6 +22,9 @@ KEY_ID: Final = "gateway"  # by which `tq keys` shows and revokes it
 NOTE: Final = "--gateway-authkey-file"
 CLIENTS_MAX: Final = 2_000  # connections that have shown the key
 UNREAD_BYTES_MAX: Final = 64 * 1024 * 1024  # of answers that wait for clients to read them, of all together
+TOGETHER: Final = (
+    "queues with one tag in their names, as {shop}in and {shop}out, are always behind one address"
+)
 
 
 class OpenStockConnection(Protocol):
@@ -31,10 +39,13 @@ class OpenStockConnection(Protocol):
 
 
 class GatewayContext:
-    """``master``: the server whose engine it calls."""
+    """``ports``: of the gateways of all processes of this master, by the processes' numbers; empty: it is the only one. ``master``: the
+    first server, for what all have in common."""
 
-    def __init__(self, master: MasterServer, key: bytes) -> None:
-        self.master, self.key, self.random_bytes = master, key, os.urandom
+    def __init__(self, hosted: HostedShards, key: bytes, ports: Sequence[int] = ()) -> None:
+        self._hosted, self._ports = hosted, ports
+        self.master, self.key, self.random_bytes = hosted.first, key, os.urandom
+        master = self.master
         # Stock clients connect several times for one queue and do not try again: each has to get in the first time,
         # and a place goes to the newest, for an honest handshake is over before so many more have come.
         share = master.context.descriptors.max // 4  # half of what the process may open is left to others
@@ -47,7 +58,8 @@ class GatewayContext:
         verifier = Verifier(
             key_id=KEY_ID, role=Role.CLIENT, kdf=KDF_NONE, stored_key=b"", server_key=b"", note=NOTE
         )
-        master.context.keys.add_unstored(verifier)
+        for server in hosted.servers.values():
+            server.context.keys.add_unstored(verifier)
         self.references = References(int.from_bytes(os.urandom(6), "big"))
         self.connections: set[OpenStockConnection] = set()
         # Those that do not read as fast as they are answered, in the order in which they stopped.
@@ -58,16 +70,34 @@ class GatewayContext:
         return clients < self._clients_max and self.master.context.descriptors.has_room(descriptor)
 
     @property
-    def verifier(self) -> Verifier:
-        """The key as it is now: it may have been revoked."""
-        return self.master.context.keys.unstored(KEY_ID)
+    def is_revoked(self) -> bool:
+        """Whether the key has been revoked; a revocation that was cut short has reached some of the shards."""
+        return any(_key_of(server).is_revoked for server in self._hosted.servers.values())
 
-    def session(self, wire: Wire, address: str) -> Session:
+    def server_of(self, queue: str, reached_at: str) -> MasterServer:
+        """That of the shard of a queue. ``reached_at``: the host by which the client has come. Raises InvalidArgument, with where the
+        queue is, when it is not here."""
+        shard = shard_of_name(queue, self.master.engine.core.shard.of)
+        try:
+            return self._hosted.server_of(shard)
+        except NotOwner as error:
+            shown = brief(queue, 80)
+            if not self._ports:
+                raise InvalidArgument(
+                    f"queue {shown}: {error}; a gateway serves what its own master hosts"
+                ) from None
+            port = self._ports[shard % len(self._ports)]
+            raise InvalidArgument(
+                f"queue {shown} is in another process of this tq-master: make a manager with address=({reached_at!r}, {port}) "
+                f"for it; {TOGETHER}"
+            ) from None
+
+    def session(self, server: MasterServer, wire: Wire, address: str) -> Session:
         """Of one more connection. All share one account: their key is one."""
-        node, account = self.random_bytes(NODE_ID_BYTES), self.master.context.accounts.of(KEY_ID)
+        node, account = self.random_bytes(NODE_ID_BYTES), server.context.accounts.of(KEY_ID)
         return Session(
             wire,
-            verifier=self.verifier,
+            verifier=_key_of(server),
             role=Role.CLIENT,
             node=node,
             address=address,
@@ -93,3 +123,8 @@ class GatewayContext:
         """The last proxy of an object is gone in good order."""
         for connection in self.connections:
             connection.reference_dropped(ident)
+
+
+def _key_of(server: MasterServer) -> Verifier:
+    """The gateway's key as a shard knows it now."""
+    return server.context.keys.unstored(KEY_ID)

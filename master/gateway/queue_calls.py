@@ -1,5 +1,7 @@
 """One client's calls of queues, one at a time: from a request to a call of the engine, and from its answer to a reply.
 
+Over one connection a client calls whatever queues it has; each call goes to the engine of its queue's shard.
+
 An item that was given out is held by a token until the client sends its next request, or drops its proxy in good order: only
 then is it known to have arrived. A connection that ends before that gives it back at once.
 """
@@ -20,6 +22,7 @@ from ..api.validation import TOKEN_BYTES
 from ..engine.session import Call, Session
 from ..items.items import Items
 from ..items.queue import EMPTY, NO_MORE, NOT_PUT, PRIORITY, NewPut
+from ..net.server import MasterServer
 from .context import GatewayContext
 from .requests import EXPOSED, GET_VALUE, READS, Creation, QueueRequest
 from .writer import RETURN, TRACEBACK, UNSERIALIZABLE, raising, reply, returning
@@ -30,7 +33,8 @@ SHUT_DOWN: Final = "the queue was shut down"
 class Requester(Breakable, Protocol):
     """The connection whose requests these are."""
 
-    address: str
+    address: str  # of the client
+    reached_at: str  # the host by which it has come
 
     def answer(self, body: bytes) -> None:
         """Send a reply. The next request may follow it."""
@@ -39,18 +43,27 @@ class Requester(Breakable, Protocol):
     def unsent_bytes(self) -> int: ...
 
 
+class _Side(NamedTuple):
+    """What is of one shard."""
+
+    server: MasterServer
+    items: Items
+    session: Session
+
+
 class _HeldItem(NamedTuple):
     ident: str
     token: bytes
+    side: _Side
 
 
 class QueueCalls:
-    """The ``Wire`` of its session (see ``master/engine/session.py``), which is opened with the first call."""
+    """The ``Wire`` of its sessions (see ``master/engine/session.py``): one with each shard, opened with the first call there."""
 
     def __init__(self, context: GatewayContext, connection: Requester) -> None:
         self._context, self._connection = context, connection
-        self._master, self._items = context.master, context.master.engine.part(Items)
-        self._session: Session | None = None
+        self._loop, self._report = context.master.loop, context.master.report
+        self._sides: dict[MasterServer, _Side] = {}
         self.is_busy = False  # a call is not answered yet
         self._timeout: asyncio.TimerHandle | None = None
         self._held: _HeldItem | None = None
@@ -63,49 +76,61 @@ class QueueCalls:
 
     # requests in
 
-    def open(self) -> Session:
-        if self._session is None:
-            self._session = self._context.session(self, self._connection.address)
-            self._master.engine.sessions.opened(self._session)
-        return self._session
+    def open(self) -> None:
+        """It will call: from now on it is seen as connected."""
+        self._open(self._context.master)
+
+    def _open(self, server: MasterServer) -> _Side:
+        side = self._sides.get(server)
+        if side is None:
+            session = self._context.session(server, self, self._connection.address)
+            server.engine.sessions.opened(session)
+            side = self._sides[server] = _Side(server, server.engine.part(Items), session)
+        return side
+
+    def _at(self, queue: str) -> _Side:
+        """Where a queue is. Raises InvalidArgument when that is not here."""
+        return self._open(self._context.server_of(queue, self._connection.reached_at))
 
     def create(self, creation: Creation) -> None:
         """Make a queue, or find it, and a reference to it."""
+        side = self._at(creation.queue)
 
         def made(_: Any) -> bytes:
             return reply(RETURN, (self._context.references.new(creation.queue), EXPOSED))
 
         def run(call: Call) -> None:
-            self._items.queue(creation.queue, creation.kind, creation.maxsize, account=call.session.account)
+            side.items.queue(creation.queue, creation.kind, creation.maxsize, account=call.session.account)
 
-        self._call(run, made)
+        self._call(side, run, made)
 
     def call(self, request: QueueRequest) -> None:
+        side = self._at(request.queue)
+        items = side.items
         if request.method == "put":
-            self._put(request)
+            self._put(side, request)
         elif request.method == "get":
-            self._get(request)
+            self._get(side, request)
         elif request.method == "task_done":
             self._call(
-                self._on(request, lambda call, queue: self._items.task_done(queue, 1)), refused="ValueError"
+                side, _on(side, request, lambda call, queue: items.task_done(queue, 1)), refused="ValueError"
             )
         elif request.method == "shutdown":
-            self._call(self._on(request, lambda call, queue: self._items.shut_down(queue, request.immediate)))
+            self._call(
+                side, _on(side, request, lambda call, queue: items.shut_down(queue, request.immediate))
+            )
         elif request.method == GET_VALUE:
             self._connection.answer(
                 reply(UNSERIALIZABLE, "a queue stays with the tq-master; call its methods\n")
             )
         elif request.method == "join":
-            self._call(self._on(request, self._items.join))
+            self._call(side, _on(side, request, items.join))
         else:
-            self._call(self._on(request, lambda call, queue: READS[request.method](queue)))
+            self._call(side, _on(side, request, lambda call, queue: READS[request.method](queue)))
 
-    def _on(self, request: QueueRequest, act: Callable[[Call, Any], Any]) -> Callable[[Call], Any]:
-        return lambda call: act(call, self._items.queue(request.queue, account=call.session.account))
-
-    def _put(self, request: QueueRequest) -> None:
+    def _put(self, side: _Side, request: QueueRequest) -> None:
         payload, number = encode(request.item, root="item"), next(self._numbers)
-        if len(payload) > self._master.engine.limits.payload_bytes_max:
+        if len(payload) > side.server.engine.limits.payload_bytes_max:
             raise InvalidArgument(f"an item of {len(payload):,} bytes is too large")
 
         def act(call: Call, queue: Any) -> Any:
@@ -114,7 +139,7 @@ class QueueCalls:
             except (TypeError, ValueError) as error:
                 return str(error)
             put = NewPut(self._putter, number, payload, order, numbered=False)  # stock clients ask once
-            return self._items.put(call, queue, put, request.seconds != 0)
+            return side.items.put(call, queue, put, request.seconds != 0)
 
         def written(stored: Any) -> bytes:
             if isinstance(stored, str):
@@ -123,12 +148,12 @@ class QueueCalls:
                 return raising("ShutDown", SHUT_DOWN)
             return reply(RETURN, None) if stored else raising("Full")
 
-        self._call(self._on(request, act), written, size_bytes=len(payload))
-        self._limit(request, lambda queue: self._items.give_up_put(queue, self._putter, number))
+        self._call(side, _on(side, request, act), written, size_bytes=len(payload))
+        self._limit(side, request, lambda queue: side.items.give_up_put(queue, self._putter, number))
 
-    def _get(self, request: QueueRequest) -> None:
+    def _get(self, side: _Side, request: QueueRequest) -> None:
         token = self._context.random_bytes(TOKEN_BYTES)
-        self._held = _HeldItem(request.ident, token)
+        self._held = _HeldItem(request.ident, token, side)
         self._context.references.used(request.ident)
 
         def written(payload: Any) -> bytes:
@@ -143,20 +168,22 @@ class QueueCalls:
                 return reply(UNSERIALIZABLE, f"{error}\n")
 
         self._call(
-            self._on(request, lambda call, queue: self._items.get(call, queue, token, request.seconds != 0)),
+            side,
+            _on(side, request, lambda call, queue: side.items.get(call, queue, token, request.seconds != 0)),
             written,
         )
-        self._limit(request, lambda queue: self._items.give_up_get(self.open(), queue, token))
+        self._limit(side, request, lambda queue: side.items.give_up_get(side.session, queue, token))
 
-    def _limit(self, request: QueueRequest, give_up: Callable[[Any], Any]) -> None:
+    def _limit(self, side: _Side, request: QueueRequest, give_up: Callable[[Any], Any]) -> None:
         """A stock client waits for its answer without end: its timeout passes here."""
         if request.seconds:
-            self._timeout = self._master.loop.call_later(
-                request.seconds, self._later, lambda: give_up(self._items.queue(request.queue))
+            self._timeout = self._loop.call_later(
+                request.seconds, self._later, side, lambda: give_up(side.items.queue(request.queue))
             )
 
     def _call(
         self,
+        side: _Side,
         run: Callable[[Call], Any],
         write: Callable[[Any], bytes] | None = None,
         *,
@@ -164,10 +191,10 @@ class QueueCalls:
         refused: str | None = None,
     ) -> None:
         """Have the engine do it. ``refused``: what the client raises when the engine refuses it."""
-        self._master.engine.call(self.open(), next(self._call_ids), run, size_bytes)
+        side.server.engine.call(side.session, next(self._call_ids), run, size_bytes)
         self.is_busy, self._unreadable, self._refused = True, False, refused
         self._write_reply = write or _returned
-        self._master.wake()
+        side.server.wake()
 
     # answers out (session.Wire)
 
@@ -177,7 +204,7 @@ class QueueCalls:
             try:
                 return self._write_reply(value)
             except Exception as bug:  # or there is no memory: the answers to others have to leave
-                report_bug(self._master.report, bug)
+                report_bug(self._report, bug)
                 self._unreadable, error = True, TqError(f"the master could not write it: {brief(bug, 200)}")
         if self._refused is not None and isinstance(error, InvalidArgument):
             return raising(self._refused, str(error))
@@ -204,25 +231,25 @@ class QueueCalls:
     def confirm_held(self) -> None:
         """The client asks on: what it was given before has arrived."""
         held, self._held = self._held, None
-        session = self._session
-        if held is not None and session is not None:
-            self._later(lambda: self._items.confirm(session, [held.token]))
+        if held is not None:
+            side = held.side
+            self._later(side, lambda: side.items.confirm(side.session, [held.token]))
 
     def _give_back(self) -> None:
         held, self._held = self._held, None
-        session = self._session
-        if held is not None and session is not None:
-            self._later(lambda: self._items.release(session, [held.token]))
+        if held is not None:
+            side = held.side
+            self._later(side, lambda: side.items.release(side.session, [held.token]))
 
     def reference_dropped(self, ident: str) -> None:
         if self._held is not None and self._held.ident == ident and not self.is_busy:
             self.confirm_held()
 
     @contained
-    def _later(self, job: Callable[[], Any]) -> None:
+    def _later(self, side: _Side, job: Callable[[], Any]) -> None:
         """Do this even if transactions fail: it may be done twice, which for each of these jobs is the same as once."""
-        self._master.engine.later(job, again=True)
-        self._master.wake()
+        side.server.engine.later(job, again=True)
+        side.server.wake()
 
     # the end
 
@@ -230,13 +257,12 @@ class QueueCalls:
         """The connection is closed."""
         if self._timeout is not None:
             self._timeout.cancel()
-        session, engine = self._session, self._master.engine
-        if session is None:
-            return
-        # First the session's end: a get that is still parked must not be given the item that comes back.
-        engine.note(lambda: engine.sessions.closed(session))
+        # First the end of each session: a get that is still parked must not be given the item that comes back.
+        for side in self._sides.values():
+            _end(side)
         self._give_back()
-        self._master.wake()
+        for side in self._sides.values():
+            side.server.wake()
 
     def broke(self, error: Exception) -> None:
         self._connection.broke(error)
@@ -244,3 +270,12 @@ class QueueCalls:
 
 def _returned(value: Any) -> bytes:
     return reply(RETURN, value)
+
+
+def _on(side: _Side, request: QueueRequest, act: Callable[[Call, Any], Any]) -> Callable[[Call], Any]:
+    return lambda call: act(call, side.items.queue(request.queue, account=call.session.account))
+
+
+def _end(side: _Side) -> None:
+    sessions, session = side.server.engine.sessions, side.session
+    side.server.engine.note(lambda: sessions.closed(session))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from ...common.errors import ConfigError
 from ...common.wire.address import Address, is_loopback
+from ..net.hosted import HostedShards
 from ..net.ports import why_not_listening
-from ..net.server import MasterServer
 from .connection import StockConnection
 from .context import GatewayContext
 
@@ -16,11 +17,11 @@ BACKLOG: Final = 128
 
 
 class Gateway:
-    """One open port. ``master``: the server whose engine its connections call."""
+    """One open port. ``hosted``: the shards whose engines its connections call. ``ports``: see GatewayContext."""
 
-    def __init__(self, master: MasterServer, key: bytes) -> None:
-        self._master = master
-        self.context = GatewayContext(master, key)
+    def __init__(self, hosted: HostedShards, key: bytes, ports: Sequence[int] = ()) -> None:
+        self._master = hosted.first
+        self.context = GatewayContext(hosted, key, ports)
         self._listener: asyncio.Server | None = None
 
     async def listen(self, address: Address) -> Address:

@@ -38,9 +38,13 @@ class HostedShards:
                 server.context.elsewhere = self._context
 
     def _context(self, shard: int) -> ConnectionContext:
+        return self.server_of(shard).context
+
+    def server_of(self, shard: int) -> MasterServer:
+        """Raises NotOwner, with the address of the master that hosts it, for one that is not here."""
         server = self.servers.get(shard)
         if server is not None:
-            return server.context
+            return server
         owner = self._owner(shard)
         if owner is None:
             raise NotOwner(f"shard {shard} is not here, and no master that hosts it is known at the moment")

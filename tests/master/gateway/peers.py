@@ -9,7 +9,7 @@ import pickle
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tq.common.values.codec import encode
@@ -17,6 +17,7 @@ from tq.common.wire.address import Address
 from tq.master.gateway.handshake import CHALLENGE, WELCOME, FrameSplitter, frame
 from tq.master.gateway.server import Gateway
 from tq.master.items.items import Items
+from tq.master.net.hosted import HostedShards
 from tq.master.net.server import MasterServer
 
 from tests.master.net.harness import HandLoop
@@ -27,12 +28,20 @@ LARGE = 12 * 2**20  # more than the system keeps for who does not read
 
 
 class GatewayHarness:
-    """A master's gateway on a port of its own."""
+    """A master's gateway on a port of its own. ``beside``: other shards that it hosts; ``ports``: see GatewayContext."""
 
-    def __init__(self, bench: Any) -> None:
+    def __init__(self, bench: Any, *beside: Any, ports: Sequence[int] = ()) -> None:
         self.loop, self.bench = HandLoop(), bench
         self.reports: list[tuple[str, dict[str, Any]]] = []
-        self.server = MasterServer(
+        self.server = self._server(bench, None)
+        servers = [self.server, *(self._server(other, self.server) for other in beside)]
+        self.hosted = HostedShards({one.engine.core.shard.number: one for one in servers})
+        self.gateway = Gateway(self.hosted, KEY, ports)
+        self.address = self.loop.run_until_complete(self.gateway.listen(Address("127.0.0.1", 0)))
+        self._clients: list[StockClient] = []
+
+    def _server(self, bench: Any, beside: MasterServer | None) -> MasterServer:
+        return MasterServer(
             bench.engine,
             bench.registry,
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
@@ -42,11 +51,9 @@ class GatewayHarness:
             frame_bytes_max=2**24,
             report=lambda action, **fields: self.reports.append((action, fields)),
             loop=self.loop,
-            clock=lambda: bench.now,
+            clock=lambda: self.bench.now,
+            beside=beside,
         )
-        self.gateway = Gateway(self.server, KEY)
-        self.address = self.loop.run_until_complete(self.gateway.listen(Address("127.0.0.1", 0)))
-        self._clients: list[StockClient] = []
 
     def until(self, condition: Callable[[], Any]) -> None:
         began = time.monotonic()
@@ -70,8 +77,8 @@ class GatewayHarness:
         for client in self._clients:
             client.socket.close()
         self.until(lambda: not self.gateway.context.connections)
-        self.loop.run_until_complete(self.server.drain())
-        self.server.close()
+        self.loop.run_until_complete(self.hosted.drain())
+        self.hosted.close()
         self.loop.close()
 
 
@@ -130,13 +137,21 @@ class StockClient:
         return self
 
     def request(self, method: str, *args: Any, **kwds: Any) -> bytes:
-        return pickle.dumps((self.ident, method, args, kwds), 5)
+        return self.request_of(self.ident, method, *args, **kwds)
+
+    def request_of(self, ident: str | None, method: str, *args: Any, **kwds: Any) -> bytes:
+        return pickle.dumps((ident, method, args, kwds), 5)
 
     def answer(self) -> Any:
         return pickle.loads(self.hear())  # noqa: S301 - our own
 
     def call(self, method: str, *args: Any, **kwds: Any) -> Any:
         self.say(self.request(method, *args, **kwds))
+        return self.answer()
+
+    def call_of(self, queue: str, method: str, *args: Any) -> Any:
+        """Over the same connection, of another queue."""
+        self.say(self.request_of(f"1/{queue}", method, *args))
         return self.answer()
 
 

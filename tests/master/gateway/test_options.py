@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tq.common.errors import ConfigError
 from tq.common.wire.address import Address
-from tq.master.gateway.options import GatewayArguments, read_options
+from tq.master.gateway.options import GatewayArguments, GatewayOptions, check_ports, read_options
 
 KEY = "correct horse battery staple, and more of it"
 
@@ -51,3 +51,26 @@ def test_the_key_is_read_from_its_file_and_never_shown(key_file: Path) -> None:
     assert options is not None
     assert options.key == KEY.encode()
     assert KEY not in repr(options)
+
+
+def options(address: str, port: int) -> GatewayOptions:
+    return GatewayOptions(address=Address(address, port), key=KEY.encode())
+
+
+def test_each_of_several_processes_has_the_next_port() -> None:
+    one = options("127.0.0.1", 7001).of_process(1, 3)
+    assert (one.address, one.ports) == (Address("127.0.0.1", 7002), (7001, 7002, 7003))
+
+
+def test_the_ports_of_several_processes_are_known_and_free_of_each_other() -> None:
+    bind = Address("127.0.0.1", 5000)
+    with pytest.raises(ConfigError, match=r"have ports in common: .* e\.g\. --gateway 127\.0\.0\.1:5003"):
+        check_ports(options("127.0.0.1", 5002), bind, 3)
+    with pytest.raises(ConfigError, match="have ports in common"):
+        check_ports(options("192.0.2.1", 4999), Address("0.0.0.0", 5000), 2)  # noqa: S104 - nothing is bound
+    with pytest.raises(ConfigError, match="needs a port number"):
+        check_ports(options("127.0.0.1", 0), bind, 2)
+    with pytest.raises(ConfigError, match="none above 65535"):
+        check_ports(options("127.0.0.1", 65_535), bind, 2)
+    check_ports(options("127.0.0.1", 5003), bind, 3)
+    check_ports(options("192.0.2.1", 5001), bind, 3)  # another address of this machine

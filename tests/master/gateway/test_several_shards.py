@@ -1,0 +1,115 @@
+"""A gateway before several shards: over one connection each call goes to the shard of its queue, or is refused with where that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tq.common.domain.shards import Shard, shard_of_name
+from tq.master.gateway.context import KEY_ID
+from tq.master.items.items import Items
+from tq.master.keys.keyring import Keyring
+
+from .peers import GatewayHarness
+
+COUNT = 4  # of the cluster: the first two of them are here
+PORTS = (7001, 7002)  # of two processes
+
+
+@pytest.fixture
+def make(make_bench: Callable[..., Any]) -> Iterator[Callable[..., GatewayHarness]]:
+    made: list[GatewayHarness] = []
+
+    def make(**options: Any) -> GatewayHarness:
+        benches = [make_bench(shard=Shard(number, COUNT)) for number in range(2)]
+        made.append(GatewayHarness(*benches, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def in_shard(shard: int) -> str:
+    return next(name for n in range(1_000) if shard_of_name(name := f"queue-{n}", COUNT) == shard)
+
+
+def queues_of(harness: GatewayHarness, shard: int) -> dict[str, int]:
+    items = harness.hosted.servers[shard].engine.part(Items)
+    return {name: queue.waiting for name, queue in items.by_name.items()}
+
+
+def test_each_call_over_one_connection_goes_to_the_shard_of_its_queue(
+    make: Callable[..., GatewayHarness],
+) -> None:
+    harness = make()
+    client = harness.admitted()
+    for shard in range(2):
+        assert client.call_of(in_shard(shard), "put", shard) == ("#RETURN", None)
+    assert [queues_of(harness, shard) for shard in range(2)] == [{in_shard(0): 1}, {in_shard(1): 1}]
+    assert [client.call_of(in_shard(shard), "get") for shard in range(2)] == [("#RETURN", 0), ("#RETURN", 1)]
+
+
+def test_a_request_about_another_shard_says_that_the_last_item_has_arrived(
+    make: Callable[..., GatewayHarness],
+) -> None:
+    harness = make()
+    client = harness.admitted()
+    for number in range(2):
+        client.call_of(in_shard(0), "put", number)
+    client.call_of(in_shard(0), "get")
+    client.call_of(in_shard(1), "qsize")
+    client.call_of(in_shard(0), "get")
+    client.socket.close()
+    # The first is its for good; the second comes back, for it asked for nothing more.
+    harness.until(
+        lambda: queues_of(harness, 0) == {in_shard(0): 1} and not harness.gateway.context.connections
+    )
+    assert harness.admitted().call_of(in_shard(0), "get") == ("#RETURN", 1)
+
+
+def test_a_queue_that_another_process_has_is_refused_with_the_address_to_use(
+    make: Callable[..., GatewayHarness],
+) -> None:
+    client = make(ports=PORTS).admitted()
+    for shard in (2, 3):
+        name = in_shard(shard)
+        for kind, words in (
+            client.call_of(name, "put", 1),
+            client.call_of(name, "get_nowait"),
+        ):
+            assert kind == "#TRACEBACK"
+            assert f"queue {name!r} is in another process of this tq-master" in words
+            assert f"address=('127.0.0.1', {PORTS[shard % 2]})" in words
+            assert "{shop}in" in words
+    assert client.call_of(in_shard(1), "put", 1) == ("#RETURN", None)  # the connection goes on
+
+
+def test_a_queue_of_another_master_is_refused_with_what_is_known_of_it(
+    make: Callable[..., GatewayHarness],
+) -> None:
+    kind, words = make().admitted().call_of(in_shard(2), "qsize")
+    assert kind == "#TRACEBACK"
+    assert f"queue {in_shard(2)!r}: shard 2 is not here" in words
+
+
+def test_the_key_is_refused_as_soon_as_one_shard_knows_that_it_is_revoked(
+    make: Callable[..., GatewayHarness],
+) -> None:
+    harness = make()
+    client = harness.admitted()
+    harness.hosted.servers[1].engine.part(Keyring).revoke(KEY_ID, [])
+    client.say(client.request_of(f"1/{in_shard(0)}", "qsize"))
+
+    def hung_up() -> bool:
+        client.listen()
+        return client.hung_up
+
+    harness.until(hung_up)
+    assert "revoked" in harness.logged_errors()
+
+
+def test_the_queues_of_the_tutorial_are_in_one_shard_as_the_docs_say() -> None:
+    for shards, where in ((2, 1), (4, 1), (8, 5), (16, 13)):
+        assert {shard_of_name(name, shards) for name in ("default", "results")} == {where}
