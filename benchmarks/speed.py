@@ -89,7 +89,9 @@ def short(scale: Scale) -> Readings:
 def busy(measured: Measured) -> dict[str, float]:
     """Processor seconds so far, by kind of process."""
     assert measured.worker is not None  # noqa: S101 - it has slots
-    processes = {"client": [psutil.Process()], "master": [measured.master], "worker": [measured.worker]}
+    # A master of several processes is their guard and its children.
+    masters = [measured.master, *measured.master.children(recursive=True)]
+    processes = {"client": [psutil.Process()], "master": masters, "worker": [measured.worker]}
     processes["children"] = measured.worker.children(recursive=True)
     return {who: sum(sum(one.cpu_times()[:2]) for one in ones) for who, ones in processes.items()}
 

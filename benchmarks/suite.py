@@ -19,6 +19,7 @@ from .idle import idle
 from .page import page
 from .peers import peers
 from .pools import pools
+from .processes import processes
 from .purge import purge
 from .readings import Gathered, Measurement
 from .rest import rest
@@ -54,6 +55,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "postgres": database,
     "takeover": take_over,
     "rest": rest,
+    "processes": processes,
     "page": page,
     "peers": peers,
 }

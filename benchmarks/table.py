@@ -12,6 +12,7 @@ from .database_rows import database_rows
 from .figures import Row
 from .graph_rows import graph_rows
 from .page_rows import page_rows
+from .process_rows import process_rows
 from .readings import Gathered
 from .rows import floor_rows, peer_rows, pool_rows, rows
 
@@ -28,7 +29,8 @@ def report(gathered: Gathered, *, machine: str, command: str, runs: int, picture
     if picture:
         parts.append(f"![Tasks per second of tq, the floor and its peers, and the goals]({picture})")
     made = rows(numbers, notes) + array_rows(numbers) + graph_rows(numbers, notes) + crawl_rows(numbers)
-    made += control_rows(numbers) + database_rows(numbers) + page_rows(numbers)
+    made += control_rows(numbers) + database_rows(numbers) + process_rows(numbers)
+    made += page_rows(numbers)
     if made:
         head = "measured", "tq", "beside it, in the same run", "goal", "met"
         parts.append(markdown(head, map(_cells, made)))

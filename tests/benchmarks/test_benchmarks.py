@@ -43,6 +43,7 @@ MEASUREMENTS = [
     "postgres",
     "takeover",
     "rest",
+    "processes",
     "page",
     "peers",
 ]
@@ -210,6 +211,21 @@ def test_rows_of_a_master_on_postgresql_stand_beside_one_with_a_file(suite: Benc
     ]
     rows = suite.database_rows.database_rows({**numbers, "database.pgqueuer.tasks": 12_000.0})
     assert (rows[1].title, rows[1].figure) == ("… against PgQueuer on PostgreSQL", "5.0 ×")
+
+
+def test_rows_of_processes_stand_beside_one_shard(suite: Benchmarks) -> None:
+    assert suite.process_rows.process_rows({}) == []
+    numbers = {
+        f"processes.{kind}.{what}": value
+        for kind, values in {"one": (100e3, 4e-6), "shards": (90e3, 5e-6), "processes": (80e3, 6e-6)}.items()
+        for what, value in zip(("tasks", "master_seconds"), values, strict=True)
+    }
+    assert [row.figure for row in suite.process_rows.process_rows(numbers)] == [
+        "90,000 /s (0.90 ×)",
+        "5.00 µs (1.25 ×)",
+        "80,000 /s (0.80 ×)",
+        "6.00 µs (1.50 ×)",
+    ]
 
 
 def test_rows_of_a_take_over_say_its_worst(suite: Benchmarks) -> None:
