@@ -48,6 +48,9 @@ class ShardLine:
         self.flushed: Callable[[], None] | None = None  # called after each flush
         self._transport: Transport | None = None
         self._trying_since: float | None = None
+        self._probe: tuple[float, Callable[[], bool]] | None = (
+            None  # on this connection: since when, and whether it is answered
+        )
         self._has_work = asyncio.Event()
         self._resume_due = False
 
@@ -62,6 +65,19 @@ class ShardLine:
         """For how long a connection has been tried for, in vain; 0 while there is one, or none is needed."""
         since = self._trying_since
         return 0.0 if since is None else time.monotonic() - since
+
+    def probe(self) -> None:
+        """Ask for a sign of life, unless the answer to that is waited for already."""
+        if self._transport is not None and not self.silent_seconds:
+            self._probe = time.monotonic(), self._transport.probe()
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long a connection that seems well has not answered a probe, as that to a process that stands still; 0: it has."""
+        if self._probe is None or self._transport is None:
+            return 0.0
+        since, is_answered = self._probe
+        return 0.0 if is_answered() else time.monotonic() - since
 
     async def serve(self) -> None:
         while True:
@@ -109,6 +125,7 @@ class ShardLine:
         if self._connector.was_connected:
             log.info("connected again")
         self._transport, self._connector.was_connected, self.away_since = transport, True, None
+        self._probe = None
         self._opened(transport)
         self.pending.connected()
         self._connector.fruitless += 1  # until a call is answered

@@ -7,7 +7,8 @@
                                         └─► every shard: ``merges.py``
 
 All of it runs in the I/O thread. A shard that is away keeps no other waiting: what only reads is answered without it after
-MISSING_SECONDS, and it is named in ``missing``.
+MISSING_SECONDS, and it is named in ``missing``. So is one that stands still: its connection is there, and a probe is not answered within
+SILENT_SECONDS, while another shard has answered. A shard that is slow answers the probe, and is waited for.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from .shard_line import ShardLine, settle
 MISSING_SECONDS: Final = (
     2.0  # a list waits so long for a shard that is away; callers wait some seconds for a list
 )
+LOOK_SECONDS: Final = 0.5  # without an answer: then who has not answered is probed
+SILENT_SECONDS: Final = 3.0  # a probe is answered between two transactions, of some milliseconds each
 
 log = logging.getLogger("tq.client")
 
@@ -75,6 +78,13 @@ class ShardLines:
     def away_from(self, shard: int) -> float:
         line = self._lines.get(shard)
         return 0.0 if line is None else line.away_seconds
+
+    def is_known_missing(self, shard: int) -> bool:
+        """Whether it is known without a question that a shard would not answer. That it is back is noticed by its line: a connection is
+        tried for, or a probe is under way."""
+        line = self.line(shard)
+        tried, last = line.trying_seconds, shard in self.missing
+        return tried > MISSING_SECONDS or line.silent_seconds >= SILENT_SECONDS or (last and tried > 0)
 
     def call(
         self,
@@ -229,23 +239,36 @@ class _Asking:
             ticket = asked[shard] = Future()
             line = self._lines.part_of(self._ticket, shard)
             # Known to be away: what is asked every second must neither wait for it nor pile up there.
-            if not waits and line.trying_seconds > MISSING_SECONDS:
+            if not waits and self._lines.is_known_missing(shard):
                 settle(ticket, None, _away(line))
                 continue
             self._lines.call_shard(shard, ticket, self._target, method, args, repeatable=repeatable)
             line.flush()
         waiting = {shard: asyncio.wrap_future(one) for shard, one in asked.items()}
+        quiet = 0.0  # seconds without an answer
         while rest := [one for one in waiting.values() if not one.done()]:
-            done, _ = await asyncio.wait(rest, timeout=None if waits else MISSING_SECONDS)
-            if not done and not waits:
-                for shard, one in asked.items():
-                    line = self._lines.line(shard)
-                    if not one.done() and line.away_seconds:
-                        settle(one, None, _away(line))
+            done, _ = await asyncio.wait(rest, timeout=None if waits else LOOK_SECONDS)
+            quiet = 0.0 if done else quiet + LOOK_SECONDS
+            if quiet:
+                self._give_up_missing(asked, quiet)
         return {shard: one.exception() or one.result() for shard, one in waiting.items()}
+
+    def _give_up_missing(self, asked: Mapping[int, Future[Any]], quiet: float) -> None:
+        """Nothing has come for some time: go on without those that are away, and without those that stand still while others answer."""
+        some_answer = any(one.done() and one.exception() is None for one in asked.values())
+        for shard, one in asked.items():
+            if one.done():
+                continue
+            line = self._lines.line(shard)
+            line.probe()
+            is_away = line.away_seconds and quiet >= MISSING_SECONDS
+            if is_away or (some_answer and line.silent_seconds >= SILENT_SECONDS):
+                settle(one, None, _away(line))
 
 
 def _away(line: ShardLine) -> Unreachable:
+    if line.silent_seconds:
+        return Unreachable(f"its master has given no sign of life for {line.silent_seconds:.0f} s")
     return Unreachable(f"its master has been away for {line.away_seconds:.0f} s")
 
 

@@ -44,6 +44,9 @@ class Transport(Protocol):
 
     def send(self, call: PendingCall) -> None: ...
 
+    def probe(self) -> Callable[[], bool]:
+        """Ask the master for a sign of life; what says whether one has come since."""
+
     def close(self, reason: str) -> None: ...
 
     def abandon_in_child(self) -> None:
@@ -66,6 +69,9 @@ class NetworkTransport:
         else:
             number = call.number
             future.add_done_callback(lambda done: self._report(_result_of(number, done)))
+
+    def probe(self) -> Callable[[], bool]:
+        return self._connection.probe()
 
     @property
     def is_gone(self) -> bool:
@@ -112,6 +118,10 @@ class SupervisorTransport:
         # An answer may come after the end of the program's app.
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._report, report)
+
+    def probe(self) -> Callable[[], bool]:
+        """The supervisor watches its connection itself."""
+        return lambda: True
 
     @property
     def is_gone(self) -> bool:

@@ -17,7 +17,7 @@ deadline armed or the connection closed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -130,6 +130,12 @@ class CallerConnection(asyncio.Protocol):
         """Notify the master that a child of this worker is here, or has died."""
         if not self.is_closed:
             self._wire.queue(child_frame(node, here))
+
+    def probe(self) -> Callable[[], bool]:
+        """Ask for a sign of life now, which a master gives between two transactions; what says whether one has come since."""
+        asked_at = self._loop.time()
+        self._wire.queue(PING)
+        return lambda: self._wire.received_at > asked_at
 
     def close(self, reason: str = "") -> None:
         """Say goodbye and close. Pending calls fail with Unreachable."""

@@ -35,10 +35,15 @@ class ManualTransport:
         self.closed_with: str | None = None
         self.cluster: str | None = "c1"
         self.shards = shards
+        self.probes, self.gives_signs = 0, False
 
     def send(self, call: PendingCall) -> None:
         self.sent.append(call)
         self.something.release()
+
+    def probe(self) -> Callable[[], bool]:
+        self.probes += 1
+        return lambda: self.gives_signs
 
     @property
     def is_gone(self) -> bool:

@@ -66,3 +66,27 @@ def test_it_counts_how_long_it_has_tried_in_vain_and_says_why_it_gave_up() -> No
         watched.serving.cancel()
 
     asyncio.run(main())
+
+
+def test_a_connection_is_silent_from_the_probe_until_anything_comes() -> None:
+    async def main() -> None:
+        opener = ManualOpener()
+        watched = WatchedLine(opener)
+        line = watched.line
+        line.probe()  # there is nothing to probe
+        line.is_wanted = True
+        line.flush()
+        await watched.opened.wait()
+        transport = opener.transport()
+        assert (line.silent_seconds, transport.probes) == (0.0, 0)
+        line.probe()
+        assert line.silent_seconds > 0
+        line.probe()
+        assert transport.probes == 1  # its answer is waited for already
+        transport.gives_signs = True
+        assert line.silent_seconds == 0.0
+        line.probe()
+        assert transport.probes == 2
+        watched.serving.cancel()
+
+    asyncio.run(main())

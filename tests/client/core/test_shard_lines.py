@@ -30,9 +30,20 @@ class ManualLine:
         self.answer = answer
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self.away_seconds = self.trying_seconds = 0.0
+        self.silent_seconds = 0.0  # after a probe
+        self.stands_still = self.is_slow = False
+        self.probed = asyncio.Event()
+
+    def probe(self) -> None:
+        self.probed.set()
+        if self.stands_still:
+            self.silent_seconds = 30.0
+        elif self.is_slow:
+            self.is_slow = False
+            asyncio.get_running_loop().call_later(0.05, self.flush)
 
     def flush(self) -> None:
-        if self.away_seconds:
+        if self.away_seconds or self.stands_still or self.is_slow:
             return
         self.pending.connected()
         for call in self.pending.take_outgoing():
@@ -77,6 +88,11 @@ class Lines:
         return asyncio.run(called())
 
 
+def wait_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MISSING_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(shard_lines, name, 0.01)
+
+
 def test_a_call_of_one_shard_makes_one_call_on_its_line_and_no_other_line() -> None:
     lines = Lines(lambda shard, method, args: shard)
     home = shard_of_name("{b}x", SHARDS)
@@ -104,7 +120,7 @@ def test_a_list_has_what_all_shards_have() -> None:
 def test_a_list_is_answered_without_a_shard_that_is_away_and_names_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(shard_lines, "MISSING_SECONDS", 0.01)
+    wait_shortly(monkeypatch)
     lines = Lines(lambda shard, method, args: [{"name": f"q{shard}"}])
     lines.shards.line(2)
     lines.made[2].away_seconds = 3.0
@@ -119,7 +135,7 @@ def test_a_list_is_answered_without_a_shard_that_is_away_and_names_it(
 def test_a_list_in_pages_is_answered_without_the_shards_that_are_away_and_names_them_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(shard_lines, "MISSING_SECONDS", 0.01)
+    wait_shortly(monkeypatch)
 
     def page(shard: int, method: str, args: Sequence[Any]) -> Any:
         return {
@@ -154,8 +170,64 @@ def test_one_that_is_known_to_be_away_is_neither_waited_for_nor_asked_again_and_
     assert not lines.made[2].pending.has_work
 
 
+def test_one_that_stands_still_is_left_out_and_not_asked_until_it_gives_a_sign_of_life(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wait_shortly(monkeypatch)
+    lines = Lines(lambda shard, method, args: [{"name": f"q{shard}"}])
+    lines.shards.line(2)
+    still = lines.made[2]
+    still.stands_still = True
+    for _ in range(3):
+        assert [row["name"] for row in lines.call(("get_queues",), "list")] == ["q0", "q1", "q3"]
+        assert lines.shards.missing == {2}
+    assert len(still.pending.take_outgoing()) + len(still.calls) <= 1  # of the first list, not of the others
+    still.stands_still, still.silent_seconds = False, 0.0
+    assert len(lines.call(("get_queues",), "list")) == 4
+    assert lines.shards.missing == frozenset()
+
+
+def test_one_that_is_slow_and_gives_signs_of_life_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_shortly(monkeypatch)
+    lines = Lines(lambda shard, method, args: [{"name": f"q{shard}"}])
+    lines.shards.line(2)
+    lines.made[2].is_slow = True
+    assert len(lines.call(("get_queues",), "list")) == 4
+    assert not lines.made[2].is_slow  # it was probed
+
+
+def test_while_none_answers_none_is_said_to_stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_shortly(monkeypatch)
+    lines = Lines(lambda shard, method, args: [{"name": f"q{shard}"}])
+    for shard in range(SHARDS):
+        lines.shards.line(shard)
+        lines.made[shard].stands_still = True
+
+    async def listed() -> list[dict[str, Any]]:
+        future: Future[Any] = Future()
+        lines.shards.call(future, ("get_queues",), "list", (), repeatable=True)
+        await asyncio.wait_for(lines.made[SHARDS - 1].probed.wait(), 20)  # the last of them
+        assert not future.done()
+        for line in lines.made.values():  # the machine goes on
+            line.stands_still, line.silent_seconds = False, 0.0
+            line.flush()
+        return cast(list[dict[str, Any]], await asyncio.wrap_future(future))
+
+    assert len(asyncio.run(listed())) == SHARDS
+
+
+def test_one_that_was_missing_and_is_tried_again_is_not_waited_for_a_second_time() -> None:
+    lines = Lines()
+    lines.shards.line(1)
+    lines.made[1].trying_seconds = 0.1
+    assert not lines.shards.is_known_missing(1)
+    lines.shards.missing = frozenset({1})
+    assert lines.shards.is_known_missing(1)
+    assert not lines.shards.is_known_missing(2)
+
+
 def test_what_no_shard_answers_is_an_error_and_no_empty_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shard_lines, "MISSING_SECONDS", 0.01)
+    wait_shortly(monkeypatch)
     lines = Lines()
     for shard in range(SHARDS):
         lines.shards.line(shard)
