@@ -271,7 +271,8 @@ class App(HookingApp, SchedulingApp, FlowingApp, SteeringApp):
         """Send the single submits of a block together; all of them are stored when the block ends.
 
         A plain ``submit`` waits for the disk each time; a batch stores about a hundred times as many tasks in the same time.
-        Waiting for a result inside the block sends the tasks gathered so far. ``async with`` works as well.
+        Waiting for a result inside the block sends the tasks gathered so far. The first submit of a program waits for its connection
+        to the master, which says in how many shards the tasks may be; the others are gathered without it. ``async with`` works as well.
 
         Returns:
             The context of the block. Its end raises the first error.

@@ -101,9 +101,9 @@ def _check_gateway(
             f"{gateway_options.address} is this master's own already; choose another with --gateway",
         )
     elif running is None:
-        found.port(
-            "gateway", gateway_options.address, lambda at, error: why_not_listening(at, error, "--gateway")
-        )
+        for number in range(settings.processes):
+            its = gateway_options.of_process(number, settings.processes).address
+            found.port("gateway", its, lambda at, error: why_not_listening(at, error, "--gateway"))
     if not is_loopback(gateway_options.address.host):
         found.warn(
             "gateway",

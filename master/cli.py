@@ -47,7 +47,8 @@ from .observe.meters import MasterMeters, count
 from .observe.metrics import MasterMetrics, take_all
 from .observe.page_program import PageProgram
 from .process_place import ProcessPlace, take_place
-from .processes import LISTENS, ProcessGuard, make_shards, places_of
+from .process_signs import notifier_of
+from .processes import CANNOT_START, LISTENS, REFUSES, ProcessGuard, make_shards, places_of
 from .standby.displacement import Displacement
 from .standby.standing import LOOK_AGAIN_SECONDS
 from .store.cluster_files import NEW_CERTIFICATE, NEW_STORE, StartOptions
@@ -116,7 +117,7 @@ def main(
     """
     # First: from here on the process may hold a key.
     hide_process()
-    notifier, place = Notifier(), take_place(os.environ)
+    notifier, place = notifier_of(os.environ), take_place(os.environ)
     try:
         settings = load_settings(MasterSettings, config, os.environ, options, flags())
         if place is not None:
@@ -149,9 +150,17 @@ def main(
             sys.exit(_guard(settings, environment, key, start, gateway_options, log, notifier))
         sys.exit(_serve_in_turns(settings, key, start, place, gateway_options, log, notifier))
     except TqError as error:
-        for line in (*str(error).splitlines(), see(type(error))):
-            say(f"tq-master: {line}")
-        sys.exit(2)
+        lines = [*str(error).splitlines(), see(type(error))]
+        if place is not None:  # its guard says it: once, if it will be so again
+            write_line(REFUSES + json.dumps(lines))
+        else:
+            for line in lines:
+                _complain(line)
+        sys.exit(CANNOT_START)
+
+
+def _complain(line: str) -> None:
+    say(f"tq-master: {line}")
 
 
 def _serve_in_turns(
@@ -224,10 +233,11 @@ def _guard(
     # What was confirmed once is done.
     words = [word for word in sys.argv[1:] if word not in (NEW_STORE, NEW_CERTIFICATE)]
 
-    async def guard() -> int:
-        return await ProcessGuard(places, words, environment, log.event, write_line, notifier).run()
+    async def guarded() -> int:
+        guard = ProcessGuard(places, words, environment, log.event, write_line, _complain, notifier)
+        return await guard.run()
 
-    return run_loop(guard())
+    return run_loop(guarded())
 
 
 def _copy(source: str, target: str, *, as_json: bool) -> None:

@@ -4,16 +4,25 @@
 
     start ─► all shards made, if they are not ─► process 0 ─► it listens ─► the others ─► they listen ─► banner
     one ends ──► pause, doubled each time up to PAUSE_SECONDS_MAX ──► started again: its shards, and no others, were away
+    one lives and gives no sign of it ──► killed (``process_signs.py``), and so on as above
     SIGTERM  ──► to each; this one ends with the last of them
 
-It opens no store while they run, and has no port. A process is killed with it, however it ends. One that cannot start the first time,
-and says so with CANNOT_START, ends all.
+It opens no store while they run, and has no port. A process is killed with it, however it ends. What it means that one ends with
+CANNOT_START, and says why:
+
+===========================  ===================================================================================================
+it has not listened before   what was asked for is wrong: all end with its reason
+it listens                   it must not go on (its certificate is revoked), and neither may the others: all end with its reason
+it listened in an earlier    its port is taken, or its store refused: that is mended by people, and meanwhile the others go on. It is
+run                          tried again; the reason is said once
+===========================  ===================================================================================================
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import sys
@@ -31,6 +40,8 @@ from .addresses import advertised
 from .app import open_resources
 from .net.ports import why_not_listening
 from .process_place import VARIABLE, ProcessPlace
+from .process_signs import LOOK_SECONDS, SILENT_SECONDS_MAX, MissedSigns, SignSocket, is_stopped
+from .process_signs import VARIABLE as SIGNS_VARIABLE
 from .store import shard_files
 from .store.cluster_files import DEFAULT_START, STORE_FILE, StartOptions
 from .store.sqlite.inspection import read_cluster
@@ -38,10 +49,11 @@ from .store.sqlite.inspection import read_cluster
 LISTENS: Final = (
     "tq-master process listens"  # the line by which a process says so, behind what it says to people
 )
+REFUSES: Final = "tq-master process cannot: "  # behind it, as JSON, the lines that say why
 CANNOT_START: Final = 2  # the exit status of a program that says why
 ENDED_AT_ONCE: Final = 1  # of one that a second signal cut short
 PAUSE_SECONDS: Final = 0.5
-PAUSE_SECONDS_MAX: Final = 30.0
+PAUSE_SECONDS_MAX: Final = 60.0
 WELL_SECONDS: Final = 60.0  # one that ran so long was well: the next pause is short again
 READ_BYTES: Final = 64 * 1024
 NOTIFY_SECONDS: Final = 1.0
@@ -111,61 +123,119 @@ class ShardProcess:
         words: Sequence[str],
         environment: Mapping[str, str],
         report: Report,
+        complain: Callable[[str], object],
         program: Sequence[str] = PROGRAM,
     ) -> None:
-        self.place, self._report = place, report
+        self.place, self._report, self._complain = place, report, complain
         self._words = [*program, *words]
         self._environment = {**environment, VARIABLE: place.variable()}
         self._process: asyncio.subprocess.Process | None = None
-        self._ending = False
+        self._ending = self._listened = False  # the latter of this run
         self._said: list[str] = []
+        self._refusal: list[str] = []  # of this run
         self.listens: asyncio.Future[list[str]] = (
             asyncio.get_running_loop().create_future()
         )  # what it said to people first
 
     async def run(self) -> int:
-        """Until it has ended in order, or cannot start; its exit status."""
-        pause = PAUSE_SECONDS
+        """Until it has ended in order, cannot start or must not go on; its exit status."""
+        pause, known = PAUSE_SECONDS, list[str]()
         while True:
             began = time.monotonic()
             status = await self._run_once()
             if self._ending:
                 return status
-            if not self.listens.done() and status == CANNOT_START:
+            if status == CANNOT_START and (self._listened or not self.listens.done()):
+                for line in self._refusal:
+                    self._complain(line)
                 return status
             if time.monotonic() - began > WELL_SECONDS:
                 pause = PAUSE_SECONDS
-            self._report(
-                "process.ended",
-                level="error",
-                process=self.place.number,
-                reason=f"killed by signal {-status}" if status < 0 else f"it ended with {status}",
-                pause_seconds=pause,
-            )
+            if not self._refusal or self._refusal != known:
+                self._say_why(status, pause)
+            known = self._refusal
             await asyncio.sleep(pause)
             if self._ending:
                 return status
             pause = min(PAUSE_SECONDS_MAX, 2 * pause)
 
+    def _say_why(self, status: int, pause: float) -> None:
+        if self._refusal:
+            self._report(
+                "process.refused",
+                level="error",
+                process=self.place.number,
+                reason="; ".join(self._refusal),
+                pause_seconds=pause,
+            )
+            return
+        self._report(
+            "process.ended",
+            level="error",
+            process=self.place.number,
+            reason=f"killed by signal {-status}" if status < 0 else f"it ended with {status}",
+            pause_seconds=pause,
+        )
+
     async def _run_once(self) -> int:
         self._said.clear()
+        self._listened, self._refusal = False, []
+        try:
+            signs = SignSocket()
+        except OSError as error:
+            return self._not_started(error)
+        try:
+            return await self._run_with(signs)
+        finally:
+            signs.close()
+
+    async def _run_with(self, signs: SignSocket) -> int:
         try:
             process = self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "tq.common.runtime.parent_death", str(os.getpid())),
                 *self._words,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
-                env=self._environment,
+                env={**self._environment, SIGNS_VARIABLE: str(signs.descriptor)},
+                pass_fds=(signs.descriptor,),
                 start_new_session=True,  # Ctrl-C reaches the guard, which ends it
             )
-        except OSError as error:  # no memory, no process, no descriptor left: it is tried again
-            self._report("process.not_started", level="error", process=self.place.number, error=str(error))
-            return ENDED_AT_ONCE
+            signs.started()
+        except OSError as error:
+            return self._not_started(error)
         # Asked to end while it was being started.
         if self._ending:
             self._signal(process.terminate)
-        await self._read(process.stdout)
-        return await process.wait()
+        watch = asyncio.create_task(self._watch(process, signs))
+        try:
+            await self._read(process.stdout)
+            return await process.wait()
+        finally:
+            watch.cancel()
+
+    def _not_started(self, error: OSError) -> int:
+        """No memory, no process, no descriptor left: it is tried again."""
+        self._report("process.not_started", level="error", process=self.place.number, error=str(error))
+        return ENDED_AT_ONCE
+
+    async def _watch(self, process: asyncio.subprocess.Process, signs: SignSocket) -> None:
+        missed, was_stopped = MissedSigns(), False
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            stopped = is_stopped(process.pid)
+            if stopped and not was_stopped:
+                self._report("process.stopped", level="warning", process=self.place.number, pid=process.pid)
+            was_stopped = stopped
+            if missed.look(has_come=signs.has_come(), is_stopped=stopped) and not self._ending:
+                self._report(
+                    "process.silent",
+                    level="error",
+                    process=self.place.number,
+                    pid=process.pid,
+                    seconds=SILENT_SECONDS_MAX,
+                )
+                self._signal(process.kill)
+                return
 
     async def _read(self, stream: asyncio.StreamReader | None) -> None:
         """What it says, in bounded pieces: it must never wait for us."""
@@ -177,7 +247,10 @@ class ShardProcess:
                 self._hear(line.decode("utf-8", "replace"))
 
     def _hear(self, line: str) -> None:
-        if self.listens.done():
+        self._listened |= line == LISTENS
+        if line.startswith(REFUSES):
+            self._refusal = [str(one) for one in json.loads(line.removeprefix(REFUSES))]
+        elif self.listens.done():
             if line == LISTENS:
                 self._report("process.back", process=self.place.number)
         elif line == LISTENS:
@@ -186,7 +259,9 @@ class ShardProcess:
             self._said.append(line)
 
     def end(self) -> None:
-        """Ask it to end."""
+        """Ask it to end, once: the second time it would not finish what is under way."""
+        if self._ending:
+            return
         self._ending = True
         if self._process is not None:
             self._signal(self._process.terminate)
@@ -202,7 +277,7 @@ class ShardProcess:
 
 
 class ProcessGuard:
-    """``say``: to people, on stdout. ``words``: the command line of each process."""
+    """``say``: to people, on stdout; ``complain``: on stderr. ``words``: the command line of each process."""
 
     def __init__(
         self,
@@ -211,10 +286,13 @@ class ProcessGuard:
         environment: Mapping[str, str],
         report: Report,
         say: Callable[[str], object],
+        complain: Callable[[str], object],
         notifier: Notifier,
         program: Sequence[str] = PROGRAM,
     ) -> None:
-        self._processes = [ShardProcess(place, words, environment, report, program) for place in places]
+        self._processes = [
+            ShardProcess(place, words, environment, report, complain, program) for place in places
+        ]
         self._report, self._say, self._notifier = report, say, notifier
         self._signals = 0
 
@@ -234,6 +312,9 @@ class ProcessGuard:
             self._report("processes.started", processes=len(runs))
             self._notifier.notify("READY=1")
         beat = asyncio.create_task(self._beat())
+        await asyncio.wait(runs, return_when=asyncio.FIRST_COMPLETED)
+        # One ends for good when all are asked to, or when none may go on.
+        self._end_all()
         statuses = await asyncio.gather(*runs)
         beat.cancel()
         self._notifier.notify("STOPPING=1")
@@ -245,19 +326,22 @@ class ProcessGuard:
         waits: list[asyncio.Future[Any]] = [one.listens, *runs]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if any(run.done() for run in runs):
-            for other in self._processes:
-                other.end()
+            self._end_all()
             return None
         return one.listens.result()
+
+    def _end_all(self) -> None:
+        for one in self._processes:
+            one.end()
 
     def end(self) -> None:
         """The first signal asks each to end in order, the second kills them."""
         self._signals += 1
+        if self._signals == 1:
+            self._end_all()
+            return
         for one in self._processes:
-            if self._signals == 1:
-                one.end()
-            else:
-                one.kill()
+            one.kill()
 
     async def _beat(self) -> None:
         """For a service manager's watchdog."""

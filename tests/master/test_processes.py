@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -17,7 +18,8 @@ from tq.common.runtime.sd_notify import Notifier
 from tq.common.wire.address import Address
 from tq.master import processes
 from tq.master.process_place import VARIABLE, ProcessPlace
-from tq.master.processes import CANNOT_START, LISTENS, ProcessGuard, make_shards, places_of
+from tq.master.process_signs import MissedSigns
+from tq.master.processes import CANNOT_START, LISTENS, REFUSES, ProcessGuard, make_shards, places_of
 from tq.master.store.cluster_files import DEFAULT_START, StartOptions
 from tq.master.store.shard_files import folders_of
 
@@ -51,13 +53,15 @@ class Guarded:
         )
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
         monkeypatch.setattr(processes, "PAUSE_SECONDS", 0.05)
-        self.reports, self.said = Reports(), list[str]()
+        monkeypatch.setattr(processes, "LOOK_SECONDS", 0.01)
+        self.reports, self.said, self.complaints = Reports(), list[str](), list[str]()
         self.guard = ProcessGuard(
             PLACES,
             ["--some", "words"],
             dict(os.environ),
             self.reports,
             self.said.append,
+            self.complaints.append,
             Notifier({}),
             ("process_of_a_test",),
         )
@@ -65,6 +69,10 @@ class Guarded:
     def pids(self) -> list[int]:
         found = [one._process for one in self.guard._processes]
         return [one.pid for one in found if one is not None]
+
+
+def refusal(*lines: str) -> str:
+    return REFUSES + json.dumps(lines)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -134,6 +142,102 @@ def test_one_that_cannot_start_ends_all_with_its_status(
         return await guarded.guard.run(), guarded.said
 
     assert run(work()) == (CANNOT_START, [])
+
+
+def test_one_that_cannot_start_says_why_before_all_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"print({refusal('a reason', 'a section')!r}); sys.exit({CANNOT_START})"
+
+    async def work() -> list[str]:
+        guarded = Guarded(tmp_path, monkeypatch, text)
+        assert await guarded.guard.run() == CANNOT_START
+        return guarded.complaints
+
+    assert run(work()) == ["a reason", "a section"]
+
+
+def test_one_that_must_not_go_on_ends_the_others_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = tmp_path / "go"
+    text = (
+        "signal.signal(15, lambda *_: sys.exit(0)); listens()\n"
+        f"while not (number and os.path.exists({str(go)!r})): time.sleep(0.01)\n"
+        f"print({refusal('it was revoked')!r}); sys.exit({CANNOT_START})"
+    )
+
+    async def work() -> tuple[int, list[str]]:
+        guarded = Guarded(tmp_path, monkeypatch, text)
+        running = asyncio.create_task(guarded.guard.run())
+        await guarded.reports.until("processes.started")
+        go.touch()
+        status = await running
+        assert not any(map(is_alive, guarded.pids()))
+        return status, guarded.complaints
+
+    assert run(work()) == (CANNOT_START, ["it was revoked"])
+
+
+def test_one_whose_later_starts_are_refused_is_tried_again_and_the_reason_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = tmp_path / "starts"
+    text = (
+        f"if number: open({str(starts)!r}, 'a').write('x')\n"
+        f"times = number and len(open({str(starts)!r}).read())\n"
+        f"if 1 < times < 5: print({refusal('its port is taken')!r}); sys.exit({CANNOT_START})\n"
+        "listens(); time.sleep(60)"
+    )
+
+    async def work() -> list[tuple[str, str]]:
+        guarded = Guarded(tmp_path, monkeypatch, text)
+        running = asyncio.create_task(guarded.guard.run())
+        await guarded.reports.until("processes.started")
+        first, second = guarded.pids()
+        os.kill(second, signal.SIGKILL)
+        found, action = list[tuple[str, str]](), ""
+        while action != "process.back":
+            action, fields = await guarded.reports.rows.get()
+            found.append((action, fields.get("reason", "")))
+        assert guarded.pids()[0] == first
+        guarded.guard.end()
+        await running
+        return found
+
+    assert run(work()) == [
+        ("process.ended", "killed by signal 9"),
+        ("process.refused", "its port is taken"),
+        ("process.back", ""),
+    ]
+    assert starts.read_text() == "x" * 5
+
+
+def test_one_that_lives_and_gives_no_more_sign_of_it_is_killed_and_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The first run of the second process gives one sign, its later ones and the other process none, so none of these is watched.
+    starts = tmp_path / "starts"
+    text = (
+        "import socket\n"
+        "signs = socket.socket(fileno=int(os.environ['TQ_MASTER_SIGNS'])); listens()\n"
+        f"if number and not os.path.exists({str(starts)!r}):\n"
+        f"    open({str(starts)!r}, 'w').close(); signs.send(b'READY=1\\nSTATUS=well'); signs.send(b'WATCHDOG=1')\n"
+        "time.sleep(60)"
+    )
+
+    async def work() -> None:
+        monkeypatch.setattr(processes, "MissedSigns", lambda: MissedSigns(5))
+        guarded = Guarded(tmp_path, monkeypatch, text)
+        running = asyncio.create_task(guarded.guard.run())
+        silent = await guarded.reports.until("process.silent")
+        assert (silent["process"], silent["seconds"]) == (1, 60)
+        assert (await guarded.reports.until("process.ended"))["reason"] == "killed by signal 9"
+        assert await guarded.reports.until("process.back") == {"process": 1}
+        guarded.guard.end()
+        await running
+
+    run(work())
 
 
 def test_the_second_signal_kills_what_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
