@@ -24,9 +24,12 @@ from tq.master.store.cluster_files import DEFAULT_START, StartOptions
 from tq.master.store.shard_files import folders_of
 
 T = TypeVar("T")
-SECONDS = 45.0  # of a busy machine
+SECONDS = 100.0  # of a machine that is very busy, for some programs that start one after the other
 PLACES = [ProcessPlace(number, (5000, 5001), ("a:5000", "a:5001")) for number in range(2)]
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="tq-master needs a POSIX system")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="tq-master needs a POSIX system"),
+    pytest.mark.timeout(120),
+]
 
 
 class Reports:
@@ -186,7 +189,7 @@ def test_one_whose_later_starts_are_refused_is_tried_again_and_the_reason_is_sai
     text = (
         f"if number: open({str(starts)!r}, 'a').write('x')\n"
         f"times = number and len(open({str(starts)!r}).read())\n"
-        f"if 1 < times < 5: print({refusal('its port is taken')!r}); sys.exit({CANNOT_START})\n"
+        f"if 1 < times < 4: print({refusal('its port is taken')!r}); sys.exit({CANNOT_START})\n"
         "listens(); time.sleep(60)"
     )
 
@@ -210,7 +213,7 @@ def test_one_whose_later_starts_are_refused_is_tried_again_and_the_reason_is_sai
         ("process.refused", "its port is taken"),
         ("process.back", ""),
     ]
-    assert starts.read_text() == "x" * 5
+    assert starts.read_text() == "x" * 4
 
 
 def test_one_that_lives_and_gives_no_more_sign_of_it_is_killed_and_started_again(
