@@ -11,6 +11,8 @@ from tq.master.gateway.context import KEY_ID
 from tq.master.items.items import Items
 from tq.master.keys.keyring import Keyring
 
+from ..conftest import Bench
+from ..new_store import NewStore
 from .peers import GatewayHarness
 
 COUNT = 4  # of the cluster: the first two of them are here
@@ -18,16 +20,19 @@ PORTS = (7001, 7002)  # of two processes
 
 
 @pytest.fixture
-def make(make_bench: Callable[..., Any]) -> Iterator[Callable[..., GatewayHarness]]:
+def make() -> Iterator[Callable[..., GatewayHarness]]:
+    """The stores are in memory: which kind they are, the gateway does not know."""
     made: list[GatewayHarness] = []
+    stores: list[NewStore] = []
 
     def make(**options: Any) -> GatewayHarness:
-        benches = [make_bench(shard=Shard(number, COUNT)) for number in range(2)]
+        stores.extend(NewStore() for _ in range(2))
+        benches = [Bench(store, shard=Shard(number, COUNT)) for number, store in enumerate(stores[-2:])]
         made.append(GatewayHarness(*benches, **options))
         return made[-1]
 
     yield make
-    for one in made:
+    for one in (*made, *stores):
         one.close()
 
 
