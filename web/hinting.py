@@ -1,4 +1,4 @@
-"""What a filter that is being typed can go on with, and where it is wrong: for the field above the list of tasks.
+"""What a filter that is being typed can go on with, and where it is wrong: for the field above the list of tasks, and that of a strike.
 
 The values are those that there are: queues, callables, tags and types of errors of what was submitted and failed of late, tenants, workers
 and their hosts. They are asked for once in a while, however much is typed, and of no more than KNOWN_LINES.
@@ -21,10 +21,13 @@ from ..client.cli.lines import LineReader
 from ..client.cli.where import TAG, split, to_filter
 from ..client.cli.where_hints import Known, hints
 from ..client.cli.where_words import WrongFilter
+from ..common.contract.limits import LIMITS
 from ..common.contract.observe import MASTER
 from ..common.contract.tenants import TENANTS
 from ..common.contract.workers import WORKERS
+from ..common.domain.strikes import LIMIT
 from ..common.domain.tags import ARGUMENT
+from ..common.domain.where import Term
 from ..common.errors import TqError
 from .connecting import ANSWER_SECONDS
 from .logins import Login
@@ -36,7 +39,33 @@ KNOWN_LINES: Final = 300  # the newest arrays and tasks
 KNOWN_SECONDS: Final = 10.0  # for so long what is known serves all that a log-in types
 READ_SECONDS: Final = 0.1
 VALUES_MAX: Final = 500  # of one word
+QUOTES: Final = frozenset("\"'\\")  # a condition has no way to write a value with these
+COMPARISONS_MAX: Final = 50  # of one word, in a list that is not looked through by typing alone
 NODE_CHARS: Final = 8  # of a worker's id, as `tq workers` lists it
+
+
+async def strike_hints(request: Request, login: Login) -> Response:
+    """Comparisons with what there is, for the condition of a strike."""
+    try:
+        return JSONResponse(await run_in_threadpool(comparisons, login))
+    except (TqError, TimeoutError) as error:  # one types on without
+        return PlainTextResponse(f"{error}\n", 503)
+
+
+def comparisons(login: Login) -> list[str]:
+    known = _known(login)
+    limits = [f"{LIMIT}{row['name']}=" for row in listed(login.app, LIMITS.name, "", VALUES_MAX)]
+    found = [
+        str(Term(word, (value,)))
+        for word, values in (("task", "name"), ("queue", "queue"), ("tenant", "tenant"))
+        for value in list(known.get(values, ()))[:COMPARISONS_MAX]
+        if value.isprintable() and not QUOTES & set(value)
+    ]
+    return found + limits
+
+
+def _known(login: Login) -> Known:
+    return login.recent("filters", KNOWN_SECONDS, lambda: _read(login.app))
 
 
 async def filter_hints(request: Request, login: Login) -> Response:
@@ -53,7 +82,7 @@ async def filter_hints(request: Request, login: Login) -> Response:
 
 
 def hinted(login: Login, text: str, at: int) -> dict[str, Any]:
-    found = hints(text, at, login.recent("filters", KNOWN_SECONDS, lambda: _read(login.app)))
+    found = hints(text, at, _known(login))
     return {
         "start": found.start,
         "stop": found.stop,

@@ -33,7 +33,7 @@ from .entry import LoginRoutes
 from .exporting import as_csv, as_document
 from .forms import BACK_FIELD, TOKEN_FIELD, form_of, local_path
 from .guard import Guard
-from .hinting import filter_hints
+from .hinting import filter_hints, strike_hints
 from .logins import Login, Logins
 from .page import Action, Done, ShownPage, View, ViewRequest
 from .rendering import render, version_of_static
@@ -63,6 +63,7 @@ class Site:
             Route("/events", self._logged_in(self._streams.events), methods=["GET"]),
             Route("/series", self._logged_in(self._streams.series), methods=["GET"]),
             Route("/hints", self._logged_in(filter_hints), methods=["GET"]),
+            Route("/hints/strike", self._logged_in(strike_hints), methods=["GET"]),
             Route("/static/{path:path}", Static().file, methods=["GET"]),
             *(
                 Route(path, self._view(view, path not in PERSONAL), methods=["GET"])

@@ -55,6 +55,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "/bulk/{job}/act": bulk.act,
     "/bulk/{job}/stop": bulk.stop,
     "/tasks/{id}/retry": task.retry,
+    "/tasks/{id}/retry-from": task.retry_from_here,
     "/tasks/{id}/cancel": task.cancel,
     "/queues/pause": queues.pause,
     "/queues/resume": queues.resume,

@@ -17,6 +17,7 @@ from ..app import App
 from ..flows.block import FLOWS
 from ..flows.flow import Flow
 from ..flows.progress import FlowProgress
+from ..tasks.named import named
 from .failing import INTERRUPTED
 from .group import GuessingGroup
 from .options import connected
@@ -131,12 +132,39 @@ def cancel(app: App, as_json: bool, flow_id: str, reason: str) -> None:
 
 @flow.command(epilog="Example: tq flow retry 019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b")
 @click.argument("flow_id", metavar="ID")
+@click.option("--from", "task", metavar="TASK", help="From this task on: it, and what needs it.")
 @connected(Role.CLIENT)
-def retry(app: App, as_json: bool, flow_id: str) -> None:
-    """Run the tasks of an ended flow again that did not succeed."""
+def retry(app: App, as_json: bool, flow_id: str, task: str | None) -> None:
+    """Run the tasks of an ended flow again that did not succeed.
+
+    With --from only that task and all that need it, one after the other, and what these need
+    besides; the flow need not have ended then.
+    """
     found = app.get_flow(flow_id)
-    found.retry()
+    if task is None:
+        found.retry()
+    else:
+        check_reached(retry_from(app, found, named(app.session, task).ids.first))
     _print(app.call(FLOWS, "show", found.flow_id), as_json)
+
+
+def retry_from(app: App, found: Flow, task: bytes) -> int:
+    """How many tasks run again. Raises InvalidArgument."""
+    from ..flows.downstream import from_task
+    from .bulk import TASKS
+    from .graph.command import graph_rows
+
+    runs = from_task(graph_rows(app, found), task)
+    return len(app.call(TASKS, "retry", [run.to_wire() for run in runs])) if runs else 0
+
+
+def check_reached(tasks: int) -> int:
+    """Raises InvalidArgument when none runs again."""
+    if not tasks:
+        raise InvalidArgument(
+            "none of the tasks from there on failed, died, was cancelled, expired or was lost, so none runs again"
+        )
+    return tasks
 
 
 def flow_of(app: App, task: bytes) -> dict[str, Any] | None:

@@ -91,11 +91,16 @@ class FlowGraph:
 
 def graph_of(rows: Iterable[Any]) -> FlowGraph:
     """``rows``: what the master's ``graph`` answers."""
-    nodes = merged(ranked([_node(row) for row in all_from_wire(GraphRow, list(rows))]))
+    nodes = merged(ranked(nodes_of(rows)))
     nodes += _outside(nodes)
     nodes.sort(key=lambda node: (node.rank, node.first))
     edges = _edges(nodes)
     return FlowGraph(nodes=nodes, edges=edges, critical=_critical(nodes, edges))
+
+
+def nodes_of(rows: Iterable[Any]) -> list[GraphNode]:
+    """As they were submitted, each row by itself."""
+    return [_node(row) for row in all_from_wire(GraphRow, list(rows))]
 
 
 def _node(row: GraphRow) -> GraphNode:
@@ -115,7 +120,7 @@ def _node(row: GraphRow) -> GraphNode:
     )
 
 
-class _Places:
+class NodePlaces:
     """Which nodes have the tasks of a run."""
 
     def __init__(self, nodes: Sequence[GraphNode]) -> None:
@@ -139,7 +144,7 @@ class _Places:
 
 def ranked(nodes: Sequence[GraphNode]) -> list[GraphNode]:
     """What is needed was submitted before, so it comes first in the order of submission."""
-    places, ranks = _Places(nodes), [0] * len(nodes)
+    places, ranks = NodePlaces(nodes), [0] * len(nodes)
     for place, node in enumerate(nodes):
         needed = [ranks[one] for run in node.needs for one in places.of(*run) if one != place]
         ranks[place] = 1 + max(needed) if needed else 0
@@ -192,13 +197,13 @@ def _is_each(node: GraphNode) -> bool:
 
 def _outside(nodes: Sequence[GraphNode]) -> list[GraphNode]:
     """Nodes for what is needed and is not of the flow, or not there any more."""
-    places = _Places(nodes)
+    places = NodePlaces(nodes)
     runs = {run for node in nodes for run in node.needs if not places.of(*run)}
     return [GraphNode(first=first, tasks=tasks, queue="", name="", rank=OUTSIDE) for first, tasks in runs]
 
 
 def _edges(nodes: Sequence[GraphNode]) -> list[list[int]]:
-    places = _Places(nodes)
+    places = NodePlaces(nodes)
     return [
         # Only upwards: nodes that were merged may need parts of themselves.
         sorted({one for run in node.needs for one in places.of(*run) if nodes[one].rank < node.rank})

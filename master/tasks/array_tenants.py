@@ -24,6 +24,11 @@ class ArrayTenantsLook:
         self._codes: array[int] = array("H")
         self.cost = self.bytes = 0
 
+    def of(self, seq: int) -> str:
+        """Of a task in the mixed lane."""
+        self._read(seq)
+        return self._tenants[self._codes[seq - self._seq]] if seq < self._stop else ""
+
     def pieces(self, span: Span, fits: Callable[[str], bool]) -> Iterator[Span]:
         """The parts of neighbours in the mixed lane whose tenants fit, newest first."""
         self._read(span.seq)

@@ -9,11 +9,12 @@ from ...common.domain.model import UNIX_SECONDS_MIN, StateNumber, TaskOptions
 from ...common.wire.frames import unpack
 from ..engine.engine import Engine
 from ..store.interface.queries import FullTask
+from .array_tenants import ArrayTenantsLook
 from .explain_placing import lane_of
 
 
 def shown_terms(engine: Engine, task: FullTask) -> dict[str, Any]:
-    """What differs from the usual. Tenant and limits are those of its lane, which is forgotten when the task has ended."""
+    """What differs from the usual. Of a task that has ended no limits: it counts for none."""
     options = TaskOptions.from_wire(unpack(task.options)) if task.options else TaskOptions()
     usual = TaskOptions()
     created = engine.now.shown(task.created)
@@ -32,8 +33,9 @@ def shown_terms(engine: Engine, task: FullTask) -> dict[str, Any]:
         "result": "" if options.result == usual.result else str(options.result),
         "result_ttl": options.result_ttl,
     }
+    lane = lane_of(engine, task)
+    # An array whose tasks have all ended is no longer in memory: its task's lane is the mixed one then.
+    terms["tenant"] = ArrayTenantsLook(engine.store).of(task.seq) if lane.key.is_mixed else lane.key.tenant
     if not StateNumber(task.state).is_terminal:
-        lane = lane_of(engine, task)
-        terms["tenant"] = lane.key.tenant
         terms["limits"] = [{"name": name, "key": key, "units": count} for name, key, count in lane.key.limits]
     return {name: value for name, value in terms.items() if value not in ("", None, [], {})}

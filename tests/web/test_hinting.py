@@ -6,8 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tq.common.domain.strikes import parse_strike
 from tq.web import hinting
-from tq.web.hinting import hinted
+from tq.web.hinting import comparisons, hinted
 
 KNOWN = {"queue": ["mail", "müll"], "error": ["ValueError"]}
 
@@ -84,6 +85,18 @@ def test_tenants_hosts_and_workers_are_offered_and_connected_ones_first(
         ("worker=bbbbbbbb", "web-1"),
         ("worker=aaaaaaaa", "gone"),
     ]
+
+
+def test_a_strike_is_offered_what_it_can_be_on_as_it_is_written(
+    login: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"name": ["m:f", "m:'g"], "queue": ["two words"], "tenant": ["acme"], "arg.customer": ["ann"]}
+    monkeypatch.setattr(hinting, "_read", lambda app: known)
+    login.app = _app(get_limits=[{"name": "smtp"}])
+    offered = comparisons(login)
+    assert offered == ["task=m:f", "queue='two words'", "tenant=acme", "limit.smtp="]
+    for one in offered[:-1]:
+        assert str(parse_strike(one)) == one
 
 
 def _app(**listed: list[dict[str, Any]]) -> Any:

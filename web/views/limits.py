@@ -28,7 +28,7 @@ def limits(login: Login, asked: ViewRequest) -> ShownPage:
     return ShownPage(
         title="Limits",
         template="limits.html",
-        command="tq limits ls",
+        command="tq limits ls; tq strike ls; tq tenants ls",
         every=LIVE_SECONDS,
         rows=lambda: [
             *({"kind": "limit", **with_moments(row)} for row in of_tasks),

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from ...client.cli.bulk import TASKS
-from ...client.cli.flows import flow_of
+from ...client.cli.flows import check_reached, flow_of, retry_from
 from ...client.cli.needs import needs_for_programs
 from ...client.cli.output import shown
 from ...client.cli.redact import redacted
@@ -20,6 +20,7 @@ from ...client.cli.show import (
 from ...client.tasks.explanation import explanation
 from ...client.tasks.named import named
 from ...common.contract.dependencies import DEPENDENCIES
+from ...common.contract.flows import FLOWS
 from ...common.contract.rows import all_from_wire, from_wire
 from ...common.contract.steps import ShownSignal, ShownStep
 from ...common.contract.tasks import TaskProgress
@@ -48,6 +49,7 @@ def task(login: Login, asked: ViewRequest) -> ShownPage:
     needs = needs_for_programs(login.app.call((DEPENDENCIES.name,), "of", id))
     state = State.from_number(row["state"])
     failure = last_failure(row)
+    flow = flow_of(login.app, id)
     attempts = [_attempt(one) for one in row["attempts"]]
     return ShownPage(
         title=f"{row['name']} {show_id(id)}",
@@ -78,9 +80,13 @@ def task(login: Login, asked: ViewRequest) -> ShownPage:
             "steps": [(one, str(StepKind(one.kind))) for one in all_from_wire(ShownStep, row["steps"])],
             "signals": all_from_wire(ShownSignal, row["signals"]),
             "needs": [(kind.replace("_", " "), rows) for kind, rows in needs.items() if rows],
-            "flow": flow_of(login.app, id),
+            "flow": flow,
             "code": code_of(row),
             "can_retry": state in RETRIED and login.may(Role.CLIENT),
+            "can_go_on": flow is not None
+            and flow["state"] is not None
+            and state in RETRIED
+            and login.may(Role.CLIENT),
             "can_cancel": not state.is_terminal and login.may(Role.CLIENT),
         },
     )
@@ -126,6 +132,16 @@ def _span(attempts: list[dict[str, Any]]) -> tuple[float, float] | None:
 
 def retry(login: Login, asked: ViewRequest) -> Done:
     return _change(login, asked, "retry", "ready again")
+
+
+def retry_from_here(login: Login, asked: ViewRequest) -> Done:
+    id = named(login.app.session, asked.path["id"]).ids.first
+    flow = login.app.call((FLOWS.name,), "of_task", id)
+    if flow is None:
+        raise InvalidArgument(f"{show_id(id)} is not part of a flow")
+    tasks = check_reached(retry_from(login.app, login.app.get_flow(show_id(flow)), id))
+    words = "1 task runs" if tasks == 1 else f"{tasks:,} tasks run"
+    return Done(note=f"{words} again: this one, those that need it, and what these need besides")
 
 
 def cancel(login: Login, asked: ViewRequest) -> Done:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import tq
 from click.testing import CliRunner
 from tq.client.cli import main
-from tq.client.cli.flows import _cells, _facts, _in_words, _print
+from tq.client.cli.flows import _cells, _facts, _in_words, _print, check_reached, retry_from
 from tq.client.flows.progress import progress_of
+from tq.common.domain.model import StateNumber
+from tq.common.errors import InvalidArgument
+
+from tests.client.flows.test_graph import id_of, row
 
 SHOWN: dict[str, Any] = {
     "id": "019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b", "name": "nightly", "state": "failed", "run": 2, "total": 1_234, "succeeded": 1_200,
@@ -75,3 +80,22 @@ def test_ctrl_c_ends_a_watch_and_says_that_the_flow_goes_on(monkeypatch: pytest.
     done = CliRunner().invoke(main, ["flow", "watch", "--url", "tq://127.0.0.1:9", InterruptedFlow.id])
     assert done.exit_code == 130
     assert f"goes on: `tq flow watch {InterruptedFlow.id}` follows it again" in done.output
+
+
+def test_a_retry_from_a_task_on_names_all_that_runs_again_and_says_if_nothing_does() -> None:
+    failed, done = int(StateNumber.FAILED), int(StateNumber.SUCCEEDED)
+    rows = [row(1, "fetch", state=failed), row(2, "total", (1, 1), state=failed), row(3, "other", state=done)]
+    asked: list[Any] = []
+
+    def call(target: Any, method: str, *words: Any) -> Any:
+        if method == "graph":
+            return {"rows": rows, "place": None}
+        asked.append((target, method, words))
+        return [[one, 0] for one in words[0]]
+
+    app: Any = SimpleNamespace(call=call)
+    flow: Any = SimpleNamespace(flow_id=b"f" * 16)
+    assert retry_from(app, flow, id_of(1)) == 2
+    assert asked == [(("get_tasks",), "retry", ([id_of(1), id_of(2)],))]
+    with pytest.raises(InvalidArgument, match="none runs again"):
+        check_reached(retry_from(app, flow, id_of(3)))

@@ -76,6 +76,16 @@ def test_whatever_happens_to_its_tasks_a_mixed_map_is_found_as_a_model_says(
     )
 
 
+def test_a_task_that_has_ended_says_whose_it_was(bench: Bench, client: Peer) -> None:
+    ids = submit(bench, "", tenants="ab" * 3)
+    alone = submit(bench, "", tenants="c")
+    worker = bench.worker("m:f")
+    finish(worker, lease(worker, 10))
+    shown = [client.call("get_tasks", "show", id) for id in (*ids[:2], *alone)]
+    assert [one["state"] for one in shown] == [SUCCEEDED] * 3
+    assert [one["terms"] for one in shown] == [{"tenant": name} for name in "abc"]
+
+
 def test_failures_of_a_tenant_are_found_after_they_left_their_map(bench: Bench, client: Peer) -> None:
     submit(bench, "", tenants="ab" * 10)
     fail(bench.worker("m:f"), 6, "ValueError: no")
