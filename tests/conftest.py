@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from tq.common.domain import context
 from xprocess import XProcess
 
 from .dealing import dealt
@@ -83,14 +84,16 @@ def xprocess(request: pytest.FixtureRequest) -> Iterator[XProcess]:
 
 @pytest.fixture(autouse=True)
 def process_as_before() -> Iterator[None]:
-    """A program that has ended ignores SIGTERM and SIGINT, and one that loads modules looks for them in the working directory. A test
-    that runs such code in its own process must not hand that on: every program that later tests start would ignore signals, and what
-    they import could be the tree instead of the package that is installed."""
+    """A program that has ended ignores SIGTERM and SIGINT, one that loads modules looks for them in the working directory, and where
+    tasks run waits are those of a task. A test that runs such code in its own process must not hand that on: every program that later
+    tests start would ignore signals, and what they import could be the tree instead of the package that is installed."""
     path, handlers = (
         sys.path[:],
         [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGINT)],
     )
+    surroundings = context._surroundings
     yield
+    context.provide(surroundings)
     for number, handler in handlers:
         if signal.getsignal(number) is not handler:
             signal.signal(number, handler)

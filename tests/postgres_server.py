@@ -24,7 +24,7 @@ DEBIAN: Final = Path(
 SOCKET_PORT: Final = 5432  # a part of its socket's name
 USER: Final = "postgres"  # runs it if root tests: PostgreSQL refuses root
 START_SECONDS_MAX: Final = 30.0
-END_SECONDS_MAX: Final = 20.0
+END_SECONDS_MAX: Final = 60.0  # a loaded machine removes forty megabytes in twenty
 # $1: its directory, $2: the folder of its programs. A server that stands still has to be woken to end.
 END_WITH_PARENT: Final = """
 exec 2>/dev/null

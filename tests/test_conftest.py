@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 
+from tq.common.domain import context
+
 SEEN: list[object] = []
 
 
@@ -13,6 +15,7 @@ def test_a_program_that_ends_here_ignores_its_signals_and_looks_in_its_directory
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path.insert(0, "/working/directory")
+    context.provide(object())  # type: ignore[arg-type] # as where tasks run
 
 
 def test_the_next_test_finds_them_as_they_were() -> None:
@@ -20,3 +23,4 @@ def test_the_next_test_finds_them_as_they_were() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert not SEEN or signal.getsignal(signal.SIGTERM) is SEEN[0]
     assert "/working/directory" not in sys.path
+    assert context._surroundings is None
