@@ -45,6 +45,8 @@ def load(line: PostgresLine, shard: int, db: sqlite3.Connection, loaded: Loaded)
             for name in tables:
                 db.execute(f"DELETE FROM {name}")  # what a migration has put there
             for name in _with_rows(line, shard, tables):
+                if tables[name] is SEQUENCE_TABLE:  # the last one: to insert into others has made rows there
+                    db.execute("DELETE FROM sqlite_sequence")
                 _insert(db, name, tables[name], rows_of(line, shard, tables[name]), loaded)
         for _, _, sql in set_aside:
             db.execute(sql)
