@@ -56,7 +56,10 @@ def acting(function: _F) -> _F:
 @click.option("--limit", default=30, show_default=True, metavar="N", help="The maximum number.")
 @click.option("--count", "only_count", is_flag=True, help="Only how many, by state.")
 @click.option(
-    "--group", type=click.Choice(sorted(GROUPS)), help="How many by each."
+    "--group",
+    type=click.Choice(sorted(GROUPS)),
+    metavar="FIELD",
+    help="Count by cause, error, name, queue, state.",
 )
 @connected(Role.VIEWER)
 def ls(
