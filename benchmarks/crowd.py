@@ -51,7 +51,8 @@ def crowd(scale: Scale) -> Readings:
         finally:
             for player in players:
                 player.kill()
-                player.wait()
+                with player:  # which closes its pipes, and waits for its end
+                    pass
     return Readings(numbers={**numbers, "crowd.slots": scale.crowd_workers * SLOTS})
 
 

@@ -45,9 +45,11 @@ def _between_processes(tls: tuple[str, str] | None, size: int, trips: int) -> di
     other = context.Process(target=_other_side, args=(theirs, tls, size, trips), daemon=True)
     other.start()
     try:
-        with socket.create_connection(("127.0.0.1", _from_pipe(ours))) as bare:
-            bare.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            line = bare if tls is None else client_context().wrap_socket(bare)
+        with (
+            socket.create_connection(("127.0.0.1", _from_pipe(ours))) as bare,
+            bare if tls is None else client_context().wrap_socket(bare) as line,
+        ):
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             times = sorted(_echo(line) for _ in range(trips))
             chunk = bytes(CHUNK_BYTES)
             began, began_busy = time.perf_counter(), time.process_time()
