@@ -89,7 +89,7 @@ class Children(dict[int, ChildState]):
                     return child
                 reserved -= 1
             # Behind a job that is being ended it could wait for the kill.
-            elif child.ready and load <= queued_max and not child.ending:
+            elif child.ready and load <= queued_max and not (child.ending or child.runs_long):
                 best, least = (child, load) if best is None or load < least else (best, least)
         return best
 

@@ -107,6 +107,7 @@ class ChildState:
     unwanted: dict[int, str] = field(default_factory=dict)
     current: int = 0  # ordinal of the job seen running at the last tick
     since: float = 0.0  # when it was first seen running
+    long: int = 0  # ordinal of the job that was last found to run for long
     ending: str = ""  # why its job is being ended: "timeout", "cancel", "lost", "memory" or ""
     ending_since: float = 0.0
     escalation: int = 0  # 1: it was asked to end, 2: terminated, 3: killed
@@ -134,6 +135,11 @@ class ChildState:
     def runs_since(self) -> float | None:
         """When it began what it runs; None: it may run more."""
         return self.since if self.jobs and self.is_at_first(self.current) else None
+
+    @property
+    def runs_long(self) -> bool:
+        """Whether what it runs has taken so long already that nothing is to wait behind it, however short that is."""
+        return self.long == self.current
 
     @property
     def load(self) -> int:
@@ -199,6 +205,7 @@ class ChildState:
     def remove_unstarted(self, begun: int) -> list[JobRun]:
         """Remove and return the jobs behind this ordinal, which it has not begun."""
         runs = self.jobs.take_last(len(self.jobs) - self.jobs.count_to(begun))
+        # What it never began wears out nothing of it: max_tasks_per_child counts starts.
         self.jobs_given -= sum(map(len, runs))
         return runs
 
@@ -225,6 +232,7 @@ class ChildState:
     def take_ended(self, first: int, count: int) -> list[JobRun]:
         """Remove and return so many jobs, from this ordinal on. Empty: it does not have all of them in front."""
         ended = self.jobs.take_exactly(first, count)
+        # The end that was asked for has come by itself; what it is asked next is about another job.
         if ended and first <= self.current < first + count:
             self.ending, self.escalation = "", 0
         if ended and self.unwanted:

@@ -65,6 +65,8 @@ class Watchdog:
         if elapsed >= LONG_SECONDS:
             # Before it ends: no more tasks of this name are queued behind it meanwhile.
             self._durations.record_running(job.name, elapsed)
+            # Also of other names: sent behind it and taken back at each tick, they would fill the memory until it ends, for it reads nothing.
+            child.long = job.ordinal
             if child.load > 1:
                 self._requeue(child)
         if child.ending:
