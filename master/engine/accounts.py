@@ -15,6 +15,8 @@ all is the sum of the others.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from ...common.auth.keys import AUTHKEY_ID
@@ -274,6 +276,21 @@ class Accounts:
             account = Account(self.total, is_shared=key_id == AUTHKEY_ID)
             self._of_key[key_id] = account
         return account
+
+
+@contextmanager
+def charged(account: Account | None, what: Resource) -> Iterator[None]:
+    """Take one on this account, for what is stored within, and give it back if that fails: while a disk takes no writes, programs ask for
+    the same again and again. None: it is on none. Raises QuotaExceeded."""
+    if account is None:
+        yield
+        return
+    account.take(what)
+    try:
+        yield
+    except BaseException:
+        account.give(what)
+        raise
 
 
 def give_back(account: Account | None, what: Resource, count: int = 1) -> None:

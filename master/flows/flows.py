@@ -18,7 +18,7 @@ from ...common.domain.flow import COLLECT, FlowState
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import id_behind, show_id
 from ...common.errors import Forbidden, InvalidArgument
-from ..engine.accounts import Resource
+from ..engine.accounts import Resource, charged
 from ..engine.clock import Now
 from ..engine.core import Core
 from ..engine.endings import Ended
@@ -89,10 +89,10 @@ class Flows(Part):
         row = self.table.row(id)
         live = None if row is None else self.table.live(row.number)
         if row is None:
-            session.account.take(Resource.FLOWS)
             collects, state = int(on_error == COLLECT), str(FlowState.OPEN)
             new = NewFlow(id, name, session.verifier.key_id, session.node, collects, state, now.steady)
-            row = self._store.add(new)
+            with charged(session.account, Resource.FLOWS):
+                row = self._store.add(new)
             self.table.know(LiveFlow(row, set(), session.account))
         elif row.key != session.verifier.key_id:
             raise Forbidden(f"the flow {show_id(id)} is another key's")

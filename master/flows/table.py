@@ -8,7 +8,7 @@ from ...common.domain.ids import show_id
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
-from ..engine.accounts import Account, Resource, give_back
+from ..engine.accounts import Account, Resource, charged, give_back
 from ..engine.session import Session
 from ..store.interface.flows import FlowRow, FlowStore
 from .live import LiveFlow
@@ -90,8 +90,8 @@ class FlowTable:
         row = self.find(session, id)
         flow = self._live.get(row.number)
         if flow is None:
-            session.account.take(Resource.FLOWS)
-            flow = self._alive_again(row, session.account)
+            with charged(session.account, Resource.FLOWS):
+                flow = self._alive_again(row, session.account)
         return flow
 
     def _alive_again(self, row: FlowRow, account: Account | None = None) -> LiveFlow:

@@ -8,7 +8,7 @@ from typing import Final
 
 from ...common.domain.model import check_new
 from ...common.errors import InvalidArgument
-from ..engine.accounts import Account, Resource, give_back
+from ..engine.accounts import Account, Resource, charged, give_back
 from ..store.interface.items import ItemQueueRow, ItemStore
 from .holders import discard
 from .queue import FIFO, ItemQueueState
@@ -53,9 +53,8 @@ class QueueNames:
             check_new("queue", name, owner is not None)
             if len(self.by_name) >= QUEUES_MAX:
                 raise InvalidArgument(f"there are {QUEUES_MAX:,} item queues already; use fewer names")
-            if account is not None:
-                account.take(Resource.QUEUES)
-            number = self._store.add_queue(name, kind or FIFO, maxsize, owner)
+            with charged(account, Resource.QUEUES):
+                number = self._store.add_queue(name, kind or FIFO, maxsize, owner)
             queue = ItemQueueState(number, name, kind or FIFO, maxsize, owner=owner, account=account)
             self._add(queue)
         elif kind is not None and (queue.kind, queue.maxsize) != (kind, maxsize):

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from ...common.domain.model import check_new
 from ...common.errors import InvalidArgument
-from ..engine.accounts import Account, Resource, give_back
+from ..engine.accounts import Account, Resource, charged, give_back
 from ..engine.agenda import Agenda
 from ..engine.clock import Now, Timeline
 from ..engine.part import Part
@@ -88,9 +88,8 @@ class Primitives(Part):
             check_new(family, name, owner is not None)
             if len(self.by_name) >= PRIMITIVES_MAX:
                 raise InvalidArgument(f"there are {PRIMITIVES_MAX:,} locks, events and barriers already")
-            if account is not None:
-                account.take(Resource.SYNCS)
-            number = self._store.locks.add_primitive(family, name, kind, size, owner, value)
+            with charged(account, Resource.SYNCS):
+                number = self._store.locks.add_primitive(family, name, kind, size, owner, value)
             primitive = Primitive(
                 number, family, name, kind, size, owner, value, self._dropped.get((family, name), 0)
             )

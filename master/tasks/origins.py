@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol, TypeGuard
 
 from ...common.domain.id_runs import IdRun
 from ...common.errors import InvalidArgument
-from ..engine.accounts import Account, Resource
+from ..engine.accounts import Account, Resource, charged
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..engine.session import Session
@@ -50,6 +50,7 @@ class Origins(Part):
         self._by_number: dict[int, Origin] = {}
         self._numbers: dict[Origin, int] = {}
         self._of_queue: dict[str, list[int]] = {}
+        self._accounts: dict[int, Account] = {}  # by number, of those that were made since the master started
 
     def load(self, picture: Picture, now: Now) -> None:
         self._by_number.clear()
@@ -58,6 +59,8 @@ class Origins(Part):
         self._know(OF_SCHEDULES, Origin(None, None))
         for number, queue, results in picture.origins:
             self._know(number, Origin(queue, results))
+        for number in self._accounts.keys() - self._by_number.keys():  # made in the transaction that failed
+            self._accounts.pop(number).give(Resource.ORIGINS)
 
     def number(self, queue: str, results: str | None, account: Account | None = None) -> int:
         """The number of a pair of queues, created on first use and charged to ``account``, which may raise QuotaExceeded."""
@@ -66,10 +69,11 @@ class Origins(Part):
         if number is None:
             if len(self._by_number) >= ORIGINS_MAX:
                 raise InvalidArgument(f"items of {ORIGINS_MAX:,} queues have become tasks; use fewer names")
+            with charged(account, Resource.ORIGINS):
+                number = self._store.add_origin(queue, results)
             if account is not None:
-                account.take(Resource.ORIGINS)
-            self._know(self._store.add_origin(queue, results), origin)
-            number = self._numbers[origin]
+                self._accounts[number] = account
+            self._know(number, origin)
         return number
 
     def of(self, number: int) -> Origin:

@@ -17,7 +17,7 @@ from ...common.domain.limit_parts import LimitHere
 from ...common.domain.model import StateNumber, check_name
 from ...common.domain.tenants import NO_TERMS, TenantTerms
 from ...common.errors import InvalidArgument
-from ..engine.accounts import Account, Resource
+from ..engine.accounts import Account, Resource, charged
 from ..engine.clock import Now
 from ..engine.endings import Ended
 from ..engine.part import Part
@@ -124,9 +124,9 @@ class Routes(Part):
                 raise InvalidArgument(
                     f"there are {ROUTES_MAX:,} task names in queues already; use fewer names"
                 )
-            if account is not None:
-                account.take(Resource.NAMES)
-            route = self._add(self._store.add_route(queue, task), queue, task)
+            with charged(account, Resource.NAMES):
+                route = self._add(self._store.add_route(queue, task), queue, task)
+            route.account = account
         return route
 
     def lane(self, route: Route, key: LaneKey, account: Account | None = None) -> Route:
@@ -138,10 +138,14 @@ class Routes(Part):
             # The base first, so that what is charged below is for one lane alone.
             if key != key.base:
                 self.lane(route, key.base, account)
+            if account is not None and key.limits:
+                # Before anything is taken: a refusal must leave nothing charged.
+                account.check(Resource.LIMIT_KEYS, len(key.limits))
+            with charged(account, Resource.LANES):
+                number = self._store.add_route(route.queue.name, route.task, key.packed())
+                lane = self._add(number, route.queue.name, route.task, key)
             if account is not None:
-                _charge(account, key)
-            number = self._store.add_route(route.queue.name, route.task, key.packed())
-            lane = self._add(number, route.queue.name, route.task, key)
+                account.note(Resource.LIMIT_KEYS, len(key.limits))
             lane.account = account
         self._unused.want(lane)
         return lane
@@ -281,6 +285,7 @@ class Routes(Part):
 
     def give_out(self, now: Now) -> None:
         self.served.match()
+        # Here and not when its last task is leased: most lanes have another task a moment later.
         for route in list(filter(_is_idle, self._ready)):
             del self._ready[route]
         self._unused.work()
@@ -328,15 +333,6 @@ def _first_ready(store: Store, lanes: Mapping[int, Route], number: int) -> tuple
     return -place.rank, place.seq
 
 
-def _charge(account: Account, key: LaneKey) -> None:
-    """For a lane that is made. Raises QuotaExceeded, with nothing charged."""
-    if key.limits:
-        # Before the next line takes: a refusal must leave nothing charged.
-        account.check(Resource.LIMIT_KEYS, len(key.limits))
-    account.take(Resource.LANES)
-    account.note(Resource.LIMIT_KEYS, len(key.limits))
-
-
 def _keep_charged(
     charged: Mapping[tuple[str, str, LaneKey], Route],
     by_name: Mapping[tuple[str, str, LaneKey], Route],
@@ -352,9 +348,9 @@ def _keep_charged(
 
 
 def _give_back(lane: Route, permits: Permits) -> None:
-    """It is forgotten. The plain one stays charged: its name was used."""
-    if lane.account is not None and not lane.is_plain:
-        lane.account.give(Resource.LANES)
+    """It is forgotten, or was made in a transaction that failed, as a plain one must have been: these are never forgotten."""
+    if lane.account is not None:
+        lane.account.give(Resource.NAMES if lane.is_plain else Resource.LANES)
         permits.left(lane.key.limits, lane.account)
 
 
