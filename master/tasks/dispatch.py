@@ -201,6 +201,7 @@ class Dispatch(Part):
         return ()
 
     def _apply(self, plan: Plan, now: Now) -> None:
+        # Only now: numbers of a plan that was not inserted are given by the next one.
         self.last_seq += plan.tasks
         for submission in self._fresh:
             for route in submission.lanes() if submission.has_lanes else (submission.route,):

@@ -90,6 +90,7 @@ class Retention(Part):
             self._keep_up()
             return
         self._pace.share, self._finished = PURGE_SHARE, None
+        # When nothing is left to delete: what names a worker is gone by then.
         self._core.store.forget_workers(
             now.steady - self._core.limits.result_ttl_ms, self._consulted.workers.by_number
         )

@@ -112,6 +112,7 @@ class FailureHandlers(Part):
                 for body, group in same_end:
                     places = [place for place, _ in group]
                     part = IdRun(id_behind(run.first, places[0]), len(places))
+                    # Noted, not made: this runs amid the end, where a listener may not raise.
                     self._ended.append(_end(lane, part, state, body, now.steady))
 
     def due(self, key: Hashable, now: Now) -> None:
@@ -119,6 +120,7 @@ class FailureHandlers(Part):
         waiting = self._store.first(ROWS_AT_ONCE)
         made, rest = _portion(waiting, self._room)
         self._make(made)
+        # In the transaction that makes them: one that fails leaves the rows, and they are made then.
         self._store.made([one.number for one in waiting[: len(waiting) - len(rest)]])
         if rest and rest[0] is not waiting[-len(rest)]:  # a row of which only the first tasks were made
             self._store.keep(rest[0])

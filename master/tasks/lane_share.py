@@ -191,6 +191,7 @@ def _merged_first(
     shares: Mapping[int, LaneShare], rank: int, rooms: Sequence[int], want: int
 ) -> Iterator[tuple[int, array[int]]]:
     """Of many lanes, without a look at every task: some of each lane are merged, and of a lane all of which go first there are looked at more."""
+    # Twice an equal part of each: mostly enough, so that the loop below looks once.
     some = -(-2 * want // len(shares))
     taken = {place: share.first_of(rank, min(some, rooms[place])) for place, share in shares.items()}
     while True:

@@ -169,6 +169,7 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
 
     def add_plain(self, worker: int, held: Sequence[tuple[bytes, LeasedAttempt]]) -> None:
         """New tasks of plain lanes are leased to a worker."""
+        # Without a look at what they ask for: a task that asks for something stands in line, and is never leased before it is stored.
         self._places.hold(worker, len(held))
         self.alone.update(held)
 

@@ -119,6 +119,7 @@ class LentSlots(Part):
             return [b"", []]
         if sum(number == worker for number, _ in self._waits) >= WAITS_MAX:
             raise InvalidArgument(f"lend: {WAITS_MAX:,} tasks of this worker wait already")
+        # Before anything of it is kept: refused here, it leaves nothing behind.
         call.hold(len(runs) * RUN_BYTES)
         wait = self._waits[key] = ParkedWait(
             call, worker, waiter, runs, want, capability, next(self._numbers)

@@ -52,6 +52,7 @@ class Limiter(Part):
             for key, moment in self._held.timers.items():
                 self._agenda.set(self, key, moment, Clock.STEADY)
             self._held.timers.clear()
+        # After the timers, which lanes that wait for company have without a limit.
         if not self._routes.of_limit:
             return
         rows = self._held.permits.unwritten()

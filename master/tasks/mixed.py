@@ -183,6 +183,7 @@ class MixedArrays:
         self._departed(one, seq, stop, before, after)
         one.open += (stop - seq) * ((after <= RUNNING) - (before <= RUNNING))
         self._arrived(one, seq, stop, after)
+        # Its column of lanes is in the store: an operator who retries one of its tasks has it read again.
         if not one.open:
             self._forget(one)
 

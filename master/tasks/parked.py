@@ -106,6 +106,7 @@ class ParkedCalls:
                     self._serve_measured(next(iter(capability.parked.values())), routes, now)
                 else:
                     self._serve(_next_calls(capability), routes, now)
+        # Not while something is left: a call that does not wait must not be answered with nothing because the share was used up.
         if self.looks and not self.has_more:
             self._end_looks()
 

@@ -205,6 +205,7 @@ class Route:
         self.tenant, self.base, self.plain = tenant, base or self, plain or self
         self.others = 0  # lanes whose base it is
         self.counts = [0] * _STATES
+        # The same list, and the same dict of workers below, not copies: what changes in one is so for all, without a walk over ten thousand lanes.
         self.total: list[int] = [0] * _STATES if plain is None else plain.total  # of all lanes of the route
         self.share: LaneShare | None = None  # of mixed arrays; None: it has nothing in any
         self.readied = 0  # how often something of it became ready, or another task instead of itself

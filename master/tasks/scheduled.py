@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final
 
+from ...common.domain.model import StateNumber
 from ..engine.agenda import Agenda, Clock
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..store.interface.store import Picture, Store
 from .routes import Routes
 
-SCHEDULED, READY = 1, 0
+SCHEDULED, READY = int(StateNumber.SCHEDULED), int(StateNumber.READY)
 PROMOTED_MAX: Final = 1_000  # tasks in one transaction
 DUE, AT = "due", "at"
 

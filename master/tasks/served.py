@@ -91,6 +91,7 @@ class ServedRoutes:
             capability.account.give(Resource.SERVED_ROUTES)
         if route.capabilities:
             self._have_room_again()
+        # Half of it: to close gaps costs a walk over all, which as many forgotten lanes have to pay for.
         if self._gaps > GAPS_SPARE + len(self._in_order) // 2:
             self._close_gaps()
 

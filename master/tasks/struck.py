@@ -55,6 +55,7 @@ class StruckLanes(Part):
 
     def release(self, call: Call | None, number: int, now: Now) -> object:
         most = GLANCES_MAX // (PORTION * LANE_GLANCES)
+        # The row is gone by now, so a lane that is made meanwhile is not held, and each lane is let go once.
         return self._long_calls.perform(
             call, self._portions(), partial(self._release, number), now, most=most
         )

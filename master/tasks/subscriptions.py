@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from ...common.domain.id_runs import IdRun, runs_of
 from ...common.domain.ids import id_behind
+from ...common.domain.model import StateNumber
 from ...common.errors import InvalidArgument
 from ..engine.accounts import Resource
 from ..engine.clock import Now
@@ -34,6 +35,7 @@ COLLECT_BYTES_MAX: Final = 4 * 1024 * 1024  # of bodies in one reply; a larger b
 COLLECT_TASKS_MAX: Final = 10_000
 READ_AT_ONCE: Final = 1_000  # bodies, when they are read from the store
 UNKNOWN: Final = -1  # the state of a task that was never submitted
+ENDED: Final = int(StateNumber.SUCCEEDED)  # states from here on are those of tasks that ended
 
 Watchers = Stream | dict[Stream, None]  # of a task; most have one, which saves a dict
 
@@ -313,7 +315,7 @@ def _over(ids: Iterable[bytes], states: Mapping[bytes, int], coming: Collection[
     return [
         id
         for id in ids
-        if (state := states.get(id, UNKNOWN)) >= 10 or (state == UNKNOWN and id not in coming)
+        if (state := states.get(id, UNKNOWN)) >= ENDED or (state == UNKNOWN and id not in coming)
     ]
 
 

@@ -80,6 +80,7 @@ class BaseLines:
         self._count += 1
         line.mark = turn, self._count, line
         heapq.heappush(self._marks, line.mark)
+        # As for lanes: older marks of lines that have got better ones, of which nothing else would take the memory back.
         if len(self._marks) > 2 * len(self.by_tenant) + SPARE:
             self._marks = [mark for mark in self._marks if mark[2].mark is mark]
             heapq.heapify(self._marks)

@@ -56,6 +56,7 @@ class TenantTurns:
         """One of its lanes is forgotten; whether it is, too."""
         tenant.lanes -= 1
         if not tenant.lanes:
+            # Also how much of its turn is left: a tenant that empties its queue to begin a new turn comes after all others instead.
             del self._of[tenant.name]
             self._capped.discard(tenant)
         return not tenant.lanes

@@ -50,6 +50,7 @@ class UnusedLanes:
                 left -= LANE_GLANCES + len(lane.capabilities)
                 self._forget(lane)
         self.has_more = bool(self._unused)
+        # From now on, at the end: those of this transaction are not looked at before the next one, when their tasks are counted.
         if self._wanted:
             self._unused |= self._wanted
             self._wanted = {}

@@ -174,6 +174,7 @@ class Agent:
         """Jobs of a child have ended, or were left."""
         child = self.children[number]
         for report in reports:
+            # Also what came in the same message: the process that has sent one false report may have written the others.
             if child.is_distrusted:
                 return None
             if isinstance(report, LeftReport):
@@ -310,6 +311,7 @@ class Agent:
         lost = _lost(self.held, dropped)
         for id, _ in sorted(lost):
             self._report("task.dropped", level="warning", task=show_id(id))
+        # All three places: it is not known in which of them each of these is by now.
         self.side.outbox.drop(lost)
         for child in self._returns.take_unwanted(lost, LOST):
             self._watchdog.end_if_running(child, lost, "lost", now)

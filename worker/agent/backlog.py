@@ -64,6 +64,7 @@ class Backlog:
     def give_up_announced(self, ids: Set[bytes]) -> set[bytes]:
         """What these wait for does not come: no child is kept free for them. They run when it comes after all. Returns the others."""
         for id in ids & self.announced.keys():
+            # Kept and not announced elsewhere: it is this master's task, and no other one may charge it.
             self.unanswered[id] = self.announced.pop(id)
         return set(self.announced)
 
@@ -130,6 +131,7 @@ class Backlog:
             self._surplus_since = None
         elif self._surplus_since is None:
             self._surplus_since = now
+        # Not at the first look: most surplus is gone a moment later, and a release would lease it to the same worker again.
         elif now - self._surplus_since >= LONG_SECONDS and connected:
             self._surplus_since = None
             return parked + self.waiting.take_last(self._durations.jobs_of(self.waiting, surplus))

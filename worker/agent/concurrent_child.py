@@ -97,6 +97,7 @@ class ConcurrentChild(ChildState):
             self.jobs_given += len(run)
             for ordinal in range(run.ordinal, run.end):
                 self.under_way[ordinal] = UnderWay(now, run.timeout)
+        # Its loop was idle and may have stood still for hours: that is no stillness of the first job.
         if not self.jobs:
             self.beat_at = now
         self.jobs.put(runs)
@@ -126,6 +127,7 @@ class ConcurrentChild(ChildState):
         runs = self.take_ended(ordinal, 1)
         if about is None or not runs:
             return None
+        # It still takes its place: its code may run on, and another job would be one too many.
         self.given_up.add(ordinal)
         return runs[0].job(0), about
 

@@ -24,7 +24,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-SILENT_SECONDS: Final = 0.25
+SILENT_SECONDS: Final = 0.25  # the most that a shard which does not answer keeps of the room of the others
 PORTION: Final = 16  # short tasks in one look, if there is room for so many
 AHEAD_PART: Final = 4  # of what is to be held of short tasks, so much is missing before more is asked for
 SHORT_TIMES: Final = 4  # more than so many times its children, and a worker holds short tasks

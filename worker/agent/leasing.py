@@ -41,6 +41,7 @@ class Leasing:
         """Ask for as many tasks as are missing. ``children``: how many are ready to run something."""
         target = self._durations.prefetch(children)
         missing = target - self._backlog.startable - jobs_of_children - sum(self._calls)
+        # Of long tasks one call: what a second one is granted would wait here while another worker is free.
         calls = LEASE_CALLS_MAX if target > 4 * children else 1
         share = max(1, target // calls)
         while missing > 0 and len(self._calls) < calls:

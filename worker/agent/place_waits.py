@@ -69,6 +69,7 @@ class PlaceWaits:
                 del self._by_wait[waiting.child, wait]
 
     def _look(self, waiting: PlaceWait) -> None:
+        # Another token for each look: what the master answers to an earlier one is about fewer waits.
         waiting.token = next(self._tokens)
         runs = [run for some in waiting.waits.values() for run in some]
         self._master.lend(waiting.token, waiting.job.id, runs, 0)

@@ -295,4 +295,5 @@ class JobQueue:
             if following >= end or run.ordinal != following:
                 break
             following = run.end
+        # Looked at as a whole before anything is taken: a false report must leave the jobs as they are, for they run elsewhere.
         return self.take_first(count) if count > 0 and following >= end else []

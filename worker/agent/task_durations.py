@@ -40,6 +40,7 @@ class TaskDurations:
     def record(self, name: str, seconds: float) -> None:
         before = self._by_name.get(name)
         if before is None and len(self._by_name) >= NAMES_MAX:
+            # All at once: a program that makes up names has no use for what was measured, and another measures its few again.
             self._by_name.clear()
         self._by_name[name] = _mix(before, seconds)
         self._overall = _mix(self._overall, seconds)
@@ -51,12 +52,14 @@ class TaskDurations:
         if before is None:
             self.record(name, mean)
             return
+        # As ``record`` would come to, one after the other, of equal tasks: one power instead of a thousand steps.
         left = (1 - WEIGHT) ** count
         self._by_name[name] = mean + left * (before - mean)
         self._overall = mean + left * ((mean if self._overall is None else self._overall) - mean)
 
     def record_running(self, name: str, seconds: float) -> None:
         """A task still runs: it takes at least so long."""
+        # Only if it is far off: an average that is right within four times is not changed by one that is slow.
         if seconds > 4 * self._by_name.get(name, 0.0):
             self._by_name[name] = seconds
             self._overall = max(self._overall or 0.0, seconds)

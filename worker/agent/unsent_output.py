@@ -77,6 +77,7 @@ class UnsentOutput:
         bytes_left = CALL_BYTES_MAX
         for key in keys:
             entry = self._entries[key]
+            # More was printed than is kept: the text has a gap, which the master sees by the sizes.
             unsent = min(entry.size - entry.sent, len(entry.tail))
             if len(rows) >= ROWS_MAX or (rows and unsent > bytes_left):
                 break
