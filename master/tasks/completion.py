@@ -337,8 +337,7 @@ class Completion(Part):
         # Mostly nothing is: ids of all ends need not be made.
         if self.cancelling:
             self.cancelling.difference_update(id for task in tasks for id in task[0].ids())
-        # After the store has the ends: a listener that reads a task finds it ended.
-        self._endings.ended(joined(tasks), now)
+        self._endings.ended(joined(tasks), now)  # after the store has them: who reads one then finds it ended
 
 
 def _expired(row: Expired) -> Ended:

@@ -100,15 +100,13 @@ class Lanes:
         """Something of it became ready: it may have a better place now."""
         if lane.held is not None:
             self.held.ready(lane)
-        # One that is to be looked up is so once, however many of its tasks become ready before it comes to the front.
-        elif lane.place != UNKNOWN:
+        elif lane.place != UNKNOWN:  # one look at the front is enough, however many of its tasks become ready
             self._put(lane, UNKNOWN)
         self._readied += bool(lane.key.needs)
 
     def struck(self, lane: Route) -> None:
         """An operator holds it back: it is out of the line, whatever it waits for besides."""
-        # Its entries stay in the heaps, where one counts only if it has the place of its lane.
-        lane.place = lane.held = None
+        lane.place = lane.held = None  # its entries stay in the heaps: without this place they do not count
         self._readied += bool(lane.key.needs)
 
     def left(self, lane: Route) -> None:
