@@ -54,7 +54,7 @@ class AttemptSteps:
         self._lock = threading.Lock()  # a task may have threads
         self._called = 0  # steps so far
         self._recorded: dict[int, RecordedStep] | None = None if token[1] > 1 else {}
-        self._asked_at = 0.0
+        self._known_at = 0.0  # when that had come
         self._over: Callable[[], BaseException] | None = (
             None  # why there are no further steps in this attempt
         )
@@ -111,7 +111,7 @@ class AttemptSteps:
         if known is None:
             left = yield from self._ask("sleep", number, seconds)
         else:
-            left = known.left - (self._clock() - self._asked_at)
+            left = known.left - (self._clock() - self._known_at)
         if left > 0:
             raise self._end(lambda: Suspended(left, f"it sleeps for {span(left)}"))
         return None
@@ -146,11 +146,11 @@ class AttemptSteps:
         """What an earlier attempt has recorded in this place."""
         if self._recorded is None:
             found: dict[int, RecordedStep] = {}
-            asked_at = self._clock()
             # In portions: the recorded results together may be larger than a frame.
             while rows := (yield from self._ask("recorded", max(found, default=0))):
                 found |= {row.number: row for row in all_from_wire(RecordedStep, rows)}
-            self._recorded, self._asked_at = found, asked_at
+            # The time of the answer, which the seconds that are left are of: while a master is away, the call takes minutes.
+            self._recorded, self._known_at = found, self._clock()
         # Taken out, so that large results are not kept for the whole attempt.
         known = self._recorded.pop(number, None)
         if known is not None and (known.kind not in kinds or known.name != name):

@@ -324,6 +324,22 @@ def test_an_attempt_that_is_killed_while_it_begins_to_sleep_waits_only_for_the_r
     assert life.lease().suspend(100) is None
 
 
+def test_a_sleep_is_not_shorter_because_the_master_answered_late(life: TaskLife) -> None:
+    with pytest.raises(Suspended):
+        life.lease().suspend(100)
+    life.lose()  # for 60 s
+    steps, clock = life.lease(), [0.0]
+    steps._clock = lambda: clock[0]  # type: ignore[method-assign]
+
+    def master_was_away(method: str) -> None:
+        clock[0] += 300 if method == "recorded" else 0
+
+    life.link.before = master_was_away
+    with pytest.raises(Suspended) as caught:
+        steps.suspend(100)
+    assert 35 < caught.value.seconds < 45
+
+
 def test_behind_a_sleep_that_was_caught_no_step_runs(life: TaskLife, calls: Calls) -> None:
     steps = life.lease()
     with pytest.raises(Suspended):
