@@ -15,6 +15,7 @@ is the supervisor; it begins all that it is sent. What a task changes of its pro
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import mmap
 import os
 import signal
@@ -48,6 +49,7 @@ from .loading import load_tasks
 from .loop import (
     CANCEL_NOTICE,
     NOTICE,
+    NOTICES_BYTES,
     PIPE_FRAME_BYTES_MAX,
     READ_BYTES,
     STRIKE_NOTICE,
@@ -219,11 +221,12 @@ class ConcurrentChildProcess:
     # notices
 
     def _take_notices(self) -> list[tuple[int, int]]:
-        try:
-            data = self._read(self._notices, 4096)
-        except BlockingIOError:
-            return []
-        return list(NOTICE.iter_unpack(data[: len(data) // NOTICE.size * NOTICE.size]))
+        taken: list[tuple[int, int]] = []
+        with contextlib.suppress(BlockingIOError):
+            # All of them: the strike that a signal came for may stand behind thousands.
+            while data := self._read(self._notices, NOTICES_BYTES):
+                taken += NOTICE.iter_unpack(data)
+        return taken
 
     @contained
     def _noticed(self) -> None:

@@ -77,6 +77,9 @@ from .verdict import interruption_message, verdict
 READ_BYTES: Final = 256 * 1024
 PIPE_FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
 NOTICE: Final = struct.Struct(">QB")
+NOTICES_BYTES: Final = (
+    1_000 * NOTICE.size
+)  # of one reading: no notice is cut, and with it all that come behind it
 TIMEOUT_NOTICE, CANCEL_NOTICE, FLUSH_NOTICE = 1, 2, 3
 WHERE_NOTICE, STRIKE_NOTICE = 4, 5  # for a child that runs many jobs: see concurrent.py
 BECAME: Final = int(OutcomeNumber.BECAME)
@@ -177,11 +180,11 @@ class ChildProcess(RunsTogether):
             return
         try:
             # One signal may stand for several notices: all are read.
-            data = self._read(self._notices, 4096)
+            data = self._read(self._notices, NOTICES_BYTES)
         except BlockingIOError:
             return
         wanted: type[TimeLimit] | type[CancelRequested] | None = None
-        for ordinal, kind in NOTICE.iter_unpack(data[: len(data) // NOTICE.size * NOTICE.size]):
+        for ordinal, kind in NOTICE.iter_unpack(data):
             # The job is over, and the notice must not hit the one behind it.
             if self._current != ordinal:
                 continue

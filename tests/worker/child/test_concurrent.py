@@ -34,6 +34,20 @@ def test_code_that_does_not_give_the_loop_back_is_struck_and_the_others_go_on(ga
     with_child(KINDS["async"], test)
 
 
+def test_however_many_are_to_end_at_a_time_each_is_asked(gate: Path) -> None:
+    async def test(one: Nursery) -> None:
+        staying = one.send(*[("stay_later",)] * 500)  # more than one reading of a small pipe takes
+        [blocking] = one.send(("block_later", str(gate)))
+        await pass_gate(gate, os.O_RDONLY)
+        for ordinal in [*staying, blocking]:  # it reads none of them meanwhile
+            one.child.notify(ordinal, "cancel")
+        one.child.notify(blocking, "strike")
+        for ordinal in [*staying, blocking]:
+            assert (await one.report(ordinal)).outcome == OutcomeNumber.CANCELLED
+
+    with_child(KINDS["async"], test)
+
+
 def test_a_job_says_where_it_stands(gate: Path) -> None:
     async def test(one: Nursery) -> None:
         ordinals: list[int] = []

@@ -154,6 +154,12 @@ async def block_later(path: str) -> None:
     threading.Event().wait(60)
 
 
+@app.task
+async def stay_later() -> None:
+    """Until it is asked to end."""
+    await asyncio.Event().wait()
+
+
 _here = 0
 
 
