@@ -10,6 +10,7 @@ Invariant: a route's counts equal the store's at every commit (``Picture.counts`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
@@ -138,14 +139,9 @@ class Routes(Part):
             # The base first, so that what is charged below is for one lane alone.
             if key != key.base:
                 self.lane(route, key.base, account)
-            if account is not None and key.limits:
-                # Before anything is taken: a refusal must leave nothing charged.
-                account.check(Resource.LIMIT_KEYS, len(key.limits))
-            with charged(account, Resource.LANES):
+            with _charged(account, key):
                 number = self._store.add_route(route.queue.name, route.task, key.packed())
                 lane = self._add(number, route.queue.name, route.task, key)
-            if account is not None:
-                account.note(Resource.LIMIT_KEYS, len(key.limits))
             lane.account = account
         self._unused.want(lane)
         return lane
@@ -331,6 +327,18 @@ def _first_ready(store: Store, lanes: Mapping[int, Route], number: int) -> tuple
     if place is None or (found is not None and (-found[0], found[1]) < place):
         return found
     return -place.rank, place.seq
+
+
+@contextmanager
+def _charged(account: Account | None, key: LaneKey) -> Iterator[None]:
+    """Inside it a lane is made. Raises QuotaExceeded; when it raises, nothing is charged."""
+    if account is not None and key.limits:
+        # Before anything is taken: a refusal must leave nothing charged.
+        account.check(Resource.LIMIT_KEYS, len(key.limits))
+    with charged(account, Resource.LANES):
+        yield
+    if account is not None:
+        account.note(Resource.LIMIT_KEYS, len(key.limits))
 
 
 def _keep_charged(
