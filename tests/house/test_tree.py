@@ -21,6 +21,8 @@ SLEEPS_ALLOWED = (
     "tests/cluster/cluster_tasks.py",
     "tests/cluster/plain_functions.py",
     "tests/cluster/holding_tasks.py",
+    "tests/docs/pictures.py",  # no test: a command that runs a shop for a quarter of an hour
+    "tests/docs/shop.py",
 )
 MACHINE_PATH = re.compile(r"(?<![\w.~$}])(/home/|/Users/|/root/)\w|\b[A-Z]:\\\\?Users")
 LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
