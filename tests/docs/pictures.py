@@ -155,7 +155,7 @@ class Shop:
         letters = ItemQueue(self.app.session, "letters")
         for name in ("ann", "ben", "cid"):
             letters.put({"to": name, "password": "1234"})
-        manager = SyncManager(address=("127.0.0.1", self._running.port), authkey=self._running.key)
+        manager: Any = SyncManager(address=("127.0.0.1", self._running.port), authkey=self._running.key)
         manager.connect()
         manager.dict({"ham": 3, "eggs": 12}, name="counts")
         manager.list(["ann", "ben"], name="recent")

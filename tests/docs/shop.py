@@ -14,6 +14,12 @@ chance = random.Random()  # noqa: S311 - how long letters take
 SMTP = tq.Limit("smtp", max_running=6, by="{host}")
 
 
+def here() -> tq.Context:
+    context = tq.current()
+    assert context is not None, "in a task"
+    return context
+
+
 @dataclass
 class Order:
     item: str
@@ -46,7 +52,7 @@ def charge(order: Order, method: Literal["card", "invoice"] = "card", note: str 
 @app.task(queue="reports")
 def report(month: str) -> str:
     for page in range(1, 2_001):
-        tq.current().progress(page, 2_000, month)
+        here().progress(page, 2_000, month)
         time.sleep(1)
     return month
 
@@ -63,7 +69,7 @@ def total(parts: list[float]) -> float:
 
 @app.task(queue="reports")
 def publish(figures: float) -> str:
-    return f"{figures:.2f}, approved by {tq.current().wait_for('approved')}"
+    return f"{figures:.2f}, approved by {here().wait_for('approved')}"
 
 
 @app.task(queue="cleanup")
