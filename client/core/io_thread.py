@@ -267,6 +267,8 @@ class ClientLink:
 
     async def _serve(self) -> None:
         self._main = asyncio.current_task()
+        if self._finishing:  # it was closed before this thread came so far, and there was nothing to cancel yet
+            self._end_if_done()
         try:
             await self.lines.first.serve()
         finally:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import tq
 from tq.client.core import connector
-from tq.client.core.io_thread import ClientLink
+from tq.client.core.io_thread import FINISH_SECONDS, ClientLink
 from tq.client.core.pending_calls import PendingCall
 from tq.client.core.transports import CallResult, Transport
 from tq.client.tasks.outcomes import OutcomeBox
@@ -294,6 +294,21 @@ def test_closing_ends_a_connection_attempt_that_hangs(opener: ManualOpener) -> N
     link.close()
     with pytest.raises(tq.Unreachable, match="closed"):
         future.result(SECONDS)
+
+
+def test_closing_before_the_thread_has_begun_does_not_wait_for_nothing(opener: ManualOpener) -> None:
+    closed = threading.Event()
+
+    class LateThread(ClientLink):
+        def _run(self) -> None:
+            assert closed.wait(SECONDS)
+            super()._run()
+
+    link = LateThread(opener, stream="default", connect_seconds=SECONDS)
+    link.stop()
+    closed.set()
+    link._thread.join(FINISH_SECONDS / 2)
+    assert not link._thread.is_alive()
 
 
 def test_an_await_that_was_cancelled_does_not_disturb_the_others(
