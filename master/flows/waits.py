@@ -22,10 +22,13 @@ class FlowWaits(Part):
     def __init__(self, store: Store, agenda: Agenda) -> None:
         self._store, self._agenda = store.flows, agenda
         self._waiting: dict[bytes, dict[Call, None]] = {}  # by the id of the flow
+        # Those of them that have ended: without it each end would cost a look at all that are waited for.
+        self._over: dict[bytes, None] = {}
 
     def load(self, picture: Picture, now: Now) -> None:
         """Parked calls stay; what they wait for may have ended."""
-        self._agenda.set(self, ANSWER, now.mono if self._waiting else None)
+        self._over = dict.fromkeys(self._waiting)
+        self._agenda.set(self, ANSWER, now.mono if self._over else None)
 
     def wait(self, call: Call, row: FlowRow) -> object:
         """Nothing, once the flow has ended."""
@@ -43,12 +46,14 @@ class FlowWaits(Part):
 
     def ended(self, row: FlowRow, now: Now) -> None:
         if row.id in self._waiting:
+            self._over[row.id] = None
             self._agenda.set(self, ANSWER, now.mono)
 
     def due(self, key: Hashable, now: Now) -> None:
-        for id in list(self._waiting):
+        over, self._over = self._over, {}
+        for id in over:
             row = self._store.find(id)
             if row is None or row.finished is not None:
-                for call in self._waiting.pop(id):
+                for call in self._waiting.pop(id, ()):
                     call.abandon = None
                     call.answer(None)
