@@ -85,6 +85,7 @@ class ClientLink:
             deliver=self._deliver,
             run_posted=self._run_posted,
         )
+        # A daemon: Python waits for others before it calls what is registered at ``atexit``, and that is what ends this one.
         self._thread = threading.Thread(target=self._run, name="tq-client", daemon=True)
         self._thread.start()
 
@@ -267,7 +268,8 @@ class ClientLink:
 
     async def _serve(self) -> None:
         self._main = asyncio.current_task()
-        if self._finishing:  # it was closed before this thread came so far, and there was nothing to cancel yet
+        # It was closed before this thread came so far, and there was nothing to cancel yet.
+        if self._finishing:
             self._end_if_done()
         try:
             await self.lines.first.serve()

@@ -67,6 +67,7 @@ class FlowCallbacks(Part):
             raise InvalidArgument(
                 f"the flow has {CALLBACKS_MAX} callbacks; make one that calls several functions"
             )
+        # Made now, so that the key which adds it pays for the name, and is the one to be refused.
         self._routes.route(callback.queue, callback.task, session.account)
         self._store.add_callback(callback)
         if row.finished is not None:
@@ -93,6 +94,7 @@ class FlowCallbacks(Part):
         self._store.decided(decided)
 
     def _make(self, row: FlowRow, callback: FlowCallback, now: Now) -> None:
+        # As it is now: it may have been revoked, or bound to other queues, since it added the callback.
         key = self._key_of(row.key)
         if key is None or key.is_revoked or not key.allows_queue(callback.queue):
             self._report(

@@ -41,6 +41,7 @@ class LiveFlow:
         """So many tasks were accepted; the place of the first. In a flow that ends they are cancelled as the others are."""
         row, place = self.row, self.row.total
         if row.ending:
+            # From here on: what is before these was cancelled already.
             row = row._replace(work=CANCELS, place=row.place if row.work == CANCELS else place)
         self.row = row._replace(total=place + tasks)
         return place
@@ -111,6 +112,7 @@ class LiveFlow:
     def end(self, now: Now) -> bool:
         """End it if nothing is left of it; whether it has ended by that."""
         row = self.row
+        # Not while tasks are retried: until the first portion is, all of them have ended.
         is_over = row.node is None and row.work != RETRIES and self.ended_tasks >= row.total
         if row.finished is not None or not is_over:
             return False

@@ -79,6 +79,7 @@ class Deliveries(Part):
             return self._store.held(token)
         if token in self._holders:
             raise InvalidArgument("this token holds another item already: each get has one of its own")
+        # Behind the look for a repeated get: what is held already is not refused.
         call.session.account.check(Resource.HELD, 1)
         if not self.gives(queue):
             if queue.shut and not queue.waiting:
@@ -145,6 +146,7 @@ class Deliveries(Part):
     def return_lost(self, node: bytes, limit: int) -> int:
         """Return up to ``limit`` items of a lost node to their queues; how many there were."""
         held = {token: self._holders[token] for token in self._holders.of_node(node)[:limit]}
+        # First: a row that is given back has no token by which to find it.
         self._lost.remember(held)
         self._give_back(list(held))
         return len(held)
@@ -165,6 +167,7 @@ class Deliveries(Part):
         self._store.release([token for token, queue in back.items() if queue.shut != DRAINED])
         for queue in back.values():
             if queue.shut == DRAINED:
+                # A program may have marked it already, while it still held it.
                 self._unfinished.task_done(queue, min(1, queue.unfinished))
             else:
                 queue.waiting += 1

@@ -107,6 +107,7 @@ class Items(Part):
     def put(self, call: Call, queue: ItemQueueState, put: NewPut, wait: bool) -> object:
         """True once the item is stored; False when the queue is full and ``wait`` is false, else the call waits for room; None when
         the queue is shut; a text when the item cannot be ordered among those that wait."""
+        # Before the look at the queue: what was stored is stored, though the queue is full or shut by now.
         if put.numbered and self._numbers.is_known(queue.number, put.putter, put.number):
             return True
         if queue.shut:
@@ -114,7 +115,7 @@ class Items(Part):
         check_rank(queue.kind, put.rank)
         if put.numbered:
             self._numbers.check_room(queue.number, put.putter, call.session.account)
-        if queue.is_full or queue.putters:
+        if queue.is_full or queue.putters:  # those that wait go first
             if not wait:
                 return FULL
             call.hold(len(put.payload))

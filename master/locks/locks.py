@@ -41,6 +41,7 @@ class Locks(Part):
             return self._held_by(call.session, primitive, token)
         if primitive.ended(token):
             return NONE
+        # Behind the looks for a repeated call: what is held already is not refused.
         call.session.account.check(Resource.CLAIMS, 1)
         if primitive.value > 0:
             self._primitives.claims.end_suspension(primitive, suspended)

@@ -243,7 +243,9 @@ class ConcurrentChildProcess:
             if job is not None and kind in REASONS:
                 job.why = REASONS[kind]  # known from now on: a strike may come with it
             if kind != STRIKE_NOTICE:
+                # This is a signal handler: called otherwise, it would not wake a loop that waits.
                 self._loop.call_soon_threadsafe(self._notice, ordinal, kind)
+            # Only in its own code: raised anywhere else it would end another job, or the loop.
             elif self._words[HOLDER] == ordinal:
                 struck = job
         if struck is not None and struck.why is not None:
@@ -306,6 +308,7 @@ class ConcurrentChildProcess:
         self._end_if_done()
 
     def _send(self, kind: Kind, body: bytes) -> None:
+        # Waits, if need be: a report is written whole, whatever else the loop has to do.
         self._work.sendall(encode_frame(kind, body, PIPE_FRAME_BYTES_MAX))
 
     def _end_if_done(self) -> None:

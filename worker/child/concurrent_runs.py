@@ -95,6 +95,7 @@ class JobRuns:
 
     def _task_done(self, job: ConcurrentJob, task: asyncio.Task[None]) -> None:
         """It has not come to its report: it was cancelled before it began, or struck between two steps."""
+        # It was asked to end: without a report the process would be killed for it, and all that runs in it.
         if not job.is_over:
             error = asyncio.CancelledError() if task.cancelled() else task.exception()
             self._end(job, _verdict(job, error or asyncio.CancelledError()))

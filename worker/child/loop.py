@@ -230,7 +230,7 @@ class ChildProcess(RunsTogether):
             ordinal = block.first + index
             if not begin(ordinal):
                 if self._starts.has_left(ordinal):
-                    reports.other([ordinal])
+                    reports.other([ordinal])  # and at once: until it is said, the job is no one's
                     self._flush(self._clock())
                 continue
             self._index = index
