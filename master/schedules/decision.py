@@ -82,6 +82,7 @@ def _due(rule: Recurrence, first: int, now: int, most: int) -> Due:
         if following is None or following > now:
             return Due(found[-most:], len(found), following, len(found))
         found.append(following)
+    # As long as these took, for a start: about as many are in it.
     return _from_behind(rule, first, now, most, found[-1] - first)
 
 

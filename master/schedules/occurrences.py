@@ -132,6 +132,7 @@ class Occurrences(Part):
         if self._store.of_task(id) is not None:
             return id
         taken = {one.instant for one in self._store.history(row.number, KEPT) if one.kind == RUN_NOW}
+        # Two runs of one millisecond would be one row of the history.
         while instant in taken:
             instant += 1
         is_busy = bool(self._store.unfinished(row.number, 1) or self._store.held(row.number, 1))
@@ -174,6 +175,7 @@ class Occurrences(Part):
 
     def _hold(self, row: ScheduleRow, instant: int, kind: int, now: Now, id: bytes) -> bool:
         self._write()
+        # Written before: what this transaction has held counts.
         if len(self._store.held(row.number, HELD_MAX)) >= HELD_MAX:
             why = f"{HELD_MAX:,} occurrences wait already"
             self.skip(row, SkippedInstants(instant, instant, 1), why, now)
@@ -287,7 +289,7 @@ class Occurrences(Part):
         self._release_soon(now)
 
     def _release(self, number: int, now: Now) -> None:
-        row, held = self._store.get(number), self._store.held(number, 2)
+        row, held = self._store.get(number), self._store.held(number, 2)  # a second one: it goes on holding
         if row is None or not held:
             self._holding.discard(number)
             return

@@ -56,6 +56,7 @@ class Signals(Part):
         row = self._steps.known(held, number, WAITS, name)
         if row is None:
             self._steps.check_repeatable(held, "ctx.wait_for")
+            # Always a moment: a task that waits is a scheduled one, and those have one.
             until = now.steady + int((DELAY_SECONDS_MAX if timeout is None else timeout) * 1000)
             self._steps.add(id, held, StepKind.WAIT, number, name, now, until=until, role=role)
         for waiting in self._store.steps.waits(held.seq):
