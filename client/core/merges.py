@@ -17,9 +17,10 @@ from ...common.contract.audit import AuditRow
 from ...common.contract.observe import CauseRow, MasterRow
 from ...common.contract.rows import all_from_wire, to_wire
 from ...common.contract.workers import HeldTask, RanRow
-from ...common.domain.limit_parts import is_divided
+from ...common.domain.limit_parts import is_in_every
 from ...common.domain.series import SeriesPoint, beside, unpacked
 from ...common.errors import InvalidArgument, TqError, UnknownObject, Unreachable
+from .merged_queues import queue_set, queues
 from .pages import Shards, flow_pages, line_pages, named, schedule_pages, task_pages, task_portions
 
 Merge = Callable[[Shards, Sequence[Any]], Coroutine[Any, Any, Any]]
@@ -233,7 +234,7 @@ def snapshot(answers: Sequence[Row], args: Sequence[Any]) -> Row:
         **answers[0],
         "commit_seconds": _most(answers, "commit_seconds"),
         "rate": sum(answer["rate"] for answer in answers),
-        "queues": rows_by_name([answer["queues"] for answer in answers], args),
+        "queues": queues([answer["queues"] for answer in answers], args),
         "workers": workers([answer["workers"] for answer in answers], args),
         "running": sorted((row for one in answers for row in one["running"]), key=lambda row: row["started"])[
             :SHOWN
@@ -296,10 +297,10 @@ async def done_where_known(
 
 
 async def limit_set(shards: Shards, args: Sequence[Any]) -> Row:
-    """A limit that is divided is set in every shard, also where no task has had it yet: what comes there later must not have more."""
+    """A limit that is in every shard is set in each, also where no task has had it yet: what comes there later must not have more."""
     known, silent = await _limit_of(shards, args[0])
     row = next(iter(known.values()))
-    if is_divided(args[0], len(shards.numbers)):
+    if is_in_every(args[0], len(shards.numbers)):
         declared = (row["key"], {"name": args[0], **row["declared"]})
         by_shard = {shard: args if shard in known else (*args, declared) for shard in shards.numbers}
         done = (await shards.ask(by_shard)).values()
@@ -435,6 +436,8 @@ MERGES: Final[Mapping[str, Merge]] = {
     "schedules": schedule_pages,
     "same": same,
     "first_done": first_done,
+    "queues": of_all(queues),
+    "queue_set": queue_set,
     "limit_set": limit_set,
     "limit_reset": limit_reset,
     "limit_removed": limit_removed,

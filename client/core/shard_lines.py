@@ -20,7 +20,14 @@ from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
-from ...common.contract.routes import By, ShardRoute, ids_by_shard, route_of, runs_by_shard, shard_of_call
+from ...common.contract.routes import (
+    By,
+    ShardRoute,
+    ids_by_shard,
+    route_of_call,
+    runs_by_shard,
+    shard_of_call,
+)
 from ...common.contract.table import is_repeatable
 from ...common.domain.id_runs import IdRun
 from ...common.domain.shards import shard_of_name
@@ -95,7 +102,7 @@ class ShardLines:
         **more: Any,
     ) -> None:
         """``more``: see CallTaker. What several shards do is repeated where the contract says that it may be."""
-        route = route_of(target[0], method)
+        route = route_of_call(target, method, args)
         match route.by:
             case By.IDS:
                 self._begin(ticket, self._of_ids(ticket, target, method, args, route))

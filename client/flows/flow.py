@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from ...common.domain.columns import NO_COLUMNS
 from ...common.domain.flow import COLLECT, FlowState
 from ...common.domain.ids import parse_id
-from ...common.domain.shards import shard_of_id, shard_of_name
+from ...common.domain.shards import is_spread, shard_of_id, shard_of_name
 from ...common.errors import FlowFailed, InvalidArgument
 from ...common.values.brief import brief
 from ..core.blocking import warn_on_loop
@@ -109,7 +109,8 @@ class Flow(AsyncFlow):
         choice = called_back(task.made_by(A_CALLBACK))
         columns = lane_columns(choice)
         shards = self.session.known_shards or 1
-        if shards > 1 and shard_of_name(choice.queue, shards) != shard_of_id(self.flow_id):
+        elsewhere = shard_of_name(choice.queue, shards) != shard_of_id(self.flow_id)
+        if shards > 1 and elsewhere and not is_spread(choice.queue):
             raise InvalidArgument(
                 f"queue {choice.queue} of the callback {task.name} is in another shard than the flow: give it a queue with the tag of those "
                 "of the flow, as {tag}" + choice.queue

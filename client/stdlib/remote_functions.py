@@ -11,6 +11,7 @@ from ...common.contract.workers import Serving
 from ...common.domain import nameless
 from ...common.domain.callables import NamedCallable
 from ...common.domain.context import is_importing
+from ...common.domain.shards import is_spread
 from ...common.errors import Forbidden, InvalidArgument, NotNamed, TqError
 from ...common.values.codec import encode_call, encode_chunk
 from ..tasks.definition import Definition
@@ -18,6 +19,7 @@ from ..tasks.indexed import ArgumentIndex
 from ..tasks.kinds import TaskKind, TaskKinds
 from ..tasks.lane_keys import LaneKeys
 from ..tasks.options import Choice, choose
+from ..tasks.spreading import placed_in_turn
 from .exceptions import as_broken_cluster, no_worker_runs
 
 if TYPE_CHECKING:
@@ -134,7 +136,7 @@ class RemoteFunctions:
         except NotNamed as error:
             if not self.are_here:
                 raise NotNamed(f"{error}{self.why_names}") from None
-            kind = self._session.part(TaskKinds).of(nameless.name_for(function), choice)
+            kind = self._kind(nameless.name_for(function), choice)
             return RemoteFunction(
                 definition, kind, next(nameless.numbers), self._kind_of(kind.name, definition, choice)
             )
@@ -149,23 +151,26 @@ class RemoteFunctions:
             raise as_broken_cluster(error) from error
         if serving.connected and not serving.able:
             raise Forbidden(no_worker_runs(name, queue, serving.connected))
-        kind = self._session.part(TaskKinds).of(name, choice)
+        kind = self._kind(name, choice)
         return RemoteFunction(definition, kind, kind_of=self._kind_of(name, definition, choice))
 
     def _kind_of(
         self, name: str, definition: Definition, choice: Choice
     ) -> Callable[[tuple[Any, ...], Mapping[str, Any]], TaskKind] | None:
         """What finds the kind of each call; None: all are of one."""
-        if choice.columns is not None and not choice.indexed:
+        if choice.columns is not None and not choice.indexed and not is_spread(choice.queue):
             return None
         keys = None if choice.columns is not None else LaneKeys(choice.terms, definition)
-        index, kinds = ArgumentIndex(choice.indexed, definition), self._session.part(TaskKinds)
+        index = ArgumentIndex(choice.indexed, definition)
 
         def kind_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TaskKind:
             of_call = choice if keys is None else choice._replace(columns=keys.of_call(args, kwargs))
-            return kinds.of(name, index.of_call(of_call, args, kwargs))
+            return self._kind(name, index.of_call(of_call, args, kwargs))
 
         return kind_of
+
+    def _kind(self, name: str, choice: Choice) -> TaskKind:
+        return placed_in_turn(self._session, self._session.part(TaskKinds).of(name, choice))
 
     def _check(self, choice: Choice, what: str) -> None:
         """Refuse what a submit of tasks by themselves would do, and this would leave out in silence."""

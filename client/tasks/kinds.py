@@ -24,16 +24,23 @@ KINDS_MAX: Final = 1_000  # remembered; one that was forgotten continues with ot
 class TaskKind:
     """Compared by identity: a session has one object for each kind."""
 
-    __slots__ = ("choice", "home", "ids", "name")
+    __slots__ = ("choice", "home", "ids", "name", "of_shards")
 
     def __init__(self, name: str, choice: Choice, home: int = ONE_SHARD) -> None:
         self.name, self.choice = name, choice
         self.home = home  # the shard of its tasks, see ``home_of``
         self.ids = IdSource(shard=self.shard)
+        self.of_shards: dict[int, TaskKind] = {}  # of one whose home is ANY_SHARD: the same in each shard
 
     @property
     def shard(self) -> int:
         return max(0, self.home)
+
+    def in_shard(self, shard: int) -> TaskKind:
+        """The same of tasks in this shard."""
+        return self.of_shards.get(shard) or self.of_shards.setdefault(
+            shard, TaskKind(self.name, self.choice, shard)
+        )
 
 
 class TaskKinds:
@@ -49,7 +56,8 @@ class TaskKinds:
         ] = {}
 
     def of(self, name: str, choice: Choice, *, asks: bool = True) -> TaskKind:
-        """``asks``: the number of shards, if it is not known yet; an outbox is written to without a master."""
+        """``asks``: the number of shards, if it is not known yet; an outbox is written to without a master. Its home may be ANY_SHARD:
+        see ``spreading.py``."""
         is_known = asks or self._session.known_shards is not None
         key = (
             name,

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import IdSource
 from ...common.domain.model import TASK_ID_BYTES
+from ...common.domain.shards import shard_of_id
 from ...common.domain.unique import SKIP, wire_of_many
 from ..blobs.blobs import Named, SessionBlobs
 from .definition import Definition
 from .handles import Handles
-from .home import home_of
+from .home import ANY_SHARD, home_of
 from .indexed import MapIndex
 from .lane_keys import LaneKeys
 from .needs import GatheredNeeds, TaskNeeds
@@ -32,6 +33,7 @@ from .unique_submits import UniqueKeys
 if TYPE_CHECKING:
     from ...common.values.blob import Blob
     from ..core.session import ClientSession
+    from .spreading import Scattering
 
 CALLS_UNDER_WAY: Final = 8
 WATCHED_TASKS_MAX: Final = (
@@ -49,7 +51,7 @@ def submit_all(
     submission = _MapSubmission(session, definition, choice)
     for chunk in submission.chunks(calls):
         if chunk.named:
-            session.part(SessionBlobs).of(submission.shard).send(_all_of(chunk.named))
+            session.part(SessionBlobs).of(chunk.shard).send(_all_of(chunk.named))
         # In the order of sending: the first error is that of the earliest items.
         for stored in submission.send(chunk):
             submission.answered(stored.result())
@@ -71,9 +73,7 @@ async def submit_all_async(
     submission = _MapSubmission(session, definition, choice)
     for chunk in submission.chunks(calls):
         if chunk.named:
-            await asyncio.to_thread(
-                session.part(SessionBlobs).of(submission.shard).send, _all_of(chunk.named)
-            )
+            await asyncio.to_thread(session.part(SessionBlobs).of(chunk.shard).send, _all_of(chunk.named))
         for stored in submission.send(chunk):
             submission.answered(await asyncio.wrap_future(stored))
     for stored in submission.under_way:
@@ -83,13 +83,19 @@ async def submit_all_async(
 
 class MapChunk(NamedTuple):
     """The tasks of one submit call, in runs of consecutive ids. ``named``: the blobs that they name. ``needs``: the tasks whose
-    results they need. ``choice``: with the keys of their limits. ``unique``: by what they are the same as others."""
+    results they need. ``choice``: with the keys of their limits. ``unique``: by what they are the same as others. ``calls``: the tasks of
+    this and the next ones in the order of their calls, where neighbours are in different shards; None: in that of the runs."""
 
     runs: list[PayloadRun]
     named: Named
     needs: TaskNeeds
     choice: Choice
     unique: list[Any] | None = None
+    calls: Sequence[IdRun] | None = None
+
+    @property
+    def shard(self) -> int:
+        return shard_of_id(self.runs[0].first)
 
 
 class _MapSubmission:
@@ -103,6 +109,8 @@ class _MapSubmission:
         self._keys: deque[tuple[str, ...]] = deque()  # of calls that were read and are not in a chunk yet
         home = home_of(session, choice)
         self.shard = max(0, home)
+        self._scattering = None if home != ANY_SHARD else _scattering(session, choice)
+        self._watched = False  # those of the last chunk
         self._ids = IdSource(
             seconds=math.inf, shard=self.shard
         )  # its own, and one block as long as it lasts: a map is one array to people
@@ -130,20 +138,44 @@ class _MapSubmission:
         if self._index is not None:
             calls = self._index.noted(calls)
         for payloads, blobs, needs in CallEncoder(self._definition, calls, self._needs).chunks():
-            runs = self._runs(payloads)
-            # A thousand objects, which most chunks do without.
-            ids = [id for run in runs for id in run.run.ids()] if blobs or needs else []
-            named = {ids[place]: some for place, some in blobs.items()}
             choice = self._choice
             if self._lane_keys is not None:
                 keys = [self._keys.popleft() for _ in payloads]
                 choice = choice._replace(columns=self._lane_keys.columns(keys))
             if self._index is not None:
                 choice = self._index.of_next(choice, len(payloads))
+            if self._scattering is not None:
+                yield from self._scattered(self._scattering, payloads, blobs, needs, choice)
+                continue
+            runs = self._runs(payloads)
+            # A thousand objects, which most chunks do without.
+            ids = [id for run in runs for id in run.run.ids()] if blobs or needs else []
             unique = None
             if self._unique is not None:
                 unique = wire_of_many(self._unique, [self._same.popleft() for _ in payloads])
-            yield MapChunk(runs, named, {ids[place]: some for place, some in needs.items()}, choice, unique)
+            yield MapChunk(runs, _of_ids(ids, blobs), _of_ids(ids, needs), choice, unique)
+
+    def _scattered(
+        self,
+        scattering: Scattering,
+        payloads: list[bytes],
+        blobs: Mapping[int, list[Blob]],
+        needs: Mapping[int, Sequence[IdRun]],
+        choice: Choice,
+    ) -> Iterator[MapChunk]:
+        """A call to each shard that has some of the tasks."""
+        scattered = scattering.of_calls(choice.columns, needs, len(payloads))
+        calls: Sequence[IdRun] = scattered.calls
+        for part in scattered.parts:
+            ids = dict(zip(part.places, part.run.ids(), strict=True)) if blobs or needs else {}
+            yield MapChunk(
+                [PayloadRun(part.run.first, [payloads[place] for place in part.places])],
+                {id: blobs[place] for place, id in ids.items() if place in blobs},
+                {id: needs[place] for place, id in ids.items() if place in needs},
+                choice if part.columns is choice.columns else choice._replace(columns=part.columns),
+                calls=calls,
+            )
+            calls = ()
 
     def _runs(self, payloads: list[bytes]) -> list[PayloadRun]:
         flow = self._choice.flow
@@ -155,9 +187,13 @@ class _MapSubmission:
 
     def send(self, chunk: MapChunk) -> Iterator[Future[Any]]:
         """Start a call; yields the earlier calls that must finish before the next may start."""
-        count = sum(len(run.payloads) for run in chunk.runs)
-        watched = count <= self._room and chunk.unique is None  # else its answer says which tasks there are
-        self._room = self._room - count if watched else 0  # only a prefix is watched, without gaps
+        calls = [run.run for run in chunk.runs] if chunk.calls is None else chunk.calls
+        if calls:
+            count = sum(run.length for run in calls)
+            # Else its answer says which tasks there are.
+            self._watched = count <= self._room and chunk.unique is None
+            self._room = self._room - count if self._watched else 0  # only a prefix is watched, without gaps
+        watched = self._watched
         self.under_way.append(
             submit_many(
                 self._session,
@@ -175,9 +211,8 @@ class _MapSubmission:
         if chunk.unique is not None:
             self._unanswered.append([run.run for run in chunk.runs])
         else:
-            for run in chunk.runs:
-                first = int.from_bytes(run.first, "big")
-                self.handles.submitted(first, len(run.payloads), watched=watched)
+            for one in calls:
+                self.handles.submitted(int.from_bytes(one.first, "big"), one.length, watched=watched)
         while len(self.under_way) >= CALLS_UNDER_WAY:
             yield self.under_way.popleft()
 
@@ -186,6 +221,16 @@ class _MapSubmission:
         if isinstance(self.handles, UniqueHandles) and self._unique is not None:
             skips = self._unique.on_conflict == SKIP
             self.handles.answered(self._unanswered.popleft(), answer, skips=skips)
+
+
+def _scattering(session: ClientSession, choice: Choice) -> Scattering:
+    from .spreading import Scattering  # most queues are in one shard
+
+    return Scattering(session, choice)
+
+
+def _of_ids(ids: Sequence[bytes], by_place: Mapping[int, Any]) -> dict[bytes, Any]:
+    return {ids[place]: some for place, some in by_place.items()}
 
 
 def _id(number: int) -> bytes:

@@ -38,7 +38,7 @@ class GatheredNeeds:
         # Two sessions with one master are fine; asking for the id is a call, made only when they differ.
         if session is not own and session.cluster_id() != own.cluster_id():
             return "the handle of a task of another cluster"
-        if self._home != ONE_SHARD:
+        if self._home >= 0:
             for run in needed.runs:
                 if (shard := shard_of_id(run.first)) != self._home:
                     return needs_elsewhere(shard, self._home)
@@ -58,6 +58,17 @@ class GatheredNeeds:
             return found
         # Each task once: the master counts down what is missing.
         return list(runs_of(dict.fromkeys(id for run in found for id in run.ids())))
+
+
+def needs_of(
+    session: ClientSession, home: int, after: Sequence[tuple[ClientSession, Needed]]
+) -> GatheredNeeds:
+    """Of a task in this shard, with what it needs without getting the results. Raises InvalidArgument."""
+    needs = GatheredNeeds(session, home)
+    for other, needed in after:
+        if why := needs.add(other, needed):
+            raise InvalidArgument(f"after: {why}")
+    return needs
 
 
 def is_handle(value: object) -> bool:

@@ -20,15 +20,17 @@ from ...common.domain.columns import NO_COLUMNS
 from ...common.domain.ids import IdSource, new_ids, proofs
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.domain.on_full import WAIT
+from ...common.domain.shards import is_spread
 from ...common.domain.unique import terms_of, wire_of_many
 from ...common.errors import InvalidArgument
 from ..outbox.table import NewRow
-from .home import ONE_SHARD, home_of
+from .home import ANY_SHARD, ONE_SHARD, home_of
 from .indexed import MapIndex
 from .lane_keys import LaneKeys
 from .needs import GatheredNeeds
 from .outbox_handles import OutboxHandle, OutboxHandles
 from .payloads import CallEncoder
+from .spreading import ShardTurns
 from .submission import PayloadRun, lane_columns, wire_rows
 from .unique_submits import UniqueKeys
 
@@ -91,6 +93,8 @@ def _mapped(
     """The rows of a map: each has as many calls as travel in one submit."""
     # No master is asked: before one has answered, a cluster is taken for one with one shard.
     home = ONE_SHARD if session.known_shards is None else home_of(session, choice)
+    if home == ANY_SHARD:
+        home = _shard_of_rows(session, choice)
     ids = IdSource(seconds=math.inf, shard=max(0, home))  # one block: a map is one array to people
     lanes = None if choice.columns is not None else LaneKeys(choice.terms, definition)
     unique = None if choice.unique is None else UniqueKeys(session, choice.unique, definition)
@@ -114,6 +118,17 @@ def _mapped(
         if choice.unique is not None:
             terms = wire_of_many(choice.unique, [same.popleft() for _ in payloads])
         yield run, _new_row(definition.name, choice, run, needs, terms)
+
+
+def _shard_of_rows(session: ClientSession, choice: Choice) -> int:
+    """Of a map into a queue that is in every shard: all of it is in one."""
+    limit = next((one.name for one in choice.terms.limits if is_spread(one.name)), None)
+    if limit is not None or choice.unique is not None:
+        what = "unique=" if limit is None else f"limit {limit!r}, which has a shard for each of its keys,"
+        raise InvalidArgument(
+            f"queue {choice.queue} is in every shard, and {what} is not of a map into an outbox; submit the tasks one by one"
+        )
+    return session.part(ShardTurns).next()
 
 
 def _new_row(

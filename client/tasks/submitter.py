@@ -15,11 +15,12 @@ from ...common.values.brief import brief
 from ..core.blocking import warn_on_loop
 from .definition import Definition
 from .handle import Handle, submit_one
+from .home import ANY_SHARD
 from .indexed import ArgumentIndex
 from .kinds import TaskKind, TaskKinds
 from .lane_keys import LaneKeys, check_unique
 from .made_by_master import A_HANDLER, A_SCHEDULE, MadeTask, failure_handler
-from .needs import GatheredNeeds, as_needed
+from .needs import as_needed, needs_of
 from .open_flow import open_flow
 from .options import Choice, Options, choose
 from .submission import open_batch
@@ -104,7 +105,7 @@ class Submitter(Generic[P, R]):
             warn_on_loop("await task.asubmit(…)")
             self._check_first(args, kwargs)
         kind = self._kind_of(args, kwargs)
-        id, payload, blobs, needs = self._encoded(kind, args, kwargs)
+        kind, id, payload, blobs, needs = self._encoded(kind, args, kwargs)
         if self._outbox is not None:
             from .outbox_submits import outbox_row
 
@@ -151,7 +152,7 @@ class Submitter(Generic[P, R]):
             self._check_first(args, kwargs)
             await self._session.ashards()
         kind = self._kind_of(args, kwargs)
-        id, payload, blobs, needs = self._encoded(kind, args, kwargs)
+        kind, id, payload, blobs, needs = self._encoded(kind, args, kwargs)
         if self._outbox is not None:
             call = args, kwargs
             from .outbox_submits import outbox_row
@@ -341,20 +342,20 @@ class Submitter(Generic[P, R]):
 
     def _encoded(
         self, kind: TaskKind, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[bytes, bytes, list[Blob], list[IdRun]]:
-        """The id and payload of a task, the blobs that it names, and the tasks whose results it needs."""
+    ) -> tuple[TaskKind, bytes, bytes, list[Blob], list[IdRun]]:
+        """The kind of a task, with a shard; its id and payload, the blobs that it names, and the tasks whose results it needs."""
         encode, arguments = _encoder(), self._definition.arguments
         blobs: list[Blob] = []
-        needs = GatheredNeeds(self._session, kind.home)
-        for session, needed in self._after:
-            if why := needs.add(session, needed):
-                raise InvalidArgument(f"after: {why}")
+        needs = needs_of(self._session, kind.home, self._after)
         if arguments is None:
             payload = encode(args, kwargs, (), blobs, needs)
         else:
             args, kwargs = arguments.fit(args, kwargs)
             payload = encode(args, kwargs, arguments.names, blobs, needs)
-        return self._new_id(kind), payload, blobs, needs.take()
+        needed = needs.take()
+        if kind.home == ANY_SHARD:
+            kind = _placed(self._session, kind, self._definition, self._key, (args, kwargs), needed)
+        return kind, self._new_id(kind), payload, blobs, needed
 
     def _check_first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Refuse what cannot be sent before the first connection is waited for, which says how many shards there are."""
@@ -437,3 +438,9 @@ def _encoder() -> Callable[..., bytes]:
     from ...common.values.codec import encode_call
 
     return encode_call
+
+
+def _placed(*task: Any) -> TaskKind:
+    from .spreading import placed  # most queues are in one shard
+
+    return placed(*task)

@@ -4,6 +4,7 @@
 
     by a name      the name of its object (``get_lock(name)``) or an argument: SHA-256 of its tag, see ``common/domain/shards.py``
     by an id       the shard that the id says; several ids: each shard is asked for its own
+    by its tasks   of a queue that is spread: the shard of the ids in the call
     every          all shards are asked, and their answers merged (``client/core/merges.py``)
     first          shard 0: what the cluster has once
     own            of a connection: a worker's, or of what a client watches; the caller has chosen it
@@ -20,7 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from ..domain.id_runs import IdRun, run_from_wire
 from ..domain.model import TASK_ID_BYTES
-from ..domain.shards import shard_of_id, shard_of_name
+from ..domain.shards import is_spread, shard_of_id, shard_of_name
 from ..errors import InvalidArgument, UnknownTask
 from ..values.brief import brief
 from .items import ITEM_METHODS
@@ -33,7 +34,8 @@ class By(enum.Enum):
     NAME = "name"  # the argument at ``place``
     ID = "id"
     IDS = "ids"
-    ROW = "row"  # an outbox's row at ``place``, which has its queue in it
+    ROW = "row"  # an outbox's row at ``place``, which has its queue and tasks in it
+    TASKS = "tasks"  # those at ``place``, which have their ids in them
     FIND = "find"  # a name that is looked for in every shard
     EVERY = "every"
 
@@ -111,7 +113,7 @@ ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
         "attempts": every("attempts"),
         "drain": in_every("first_done"),
     },
-    "get_queues": {"list": every("rows_by_name"), "delete": NAME, "set": NAME},
+    "get_queues": {"list": every("queues"), "delete": NAME, "set": NAME},
     "get_keys": {
         "add": in_every("key_added"),
         "set": in_every("first_done"),
@@ -168,8 +170,27 @@ ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
 }
 
 
+# What is otherwise for a queue that is spread: by object and method.
+OF_SPREAD: Final[Mapping[tuple[str, str], ShardRoute]] = {
+    ("get_task_queue", "submit"): ShardRoute(By.TASKS, 2),
+    ("get_task_queue", "pause"): in_every(),
+    ("get_task_queue", "resume"): in_every(),
+    ("get_queues", "set"): in_every("queue_set"),
+}
+
+
+def route_of_call(target: Sequence[Any], method: str, args: Sequence[Any]) -> ShardRoute:
+    """How a call finds its shard."""
+    spread = OF_SPREAD.get((target[0], method))
+    if spread is not None:
+        named = args if target[0] == "get_queues" else target[1:]
+        if named and isinstance(named[0], str) and is_spread(named[0]):
+            return spread
+    return route_of(target[0], method)
+
+
 def route_of(name: str, method: str) -> ShardRoute:
-    """How a call finds its shard. An object that is not known here is a user's, of which there is one."""
+    """The same of any other call. An object that is not known here is a user's, of which there is one."""
     found = ROUTES.get(name, FIRST)
     if isinstance(found, ShardRoute):
         return found
@@ -189,12 +210,23 @@ def shard_of_call(route: ShardRoute, target: Sequence[Any], args: Sequence[Any],
         case By.ROW:
             row = args[route.place] if len(args) > route.place else None
             name = row[1] if isinstance(row, list) and len(row) > 1 else None
+            if isinstance(row, list) and isinstance(name, str) and is_spread(name):
+                return _shard_of_tasks(row[4] if len(row) > 4 else None, shards)
+        case By.TASKS:
+            return _shard_of_tasks(args[route.place] if len(args) > route.place else None, shards)
         case By.ID:
             id = args[route.place] if len(args) > route.place else None
             return shard_of(id, shards) if isinstance(id, bytes) and len(id) == TASK_ID_BYTES else 0
         case _:
             name = None
     return shard_of_name(name, shards) if isinstance(name, str) else 0
+
+
+def _shard_of_tasks(rows: Any, shards: int) -> int:
+    match rows:
+        case [[bytes(id), *_], *_] if len(id) == TASK_ID_BYTES:
+            return shard_of(id, shards)
+    return 0
 
 
 def shard_of(id: bytes, shards: int) -> int:

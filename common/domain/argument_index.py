@@ -8,6 +8,7 @@ do, and stay with the array: a task that leaves it is still found by its number:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..errors import InvalidArgument
@@ -31,6 +32,10 @@ class IndexColumns(NamedTuple):
     def part(self, start: int, stop: int) -> IndexColumns:
         """Of some of the tasks."""
         return IndexColumns(tuple((name, column.part(start, stop)) for name, column in self.columns))
+
+    def of_some(self, places: Sequence[int]) -> IndexColumns:
+        """Of the tasks in these places."""
+        return IndexColumns(tuple((name, column.of_some(places)) for name, column in self.columns))
 
     def to_wire(self) -> dict[str, Any]:
         return {name: column.to_wire() for name, column in self.columns}

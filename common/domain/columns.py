@@ -8,7 +8,7 @@ call, or the different texts once and a number for each task, which costs a byte
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from ..errors import InvalidArgument
@@ -114,6 +114,14 @@ class LaneColumns(NamedTuple):
     def of_tenant(self, tenant: str) -> LaneColumns:
         """Of the tenant that the key of their submitter fixes; empty: it fixes none."""
         return self._replace(tenant=TextColumn((tenant,))) if tenant else self
+
+    def of_some(self, places: Sequence[int]) -> LaneColumns:
+        """Of the tasks in these places."""
+        return self._replace(
+            limits=tuple((limit, column.of_some(places)) for limit, column in self.limits),
+            tenant=None if self.tenant is None else self.tenant.of_some(places),
+            indexed=None if self.indexed is None else self.indexed.of_some(places),
+        )
 
     def lanes(self) -> tuple[list[LaneTexts], tuple[int, ...] | None]:
         """The different lanes, and for each task which of them; None: all stand in the only one."""

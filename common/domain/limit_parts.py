@@ -3,6 +3,7 @@
 ::
 
     {mail}smtp   a tag in its name: it is whole, in the shard of that tag, as queues with that tag are
+    {spread}host      the tag of queues that are spread: each key is whole, in the shard of the key, and so are its tasks
     smtp         none: divided, each shard has a fixed part, and the parts come to the whole
 
 A part follows from the name, the number of the shard and how many there are, which never change. So no shard asks another one, nothing
@@ -15,12 +16,13 @@ burst of the whole, and rate * t start in all shards.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..errors import InvalidArgument, WrongShard
 from .limits import Limit, LimitRate
-from .shards import Shard, shard_of_name, tag_of
+from .shards import SPREAD_TAG, Shard, is_spread, shard_of_name, tag_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ def is_divided(name: str, shards: int) -> bool:
     return shards > 1 and not has_tag(name)
 
 
+def is_in_every(name: str, shards: int) -> bool:
+    """Whether several shards have something of it."""
+    return shards > 1 and (not has_tag(name) or is_spread(name))
+
+
 def part_of(whole: int, name: str, shard: Shard) -> int:
     """What a shard has of a number: the parts come to it, and differ by one at most. Those from the shard of the name on have the rest."""
     least, rest = divmod(whole, shard.of)
@@ -84,7 +91,7 @@ def limit_here(limit: Limit, shard: Shard) -> LimitHere:
         return limit
     if not has_tag(limit.name):
         return _part(limit, shard)
-    if shard_of_name(limit.name, shard.of) == shard.number:
+    if is_spread(limit.name) or shard_of_name(limit.name, shard.of) == shard.number:
         return limit
     return LimitPart(limit, shard.of, 0, None, None)
 
@@ -118,29 +125,74 @@ def check_parts(limit: Limit, shards: int) -> None:
         )
 
 
-def check_place(limit: Limit, has_keys: bool, queue: str, shard: Shard) -> None:
-    """Whether tasks of a queue in this shard may have a limit. ``queue``: empty, it is not known. Raises InvalidArgument and WrongShard,
-    with the line to write."""
-    home = f"{{{tag_of(queue) if queue else 'TAG'}}}"
-    of_queue = f"queue {queue!r}" if queue else "the queue whose tag is TAG"
-    if has_tag(limit.name):
-        there = shard_of_name(limit.name, shard.of)
+def check_place(limit: Limit, keys: Sequence[str], queue: str, shard: Shard) -> None:
+    """Whether tasks of a queue in this shard may have a limit, with these keys. ``queue``: empty, it is not known. Raises InvalidArgument
+    and WrongShard, with the line to write."""
+    has_keys = any(keys)
+    if is_spread(queue) or is_spread(limit.name):
+        _check_spread(limit, keys, queue, shard)
+    elif has_tag(limit.name):
+        _check_tag(limit, queue, shard)
+    elif has_keys:
+        raise InvalidArgument(
+            f"limit {limit.name!r} has by=, and none of the {shard.of:,} shards of this cluster can count a key for all of them; write "
+            f"{_whole(limit.name, queue)}"
+        )
+    else:
+        try:
+            check_parts(limit, shard.of)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{error}; or write {_whole(limit.name, queue)}") from None
+
+
+def _check_tag(limit: Limit, queue: str, shard: Shard) -> None:
+    there = shard_of_name(limit.name, shard.of)
+    if there != shard.number:
+        raise WrongShard(
+            f"limit {limit.name!r} is in shard {there} of this cluster, that of the tag in its name, and its tasks are in shard "
+            f"{shard.number}; write {_whole(_without_tag(limit.name), queue)}; or give the queue the tag of the limit: "
+            f"'{{{tag_of(limit.name)}}}…'",
+            there,
+            shard.number,
+        )
+
+
+def _check_spread(limit: Limit, keys: Sequence[str], queue: str, shard: Shard) -> None:
+    if not is_spread(queue):
+        raise InvalidArgument(
+            f"limit {limit.name!r} is of queues that are in every shard, as '{{{SPREAD_TAG}}}fetch'; write "
+            f"{_whole(_without_tag(limit.name), queue)}"
+        )
+    if not is_spread(limit.name):
+        if has_tag(limit.name) or any(keys):
+            raise InvalidArgument(
+                f"queue {queue!r} is in every shard, where limit {limit.name!r} cannot hold; write tq.Limit("
+                f"'{{{SPREAD_TAG}}}{_without_tag(limit.name)}', …) with by=: each key is whole, in a shard of its own; or tq.Limit("
+                f"{_without_tag(limit.name)!r}, …) without by=: each shard has a part"
+            )
+        check_parts(limit, shard.of)
+        return
+    for key in keys:
+        if not key:
+            raise InvalidArgument(
+                f"limit {limit.name!r} has a shard for each of its keys: it takes by=; without, leave out its tag: each shard has a part"
+            )
+        there = shard_of_name(key, shard.of)
         if there != shard.number:
             raise WrongShard(
-                f"limit {limit.name!r} is in shard {there} of this cluster, that of the tag in its name, and its tasks are in shard "
-                f"{shard.number}; write tq.Limit({home + limit.name[limit.name.find('}') + 1 :]!r}, …), which is in the shard of {of_queue}; "
-                f"or give the queue the tag of the limit: '{{{tag_of(limit.name)}}}…'",
+                f"the key {key!r} of limit {limit.name!r} is in shard {there} of this cluster, and its task is in shard {shard.number}: a "
+                "task under it is submitted by a program, one by one or by map, outside of a flow",
                 there,
                 shard.number,
             )
-        return
-    line = f"tq.Limit({home + limit.name!r}, …): with a tag it is whole, in the shard of {of_queue}"
-    if has_keys:
-        raise InvalidArgument(
-            f"limit {limit.name!r} has by=, and none of the {shard.of:,} shards of this cluster can count a key for all of them; write "
-            f"{line}"
-        )
-    try:
-        check_parts(limit, shard.of)
-    except InvalidArgument as error:
-        raise InvalidArgument(f"{error}; or write {line}") from None
+
+
+def _without_tag(name: str) -> str:
+    return name.replace(f"{{{tag_of(name)}}}", "", 1)
+
+
+def _whole(name: str, queue: str) -> str:
+    """The line to write of a limit without a tag."""
+    of_queue = f"queue {queue!r}" if queue else "the queue whose tag is TAG"
+    named = f"{{{tag_of(queue) if queue else 'TAG'}}}{name}"
+    return f"tq.Limit({named!r}, …): with a tag it is whole, in the shard of {of_queue}"

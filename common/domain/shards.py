@@ -8,6 +8,9 @@
 The tag of ``{shop}fetch`` is ``shop``: what stands in the first pair of braces, as in a Redis Cluster. So queues that belong
 together are put together by their names. A name without one, or with an empty one, is its own tag.
 
+A queue of tasks with the tag ``spread``, as ``{spread}fetch``, is spread: its tasks may be in any shard, each in the one of its id. The program
+that submits it chooses (``client/tasks/spreading.py``). For all else that is found by a name it is a tag as any other.
+
 The number of shards is fixed when a cluster's store is made: with another one, every name would be elsewhere.
 """
 
@@ -30,6 +33,7 @@ class Shard(NamedTuple):
 
 
 ONLY_SHARD: Final = Shard()
+SPREAD_TAG: Final = "spread"
 
 
 def shard_of_id(id: bytes) -> int:
@@ -52,6 +56,11 @@ def tag_of(name: str) -> str:
     start = name.find("{")
     end = name.find("}", start + 1) if start >= 0 else -1
     return name[start + 1 : end] if end > start + 1 else name
+
+
+def is_spread(name: str) -> bool:
+    """Whether a queue of tasks is in every shard, by its name; of a limit: whether each of its keys is in a shard of its own."""
+    return tag_of(name) == SPREAD_TAG
 
 
 def shard_of_name(name: str, shards: int) -> int:

@@ -36,6 +36,10 @@ class TextColumn(NamedTuple):
             else TextColumn.of([self.texts[code] for code in self.codes[start:stop]])
         )
 
+    def of_some(self, places: Sequence[int]) -> TextColumn:
+        """Of the tasks in these places, with no texts but theirs."""
+        return self if self.codes is None else TextColumn.of([self.at(place) for place in places])
+
     def to_wire(self) -> Any:
         return self.texts[0] if self.codes is None else [list(self.texts), list(self.codes)]
 

@@ -14,12 +14,11 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from ...common.domain.columns import NO_KEY
 from ...common.domain.ids import show_id
 from ...common.domain.limit_parts import check_place
 from ...common.domain.limits import limit_from_wire
 from ...common.domain.model import TASK_ID_BYTES
-from ...common.domain.shards import shard_of_id, shard_of_name
+from ...common.domain.shards import is_spread, shard_of_id, shard_of_name
 from ...common.errors import InvalidArgument, WrongShard
 from ...common.values.brief import brief
 from ...common.wire.protocol import Request
@@ -35,11 +34,13 @@ TOGETHER: Final = (
 
 
 class NamedThing(NamedTuple):
-    """Something that a call names: an id, or a name. ``of``: what it is, for people. ``with_others``: it has to be where the rest is."""
+    """Something that a call names: an id, or a name. ``of``: what it is, for people. ``with_others``: it has to be where the rest is.
+    ``may_spread``: it is a queue of tasks, which may be in every shard."""
 
     what: bytes | str
     of: str
     with_others: bool = False
+    may_spread: bool = False
 
 
 class SaidLimit(NamedTuple):
@@ -81,12 +82,15 @@ def _with_others(find: Callable[[Any], Iterator[NamedThing]]) -> Find:
     return found
 
 
-def _name(of: str) -> Callable[[Any], Iterator[NamedThing]]:
+def _name(of: str, *, may_spread: bool = False) -> Callable[[Any], Iterator[NamedThing]]:
     def found(given: Any) -> Iterator[NamedThing]:
         if isinstance(given, str):
-            yield NamedThing(given, of)
+            yield NamedThing(given, of, may_spread=may_spread)
 
     return found
+
+
+_task_queue = _name("queue", may_spread=True)
 
 
 def _new_tasks(given: Any) -> Iterator[Named]:
@@ -108,7 +112,7 @@ def _columns(given: Any, queue: str = "") -> Iterator[Named]:
                         yield SaidLimit(limit, column, units[0] if units else 1, queue)
     match given:
         case {"on_failure": [str(handling), *rest]}:
-            yield NamedThing(handling, "queue", with_others=True)
+            yield NamedThing(handling, "queue", with_others=True, may_spread=True)
             match rest:
                 case [_, _, {"limits": _} as columns, *_]:
                     yield from _columns({"limits": columns["limits"]}, handling)
@@ -119,7 +123,7 @@ def _definition(given: Any) -> Iterator[Named]:
     queue = ""
     match given:
         case {"queue": str(queue)}:
-            yield NamedThing(queue, "queue")
+            yield NamedThing(queue, "queue", may_spread=True)
     match given:
         case {"columns": columns}:
             yield from _columns(columns, queue)
@@ -147,7 +151,7 @@ def _outbox_row(given: Any) -> Iterator[Named]:
     """The arguments of a submit behind a version: see ``OutboxSubmit``."""
     match given:
         case [_, queue, _, _, tasks, *rest]:
-            yield from _name("queue")(queue)
+            yield from _task_queue(queue)
             yield from _new_tasks(tasks)
             yield from _columns(rest[1] if len(rest) > 1 else None, queue if isinstance(queue, str) else "")
 
@@ -173,6 +177,7 @@ FOUND: Final[Mapping[str, FoundByName]] = {
     "get_barrier": FoundByName("barrier"),
     "get_datum": FoundByName("named value", place=1),  # behind its kind
 }
+OF_TASKS: Final = ("submit", "pause", "resume")  # of a queue: its other methods are of its items
 STREAM: Final = "default"  # of a session, whatever its shard; as an item queue it is "results"
 OF_THE_SESSION: Final = ("watch", "unwatch", "collect")  # by a stream, which is no queue
 
@@ -201,8 +206,8 @@ NAMING: Final[Mapping[str, Mapping[str, Mapping[str, Find]]]] = {
         "beat": {"started": _tasks},
         "observe": {"rows": _tasks},
     },
-    "get_workers": {"serving": {"queue": _name("queue")}},
-    "get_queues": {one: {"name": _name("queue")} for one in ("delete", "set")},
+    "get_workers": {"serving": {"queue": _task_queue}},
+    "get_queues": {"delete": {"name": _name("queue")}, "set": {"name": _task_queue}},
     "get_locks": {one: {"name": _name("lock")} for one in ("take_away", "delete")},
     "get_data": {one: {"name": _name("named value")} for one in ("show", "delete")},
     "get_schedules": {
@@ -217,7 +222,7 @@ NAMING: Final[Mapping[str, Mapping[str, Mapping[str, Find]]]] = {
             one: {"flow": _flow}
             for one in ("open", "seal", "cancel", "retry", "wait", "show", "members", "graph")
         },
-        "call_back": {"flow": _flow, "queue": _with_others(_name("queue")), "columns": _columns},
+        "call_back": {"flow": _flow, "queue": _with_others(_task_queue), "columns": _columns},
         "of_task": {"id": _task},
     },
 }
@@ -252,7 +257,8 @@ class ShardRegistry(Registry):
             if name == "get_result_queue" and found == STREAM:
                 found = default
             if isinstance(found, str):
-                self._check(NamedThing(found, of))
+                of_tasks = name == "get_task_queue" and request.method in OF_TASKS
+                self._check(NamedThing(found, of, may_spread=of_tasks))
         for place, parameter, find in self._finds.get((name, request.method), ()):
             given = request.args[place] if place < len(request.args) else request.kwargs.get(parameter)
             for named in find(given):
@@ -268,14 +274,16 @@ class ShardRegistry(Registry):
             queue = str(target[1]) if len(target) > 1 else FOUND["get_task_queue"].default
         match said.column:
             case [list(texts), _]:
-                has_keys = texts != [NO_KEY]
+                keys = [text for text in texts if isinstance(text, str)]
             case text:
-                has_keys = text != NO_KEY
-        check_place(limit_from_wire(said.limit, said.units), has_keys, queue, self._shard)
+                keys = [text] if isinstance(text, str) else []
+        check_place(limit_from_wire(said.limit, said.units), keys, queue, self._shard)
 
     def _check(self, named: NamedThing) -> None:
         here, shards = self._shard
         what = named.what
+        if named.may_spread and isinstance(what, str) and is_spread(what):
+            return
         shard = shard_of_name(what, shards) if isinstance(what, str) else shard_of_id(what)
         if shard == here:
             return

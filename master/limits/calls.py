@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...common.contract.exposed import exposed
-from ...common.domain.limit_parts import is_divided
+from ...common.domain.limit_parts import is_divided, is_in_every
 from ...common.domain.limits import Limit, limit_from_wire
 from ...common.domain.model import NAME_CHARS_MAX, Role
 from ...common.errors import Forbidden, InvalidArgument
@@ -81,12 +81,12 @@ class LimitsObject(EngineObject):
 
     def _declared_elsewhere(self, name: str, given: Any) -> LimitRow:
         match given:
-            case [str(key), {"name": str(of), **terms}] if of == name and is_divided(
+            case [str(key), {"name": str(of), **terms}] if of == name and is_in_every(
                 name, self._part.shard.of
             ):
                 return self._part.row_of(limit_from_wire({"name": name, **terms}), _name(key))
         raise InvalidArgument(
-            "elsewhere is [id of a key, limit], of a limit with this name that is divided over several shards"
+            "elsewhere is [id of a key, limit], of a limit with this name that is in several shards"
         )
 
     def _summary(self, named: NamedLimit) -> dict[str, Any]:

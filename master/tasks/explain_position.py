@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ...common.domain.model import StateNumber
+from ...common.domain.shards import is_spread
 from ..engine.engine import Engine
 from ..store.interface.queries import FullTask
 from .explain_limits import why_held
@@ -32,4 +33,6 @@ def shown_position(engine: Engine, task: FullTask) -> dict[str, Any]:
     if found is not None:
         moments = {"earliest": now + found.earliest, "latest": now + found.latest}
         eta = {**moments, "ahead": position.ahead, "slots": slots, "per_second": found.per_second}
-    return {"position": {"ahead": position.ahead, "exact": position.is_exact}, "eta": eta}
+    # Workers take tasks of a queue that is in every shard from all of them.
+    is_alone = engine.core.shard.of == 1 or not is_spread(task.queue)
+    return {"position": {"ahead": position.ahead, "exact": position.is_exact and is_alone}, "eta": eta}

@@ -126,3 +126,35 @@ def test_what_cannot_be_in_two_shards_is_refused_before_it_is_sent_with_the_line
         one.using(on_failure=other).submit(1, 1)
     tagged = app.named(ADD, queue="{shop}a"), app.named(ADD, queue="{shop}b")
     tagged[1].submit(tagged[0].submit(1, 1), 1)
+
+
+@pytest.mark.timeout(180)
+def test_one_queue_in_every_shard_has_its_tasks_in_all_and_is_one_to_people(
+    master: Master, worker_factory: WorkerFactory, app_factory: AppFactory
+) -> None:
+    queue = "{spread}fetch"
+    app = app_factory(master.url, master.authkey)
+    add = app.named(ADD, queue=queue)
+    numbers = range(40)
+    # Under a limit that is divided, a map has a part in each shard.
+    calls = add.using(limits=[tq.Limit("api", max_running=8)]).starmap((number, 1) for number in numbers)
+    once = [add.using(key="once").submit(1, 1) for _ in range(3)]
+    with app.flow("together") as flow:
+        members = [add.submit(number, number) for number in range(3)]
+    assert {shard_of_id(parse_id(one.id)) for one in members} == {shard_of_id(parse_id(flow.id))}
+    assert len({one.id for one in once}) == 1
+    [row] = app.call(("get_queues",), "list")
+    assert (row["name"], row["ready"]) == (queue, len(numbers) + len(members) + 1)
+    admin = tq.App(master.url, master.key("admin"), role="admin")
+    admin.set_queue(queue, maxsize=9_000)
+    admin.call(("get_task_queue", queue), "pause", "until all is there")
+    worker_factory(4)
+    [row] = listed(master, "queues")
+    assert (row["succeeded"], row["maxsize"], row["paused"]) == (0, 9_000, True)
+    admin.call(("get_task_queue", queue), "resume")
+    admin.close()
+    assert list(calls.results(60)) == [number + 1 for number in numbers]
+    assert {shard_of_id(parse_id(one.id)) for one in calls} == set(range(SHARDS))
+    after = add.submit(calls[0], calls[0])
+    assert (after.result(60), shard_of_id(parse_id(after.id))) == (2, shard_of_id(parse_id(calls[0].id)))
+    assert flow.result(60) == [0, 2, 4]

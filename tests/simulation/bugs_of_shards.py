@@ -48,6 +48,18 @@ BUGS_OF_SHARDS = (
         "        by_shard = dict.fromkeys(known, args)\n",
     ),
     Bug(
+        "a key of a limit is counted in whichever shard its task is",
+        "tq.common.domain.limit_parts",
+        "        there = shard_of_name(key, shard.of)\n",
+        "        there = shard.number\n",
+    ),
+    Bug(
+        "tasks of a queue in every shard go to that of its name",
+        "tq.common.contract.routes",
+        "            return spread\n",
+        "            return OBJECT\n",
+    ),
+    Bug(
         "a limit of another shard is accepted",
         "tq.common.domain.limit_parts",
         "        if there != shard.number:\n",

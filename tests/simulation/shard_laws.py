@@ -2,7 +2,7 @@
 
 ::
 
-    Y1  each task is in the shard of its id, and that is the shard of its queue
+    Y1  each task is in the shard of its id, and that is the shard of its queue, unless this is in every one
     Y2  what was submitted is in one store and once, and nothing else is; what a worker reported is taken once
     Y3  what was found before a restart is found after it, by a program that learns then how many shards there are
     Y4  a lock is held once in all shards together
@@ -20,8 +20,9 @@ from typing import Any, Final
 
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.limit_parts import has_tag
+from tq.common.domain.limits import Limit
 from tq.common.domain.model import StateNumber
-from tq.common.domain.shards import shard_of_id, shard_of_name
+from tq.common.domain.shards import is_spread, shard_of_id, shard_of_name
 from tq.common.wire.frames import unpack
 
 from .limited import LEASED
@@ -32,6 +33,8 @@ from .shard_worker import DONE, ShardWorker
 from .tables import read
 
 DIVIDED: Final = "all"  # the name of a limit
+SPREAD: Final = "{spread}fetch"  # a queue in every shard
+HOST: Final = Limit("{spread}host", max_running=1, by="{host}")  # of its tasks
 LANES: Final = "SELECT lane FROM routes WHERE lane <> x''"
 SHOWN: Final = tuple(map(str, StateNumber))  # in a row of a queue
 
@@ -64,7 +67,7 @@ class ShardLaws:
         for id, queue, _, shard in tasks:
             if shard_of_id(id) != shard:
                 raise Broken("Y1", f"a task of shard {shard_of_id(id)} is in shard {shard}", id)
-            if (home := shard_of_name(queue, len(self._processes))) != shard:
+            if (home := shard_of_name(queue, len(self._processes))) != shard and not is_spread(queue):
                 raise Broken("Y1", f"a task of queue {queue}, of shard {home}, is in shard {shard}", id)
             if id not in self.submitted:
                 raise Broken("Y2", "a task is there that no one has submitted", id)
@@ -77,12 +80,13 @@ class ShardLaws:
         for process in self._processes:
             ask, here = process.store._run, Counter[str]()
             for (lane,) in ask(LANES):
-                for name, *_ in unpack(lane)[1]:
-                    if has_tag(name) and shard_of_name(name, len(self._processes)) != process.number:
-                        raise Broken("Y7", f"tasks under {name} are in shard {process.number}")
+                for name, key, _ in unpack(lane)[1]:
+                    home = shard_of_name(key if is_spread(name) else name, len(self._processes))
+                    if has_tag(name) and home != process.number:
+                        raise Broken("Y7", f"tasks under {name} {key} are in shard {process.number}")
             for lane, seq, stop, *_ in (row for statement in LEASED for row in ask(statement)):
-                for name, _, units in unpack(lane)[1]:
-                    here[name] += units * (stop - seq)
+                for name, key, units in unpack(lane)[1]:
+                    here[f"{name} {key}".strip()] += units * (stop - seq)
             running.update(here)
             self._divided[process.number] = here[DIVIDED]
         self._left = {shard: min(left, self._divided[shard]) for shard, left in self._left.items()}

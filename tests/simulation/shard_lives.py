@@ -23,19 +23,20 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from tq.client.tasks.spreading import shard_for
 from tq.common.domain.columns import LaneColumns
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.limits import Limit
-from tq.common.domain.shards import shard_of_name, tag_of, with_shard
+from tq.common.domain.shards import shard_of_id, shard_of_name, tag_of, with_shard
 from tq.common.domain.text_columns import TextColumn
 from tq.common.errors import ConfigError, TqError
 from tq.common.values.codec import encode
 
 from .oracle import Broken
 from .run import Outcome
-from .shard_laws import DIVIDED, ShardLaws
+from .shard_laws import DIVIDED, HOST, SPREAD, ShardLaws
 from .shard_process import Fate, ShardProcess
 from .shard_program import STREAM, ShardProgram
 from .shard_worker import TASK, ShardWorker
@@ -44,6 +45,7 @@ EVENTS: Final = 60
 ROUNDS: Final = 8  # of calls and answers, until what was asked is answered
 PEACE: Final = 200  # rounds of work
 TURNS: Final = 6  # of the loop
+HOSTS: Final = 3  # keys of a limit
 NAMES: Final = 3  # of queues, and of locks, in each shard
 
 
@@ -70,7 +72,7 @@ class Life:
         self.worker = ShardWorker(self.processes, random.randbytes(16), random)
         self.unanswered: list[Future[Any]] = []
         self.faults: Counter[str] = Counter()
-        self.divided = Limit(DIVIDED, max_running=self.count + random.randrange(3))
+        self.divided = Limit(DIVIDED, max_running=2 * self.count)
         self.laws.most[DIVIDED] = self.divided.max_running or 0
         self._next_block = 0
         self.kinds: list[Callable[[], None]] = [
@@ -152,8 +154,12 @@ class Life:
         run, payloads = self._run(shard, tasks), [encode([[place], {}]) for place in range(tasks)]
         row = [run.first, payloads if tasks > 1 else payloads[0]]
         self.laws.submitted.update(dict.fromkeys(run.ids(), (shard, program)))
-        name = self.random.choice(self.names[shard])
+        name = self.random.choice([*self.names[shard], SPREAD])
         said = self._said(name)
+        if name == SPREAD and self.random.random() < 0.7:
+            said = self._of_host(run, str(self.random.randrange(HOSTS)))
+            if said is None:
+                return
         self.unanswered.append(
             program.call(
                 ("get_task_queue", name),
@@ -174,7 +180,23 @@ class Life:
         own = Limit(f"{{{tag_of(queue)}}}own", max_running=2)
         self.laws.most[own.name] = own.max_running or 0
         limits = self.random.choice(((), (self.divided,), (self.divided,), (own,), (own, self.divided)))
+        if queue == SPREAD:
+            limits = tuple(one for one in limits if one is not own)
         return LaneColumns(tuple((one, TextColumn(("",))) for one in limits)).to_wire() or None
+
+    def _of_host(self, run: IdRun, host: str) -> dict[str, Any] | None:
+        """As a program says it that has chosen the shard of a host; by another one, which gives up, it is refused."""
+        self.laws.most[f"{HOST.name} {host}"] = HOST.max_running or 0
+        said = LaneColumns(((HOST, TextColumn((host,))),)).to_wire()
+        right = shard_for(cast(Any, self.programs[0].lines), SPREAD, [host], ())
+        if right == shard_of_id(run.first):
+            return said
+        for id in run.ids():
+            del self.laws.submitted[id]
+        if self._is_up(shard_of_id(run.first)):
+            row = [run.first, [encode([[0], {}])] * run.length]
+            self._is_refused(SPREAD, row, said, HOST.name)
+        return None
 
     def set_limit(self) -> None:
         """Of all shards, by an operator."""
@@ -205,12 +227,15 @@ class Life:
         )
         said = LaneColumns(((limit, TextColumn((key,))),)).to_wire()
         queue, row = self.random.choice(self.names[right]), [self._run(right, 1).first, encode([[0], {}])]
+        self._is_refused(queue, row, said, limit.name)
+
+    def _is_refused(self, queue: str, row: list[Any], said: dict[str, Any], limit: str) -> None:
         asked = self.programs[0].call(
             ("get_task_queue", queue), "submit", TASK, {}, [row], None, None, None, None, None, said
         )
         self.settle()
         if not asked.done() or asked.exception() is None:
-            raise Broken("Y7", f"tasks with the limit {limit.name} of another place were accepted")
+            raise Broken("Y7", f"tasks with the limit {limit} of another place were accepted")
 
     def work(self) -> None:
         shard = self.random.randrange(self.count)

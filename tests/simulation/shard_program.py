@@ -39,6 +39,10 @@ class Line:
         return AWAY_SECONDS if self._process is None or self._process.bench is None else 0.0
 
     trying_seconds = away_seconds
+    silent_seconds = 0.0
+
+    def probe(self) -> None:
+        """No shard stands still here: it is dead, or it answers."""
 
     def flush(self) -> None:
         self._look()

@@ -8,11 +8,13 @@ import pytest
 import tq
 from tq.client.core.merges import MERGES
 from tq.common.contract.routes import (
+    OF_SPREAD,
     ROUTES,
     By,
     ShardRoute,
     ids_by_shard,
     route_of,
+    route_of_call,
     runs_by_shard,
     shard_of_call,
 )
@@ -127,3 +129,42 @@ def test_an_id_of_a_shard_that_the_cluster_does_not_have_is_of_another_cluster()
 def test_what_is_no_list_of_ids_is_refused(ids: Any) -> None:
     with pytest.raises(tq.InvalidArgument, match=r"ids are a list|neither a task id nor a run"):
         ids_by_shard(ids, SHARDS)
+
+
+SPREAD = "{spread}fetch"
+
+
+def test_tasks_of_a_queue_that_is_spread_go_to_the_shard_of_their_ids() -> None:
+    id = id_in(new_ids(), 7)
+    for rows in ([[id, b""]], [[id, [b"", b""]], [id_in(new_ids(), 7), b""]]):
+        args = ("m:f", {}, rows)
+        route = route_of_call(("get_task_queue", SPREAD), "submit", args)
+        assert shard_of_call(route, ("get_task_queue", SPREAD), args, SHARDS) == 7
+    row = (b"t", [1, SPREAD, "m:f", {}, [[id, b""]]])
+    assert shard_of_call(route_of("get_outbox", "hand_over"), ("get_outbox",), row, SHARDS) == 7
+    for rows in (None, [], [7], [[b"short"]]):  # the first one says what is wrong
+        assert shard_of_call(ShardRoute(By.TASKS, 0), ("get_task_queue", SPREAD), (rows,), SHARDS) == 0
+
+
+def test_what_is_done_to_a_queue_that_is_spread_is_done_in_every_shard() -> None:
+    for target, method, args in (
+        (("get_task_queue", SPREAD), "pause", ()),
+        (("get_task_queue", SPREAD), "resume", ()),
+        (("get_queues",), "set", (SPREAD, 9)),
+    ):
+        route = route_of_call(target, method, args)
+        assert route.by is By.EVERY
+        assert route.changes
+        assert route.merge in MERGES
+
+
+def test_another_queue_and_the_items_of_this_name_are_in_one_shard() -> None:
+    for target, method, args in (
+        (("get_task_queue", NAME), "submit", ("m:f", {}, [])),
+        (("get_task_queue",), "pause", ()),
+        (("get_queues",), "set", ()),
+        (("get_task_queue", SPREAD), "put", ()),
+        (("get_queue", SPREAD), "get", ()),
+    ):
+        assert route_of_call(target, method, args) == route_of(target[0], method)
+    assert all(method in BUILT_IN[name].methods for name, method in OF_SPREAD)

@@ -90,19 +90,19 @@ def test_a_limit_that_leaves_a_shard_without_any_is_refused_with_the_line_to_wri
         check_parts(limit, SHARDS)
     check_parts(limit, 1)
     with pytest.raises(InvalidArgument, match=r"or write tq\.Limit\('\{mail\}smtp', …\)"):
-        check_place(limit, False, "{mail}fast", Shard(0, SHARDS))
+        check_place(limit, [""], "{mail}fast", Shard(0, SHARDS))
 
 
 def test_a_limit_that_is_large_enough_for_each_shard_is_divided() -> None:
-    check_place(Limit("smtp", max_running=SHARDS), False, "mail", Shard(0, SHARDS))
-    check_place(Limit("smtp", max_running=SHARDS_MAX), False, "mail", Shard(0, SHARDS_MAX))
+    check_place(Limit("smtp", max_running=SHARDS), [""], "mail", Shard(0, SHARDS))
+    check_place(Limit("smtp", max_running=SHARDS_MAX), [""], "mail", Shard(0, SHARDS_MAX))
 
 
 def test_keys_are_counted_where_a_tag_says_and_are_refused_without_one() -> None:
     with pytest.raises(InvalidArgument, match=r"write tq\.Limit\('\{mail\}host', …\)"):
-        check_place(Limit("host", max_running=99), True, "mail", Shard(0, SHARDS))
+        check_place(Limit("host", max_running=99), ["a", "b"], "mail", Shard(0, SHARDS))
     tag = TAGS[1]
-    check_place(Limit(f"{{{tag}}}host", max_running=1), True, tag, Shard(1, SHARDS))
+    check_place(Limit(f"{{{tag}}}host", max_running=1), ["a"], tag, Shard(1, SHARDS))
 
 
 def test_a_limit_with_the_tag_of_another_shard_is_refused_with_the_tag_of_the_queue() -> None:
@@ -110,7 +110,7 @@ def test_a_limit_with_the_tag_of_another_shard_is_refused_with_the_tag_of_the_qu
     with pytest.raises(
         WrongShard, match=rf"is in shard 1 .* write tq\.Limit\('\{{{TAGS[2]}\}}smtp', …\)"
     ) as refused:
-        check_place(limit, False, TAGS[2], Shard(2, SHARDS))
+        check_place(limit, [""], TAGS[2], Shard(2, SHARDS))
     assert (refused.value.shard, refused.value.here) == (1, 2)
 
 
@@ -118,3 +118,41 @@ def test_a_division_is_said_in_words() -> None:
     assert division_in_words(10, 4) == "divided over 4 shards: 2 or 3 in each"
     assert division_in_words(8, 4) == "divided over 4 shards: 2 in each"
     assert division_in_words(None, 4) == "divided over 4 shards"
+
+
+def at(shard: int) -> str:
+    """A key whose shard is this one."""
+    return TAGS[shard]
+
+
+def test_in_a_queue_that_is_in_every_shard_each_key_is_whole_in_its_own() -> None:
+    limit = Limit("{spread}host", max_running=1)
+    assert all(one is limit for one in in_all(limit, SHARDS))
+    for shard in range(SHARDS):
+        check_place(limit, [at(shard)], "{spread}fetch", Shard(shard, SHARDS))
+    with pytest.raises(WrongShard, match="in shard 2 of this cluster, and its task is in shard 1"):
+        check_place(limit, [at(1), at(2)], "{spread}fetch", Shard(1, SHARDS))
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "queue", "line"),
+    [
+        ("{spread}host", ["a"], "mail", r"write tq\.Limit\('\{mail\}host', …\)"),
+        ("{spread}host", [""], "{spread}fetch", "it takes by=; without, leave out its tag"),
+        ("host", ["a"], "{spread}fetch", r"write tq\.Limit\('\{spread\}host', …\) with by="),
+        ("{mail}host", ["a"], "{spread}fetch", r"write tq\.Limit\('\{spread\}host', …\) with by="),
+        ("{mail}api", [""], "{spread}fetch", r"or tq\.Limit\('api', …\) without by=: each shard has a part"),
+    ],
+)
+def test_what_cannot_hold_in_every_shard_is_refused_with_the_line_to_write(
+    name: str, keys: list[str], queue: str, line: str
+) -> None:
+    for shard in range(SHARDS):  # in each, so that it is found at the first try
+        with pytest.raises(InvalidArgument, match=line):
+            check_place(Limit(name, max_running=99), keys, queue, Shard(shard, SHARDS))
+
+
+def test_a_limit_without_keys_is_divided_also_in_a_queue_that_is_in_every_shard() -> None:
+    check_place(Limit("api", max_running=SHARDS), [""], "{spread}fetch", Shard(0, SHARDS))
+    with pytest.raises(InvalidArgument, match="it takes at least 4"):
+        check_place(Limit("api", max_running=3), [""], "{spread}fetch", Shard(0, SHARDS))

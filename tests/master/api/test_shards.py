@@ -322,3 +322,42 @@ def test_what_a_shard_makes_itself_has_its_number(here: Bench) -> None:
     client.call("get_schedules", "add", "nightly", definition)
     made_now = client.call("get_schedules", "run_now", "nightly", os.urandom(16))
     assert shard_of_id(made_now) == 1
+
+
+SPREAD = "{spread}fetch"
+OF_SPREAD: list[tuple[tuple[Any, ...], str, list[Any]]] = [
+    (("get_task_queue", SPREAD), "submit", ["m:f", {}, [["x", b""]]]),
+    (("get_task_queue", SPREAD), "pause", []),
+    (("get_task_queue", SPREAD), "resume", []),
+    (("get_queues",), "set", [SPREAD, 9]),
+    (("get_workers",), "serving", [SPREAD, "m:f"]),
+    (("get_outbox",), "hand_over", [TOKEN, [1, SPREAD, "m:f", {}, [["x", b""]]]]),
+    (("get_schedules",), "add", ["nightly", {"queue": SPREAD}]),
+    (("get_flows",), "call_back", ["x", TOKEN, "then", SPREAD, "m:f", {}]),
+]
+
+
+def test_the_tasks_of_a_queue_that_is_spread_are_taken_by_every_shard(
+    make_bench: Callable[..., Bench],
+) -> None:
+    for shard in range(SHARDS):
+        admin, id = make_bench(shard=Shard(shard, SHARDS)).client(role=Role.ADMIN), an_id_in(shard)
+        for target, method, args in OF_SPREAD:
+            made(admin, target, method, *with_x(args, id))
+
+
+def test_of_a_queue_that_is_spread_ids_and_items_still_have_one_shard(here: Bench) -> None:
+    admin = here.client(role=Role.ADMIN)
+    with pytest.raises(WrongShard):
+        made(admin, ("get_task_queue", SPREAD), "submit", "m:f", {}, [[OTHER_ID, b""]])
+    elsewhere = next(
+        name for n in range(99) if shard_of_name(name := f"{{spread}}{n}", SHARDS) != HERE.number
+    )
+    for target, method, args in (
+        (("get_queue", elsewhere), "make", []),
+        (("get_task_queue", elsewhere), "put", [TOKEN, 1, b""]),
+        (("get_queues",), "delete", [elsewhere]),
+        (("get_lock", elsewhere), "acquire", [TOKEN]),
+    ):
+        with pytest.raises(WrongShard):
+            made(admin, target, method, *args)
