@@ -53,6 +53,7 @@ class ChildHandle:
             work, theirs_work = map(undo.enter_context, socket.socketpair())
             relay, theirs_relay = map(undo.enter_context, socket.socketpair())
             notices, self._notices = open_pipe(undo)
+            # The worker's loop must not wait for a child that reads none, nor a signal handler for one that is not there.
             for descriptor in (notices, self._notices):
                 os.set_blocking(descriptor, False)
             self._output_reader = OutputReader(
