@@ -121,6 +121,7 @@ class _PageSource:
         self._page, self._given = await self._fetch(self._number, self._start, rows), 0
         self._looks += 1
         self.is_over = self._page.behind is None
+        # Of the first page: what is made later is not of this list.
         self.newest = self._page.newest if self.newest is None else self.newest
 
     def take(self) -> Row:
@@ -162,6 +163,7 @@ async def merged(
     while len(rows) < limit:
         lacking = [one for one in sources if one.needs_more]
         if lacking:
+            # Of each as many as are missing: all of them may be its own.
             await asyncio.gather(*(one.read(limit - len(rows)) for one in lacking))
             continue
         # What one of them has may come before all that is at hand.

@@ -184,7 +184,7 @@ class ShardLines:
         return [row for rows in answers.values() for row in rows]
 
     def said_missing(self, missing: frozenset[int]) -> None:
-        if missing and missing != self.missing:
+        if missing and missing != self.missing:  # once: a page asks every second
             log.warning("%s", in_words(missing, self.shards))
         self.missing = missing
 
