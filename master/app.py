@@ -10,17 +10,16 @@ about tasks.
 
 from __future__ import annotations
 
-import errno
+import asyncio
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from ..common.auth.certificate import certificate_der
-from ..common.auth.keys import AUTHKEY_ID, Verifier, check_authkey_strength, make_authkey_verifier
+from ..common.auth.keys import check_authkey_strength
 from ..common.auth.leaf import shown_by
 from ..common.contract.observe import MasterRow
 from ..common.domain.shards import ONLY_SHARD, Shard
@@ -29,19 +28,20 @@ from ..common.runtime.config import MasterSettings
 from ..common.version import VERSION
 from ..common.wire.tls import server_context
 from .addresses import advertised, database_of, me_of
+from .cluster_identity import Identity, describe, identify, join
 from .engine.clock import read_clock
 from .engine.committer import HERE_SECONDS_MAX
 from .engine.engine import Engine
-from .joining import ending
 from .keys.keyring import Keyring, verifier_of
-from .keys.own_keys import OwnKeys
-from .keys.revoked_leaves import REVOKED, RevokedLeaves, check_not_revoked
-from .net.hosted import HostedShards
+from .keys.revoked_leaves import REVOKED, check_not_revoked
+from .net.context import PortContext, ServerIdentity
+from .net.hosted import HostedShards, unknown
 from .net.server import MasterServer
 from .observe.series import Series
 from .process_place import ProcessPlace
-from .shard_resources import OpenShard, OpenStore, build_shard, open_store, settings_of
-from .shards_of_a_database import all_hosted, open_others
+from .shard_resources import OpenShard, OpenStore, build_shard, cannot_use, open_store, settings_of
+from .shards_of_a_database import open_others
+from .shared_cluster import SharedCluster, enter
 from .store import shard_files
 from .store.cluster_files import (
     CERTIFICATE,
@@ -50,27 +50,26 @@ from .store.cluster_files import (
     NEW_STORE,
     STORE_FILE,
     StartOptions,
-    claim_store,
     settle_certificate,
 )
-from .store.interface.store import Displaced, Store
+from .store.interface.store import Displaced, OwnedElsewhere, Store
 from .store.sqlite.inspection import ClusterFacts, read_cluster
-from .store.sqlite.store import newest_schema
 
 if TYPE_CHECKING:
     from .store.postgres.address import DatabaseAddress
     from .store.postgres.store import PostgresStore
 
-FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # a disk, or one's part of it
-
 
 @dataclass(kw_only=True)
 class MasterResources:
-    """What a master owns, opened and checked. ``shards``: in the order of their numbers."""
+    """What a master owns, opened and checked. ``shards``: in the order of their numbers; ``count``: how many the cluster has. ``shared``:
+    this master shares them with others of its database, so that they come and go."""
 
     settings: MasterSettings
     database: DatabaseAddress | None  # None: the stores are files
-    shards: Sequence[OpenShard]
+    shards: list[OpenShard]
+    count: int
+    shared: SharedCluster | None = None
     certificate: Path
     certificate_key: Path
     cluster_id: bytes
@@ -88,29 +87,27 @@ class MasterResources:
 
     def host(self, report: Callable[..., None]) -> HostedShards:
         """A server for each shard. On a running loop."""
-        servers: dict[int, MasterServer] = {}
-        for shard in self.shards:
-            beside = next(iter(servers.values()), None)
-            servers[shard.engine.core.shard.number] = self._server(shard, report, beside)
-        return HostedShards(servers) if self.place is None else HostedShards(servers, self.place.owner)
-
-    def _server(
-        self, shard: OpenShard, report: Callable[..., None], beside: MasterServer | None
-    ) -> MasterServer:
         settings = self.settings
+        identity = ServerIdentity(
+            server_context(self.certificate, self.certificate_key, settings.client_ca_file),
+            certificate_der(self.certificate),
+            self.cluster_id,
+            settings.heartbeat_seconds,
+            settings.frame_bytes_max,
+            self.count,
+        )
+        port = PortContext(identity, asyncio.get_running_loop(), report)
+        servers = {shard.engine.core.shard.number: self.server_of(shard, port) for shard in self.shards}
+        return HostedShards(port, servers, unknown if self.place is None else self.place.owner)
+
+    def server_of(self, shard: OpenShard, port: PortContext) -> MasterServer:
         server = MasterServer(
             shard.engine,
             shard.registry,
-            server_context(self.certificate, self.certificate_key, settings.client_ca_file),
-            certificate_der(self.certificate),
-            cluster_id=self.cluster_id,
-            heartbeat_seconds=settings.heartbeat_seconds,
-            frame_bytes_max=settings.frame_bytes_max,
-            report=report,
+            port,
             # A database is not waited for on the loop, however quick it has been.
             commit_here_seconds_max=HERE_SECONDS_MAX if self.database is None else 0,
             blob_files=shard.blob_files,
-            beside=beside,
         )
         server.transactions.measure_commits(shard.engine.part(Series).commit_took)
         shard.engine.shell_facts = lambda: {
@@ -123,11 +120,7 @@ class MasterResources:
         if self.database is not None:
             store = cast("PostgresStore", self.store)
             store.introduce(me_of(self.settings, port))
-            count = self.engine.core.shard.of
-            for shard in self.shards:
-                shard.engine.masters = (
-                    store.masters if count == 1 else lambda: all_hosted(store.masters(), count)
-                )
+            self.engine.masters = store.masters
             return
         started, address = read_clock().wall / 1000, str(advertised(self.settings, port))
         numbers = [shard.engine.core.shard.number for shard in self.shards]
@@ -138,18 +131,48 @@ class MasterResources:
         for shard in self.shards:
             shard.engine.masters = lambda: [row]
 
-    def when_revoked(self, retire: Callable[[str], None]) -> None:
-        """``retire`` is called with the reason if the certificate of this master is revoked while it serves."""
-        leaf = shown_by(certificate_der(self.certificate)).leaf
-        for shard in self.shards:
-            leaves = shard.engine.part(RevokedLeaves)
-            leaves.own, leaves.retire = leaf, retire
-
     def close(self) -> str | None:
         """Close the stores and release their locks; what could not be written, with the remedy."""
         # The first one last: while this master has it, no other begins to take the rest.
         unwritten = [shard.opened.close() for shard in reversed(self.shards)]
+        if self.shared is not None:
+            unwritten.append(self.shared.lock.release(closed=True))
         return "; ".join(filter(None, unwritten)) or None
+
+
+def open_master(
+    settings: MasterSettings,
+    authkey: str | None,
+    report: Callable[..., None],
+    start: StartOptions = DEFAULT_START,
+    displaced: Callable[[str], None] = lambda reason: None,
+    place: ProcessPlace | None = None,
+) -> MasterResources:
+    """As ``open_resources``; but of a database with several shards, which its masters share, none is open yet. The first start makes all
+    of them, and releases them again."""
+    shared, new_keys = enter(settings, authkey, report, start), False
+    if shared is None:
+        resources = open_resources(settings, authkey, report, start, displaced, place)
+        if resources.database is None or resources.count == 1:
+            return resources
+        new_keys = resources.new_keys
+        if unwritten := resources.close():
+            raise ConfigError(unwritten)
+        shared = enter(settings, authkey, report, DEFAULT_START)
+        if shared is None:
+            raise OwnedElsewhere("another master has changed the certificate of the cluster meanwhile")
+    identity = shared.identity
+    return MasterResources(
+        settings=settings,
+        database=shared.database,
+        shards=[],
+        count=shared.count,
+        shared=shared,
+        certificate=identity.certificate,
+        certificate_key=identity.certificate_key,
+        cluster_id=identity.cluster_id,
+        new_keys=new_keys,
+    )
 
 
 def open_resources(
@@ -160,7 +183,7 @@ def open_resources(
     displaced: Callable[[str], None] = lambda reason: None,
     place: ProcessPlace | None = None,
 ) -> MasterResources:
-    """Check and open everything; raises ConfigError with what to do. ``displaced`` is called, in any thread, when another master has
+    """Check and open every shard; raises ConfigError with what to do. ``displaced`` is called, in any thread, when another master has
     taken over. ``place``: of this process among several."""
     try:
         if place is not None and place.number:
@@ -169,12 +192,7 @@ def open_resources(
     except TqError:  # some are OSErrors as well
         raise
     except OSError as error:
-        where = "" if error.filename is None else f": {error.filename}"
-        remedy = "free some space there" if error.errno in FULL else "make it writable for this user"
-        raise ConfigError(
-            f"cannot use the data directory {settings.data}: {error.strerror}{where}; "
-            f"{remedy}, or choose another with --data"
-        ) from error
+        raise cannot_use(settings.data, error) from error
 
 
 def _open(
@@ -247,7 +265,7 @@ def _open_others(
         shards = [build_shard(one, Shard(number, count), report) for number, one in opened.items()]
         keys = [verifier_of(row) for row in cluster.keys]
         for shard in shards:
-            _join(shard, pin, keys, identity)
+            join(shard, pin, keys, identity)
     except StoreError as error:
         _close(opened)
         raise ConfigError(f"cannot write to a store in {settings.data}: {error}") from error
@@ -297,10 +315,10 @@ def _build(
     shards = [build_shard(one, Shard(number, count), report) for number, one in opened.items()]
     where = opened[0].where
     try:
-        identity = _identify(shards[0], settings, where, authkey, report, start, left)
+        identity = identify(shards[0], settings, where, authkey, report, start, left)
         keyring = shards[0].engine.part(Keyring)
         for shard in shards[1:]:
-            _join(shard, keyring.pin, keyring.stored(), identity)
+            join(shard, keyring.pin, keyring.stored(), identity)
         if 1 < count == len(shards):
             shard_files.all_are_made(opened[0].store)
     except Displaced:  # another master was quicker: this one stands by
@@ -314,99 +332,15 @@ def _resources(
     settings: MasterSettings, shards: Sequence[OpenShard], identity: Identity, place: ProcessPlace | None
 ) -> MasterResources:
     for shard in shards:
-        number, count = shard.engine.core.shard
-        shard.engine.facts = {
-            "version": VERSION,
-            "cluster_id": identity.cluster_id.hex(),
-            "started": read_clock().wall / 1000,
-            "data": str(shard.settings.data),
-            "store": shard.opened.where,
-            "durability": settings.durability,
-            "pid": os.getpid(),
-            "schema": newest_schema(),
-            "certificate": shard.engine.part(Keyring).pin.hex(),
-            **({} if count == 1 else {"shard": number, "shards": count}),
-        }
+        describe(shard, identity)
     return MasterResources(
         settings=settings,
         database=database_of(settings),
-        shards=shards,
+        shards=list(shards),
+        count=shards[0].engine.core.shard.of,
         certificate=identity.certificate,
         certificate_key=identity.certificate_key,
         cluster_id=identity.cluster_id,
         new_keys=identity.new_keys,
         place=place,
     )
-
-
-class Identity(NamedTuple):
-    cluster_id: bytes
-    certificate: Path
-    certificate_key: Path
-    new_keys: bool
-
-
-def _identify(
-    shard: OpenShard,
-    settings: MasterSettings,
-    where: str,
-    authkey: str | None,
-    report: Callable[..., None],
-    start: StartOptions,
-    left: ClusterFacts | None,
-) -> Identity:
-    """Read the cluster's identity, or make it: its id, then its certificate, then its keys, each stored before the next is made.
-    ``left``: what of it other shards know, if this one is a new one among them."""
-    new_id = os.urandom if left is None else lambda size: left.meta[CLUSTER_ID]
-    engine, durable = shard.engine, settings.durability != "memory"
-    store = engine.store
-    record = partial(shard_files.record, shards=engine.core.shard.of)
-    cluster_id = claim_store(store, settings.data, where, new_id, durable=durable, start=start, record=record)
-    store.begin()
-    known, revoked = store.get_meta(CERTIFICATE), store.get_meta(REVOKED)
-    store.rollback()
-    certificate, key, pin = settle_certificate(known, settings.data, where, start, report)
-    check_not_revoked(shown_by(certificate_der(certificate)).leaf, revoked)
-    if (text := ending(certificate)) is not None:
-        report("certificate.ends", level="warning", text=text)
-    engine.part(Keyring).pin = pin
-    engine.start(read_clock())
-    now = engine.now
-    store.begin()
-    if pin != known:
-        store.set_meta(CERTIFICATE, pin)
-    if left is not None:
-        engine.part(Keyring).take_over([verifier_of(row) for row in left.keys])
-    own, new_keys = (
-        OwnKeys(engine.part(Keyring), settings.data, adopt=start.new_store or not durable),
-        False,
-    )
-    # One that has joined a cluster finds its keys there, and makes none of its own.
-    has_joined = shown_by(certificate_der(certificate)).leaf is not None and known is not None
-    if authkey is not None:
-        engine.part(Keyring).put(make_authkey_verifier(authkey, cluster_id, created=now.steady))
-    elif not has_joined:
-        if engine.part(Keyring).find(AUTHKEY_ID) is not None:
-            engine.part(Keyring).revoke(AUTHKEY_ID, [])  # it was for an earlier start
-        new_keys = own.prepare(now)
-    engine.timeline.keep(now, always=True)  # so that the log of a store that is open is never empty
-    store.commit()
-    own.write()
-    for file in own.replaced:
-        report("key.replaced", level="warning", file=str(file))
-    return Identity(cluster_id, certificate, key, new_keys)
-
-
-def _join(shard: OpenShard, pin: bytes, keys: Sequence[Verifier], identity: Identity) -> None:
-    """Another shard than the first: the same cluster, certificate and keys."""
-    engine, file = shard.engine, shard.opened.where
-    shard_files.claim(engine.store, file, identity.cluster_id, engine.core.shard)
-    keyring = engine.part(Keyring)
-    keyring.pin = pin
-    engine.start(read_clock())
-    engine.store.begin()
-    if engine.store.get_meta(CERTIFICATE) != pin:
-        engine.store.set_meta(CERTIFICATE, pin)
-    keyring.take_over(keys)
-    engine.timeline.keep(engine.now, always=True)
-    engine.store.commit()

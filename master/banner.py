@@ -37,10 +37,10 @@ def banner(resources: MasterResources, address: Address, with_authkey: bool) -> 
         f"tq-master {VERSION} listening on {address}",
         f"  state  {_place(resources)} ({settings.durability}: {_promise(resources)})",
     ]
-    shards = resources.engine.core.shard.of
-    if shards > 1:
+    if resources.count > 1:
+        rows = "rows of its own, shared by the masters of this database"
         lines.append(
-            f"  shards {shards}, each with {'a store' if resources.database is None else 'rows'} of its own"
+            f"  shards {resources.count}, each with {'a store of its own' if resources.database is None else rows}"
         )
     if with_authkey:
         lines.append(f"  next   tq-worker --connect {seen_as} --authkey-file FILE jobs.py")

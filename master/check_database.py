@@ -37,7 +37,10 @@ def check_database(
     if is_running:
         return
     if seen.owners:
-        found.ok("store", f"another master ({seen.owners[0][1]}) serves; this one would stand by")
+        names = sorted({owner for _, owner in seen.owners})
+        more = "" if len(names) == 1 else f" and {len(names) - 1} more"
+        would = "stand by" if seen.shards is None else "take its part of the shards"
+        found.ok("store", f"another master ({names[0]}){more} serves; this one would {would}")
     try:
         if seen.owners:
             certificate = settings.data / CERTIFICATE_FILE

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,9 +21,8 @@ from ..common.runtime.command_line import CHECK, OneScreen, first_word, flags, s
 from ..common.runtime.config import MasterSettings, load_settings
 from ..common.runtime.end_signals import on_end_signals
 from ..common.runtime.event_loop import run_loop
-from ..common.runtime.exposition import Exposition, is_available, missing
 from ..common.runtime.garbage import freeze_started
-from ..common.runtime.health import Attendant, MakePage, OnLag
+from ..common.runtime.health import Attendant
 from ..common.runtime.hiding import hide_process
 from ..common.runtime.logs import EventLog
 from ..common.runtime.sd_notify import Notifier
@@ -32,7 +30,7 @@ from ..common.runtime.terminal import say, write_line
 from ..common.version import VERSION
 from ..common.wire.address import Address
 from .addresses import refuse_shown_password
-from .app import MasterResources, open_resources
+from .app import MasterResources, open_master
 from .banner import banner
 from .check import check
 from .compact import COMPACT, compact
@@ -43,12 +41,12 @@ from .net.hosted import HostedShards
 from .net.ports import why_not_listening
 from .net.transactions import DRAIN_SECONDS_MAX
 from .observe.health import vitals_of
-from .observe.meters import MasterMeters, count
-from .observe.metrics import MasterMetrics, take_all
 from .observe.page_program import PageProgram
+from .observed_shards import ObservedShards
 from .process_place import ProcessPlace, take_place
 from .process_signs import notifier_of
 from .processes import CANNOT_START, LISTENS, REFUSES, ProcessGuard, make_shards, places_of
+from .sharing import ShardSharing
 from .standby.displacement import Displacement
 from .standby.standing import LOOK_AGAIN_SECONDS
 from .store.cluster_files import NEW_CERTIFICATE, NEW_STORE, StartOptions
@@ -179,7 +177,7 @@ def _serve_in_turns(
             break
         displacement = Displacement()
         try:
-            resources = open_resources(settings, key, log.event, start, displacement.happened, place)
+            resources = open_master(settings, key, log.event, start, displacement.happened, place)
         except (OwnedElsewhere, Displaced) as error:  # another one was quicker
             log.event("master.was_slower", reason=str(error))
         except StoreAway as error:
@@ -260,11 +258,7 @@ async def _serve(
 ) -> int:
     hosted = resources.host(log.event)
     gateway = None if gateway_options is None else _gateway(hosted, gateway_options)
-    vitals = vitals_of(hosted.servers)
-    metrics, on_lag = _metrics(resources, hosted, log)
-    attendant = Attendant(
-        vitals, resources.settings.http, log.event, notifier=notifier, metrics=metrics, on_lag=on_lag
-    )
+    sharing: ShardSharing | None = None
     stop, page, revoked = asyncio.Event(), None, ""
 
     def retire(reason: str) -> None:
@@ -272,27 +266,55 @@ async def _serve(
         revoked = reason
         stop.set()
 
+    observed = ObservedShards(resources, hosted, log, retire)
+    vitals = vitals_of(
+        hosted.servers, resources.count, lambda: sharing.unready() if sharing is not None else []
+    )
+    attendant = Attendant(
+        vitals,
+        resources.settings.http,
+        log.event,
+        notifier=notifier,
+        metrics=observed.page,
+        on_lag=observed.on_lag,
+    )
     try:
         address = await _listen(hosted, resources.settings.bind)
-        resources.introduce(address.port)
         await attendant.open()
         if gateway is not None and gateway_options is not None:
             await gateway.listen(gateway_options.address)
         stopped = _handle_signals(stop, log)
+        if resources.shared is None:
+            resources.introduce(address.port)
+        else:
+            sharing = ShardSharing(
+                resources.shared,
+                resources.shards,
+                hosted,
+                address,
+                log.event,
+                serve=lambda shard: resources.server_of(shard, hosted.port),
+                observer=observed,
+                retire=retire,
+            )
+            await sharing.begin(stop)
         # After the port is bound: a script that waits for this line may connect.
-        place = resources.place
-        if place is None or place.number == 0:
+        place, serves = resources.place, bool(hosted.servers)
+        if serves and (place is None or place.number == 0):
             write_line(banner(resources, address, with_authkey))
         if place is not None:
             write_line(LISTENS)
         # What was made until now lives as long as the process: the collector need not look at it again.
         freeze_started()
-        log.event("master.started", address=str(address), pid=os.getpid())
+        if serves:
+            log.event("master.started", address=str(address), pid=os.getpid())
+        else:
+            log.event("master.stands_by", address=str(address), pid=os.getpid())
         attendant.ready()
-        for server in hosted.servers.values():
-            server.transactions.displaced = displacement.happened
-        displacement.watch(asyncio.get_running_loop(), stop.set)
-        resources.when_revoked(retire)
+        if sharing is None:
+            for server in hosted.servers.values():
+                server.transactions.displaced = displacement.happened
+            displacement.watch(asyncio.get_running_loop(), stop.set)
         if resources.settings.web is not None:
             page = PageProgram(resources.settings.web, address, log.event)
             page.start()
@@ -312,12 +334,16 @@ async def _serve(
             gateway.close()
         # Before the drain, which may wait for a disk without end.
         _end_at_latest(log)
+        if sharing is not None:
+            await sharing.end()
         if not await hosted.drain():
             _give_up(log, "a transaction has not ended: the disk does not answer")
     finally:
         if page is not None:
             await page.end()
         attendant.close()
+        if sharing is not None:
+            sharing.close()
         # In any case: threads and descriptors are given back also when listening failed.
         hosted.close()
     stopped()
@@ -348,28 +374,6 @@ def _give_up(log: EventLog, reason: str) -> None:
     """What was acknowledged is on disk; what was not is repeated by its caller."""
     log.event("master.stopped", level="warning", reason=reason)
     os._exit(1)
-
-
-def _metrics(
-    resources: MasterResources, hosted: HostedShards, log: EventLog
-) -> tuple[MakePage | None, OnLag | None]:
-    """What makes /metrics, and what observes the loop's lag. Nothing is counted without --http."""
-    if resources.settings.http is None:
-        return None, None
-    if not is_available():
-        return missing, None
-    of_shards: dict[int, MasterMetrics] = {}
-    # Of the process, and not of a shard: its log and its loop are counted once, with the first.
-    first: MasterMeters | None = None
-    for shard in resources.shards:
-        number, meters = shard.engine.core.shard.number, count(shard.engine)
-        server = hosted.servers[number]
-        server.transactions.measure(meters.commit, meters.calls)
-        of_shards[number] = MasterMetrics(server, meters, shard.settings.data)
-        first = first or meters
-    assert first is not None  # noqa: S101 - a master has a shard
-    log.counted = first.events
-    return Exposition(partial(take_all, of_shards)).page, first.lag.observe
 
 
 async def _listen(server: HostedShards, bind: Address) -> Address:

@@ -6,6 +6,7 @@ Shard 0 is in the data directory itself, as a master of one shard; shard K in ``
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 REGISTERED: Final = "TQ_REGISTERED"  # what a manager that starts a master serves there; not a setting
 VOLATILE_BLOBS: Final = "blobs.volatile"
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # a disk, or one's part of it
 
 Report = Callable[..., None]
 
@@ -62,7 +64,7 @@ class OpenStore:
     """A shard's store and the lock of its directory. ``settings``: with that directory as ``data``."""
 
     settings: MasterSettings
-    lock: DataLock
+    lock: DataLock | None  # None: its master has the lock of that directory
     store: Store
 
     @property
@@ -74,7 +76,12 @@ class OpenStore:
     def close(self) -> str | None:
         """Returns what could not be written, with the remedy."""
         self.store.close()
-        return self.lock.release(closed=True)
+        return None if self.lock is None else self.lock.release(closed=True)
+
+    def let_go(self) -> str | None:
+        """As ``close``: of a database, for another master to take the shard at once."""
+        cast("PostgresStore", self.store).close(moves=True)
+        return self.close()
 
 
 @dataclass(kw_only=True)
@@ -91,6 +98,15 @@ class OpenShard:
         return self.opened.settings
 
 
+def cannot_use(data: Path, error: OSError) -> ConfigError:
+    """What the system says of a data directory, with what to do."""
+    where = "" if error.filename is None else f": {error.filename}"
+    remedy = "free some space there" if error.errno in FULL else "make it writable for this user"
+    return ConfigError(
+        f"cannot use the data directory {data}: {error.strerror}{where}; {remedy}, or choose another with --data"
+    )
+
+
 def settings_of(settings: MasterSettings, shard: int) -> MasterSettings:
     """Those of the cluster, with the directory of one of its shards."""
     return settings if shard == 0 else replace(settings, data=folder_of(settings.data, shard))
@@ -104,12 +120,15 @@ def open_store(
     *,
     own_keys: bool,
     number: int = 0,
+    shared: DataLock | None = None,
 ) -> OpenStore:
     """Lock the directory of a shard and open its store. ``own_keys``: those that a master makes itself are beside it. ``number``: of
-    the shard, for a database has all of them. Raises ConfigError with what to do."""
+    the shard, for a database has all of them. ``shared``: the lock of a master that shares the shards of its database with others, and has
+    prepared it. Raises ConfigError with what to do."""
     data, in_file = settings.data, settings.durability != "memory" and settings.store is None
     make_directory(data)
-    lock = DataLock(data)
+    is_locked = shared is not None and number == 0
+    lock = shared if shared is not None and is_locked else DataLock(data)
     try:
         wrong = problems(data, durable=in_file, own_keys=own_keys, start=start)
         if wrong:
@@ -119,11 +138,12 @@ def open_store(
             report("store.log_missing", level="error", file=str(log_of(path)))
         if path is not None:
             copy_of(path).unlink(missing_ok=True)  # of a compaction that was killed
-        store = _store(path, settings, report, displaced, number)
-        return OpenStore(settings=settings, lock=lock, store=store)
+        store = _store(path, settings, report, displaced, number, is_shared=shared is not None)
+        return OpenStore(settings=settings, lock=None if is_locked else lock, store=store)
     except BaseException:
         # What it was before: a start that was refused is no crash.
-        lock.release(closed=lock.was_closed)
+        if not is_locked:
+            lock.release(closed=lock.was_closed)
         raise
 
 
@@ -171,7 +191,13 @@ def _make_reserve(settings: MasterSettings) -> ReserveFile | None:
 
 
 def _store(
-    path: Path | None, settings: MasterSettings, report: Report, displaced: Callable[[str], None], shard: int
+    path: Path | None,
+    settings: MasterSettings,
+    report: Report,
+    displaced: Callable[[str], None],
+    shard: int,
+    *,
+    is_shared: bool,
 ) -> Store:
     """The store; one that records what is written through it when the environment asks for a history."""
     note, database = open_history("master"), database_of(settings)
@@ -193,7 +219,8 @@ def _store(
             report=report,
             on_damage=damaged,
             me=me_of(settings),
-            says_here=shard == 0,
+            says_here=shard == 0 and not is_shared,
+            is_checked=shard != 0 or is_shared,  # by the store of shard 0, or by its master
             lost=displaced,
         )
     return store if note is None else cast(Store, RecordingStore(store, note))

@@ -1,5 +1,5 @@
-"""The shards of a database beside the first, all opened by the master that owns the first. Several at a time, for each waits for the network
-more than it works.
+"""The shards of a database beside the first, all opened by the master that owns the first: they are made so, before its masters share them.
+Several at a time, for each waits for the network more than it works.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
-from ..common.contract.observe import MasterRow
 from ..common.domain.shards import Shard
 from ..common.runtime.config import MasterSettings
 from .shard_resources import OpenStore, open_store, settings_of
@@ -67,8 +66,3 @@ def _open(settings: MasterSettings, number: int, report: Report, displaced: Disp
             if time.monotonic() > ends:
                 raise
             time.sleep(LOOK_AGAIN_SECONDS)
-
-
-def all_hosted(masters: Sequence[MasterRow], shards: int) -> list[MasterRow]:
-    """The masters of a database, of which the one that serves hosts all shards."""
-    return [row._replace(shards=list(range(shards)) if row.serves else []) for row in masters]

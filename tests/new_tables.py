@@ -11,11 +11,14 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-import tq.master.store.postgres.store
+import tq.master.store.postgres.newest_tables
 import tq.master.store.sqlite.store
 from tq.master.store.sqlite.store import migrate
 
-BY_NAME: Final = (tq.master.store.sqlite.store, tq.master.store.postgres.store)  # who has `migrate` as a name
+BY_NAME: Final = (
+    tq.master.store.sqlite.store,
+    tq.master.store.postgres.newest_tables,
+)  # who has `migrate` as a name
 
 
 @functools.cache

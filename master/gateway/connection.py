@@ -33,7 +33,7 @@ REQUESTS_A_TURN: Final = 16  # of the loop: those of others come in between
 
 class StockConnection(asyncio.Protocol):
     def __init__(self, context: GatewayContext) -> None:
-        self._context, self._master = context, context.master
+        self._context, self._port = context, context.port
         self._transport: asyncio.Transport | None = None
         self._frames = FrameSplitter()
         self._handshake = Handshake(context.key, context.random_bytes)
@@ -54,7 +54,7 @@ class StockConnection(asyncio.Protocol):
         self.reached_at = str(own[0]) if own else "unknown"
         admitted, evicted = False, None
         if plug is not None and self._context.has_room(plug.fileno()):
-            admitted, evicted = self._context.admission.enter(self, self.address, self._master.loop.time())
+            admitted, evicted = self._context.admission.enter(self, self.address, self._port.loop.time())
         if evicted is not None:
             evicted.end("its place went to the next: too many connections have not shown the key yet")
         if not admitted:
@@ -67,7 +67,7 @@ class StockConnection(asyncio.Protocol):
             return
         notice_its_end(plug)
         self._context.connections.add(self)
-        self._deadline = self._master.loop.call_later(HANDSHAKE_SECONDS_MAX, self.end, TOO_SLOW)
+        self._deadline = self._port.loop.call_later(HANDSHAKE_SECONDS_MAX, self.end, TOO_SLOW)
         self._send(self._handshake.opening())
 
     @contained
@@ -117,7 +117,7 @@ class StockConnection(asyncio.Protocol):
         except TqError as error:
             self._refuse(error)
         else:
-            self._master.loop.call_soon(self._proceed)
+            self._port.loop.call_soon(self._proceed)
 
     def broke(self, error: Exception) -> None:
         """A callback failed: a bug ends this connection and no other. See ``common/runtime/callbacks.py``."""
@@ -125,7 +125,7 @@ class StockConnection(asyncio.Protocol):
         self.end("a bug of the master's")
 
     def _report_bug(self, error: Exception) -> None:
-        report_bug(self._master.report, error)
+        report_bug(self._port.report, error)
 
     def _understand(self, body: bytes | None) -> None:
         if self._context.is_revoked:  # asked each time: also in the middle of a handshake
@@ -194,7 +194,7 @@ class StockConnection(asyncio.Protocol):
     def answer(self, body: bytes) -> None:
         """The reply to the request under way; the next one follows in a later turn of the loop."""
         self._answer(body)
-        self._master.loop.call_soon(self._proceed)
+        self._port.loop.call_soon(self._proceed)
 
     def _answer(self, body: bytes) -> None:
         self._send(body)
@@ -217,8 +217,8 @@ class StockConnection(asyncio.Protocol):
             self.end(str(error))
             return
         self._context.log_rejection(self.address, str(error))
-        delay = self._context.admission.refusal_delay(self.address, self._master.loop.time())
-        self._master.loop.call_later(delay, self._say_failure)
+        delay = self._context.admission.refusal_delay(self.address, self._port.loop.time())
+        self._port.loop.call_later(delay, self._say_failure)
 
     @contained
     def _say_failure(self) -> None:
@@ -239,7 +239,7 @@ class StockConnection(asyncio.Protocol):
         if complaint is None:
             transport.close()
             if transport.get_write_buffer_size():  # else it would stay for as long as it does not read
-                self._deadline = self._master.loop.call_later(LINGER_SECONDS, transport.abort)
+                self._deadline = self._port.loop.call_later(LINGER_SECONDS, transport.abort)
         else:
             transport.abort()
         self._calls.close()

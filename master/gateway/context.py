@@ -39,27 +39,26 @@ class OpenStockConnection(Protocol):
 
 
 class GatewayContext:
-    """``ports``: of the gateways of all processes of this master, by the processes' numbers; empty: it is the only one. ``master``: the
-    first server, for what all have in common."""
+    """``ports``: of the gateways of all processes of this master, by the processes' numbers; empty: it is the only one. ``port``: the
+    master's main one, for what all its shards have in common; which of them are here may change."""
 
     def __init__(self, hosted: HostedShards, key: bytes, ports: Sequence[int] = ()) -> None:
         self._hosted, self._ports = hosted, ports
-        self.master, self.key, self.random_bytes = hosted.first, key, os.urandom
-        master = self.master
+        self.port, self.key, self.random_bytes = hosted.port, key, os.urandom
+        self._was_revoked = False
         # Stock clients connect several times for one queue and do not try again: each has to get in the first time,
         # and a place goes to the newest, for an honest handshake is over before so many more have come.
-        share = master.context.descriptors.max // 4  # half of what the process may open is left to others
+        share = self.port.descriptors.max // 4  # half of what the process may open is left to others
         places = min(UNAUTHENTICATED_MAX, share)
         self.admission: AdmissionLimiter[OpenStockConnection] = AdmissionLimiter(
             places=places, per_address=places, undisturbed_seconds=0.0
         )
         self._clients_max = min(CLIENTS_MAX, share)
-        self._rejections = RejectionLog(master.report, "gateway.refused")
+        self._rejections = RejectionLog(self.port.report, "gateway.refused")
         verifier = Verifier(
             key_id=KEY_ID, role=Role.CLIENT, kdf=KDF_NONE, stored_key=b"", server_key=b"", note=NOTE
         )
-        for server in hosted.servers.values():
-            server.context.keys.add_unstored(verifier)
+        hosted.accept(verifier)
         self.references = References(int.from_bytes(os.urandom(6), "big"))
         self.connections: set[OpenStockConnection] = set()
         # Those that do not read as fast as they are answered, in the order in which they stopped.
@@ -67,17 +66,22 @@ class GatewayContext:
 
     def has_room(self, descriptor: int) -> bool:
         clients = len(self.connections) - len(self.admission)
-        return clients < self._clients_max and self.master.context.descriptors.has_room(descriptor)
+        return clients < self._clients_max and self.port.descriptors.has_room(descriptor)
 
     @property
     def is_revoked(self) -> bool:
         """Whether the key has been revoked; a revocation that was cut short has reached some of the shards."""
-        return any(_key_of(server).is_revoked for server in self._hosted.servers.values())
+        self._was_revoked |= any(_key_of(server).is_revoked for server in self._hosted.servers.values())
+        return self._was_revoked
+
+    def any_server(self) -> MasterServer | None:
+        """None: no shard is here at the moment."""
+        return next(iter(self._hosted.servers.values()), None)
 
     def server_of(self, queue: str, reached_at: str) -> MasterServer:
         """That of the shard of a queue. ``reached_at``: the host by which the client has come. Raises InvalidArgument, with where the
         queue is, when it is not here."""
-        shard = shard_of_name(queue, self.master.engine.core.shard.of)
+        shard = shard_of_name(queue, self.port.identity.shards)
         try:
             return self._hosted.server_of(shard)
         except NotOwner as error:
@@ -106,7 +110,7 @@ class GatewayContext:
         )
 
     def log_rejection(self, address: str, error: str) -> None:
-        self._rejections.record(address, error, self.master.loop.time())
+        self._rejections.record(address, error, self.port.loop.time())
 
     def clogged(self, connection: OpenStockConnection) -> None:
         """More answers wait for this connection to read them. When all together are too many, those are ended that have not

@@ -62,7 +62,7 @@ class QueueCalls:
 
     def __init__(self, context: GatewayContext, connection: Requester) -> None:
         self._context, self._connection = context, connection
-        self._loop, self._report = context.master.loop, context.master.report
+        self._loop, self._report = context.port.loop, context.port.report
         self._sides: dict[MasterServer, _Side] = {}
         self.is_busy = False  # a call is not answered yet
         self._timeout: asyncio.TimerHandle | None = None
@@ -78,7 +78,9 @@ class QueueCalls:
 
     def open(self) -> None:
         """It will call: from now on it is seen as connected."""
-        self._open(self._context.master)
+        server = self._context.any_server()
+        if server is not None:
+            self._open(server)
 
     def _open(self, server: MasterServer) -> _Side:
         side = self._sides.get(server)

@@ -20,21 +20,21 @@ class Gateway:
     """One open port. ``hosted``: the shards whose engines its connections call. ``ports``: see GatewayContext."""
 
     def __init__(self, hosted: HostedShards, key: bytes, ports: Sequence[int] = ()) -> None:
-        self._master = hosted.first
+        self._port = hosted.port
         self.context = GatewayContext(hosted, key, ports)
         self._listener: asyncio.Server | None = None
 
     async def listen(self, address: Address) -> Address:
         """Open the port; the address that was bound."""
         try:
-            self._listener = await self._master.loop.create_server(
+            self._listener = await self._port.loop.create_server(
                 lambda: StockConnection(self.context), address.host or None, address.port, backlog=BACKLOG
             )
         except OSError as error:
             raise ConfigError(f"the gateway: {why_not_listening(address, error, '--gateway')}") from error
         bound = Address(*self._listener.sockets[0].getsockname()[:2])
         public = not is_loopback(address.host)
-        self._master.report(
+        self._port.report(
             "gateway.started", level="warning" if public else "info", address=str(bound), encrypted=False
         )
         return bound

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from ...common.auth.keys import Credential, Verifier, make_token_verifier, mint_token, new_key_id
+from ...common.auth.keys import AUTHKEY_ID, Credential, Verifier, make_token_verifier, mint_token, new_key_id
 from ...common.domain.expressions import check_key
 from ...common.domain.key_quota import NO_QUOTA, KeyQuota
 from ...common.domain.model import Role, check_name
@@ -99,10 +99,13 @@ class Keyring(Part):
         return list(self._verifiers.values())
 
     def take_over(self, keys: Iterable[Verifier]) -> None:
-        """Of another shard than the first: these are the cluster's keys, as the first one has them. One that it does not have is no key."""
+        """Of another shard than the first: these are the cluster's keys, as the first one has them. One that it does not have is no key; one
+        that was revoked here stays so, for who revokes it may not have reached the first one yet."""
         known = {key.key_id: key for key in keys}
         for key_id, key in known.items():
             own = self._verifiers.get(key_id)
+            if own is not None and own.is_revoked and key_id != AUTHKEY_ID:
+                continue
             # When it was used last each shard counts by itself.
             wanted = (
                 replace(key, created=own.created, last_used=own.last_used)

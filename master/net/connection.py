@@ -26,7 +26,7 @@ from ...common.wire.tls import TlsPipe
 from ...common.wire.transport import SecureTransport
 from ..engine.traffic import Traffic
 from .admission import HANDSHAKE_SECONDS_MAX, REFUSAL_DELAY_SECONDS, TLS_SECONDS_MAX
-from .context import ConnectionContext, OpenConnection
+from .context import OpenConnection, PortContext
 from .inbound import Inbound
 from .liveness import Liveness
 from .peer_session import PeerSession
@@ -39,7 +39,7 @@ TOO_SLOW: Final = "it did not prove itself in time"
 
 
 class Connection(asyncio.Protocol):
-    def __init__(self, context: ConnectionContext) -> None:
+    def __init__(self, context: PortContext) -> None:
         self._context, self._loop = context, context.loop
         identity = context.identity
         self._wire = SecureTransport(self, TlsPipe(identity.tls, server_side=True), self._loop)
@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
                     # A long message is a sign of life before it is whole.
                     if not is_end:
                         self._liveness.encourage()
-                    self._context.engine.seen(self._peer.session)
+                    self._peer.seen()
             if self._wire.tls.eof:
                 self._leave("it closed the connection")
         except TqError as error:
@@ -159,12 +159,13 @@ class Connection(asyncio.Protocol):
 
     def _admit(self, admitted: Admitted, welcome: bytes) -> None:
         self._challenged = False
-        # From here on it is a connection of that shard.
-        context = self._context = self._context.in_shard(admitted.shard)
+        context = self._context.in_shard(admitted.shard)
         account = context.accounts.of(admitted.verifier.key_id)
         # It may raise: before anything of the connection counts as admitted.
         context.descriptors.admit(account)
         context.admission.leave(self)
+        # From here on it is a connection of that shard.
+        self._context = context
         # Its key material is not kept for the connection's life.
         self._handshake = None
         self._peer = peer = PeerSession(context, self, admitted, account, self._address)
@@ -202,7 +203,7 @@ class Connection(asyncio.Protocol):
     def alive(self) -> None:
         """See ``liveness.Watched``."""
         if self._peer is not None:
-            self._context.engine.seen(self._peer.session)
+            self._peer.seen()
 
     def frames_sent(self) -> None:
         """See ``transport.TransportOwner``."""

@@ -1,12 +1,12 @@
-"""What all connections of one server share: its settings, its limits, and the engine behind it.
+"""What connections share: those of one port its settings and limits, those of one shard the engine behind it besides.
 
-Behind one port there may be several shards (``hosted.py``): each has an engine, and its own context, which is the others' in all else.
+Behind one port there may be several shards, which come and go (``hosted.py``). A connection begins in the context of its port, and is in that
+of its shard from the moment that it is admitted.
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
 import ssl
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -46,24 +46,19 @@ class ServerIdentity(NamedTuple):
     shards: int = 1  # of the cluster
 
 
-class ConnectionContext:
-    """``report``: the log."""
+class PortContext:
+    """Of a port. ``report``: the log."""
 
-    # Of another shard that a HELLO names; it raises NotOwner for one that is not here. None: there is no other.
-    elsewhere: Callable[[int], ConnectionContext] | None = None
+    # The context of the shard that a HELLO names; it raises NotOwner for one that is not here. Set by who hosts the shards.
+    elsewhere: Callable[[int], ConnectionContext]
 
     def __init__(
         self,
         identity: ServerIdentity,
         loop: asyncio.AbstractEventLoop,
         report: Callable[..., None],
-        engine: EnginePort,
-        keys: Keyring,
-        leaves: RevokedLeaves,
-        turns: TrafficTurns,
     ) -> None:
-        self.identity, self.loop, self.report = identity, loop, report
-        self.engine, self.keys, self.leaves, self.turns = engine, keys, leaves, turns
+        self.identity, self.loop, self.report, self.turns = identity, loop, report, TrafficTurns(loop)
         self.connections: set[OpenConnection] = set()
         self.admission: AdmissionLimiter[OpenConnection] = AdmissionLimiter()
         self.descriptors = Descriptors(self.connections, report)
@@ -74,14 +69,8 @@ class ConnectionContext:
             RejectionLog(report, "connection.refused") for _ in range(2)
         )
 
-    def beside(self, engine: EnginePort, keys: Keyring, leaves: RevokedLeaves) -> ConnectionContext:
-        """Of another shard behind the same port: the connections, their limits and what each key holds are those of the process."""
-        other = copy.copy(self)
-        other.engine, other.keys, other.leaves = engine, keys, leaves
-        return other
-
     def in_shard(self, shard: int) -> ConnectionContext:
-        return self if self.elsewhere is None else self.elsewhere(shard)
+        return self.elsewhere(shard)
 
     def revoked_in(self, shard: int) -> Sequence[Revocation]:
         """The leaves that a caller is to refuse."""
@@ -100,3 +89,20 @@ class ConnectionContext:
     def rejections(self) -> int:
         """How many there were, logged or not."""
         return self._wrong_keys.total + self._wrong_protocol.total
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Unauthenticated connections that were rejected, by reason."""
+        return {"refused": self.rejections, "crowded": self.admission.rejected}
+
+
+class ConnectionContext(PortContext):
+    """Of a shard behind a port: the connections, their limits and what each key holds are those of the port."""
+
+    def __init__(self, port: PortContext, engine: EnginePort, keys: Keyring, leaves: RevokedLeaves) -> None:
+        vars(self).update(vars(port))
+        self.engine, self.keys, self.leaves = engine, keys, leaves
+
+    def in_shard(self, shard: int) -> ConnectionContext:
+        """Of the only shard: it looks at nothing when a connection comes."""
+        return self

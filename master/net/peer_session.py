@@ -62,6 +62,10 @@ class PeerSession:
 
     # messages in
 
+    def seen(self) -> None:
+        """Bytes arrived."""
+        self._context.engine.seen(self.session)
+
     def understand(self, kind: int, body: memoryview) -> None:
         """Take a whole frame. Raises a TqError that ends the connection."""
         # Of a large call the head is read first: its arguments are decoded only if it can be made.

@@ -96,9 +96,13 @@ class TransactionRunner:
             self._pumping = True
             self._loop.call_soon(self._pump)
 
+    def end(self) -> None:
+        """Begin no more transactions."""
+        self._draining = True
+
     async def drain(self) -> None:
         """Begin no more transactions, and wait up to DRAIN_SECONDS_MAX for the one under way."""
-        self._draining = True
+        self.end()
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS_MAX):
                 while self._pumping:

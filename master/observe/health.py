@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from ..engine.engine import Engine
@@ -14,6 +14,7 @@ STUCK_SECONDS: Final = (
     60.0  # a transaction that takes longer is stuck; the worst of a slow disk is a tenth of that
 )
 SLOW_SECONDS: Final = 10.0  # not ready while a transaction takes so long
+SHUTS_DOWN: Final = "it is shutting down"
 
 
 class ObservedServer(Protocol):
@@ -28,10 +29,6 @@ class ObservedServer(Protocol):
     @property
     def trouble_seconds(self) -> float:
         """For how long the store has failed; 0: it does not."""
-
-    @property
-    def rejections(self) -> Mapping[str, int]:
-        """Unauthenticated connections that were rejected, by reason."""
 
     def wake(self) -> None:
         """Run a transaction soon."""
@@ -59,7 +56,7 @@ class MasterVitals:
     def unready(self) -> list[str]:
         server, reasons = self._server, []
         if self.draining:
-            reasons.append("it is shutting down")
+            reasons.append(SHUTS_DOWN)
         seconds = server.seconds_since_transaction
         if away := server.engine.store.away:
             reasons.append(f"the database does not answer, and everything waits for it: {away}")
@@ -85,41 +82,45 @@ class MasterVitals:
 
 
 class ShardsVitals:
-    """Of several shards in one process: it is as well as each of them."""
+    """Of those shards of a cluster that one process has now: it is as well as each of them. ``without``: why it can do nothing while it has
+    none."""
 
-    def __init__(self, of: Mapping[int, MasterVitals]) -> None:
-        self._of = of
+    def __init__(
+        self, servers: Mapping[int, ObservedServer], without: Callable[[], list[str]] = list
+    ) -> None:
+        self._servers, self._without = servers, without
+        self.draining = False
 
     @property
-    def draining(self) -> bool:
-        return any(one.draining for one in self._of.values())
-
-    @draining.setter
-    def draining(self, is_draining: bool) -> None:
-        for one in self._of.values():
-            one.draining = is_draining
+    def _of(self) -> dict[int, MasterVitals]:
+        return {shard: MasterVitals(server) for shard, server in sorted(self._servers.items())}
 
     def prod(self) -> None:
-        for one in self._of.values():
-            one.prod()
+        if not self.draining:
+            for server in self._servers.values():
+                server.wake()
 
     def sick(self) -> list[str]:
         return [f"shard {shard}: {reason}" for shard, one in self._of.items() for reason in one.sick()]
 
     def unready(self) -> list[str]:
-        return [f"shard {shard}: {reason}" for shard, one in self._of.items() for reason in one.unready()]
+        reasons = [SHUTS_DOWN] if self.draining else [] if self._servers else self._without()
+        return reasons + [
+            f"shard {shard}: {reason}" for shard, one in self._of.items() for reason in one.unready()
+        ]
 
     def facts(self) -> dict[str, Any]:
-        total, damage = Counter[str](), list[str]()
-        for shard, one in self._of.items():
+        total, damage, of = Counter[str](), list[str](), self._of
+        for shard, one in of.items():
             facts = one.facts()
             if "damage" in facts:
                 damage.append(f"shard {shard}: {facts.pop('damage')}")
             total.update(facts)
-        return {**({"damage": "; ".join(damage)} if damage else {}), **total, "shards": len(self._of)}
+        return {**({"damage": "; ".join(damage)} if damage else {}), **total, "shards": len(of)}
 
 
-def vitals_of(servers: Mapping[int, ObservedServer]) -> MasterVitals | ShardsVitals:
-    """Of what one process hosts, by the numbers of its shards."""
-    of = {shard: MasterVitals(server) for shard, server in servers.items()}
-    return ShardsVitals(of) if len(of) > 1 else next(iter(of.values()))
+def vitals_of(
+    servers: Mapping[int, ObservedServer], shards: int, without: Callable[[], list[str]] = list
+) -> MasterVitals | ShardsVitals:
+    """``servers``: of what one process hosts, by the numbers of their shards. ``shards``: of the cluster."""
+    return ShardsVitals(servers, without) if shards > 1 else MasterVitals(next(iter(servers.values())))

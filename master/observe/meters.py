@@ -38,7 +38,17 @@ SAMPLES: Final = 8
 Pair = tuple[str, str]  # queue, task
 
 
+class ProcessMeters:
+    """Of a process, whatever shards it has."""
+
+    def __init__(self) -> None:
+        self.lag = Buckets(DISK_SECONDS)
+        self.events: Counter[str] = Counter()
+
+
 class MasterMeters:
+    """Of a shard."""
+
     def __init__(self, store: Store, routes: Routes) -> None:
         self._store, self._routes = store, routes
         self._pairs: set[Pair] = set()
@@ -51,8 +61,7 @@ class MasterMeters:
         self.stale = 0
         self.wait: defaultdict[Pair, Buckets] = defaultdict(lambda: Buckets(SECONDS))
         self.run: defaultdict[Pair, Buckets] = defaultdict(lambda: Buckets(SECONDS))
-        self.commit, self.lag, self.calls = Buckets(DISK_SECONDS), Buckets(DISK_SECONDS), Buckets(SIZES)
-        self.events: Counter[str] = Counter()
+        self.commit, self.calls = Buckets(DISK_SECONDS), Buckets(SIZES)
 
     def pair(self, route: Route) -> Pair:
         """The labels of a route: its own while there is room."""

@@ -11,7 +11,7 @@ import contextlib
 import functools
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +25,7 @@ from ..tasks.routes import Routes
 from ..tasks.shown import running_by_route, shown_counts
 from ..workers.membership import Membership
 from .health import ObservedServer
-from .meters import MasterMeters, Pair
+from .meters import MasterMeters, Pair, ProcessMeters
 from .overview import oldest_ready_seconds
 
 if TYPE_CHECKING:
@@ -38,14 +38,6 @@ QUEUES_MAX: Final = 200  # with samples of their own
 ROUTES_MAX: Final = 1_000  # read for the oldest ready task, so that the transaction stays short
 
 PAIR: Final = ("queue", "task")
-# Whatever its shard. A counter's family has the name without _total.
-OF_THE_PROCESS: Final = (
-    "tq_connections_rejected",
-    "tq_loop_lag_seconds",
-    "tq_events",
-    "tq_build_info",
-    "tq_disk_free_bytes",
-)
 
 
 class MasterMetrics:
@@ -56,14 +48,13 @@ class MasterMetrics:
     async def take(self) -> list[Metric]:
         ages = await self._ages()
         loop = asyncio.get_running_loop()
-        store_bytes, free_bytes = await loop.run_in_executor(None, _disk, self._data)
+        store_bytes = await loop.run_in_executor(None, _store_bytes, self._data)
         return [
             *self._tasks(),
             *self._queues(ages),
             *self._people(),
             *self._works(),
             gauge("tq_store_bytes", "Size of the store's files.", (), [((), store_bytes)]),
-            gauge("tq_disk_free_bytes", "Free space where the store is.", (), [((), free_bytes)]),
         ]
 
     def _tasks(self) -> list[Metric]:
@@ -135,7 +126,7 @@ class MasterMetrics:
         ]
 
     def _people(self) -> list[Metric]:
-        engine, server = self._server.engine, self._server
+        engine = self._server.engine
         workers = engine.part(Membership).listed()
         here = [one for one in workers if one.session is not None]
         sessions = Counter({str(role): 0 for role in Role})
@@ -153,12 +144,6 @@ class MasterMetrics:
                 [((), sum(one.info.slots for one in here if one.info))],
             ),
             gauge("tq_sessions", "Authenticated connections.", ("role",), _one_label(sessions)),
-            counter(
-                "tq_connections_rejected",
-                "Unauthenticated connections that were rejected, or closed to make room for others.",
-                ("reason",),
-                [((reason,), count) for reason, count in server.rejections.items()],
-            ),
         ]
 
     def _works(self) -> list[Metric]:
@@ -166,11 +151,6 @@ class MasterMetrics:
         return [
             histogram("tq_commit_seconds", "How long the store took to commit.", (), [((), meters.commit)]),
             histogram("tq_transaction_calls", "Calls in one transaction.", (), [((), meters.calls)]),
-            histogram("tq_loop_lag_seconds", "How late the loop's beat came.", (), [((), meters.lag)]),
-            counter(
-                "tq_events", "Events by what happened, logged or not.", ("action",), _one_label(meters.events)
-            ),
-            gauge("tq_build_info", "Always 1.", ("version",), [((VERSION,), 1)]),
         ]
 
     async def _ages(self) -> dict[str, float]:
@@ -204,27 +184,59 @@ def _one_label(counts: Counter[str]) -> list[tuple[Label, float]]:
     return [((name,), count) for name, count in counts.items()]
 
 
-def _disk(data: Path) -> tuple[int, int]:
-    """Bytes of the store's files, and bytes free beside them."""
-    size = sum(file.stat().st_size for file in data.glob(f"{STORE_FILE}*"))
-    return size, shutil.disk_usage(data).free
+def _store_bytes(data: Path) -> int:
+    """Of the store's files."""
+    return sum(file.stat().st_size for file in data.glob(f"{STORE_FILE}*"))
 
 
-async def take_all(of_shards: Mapping[int, MasterMetrics]) -> list[Metric]:
-    """Of several shards in one process: each sample says its shard, but for what is the process's, which is taken of the first."""
-    if len(of_shards) == 1:
-        return await next(iter(of_shards.values())).take()
-    found: dict[str, Metric] = {}
-    for shard, metrics in of_shards.items():
-        for family in await metrics.take():
-            if family.name not in OF_THE_PROCESS:
-                family.samples = [
-                    one._replace(labels={"shard": str(shard), **one.labels}) for one in family.samples
-                ]
-            elif family.name in found:
-                continue
-            if family.name in found:
-                found[family.name].samples += family.samples
-            else:
-                found[family.name] = family
-    return list(found.values())
+class ProcessMetrics:
+    """What is a process's, whatever shards it has. ``rejected``: connections, by reason."""
+
+    def __init__(self, meters: ProcessMeters, data: Path, rejected: Callable[[], Mapping[str, int]]) -> None:
+        self._meters, self._data, self._rejected = meters, data, rejected
+
+    async def take(self) -> list[Metric]:
+        meters = self._meters
+        free = (await asyncio.get_running_loop().run_in_executor(None, shutil.disk_usage, self._data)).free
+        return [
+            counter(
+                "tq_connections_rejected",
+                "Unauthenticated connections that were rejected, or closed to make room for others.",
+                ("reason",),
+                [((reason,), count) for reason, count in self._rejected().items()],
+            ),
+            histogram("tq_loop_lag_seconds", "How late the loop's beat came.", (), [((), meters.lag)]),
+            counter(
+                "tq_events", "Events by what happened, logged or not.", ("action",), _one_label(meters.events)
+            ),
+            gauge("tq_build_info", "Always 1.", ("version",), [((VERSION,), 1)]),
+            gauge("tq_disk_free_bytes", "Free space where the store is.", (), [((), free)]),
+        ]
+
+
+class ShardsMetrics:
+    """Of all shards that a process has now. In a cluster of several each sample says its shard, but for what is the process's."""
+
+    def __init__(self, process: ProcessMetrics, shards: int) -> None:
+        self._process, self._are_several = process, shards > 1
+        self._of: dict[int, MasterMetrics] = {}
+
+    def add(self, shard: int, metrics: MasterMetrics) -> None:
+        self._of[shard] = metrics
+
+    def remove(self, shard: int) -> None:
+        self._of.pop(shard, None)
+
+    async def take(self) -> list[Metric]:
+        found = {family.name: family for family in await self._process.take()}
+        for shard, metrics in list(self._of.items()):
+            for family in await metrics.take():
+                if self._are_several:
+                    family.samples = [
+                        one._replace(labels={"shard": str(shard), **one.labels}) for one in family.samples
+                    ]
+                if family.name in found:
+                    found[family.name].samples += family.samples
+                else:
+                    found[family.name] = family
+        return list(found.values())

@@ -32,6 +32,8 @@ class Seen(Protocol):
     def address(self) -> str | None: ...
     @property
     def is_free(self) -> bool: ...
+    @property
+    def is_shared(self) -> bool: ...
 
 
 class Standing:
@@ -66,7 +68,7 @@ class Standing:
         if self._away:
             self._away = ""
             self._report("standby.database_back")
-        if seen is None or seen.is_free:
+        if seen is None or seen.is_free or seen.is_shared:  # its cluster has been made meanwhile
             self.owner = None
             self.is_free = True
             self._ended.set()

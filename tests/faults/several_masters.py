@@ -36,9 +36,14 @@ class MastersTrial(Trial):
         self._stack.callback(self._end_masters)
 
     def start(
-        self, masters: int = 3, urls: Sequence[str] = (), options: Sequence[Sequence[str]] = ()
+        self,
+        masters: int = 3,
+        urls: Sequence[str] = (),
+        options: Sequence[Sequence[str]] = (),
+        pattern: str = STANDS_BY,
     ) -> None:
-        """``urls``: by which each of them reaches the database. ``options``: what each is started with besides."""
+        """``urls``: by which each of them reaches the database. ``options``: what each is started with besides. ``pattern``: what each
+        but the first says."""
         for place in range(masters):
             folder = self.home / f"master{place}"
             folder.mkdir()
@@ -51,7 +56,7 @@ class MastersTrial(Trial):
             self._programs.append(one)
             if place:
                 join(self.masters[0], one)
-            self.launch(one, SERVES if place == 0 else STANDS_BY)
+            self.launch(one, SERVES if place == 0 else pattern)
         self.master = self.masters[0]
 
     def launch(self, master: Master, pattern: str = f"{STANDS_BY}|{SERVES}") -> None:

@@ -122,7 +122,7 @@ class _Client:
     # asyncio.Transport
 
     def get_extra_info(self, name: str) -> Any:
-        return ("127.0.0.1", 1) if name == "peername" else _Plug()
+        return _Plug() if name == "socket" else ("127.0.0.1", 1)
 
     def get_write_buffer_size(self) -> int:
         return self.unread
@@ -169,10 +169,18 @@ class _Master:
     """As much of ``master.net.server.MasterServer`` as a gateway asks for."""
 
     def __init__(self, engine: Engine, report: Callable[..., None]) -> None:
-        self.engine, self.report, self.loop = engine, report, _Loop()
-        descriptors = SimpleNamespace(max=10_000, has_room=lambda _: True)
-        self.context = SimpleNamespace(
-            keys=engine.part(Keyring), accounts=Accounts(), descriptors=descriptors
+        self.engine, self.loop = engine, _Loop()
+        keyring = engine.part(Keyring)
+        self.context = SimpleNamespace(keys=keyring, accounts=Accounts())
+        port = SimpleNamespace(
+            loop=self.loop,
+            report=report,
+            descriptors=SimpleNamespace(max=10_000, has_room=lambda _: True),
+            identity=SimpleNamespace(shards=1),
+        )
+        # And of ``master.net.hosted.HostedShards``.
+        self.hosted = SimpleNamespace(
+            port=port, servers={0: self}, server_of=lambda shard: self, accept=keyring.add_unstored
         )
 
     def wake(self) -> None:
@@ -199,7 +207,7 @@ class StreamTarget:
         )
         engine.start(Now(1_700_000_000_000, 1_000_000))
         self.master = _Master(engine, self._report)
-        self.gateway = Gateway(self.master, KEY)  # type: ignore[arg-type]
+        self.gateway = Gateway(self.master.hosted, KEY)  # type: ignore[arg-type]
         self.gateway.context.random_bytes = lambda size: next(counter).to_bytes(size, "big")
 
     def __call__(self, random: Random) -> None:

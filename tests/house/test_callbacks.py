@@ -64,6 +64,11 @@ NAMED: Final = {
         "master/waiting_turn.py",
         "standing.away",
     ): "notes what a thread has seen; the next look comes by itself",
+    ("master/sharing.py", "self._looked"): "acts on what a thread has seen; the next look comes by itself",
+    (
+        "master/sharing.py",
+        "self._lost_touch",
+    ): "notes what a thread has seen; the next look comes by itself",
     ("master/waiting_turn.py", "standing.fail"): "notes what a thread has seen, and ends the wait",
     ("common/runtime/end_signals.py", "act"): "a signal: the program takes note of it, or ends",
 }

@@ -22,6 +22,7 @@ NO_STORE: Final = {
     "master/app.py": "starts and ends the program",
     "master/check.py": "starts no engine",
     "master/cli.py": "starts and ends the program",
+    "master/shared_cluster.py": "starts an engine",
 }
 """Whose handlers stand around nothing that asks the store."""
 

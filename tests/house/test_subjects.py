@@ -117,10 +117,13 @@ def test_only_the_composition_root_and_the_checks_of_files_know_a_kind_of_store(
         "check.py",
         "check_database.py",
         "check_shards.py",
+        "cluster_identity.py",
         "compact.py",
         "copying.py",
         "processes.py",
         "shard_resources.py",
+        "shared_cluster.py",
+        "sharing.py",
         "waiting_turn.py",
     }
     knowing = {

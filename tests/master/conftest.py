@@ -61,6 +61,21 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def one_cluster(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Made once in a process: each test ends its masters, which release what they have."""
+    from .sharing_masters import Cluster
+
+    return Cluster(tmp_path_factory.mktemp("sharing"), postgres.create(f"sharing_{next(SHARDS)}"))
+
+
+@pytest.fixture
+def cluster(one_cluster: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """See ``sharing_masters.py``."""
+    one_cluster.give_names(monkeypatch)
+    return one_cluster
+
+
 @pytest.fixture
 def open_postgres(postgres: PostgresServer) -> Callable[[], SqliteStore]:
     """Opens a store of one shard, that of this test."""

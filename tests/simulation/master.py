@@ -17,6 +17,7 @@ from tq.master.engine.core import Core
 from tq.master.engine.limits import EngineLimits
 from tq.master.engine.session import Call, Session
 from tq.master.keys.keyring import Keyring
+from tq.master.net.context import PortContext, ServerIdentity
 from tq.master.net.server import MasterServer
 from tq.master.parts import make_engine, make_registry
 from tq.master.store.interface.store import Inconsistent
@@ -236,16 +237,12 @@ class Master:
             )
         for key in (NARROW, arranged.KEY):
             self.engine.part(Keyring).add_unstored(key)
+        identity = ServerIdentity(None, b"", b"", HEARTBEAT_SECONDS, FRAME_BYTES_MAX)  # type: ignore[arg-type]
+        loop = SimulatedLoop(self.process, disk) if place is None else place.loop
         self.server = MasterServer(
             self.engine,
             make_registry(self.engine),
-            None,  # type: ignore[arg-type]
-            b"",
-            cluster_id=b"",
-            heartbeat_seconds=HEARTBEAT_SECONDS,
-            frame_bytes_max=FRAME_BYTES_MAX,
-            report=self._report,
-            loop=SimulatedLoop(self.process, disk) if place is None else place.loop,  # type: ignore[arg-type]
+            PortContext(identity, loop, self._report),  # type: ignore[arg-type]
             clock=self._clock,
             commit_here_seconds_max=0.0
             if place is not None

@@ -9,7 +9,7 @@ does the others leave it alone.
 from __future__ import annotations
 
 import contextlib
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ....common.contract.observe import MasterRow
 from .bounds import LOCKED, Sync, begin
@@ -17,6 +17,9 @@ from .line import INTEGER, TEXT, DatabaseRefused, PostgresLine, Statement
 from .shard import INT4, Ownership
 from .tables import SCHEMA
 from .tenure import LEASE_SECONDS
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
 
 ANSWER_SECONDS_MAX: Final = 2.0  # of a question: what is answered later is too late for a lease
 FORGOTTEN_AFTER: Final = "1 hour"  # of silence
@@ -36,10 +39,15 @@ LIST: Final = (
     f"FROM {SCHEMA}.masters m "
     f"LEFT JOIN {SCHEMA}.shards s ON s.shard = $1 AND starts_with(s.owner, m.id || ':') AND s.until > clock_timestamp() ORDER BY m.id"
 ).encode()
+# What an owner still has: none that says it is here is taken for dead, see above. NULL: it has released the shard.
+LEFT: Final = (
+    "extract(epoch FROM greatest(s.until, CASE WHEN s.until IS NOT NULL THEN "
+    f"m.seen + interval '{LEASE_SECONDS} seconds' END) - clock_timestamp())::text"
+)
 LOOK: Final = (
-    "SELECT s.owner, s.epoch::text, extract(epoch FROM greatest(s.until, CASE WHEN s.until IS NOT NULL THEN "
-    f"m.seen + interval '{LEASE_SECONDS} seconds' END) - clock_timestamp())::text, m.address, "
-    f"(SELECT encode(value, 'hex') FROM {SCHEMA}.meta WHERE shard = $1 AND name = 'revoked_leaves') "
+    f"SELECT s.owner, s.epoch::text, {LEFT}, m.address, "
+    f"(SELECT encode(value, 'hex') FROM {SCHEMA}.meta WHERE shard = $1 AND name = 'revoked_leaves'), "
+    f"(SELECT 1 FROM {SCHEMA}.meta WHERE shard = 0 AND name = 'shards_made') "
     f"FROM {SCHEMA}.shards s LEFT JOIN {SCHEMA}.masters m ON starts_with(s.owner, m.id || ':') WHERE s.shard = $1"
 ).encode()
 
@@ -55,7 +63,7 @@ class Me(NamedTuple):
 
 
 class ShardSeen(NamedTuple):
-    """A shard as another master sees it. ``left_seconds``: what its owner still has; None: it has released it. ``revoked``: as the store has
+    """A shard as a master sees it. ``left_seconds``: what its owner still has; None: it has released it. ``revoked``: as the store has
     it, see ``master/keys/revoked_leaves.py``."""
 
     owner: str
@@ -63,6 +71,7 @@ class ShardSeen(NamedTuple):
     left_seconds: float | None
     address: str | None
     revoked: bytes | None = None
+    is_shared: bool = False  # it is one of several, which the masters of the database share
 
     @property
     def is_free(self) -> bool:
@@ -79,13 +88,14 @@ def look(line: PostgresLine, shard: int) -> ShardSeen | None:
         raise
     if not rows:
         return None
-    owner, epoch, left, address, revoked = rows[0]
+    owner, epoch, left, address, revoked, made = rows[0]
     return ShardSeen(
         owner or "",
         int(epoch or 0),
         None if left is None else float(left),
         address,
         None if revoked is None else bytes.fromhex(revoked),
+        made is not None,
     )
 
 
@@ -123,22 +133,27 @@ def listed(line: PostgresLine, shard: int) -> list[MasterRow]:
             name or "",
             epoch is not None,
             None if epoch is None else int(epoch),
-            _number(left) if epoch is not None else None,
+            number_of(left) if epoch is not None else None,
             float(since or 0),
             float(silent or 0),
             version or "",
-            _number(until),
+            number_of(until),
         )
         for address, name, epoch, left, since, silent, version, until in found
     ]
 
 
-def _number(text: str | None) -> float | None:
+def number_of(text: str | None) -> float | None:
     return None if text is None else float(text)
 
 
 def _rows(line: PostgresLine, statement: Statement) -> list[list[str | None]]:
     [result] = line.run([statement], ANSWER_SECONDS_MAX)
+    return texts(result)
+
+
+def texts(result: PGresult) -> list[list[str | None]]:
+    """Its rows, all of whose columns are text."""
     return [
         [
             None if (value := result.get_value(row, column)) is None else value.decode()

@@ -11,7 +11,7 @@ from .address import DatabaseAddress
 from .bounds import LOCKED, begin
 from .line import PostgresLine
 from .remedies import NO_RIGHT, no_rights
-from .tables import FIRST, SCHEMA, SEQUENCE_TABLE, KeptTable, additions
+from .tables import FIRST, SCHEMA, SEQUENCE_TABLE, KeptTable, additions, later
 
 SERVER_MIN: Final = 130000
 AHEAD_MAX: Final = (
@@ -71,6 +71,8 @@ def _prepare(line: PostgresLine, tables: Sequence[KeptTable], version: int) -> i
                 connection.execute(text.encode())
             connection.execute(f"INSERT INTO {SCHEMA}.cluster (schema) VALUES (%s)", (version,))
             return version
+        for text in later(there):
+            connection.execute(text.encode())
         have = version_of(line, version) or 0
         if have < version:
             for text in additions(wanted, there):

@@ -34,15 +34,16 @@ from .address import DatabaseAddress
 from .changes import Capture
 from .contents import DatabaseContents
 from .line import INTEGER, DatabaseAway, PostgresLine, Statement
-from .loading import load
+from .loading import load, rows_of
 from .masters import Me
+from .newest_tables import newest
 from .recovery import LoadProgress, Recovery
 from .remedies import cannot_open
 from .schema import check_rights, prepare, warn_of
 from .shard import INT4, OwnersCommits, ShardRow, claim, release
 from .shard_renewal import ShardRenewal
 from .shipping import statements
-from .tables import OWN, SCHEMA, KeptTable, tables_of
+from .tables import OWN, SCHEMA, KeptTable
 from .tenure import Tenure, clock
 from .waiting import DatabaseWait
 
@@ -65,8 +66,8 @@ def new_id() -> str:
 
 
 class PostgresStore(SqliteStore):
-    """``folder``: where the working copy is kept; None: in memory, loaded at each start. ``says_here``: it says for all stores of its
-    master that the master is here."""
+    """``folder``: where the working copy is kept; None: in memory, loaded at each start. ``says_here``: it says for its master
+    that this one is here. ``is_checked``: its master has prepared the database."""
 
     def __init__(
         self,
@@ -78,11 +79,13 @@ class PostgresStore(SqliteStore):
         report: Callable[..., Any] = lambda *_, **__: None,
         me: Me | None = None,
         says_here: bool = True,
+        is_checked: bool = False,
         lost: Callable[[str], Any] = lambda reason: None,
         on_damage: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._address, self._folder, self._shard, self._durable = address, folder, shard, durable
         self._report, self._me, self._lost, self._says_here = report, me, lost, says_here
+        self._is_checked = is_checked
         self.renewal: ShardRenewal | None = None
         self._before: ShardRow | None = None  # the shard, before it was claimed; None: it is new
         self._owner: str | None = None  # since the last claim
@@ -130,7 +133,10 @@ class PostgresStore(SqliteStore):
         except DatabaseAway as error:
             raise cannot_open(self._address, str(error)) from error
         try:
-            self._check(line)
+            if not self._is_checked:
+                check(line, self._address)
+            if self._says_here:
+                warn_of(line, self._report, durable=self._durable)
             owner = new_owner(self._me)
             last = self._owner or (None if self._folder is None else working_copy.last_owner(self._folder))
             asked = clock()
@@ -151,13 +157,6 @@ class PostgresStore(SqliteStore):
         wait = DatabaseWait(str(self._address), self._report)
         return OwnersCommits(held, line, self._connect_line, wait, durable=self._durable, tenure=self.tenure)
 
-    def _check(self, line: PostgresLine) -> None:
-        """That the database has what this master needs. Raises ConfigError."""
-        prepare(line, self._address, schema_tables(), newest_schema())
-        check_rights(line, self._address)
-        if self._says_here:
-            warn_of(line, self._report, durable=self._durable)
-
     def _end_renewal(self) -> None:
         if self.renewal is not None:
             self.renewal.close()
@@ -171,31 +170,25 @@ class PostgresStore(SqliteStore):
             working_copy.describe(db, held)
             self._capture = Capture(db)
             return
-        row, newest = self._before, newest_schema()
-        have = newest if row is None else min(row.schema, newest)
-        migrate(db, self._path, have)
+        row, version = self._before, newest_schema()
+        have = version if row is None else min(row.schema, version)
+        if have == version:
+            newest.copy_to(db)
+        else:
+            migrate(db, self._path, have)
         if row is not None and row.last_commit:
-            self._load(db)
+            line = self.committer.line or self._connect_line()
+            load_rows(line, self._shard, db, self._progress, self._address)
         working_copy.describe(db, held)
-        self._capture = Capture(db, coarse=have < newest)
-        if have < newest:
+        self._capture = Capture(db, coarse=have < version)
+        if have < version:
             migrate(db, self._path)
             self._capture.renew()
         if row is None or not row.last_commit:
             for table in self._capture.tables:
                 self._capture.whole(table)
-        self._ship_opening(db, newest if have < newest else None)
+        self._ship_opening(db, version if have < version else None)
         self._is_behind = False
-
-    def _load(self, db: sqlite3.Connection) -> None:
-        import psycopg
-
-        line = self.committer.line
-        try:
-            load(line or self._connect_line(), self._shard, db, self._progress.loaded)
-        except (DatabaseAway, psycopg.Error) as error:
-            raise cannot_open(self._address, str(error).splitlines()[0]) from error
-        self._progress.ended()
 
     def _ship_opening(self, db: sqlite3.Connection, schema: int | None) -> None:
         """What a new shard, or a migration, has in its tables."""
@@ -283,6 +276,7 @@ class PostgresStore(SqliteStore):
             self._db.close()
             self._end_renewal()
             self.committer.close()
+            self._is_checked = False  # it may be an older copy, made by an older master
             self.committer = self._claim()
             self._is_behind, self._displaced = True, None
             if self._path is not None:
@@ -297,7 +291,8 @@ class PostgresStore(SqliteStore):
         except ConfigError as error:
             raise StoreError(str(error)) from error
 
-    def close(self) -> None:
+    def close(self, *, moves: bool = False) -> None:
+        """``moves``: another master is to take the shard at once, so that this copy will be of no use."""
         if not self.is_open:
             return
         self.is_open = False
@@ -309,7 +304,7 @@ class PostgresStore(SqliteStore):
         # First: a renewal after the release would keep the others away.
         self._end_renewal()
         try:
-            if self._path is not None and not self._is_behind and self._displaced is None:
+            if self._path is not None and not (moves or self._is_behind) and self._displaced is None:
                 working_copy.end_transaction(self._db)
                 working_copy.say_closed(self._db)
             if line is not None and self._displaced is None:
@@ -322,19 +317,37 @@ class PostgresStore(SqliteStore):
             self._db.close()
 
 
-_TABLES: list[KeptTable] = []
+def load_rows(
+    line: PostgresLine, shard: int, db: sqlite3.Connection, progress: LoadProgress, address: DatabaseAddress
+) -> None:
+    """All that the database has of a shard. Raises StoreAway."""
+    import psycopg
+
+    try:
+        load(line, shard, db, progress.loaded)
+    except (DatabaseAway, psycopg.Error) as error:
+        raise cannot_open(address, str(error).splitlines()[0]) from error
+    progress.ended()
+
+
+def check(line: PostgresLine, address: DatabaseAddress) -> None:
+    """That the database has what a master needs: what is missing is made. Raises ConfigError."""
+    prepare(line, address, schema_tables(), newest_schema())
+    check_rights(line, address)
 
 
 def schema_tables() -> list[KeptTable]:
     """Of the newest schema."""
-    if not _TABLES:
-        db = sqlite3.connect(":memory:", isolation_level=None)
-        try:
-            migrate(db, None)
-            _TABLES.extend(tables_of(db))
-        finally:
-            db.close()
-    return _TABLES
+    return newest.tables()
+
+
+def rows_of_first(store: PostgresStore, name: str) -> list[dict[str, Any]]:
+    """A table of the first shard, as the database has it now. ``store``: of any shard, while it is being opened. Raises psycopg.Error."""
+    line = store.committer.line
+    assert line is not None  # noqa: S101 - it has just been loaded over it
+    [table] = [one for one in schema_tables() if one.name == name]
+    columns = [column.name for column in table.columns]
+    return [dict(zip(columns, row, strict=True)) for row in rows_of(line, FIRST_SHARD, table)]
 
 
 __all__ = ["PostgresStore"]

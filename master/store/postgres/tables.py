@@ -103,12 +103,16 @@ FIRST: Final = (
     f"CREATE TABLE {SCHEMA}.shards (shard integer PRIMARY KEY, owner text NOT NULL, epoch bigint NOT NULL, "
     "until timestamptz, last_commit bigint NOT NULL, schema integer NOT NULL)",
     f"CREATE TABLE {SCHEMA}.masters (id text PRIMARY KEY, name text NOT NULL, address text NOT NULL, version text NOT NULL, "
-    "since timestamptz NOT NULL DEFAULT clock_timestamp(), seen timestamptz NOT NULL DEFAULT clock_timestamp(), until timestamptz)",
+    "since timestamptz NOT NULL DEFAULT clock_timestamp(), seen timestamptz NOT NULL DEFAULT clock_timestamp(), until timestamptz, "
+    "readiness smallint)",
     f"CREATE TABLE {SCHEMA}.contents (shard integer NOT NULL, hash bytea NOT NULL, part integer NOT NULL, "
     "content bytea NOT NULL, PRIMARY KEY (shard, hash, part))",
     f"ALTER TABLE {SCHEMA}.contents ALTER COLUMN content SET STORAGE EXTERNAL",
     f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM PUBLIC",
 )
+
+# Columns that tables of FIRST have got since: table, name, kind.
+LATER: Final = (("masters", "readiness", "smallint"),)
 
 
 def creation(table: KeptTable) -> str:
@@ -134,3 +138,12 @@ def additions(wanted: Sequence[KeptTable], there: dict[str, set[str]]) -> list[s
                 if column.name not in have
             ]
     return made
+
+
+def later(there: dict[str, set[str]]) -> list[str]:
+    """What a database lacks of LATER, which a master of an older version made."""
+    return [
+        f"ALTER TABLE {SCHEMA}.{table} ADD COLUMN {name} {kind}"
+        for table, name, kind in LATER
+        if name not in there[table]
+    ]

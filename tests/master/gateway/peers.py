@@ -17,6 +17,7 @@ from tq.common.wire.address import Address
 from tq.master.gateway.handshake import CHALLENGE, WELCOME, FrameSplitter, frame
 from tq.master.gateway.server import Gateway
 from tq.master.items.items import Items
+from tq.master.net.context import PortContext, ServerIdentity
 from tq.master.net.hosted import HostedShards
 from tq.master.net.server import MasterServer
 
@@ -33,27 +34,26 @@ class GatewayHarness:
     def __init__(self, bench: Any, *beside: Any, ports: Sequence[int] = ()) -> None:
         self.loop, self.bench = HandLoop(), bench
         self.reports: list[tuple[str, dict[str, Any]]] = []
-        self.server = self._server(bench, None)
-        servers = [self.server, *(self._server(other, self.server) for other in beside)]
-        self.hosted = HostedShards({one.engine.core.shard.number: one for one in servers})
+        identity = ServerIdentity(
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
+            b"",
+            b"c" * 16,
+            5.0,
+            2**24,
+            bench.engine.core.shard.of,
+        )
+        self._port = PortContext(
+            identity, self.loop, lambda action, **fields: self.reports.append((action, fields))
+        )
+        servers = [self._server(one) for one in (bench, *beside)]
+        self.server = servers[0]
+        self.hosted = HostedShards(self._port, {one.engine.core.shard.number: one for one in servers})
         self.gateway = Gateway(self.hosted, KEY, ports)
         self.address = self.loop.run_until_complete(self.gateway.listen(Address("127.0.0.1", 0)))
         self._clients: list[StockClient] = []
 
-    def _server(self, bench: Any, beside: MasterServer | None) -> MasterServer:
-        return MasterServer(
-            bench.engine,
-            bench.registry,
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
-            b"",
-            cluster_id=b"c" * 16,
-            heartbeat_seconds=5.0,
-            frame_bytes_max=2**24,
-            report=lambda action, **fields: self.reports.append((action, fields)),
-            loop=self.loop,
-            clock=lambda: self.bench.now,
-            beside=beside,
-        )
+    def _server(self, bench: Any) -> MasterServer:
+        return MasterServer(bench.engine, bench.registry, self._port, clock=lambda: self.bench.now)
 
     def until(self, condition: Callable[[], Any]) -> None:
         began = time.monotonic()

@@ -19,6 +19,7 @@ from tq.common.wire.protocol import Caller
 from tq.common.wire.tls import TlsPipe, client_context, server_context
 from tq.master.keys.keyring import Keyring
 from tq.master.net.connection import Connection
+from tq.master.net.context import PortContext, ServerIdentity
 from tq.master.net.liveness import SILENT_HEARTBEATS_MAX
 from tq.master.net.server import MasterServer
 
@@ -48,18 +49,19 @@ class ServerHarness:
         self.reports: list[tuple[str, dict[str, Any]]] = []
         bench.engine.part(Keyring).pin = fingerprint(certificate_der(files[0]))
         self.token = self.clients = bench.client(role=Role.ADMIN).call("get_keys", "add", "client", [], "")
-        self.server = MasterServer(
-            bench.engine,
-            bench.registry,
+        identity = ServerIdentity(
             server_context(*files),
             certificate_der(files[0]),
-            cluster_id=b"c" * CLUSTER_ID_BYTES,
-            heartbeat_seconds=HEARTBEAT,
-            frame_bytes_max=FRAME_BYTES_MAX,
-            report=lambda action, **fields: self.reports.append((action, fields)),
-            loop=self.loop,
-            clock=lambda: bench.now,
+            b"c" * CLUSTER_ID_BYTES,
+            HEARTBEAT,
+            FRAME_BYTES_MAX,
+            bench.engine.core.shard.of,
         )
+        self.port = PortContext(
+            identity, self.loop, lambda action, **fields: self.reports.append((action, fields))
+        )
+        self.server = MasterServer(bench.engine, bench.registry, self.port, clock=lambda: bench.now)
+        self.entrance: PortContext = self.server.context  # to which each connection comes
         self._peers: list[Peer] = []
 
     def turn(self) -> None:
@@ -83,7 +85,7 @@ class ServerHarness:
     def connect(self) -> Peer:
         ours, theirs = socket.socketpair()
         self.loop.run_until_complete(
-            self.loop.connect_accepted_socket(lambda: Connection(self.server.context), theirs)
+            self.loop.connect_accepted_socket(lambda: Connection(self.entrance), theirs)
         )
         self._peers.append(Peer(self, ours))
         self.turn()
@@ -91,6 +93,8 @@ class ServerHarness:
 
     def close(self) -> None:
         self.loop.run_until_complete(self.server.drain())
+        for connection in list(self.port.connections):
+            connection.disconnect("the test is over")
         self.turn()
         self.server.close()
         for peer in self._peers:

@@ -6,21 +6,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tq.common.auth.certificate import certificate_der, ensure_certificate
 from tq.common.auth.keys import Credential
 from tq.common.domain.ids import IdSource
 from tq.common.domain.shards import Shard, shard_of_name
 from tq.common.errors import NotOwner, ProtocolError, Rejected
 from tq.common.wire.frames import Kind, unpack
-from tq.common.wire.handshake import CLUSTER_ID_BYTES
-from tq.common.wire.tls import server_context
 from tq.master.engine.accounts import Resource
 from tq.master.keys.keyring import Keyring
 from tq.master.net.hosted import HostedShards
 from tq.master.net.server import MasterServer
 
 from ..conftest import Bench
-from .harness import FRAME_BYTES_MAX, HEARTBEAT, Client, ServerHarness
+from .harness import Client, ServerHarness
 
 COUNT = 3  # of the cluster; the last is hosted elsewhere
 ELSEWHERE = "b.example:5000"
@@ -38,22 +35,10 @@ class Hosted:
         other.store.begin()
         other.part(Keyring).take_over(self.benches[0].engine.part(Keyring).stored())
         other.store.commit()
-        files = ensure_certificate(folder)
-        self.second = MasterServer(
-            other,
-            self.benches[1].registry,
-            server_context(*files),
-            certificate_der(files[0]),
-            cluster_id=b"c" * CLUSTER_ID_BYTES,
-            heartbeat_seconds=HEARTBEAT,
-            frame_bytes_max=FRAME_BYTES_MAX,
-            report=self.harness.server.report,
-            loop=self.harness.loop,
-            clock=lambda: self.benches[0].now,
-            beside=self.harness.server,
-        )
+        port = self.harness.entrance = self.harness.port
+        self.second = MasterServer(other, self.benches[1].registry, port, clock=lambda: self.benches[0].now)
         self.owner: str | None = ELSEWHERE
-        self.hosted = HostedShards({0: self.harness.server, 1: self.second}, lambda shard: self.owner)
+        self.hosted = HostedShards(port, {0: self.harness.server, 1: self.second}, lambda shard: self.owner)
 
     def settle(self) -> None:
         while any(server.transactions.is_busy for server in self.hosted.servers.values()):
@@ -179,8 +164,8 @@ def test_a_shard_whose_disk_hangs_holds_up_no_other(process: Hosted) -> None:
 
 
 def test_a_master_of_the_only_shard_looks_nowhere_else(harness: ServerHarness) -> None:
-    hosted = HostedShards({0: harness.server})
-    assert hosted.first.context.elsewhere is None
+    hosted = HostedShards(harness.port, {0: harness.server})
+    assert hosted._entrance._context is hosted.first.context
     assert hosted.first.context.in_shard(0) is harness.server.context
 
 

@@ -28,14 +28,18 @@ from tests.master.net.harness import START, ServerHarness
 from ..conftest import Bench
 
 
-def vitals(
+def vitals(*args: Any, **kwargs: Any) -> MasterVitals:
+    return MasterVitals(server(*args, **kwargs))
+
+
+def server(
     transaction: float = 0.0, failing: float = 0.0, away: str = "", recovering: str = ""
-) -> MasterVitals:
+) -> ObservedServer:
     trouble = SimpleNamespace(since=1 if failing else None, error="disk full")
     store = SimpleNamespace(away=away, recovering=recovering)
     engine = SimpleNamespace(trouble=trouble, sessions={}, store=store)
-    server = SimpleNamespace(seconds_since_transaction=transaction, trouble_seconds=failing, engine=engine)
-    return MasterVitals(cast(ObservedServer, server))
+    found = SimpleNamespace(seconds_since_transaction=transaction, trouble_seconds=failing, engine=engine)
+    return cast(ObservedServer, found)
 
 
 def test_a_master_whose_transactions_follow_one_another_is_alive_and_ready() -> None:
@@ -220,16 +224,25 @@ def test_a_store_that_fails_makes_it_unready_until_it_takes_something_again(
 
 
 def test_a_process_of_several_shards_is_as_well_as_each_of_them_and_names_the_one_that_is_not() -> None:
-    of = ShardsVitals({0: vitals(), 3: vitals(STUCK_SECONDS), 5: vitals(failing=2.0)})
+    shards = {0: server(), 3: server(STUCK_SECONDS), 5: server(failing=2.0)}
+    of = ShardsVitals(shards)
     assert [text.split(":")[0] for text in of.sick()] == ["shard 3"]
     assert of.unready() == ["shard 5: the store has failed for 2 s: disk full"]
     of.draining = True
-    assert [text for text in of.unready() if text.endswith("it is shutting down")] == [
-        f"shard {shard}: it is shutting down" for shard in (0, 3, 5)
-    ]
+    assert of.unready()[0] == "it is shutting down"
+    del shards[5]
+    assert of.unready() == ["it is shutting down"], "a shard may go while the process runs"
+
+
+def test_a_process_without_a_shard_is_not_ready_and_says_why() -> None:
+    shards: dict[int, ObservedServer] = {}
+    of = vitals_of(shards, 4, lambda: ["the others have all of them"])
+    assert (of.sick(), of.unready()) == ([], ["the others have all of them"])
+    shards[2] = server()
+    assert of.unready() == []
 
 
 def test_the_numbers_of_several_shards_are_added(harness: ServerHarness) -> None:
-    alone, both = vitals_of({0: harness.server}), vitals_of({0: harness.server, 1: harness.server})
+    alone, both = vitals_of({0: harness.server}, 1), vitals_of(dict.fromkeys((0, 1), harness.server), 2)
     assert isinstance(alone, MasterVitals)
     assert both.facts() == {name: 2 * number for name, number in alone.facts().items()} | {"shards": 2}

@@ -164,8 +164,9 @@ def test_masters_of_two_versions_follow_one_another(
 
 def forget_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     from tq.master.store.postgres import store
+    from tq.master.store.postgres.newest_tables import NewestTables
 
-    monkeypatch.setattr(store, "_TABLES", [])
+    monkeypatch.setattr(store, "newest", NewestTables())
 
 
 def test_a_role_without_rights_is_refused_before_a_master_waits_for_its_turn(
