@@ -112,6 +112,9 @@ class Event:
         for fiber in self._waiting:
             fiber.wake()
 
+    def clear(self) -> None:
+        self._is_set = False
+
     def wait(self, timeout: float | None = None) -> bool:
         fiber = _world().fiber
         if not self._is_set:

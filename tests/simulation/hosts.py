@@ -27,7 +27,7 @@ from tq.master.standby.door import refusal
 from tq.master.standby.standing import LOOK_AGAIN_SECONDS, Standing
 from tq.master.store.interface.store import Displaced, OwnedElsewhere
 from tq.master.store.postgres.address import DatabaseAddress
-from tq.master.store.postgres.line import DatabaseAway, DatabaseRefused, PostgresLine, Statement
+from tq.master.store.postgres.line import DatabaseAway, DatabaseRefused, Statement
 from tq.master.store.postgres.masters import Me
 from tq.master.store.postgres.remedies import cannot_open
 from tq.master.store.postgres.store import CONNECT_SECONDS_MAX, PostgresStore
@@ -74,8 +74,14 @@ class SharedStore(WatchedStore, PostgresStore):
         disk.begun, disk.took_effect, disk.purged = self._begun, self._noted, self._deleted
         PostgresStore.__init__(self, DATABASE, None, report=report, me=me, lost=lost)
 
-    def _check(self, line: PostgresLine) -> None:
+    @property
+    def _is_checked(self) -> bool:
         """The tables are there."""
+        return True
+
+    @_is_checked.setter
+    def _is_checked(self, _: bool) -> None:
+        """Also when it is loaded again."""
 
     def _connect_line(self) -> Any:
         return DatabaseLine(

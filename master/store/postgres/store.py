@@ -135,8 +135,8 @@ class PostgresStore(SqliteStore):
         try:
             if not self._is_checked:
                 check(line, self._address)
-            if self._says_here:
-                warn_of(line, self._report, durable=self._durable)
+                if self._says_here:
+                    warn_of(line, self._report, durable=self._durable)
             owner = new_owner(self._me)
             last = self._owner or (None if self._folder is None else working_copy.last_owner(self._folder))
             asked = clock()
