@@ -213,32 +213,6 @@ def test_a_task_behind_a_long_one_moves_to_a_free_child_within_a_tenth_of_a_seco
     assert shop.run(2) == stuck[1]
 
 
-def test_short_tasks_are_not_sent_again_and_again_behind_a_long_one(shop: Workshop) -> None:
-    """What is taken back stays in the pipe to its child, which reads nothing while its task runs."""
-    shop.warm_up()
-    shop.grant(1, name="m:long")
-    shop.begin(1)
-    shop.wait(2 * LONG_SECONDS)
-    last = shop.sims[1].last_sent
-    for _ in range(20):
-        while shop.leases:
-            shop.grant(shop.leases[0])
-        while shop.sims[2].unstarted:
-            shop.run(2)
-        while shop.finishing:
-            shop.acknowledge()
-        shop.wait(LONG_SECONDS)
-    assert shop.sims[1].last_sent == last
-    # It takes tasks of any name again when it has ended.
-    shop.sims[1].end(seconds=LONG)
-    shop.report(1)
-    while shop.finishing:
-        shop.acknowledge()
-    while shop.leases:
-        shop.grant(shop.leases[0])
-    assert shop.sims[1].unstarted
-
-
 def test_a_result_is_not_kept_back_by_the_long_job_after_it() -> None:
     """A child tells of several ends at once; before a long job it may have had no occasion to."""
     shop = Workshop(slots=1)

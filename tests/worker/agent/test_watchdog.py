@@ -1,10 +1,11 @@
-"""Children within limits: how many tasks, how much memory; what a time limit leaves behind. No process is run."""
+"""Children within limits: how many tasks, how much memory; what a time limit leaves behind, what is taken back. No process is run."""
 
 from __future__ import annotations
 
 import pytest
 from tq.common.domain.model import OutcomeNumber
 from tq.worker.agent.jobs import Death
+from tq.worker.agent.task_durations import LONG_SECONDS
 from tq.worker.agent.watchdog import DUMP_SECONDS, TICK_SECONDS
 
 from ..workshop import KILL_GRACE_SECONDS, LONG, SHORT, Workshop, failure_of, jobs_of, outcome_of
@@ -234,3 +235,33 @@ def test_output_is_the_jobs_that_it_names_or_else_the_first_ones_that_has_begun(
     assert shop.agent.children.ran(1, shop.begun(1), Death(-9)) == first
     assert first.id == ids[0]
     shop.sims[1].end(seconds=SHORT)
+
+
+# what it takes back
+
+
+def test_short_tasks_are_not_sent_again_and_again_behind_a_long_one() -> None:
+    """What is taken back stays in the pipe to its child, which reads nothing while its task runs."""
+    shop = Workshop()
+    shop.warm_up()
+    shop.grant(1, name="m:long")
+    shop.begin(1)
+    shop.wait(2 * LONG_SECONDS)
+    last = shop.sims[1].last_sent
+    for _ in range(20):
+        while shop.leases:
+            shop.grant(shop.leases[0])
+        while shop.sims[2].unstarted:
+            shop.run(2)
+        while shop.finishing:
+            shop.acknowledge()
+        shop.wait(LONG_SECONDS)
+    assert shop.sims[1].last_sent == last
+    # It takes tasks of any name again when it has ended.
+    shop.sims[1].end(seconds=LONG)
+    shop.report(1)
+    while shop.finishing:
+        shop.acknowledge()
+    while shop.leases:
+        shop.grant(shop.leases[0])
+    assert shop.sims[1].unstarted
