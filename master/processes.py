@@ -130,7 +130,7 @@ class ShardProcess:
         self._words = [*program, *words]
         self._environment = {**environment, VARIABLE: place.variable()}
         self._process: asyncio.subprocess.Process | None = None
-        self._ending = self._listened = False  # the latter of this run
+        self._ending, self._listened = asyncio.Event(), False  # the latter of this run
         self._said: list[str] = []
         self._refusal: list[str] = []  # of this run
         self.listens: asyncio.Future[list[str]] = (
@@ -138,12 +138,12 @@ class ShardProcess:
         )  # what it said to people first
 
     async def run(self) -> int:
-        """Until it has ended in order, cannot start or must not go on; its exit status."""
+        """Until it has ended in order, cannot start or must not go on; its exit status. That is 0 where it was away when it was to end."""
         pause, known = PAUSE_SECONDS, list[str]()
         while True:
             began = time.monotonic()
             status = await self._run_once()
-            if self._ending:
+            if self._ending.is_set():
                 return status
             if status == CANNOT_START and (self._listened or not self.listens.done()):
                 for line in self._refusal:
@@ -154,9 +154,9 @@ class ShardProcess:
             if not self._refusal or self._refusal != known:
                 self._say_why(status, pause)
             known = self._refusal
-            await asyncio.sleep(pause)
-            if self._ending:
-                return status
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), pause)
+                return 0
             pause = min(PAUSE_SECONDS_MAX, 2 * pause)
 
     def _say_why(self, status: int, pause: float) -> None:
@@ -204,7 +204,7 @@ class ShardProcess:
         except OSError as error:
             return self._not_started(error)
         # Asked to end while it was being started.
-        if self._ending:
+        if self._ending.is_set():
             self._signal(process.terminate)
         watch = asyncio.create_task(self._watch(process, signs))
         try:
@@ -226,7 +226,7 @@ class ShardProcess:
             if stopped and not was_stopped:
                 self._report("process.stopped", level="warning", process=self.place.number, pid=process.pid)
             was_stopped = stopped
-            if missed.look(has_come=signs.has_come(), is_stopped=stopped) and not self._ending:
+            if missed.look(has_come=signs.has_come(), is_stopped=stopped) and not self._ending.is_set():
                 self._report(
                     "process.silent",
                     level="error",
@@ -260,14 +260,14 @@ class ShardProcess:
 
     def end(self) -> None:
         """Ask it to end, once: the second time it would not finish what is under way."""
-        if self._ending:
+        if self._ending.is_set():
             return
-        self._ending = True
+        self._ending.set()
         if self._process is not None:
             self._signal(self._process.terminate)
 
     def kill(self) -> None:
-        self._ending = True
+        self._ending.set()
         if self._process is not None:
             self._signal(self._process.kill)
 

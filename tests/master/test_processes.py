@@ -256,6 +256,23 @@ def test_the_second_signal_kills_what_does_not_end(tmp_path: Path, monkeypatch: 
     assert run(work()) == 1
 
 
+def test_a_guard_that_is_asked_to_end_does_not_wait_for_one_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> int:
+        text = "signal.signal(15, lambda *_: os._exit(0)); listens(); time.sleep(60)"
+        guarded = Guarded(tmp_path, monkeypatch, text)
+        monkeypatch.setattr(processes, "PAUSE_SECONDS", 10 * SECONDS)
+        running = asyncio.create_task(guarded.guard.run())
+        await guarded.reports.until("processes.started")
+        os.kill(guarded.pids()[1], signal.SIGKILL)
+        await guarded.reports.until("process.ended")
+        guarded.guard.end()
+        return await running
+
+    assert run(work()) == 0
+
+
 # what is refused, and what is made
 
 
