@@ -61,6 +61,8 @@ def show(app: App, as_json: bool, name: str, keys: int) -> None:
     write(f"{name}: {_words(row)}\n")
     if "over" in row:
         write(f"{division_in_words(row['max_running'], row['over'])}; what one has free, no other can use\n")
+    if "uneven" in row:
+        write(f"other numbers in some shards: the largest are shown; `tq limits set {name}` sets it in all\n")
     if row["set"]:
         write(f"declared as: {_words(row['declared'])}; changed {ago(row['since'])} ago\n")
     if row["differing"]:
@@ -150,6 +152,8 @@ def _words(row: dict[str, Any]) -> str:
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     notes = [division_in_words(row["max_running"], row["over"])] if "over" in row else []
+    if "uneven" in row:
+        notes.append("other numbers in some shards: the largest are shown")
     if row["set"]:
         notes.append(f"set {span(max(0.0, time.time() - row['since']))} ago")
     if row["differing"]:

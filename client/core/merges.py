@@ -21,6 +21,7 @@ from ...common.domain.limit_parts import is_in_every
 from ...common.domain.series import SeriesPoint, beside, unpacked
 from ...common.errors import InvalidArgument, TqError, UnknownObject, Unreachable
 from .merged_queues import queue_set, queues
+from .limit_rows import one_limit
 from .pages import Shards, flow_pages, line_pages, named, schedule_pages, task_pages, task_portions
 
 Merge = Callable[[Shards, Sequence[Any]], Coroutine[Any, Any, Any]]
@@ -183,12 +184,7 @@ def _name(row: Row) -> str:
     return row["name"] or ""
 
 
-def _programs(one: Row, other: Row) -> Row:
-    """The same programs declare a limit in several shards."""
-    return {name: max(one[name], other[name]) for name in ("programs", "differing")}
-
-
-_limits = _by_name(("keys", "running", "waiting"), _programs)
+_limits = _by_name(("keys", "running", "waiting"), one_limit)
 _tenants = _by_name(("waiting", "running", "held"))
 
 
@@ -314,7 +310,7 @@ async def limit_reset(shards: Shards, args: Sequence[Any]) -> Row:
 
 
 async def limit_removed(shards: Shards, args: Sequence[Any]) -> None:
-    """A shard in which it is used refuses, and then it is not removed."""
+    """A shard in which it is used refuses, and keeps it as it is declared: one that was set is removed in none."""
     known, silent = await _limit_of(shards, args[0])
     await shards.ask(dict.fromkeys(known, args))
     if silent:

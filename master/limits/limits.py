@@ -23,7 +23,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
 from ...common.domain.likely_names import likely_name
-from ...common.domain.limit_parts import LimitHere, check_parts, limit_here
+from ...common.domain.limit_parts import LimitHere, check_parts, is_in_every, limit_here
 from ...common.domain.limits import Limit, laid_over, limit_from_wire, still_laid_over
 from ...common.domain.shards import ONLY_SHARD, Shard
 from ...common.errors import InvalidArgument, QuotaExceeded
@@ -208,6 +208,12 @@ class NamedLimits(Part):
             raise InvalidArgument(
                 f"limit {name!r} is in use: tasks that run or wait under it: {tasks:,}, connected programs that declare it: "
                 f"{programs:,}; remove it later, or lift it now: tq limits set {name} --max-running none --rate none"
+            )
+        if named.row.edits is not None and is_in_every(name, self.shard.of):
+            # Another shard may keep it, as it is set: what is declared would hold here beside that.
+            raise InvalidArgument(
+                f"limit {name!r} was set, and each of the {self.shard.of:,} shards forgets it by itself: one in which it is used would keep "
+                f"what was set, and more could run in all; first let it be as declared: tq limits set {name} --reset"
             )
         self._store.drop(name)
         del self._limits[name]

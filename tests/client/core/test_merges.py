@@ -117,6 +117,8 @@ def limit(name: str, **fields: Any) -> dict[str, Any]:
     return {
         "name": name,
         "max_running": 5,
+        "rate": None,
+        "burst": None,
         "keys": 1,
         "running": 2,
         "waiting": 3,

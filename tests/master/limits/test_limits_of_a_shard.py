@@ -173,6 +173,19 @@ def test_what_is_set_holds_where_no_task_has_had_the_limit_yet(here: Bench) -> N
     assert admin.call(LIMITS, "reset", "smtp")["max_running"] == 10
 
 
+def test_what_is_set_is_forgotten_in_no_shard_since_another_may_keep_it(here: Bench) -> None:
+    admin = here.client(role=Role.ADMIN)
+    admin.call(
+        LIMITS, "set", "smtp", {"max_running": 4}, ["0123456789ab", {"name": "smtp", "max_running": 10}]
+    )
+    with pytest.raises(InvalidArgument, match="tq limits set smtp --reset"):
+        admin.call(LIMITS, "remove", "smtp")
+    assert here.engine.part(NamedLimits).in_force("smtp").max_running == 1  # type: ignore[union-attr]
+    admin.call(LIMITS, "reset", "smtp")
+    admin.call(LIMITS, "remove", "smtp")
+    assert admin.call(LIMITS, "list") == []
+
+
 @pytest.mark.parametrize(
     "elsewhere",
     [[], "x", ["key"], ["key", {}], ["key", {"name": "other", "max_running": 9}], [7, {"name": "smtp"}]],
