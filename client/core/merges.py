@@ -20,8 +20,8 @@ from ...common.contract.workers import HeldTask, RanRow
 from ...common.domain.limit_parts import is_in_every
 from ...common.domain.series import SeriesPoint, beside, unpacked
 from ...common.errors import InvalidArgument, TqError, UnknownObject, Unreachable
-from .merged_queues import queue_set, queues
 from .limit_rows import one_limit
+from .merged_queues import queue_set, queues
 from .pages import Shards, flow_pages, line_pages, named, schedule_pages, task_pages, task_portions
 
 Merge = Callable[[Shards, Sequence[Any]], Coroutine[Any, Any, Any]]

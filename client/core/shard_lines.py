@@ -251,7 +251,7 @@ class _Asking:
                 continue
             self._lines.call_shard(shard, ticket, self._target, method, args, repeatable=repeatable)
             line.flush()
-        waiting = {shard: asyncio.wrap_future(one) for shard, one in asked.items()}
+        waiting = {shard: _heard(asyncio.wrap_future(one)) for shard, one in asked.items()}
         quiet = 0.0  # seconds without an answer
         while rest := [one for one in waiting.values() if not one.done()]:
             done, _ = await asyncio.wait(rest, timeout=None if waits else LOOK_SECONDS)
@@ -271,6 +271,12 @@ class _Asking:
             is_away = line.away_seconds and quiet >= MISSING_SECONDS
             if is_away or (some_answer and line.silent_seconds >= SILENT_SECONDS):
                 settle(one, None, _away(line))
+
+
+def _heard(answer: asyncio.Future[Any]) -> asyncio.Future[Any]:
+    """Who asks may have ended before it comes, with what another shard has refused: then an error of this one is no one's."""
+    answer.add_done_callback(lambda it: it.cancelled() or it.exception())
+    return answer
 
 
 def _away(line: ShardLine) -> Unreachable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any, cast
@@ -240,6 +241,34 @@ def test_a_refusal_of_one_shard_is_the_answer_of_a_list() -> None:
     lines = Lines(lambda shard, method, args: tq.Forbidden("not yours") if shard == 3 else [])
     with pytest.raises(tq.Forbidden, match="not yours"):
         lines.call(("get_strikes",), "list")
+
+
+def test_an_error_that_comes_after_the_refusal_of_another_shard_is_no_complaint_of_the_loop() -> None:
+    refused, later = tq.InvalidArgument("no such filter"), tq.Unreachable("the app was closed")
+    lines = Lines(lambda shard, method, args: refused if shard == 0 else later)
+    complaints = list[dict[str, Any]]()
+
+    async def called() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
+        for number in range(1, SHARDS):
+            lines.shards.line(number)
+            lines.made[number].is_slow = True
+        future: Future[Any] = Future()
+        lines.shards.call(future, TASKS, "lines", [None, 9], repeatable=True)
+        with pytest.raises(tq.InvalidArgument, match="no such filter"):
+            await asyncio.wait_for(asyncio.wrap_future(future), 20)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()  # as the loop of an app that is closed
+        await asyncio.sleep(0)
+        for line in lines.made.values():
+            line.is_slow = False
+            line.flush()
+        for _ in range(9):
+            await asyncio.sleep(0)
+        gc.collect()
+
+    asyncio.run(called())
+    assert complaints == []
 
 
 def test_a_change_that_one_shard_cannot_make_says_where_it_is_made() -> None:
