@@ -64,14 +64,16 @@ class Login:
         return self.role in ALLOWED[Role(role)]
 
     def recent(self, name: str, seconds: float, ask: Callable[[], _A]) -> _A:
-        """What ``ask`` answered under this name in the last so many seconds, or answers now: however many tabs look, the master is asked
-        once."""
+        """What ``ask`` answered under this name in the last so many seconds, if no one with this key has changed something since, or
+        answers now: however many tabs look, the master is asked once."""
         now = time.monotonic()
         at, found = self.answers.get(name, (-math.inf, None))
-        if now - at < seconds:
+        changed_at = self.watcher.changed_at
+        if now - at < seconds and at > changed_at:
             return cast("_A", found)
         answer = ask()
-        self.keep(name, answer)
+        if self.watcher.changed_at == changed_at:
+            self.keep(name, answer)
         return answer
 
     def keep(self, name: str, answer: Any) -> None:

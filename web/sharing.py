@@ -1,8 +1,12 @@
 """What several open pages of one key show alike is asked for once, and what is dear is asked for seldom: a bound of what pages cost the master.
 
 Only for pages that look again by themselves: who opens a page, or has changed something, sees what is now. A view is kept for LOOK_SECONDS;
-one that took long for so long that it takes its share of the time and no more, whatever the number of pages, with all other dear views
-together.
+one that takes long for so long that it takes its share of the time and no more, whatever the number of pages, with all other dear views
+together. A view takes long if it did so twice, one time after the other: once it may have been the machine that was busy, and the page
+would show for a minute what was.
+
+Invariants: 1. a view that was begun earlier never takes the place of one that was begun later; 2. one that was begun before a person has
+changed something is shown to no page of that key that asks after the change.
 """
 
 from __future__ import annotations
@@ -36,7 +40,10 @@ class KeptView:
     page: ShownPage | None = None
     began: float = 0.0  # to be made
     at: float = 0.0
-    seconds: float = 0.0  # it took
+    last_seconds: float = 0.0  # it took
+    seconds: float = 0.0  # the lesser of that and of what it took the time before: what it costs
+    changes: int = 0  # made by persons with this key
+    changes_seen: int = 0  # when what is kept was begun
     asked: float = 0.0
     error: Exception | None = None
     failed: float = 0.0
@@ -64,7 +71,7 @@ class SharedViews:
             if view.error is not None and now - view.failed < LOOK_SECONDS:
                 raise view.error  # those that have waited for it do not wait again, one after the other
             left = view.at + self._kept_for(view) - now
-            if view.page is not None and left > 0:
+            if view.page is not None and left > 0 and view.changes_seen == view.changes:
                 return FoundView(view.page, left)
             return FoundView(self._make(view, make), 0.0)
 
@@ -72,18 +79,27 @@ class SharedViews:
         """For a person who opens it."""
         return self._make(self._view(place), make)
 
+    def has_changed(self, key: str) -> None:
+        """A person with this key, as a place has it, has changed something."""
+        with self._lock:
+            for place, view in self._views.items():
+                if place[0] == key:
+                    view.changes += 1
+
     def _make(self, view: KeptView, make: Callable[[], ShownPage]) -> ShownPage:
-        began = self._now()
+        began, changes = self._now(), view.changes
         try:
             page = make()
         except Exception as error:
             view.error, view.failed = error, self._now()
             raise
         with self._lock:
-            # One that began before another was made shows what was before: a person who has changed something would see that again.
-            if began >= view.began:
-                view.began, view.at = began, self._now()
-                view.page, view.seconds, view.error = page, view.at - began, None
+            if view.page is not None and began < view.began:
+                return view.page
+            view.began, view.at, view.changes_seen = began, self._now(), changes
+            took = view.at - began
+            view.last_seconds, view.seconds = took, min(took, view.last_seconds)
+            view.page, view.error = page, None
         return page
 
     def _kept_for(self, view: KeptView) -> float:

@@ -112,7 +112,7 @@ class Site:
         self, view: View, is_shared: bool, login: Login, asked: ViewRequest, request: Request
     ) -> Response:
         is_part = request.headers.get("hx-target") == LIVE
-        place, again = (f"{login.key} {login.role}", _address(request)), 0.0
+        place, again = (_key_of(login), _address(request)), 0.0
 
         def made() -> ShownPage:
             return view(login, asked)
@@ -189,10 +189,23 @@ class Site:
             if not secrets.compare_digest(form.get(TOKEN_FIELD, "").encode(), login.token.encode()):
                 return PlainTextResponse("This form is not of your log-in: load the page again.\n", 403)
             asked = ViewRequest(path=request.path_params, query=form)
-            done = await run_in_threadpool(_perform, action, login, asked)
+            done = await run_in_threadpool(self._perform, action, login, asked)
             return RedirectResponse(local_path(done.to or form.get(BACK_FIELD, "/")), 303)
 
         return self._logged_in(endpoint)
+
+    def _perform(self, action: Action, login: Login, asked: ViewRequest) -> Done:
+        try:
+            done = action(login, asked)
+        except (TqError, TimeoutError) as error:
+            login.note(str(error), is_error=True)
+            return Done()
+        finally:  # an error may come after a part was changed, or instead of the answer
+            login.watcher.has_changed()
+            self._shared.has_changed(_key_of(login))
+        if done.note:
+            login.note(done.note)
+        return done
 
 
 async def _say_broken(request: Request, error: Exception) -> Response:
@@ -201,15 +214,9 @@ async def _say_broken(request: Request, error: Exception) -> Response:
     return PlainTextResponse(said, 500)
 
 
-def _perform(action: Action, login: Login, asked: ViewRequest) -> Done:
-    try:
-        done = action(login, asked)
-    except (TqError, TimeoutError) as error:
-        login.note(str(error), is_error=True)
-        return Done()
-    if done.note:
-        login.note(done.note)
-    return done
+def _key_of(login: Login) -> str:
+    """What all log-ins share that are shown the same."""
+    return f"{login.key} {login.role}"
 
 
 def _address(request: Request) -> str:

@@ -2,6 +2,9 @@
 
 One look every two seconds while a page is open, whatever the number of pages: they all are shown what the last look has found.
 Keys of some queues do not see the series that the master keeps: for those the page keeps what it has seen since the log-in.
+
+Invariants: 1. what was asked for earlier never takes the place of what was asked for later, in whatever order the answers come;
+2. what was asked for before a person has changed something is shown to no one with that key once the change is made.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from ..client.app import App
@@ -55,6 +59,8 @@ class Watcher:
         self.away_since: float | None = None  # Unix seconds
         self.refused: str = ""  # why the master takes this key no longer
         self.looked_at = -math.inf  # monotonic seconds of the last answer
+        self._asked_at = -math.inf  # for that
+        self.changed_at = -math.inf  # by a person with this key
         self._changed = asyncio.Event()
         self._urged = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -93,9 +99,18 @@ class Watcher:
         """Look now. Called in any thread."""
         self._soon(self._urged.set)
 
+    def has_changed(self) -> None:
+        """A person with this key has changed something: what was asked for before is not what is now. Called in any thread."""
+        self.changed_at = time.monotonic()
+        self.urge()
+
     def is_stale(self) -> bool:
-        """Whether a look while a page is open would be newer: without one they are rare."""
-        return time.monotonic() - self.looked_at > LOOK_SECONDS
+        """Whether a look while a page is open would be newer: without one they are rare, and a person may have changed something."""
+        return self._asked_at <= self.changed_at or time.monotonic() - self.looked_at > LOOK_SECONDS
+
+    def hand_over(self, snapshot: Snapshot, asked_at: float) -> None:
+        """What a view had to ask for by itself. Called in any thread."""
+        self._soon(partial(self.looked, snapshot, time.time(), asked_at))
 
     def _soon(self, act: Callable[[], object]) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -120,7 +135,7 @@ class Watcher:
         return True
 
     async def _run(self) -> None:
-        while not self.refused:
+        while self._apps and not self.refused:
             await self.look()
             is_urgent = self._pages or self.away_since is not None
             with contextlib.suppress(TimeoutError):
@@ -131,11 +146,11 @@ class Watcher:
         app = next(iter(self._apps), None)
         if app is None:
             return
+        asked_at = time.monotonic()
         try:
             call = app.acall((MASTER.name,), "snapshot")
-            self.looked(
-                await asyncio.wait_for(call, answer_seconds(app.session, ANSWER_SECONDS)), time.time()
-            )
+            found = await asyncio.wait_for(call, answer_seconds(app.session, ANSWER_SECONDS))
+            self.looked(found, time.time(), asked_at)
         except (TqError, TimeoutError) as error:
             if app not in self._apps:
                 return  # it was closed meanwhile: the next look is another's
@@ -144,11 +159,14 @@ class Watcher:
                 self.refused = str(error)
                 self._wake()
 
-    def looked(self, snapshot: Snapshot, now: float) -> None:
+    def looked(self, snapshot: Snapshot, now: float, asked_at: float) -> None:
+        """``asked_at``: monotonic seconds."""
+        if asked_at < self._asked_at:
+            return
         version = version_of(snapshot)
         is_new = version != self.version or self.away_since is not None
         self.snapshot, self.version, self.away_since = snapshot, version, None
-        self.looked_at = time.monotonic()
+        self._asked_at, self.looked_at = asked_at, time.monotonic()
         self.points.append(point_of(snapshot, now))
         if is_new:
             self._wake()

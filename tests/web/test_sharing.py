@@ -122,3 +122,44 @@ def test_what_began_before_a_person_opened_the_view_does_not_take_the_place_of_w
 
     views.again(place, slow)
     assert views.again(place, master.view(0.1)).page.title == "1"
+
+
+def test_what_began_before_is_not_given_to_who_waits_for_it_either_when_there_is_a_newer_one(
+    master: Master, views: SharedViews
+) -> None:
+    place = ("key", "/queues")
+
+    def slow() -> ShownPage:
+        master.now += 1.0
+        views.fresh(place, master.view(0.1))
+        return ShownPage(title="what was before", template="x.html", command="tq")
+
+    assert views.again(place, slow).page.title == "1"
+
+
+def test_what_was_begun_before_a_change_is_shown_to_no_page_of_that_key_after_it(
+    master: Master, views: SharedViews
+) -> None:
+    for key in ("ann", "ben"):
+        views.again((key, "/"), master.view(0.001))
+    views.has_changed("ann")
+    assert [views.again((key, "/"), master.view(0.001)).page.title for key in ("ann", "ben")] == ["3", "2"]
+
+    def slow() -> ShownPage:
+        page = master.view(0.001)()
+        views.has_changed("ann")  # meanwhile, in another tab
+        return page
+
+    assert views.fresh(("ann", "/"), slow).title == "4"
+    assert views.again(("ann", "/"), master.view(0.001)).page.title == "5"
+    assert views.again(("ann", "/"), master.view(0.001)).page.title == "5"
+
+
+def test_a_view_that_took_long_once_while_the_machine_was_busy_is_not_kept_for_long(
+    master: Master, views: SharedViews
+) -> None:
+    for seconds in (3.0, 0.001, 3.0):
+        views.fresh(("k", "/"), master.view(seconds))
+        assert views.again(("k", "/"), master.view(0.001)).again <= LOOK_SECONDS
+    views.fresh(("k", "/"), master.view(3.0))
+    assert views.again(("k", "/"), master.view(3.0)).again > LOOK_SECONDS

@@ -74,11 +74,11 @@ def test_who_waits_is_woken_by_news_by_a_loss_and_by_the_return(watcher: Watcher
 
     async def run() -> list[bool]:
         return [
-            await woken_by(lambda: watcher.looked(snapshot(), 1.0)),
-            await woken_by(lambda: watcher.looked(snapshot(now=2.0), 2.0)),
+            await woken_by(lambda: watcher.looked(snapshot(), 1.0, 1.0)),
+            await woken_by(lambda: watcher.looked(snapshot(now=2.0), 2.0, 2.0)),
             await woken_by(lambda: watcher.lost(3.0)),
             await woken_by(lambda: watcher.lost(4.0)),
-            await woken_by(lambda: watcher.looked(snapshot(now=5.0), 5.0)),
+            await woken_by(lambda: watcher.looked(snapshot(now=5.0), 5.0, 5.0)),
         ]
 
     assert asyncio.run(run()) == [True, False, True, False, True]
@@ -87,7 +87,7 @@ def test_who_waits_is_woken_by_news_by_a_loss_and_by_the_return(watcher: Watcher
 
 def test_the_page_keeps_an_hour_and_no_more(watcher: Watcher) -> None:
     for at in range(POINTS_MAX + 10):
-        watcher.looked(snapshot(), float(at))
+        watcher.looked(snapshot(), float(at), float(at))
     assert len(watcher.points) == POINTS_MAX
     assert watcher.points[0].at == 10.0
 
@@ -165,3 +165,53 @@ def test_a_look_whose_log_in_ended_meanwhile_says_nothing_of_the_master() -> Non
     assert watcher.away_since is None
     asyncio.run(watcher.look())
     assert other.looks == 1
+
+
+def test_an_answer_that_was_asked_for_earlier_does_not_take_the_place_of_a_later_one(
+    watcher: Watcher,
+) -> None:
+    watcher.looked(snapshot(now=2.0), 2.0, 2.0)
+    watcher.looked(snapshot(now=1.0), 3.0, 1.0)
+    assert watcher.snapshot == snapshot(now=2.0)
+    assert len(watcher.points) == 1
+
+
+class Held(Looks):
+    """Its master answers when the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer = asyncio.Event()
+
+    async def acall(self, *what: object) -> dict[str, Any]:
+        await self.may_answer.wait()
+        return await super().acall(*what)
+
+
+def test_what_was_asked_for_before_a_person_changed_something_is_stale_and_the_watcher_asks_again_at_once() -> (
+    None
+):
+    found: list[bool] = []
+
+    class Noting(Watcher):
+        def looked(self, snapshot: dict[str, Any], now: float, asked_at: float) -> None:
+            super().looked(snapshot, now, asked_at)
+            found.append(self.is_stale())
+            if len(found) == 2:
+                both.set()
+
+    both = asyncio.Event()
+
+    async def run() -> None:
+        app: Any = Held()
+        watcher = Noting(app)
+        watcher.start()
+        await asyncio.sleep(0)  # it asks
+        watcher.has_changed()
+        app.may_answer.set()
+        await both.wait()
+        await asyncio.sleep(0)
+        watcher.leave(app)
+
+    asyncio.run(run())
+    assert found == [True, False]

@@ -152,10 +152,12 @@
     const version = answer.getResponseHeader("X-Version");
     if (version) live.dataset.version = version;
   });
-  // What is dear to the master is looked at seldom: it says when there may be something newer than it gave.
+  // What is dear to the master is looked at seldom: it says when there may be something newer than it gave. What has failed
+  // is asked for again, for the stream need not say anything new until then.
   document.body.addEventListener("htmx:afterRequest", (event) => {
-    const again = event.detail.elt === live && Number(event.detail.xhr.getResponseHeader("X-Again"));
-    if (again) { clearTimeout(later); later = setTimeout(look, again * 1000); }
+    if (event.detail.elt !== live) return;
+    const again = event.detail.successful ? 1000 * Number(event.detail.xhr.getResponseHeader("X-Again")) : POLL_MS;
+    if (again) { clearTimeout(later); later = setTimeout(look, again); }
   });
   let lost = null, later = 0;
   const gone = () => { lost = lost || Date.now() / 1000; away(lost); };

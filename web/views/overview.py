@@ -26,13 +26,15 @@ def snapshot_of(login: Login) -> dict[str, Any]:
     found = watcher.snapshot
     if found is not None and (watcher.away_since is not None or not watcher.is_stale()):
         return found
-    watcher.urge()
+    asked_at = time.monotonic()
     try:
         asked: dict[str, Any] = login.app.call((MASTER.name,), "snapshot")
     except Unreachable:
+        watcher.urge()
         if found is None:
             raise
         return found
+    watcher.hand_over(asked, asked_at)
     return asked
 
 
