@@ -3,11 +3,14 @@
 ::
 
     few tasks run at a time ─────────────────────────────► sent at once
-    many do, and some of them end in that short a time ──► sent when the first has waited a fifth of what tasks take, 10 ms at most
+    many do, and some of them end in that short a time ──► sent when the first has waited a fifth of what tasks take, 20 ms at most
 
 A call costs worker and master as much as several reports, and what ends together is joined again: neighbours that have ended within one
 gathering are one slice, in whatever order they did. A report waits only where enough others are expected meanwhile, so that the result of
 a task that runs alone, or among a few, is reported as soon as it is there.
+
+While reports wait in this way, more tasks are asked for with them, once for each call of reports: both are one message, and one transaction of the
+master. Unless what is in hand does not last so long: then at once.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from .effects import MasterEffects
 from .finish_call import FinishCall
 from .task_durations import TaskDurations
 
-GATHER_SECONDS_MAX: Final = 0.01  # that a report waits
+GATHER_SECONDS_MAX: Final = 0.02  # that a report waits
 GATHER_SECONDS_MIN: Final = 0.001  # a shorter wait is not worth a timer
 GATHER_SHARE: Final = 0.2  # of what tasks take lately: so much longer a task seems to take
 GATHER_TASKS_MIN: Final = 4  # that are expected to end meanwhile; for fewer none waits
@@ -41,6 +44,8 @@ class GatheredReports(Protocol):
 
     @property
     def has_call(self) -> bool: ...
+    @property
+    def has_call_under_way(self) -> bool: ...
     @property
     def is_full(self) -> bool: ...
     def take_call(self) -> FinishCall | None: ...
@@ -63,6 +68,8 @@ class ReportGathering:
             None  # the moment up to which the reports that are there wait; None: there are none
         )
         self._is_timed = False  # it was asked for ``over``
+        self._wait = 0.0  # so long the reports of the last call were to wait
+        self._has_asked = False  # for tasks, since that call was made
 
     @property
     def is_waiting(self) -> bool:
@@ -75,7 +82,7 @@ class ReportGathering:
             return
         left = 0.0 if at_once or self._outbox.is_full else self._seconds_left(now)
         if left <= 0:
-            self._until = None
+            self._until, self._has_asked = None, False
             if (call := self._outbox.take_call()) is not None:
                 self._master.finish(call)
         elif not self._is_timed:
@@ -83,10 +90,16 @@ class ReportGathering:
             self._master.finish_later(left)
 
     def places_to_fill(self, startable: int) -> int:
-        """For how many places tasks are asked for now. ``startable``: jobs that are in hand for those that become free. While reports wait and
-        these last, none: they are asked for with the reports, in one message and one transaction of the master."""
+        """For how many places tasks are asked for now. ``startable``: jobs that are in hand for those that become free. None as long as these
+        last and reports wait, or are under way with what was asked for."""
         places = self._children.places
-        return 0 if self._until is not None and startable >= 2 * GATHER_SHARE * places else places
+        usual, wait = self._durations.usual_seconds, self._wait
+        is_later = self._until is not None or (self._has_asked and self._outbox.has_call_under_way)
+        # As many are left as end within one more wait: in that time those that are asked for come.
+        if is_later and usual and wait and startable * usual >= places * wait:
+            return 0
+        self._has_asked = True
+        return places
 
     def over(self, now: float) -> None:
         """The time is over for which reports were to wait."""
@@ -99,7 +112,7 @@ class ReportGathering:
 
     def _seconds_left(self, now: float) -> float:
         running = min(self._children.places, self._children.jobs_count)
-        wait = gather_seconds(running, self._durations.usual_seconds)
+        wait = self._wait = gather_seconds(running, self._durations.usual_seconds)
         if self._until is None:
             self._until = now + wait
         return min(wait, self._until - now)

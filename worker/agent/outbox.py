@@ -91,6 +91,10 @@ class Outbox:
         return self._under_way is None and bool(self._waiting)
 
     @property
+    def has_call_under_way(self) -> bool:
+        return self._under_way is not None
+
+    @property
     def is_full(self) -> bool:
         """Whether what waits is enough for a call."""
         return self._length >= self._rows_max

@@ -66,6 +66,11 @@ class Outboxes:
         return next(self._ready(), None) is not None
 
     @property
+    def has_call_under_way(self) -> bool:
+        """To a master that is there."""
+        return any(one.has_call_under_way for at, one in self._filled.items() if at in self._here)
+
+    @property
     def is_full(self) -> bool:
         return any(outbox.is_full for _, outbox in self._ready())
 

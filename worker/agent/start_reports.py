@@ -2,7 +2,8 @@
 
 The master shows a task as running when its worker has reported that it began. A worker reports what runs with every heartbeat,
 and besides at most four times a second what has run for a while and was not reported yet. A task that is over within a tenth of a second
-is reported by its end alone, so that short tasks cost no message.
+is reported by its end alone, so that short tasks cost no message. Where hundreds run at a time and soon end, most of what is told is soon
+over: after many in one report the next one comes later, up to a second.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from .effects import ChildEffects, ChildState, MasterEffects
 from .jobs import Job
 from .task_durations import LONG_SECONDS
 
-REPORT_SECONDS: Final = 0.25  # between two reports besides the heartbeats
+REPORT_SECONDS: Final = 0.25  # between two reports besides the heartbeats, at least;
+ROWS_PER_SECOND: Final = 200  # longer after one of many tasks,
+LATE_SECONDS_MAX: Final = 1.0  # but no longer than this
+
+
+def seconds_between(tasks: int) -> float:
+    """Until the next report, after one of so many tasks."""
+    return min(LATE_SECONDS_MAX, max(REPORT_SECONDS, tasks / ROWS_PER_SECOND))
 
 
 class StartReports:
@@ -25,7 +33,7 @@ class StartReports:
     ) -> None:
         self._children, self._runners, self._master = children, runners, master
         self._reported: set[int] = set()  # ordinals
-        self._reported_at = 0.0
+        self._due_at = 0.0
 
     def running(self) -> list[Job]:
         """The jobs that each child runs for certain: what was reported as begun is never handed back as unstarted."""
@@ -48,7 +56,7 @@ class StartReports:
     def send_due(self, now: float) -> None:
         """Report what has run for a while and was not reported yet. A message that is lost is made good by the next
         heartbeat."""
-        if now - self._reported_at < REPORT_SECONDS:
+        if now < self._due_at:
             return
         seconds = self._seconds(now)
         long = {ordinal for ordinal, lasted in seconds.items() if lasted >= LONG_SECONDS}
@@ -61,7 +69,7 @@ class StartReports:
         # Replaced, not added to: ordinals of what is over must not pile up.
         self._reported = set(rows)
         if new:
-            self._reported_at = now
+            self._due_at = now + seconds_between(len(new))
             self._master.began(new)
 
     def _seconds(self, now: float) -> dict[int, float]:

@@ -79,6 +79,24 @@ def test_more_is_asked_for_with_the_reports_that_wait_and_at_once_where_places_w
     assert (len(shop.finishing), len(shop.leases)) == (0, 1)
 
 
+def test_while_a_call_is_under_way_with_what_was_asked_for_no_more_is_asked_for() -> None:
+    shop = Workshop(1, places=100)
+    shop.grant(100)
+    ordinals = shop.begin_all(1)
+    shop.end(1, ordinals[0], seconds=FETCH_SECONDS)
+    shop.grant(80)  # read ahead
+    shop.leases.clear()
+    shop.agent.side.leasing.answered(0, [])
+    shop.agent.side.gathering.over(shop.now + 1)
+    assert (len(shop.finishing), len(shop.leases)) == (1, 1)
+    shop.leases.clear()
+    shop.agent.side.leasing.answered(0, [])  # before the reports are acknowledged
+    shop.end(1, *ordinals[1:10], seconds=FETCH_SECONDS)
+    assert not shop.leases, "it goes with the next reports"
+    shop.end(1, *ordinals[10:70], seconds=FETCH_SECONDS)
+    assert len(shop.leases) == 1, "what is in hand does not last until then"
+
+
 def test_what_is_gathered_is_reported_at_once_when_the_worker_drains_and_again_after_a_lost_connection() -> (
     None
 ):

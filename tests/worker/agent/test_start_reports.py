@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tq.worker.agent.start_reports import REPORT_SECONDS
+from tq.worker.agent.start_reports import LATE_SECONDS_MAX, REPORT_SECONDS, seconds_between
 from tq.worker.agent.task_durations import LONG_SECONDS
 from tq.worker.agent.watchdog import TICK_SECONDS
 from tq.worker.pools.process import block_of
@@ -62,6 +62,21 @@ def test_tasks_of_a_fifth_of_a_second_are_reported_together_and_not_each(shop: W
             shop.report(child)
         shop.acknowledge()
     assert 0 < len(shop.begun_rows) <= (shop.now - began) / REPORT_SECONDS + 1
+
+
+def test_hundreds_that_run_at_a_time_and_soon_end_are_reported_once_a_second() -> None:
+    shop = Workshop(1, places=200)
+    began = shop.now
+    for _ in range(20):
+        shop.grant(200)
+        ordinals = shop.begin_all(1)
+        shop.wait(0.2)
+        shop.end(1, *ordinals, seconds=0.2)
+        shop.agent.side.gathering.over(shop.now + 1)
+        shop.acknowledge()
+    assert sum(map(len, shop.begun_rows)) > 200
+    assert len(shop.begun_rows) <= (shop.now - began) / LATE_SECONDS_MAX + 1
+    assert [seconds_between(tasks) for tasks in (1, 50, 100, 200, 5_000)] == [0.25, 0.25, 0.5, 1.0, 1.0]
 
 
 def test_nothing_is_reported_while_there_is_no_connection(shop: Workshop) -> None:
