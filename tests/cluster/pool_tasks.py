@@ -30,11 +30,25 @@ def where() -> tuple[int, bool]:
     return os.getpid(), threading.current_thread() is threading.main_thread()
 
 
-@app.task
-async def nap(seconds: float) -> int:
+async def after(seconds: float) -> None:
     over = asyncio.Event()
     asyncio.get_running_loop().call_later(seconds, over.set)
     await over.wait()
+
+
+@app.task
+async def nap(seconds: float) -> int:
+    await after(seconds)
+    return os.getpid()
+
+
+@app.task
+async def hold(folder: str, number: int) -> int:
+    """Until somebody says that it may end."""
+    here = Path(folder)
+    (here / str(number)).touch()
+    while not (here / "over").exists():
+        await after(0.02)
     return os.getpid()
 
 

@@ -13,6 +13,8 @@ import pytest
 import tq
 from tq.common.domain.ids import parse_id, show_id
 
+from .programs import eventually
+
 WAIT_SECONDS = 60.0
 
 
@@ -24,14 +26,15 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_hundreds_of_coroutines_run_at_once_in_one_child_and_its_death_loses_none(
-    tasks: Any,
+    tasks: Any, tmp_path: Path
 ) -> None:
     with tq.throwaway_cluster(tasks.app, pools=["async:500"]):
         handles = [tasks.meet.submit(500) for _ in range(500)]
         [pid] = {handle.result(WAIT_SECONDS) for handle in handles}
-        handles = [tasks.nap.submit(0.5) for _ in range(40)]
-        tasks.where.submit().result(WAIT_SECONDS)  # they have begun
+        handles = [tasks.hold.submit(str(tmp_path), number) for number in range(40)]
+        eventually(lambda: len(list(tmp_path.iterdir())) == 40, WAIT_SECONDS)
         os.kill(pid, signal.SIGKILL)
+        (tmp_path / "over").touch()
         assert pid not in {handle.result(WAIT_SECONDS) for handle in handles}
 
 
