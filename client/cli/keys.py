@@ -145,7 +145,7 @@ def _cells(row: dict[str, Any]) -> dict[str, object]:
         "#queued": used(row, "queued", count),
         "#bytes": used(row, "queued_bytes", memory),
         "#age": ago(row["created"]),
-        "#used": ago(row["last_used"]) or "never",
+        "#used": ago(row["last_used"]) or ("" if row["created"] is None else "never"),
         "note": row["note"],
     }
 

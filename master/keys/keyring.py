@@ -210,7 +210,8 @@ class Keyring(Part):
                 **key.quota._asdict(),
                 **self._used(key),
                 "state": key.state,
-                "created": now.shown(key.created),
+                # Of an entrance besides the main port neither is known: its key comes with the process, from a file.
+                "created": now.shown(key.created) if key.created else None,
                 "last_used": None if key.last_used is None else now.shown(key.last_used),
             }
             for key in (*self._verifiers.values(), *self._unstored.values())

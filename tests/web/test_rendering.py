@@ -89,6 +89,13 @@ def test_every_form_posts_with_the_token_of_the_log_in(file: Path) -> None:
         assert 'name="csrf"' in form
 
 
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda one: one.name)
+def test_a_button_opens_the_question_of_its_own_row_after_rows_have_come_and_gone(file: Path) -> None:
+    """Rows stand still under the pointer: one that stays and one that is new could have the same number."""
+    for id in re.findall(r"ui\.ask\((.*?), \"[A-Z]", file.read_text("utf-8")):
+        assert "loop" not in id
+
+
 @pytest.mark.parametrize(
     ("sentence", "shown"),
     [
