@@ -21,13 +21,14 @@ from ..engine.clock import Now, Timeline
 from ..engine.part import Part
 from ..engine.presence import Presence
 from ..engine.session import Session
+from ..store.interface.locks import DeletedRow
 from ..store.interface.store import Picture, Store
 from .claims import HELD_MAX, Claims
 from .primitive import LOCK, SEMAPHORE, Claim, Primitive
 
 PRIMITIVES_MAX: Final = 100_000
 ENDED_AT_ONCE: Final = 1_000  # claims and primitives of lost nodes that end in one transaction
-DROPPED_MAX: Final = 10_000  # deleted primitives whose counters are kept: an owner that returns must not see a fencing token again
+DELETED_MAX: Final = 10_000  # whose counters are kept: who makes one again must not see a fencing token again
 SERVE: Final = "serve"
 
 T = TypeVar("T")
@@ -44,12 +45,15 @@ class Primitives(Part):
         self.claims = Claims(store.locks, lambda: len(self.by_name))
         self._owned: dict[bytes, dict[Primitive, None]] = {}
         self._room = ENDED_AT_ONCE  # what is left of it in this transaction
-        self._dropped: dict[tuple[str, str], int] = {}  # counters of deleted primitives, by family and name
+        self._deleted: dict[
+            tuple[str, str], int
+        ] = {}  # their counters, by family and name, as the store has them
         self._changed: dict[Primitive, None] = {}  # value or counter changed in this transaction
 
     def load(self, _: Picture, now: Now) -> None:
         """Parked calls stay: their sessions are still open. A reload may show a free permit that a parked call waits for: see ``due``."""
         rows, claims = self._store.locks.load()
+        self._deleted = {(row.family, row.name): row.counter for row in self._store.locks.deleted()}
         before, self.by_name = self.by_name, {}
         by_number: dict[int, Primitive] = {}
         held = {token: claim for primitive in before.values() for token, claim in primitive.held.items()}
@@ -90,12 +94,11 @@ class Primitives(Part):
                 raise InvalidArgument(f"there are {PRIMITIVES_MAX:,} locks, events and barriers already")
             with charged(account, Resource.SYNCS):
                 number = self._store.locks.add_primitive(family, name, kind, size, owner, value)
-            primitive = Primitive(
-                number, family, name, kind, size, owner, value, self._dropped.get((family, name), 0)
-            )
+                counter = self._forget((family, name)) if (family, name) in self._deleted else 0
+            primitive = Primitive(number, family, name, kind, size, owner, value, counter)
             primitive.account = account
             self._add(primitive)
-            if primitive.counter:
+            if counter:
                 self.changed(primitive)
         elif (primitive.kind, primitive.size) != (kind, size):
             raise InvalidArgument(
@@ -209,10 +212,17 @@ class Primitives(Part):
             if not self._owned[primitive.owner]:
                 del self._owned[primitive.owner]
         del self.by_name[(primitive.family, primitive.name)]
-        # A fencing token must not come twice for one name, even if the name is used again.
-        self._dropped[(primitive.family, primitive.name)] = primitive.counter
-        if len(self._dropped) > DROPPED_MAX:
-            del self._dropped[next(iter(self._dropped))]
+        # A fencing token must not come twice for one name, even if the name is used again after a restart.
+        if primitive.counter:
+            self._store.locks.remember(DeletedRow(primitive.family, primitive.name, primitive.counter))
+            self._deleted[(primitive.family, primitive.name)] = primitive.counter
+            if len(self._deleted) > DELETED_MAX:
+                self._forget(next(iter(self._deleted)))
+
+    def _forget(self, name: tuple[str, str]) -> int:
+        """The counter of a deleted one, which is kept with what has its name now, or not at all, beyond so many."""
+        self._store.locks.forget(*name)
+        return self._deleted.pop(name)
 
     # one transaction
 

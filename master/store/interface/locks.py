@@ -24,6 +24,14 @@ class ClaimRow(NamedTuple):
     number: int
 
 
+class DeletedRow(NamedTuple):
+    """``counter``: the highest fencing token that it gave."""
+
+    family: str
+    name: str
+    counter: int
+
+
 class LockStore(Protocol):
     def load(self) -> tuple[list[PrimitiveRow], list[ClaimRow]]:
         """All of them; claims in the order they were made."""
@@ -35,6 +43,11 @@ class LockStore(Protocol):
     def drop_primitive(self, primitive: int) -> None:
         """It and its claims."""
 
+    def deleted(self) -> list[DeletedRow]:
+        """Those that are remembered, the one first that ended first."""
+
+    def remember(self, row: DeletedRow) -> None: ...
+    def forget(self, family: str, name: str) -> None: ...
     def add_claim(self, claim: ClaimRow) -> None: ...
     def end_claim(self, primitive: int, token: bytes, number: int) -> None:
         """Held no more, but remembered with this number."""

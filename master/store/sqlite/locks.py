@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..interface.locks import ClaimRow, PrimitiveRow
+from ..interface.locks import ClaimRow, DeletedRow, PrimitiveRow
 from .part import SqlitePart
 
 
@@ -24,6 +24,15 @@ class SqliteLocks(SqlitePart):
     def drop_primitive(self, primitive: int) -> None:
         self._many("drop_claims", [(primitive,)])
         self._exactly("drop_primitive", [(primitive,)])
+
+    def deleted(self) -> list[DeletedRow]:
+        return [DeletedRow(*row) for row in self._all("deleted_primitives")]
+
+    def remember(self, row: DeletedRow) -> None:
+        self._exactly("remember_primitive", [row])
+
+    def forget(self, family: str, name: str) -> None:
+        self._exactly("forget_primitive", [(family, name)])
 
     def add_claim(self, claim: ClaimRow) -> None:
         self._exactly("add_claim", [claim])

@@ -187,6 +187,8 @@ def test_a_lock_that_is_not_in_use_is_deleted_and_stays_deleted(make_bench: Any,
         admin.call(LOCKS, "delete", "x")
     bench = make_bench(open_kept())
     assert bench.client(role=Role.VIEWER).call(LOCKS, "list")["rows"] == []
+    # A program that compares fencing tokens has seen 1.
+    assert bench.client().call(LOCK, "acquire", token()) == 2
 
 
 def test_after_a_restart_it_is_unknown_since_when_a_lock_is_held(

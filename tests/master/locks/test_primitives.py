@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tq.common.domain.model import Role
 from tq.common.errors import InvalidArgument, StoreError
+from tq.master.locks import primitives
 from tq.master.locks.primitives import Primitives
 
 from ..conftest import OpenKept, Peer
@@ -75,6 +76,22 @@ def test_tokens_go_on_growing_when_an_owner_comes_back_too_late(bench: Any) -> N
     assert back.call(own, "release", mine) is False
     assert back.call(own, "acquire", token()) == 2
     assert bench.engine.store.locks.load()[0][0].counter == 2
+
+
+def test_of_very_many_deleted_ones_the_last_are_remembered(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(primitives, "DELETED_MAX", 2)
+    admin = bench.client(role=Role.ADMIN)
+    for name in ("a", "b", "a", "c"):
+        mine, lock = token(), ("get_lock", name)
+        admin.call(lock, "acquire", mine)
+        admin.call(lock, "release", mine)
+        admin.call(("get_locks",), "delete", name)
+    assert [row[1:] for row in bench.engine.store.locks.deleted()] == [("a", 2), ("c", 1)]
+    bench.engine._load()
+    assert admin.call(("get_lock", "a"), "acquire", token()) == 3
+    assert [row[1:] for row in bench.engine.store.locks.deleted()] == [("c", 1)]
 
 
 def test_a_restarted_master_keeps_holders_for_a_lease_and_counts_on(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tq.master.store.interface.locks import ClaimRow, PrimitiveRow
+from tq.master.store.interface.locks import ClaimRow, DeletedRow, PrimitiveRow
 from tq.master.store.interface.store import Inconsistent, Store
 
 NODE, ONE, TWO = b"n" * 16, b"1" * 16, b"2" * 16
@@ -42,6 +42,17 @@ def test_a_claim_ends_once_and_is_remembered_until_it_is_deleted(store: Store) -
     store.locks.delete_claim(lock, ONE)
     with pytest.raises(Inconsistent):
         store.locks.delete_claim(lock, ONE)
+
+
+def test_what_is_deleted_is_remembered_in_order_until_its_name_is_used_again(store: Store) -> None:
+    rows = [DeletedRow("lock", "y", 7), DeletedRow("lock", "x", 3), DeletedRow("event", "x", 1)]
+    for row in rows:
+        store.locks.remember(row)
+    assert store.locks.deleted() == rows
+    store.locks.forget("lock", "x")
+    assert store.locks.deleted() == [rows[0], rows[2]]
+    with pytest.raises(Inconsistent):
+        store.locks.forget("lock", "x")
 
 
 def test_dropping_one_leaves_the_others(store: Store) -> None:

@@ -13,6 +13,15 @@ UPDATE primitives SET value = ?, counter = ? WHERE primitive = ?
 -- name: drop_primitive
 DELETE FROM primitives WHERE primitive = ?
 
+-- name: deleted_primitives
+SELECT family, name, counter FROM deleted_primitives ORDER BY number
+
+-- name: remember_primitive
+INSERT INTO deleted_primitives (family, name, counter) VALUES (?, ?, ?)
+
+-- name: forget_primitive
+DELETE FROM deleted_primitives WHERE family = ? AND name = ?
+
 -- name: drop_claims
 DELETE FROM claims WHERE primitive = ?
 
