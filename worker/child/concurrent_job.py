@@ -94,8 +94,8 @@ class ConcurrentJob:
         """From now on nothing is raised here: what was asked for and has not been raised yet is taken back. May raise it once."""
         with self.lock:
             here, self.thread = self.thread, NOT_RUNNING
-            if here != NOT_RUNNING:
-                _raise_in(here, None)
+            if here != NOT_RUNNING and self.why is not None:
+                _take_back(here)
 
 
 _current: ContextVar[ConcurrentJob | None] = ContextVar("tq_job", default=None)
@@ -158,11 +158,24 @@ def task_factory(words: Words) -> Callable[..., asyncio.Task[Any]]:
     return make
 
 
-def _raise_in(thread: int, what: type[BaseException] | None) -> None:
-    """Have Python raise this in another thread as soon as that runs Python code; None: not any more."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), ctypes.py_object(what) if what else None
-    )
+def _raise_in(thread: int, what: type[BaseException]) -> None:
+    """Have Python raise this in a thread as soon as that runs Python code, instead of what it was to raise there before."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(what))
+
+
+class _TakenBack(BaseException):
+    """Raised and caught by a thread that takes back what it was to raise."""
+
+
+def _take_back(here: int) -> None:
+    """What is still to be raised in this thread is raised, and caught. To set it to NULL instead would leave CPython to 3.12 with the flag
+    that something is to be raised: all threads would look for it before each call until the process ends, and a profiler hang."""
+    try:
+        _raise_in(here, _TakenBack)
+        while True:
+            pass
+    except _TakenBack:
+        return
 
 
 class Here:

@@ -323,6 +323,7 @@ def test_code_of_the_garbage_collector_may_ask_for_a_future_in_the_midst_of_its_
 
 
 def test_a_submit_and_its_result_cost_a_few_calls_of_functions(executor: tq.Executor) -> None:
+    assert executor.submit(jobs.double, 2).result(SECONDS) == 4  # what the first one costs more
     profile = cProfile.Profile()
     profile.enable()
     futures = [executor.submit(jobs.double, number) for number in range(2_000)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 from contextvars import Context, ContextVar
@@ -115,6 +117,20 @@ def test_a_limit_is_raised_in_its_thread_and_nothing_after_it_has_left() -> None
     job.interrupt(TimeLimit)
     thread.join(SECONDS)
     assert [type(one) for one in ended] == [TimeLimit, str]
+
+
+def test_what_was_raised_in_a_thread_leaves_no_other_thread_looking_for_it() -> None:
+    """CPython 3.11 hangs in a call that is profiled while its flag of it is set. In a process of its own, which can be killed."""
+    program = f"""
+import cProfile, runpy, sys
+sys.path[:] = {sys.path!r}
+tests = runpy.run_path({__file__!r})
+tests["test_a_limit_is_raised_in_its_thread_and_nothing_after_it_has_left"]()
+profile = cProfile.Profile()
+profile.enable()
+sorted(range(3), key=lambda number: -number)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=SECONDS)
 
 
 def test_a_job_that_was_to_end_before_its_thread_began_does_not_begin() -> None:
