@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import functools
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -176,10 +177,19 @@ class PostgresServer:
     def kill(self) -> None:
         """As a machine that loses power would: all of its processes, at once."""
         server = self._started
-        os.killpg(server.pid, signal.SIGKILL)
-        for child in self._children():
-            os.kill(child, signal.SIGKILL)
-        server.wait(END_SECONDS_MAX)
+        os.kill(server.pid, signal.SIGSTOP)  # it starts no other, and those that end keep their numbers
+        children = self._children()
+        with contextlib.ExitStack() as stack:
+            ends = [os.pidfd_open(child) for child in children]
+            for end in ends:
+                stack.callback(os.close, end)
+            for process in (server.pid, *children):
+                os.kill(process, signal.SIGKILL)
+            server.wait(END_SECONDS_MAX)
+            # A start is refused while one of them is left, for they have memory in common.
+            for end in ends:
+                if not select.select([end], [], [], END_SECONDS_MAX)[0]:
+                    raise RuntimeError("a process of the killed server does not end")
         (self.folder / "data/postmaster.pid").unlink(missing_ok=True)
 
     def signal_all(self, number: signal.Signals) -> None:
