@@ -251,7 +251,7 @@ class _Asking:
                 continue
             self._lines.call_shard(shard, ticket, self._target, method, args, repeatable=repeatable)
             line.flush()
-        waiting = {shard: _heard(asyncio.wrap_future(one)) for shard, one in asked.items()}
+        waiting = {shard: _retrieved(asyncio.wrap_future(one)) for shard, one in asked.items()}
         quiet = 0.0  # seconds without an answer
         while rest := [one for one in waiting.values() if not one.done()]:
             done, _ = await asyncio.wait(rest, timeout=None if waits else LOOK_SECONDS)
@@ -273,8 +273,8 @@ class _Asking:
                 settle(one, None, _away(line))
 
 
-def _heard(answer: asyncio.Future[Any]) -> asyncio.Future[Any]:
-    """Who asks may have ended before it comes, with what another shard has refused: then an error of this one is no one's."""
+def _retrieved(answer: asyncio.Future[Any]) -> asyncio.Future[Any]:
+    """Who asks may have ended before it comes, with what another shard has refused: then its error is looked at here, for the caller does not."""
     answer.add_done_callback(lambda it: it.cancelled() or it.exception())
     return answer
 

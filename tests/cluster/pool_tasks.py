@@ -44,7 +44,7 @@ async def nap(seconds: float) -> int:
 
 @app.task
 async def hold(folder: str, number: int) -> int:
-    """Until somebody says that it may end."""
+    """Until the file ``over`` is there."""
     here = Path(folder)
     (here / str(number)).touch()
     while not (here / "over").exists():

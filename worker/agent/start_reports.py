@@ -2,7 +2,7 @@
 
 The master shows a task as running when its worker has reported that it began. A worker reports what runs with every heartbeat,
 and besides at most four times a second what has run for a while and was not reported yet. A task that is over within a tenth of a second
-is reported by its end alone, so that short tasks cost no message. Where hundreds run at a time and soon end, most of what is told is soon
+is reported by its end alone, so that short tasks cost no message. Where hundreds run at a time and soon end, most of what is reported is soon
 over: after many in one report the next one comes later, up to a second.
 """
 

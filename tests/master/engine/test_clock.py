@@ -327,6 +327,7 @@ def test_the_clock_is_read_three_ways_that_agree() -> None:
 
 WALL = {  # who means the wall's clock, and why
     "app.py": "since when it runs, for people",
+    "cluster_identity.py": "since when a master runs, for people",
     "engine/clock.py": "compares it",
     "engine/agenda.py": "at=",
     "keys/revoked_leaves.py": "certificates say when they were made by the wall's",

@@ -145,9 +145,11 @@ def test_a_lack_of_memory_in_sqlite_is_reported_as_that(file: Path) -> None:
 
 def starve(file: Path) -> str:
     store = SqliteStore(file)
-    store._run(f"PRAGMA hard_heap_limit = {3 * 1024 * 1024}")
+    store._run(
+        f"PRAGMA hard_heap_limit = {128 * 1024 * 1024}"
+    )  # far above what the stores of other tests have
     try:
-        store._run("SELECT hex(zeroblob(8000000))")
+        store._run("SELECT hex(zeroblob(100000000))")
     except StoreError as error:
         return str(error)
     return "nothing happened"
