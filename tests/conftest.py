@@ -84,21 +84,30 @@ def xprocess(request: pytest.FixtureRequest) -> Iterator[XProcess]:
 
 @pytest.fixture(autouse=True)
 def process_as_before() -> Iterator[None]:
-    """A program that has ended ignores SIGTERM and SIGINT, one that loads modules looks for them in the working directory, and where
-    tasks run waits are those of a task. A test that runs such code in its own process must not hand that on: every program that later
-    tests start would ignore signals, and what they import could be the tree instead of the package that is installed."""
+    """A program that has ended ignores SIGTERM and SIGINT, one that loads modules looks for them in the working directory, a master's
+    files can be read by its user only, and where tasks run waits are those of a task. A test that runs such code in its own process must
+    not hand that on: every program that later tests start would ignore signals, or could not read its configuration as another user, and
+    what they import could be the tree instead of the package that is installed."""
     path, handlers = (
         sys.path[:],
         [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGINT)],
     )
-    surroundings = context._surroundings
+    surroundings, mask = context._surroundings, mask_of_files()
     yield
     context.provide(surroundings)
+    os.umask(mask)
     for number, handler in handlers:
         if signal.getsignal(number) is not handler:
             signal.signal(number, handler)
     if sys.path != path:
         sys.path[:] = path
+
+
+def mask_of_files() -> int:
+    """It can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def pytest_configure(config: pytest.Config) -> None:

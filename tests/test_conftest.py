@@ -1,13 +1,17 @@
-"""What a test does to the process it runs in ends with it: to its signals, which later programs inherit, and to what is imported."""
+"""What a test does to the process it runs in ends with it: to its signals, which later programs inherit, to what is imported, and to who may read files."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
 from tq.common.domain import context
 
+from .conftest import mask_of_files
+
 SEEN: list[object] = []
+MASK = mask_of_files()
 
 
 def test_a_program_that_ends_here_ignores_its_signals_and_looks_in_its_directory() -> None:
@@ -15,6 +19,7 @@ def test_a_program_that_ends_here_ignores_its_signals_and_looks_in_its_directory
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path.insert(0, "/working/directory")
+    os.umask(0o077)
     context.provide(object())  # type: ignore[arg-type] # as where tasks run
 
 
@@ -24,3 +29,4 @@ def test_the_next_test_finds_them_as_they_were() -> None:
     assert not SEEN or signal.getsignal(signal.SIGTERM) is SEEN[0]
     assert "/working/directory" not in sys.path
     assert context._surroundings is None
+    assert mask_of_files() == MASK
