@@ -55,6 +55,7 @@ def pooling(server: PostgresServer, database: str, connections: int = 8) -> Iter
             home=home,
         )
     )
+    file.chmod(0o644)  # whatever this process lets others read
     if user is not None:
         shutil.chown(home, user)
     with (server.folder / f"{home.name}.said").open("wb") as said:
