@@ -98,7 +98,7 @@ def split(expression: str) -> list[FilterTerm]:
 
 
 def _unsigned(text: str) -> str:
-    """The error for a word without an operator, which is usually a value alone."""
+    """The error for a word without an operator: most often a value alone."""
     is_state = text.lower() in tuple(State)
     meant = f"did you mean state={text}?" if is_state else "write e.g. state=failed"
     return f"{text!r:.80} is not of the form word=value; {meant}"
@@ -178,7 +178,7 @@ def _node(term: FilterTerm, text: str) -> str:
     """The pattern of the ids that begin so."""
     if re.fullmatch(r"[0-9a-fA-F]{1,32}", text) is None:
         raise term.wrong_value(
-            f"{text!r:.40} is no id of a worker: these are hexadecimal digits, as `tq workers` lists them; its host is host={text:.40}",
+            f"{text!r:.40} is not the id of a worker, which has hexadecimal digits, as in `tq workers`; for a host write host={text:.40}",
             text,
         )
     return f"{text.lower()}*"

@@ -54,7 +54,7 @@ def test_an_expression_is_a_filter(expression: str, meaning: dict[str, Any]) -> 
         ("exception=X", "did you mean error?"),
         ("task=app:send", "did you mean name?"),
         ("tag=order", "did you mean tag.NAME?"),
-        ("worker=web-1", "'web-1' is no id of a worker: these are hexadecimal digits"),
+        ("worker=web-1", "'web-1' is not the id of a worker, which has hexadecimal digits"),
         ("worker~0a", "worker has no ~; write worker="),
         ("node=0a1b", "did you mean worker?"),
         ("arg.=4711", "the name of an argument is missing; write arg.customer=4711"),
