@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections.abc import Callable
 from typing import Any, Final
 
 import tq
 
 from ..cluster.cluster_tasks import count
 from ..cluster.programs import eventually
+from .acting import Acting
 from .trial import SECONDS, Trial
 from .witness import Tasks, Witness
 
@@ -36,42 +35,28 @@ class Load:
         self._map_starts = str(trial.home / "starts of the maps")
         self._tasks: Tasks = []
         self.maps = 0  # that have ended, and were judged
-        self._enough = threading.Event()
-        self._threads = [threading.Thread(target=self._act, args=[act]) for act in (self._submit, self._map)]
-        self._error: BaseException | None = None
+        self._acting = Acting((self._submit, self._map))
+        self._enough = self._acting.enough
 
     def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
+        self._acting.start()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._enough.set()
-        for thread in self._threads:
-            thread.join(2 * SECONDS)
+        self._acting.end()
 
     def goes_on(self, starts: int) -> None:
         """Wait until so many more of the small tasks have been started."""
         goal = count(self._starts) + starts
-        eventually(lambda: self._error is not None or count(self._starts) >= goal, SECONDS)
-        self._raise()
+        eventually(lambda: self._acting.error is not None or count(self._starts) >= goal, SECONDS)
+        self._acting.check()
 
     def hear(self) -> None:
         """Every task, and every map, has given what it should."""
-        self._raise()
+        self._acting.check()
         given = self._witness.hear(self._tasks, SECONDS)
         assert [given[id] for id in self._tasks] == list(range(len(self._tasks)))
         assert self.maps
-
-    def _raise(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-    def _act(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except BaseException as error:  # whatever it is, it belongs to the test's thread
-            self._error = error
 
     def _submit(self) -> None:
         while not self._enough.is_set():

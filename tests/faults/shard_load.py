@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,6 +14,7 @@ from tq.common.domain.shards import shard_of_name
 
 from ..cluster.programs import eventually
 from ..history.checker import Report, Violation
+from .acting import Acting
 from .trial import SECONDS
 
 
@@ -27,38 +28,32 @@ class ShardLoad:
     def __init__(self, app: tq.App, shards: int, notes: Path) -> None:
         self._app, self._shards, self._notes = app, shards, notes
         self._numbers = itertools.count()
-        self._enough = threading.Event()
-        self._errors: list[BaseException] = []
+        self._acting = Acting(functools.partial(self._act, shard) for shard in range(shards))
         self.answered = [
             list[float]() for _ in range(shards)
         ]  # by shard, the moments at which a task had its result
         self._submitted = [list[int]() for _ in range(shards)]
-        self._threads = [threading.Thread(target=self._act, args=[shard]) for shard in range(shards)]
 
     def __enter__(self) -> ShardLoad:
-        for thread in self._threads:
-            thread.start()
+        self._acting.start()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._enough.set()
-        for thread in self._threads:
-            thread.join(2 * SECONDS)
+        self._acting.end()
 
     def goes_on(self, tasks: int = 20) -> None:
         """So many more in each shard."""
         before = [len(moments) for moments in self.answered]
         eventually(
             lambda: (
-                self._errors
+                self._acting.error is not None
                 or all(
                     len(moments) >= had + tasks for moments, had in zip(self.answered, before, strict=True)
                 )
             ),
             SECONDS,
         )
-        if self._errors:
-            raise self._errors[0]
+        self._acting.check()
 
     def pauses(self, since: float) -> list[float]:
         """The longest of each shard between two results, of those that ended behind that moment."""
@@ -69,8 +64,7 @@ class ShardLoad:
 
     def report(self) -> Report:
         """When it has ended: every task ran, and none began twice."""
-        if self._errors:
-            raise self._errors[0]
+        self._acting.check()
         submitted = [number for numbers in self._submitted for number in numbers]
         ran = Counter(map(int, self._notes.read_text("utf-8").split()))
         lost = [Violation("H1", str(number), "it has not run") for number in submitted if not ran[number]]
@@ -78,14 +72,9 @@ class ShardLoad:
         return Report(lost, tasks=len(submitted), starts=sum(ran.values()), extra_starts=extra)
 
     def _act(self, shard: int) -> None:
-        try:
-            noted = self._app.named(
-                "cluster_tasks:noted", queue=queue_in(shard, self._shards), max_crashes=100
-            )
-            while not self._enough.is_set():
-                number = next(self._numbers)
-                self._submitted[shard].append(number)
-                assert noted.submit(str(self._notes), number).result(timeout=SECONDS) == number
-                self.answered[shard].append(time.monotonic())
-        except BaseException as error:  # whatever it is, it belongs to the test's thread
-            self._errors.append(error)
+        noted = self._app.named("cluster_tasks:noted", queue=queue_in(shard, self._shards), max_crashes=100)
+        while not self._acting.enough.is_set():
+            number = next(self._numbers)
+            self._submitted[shard].append(number)
+            assert noted.submit(str(self._notes), number).result(timeout=SECONDS) == number
+            self.answered[shard].append(time.monotonic())
