@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from .children import Children
@@ -41,6 +41,10 @@ class ConcurrentDurations(TaskDurations):
     def record(self, name: str, seconds: float) -> None:
         self._is_measured = True
         super().record(name, seconds)
+
+    def record_all(self, name: str, seconds: Sequence[float]) -> None:
+        self._is_measured = True
+        super().record_all(name, seconds)
 
     def queued_max(self, name: str) -> int:
         return 0
