@@ -3,7 +3,7 @@
 ::
 
     few tasks run at a time ─────────────────────────────► sent at once
-    many do, and some of them end in that short a time ──► sent when the first has waited a fifth of what tasks take, 20 ms at most
+    many do, and some of them end in that short a time ──► sent when the first has waited two fifths of what tasks take, 25 ms at most
 
 A call costs worker and master as much as several reports, and what ends together is joined again: neighbours that have ended within one
 gathering are one slice, in whatever order they did. A report waits only where enough others are expected meanwhile, so that the result of
@@ -23,10 +23,11 @@ from .effects import MasterEffects
 from .finish_call import FinishCall
 from .task_durations import TaskDurations
 
-GATHER_SECONDS_MAX: Final = 0.02  # that a report waits
+GATHER_SECONDS_MAX: Final = 0.025  # that a report waits
 GATHER_SECONDS_MIN: Final = 0.001  # a shorter wait is not worth a timer
-GATHER_SHARE: Final = 0.2  # of what tasks take lately: so much longer a task seems to take
-GATHER_TASKS_MIN: Final = 4  # that are expected to end meanwhile; for fewer none waits
+GATHER_SHARE: Final = 0.4  # of what tasks take lately: so much longer a task seems to take
+GATHER_TASKS_MIN: Final = 8  # that are expected to end meanwhile; for fewer none waits
+COME_SECONDS: Final = 0.01  # until tasks that are asked for are here
 
 
 def gather_seconds(running: int, usual_seconds: float | None) -> float:
@@ -95,8 +96,8 @@ class ReportGathering:
         places = self._children.places
         usual, wait = self._durations.usual_seconds, self._wait
         is_later = self._until is not None or (self._has_asked and self._outbox.has_call_under_way)
-        # As many are left as end within one more wait: in that time those that are asked for come.
-        if is_later and usual and wait and startable * usual >= places * wait:
+        # As many are left as begin while those that are asked for come.
+        if is_later and usual and wait and startable * usual >= places * min(wait, COME_SECONDS):
             return 0
         self._has_asked = True
         return places

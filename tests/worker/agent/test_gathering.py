@@ -18,7 +18,7 @@ FETCH_SECONDS = 0.06
 
 @pytest.mark.parametrize(
     ("running", "usual_seconds"),
-    [(1, 0.05), (19, 0.05), (200, None), (200, 0.0), (200, 0.004), (3_000, 60.0)],
+    [(1, 0.05), (19, 0.05), (200, None), (200, 0.0), (200, 0.002), (3_000, 60.0)],
     ids=["one", "a few", "unknown", "no time", "short ones", "long ones"],
 )
 def test_nothing_waits_where_few_others_would_end_meanwhile(
@@ -27,8 +27,8 @@ def test_nothing_waits_where_few_others_would_end_meanwhile(
     assert gather_seconds(running, usual_seconds) == 0.0
 
 
-def test_where_many_end_the_first_waits_a_fifth_of_what_tasks_take_and_no_longer_than_is_stated() -> None:
-    assert gather_seconds(100, 0.02) == pytest.approx(0.004)
+def test_where_many_end_the_first_waits_two_fifths_of_what_tasks_take_and_no_longer_than_is_stated() -> None:
+    assert gather_seconds(100, 0.02) == pytest.approx(0.008)
     assert gather_seconds(1_000, 10 * FETCH_SECONDS) == pytest.approx(GATHER_SECONDS_MAX)
 
 
