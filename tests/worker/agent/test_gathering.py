@@ -155,7 +155,9 @@ def test_as_many_tasks_wait_here_as_places_become_free_in_a_twentieth_of_a_secon
     durations.record_running("m:f", 1.0)
     assert durations.prefetch(200) == 200, "nothing has ended: how fast places become free is not known"
     durations.record_all("m:f", [LONG_SECONDS] * 100)
-    assert durations.prefetch(200) > 300, "many have ended, though the first of them was seen running for long"
+    assert durations.prefetch(200) > 300, (
+        "many have ended, though the first of them was seen running for long"
+    )
     durations = ConcurrentDurations(places=200)
     durations.record("m:f", LONG_SECONDS)
     assert durations.prefetch(200) == 400
