@@ -2,7 +2,7 @@
 
 A ``get`` that finds no item is parked. What makes an item available, a put, a return, or a resumed queue, calls ``serve``; a put
 into an empty queue hands its item to a parked get at once (``next_getter``, ``hand_over``). An item that leaves a queue makes room for
-parked puts, which ``items.py`` accepts.
+parked puts, which ``items.py`` accepts. In one transaction a bounded number is given and accepted: see ``engine/portions.py``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ..engine.accounts import Resource
 from ..engine.agenda import Agenda
 from ..engine.clock import Now
 from ..engine.part import Part
+from ..engine.portions import Portions
 from ..engine.session import LATER, Call, Session
 from ..store.interface.items import HeldItemRow, ItemStore
 from .holders import Holder, Holders
@@ -25,7 +26,6 @@ from .queue import DRAINED, EMPTY, NO_MORE, Getter, ItemQueueState
 from .traffic import ItemTraffic
 from .unfinished import Unfinished
 
-SERVED_BYTES_MAX: Final = 8 * 1024 * 1024  # of items handed to parked gets in one transaction
 SERVE: Final = "serve"  # the key of ``Deliveries.due``
 
 
@@ -46,22 +46,22 @@ class Deliveries(Part):
         is_paused: Callable[[str], bool],
         room_made: Callable[[ItemQueueState], None],
     ) -> None:
-        self._store, self._agenda, self._names = store, agenda, names
+        self._store, self._names = store, names
         self._new, self._unfinished, self._traffic = new, unfinished, traffic
         self._is_paused, self._room_made = is_paused, room_made
         self._holders = Holders()
         self._lost = LostItems(store)
-        self._served_bytes = 0  # in this transaction
-        self._unserved: dict[
-            ItemQueueState, None
-        ] = {}  # have items for parked gets: served in the next transaction
+        self.portions = Portions[ItemQueueState](
+            lambda is_left: agenda.set(self, SERVE, 0 if is_left else None)
+        )
 
     def restore(self, held: Iterable[HeldItemRow]) -> None:
         """Take the store's held items, once the queues are loaded. Parked gets stay: their sessions are still open."""
         self._holders.load((row.token, Holder(row.queue, row.node)) for row in held)
         queues = self._names.by_name.values()
-        self._unserved = {one: None for one in queues if one.waiting and one.getters}
-        self._agenda.set(self, SERVE, 0 if self._unserved else None)
+        self.portions.load(
+            [one for one in queues if (one.waiting and one.getters) or (one.putters and not one.is_full)]
+        )
 
     @property
     def nodes(self) -> Iterable[bytes]:
@@ -81,7 +81,8 @@ class Deliveries(Part):
             raise InvalidArgument("this token holds another item already: each get has one of its own")
         # Behind the look for a repeated get: what is held already is not refused.
         call.session.account.check(Resource.HELD, 1)
-        if not self.gives(queue):
+        # Those that wait go first: their items are theirs in the next transaction.
+        if not self.gives(queue) or queue.waiting <= len(queue.getters):
             if queue.shut and not queue.waiting:
                 return NO_MORE
             if not wait:
@@ -176,20 +177,21 @@ class Deliveries(Part):
     # parked gets
 
     def serve(self, queue: ItemQueueState) -> None:
-        """Hand waiting items to parked gets, in order."""
+        """Hand waiting items to parked gets, in order, and the room that they leave to parked puts."""
         while queue.getters and self.gives(queue):
-            if self._served_bytes >= SERVED_BYTES_MAX:
-                self.serve_later(queue)
-                return
+            if not self.portions.is_left:
+                self.portions.later(queue)
+                break
             getter = self.next_getter(queue)
             if getter is None:
-                return
+                break
             token, call = getter
             payload = self._store.take(queue.number, token, call.session.node)
             self._holders.hold(token, Holder(queue.number, call.session.node), call.session.account)
             queue.waiting -= 1
-            self._served_bytes += len(payload)
+            self.portions.gave(len(payload))
             call.answer(payload)
+        self._room_made(queue)
 
     def next_getter(self, queue: ItemQueueState) -> Getter | None:
         """Remove and return the get that was parked first, unless the queue is paused."""
@@ -206,12 +208,9 @@ class Deliveries(Part):
         token, call = getter
         node = call.session.node
         self._holders.hold(token, Holder(queue.number, node), call.session.account)
+        self.portions.gave(len(payload))
         call.answer(payload)
         return Taker(token, node)
-
-    def serve_later(self, queue: ItemQueueState) -> None:
-        self._unserved[queue] = None
-        self._agenda.set(self, SERVE, 0)
 
     def refuse_parked_gets(self, queue: ItemQueueState) -> None:
         """End the parked gets of a queue that is shut and empty."""
@@ -224,12 +223,13 @@ class Deliveries(Part):
     # one transaction
 
     def begin(self) -> None:
-        self._served_bytes = 0
+        self.portions.begin()
 
     def due(self, key: Hashable, now: Now) -> None:
-        """Serve the parked gets for which the last transaction had no room."""
-        unserved, self._unserved = self._unserved, {}
-        for queue in unserved:
-            if self._names.by_name.get(queue.name) is queue:  # it may have been deleted since
-                self.serve(queue)
-                self.refuse_parked_gets(queue)
+        """Serve the calls for which the last transaction had no room."""
+        self.portions.serve(self._serve_turn)
+
+    def _serve_turn(self, queue: ItemQueueState) -> None:
+        if self._names.by_name.get(queue.name) is queue:  # it may have been deleted since
+            self.serve(queue)
+            self.refuse_parked_gets(queue)

@@ -12,8 +12,8 @@ the same item: a failure on the wire neither loses an item nor delivers it twice
 number that grows with each put of its putter: a repeated put is stored once. A ``task_done`` likewise.
 
 Invariants: 1. an item is waiting or held by exactly one token; 2. ``waiting`` of each queue equals the
-store's at every commit; 3. no get is parked while an item waits, unless the queue is paused or the next transaction serves it, and no
-put while there is room; 4. an answer is sent after the commit it depends on, as for every call.
+store's at every commit; 3. no get is parked while an item waits, and no put while there is room, unless the queue is paused or the
+next transaction serves it; 4. an answer is sent after the commit it depends on, as for every call.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Items(Part):
         self.unfinished.added(queue)
         self.traffic.came(queue)
         if queue.waiting and queue.getters:
-            self.deliveries.serve_later(queue)
+            self.deliveries.portions.later(queue)
         getter = None if queue.waiting else self.deliveries.next_getter(queue)
         if getter is None:
             self._new.add(queue, payload, rank, None)
@@ -162,8 +162,12 @@ class Items(Part):
             self._new.add(queue, payload, rank, self.deliveries.hand_over(queue, getter, payload))
 
     def _accept_parked_puts(self, queue: ItemQueueState) -> None:
-        """Accept parked puts while there is room, in order."""
+        """Accept parked puts while there is room, in order: as many as were taken out in this transaction, or as it has time for."""
         while queue.putters and not queue.is_full:
+            if not self.deliveries.portions.is_left:
+                self.deliveries.portions.later(queue)
+                return
+            self.deliveries.portions.gave()
             _, putter = queue.putters.popitem(last=False)
             putter.call.abandon = None
             try:
@@ -186,7 +190,6 @@ class Items(Part):
         queue = self.by_name.get(name)
         if queue is not None:
             self.deliveries.serve(queue)
-            self._accept_parked_puts(queue)
             self.deliveries.refuse_parked_gets(queue)
 
     def shut_down(self, queue: ItemQueueState, immediate: bool) -> None:

@@ -43,7 +43,8 @@ class Locks(Part):
             return NONE
         # Behind the looks for a repeated call: what is held already is not refused.
         call.session.account.check(Resource.CLAIMS, 1)
-        if primitive.value > 0:
+        # Those that wait go first: their permits are theirs in the next transaction.
+        if primitive.value > len(primitive.queue):
             self._primitives.claims.end_suspension(primitive, suspended)
             return self._primitives.grant(primitive, token, call.session)
         if not wait:

@@ -3,8 +3,8 @@
 ``claims.py`` has who holds what; ``locks.py`` and ``events_and_barriers.py`` have the operations of each family.
 
 Invariants: 1. free permits plus held claims equal the size of the semaphore; 2. no call is parked at a lock that has
-a free permit; 3. a fencing token is greater than all earlier ones of that lock, across restarts; 4. memory equals
-the store at every commit, except for the parked calls, which their callers repeat.
+a free permit, unless the next transaction serves it; 3. a fencing token is greater than all earlier ones of that lock,
+across restarts; 4. memory equals the store at every commit, except for the parked calls, which their callers repeat.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ..engine.accounts import Account, Resource, charged, give_back
 from ..engine.agenda import Agenda
 from ..engine.clock import Now, Timeline
 from ..engine.part import Part
+from ..engine.portions import Portions
 from ..engine.presence import Presence
 from ..engine.session import Session
 from ..store.interface.locks import DeletedRow
@@ -40,7 +41,7 @@ class Primitives(Part):
     name = "waiters for free locks"
 
     def __init__(self, store: Store, presence: Presence, timeline: Timeline, agenda: Agenda) -> None:
-        self._store, self._presence, self._timeline, self._agenda = store, presence, timeline, agenda
+        self._store, self._presence, self._timeline = store, presence, timeline
         self.by_name: dict[tuple[str, str], Primitive] = {}
         self.claims = Claims(store.locks, lambda: len(self.by_name))
         self._owned: dict[bytes, dict[Primitive, None]] = {}
@@ -49,6 +50,7 @@ class Primitives(Part):
             tuple[str, str], int
         ] = {}  # their counters, by family and name, as the store has them
         self._changed: dict[Primitive, None] = {}  # value or counter changed in this transaction
+        self._portions = Portions[Primitive](lambda is_left: agenda.set(self, SERVE, 0 if is_left else None))
 
     def load(self, _: Picture, now: Now) -> None:
         """Parked calls stay: their sessions are still open. A reload may show a free permit that a parked call waits for: see ``due``."""
@@ -70,8 +72,7 @@ class Primitives(Part):
         for known in before.values():  # made in the transaction that failed
             give_back(known.account, Resource.SYNCS)
         self.claims.load(claims, by_number, held)
-        waited_for = any(primitive.family == LOCK and primitive.queue for primitive in by_number.values())
-        self._agenda.set(self, SERVE, now.mono if waited_for else None)
+        self._portions.load([one for one in by_number.values() if one.family == LOCK and one.queue])
         for node in {*self.claims.nodes, *self._owned}:
             self._presence.expect(node, now)
 
@@ -142,8 +143,12 @@ class Primitives(Part):
         self.serve(primitive)
 
     def serve(self, primitive: Primitive) -> None:
-        """Give free permits to parked calls, in order."""
+        """Give free permits to parked calls, in order, as many as one transaction gives: see ``engine/portions.py``."""
         while primitive.value > 0 and primitive.queue:
+            if not self._portions.is_left:
+                self._portions.later(primitive)
+                return
+            self._portions.gave()
             _, waiter = primitive.queue.popitem(last=False)
             waiter.call.abandon = None
             if primitive.knows(waiter.token):  # two calls with one token: a dishonest peer
@@ -160,6 +165,7 @@ class Primitives(Part):
 
     def begin(self) -> None:
         self._room = ENDED_AT_ONCE
+        self._portions.begin()
 
     def holds(self, node: bytes) -> bool:
         return node in self._owned or node in self.claims.held_by or node in self.claims.suspended_by
@@ -184,10 +190,14 @@ class Primitives(Part):
         return some
 
     def due(self, key: Hashable, now: Now) -> None:
-        """After ``load``: serve the calls that wait for a permit that is free."""
-        for primitive in self.by_name.values():
-            if primitive.family == LOCK:
-                self.serve(primitive)
+        """Serve the calls that wait for a permit that is free: after ``load``, or because the last transaction had no room."""
+        self._portions.serve(self._serve_turn)
+
+    def _serve_turn(self, primitive: Primitive) -> None:
+        if (
+            self.by_name.get((primitive.family, primitive.name)) is primitive
+        ):  # it may have been deleted since
+            self.serve(primitive)
 
     def take_away(self, primitive: Primitive, token: bytes) -> None:
         """The holder loses its claim, and learns it at its next call; the permit goes to the next waiter."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tq.common.errors import DecodeError, InvalidArgument
 from tq.common.values.sort_keys import rank
-from tq.master.items.deliveries import SERVED_BYTES_MAX
+from tq.master.engine.portions import GIVEN_BYTES_MAX
 from tq.master.items.items import Items
 
 
@@ -75,7 +75,7 @@ def test_gets_that_wait_for_what_is_given_back_are_served_a_few_megabytes_at_a_t
     waits = [waiter.ask(queue, "get", os.urandom(16)) for _ in payloads]
     bench.step()
     holder.call(queue, "release", tokens)
-    assert len(waiter.answers) == SERVED_BYTES_MAX // size
+    assert len(waiter.answers) == GIVEN_BYTES_MAX // size
     holder.call(queue, "put", putter, count + 1, b"new")
     while bench.engine.next_wakeup() is not None and bench.engine.next_wakeup() <= bench.now.mono:
         bench.step()
