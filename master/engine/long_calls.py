@@ -141,10 +141,18 @@ class LongCalls(Part):
         lines: dict[Account | None, list[LongCall]] = {}
         for one in self._waiting:
             lines.setdefault(one.line, []).append(one)
+        served: list[LongCall] = []
+        put_off: list[LongCall] = []
         # Of n keys the first gets a share of 1/n, the next one 1/(n-1) of what
         # is left: what one does not use is for the others.
         for others, line in zip(range(len(lines), 0, -1), lines.values(), strict=True):
-            self._go_on_with(line, self._share / others, now)
+            before = self._share
+            # A share of less than one item would be used by no one.
+            least = 1 / next((one.most for one in line if not one.is_done), 1)
+            self._go_on_with(line, min(before, max(before / others, least)), now)
+            (served if self._share < before else put_off).extend(line)
+        # Of more keys than a transaction does items of, those without one are the first in the next transaction.
+        self._waiting = [*put_off, *served]
         self._wake(now)
 
     def _go_on_with(self, line: Iterable[LongCall], share: float, now: Now) -> None:

@@ -135,6 +135,35 @@ def test_a_short_call_of_another_key_does_not_wait_for_a_share(doing: Doing) -> 
     assert short == [10, 20]
 
 
+def test_of_more_keys_than_a_transaction_does_items_each_has_its_turn(doing: Doing) -> None:
+    """Always the last four of them were served, until they had ended."""
+    accounts = Accounts()
+    doing.perform(doing.call_of(accounts.of("first")), [0] * 4)  # the share of this transaction
+    for key in range(10):
+        doing.perform(doing.call_of(accounts.of(str(key))), [key] * 3)
+    doing.end()
+    rounds = []
+    for _ in range(5):
+        doing.done.clear()
+        doing.transaction()
+        rounds.append(list(doing.done))
+    assert rounds == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1], [2, 3, 4, 5], [6, 7, 8, 9]]
+
+
+def test_who_asks_again_and_again_does_not_pass_those_who_wait(doing: Doing) -> None:
+    accounts = Accounts()
+    doing.perform(doing.call_of(accounts.of("first")), [0] * 4)
+    early = [doing.call_of(accounts.of(f"early {key}")) for key in range(6)]
+    for call in early:
+        doing.perform(call, [1])
+    doing.end()
+    for turn in range(2):
+        for key in range(4):
+            doing.perform(doing.call_of(accounts.of(f"late {turn} {key}")), [2] * 100)
+        doing.transaction()
+    assert [call.reply for call in early] == [([10], None)] * 6
+
+
 def test_of_one_key_calls_are_done_in_order(doing: Doing) -> None:
     long, short = doing.call(), doing.call()
     doing.perform(long, list(range(6)))
