@@ -1,4 +1,4 @@
-"""``tq ls``: an array is one line with its tasks counted by state, a task by itself another."""
+"""``tq ls``: an array is one line with its tasks counted by state, a flow another, and so is a task by itself."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ...common.domain.tags import tags_in_words
 from ..app import App
 from ..tasks.named import short_range
 from .bulk import TASKS, print_filled, task_cells
+from .flows import for_programs as flow_for_programs
 from .output import CellTexts, ago, count, for_eyes, iso, task_row
 from .where import Filter
 
@@ -30,8 +31,14 @@ def is_array(row: Row) -> bool:
     return "tasks" in row
 
 
+def is_flow(row: Row) -> bool:
+    return "flow" in row
+
+
 def tasks_of(row: Row) -> int:
     """How many tasks that match a line stands for."""
+    if is_flow(row):
+        return int(row["flow"]["total"])
     return sum(tasks for _, tasks in row["states"]) if is_array(row) else 1
 
 
@@ -46,10 +53,12 @@ class LineReader:
         *,
         is_short: bool = True,
         before: list[Any] | None = None,
+        flows: bool = False,
     ) -> None:
         """``is_short``: ask for short ids, too, which costs the master some looks for each. ``before``: go on where another reader
-        has ended."""
+        has ended. ``flows``: each as one line, if there is no filter; a filter chooses tasks, also those of flows."""
         self._app, self._wanted, self._timeout, self._is_short = app, wanted, timeout, is_short
+        self._flows = [True] if flows and not wanted else []
         self._rows: list[Row] = []
         self._before = before
         self.answers = 0
@@ -76,7 +85,7 @@ class LineReader:
                     return self._rows[:limit]
 
     def _ask(self, limit: int) -> None:
-        asked = self._wanted, limit, self._before, self._is_short
+        asked = self._wanted, limit, self._before, self._is_short, *self._flows
         answer = self._app.call(TASKS, "lines", *asked, timeout=self._timeout)
         self.answers += 1
         self._before = answer["before"]
@@ -109,7 +118,8 @@ def all_lines(app: App, wanted: Filter) -> Iterator[Row]:
 
 
 def newest_lines(app: App, wanted: Filter, limit: int, *, is_short: bool = True) -> list[Row]:
-    return LineReader(app, wanted, is_short=is_short).read(limit)
+    """As people look at them: each flow is a line, if there is no filter."""
+    return LineReader(app, wanted, is_short=is_short, flows=True).read(limit)
 
 
 def short_id(row: Row) -> str:
@@ -118,10 +128,15 @@ def short_id(row: Row) -> str:
 
 
 def print_lines(rows: list[Row], empty: str) -> None:
-    """A table of arrays and tasks; tags and errors have a column if there are any."""
+    """A table of arrays, flows and tasks; tags and errors have a column if there are any."""
     is_short = for_eyes()
-    cells = [_array_cells(row, is_short) if is_array(row) else _task_cells(row, is_short) for row in rows]
-    print_filled(COLUMNS, rows, cells, empty)
+    print_filled(COLUMNS, rows, [_cells(row, is_short) for row in rows], empty)
+
+
+def _cells(row: Row, is_short: bool) -> tuple[object, ...]:
+    if is_flow(row):
+        return _flow_cells(row, is_short)
+    return _array_cells(row, is_short) if is_array(row) else _task_cells(row, is_short)
 
 
 def _task_cells(row: Row, is_short: bool) -> tuple[object, ...]:
@@ -143,6 +158,20 @@ def _array_cells(row: Row, is_short: bool) -> tuple[object, ...]:
     )
 
 
+def _flow_cells(row: Row, is_short: bool) -> tuple[object, ...]:
+    flow = row["flow"]
+    id = row["short"] if is_short else flow["id"]
+    return id, flow_line_in_words(flow), f"flow {flow['name']}".rstrip(), "", "", ago(row["created"]), "", ""
+
+
+def flow_line_in_words(flow: Row) -> CellTexts:
+    """``running: 40 of 1,200 ended, 2 failed``"""
+    ended = flow["succeeded"] + flow["failed"] + flow["cancelled"]
+    words = [f"{flow['state']}: {count(ended)} of {count(flow['total'])} ended"]
+    words += [f"{count(flow[name])} {name}" for name in ("running", "failed", "cancelled") if flow[name]]
+    return CellTexts(words)
+
+
 def line_in_words(row: Row) -> CellTexts:
     """The states of an array's tasks."""
     return states_in_words(row["states"], of=row["tasks"], more=row.get("more", False))
@@ -161,6 +190,12 @@ def states_in_words(states: Iterable[tuple[int, int]], *, of: int = 0, more: boo
 
 def line_row(row: Row) -> Row:
     """A line as ``--json`` shows it."""
+    if is_flow(row):
+        return {
+            "id": row["flow"]["id"],
+            "flow": flow_for_programs(row["flow"]),
+            "created": iso(row["created"]),
+        }
     if not is_array(row):
         return task_row({name: value for name, value in row.items() if name != "short"})
     return {

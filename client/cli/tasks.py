@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from ...common.domain.id_text import IdRange
+from ...common.domain.id_text import IdRange, read_id_text
 from ...common.domain.ids import show_id
 from ...common.domain.model import Role, State
-from ...common.errors import InvalidArgument
+from ...common.errors import InvalidArgument, UnknownTask
 from ...common.runtime.terminal import write
 from ..app import App
 from ..tasks.named import Named, named, task_named
@@ -52,7 +52,7 @@ def acting(function: _F) -> _F:
 @click.command(epilog="Example: tq ls --where 'state=failed error~SMTP' --since 2h")
 @click.argument("array", required=False, metavar="[ID]")
 @choosing
-@click.option("--all", "is_opened", is_flag=True, help="Each task of an array on a line of its own.")
+@click.option("--all", "is_opened", is_flag=True, help="Each task of arrays and flows by itself.")
 @click.option("--limit", default=30, show_default=True, metavar="N", help="The maximum number.")
 @click.option("--count", "only_count", is_flag=True, help="Only how many, by state.")
 @click.option(
@@ -72,17 +72,15 @@ def ls(
     only_count: bool,
     group: str | None,
 ) -> None:
-    """List arrays and tasks, newest first.
+    """List arrays, flows and tasks, newest first.
 
-    What was submitted together, as by a map, is an array: one line that counts its tasks by state. --all, an array's ID or
-    --where flow=ID lists tasks.
+    What was submitted together, as by a map, is an array: one line that counts its tasks by state. So is a flow; a filter finds its
+    tasks by themselves. --all, or the ID of an array or a flow, lists tasks.
     """
     if limit < 1:
         raise InvalidArgument(f"--limit {limit}: limit must be a whole number from 1")
     wanted = _wanted(app, terms)
-    of = None if array is None else named(app.session, array)
-    if of is not None:
-        wanted["ids"] = list(of.ids)
+    of = None if array is None else _array_or_flow(app, array, wanted)
     if group is not None:
         print_groups(app, wanted, group, limit, as_json=as_json)
     elif only_count:
@@ -98,6 +96,33 @@ def ls(
         if len(rows) == limit and sys.stdout.isatty():
             # Only on a terminal: it counts, which a script did not ask for.
             say_of_how_many(app, wanted, sum(map(tasks_of, rows)))
+
+
+def _array_or_flow(app: App, text: str, wanted: Filter) -> Named | None:
+    """Have the filter choose the tasks of an array or of a flow, which is a line of a list as well; the array."""
+    said = read_id_text(text)
+    try:
+        found = named(app.session, text)
+    except UnknownTask:
+        if (flow := _flow(app, text)) is None:
+            raise
+    else:
+        # A whole id is taken for that of a task without asking.
+        is_asked = not said.is_whole or said.start is not None
+        is_known = is_asked or bool(newest_tasks(app, {"ids": list(found.ids)}, 1))
+        flow = None if is_known else _flow(app, text)
+    if flow is not None:
+        wanted["flow"] = flow
+        return None
+    wanted["ids"] = list(found.ids)
+    return found
+
+
+def _flow(app: App, text: str) -> bytes | None:
+    try:
+        return app.get_flow(text).flow_id
+    except InvalidArgument:
+        return None
 
 
 def _list_tasks(app: App, wanted: Filter, limit: int, of: Named | None, *, as_json: bool) -> None:

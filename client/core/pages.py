@@ -194,14 +194,14 @@ def _newest_first(row: Row) -> tuple[float, bytes]:
 
 
 async def line_pages(shards: Shards, args: Sequence[Any]) -> Row:
-    """``lines(filter, limit, before, short)``. Each line is counted to its end, so that no page begins within one."""
-    filter, limit, before, short = _filled(args, None, 100, None, True)
+    """``lines(filter, limit, before, short, flows)``. Each line is counted to its end, so that no page begins within one."""
+    filter, limit, before, *more = _filled(args, None, 100, None)
 
     async def fetch(shard: int, start: Any, most: int) -> ShardPage:
         rows: list[Row] = []
         place = start
         for _ in range(LOOKS_MAX):
-            answer = await _ask_one(shards, shard, filter, max(1, most - len(rows)), place, short)
+            answer = await _ask_one(shards, shard, filter, max(1, most - len(rows)), place, *more)
             for row in answer["rows"]:
                 if row.get("rest") and rows:
                     join_line(rows[-1], row)

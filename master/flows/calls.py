@@ -7,6 +7,7 @@ answered that there is none when they may not.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from ...common.contract.exposed import exposed
@@ -14,15 +15,7 @@ from ...common.contract.flows import MemberRow
 from ...common.contract.rows import to_wire
 from ...common.domain.columns import LaneColumns
 from ...common.domain.flow import CALLBACKS, FLOW_KEY_BYTES_MAX, FLOW_NAME_CHARS_MAX, ON_ERROR, keyed_flow_id
-from ...common.domain.id_text import (
-    SHORT_DIGITS,
-    check_prefix,
-    check_tail,
-    digits_to_tell,
-    ids_that_begin,
-    show_short,
-)
-from ...common.domain.ids import show_id
+from ...common.domain.id_text import check_prefix, check_tail, ids_that_begin, show_short
 from ...common.domain.model import Role, TaskOptions, check_name
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
@@ -40,10 +33,11 @@ from ..engine.session import Call
 from ..store.interface.flows import FlowCallback, FlowRow
 from ..tasks import lookup
 from ..tasks.origins import is_of_flow
+from ..tasks.shown import begun
 from .callbacks import FlowCallbacks
 from .flows import Flows
 from .graph import GraphAnswer
-from .shown import summary
+from .shown import listed, summary
 from .table import FlowTable, check_flow_id
 from .waits import FlowWaits
 
@@ -183,20 +177,13 @@ class FlowsObject(EngineObject):
                 number = 0
                 break
         self.engine.work.gave(looked, 0)
-        answer = [summary(self.engine, row) for row in found]
+        # Of all together: there may be as many that run as there are slots.
+        running = Counter(held.origin for held in begun(self.engine))
+        answer = [listed(row, running[-row.number], self.engine.now) for row in found]
         if validate_flag("short", short):
             for row, shown in zip(found, answer, strict=True):
-                shown["short"] = self._short(call, row.id)
+                shown["short"] = show_short(row.id, table.digits(call.session, row.id))
         return {"rows": answer, "behind": number or None}
-
-    def _short(self, call: Call, id: bytes) -> str:
-        """A key that does not see all flows gets whole ids: how short one may be would tell it of others."""
-        if call.session.verifier.queues:
-            return show_id(id)
-        number = int.from_bytes(id, "big")
-        others = (one for one in self.engine.store.flows.neighbours(id) if one is not None)
-        digits = (digits_to_tell(number, int.from_bytes(one, "big")) for one in others)
-        return show_short(id, max(SHORT_DIGITS, *digits, 0))
 
     @exposed(Role.VIEWER)
     def meant(self, call: Call, prefix: str, tail: str = "") -> dict[str, Any]:

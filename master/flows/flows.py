@@ -12,7 +12,7 @@ A task knows its flow by its origin, the number of the flow with a minus. In mem
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from ...common.domain.flow import COLLECT, FlowState
 from ...common.domain.id_runs import IdRun
@@ -30,6 +30,7 @@ from ..store.interface.store import Picture
 from ..tasks.completion import Completion
 from ..tasks.origins import is_of_flow
 from .live import NOTHING, RETRIES, LiveFlow
+from .shown import listed
 from .table import FlowTable
 from .turns import Turns
 
@@ -162,6 +163,15 @@ class Flows(Part):
     def origin_of(self, session: Session, id: bytes) -> int:
         """Of the tasks of a flow that this key may see."""
         return -self.table.find(session, id).number
+
+    def shown(self, session: Session, origin: int, running: int, now: Now) -> dict[str, Any] | None:
+        """For a list of tasks in which it is one line."""
+        live = self.table.live(-origin)
+        row = self._store.get(-origin) if live is None else live.row
+        return None if row is None or not self.table.may_see(session, row) else listed(row, running, now)
+
+    def digits(self, session: Session, id: bytes) -> int:
+        return self.table.digits(session, id)
 
     def accepted(self, origin: int, queue: str, runs: Iterable[IdRun]) -> None:
         """New tasks of a flow."""

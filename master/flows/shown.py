@@ -33,14 +33,19 @@ def facts(row: FlowRow, now: Now) -> dict[str, Any]:
 
 
 def summary(engine: Engine, row: FlowRow) -> dict[str, Any]:
-    """The same, with what is so at this moment. ``running``: of its tasks, as of their workers' last beat."""
+    """The same, with what is so at this moment."""
     running = 0
     if row.finished is None:
         running = sum(1 for held in begun(engine) if held.origin == -row.number)
+    return listed(row, running, engine.now)
+
+
+def listed(row: FlowRow, running: int, now: Now) -> dict[str, Any]:
+    """``running``: of its tasks, as of their workers' last beat."""
     return {
-        **facts(row, engine.now),
+        **facts(row, now),
         "on_error": "collect" if row.collects else "fail_fast",
-        "running": running,
+        "running": running if row.finished is None else 0,
         "is_ending": row.ending != 0 or row.work != NOTHING,
         "key": row.key,
     }

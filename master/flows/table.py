@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...common.domain.id_text import DIGITS, SHORT_DIGITS, digits_to_tell
 from ...common.domain.ids import show_id
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.errors import InvalidArgument
@@ -84,6 +85,14 @@ class FlowTable:
         live = self._live.get(row.number)
         queues = self._store.queues(row.number) if live is None else live.queues
         return bool(queues) and all(map(session.allows_queue, queues))
+
+    def digits(self, session: Session, id: bytes) -> int:
+        """How many digits tell an id from all others; a key that does not see all flows gets all: fewer would tell it of others."""
+        if session.verifier.queues:
+            return DIGITS
+        number = int.from_bytes(id, "big")
+        others = (one for one in self._store.neighbours(id) if one is not None)
+        return max(SHORT_DIGITS, *(digits_to_tell(number, int.from_bytes(one, "big")) for one in others), 0)
 
     def own(self, session: Session, id: bytes) -> LiveFlow:
         """The live flow of a row that was found, or one made of it, on the account of this key. Raises QuotaExceeded."""

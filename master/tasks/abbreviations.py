@@ -83,6 +83,7 @@ class _Meant(NamedTuple):
     end: int
     route: int
     is_line: bool
+    flow: int | None = None
 
 
 class Meanings:
@@ -107,7 +108,7 @@ class Meanings:
             return {"rows": [], "more": True}
         rows = [
             {"id": id_of(first), "tasks": end - first, "name": route.task, "queue": route.queue.name}
-            for first, end, number, _ in found
+            for first, end, number, *_ in found
             for route in [self._engine.part(Routes).by_number[number]]
         ]
         return {"rows": rows[:CANDIDATES_MAX], "more": len(rows) > CANDIDATES_MAX}
@@ -152,15 +153,15 @@ class Meanings:
             is_line
             and last is not None
             and last.is_line
-            and (last.end, last.route) == (part.number, part.route)
+            and (last.end, last.route, last.flow) == (part.number, part.route, part.flow)
         ):
             found[-1] = last._replace(end=part.end)
         else:
-            found.append(_Meant(part.number, part.end, part.route, is_line))
+            found.append(_Meant(part.number, part.end, part.route, is_line, part.flow))
 
     def _opened(self, one: _Meant, low: int, high: int) -> Iterator[_Meant]:
         """An array, if all of it begins so; else those of its tasks that do."""
-        before = next(self._neighbours.down(one.first, one.route), None) if one.is_line else None
+        before = next(self._neighbours.down(one.first, one.route, one.flow), None) if one.is_line else None
         if before is None and one.end - 1 <= high:
             yield one
             return

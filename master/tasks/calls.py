@@ -295,16 +295,23 @@ class Tasks(EngineObject):
 
     @exposed(Role.VIEWER)
     def lines(
-        self, call: Call, filter: dict[str, Any], limit: int = 100, before: Place = None, short: bool = True
+        self,
+        call: Call,
+        filter: dict[str, Any],
+        limit: int = 100,
+        before: Place = None,
+        short: bool = True,
+        flows: bool = False,
     ) -> dict[str, Any]:
         """The newest arrays and tasks, an array as one row with its tasks that match counted by state; looks at 5,000 rows at
-        most. ``short``: with their ids as short as they may be written."""
+        most. ``short``: with their ids as short as they may be written. ``flows``: each flow as one row, if there is no filter."""
         limit = validate_whole("limit", limit, 1, LINES_MAX)
         # Counts in memory answer the frequent question whether there is any, without reading a row.
         counts = counted(self.engine, call.session.allows_queue, filter) if before is None else None
         if counts is not None and not counts:
             return {"rows": [], "before": None}
-        listing = LineListing(self.engine, call.session, filter, short=validate_flag("short", short))
+        short, flows = validate_flag("short", short), validate_flag("flows", flows)
+        listing = LineListing(self.engine, call.session, filter, short=short, flows=flows)
         return listing.answer(limit, before)
 
     @exposed(Role.VIEWER)

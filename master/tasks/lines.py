@@ -15,6 +15,7 @@ without being read; one that failed is read for its error, the newest of each li
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Final
 
 from ...common.domain.model import TASK_ID_BYTES, StateNumber
@@ -26,6 +27,7 @@ from ..engine.session import Session
 from ..store.interface.lines import LinePart, Span
 from ..store.interface.queries import FullTask
 from .abbreviations import Abbreviations
+from .flow_lines import FlowLines
 from .look import FAILED, Look
 from .neighbours import Neighbours, id_of
 from .queries import Summaries
@@ -58,7 +60,8 @@ class _Line:
     def __init__(self, newest: LinePart, seq: int, *, is_rest: bool = False) -> None:
         self.seq = seq  # of the newest part of the line: the next line comes before that
         self.end = self.lowest = newest.end  # ids: behind the last one that is counted, and the first one
-        self.route, self.created, self.is_rest = newest.route, newest.created, is_rest
+        self.route, self.flow = newest.route, newest.flow
+        self.created, self.is_rest = newest.created, is_rest
         self.states = Counter[int]()
         self.parts: list[LinePart] = []
         self.failed: int | None = None  # the newest task that failed and matches, by number
@@ -74,15 +77,23 @@ class _Line:
 class LineListing:
     """Reads one answer."""
 
-    def __init__(self, engine: Engine, session: Session, given: Any, *, short: bool) -> None:
+    def __init__(
+        self, engine: Engine, session: Session, given: Any, *, short: bool, flows: bool = False
+    ) -> None:
+        """``flows``: one line each."""
         self._engine, self._store = engine, engine.store
         self._wanted = Selection.from_wire(given, engine.now.shift)
+        if flows and self._wanted != Selection():
+            raise InvalidArgument(
+                "flows are lines in a list of all tasks; a filter chooses tasks, also those of flows: leave out one of both"
+            )
         if self._wanted.ids is not None or self._wanted.flow is not None:
             raise InvalidArgument(
                 "lines cannot be chosen by ids or a flow, for a line may be more than these: call select"
             )
         self._look = Look(engine, self._wanted, session.allows_queue)
         self._abbreviations = Abbreviations(engine, session) if short else None
+        self._flows = FlowLines(engine, session, self._abbreviations) if flows else None
         self._neighbours = Neighbours(engine.store, engine.part(Routes).plain_number)
         self._begun, self._summaries = Begun(engine), Summaries(engine)
         # Numbers of parts that were read with their line: from where each ends to where it begins.
@@ -97,12 +108,16 @@ class LineListing:
         if not self._look.finds_nothing():
             goes_on = None if inside is None else self._rest(upper, int.from_bytes(inside, "big"))
             goes_on = goes_on or self._lines(upper, limit)
-        self._engine.work.looked(self._look.cost)
+        self._engine.work.looked(self._cost)
         return {"rows": self._rows, "before": goes_on}
 
     @property
+    def _cost(self) -> int:
+        return self._look.cost + (0 if self._flows is None else self._flows.looked)
+
+    @property
     def _is_enough(self) -> bool:
-        return self._look.cost >= VISITED_MAX or self._summaries.is_full
+        return self._cost >= VISITED_MAX or self._summaries.is_full
 
     def _lines(self, upper: int, limit: int) -> list[Any] | None:
         parts = self._store.parts_before(upper)
@@ -111,11 +126,21 @@ class LineListing:
             # Counted with its line, whose newest part stood above.
             if part.stop in self._read:
                 parts = self._store.parts_before(self._below(part))
+            elif self._flows is not None and self._flows.has(part):
+                parts = self._flow(self._flows, part, parts)
             elif self._look.fits_route(part.route) and (goes_on := self._line(part)) is not None:
                 return goes_on
             if len(self._rows) >= limit or self._is_enough:
                 return [part.seq, None]
         return None
+
+    def _flow(self, flows: FlowLines, part: LinePart, parts: Iterator[LinePart]) -> Iterator[LinePart]:
+        """A part of a flow, whose line stands at its newest one; where the walk goes on."""
+        if (row := flows.row(part)) is not None:
+            self._summaries.took(row)
+            self._rows.append(row)
+        below = flows.below(part)
+        return parts if below is None else self._store.parts_before(below)
 
     def _below(self, part: LinePart) -> int:
         """Where the walk goes on below parts that were read with their line."""
@@ -157,7 +182,7 @@ class LineListing:
     def _count(self, line: _Line) -> bool:
         """Count the parts of a line from its last id down; whether there was time for all of them."""
         together: list[LinePart] = []  # whose numbers follow one another: they are counted in one look
-        for part in self._neighbours.down(line.end, line.route):
+        for part in self._neighbours.down(line.end, line.route, line.flow):
             if together and (together[-1].seq != part.stop or len(together) == TOGETHER_MAX):
                 self._count_states(line, together)
                 together = []

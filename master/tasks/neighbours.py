@@ -7,7 +7,8 @@ array: the first or the last one of a map may be alone in its call ::
     ids      ├─ array ─┤├─ array ─┤t├─ array ─┤                t     t t t … t
     lines    └────────────── one ─────────────┘               one   many, each by itself: a program that submits one by one
 
-Up to LONE_MAX of these stand together; more of them are not part of a map. All tasks of a line have one route.
+Up to LONE_MAX of these stand together; more of them are not part of a map. All tasks of a line have one route, and are of one flow or
+of none.
 """
 
 from __future__ import annotations
@@ -58,11 +59,11 @@ class Neighbours:
             return bool(part.is_array)  # those above it belong to no line
         return not up and above is None
 
-    def down(self, end: int, route: int) -> Iterator[LinePart]:
+    def down(self, end: int, route: int, flow: int | None) -> Iterator[LinePart]:
         """The parts of the line that has the id before ``end``, from there down."""
         lone: list[LinePart] = []
         for part in self._store.parts_down(end):
-            if part.end != end or self._plain(part.route) != self._plain(route):
+            if part.end != end or not self._is_of(part, route, flow):
                 break
             end = part.number
             if not part.is_array:
@@ -75,6 +76,9 @@ class Neighbours:
             yield part
         yield from lone
 
+    def _is_of(self, part: LinePart, route: int, flow: int | None) -> bool:
+        return self._plain(part.route) == self._plain(route) and part.flow == flow
+
     def _lone(
         self, parts: Iterable[LinePart], start: LinePart, *, upwards: bool
     ) -> tuple[list[LinePart], LinePart | None]:
@@ -84,7 +88,7 @@ class Neighbours:
         for part in islice(parts, LONE_MAX + 1):
             if (part.number if upwards else part.end) != edge:
                 break
-            if self._plain(part.route) != self._plain(start.route):
+            if not self._is_of(part, start.route, start.flow):
                 break
             if part.is_array:
                 return found, part

@@ -6,7 +6,7 @@ flow, across workers and restarts. Pure but for the store.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple, Protocol, TypeGuard
+from typing import Any, Final, NamedTuple, Protocol, TypeGuard
 
 from ...common.domain.id_runs import IdRun
 from ...common.errors import InvalidArgument
@@ -32,6 +32,12 @@ class FlowOrigins(Protocol):
 
     def origin_of(self, session: Session, id: bytes) -> int:
         """Of the tasks of the flow. Raises InvalidArgument, also when this key may not see it."""
+
+    def shown(self, session: Session, origin: int, running: int, now: Now) -> dict[str, Any] | None:
+        """The flow, as it is listed, with so many of its tasks that run. None: this key may not see it, or it is kept no longer."""
+
+    def digits(self, session: Session, id: bytes) -> int:
+        """How many digits tell the id of a flow from those of all others."""
 
     def accepted(self, origin: int, queue: str, runs: Iterable[IdRun]) -> None:
         """Of these some tasks are new."""

@@ -143,6 +143,13 @@ def settled(sources: Sources) -> dict[str, dict[str, int]]:
     return found
 
 
+def tasks_of(row: dict[str, Any]) -> int:
+    """How many tasks a line of a list stands for."""
+    if "flow" in row:
+        return int(row["flow"]["total"])
+    return sum(row["states"].values()) if "states" in row else 1
+
+
 def test_tasks_by_queue_and_state_are_the_same_in_all_three(sources: Sources) -> None:
     said = settled(sources)
     assert set().union(*said.values()) == set(STATES) - {"lost"}, "there is one of each"
@@ -164,6 +171,11 @@ def test_totals_by_state_are_the_same_in_every_view_and_command(sources: Sources
     assert {row["state"]: row["tasks"] for row in sources.command("ls", "--group", "state")} == totals
     chips = re.findall(r'class="chip s-(\w+)[^>]*>\w+ <b>([\d,]+)</b>', sources.browser.get("/tasks").text)
     assert {state: int(tasks.replace(",", "")) for state, tasks in chips} == totals
+    # a line stands for a task, an array or a flow, and each task is in one of them
+    lines = [sources.page("/tasks"), sources.command("ls", "--limit", 10_000)]
+    assert [sum(map(tasks_of, rows)) for rows in lines] == [totals.total()] * 2
+    assert [[row["flow"]["name"] for row in rows if "flow" in row] for rows in lines] == [["of two"]] * 2
+    assert sum(one.value for one in sources.metrics()["tq_tasks"].samples) == totals.total()
     top = sources.command("top")
     assert {one: sum(row[one] for row in top["queues"]) for one in totals} == totals
     facts = dict(

@@ -1,4 +1,4 @@
-"""Tasks and arrays, newest first: the language of ``--where`` in the address, pages by place and not by number, so that page
+"""Tasks, arrays and flows, newest first: the language of ``--where`` in the address, pages by place and not by number, so that page
 one thousand is read as fast as the first.
 """
 
@@ -10,7 +10,16 @@ import time
 from typing import Any, Final
 
 from ...client.cli.bulk import TASKS
-from ...client.cli.lines import LineReader, is_array, line_in_words, line_row, short_id, tasks_of
+from ...client.cli.lines import (
+    LineReader,
+    flow_line_in_words,
+    is_array,
+    is_flow,
+    line_in_words,
+    line_row,
+    short_id,
+    tasks_of,
+)
 from ...client.cli.where import Filter, split, to_filter, with_flow
 from ...client.cli.where_words import WrongFilter, drawn
 from ...client.tasks.named import Named, named
@@ -29,6 +38,7 @@ EXPORTED_MAX: Final = 10_000  # rows of a file; `tq ls --json` has no bound
 READ_SECONDS: Final = (
     0.1  # for one page: a filter that finds little shows what it has found, and goes on where it stopped
 )
+OPENED: Final = "yes"  # in the address: arrays and flows are not lines, each task is
 SHOWN_STATES: Final = (State.READY, State.RUNNING, State.SCHEDULED, State.BLOCKED, State.SUCCEEDED, State.FAILED, State.DEAD,
                        State.LOST, State.CANCELLED, State.EXPIRED)  # fmt: skip
 
@@ -41,22 +51,25 @@ def wanted_of(login: Login, where: str) -> Filter:
 
 def tasks(login: Login, asked: ViewRequest) -> ShownPage:
     where, array, place = asked.get("where"), asked.get("array"), asked.get("before")
+    is_opened = asked.get("all") == OPENED
     error, place_of_error, of = "", None, None
     rows: list[dict[str, Any]] = []
     following: str | None = None
+    wanted: Filter = {}
     try:
         wanted = wanted_of(login, where)
         of = named(login.app.session, array) if array else None
-        rows, following = _read(login, wanted, of, _place(place), ROWS, READ_SECONDS)
+        rows, following = _read(login, wanted, of, _place(place), ROWS, READ_SECONDS, is_opened=is_opened)
     except WrongFilter as problem:  # what is wrong with the filter is said below it
         error, place_of_error = problem.reason, problem.place
     except InvalidArgument as problem:
         error = str(problem)
     counts = totals(snapshot_of(login))
     words = ["tq", "ls", *([array] if array else []), *(["--where", where] if where else [])]
+    words += ["--all"] if is_opened else []
 
     def exported() -> list[dict[str, Any]]:
-        found = _read(login, wanted_of(login, where), of, None, EXPORTED_MAX)[0]
+        found = _read(login, wanted_of(login, where), of, None, EXPORTED_MAX, is_opened=is_opened)[0]
         return [line_row(row) for row in found]
 
     return ShownPage(
@@ -69,6 +82,8 @@ def tasks(login: Login, asked: ViewRequest) -> ShownPage:
             "where": where,
             "array": array,
             "of": of,
+            "opened": OPENED if is_opened else "",
+            "has_lines": not array and "flow" not in wanted,
             "error": error,
             "wrong": place_of_error,
             "pointed": "" if place_of_error is None else drawn(place_of_error),
@@ -89,10 +104,13 @@ def _read(
     before: list[Any] | None,
     limit: int,
     seconds: float | None = None,
+    *,
+    is_opened: bool,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Rows, and the place of the next ones. Lines, but for what has no lines: the tasks of an array, and those of a flow."""
-    if of is None and "flow" not in wanted:
-        reader = LineReader(login.app, wanted, ANSWER_SECONDS, before=before)
+    """Rows, and the place of the next ones. Lines, but for what has no lines: the tasks of an array, and those of a flow.
+    ``is_opened``: tasks, of all."""
+    if of is None and "flow" not in wanted and not is_opened:
+        reader = LineReader(login.app, wanted, ANSWER_SECONDS, before=before, flows=True)
         rows = reader.read(limit, seconds=seconds)
         return rows, _place_text(reader.before)
     if of is not None:
@@ -128,10 +146,24 @@ def _place_text(before: list[Any] | None) -> str | None:
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    if is_flow(row):
+        flow = row["flow"]
+        ended = flow["succeeded"] + flow["failed"] + flow["cancelled"]
+        counts = [(name, flow[name]) for name in ("succeeded", "failed", "cancelled", "running")]
+        waiting = max(0, flow["total"] - ended - flow["running"])
+        return {
+            **row,
+            "is_flow": True,
+            "text": row.get("short") or flow["id"],
+            "key": flow["id"],
+            "states_shown": [*counts, ("none", waiting)],
+            "words": str(flow_line_in_words(flow)),
+        }
     if is_array(row):
         states = [(str(State.from_number(number)), tasks) for number, tasks in row["states"]]
         return {
             **row,
+            "is_flow": False,
             "is_array": True,
             "text": short_id(row),
             "key": str(IdRange(row["id"], row["tasks"])),
@@ -142,6 +174,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     id = show_id(row["id"])
     return {
         **row,
+        "is_flow": False,
         "is_array": False,
         "text": row.get("short") or id,
         "key": id,

@@ -21,6 +21,7 @@ class LinePart(NamedTuple):
     route: int
     state: int  # of a task; of an array −1
     options: bytes | None = None
+    origin: int | None = None
 
     @property
     def is_array(self) -> bool:
@@ -29,6 +30,11 @@ class LinePart(NamedTuple):
     @property
     def tasks(self) -> int:
         return self.stop - self.seq
+
+    @property
+    def flow(self) -> int | None:
+        """The number of its flow, if it is of one."""
+        return None if self.origin is None or self.origin >= 0 else -self.origin
 
     @property
     def number(self) -> int:
@@ -89,6 +95,10 @@ class LineStore(Protocol):
 
     def between_arrays(self, id: int) -> tuple[int, int]:
         """Where the last array that begins below this id ends, and where the first one from it on begins: in ids."""
+
+    def bounds_of_flow(self, origin: int) -> tuple[int, int] | None:
+        """Between which numbers the tasks of a flow are that are kept, by their origin: that of the first one, and behind the last
+        one. None: none is kept."""
 
     def spans_before(self, seq: int, states: Collection[int] = ()) -> Iterator[Span]:
         """All tasks before that number, newest first, as neighbours to which the same has happened. ``states``: only those in one

@@ -97,6 +97,14 @@ class SqliteLines(StatementExecutor):
             # By the key of the last part, not an OFFSET: that would read all pages before again.
             start, size = goes_on(parts[-1]), PAGE
 
+    def bounds_of_flow(self, origin: int) -> tuple[int, int] | None:
+        self.settle()
+        [(first, last, lower, upper)] = self._all("bounds_of_flow", {"origin": origin})
+        # A task that left its array has a number within it.
+        stops = [*([] if last is None else [last + 1]), *([] if upper is None else [upper])]
+        starts = [one for one in (first, lower) if one is not None]
+        return (min(starts), max(stops)) if starts else None
+
     def spans_before(self, seq: int, states: Collection[int] = ()) -> Iterator[Span]:
         self.settle()
         # The states without success have indexes of their own; without one, all spans are walked.

@@ -53,8 +53,17 @@ class Answers:
         self.answers, self.asked = list(answers), []  # type: ignore[var-annotated]
 
     def call(
-        self, target: Any, method: str, wanted: Any, limit: int, before: Any, short: bool, timeout: Any = None
+        self,
+        target: Any,
+        method: str,
+        wanted: Any,
+        limit: int,
+        before: Any,
+        short: bool,
+        flows: bool = False,
+        timeout: Any = None,
     ) -> Any:
+        assert flows is (not wanted), "flows are lines where all tasks are listed"
         self.asked.append((limit, before))
         rows, goes_on = self.answers.pop(0)
         return {"rows": rows, "before": goes_on}
@@ -115,6 +124,33 @@ def test_json_has_both_forms() -> None:
     alone = line_row(task())
     assert (alone["id"], alone["state"]) == ("019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2b", "succeeded")
     assert "short" not in alone
+
+
+FLOW: Row = {
+    "id": "019300a1-7c3e-7b40-8c1d-2f6a5e4d3c2c",
+    "name": "nightly",
+    "state": "running",
+    "run": 1,
+    "total": 1_200,
+    "succeeded": 38,
+    "failed": 2,
+    "cancelled": 0,
+    "running": 5,
+    "created": 0.0,
+    "finished": None,
+}
+
+
+def test_a_flow_is_a_line_with_its_state_and_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    row: Row = {"id": parse_id(FLOW["id"]), "short": "019300a1-7c3e", "created": 60.0, "flow": FLOW}
+    print_lines([row, task()], empty="")
+    line = capsys.readouterr().out.splitlines()[2]
+    assert line.startswith(f"{FLOW['id']}  running: 40 of 1,200 ended, 5 running, 2 failed  flow nightly ")
+    found = line_row(row)
+    assert list(found) == ["id", "flow", "created"]
+    assert (found["id"], found["flow"]["total"], found["flow"]["finished"]) == (FLOW["id"], 1_200, None)
+    assert found["created"] == "1970-01-01T00:01:00.000+00:00"
+    assert shipped.tasks_of(row) == 1_200
 
 
 @pytest.fixture
@@ -196,7 +232,7 @@ def test_where_nothing_fits_texts_are_folded_and_ids_and_states_are_whole(
 
 def test_a_reader_stops_after_its_time_and_says_where_to_go_on() -> None:
     app: Any = Answers(([], [700, None]), ([task()], [400, None]))
-    reader = shipped.LineReader(app, {})
+    reader = shipped.LineReader(app, {}, flows=True)
     assert reader.read(50, seconds=0.0) == []
     assert reader.before == [700, None]
     assert len(reader.read(50, seconds=0.0)) == 1

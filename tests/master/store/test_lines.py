@@ -79,6 +79,23 @@ def test_it_is_known_between_which_arrays_an_id_is(kept: Store) -> None:
     assert kept.between_arrays(3) == (0, 500)
 
 
+def test_the_numbers_of_a_flows_tasks_are_known_also_when_one_left_its_array(
+    store: Store, route: int
+) -> None:
+    insert(store, task(3, route, origin=-7), task(4, route))
+    insert(store, as_array(task(5, route, origin=-7), [(5 + n, id_of(5 + n), b"p") for n in range(4)]))
+    insert(store, task(9, route, origin=-8))
+    store.begin()
+    assert [store.bounds_of_flow(origin) for origin in (-7, -8, -9)] == [(3, 9), (9, 10), None]
+    store.lease([route], 9, None, LEASE, 1, NOW)
+    store.end_attempts([ended(8, StateNumber.FAILED)])
+    assert store.bounds_of_flow(-7) == (3, 9)
+    assert [part.origin for part in store.parts_before(100)] == [-8, -7, None, -7]
+    assert [part.flow for part in store.parts_down(100)] == [8, 7, None, 7]
+    store.delete([3])
+    assert store.bounds_of_flow(-7) == (5, 9)
+
+
 def test_long_walks_go_on_from_page_to_page(store: Store, route: int) -> None:
     groups = [array(1 + 3 * number, 2, route, 1 + 3 * number) for number in range(300)]
     alone = [task(3 + 3 * number, route) for number in range(300)]

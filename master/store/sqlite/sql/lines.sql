@@ -4,31 +4,31 @@
 SELECT seq, stop, id, created, coalesce(
     (SELECT route FROM slices WHERE slices.seq >= arrays.seq AND slices.seq < arrays.stop LIMIT 1),
     (SELECT route FROM tasks WHERE tasks.seq >= arrays.seq AND tasks.seq < arrays.stop LIMIT 1)
-), -1, options
+), -1, options, origin
 FROM arrays WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: arrays_down
 SELECT seq, stop, id, created, coalesce(
     (SELECT route FROM slices WHERE slices.seq >= arrays.seq AND slices.seq < arrays.stop LIMIT 1),
     (SELECT route FROM tasks WHERE tasks.seq >= arrays.seq AND tasks.seq < arrays.stop LIMIT 1)
-), -1, options
+), -1, options, origin
 FROM arrays WHERE id < ? ORDER BY id DESC LIMIT ?
 
 -- name: arrays_up
 SELECT seq, stop, id, created, coalesce(
     (SELECT route FROM slices WHERE slices.seq >= arrays.seq AND slices.seq < arrays.stop LIMIT 1),
     (SELECT route FROM tasks WHERE tasks.seq >= arrays.seq AND tasks.seq < arrays.stop LIMIT 1)
-), -1, options
+), -1, options, origin
 FROM arrays WHERE id >= ? ORDER BY id LIMIT ?
 
 -- name: rows_before
-SELECT seq, seq + 1, id, created, route, state, options FROM tasks WHERE seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?
+SELECT seq, seq + 1, id, created, route, state, options, origin FROM tasks WHERE seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: rows_down
-SELECT seq, seq + 1, id, created, route, state, options FROM tasks WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?
+SELECT seq, seq + 1, id, created, route, state, options, origin FROM tasks WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?
 
 -- name: rows_up
-SELECT seq, seq + 1, id, created, route, state, options FROM tasks WHERE id >= ? AND id < ? ORDER BY id LIMIT ?
+SELECT seq, seq + 1, id, created, route, state, options, origin FROM tasks WHERE id >= ? AND id < ? ORDER BY id LIMIT ?
 
 -- name: spans_alone
 SELECT seq, seq + 1, id, 0, route, state, created, origin, options, worker FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?
@@ -57,3 +57,9 @@ SELECT state, count(*), count(*) FROM tasks WHERE seq >= ? AND seq < ? GROUP BY 
 -- name: failed_between
 SELECT seq, id, route, state, created FROM tasks
 WHERE seq >= ? AND seq < ? AND state IN ({state.FAILED}, {state.DEAD}, {state.LOST}) ORDER BY seq DESC LIMIT ?
+
+-- name: bounds_of_flow
+SELECT (SELECT min(seq) FROM tasks WHERE origin = :origin AND origin < 0),
+       (SELECT max(seq) FROM tasks WHERE origin = :origin AND origin < 0),
+       (SELECT min(seq) FROM arrays WHERE origin = :origin AND origin < 0),
+       (SELECT stop FROM arrays WHERE origin = :origin AND origin < 0 ORDER BY seq DESC LIMIT 1)

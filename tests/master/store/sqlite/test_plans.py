@@ -42,6 +42,7 @@ SEARCHED: Final = {
         "unsuccessful_alone",
         "unsuccessful_together",
         "failed_between",
+        "bounds_of_flow",
     ),
     "slices": (
         "array_upto_id",

@@ -100,6 +100,7 @@ def test_a_store_from_before_tasks_had_origins_keeps_every_task_and_index(tmp_pa
         "tasks_kept",
         "tasks_finished",
         "tasks_blocked",
+        "tasks_of_flows",
         "tasks_urgent",
         "tasks_ended",
     }  # made, or made otherwise, since
