@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import click
@@ -12,17 +12,19 @@ import click
 from ...common.domain.amounts import THOUSANDTHS, show_amount, units
 from ...common.domain.model import Role
 from ...common.domain.probe import PROBE
+from ...common.runtime.pool_spec import PROCESS
 from ...common.runtime.terminal import console, say, write
+from ...common.values.brief import few
 from ..app import App
 from .fleet import fleet
 from .options import connected
-from .output import ago, memory, print_json, print_table, rate, with_moments
+from .output import CellTexts, ago, memory, print_json, print_table, rate, with_moments
 from .ran import print_ran, read
 from .signatures import TaskSignature, signatures
 from .where import age
 
 OF_ALL: Final = ("node", "host", "state", "#busy", "#rate", "#memory", "version", "#seen")
-OF_SOME: Final = {"labels": "labels", "free": "resources"}  # and the field of a row
+OF_SOME: Final = ("pools", "labels", "free")
 POLL_SECONDS: Final = 0.5
 
 
@@ -33,7 +35,7 @@ POLL_SECONDS: Final = 0.5
 @click.option("--ran", metavar="AGE", help="Instead what each ran in the last 30s, 10min, 2h.")
 @connected(Role.VIEWER)
 def workers(app: App, as_json: bool, tasks: bool, ran: str | None) -> None:
-    """List workers: state, busy slots, rate, memory, last contact, labels, free resources."""
+    """List workers: state, busy slots, rate, memory, last contact, pools, labels, free resources."""
     if ran is not None:
         print_ran(read(app, age(ran, "ran")), as_json=as_json)
         return
@@ -55,13 +57,19 @@ def workers(app: App, as_json: bool, tasks: bool, ran: str | None) -> None:
             memory(row["memory_bytes"]),
             row["version"],
             ago(row["last_seen"]),
+            CellTexts(map(pool_in_words, row["pools"])),
             " ".join(f"{name}={value}" for name, value in row["labels"].items()),
             " ".join(_free(name, **amounts) for name, amounts in row["resources"].items()),
         )
         for row in rows
     ]
     # 80 columns are few: of these only what some worker has.
-    columns = [*OF_ALL, *(name for name in OF_SOME if any(row[OF_SOME[name]] for row in rows))]
+    has = {
+        "pools": has_other_pools(rows),
+        "labels": any(row["labels"] for row in rows),
+        "free": any(row["resources"] for row in rows),
+    }
+    columns = [*OF_ALL, *(name for name in OF_SOME if has[name])]
     places = [place for place, name in enumerate((*OF_ALL, *OF_SOME)) if name in columns]
     print_table(
         columns,
@@ -104,7 +112,24 @@ def with_units(row: dict[str, Any]) -> dict[str, Any]:
         name: {"all": units(there), "free": units(free)}
         for name, (there, free) in row.get("resources", {}).items()
     }
-    return {**row, "resources": resources}
+    return {
+        **row,
+        "resources": resources,
+        "pools": row.get("pools", []),
+    }  # an older master says nothing of them
+
+
+def has_other_pools(rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether any of these workers has other pools than one of processes, whose slots are the worker's."""
+    return any(
+        len(row["pools"]) > 1 or not one["pool"].startswith(PROCESS) for row in rows for one in row["pools"]
+    )
+
+
+def pool_in_words(pool: Mapping[str, Any]) -> str:
+    """``async:500@fetch 3/500``"""
+    queues = f"@{few(pool['queues'])}" if pool["queues"] else ""
+    return f"{pool['pool']}{queues} {pool['busy']}/{pool['slots']}"
 
 
 def _free(name: str, *, all: float, free: float) -> str:

@@ -22,6 +22,7 @@ from ...common.domain.series import SeriesPoint, beside, unpacked
 from ...common.errors import InvalidArgument, TqError, UnknownObject, Unreachable
 from .limit_rows import one_limit
 from .merged_queues import queue_set, queues
+from .merged_workers import workers
 from .pages import Shards, flow_pages, line_pages, named, schedule_pages, task_pages, task_portions
 
 Merge = Callable[[Shards, Sequence[Any]], Coroutine[Any, Any, Any]]
@@ -79,40 +80,6 @@ async def meant(shards: Shards, args: Sequence[Any]) -> Row:
         return {"rows": [], "more": True}  # more begin so in one shard than it looks at
     rows = sorted((row for answer in answers for row in answer["rows"]), key=lambda row: row["id"])
     return {"rows": rows, "more": any(answer["more"] for answer in answers)}
-
-
-def workers(answers: Sequence[list[Row]], args: Sequence[Any]) -> list[Row]:
-    """A worker is connected to every shard, and each shard knows what it holds of that one."""
-    found: dict[str, Row] = {}
-    for row in (row for rows in answers for row in rows):
-        known = found.get(row["node"])
-        found[row["node"]] = row if known is None else _one_worker(known, row)
-    return list(found.values())
-
-
-def _one_worker(one: Row, other: Row) -> Row:
-    here, there = (one, other) if one["connected"] >= other["connected"] else (other, one)
-    row = {
-        **here,
-        "running": min(one["running"] + other["running"], here["slots"]),
-        "leased": one["leased"] + other["leased"],
-        "rate": one["rate"] + other["rate"],
-        "since": min(one["since"], other["since"]),
-        "last_seen": max(one["last_seen"], other["last_seen"]),
-    }
-    if row["memory_bytes"] is None:
-        row["memory_bytes"] = there["memory_bytes"]
-    if "resources" in here and "resources" in there:
-        row["resources"] = {
-            name: [amount, max(0, amount - sum(_held(side, name) for side in (one, other)))]
-            for name, (amount, _) in here["resources"].items()
-        }
-    return row
-
-
-def _held(row: Row, name: str) -> int:
-    there, free = row["resources"].get(name, (0, 0))
-    return there - free  # type: ignore[no-any-return]
 
 
 def longest_held(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:

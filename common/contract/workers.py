@@ -92,6 +92,13 @@ def unpack_seconds(packed: bytes) -> list[float]:
     return list(unpack(f"<{len(packed) // SECONDS_BYTES}f", packed))
 
 
+class PoolSlots(NamedTuple):
+    """What a heartbeat says of a pool: ``process:2-8``, without its queues, and how many tasks it runs at a time now."""
+
+    pool: str
+    slots: int
+
+
 class OutputRow(NamedTuple):
     """Output and progress of a running attempt: a row of ``observe``. ``text``: the end of the ``size`` bytes so far."""
 

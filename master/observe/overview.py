@@ -30,6 +30,7 @@ from ..tasks.shown import attempts_of, begun, running_by_route, shown_counts
 from ..workers.membership import Membership, Worker
 from ..workers.worker_info import WorkerInfo
 from .last_failures import LastFailures
+from .pools import pool_rows
 
 ROUTES_MAX: Final = 500  # of one queue, read for its oldest task
 ROUTES_OF_ALL: Final = 5_000  # of all queues in one list; in a long list each queue has a share
@@ -41,12 +42,14 @@ ROW_BYTES: Final = 400  # without the host and the fields in LONG
 DETAILS_BYTES_MAX: Final = 5 * 1024 * 1024
 QUEUES_SHOWN_MAX: Final = 3_000  # each has a name of up to a kilobyte and some thirty numbers
 LEFT_OUT: Final = "…"
+NO_TASKS: Final = Counter[int]()
 LONG: Final = (
     "tasks",
     "allow",
     "labels",
     "resources",
     "queues",
+    "pools",
 )  # fields of a worker's row that may be long, and are not needed every second
 
 
@@ -141,7 +144,9 @@ def worker_rows(engine: Engine, key: Verifier) -> list[dict[str, Any]]:
     engine.work.glanced(len(workers) * GLANCES + len(engine.part(Leases).running))
     leased = engine.part(Leases).running.by_worker()
     rows = {
-        one: _worker_row(engine, one, one.info, leased[one.number]) for one in workers if one.info is not None
+        one: _worker_row(engine, one, one.info, leased.get(one.number, NO_TASKS))
+        for one in workers
+        if one.info is not None
     }
     # Measured as it travels: only that says whether the answer fits a frame.
     long = {one: len(pack([row[name] for name in LONG])) for one, row in rows.items()}
@@ -161,6 +166,7 @@ def worker_rows(engine: Engine, key: Verifier) -> list[dict[str, Any]]:
                 "labels": {},
                 "resources": {},
                 "queues": asked_for and [LEFT_OUT],
+                "pools": [],
             }
     return [row for one, row in rows.items() if one in shown]
 
@@ -185,8 +191,9 @@ def serving(engine: Engine, key: Verifier) -> Callable[[Worker], bool]:
     return serves
 
 
-def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -> dict[str, Any]:
-    here = worker.session is not None
+def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, held: Counter[int]) -> dict[str, Any]:
+    """``held``: how many tasks it has, by their lanes."""
+    here, leased = worker.session is not None, held.total()
     return {
         "node": worker.node.hex(),
         "host": info.host,
@@ -198,6 +205,7 @@ def _worker_row(engine: Engine, worker: Worker, info: WorkerInfo, leased: int) -
         "tasks": [name for name in info.tasks if name != PROBE],
         "allow": info.allow,
         "queues": info.queues,
+        "pools": pool_rows(engine.part(Routes), worker, info, held) if here else [],
         "version": info.version,
         "state": worker.state,
         "connected": here,

@@ -230,11 +230,13 @@ class LeasedTasks(MutableMapping[bytes, LeasedAttempt]):
             if slice.worker == worker:
                 yield from ((slice.id(seq), slice.one(seq)) for seq in range(slice.seq, slice.stop))
 
-    def by_worker(self) -> Counter[int]:
-        """How many tasks each worker has."""
-        tasks = Counter(held.worker for held in self.alone.values())
+    def by_worker(self) -> dict[int, Counter[int]]:
+        """How many tasks of each lane each worker has."""
+        tasks: dict[int, Counter[int]] = {}
+        for held in self.alone.values():
+            tasks.setdefault(held.worker, Counter())[held.route] += 1
         for slice in self._all():
-            tasks[slice.worker] += slice.stop - slice.seq
+            tasks.setdefault(slice.worker, Counter())[slice.route] += slice.stop - slice.seq
         return tasks
 
     def clear(self) -> None:

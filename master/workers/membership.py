@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
+from ...common.contract.workers import PoolSlots
 from ...common.errors import InvalidArgument, ProtocolError
 from ...common.values.failure import Failure
 from ..engine.accounts import Account, Resource
@@ -72,6 +73,7 @@ class Worker:
     since: int = 0  # steady ms
     started: frozenset[bytes] = frozenset()  # the tasks it runs, as of its last beat
     memory_bytes: int | None = None  # of the worker and its children, as of its last beat
+    said_pools: tuple[PoolSlots, ...] = ()  # as of its last beat; none of an older worker
     draining: bool = False  # it was ordered to drain, or has said that it drains
     has_left: bool = False  # it ended by itself: it is not expected back, and not listed
     is_losing: bool = False  # its leases are ended, a portion in each transaction
@@ -182,6 +184,7 @@ class Membership(Part):
         worker.info, worker.session, worker.presence, worker.since = info, session, presence, now.steady
         self._agenda.set(self, session.node, None)
         worker.draining = worker.has_left = worker.is_losing = False
+        worker.said_pools = ()
         worker.started = frozenset()  # a beat follows
         worker.rates = worker.rates or WorkerRates(now.mono)
         worker.orders.clear()
@@ -212,7 +215,7 @@ class Membership(Part):
         worker.started = frozenset(self._completion.began(held_rows(started[:slots]), now)).union(before)
         if said is None:
             return
-        worker.memory_bytes = said.memory_bytes
+        worker.memory_bytes, worker.said_pools = said.memory_bytes, said.pools
         if said.draining:  # its parked lease calls are not answered: it would only return the tasks
             worker.draining = True
             _unpark_leases(worker)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from ...common.contract.rows import from_wire
+from ...common.contract.workers import PoolSlots
 from ...common.domain.amounts import check_amount
 from ...common.domain.placing import RESOURCES_MAX
 from ...common.domain.where import NAME_CHARS_MAX
@@ -29,6 +31,7 @@ MEMORY_BYTES_MAX: Final = 2**53
 LENT_MAX: Final = 1_000 * SLOTS_MAX
 PID_MAX: Final = 2**63 - 1  # the largest integer that the store can keep
 POOLS_MAX: Final = 16
+POOL_CHARS_MAX: Final = 64  # process:65536-65536
 TEXT_BYTES: Final = 64  # of memory for a text, besides its characters
 
 
@@ -148,11 +151,13 @@ class WorkerInfo:
 
 
 class BeatFacts(NamedTuple):
-    """What a heartbeat says besides what runs. ``slots``: how many tasks run at a time from now on; 0: as before."""
+    """What a heartbeat says besides what runs. ``slots``: how many tasks run at a time from now on; 0: as before. ``pools``: none of an
+    older worker."""
 
     memory_bytes: int | None
     slots: int
     draining: bool
+    pools: tuple[PoolSlots, ...]
 
     @classmethod
     def of(cls, facts: Any) -> BeatFacts:
@@ -163,7 +168,19 @@ class BeatFacts(NamedTuple):
             raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {brief(memory)}")
         if type(slots) is not int or not ("slots" not in facts or 1 <= slots <= SLOTS_MAX):
             raise InvalidArgument(f"beat: slots is a number from 1 to {SLOTS_MAX:,}, not {brief(slots)}")
-        return cls(memory, slots, facts.get("draining") is True)
+        return cls(memory, slots, facts.get("draining") is True, _pools(facts.get("pools", [])))
+
+
+def _pools(rows: Any) -> tuple[PoolSlots, ...]:
+    match rows:
+        case list() if len(rows) <= POOLS_MAX:
+            for row in rows:
+                match row:
+                    case [str(pool), int(slots)] if len(pool) <= POOL_CHARS_MAX and 0 <= slots <= SLOTS_MAX:
+                        continue
+                raise InvalidArgument(f"beat: a pool is its kind and size, and a number, not {brief(row)}")
+            return tuple(from_wire(PoolSlots, row) for row in rows)
+    raise InvalidArgument(f"beat: pools are a list of at most {POOLS_MAX}, not {brief(rows)}")
 
 
 def _at_most(what: str, count: int, most: int) -> None:

@@ -230,9 +230,10 @@ def test_limits_strikes_and_tenants_are_the_same(sources: Sources) -> None:
 def test_slots_and_workers_are_the_same(sources: Sources) -> None:
     settled(sources)
     (shown,), (said,), metrics = sources.page("/workers"), sources.command("workers"), sources.metrics()
-    for name in ("node", "slots", "running", "leased", "state"):
+    for name in ("node", "slots", "running", "leased", "state", "pools"):
         assert shown[name] == said[name], name
     assert said["running"] == 2
+    assert said["pools"] == [{"pool": "process:2", "queues": None, "slots": 2, "busy": 2}]
     assert metrics["tq_slots"].samples[0].value == said["slots"]
     assert {one.labels["state"]: one.value for one in metrics["tq_workers"].samples} == {
         "connected": 1,

@@ -87,6 +87,7 @@ def workers(login: Login, asked: ViewRequest) -> ShownPage:
             **drawn,
             "living": found.living,
             "absent": found.absent_in_words(time.time()),
+            "with_pools": any(row["pools"] for row in found.living),
             "with_labels": any(row["labels"] for row in found.living),
             "with_resources": any(row["resources"] for row in found.living),
         },

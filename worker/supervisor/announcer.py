@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from ...common.contract.rows import to_wire
 from ...common.domain.id_runs import ids_named
 from ...common.domain.indexes import Indexes
 from ...common.domain.shards import shard_of_name
@@ -146,7 +147,8 @@ class Announcer:
         if not self._memory_bytes or now - self._measured_at > MEASURED_SECONDS:
             pids = {os.getpid(), *(pid for pool in self._pools for pid in pool.runners.pids)}
             self._memory_bytes, self._measured_at = sum(map(resident_bytes, pids)), now
-        facts: dict[str, Any] = {"memory_bytes": self._memory_bytes}
+        pools = [to_wire(pool.as_said) for pool in self._pools]
+        facts: dict[str, Any] = {"memory_bytes": self._memory_bytes, "pools": pools}
         if self._pools[0].agent.draining:
             facts["draining"] = True
         if any(pool.spec.is_scaled for pool in self._pools):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from ...common.contract.workers import PoolSlots
 from ...common.domain.indexes import Indexes
 from ...common.runtime.config import WorkerSettings
-from ...common.runtime.pool_spec import PoolSpec
+from ...common.runtime.pool_spec import THREAD, PoolSpec
 from ..agent.agent import Agent
 from ..agent.concurrent_children import Concurrency
 from ..agent.scaler import Scaler
@@ -52,7 +54,7 @@ class WorkerPool:
         ended: asyncio.Future[int],
         after: Callable[[], None],
     ) -> None:
-        self.spec = spec
+        self.spec, self._is_in_program = spec, make_runner is not None
         make = make_runner or partial(handle_of(spec), start=start)
         self.runners = RunnerPool(settings, make, masters, observer, report, ended, after)
         self.calls = MasterCalls(masters, observer, report, after, place)
@@ -87,6 +89,13 @@ class WorkerPool:
         agent.last_lines = observer.last_lines
         agent.ended.watch_unsuccessful = WorkerAttemptLog(report, asyncio.get_running_loop())
         self.runners.tick_soon, self.runners.look_soon = self.ticker.soon, self.ticker.look_soon
+
+    @property
+    def as_said(self) -> PoolSlots:
+        """Its kind and size, for people to see."""
+        slots = self.agent.slots
+        text = f"{THREAD}:{slots}" if self._is_in_program else str(replace(self.spec, queues=()))
+        return PoolSlots(text, slots)
 
     def functions_of(self, names: list[str]) -> list[str]:
         """Those of these tasks that are no coroutine functions."""

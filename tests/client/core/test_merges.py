@@ -72,6 +72,15 @@ def test_a_worker_is_one_row_with_what_it_holds_of_all_shards() -> None:
     assert (rows[0]["memory_bytes"], rows[0]["resources"]) == (7, {"gpu": [1000, 0]})
 
 
+def test_what_is_busy_of_each_pool_is_that_of_all_shards() -> None:
+    pools = [{"pool": "thread:4", "queues": None, "slots": 4, "busy": 3}]
+    more = [{**pools[0], "busy": 2}]
+    [row] = merged("workers", [[worker("a", pools=pools)], [worker("a", pools=more)]])
+    assert row["pools"] == [{**pools[0], "busy": 4}]
+    [row] = merged("workers", [[worker("a", pools=pools)], [worker("a", connected=False, pools=[])]])
+    assert row["pools"] == pools
+
+
 def test_a_worker_that_is_connected_to_some_shards_is_connected() -> None:
     [row] = merged(
         "workers", [[worker("a", connected=False, state="reconnecting")], [worker("a", state="here")]]

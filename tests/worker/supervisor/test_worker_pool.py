@@ -20,3 +20,13 @@ def test_of_processes_nothing_is_said() -> None:
         assert "pool.threads" not in bench.actions()
 
     on_a_bench(test)
+
+
+def test_a_pool_is_called_what_it_was_started_as_and_threads_in_a_program_are_threads() -> None:
+    async def test(bench: Bench) -> None:
+        bench.pool.agent.slots = 10
+        assert bench.pool.as_said == ("thread:10", 10)
+        bench.pool._is_in_program = False
+        assert bench.pool.as_said == ("async:5x1-4", 10)
+
+    on_a_bench(test, parse_pool("async:5x1-4@fetch"))
