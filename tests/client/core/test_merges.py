@@ -13,6 +13,17 @@ from tq.common.auth.keys import mint_token
 from tq.common.domain.series import Level, SeriesPoint, unpacked
 
 Answers = Sequence[Any]
+WORKER = {
+    "node": "a",
+    "slots": 4,
+    "connected": True,
+    "running": 1,
+    "leased": 2,
+    "rate": 1.0,
+    "since": 5.0,
+    "last_seen": 9.0,
+    "memory_bytes": None,
+}
 
 
 class Answering:
@@ -47,46 +58,6 @@ class Answering:
 
 def merged(name: str, answers: Answers, *args: Any) -> Any:
     return asyncio.run(merges.MERGES[name](Answering("list", list=answers), args))
-
-
-def worker(node: str, **fields: Any) -> dict[str, Any]:
-    row = {
-        "node": node,
-        "slots": 4,
-        "connected": True,
-        "running": 1,
-        "leased": 2,
-        "rate": 1.0,
-        "since": 5.0,
-        "last_seen": 9.0,
-        "memory_bytes": None,
-        "resources": {"gpu": [1000, 500]},
-    }
-    return {**row, **fields}
-
-
-def test_a_worker_is_one_row_with_what_it_holds_of_all_shards() -> None:
-    rows = merged("workers", [[worker("a")], [worker("a", leased=5, running=4, memory_bytes=7), worker("b")]])
-    assert [row["node"] for row in rows] == ["a", "b"]
-    assert (rows[0]["running"], rows[0]["leased"], rows[0]["rate"]) == (4, 7, 2.0)
-    assert (rows[0]["memory_bytes"], rows[0]["resources"]) == (7, {"gpu": [1000, 0]})
-
-
-def test_what_is_busy_of_each_pool_is_that_of_all_shards() -> None:
-    pools = [{"pool": "thread:4", "queues": None, "slots": 4, "busy": 3}]
-    more = [{**pools[0], "busy": 2}]
-    [row] = merged("workers", [[worker("a", pools=pools)], [worker("a", pools=more)]])
-    assert row["pools"] == [{**pools[0], "busy": 4}]
-    [row] = merged("workers", [[worker("a", pools=pools)], [worker("a", connected=False, pools=[])]])
-    assert row["pools"] == pools
-
-
-def test_a_worker_that_is_connected_to_some_shards_is_connected() -> None:
-    [row] = merged(
-        "workers", [[worker("a", connected=False, state="reconnecting")], [worker("a", state="here")]]
-    )
-    assert row["connected"]
-    assert row["state"] == "here"
 
 
 def test_lists_by_name_are_one_list_by_name() -> None:
@@ -264,7 +235,7 @@ def test_a_snapshot_has_the_queues_of_all_and_each_worker_once() -> None:
             "rate": 1.5,
             "commit_seconds": started,
             "queues": [{"name": queue}],
-            "workers": [worker("a")],
+            "workers": [WORKER],
             "running": [{"id": queue, "started": started}],
             "failing": [{"id": queue, "at": started}],
         }
