@@ -246,7 +246,7 @@ class ConcurrentChildProcess:
                 # This is a signal handler: called otherwise, it would not wake a loop that waits.
                 self._loop.call_soon_threadsafe(self._notice, ordinal, kind)
             # Only in its own code: raised anywhere else it would end another job, or the loop.
-            elif self._words[HOLDER] == ordinal:
+            elif self._words[HOLDER] == ordinal and job is not None and job.may_be_struck:
                 struck = job
         if struck is not None and struck.why is not None:
             raise struck.why(interruption_message(struck.why, struck.block.timeout))

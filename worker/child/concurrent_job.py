@@ -63,9 +63,15 @@ class ConcurrentJob:
     def context(self) -> Context:
         return self.block.context(self.place, self.started)
 
+    @property
+    def may_be_struck(self) -> bool:
+        """Whether the code that runs for it is to be interrupted where it stands: what hands over its report is not. Else no one would
+        make that report, and its process would be killed for it."""
+        return not self.is_over
+
     def over(self) -> None:
         """Its report is made. What it ran is let go: it refers to the job by its context, and only the collector would find that."""
-        self.is_over = True
+        self.is_over = True  # first: from now on it is not struck
         self.task = self.inner = None
 
     def interrupt(self, why: Interruption) -> None:

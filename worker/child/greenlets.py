@@ -28,6 +28,11 @@ class GreenletJob(ConcurrentJob):
         super().__init__(*args)
         self.greenlet: Any = None  # in which the function runs, while it runs
 
+    @property
+    def may_be_struck(self) -> bool:
+        """Not behind its function either: the greenlet that ran it goes on for a moment, to hand over what it returned."""
+        return not self.is_over and (self.task is not None or self.greenlet is not None)
+
     def interrupt(self, why: Interruption) -> None:
         if self.task is not None:
             super().interrupt(why)

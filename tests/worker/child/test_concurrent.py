@@ -6,6 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
 from tq.common.domain.model import OutcomeNumber
 
 from ..pools.test_interface import KINDS, with_child
@@ -32,6 +33,21 @@ def test_code_that_does_not_give_the_loop_back_is_struck_and_the_others_go_on(ga
         assert (await one.report(other)).outcome == OutcomeNumber.CANCELLED
 
     with_child(KINDS["async"], test)
+
+
+@pytest.mark.parametrize("kind", ["async", "gevent", "a coroutine on the loop of gevent"])
+def test_what_is_struck_when_its_report_is_made_is_reported_all_the_same(kind: str, gate: Path) -> None:
+    """No one else would report it: its process was killed for it, with all others in it."""
+
+    async def test(one: Nursery) -> None:
+        [ending] = one.send(KINDS[kind].call("end_slowly", str(gate)))
+        await pass_gate(gate, os.O_RDONLY)
+        one.child.notify(ending, "timeout")
+        one.child.notify(ending, "strike")
+        await pass_gate(gate, os.O_WRONLY)
+        assert (await one.report(ending)).outcome == OutcomeNumber.SUCCESS
+
+    with_child(KINDS[kind], test)
 
 
 def test_however_many_are_to_end_at_a_time_each_is_asked(gate: Path) -> None:

@@ -154,6 +154,42 @@ async def block_later(path: str) -> None:
     threading.Event().wait(60)
 
 
+def _stand(path: str) -> None:
+    for mode in ("wb", "rb"):
+        with open(path, mode):  # gevent's ``os.close`` closes later
+            pass
+
+
+@app.task
+async def end_slowly_later(path: str) -> None:
+    """Says that its report is made, and stands there until it is told to go on: a machine that is slow just then."""
+    from tq.worker.child.concurrent_job import ConcurrentJob
+
+    over = ConcurrentJob.over
+
+    def slow(job: ConcurrentJob) -> None:
+        ConcurrentJob.over = over  # type: ignore[method-assign]
+        over(job)
+        _stand(path)
+
+    ConcurrentJob.over = slow  # type: ignore[method-assign]
+
+
+@app.task
+def end_slowly(path: str) -> None:
+    """As ``end_slowly_later``, in a greenlet, behind its function."""
+    from tq.worker.child.greenlets import GreenletJob
+
+    leave = GreenletJob.leave_thread
+
+    def slow(job: GreenletJob) -> None:
+        GreenletJob.leave_thread = leave  # type: ignore[method-assign]
+        leave(job)
+        _stand(path)
+
+    GreenletJob.leave_thread = slow  # type: ignore[method-assign]
+
+
 @app.task
 async def stay_later() -> None:
     """Until it is asked to end."""
