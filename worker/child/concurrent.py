@@ -144,6 +144,8 @@ class ConcurrentChildProcess:
         self.begin_jobs(self._words)
         loop.add_reader(self._work.fileno(), self._readable)
         loop.add_reader(self._notices, self._noticed)
+        # uvloop makes what it watches non-blocking: a report larger than the room in the socket would end this process.
+        self._work.setblocking(True)
         signal.signal(signal.SIGUSR1, self._on_strike)
         self._send(Kind.HELLO, pack(sorted(self._tasks.described())))
         code.freeze()

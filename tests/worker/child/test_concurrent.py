@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import termios
+from array import array
 from pathlib import Path
 
 import pytest
 from tq.common.domain.model import OutcomeNumber
+from tq.common.values.codec import decode
 
 from ..pools.test_interface import KINDS, with_child
 from ..pools.test_process import SECONDS, Nursery, failure, gate, pass_gate
@@ -31,6 +35,27 @@ def test_code_that_does_not_give_the_loop_back_is_struck_and_the_others_go_on(ga
         assert "in block_later" in failure(report).traceback
         one.child.notify(other, "cancel")
         assert (await one.report(other)).outcome == OutcomeNumber.CANCELLED
+
+    with_child(KINDS["async"], test)
+
+
+def waits_for_room(one: Nursery) -> None:
+    """Blocks this loop, which reads nothing meanwhile, until the child has begun to write and waits, or is dead."""
+    there, state = array("i", [0]), Path(f"/proc/{one.child.pid}/stat")
+    while not there[0] or state.read_text().rpartition(")")[2].split()[0] == "R":
+        fcntl.ioctl(one.child._work._socket, termios.FIONREAD, there)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="says whether a process waits")
+def test_a_report_for_which_there_is_no_room_waits_for_it() -> None:
+    """On uvloop the child ended, with all that ran in it, whenever the supervisor was slower than its reports came."""
+
+    async def test(one: Nursery) -> None:
+        ordinals = one.send(("fill_later", 4_000_000), ("fill_later", 1))
+        await asyncio.sleep(0)
+        waits_for_room(one)
+        for ordinal, size in zip(ordinals, (4_000_000, 1), strict=True):
+            assert decode((await one.report(ordinal)).body or b"") == bytes(size)
 
     with_child(KINDS["async"], test)
 

@@ -154,6 +154,11 @@ async def block_later(path: str) -> None:
     threading.Event().wait(60)
 
 
+@app.task
+async def fill_later(size_bytes: int) -> bytes:
+    return bytes(size_bytes)
+
+
 def _stand(path: str) -> None:
     for mode in ("wb", "rb"):
         with open(path, mode):  # gevent's ``os.close`` closes later
