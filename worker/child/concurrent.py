@@ -23,6 +23,7 @@ import socket
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
@@ -65,6 +66,7 @@ from .task_threads import StepRunner, TaskThreads
 from .verdict import Verdict, interruption_message
 
 BEAT_SECONDS: Final = 0.1  # between two signs that the loop turns, while jobs run
+NOTICES_A_TURN: Final = 8  # of the loop, which others wait for
 NOTE_BEATS: Final = 5  # between two looks at the progress of jobs
 # What ends soon after another job, while many run, is reported with it: a report of its own would wake the supervisor for each.
 GATHER_JOBS_MIN: Final = 20
@@ -94,8 +96,9 @@ class ConcurrentChildProcess:
         self._starts = StartPage(self._words)
         self._reports = ReportBuffer()
         self._jobs: dict[int, ConcurrentJob] = {}  # by ordinal
+        self._notices_left = deque[tuple[int, int]]()  # ordinals and kinds, which were read and are not done
         self._last_block: Block | None = None  # of which something was reported last
-        self._is_flush_due = self._is_beating = self._is_ending = False
+        self._is_flush_due = self._is_beating = self._is_ending = self._are_notices_due = False
         self._beats = 0
         self._tasks: ServedTasks
         self._runs: JobRuns
@@ -232,8 +235,24 @@ class ConcurrentChildProcess:
 
     @contained
     def _noticed(self) -> None:
-        for ordinal, kind in self._take_notices():
-            self._notice(ordinal, kind)
+        self._notices_left += self._take_notices()
+        if not self._are_notices_due:
+            self._do_notices()
+
+    def _do_notices_soon(self) -> None:
+        if not self._are_notices_due:
+            self._are_notices_due = True
+            self._loop.call_soon(self._do_notices)
+
+    @contained
+    def _do_notices(self) -> None:
+        """A few in each turn of the loop: a coroutine that is cancelled takes a millisecond to end, with its traceback, and all that are
+        asked in one turn end in the next one."""
+        self._are_notices_due = False
+        for _ in range(min(NOTICES_A_TURN, len(self._notices_left))):
+            self._notice(*self._notices_left.popleft())
+        if self._notices_left:
+            self._do_notices_soon()
 
     def _on_strike(self, number: int, frame: Any) -> None:
         """SIGUSR1: code of a job does not give the loop back, and its job is to end."""
@@ -245,11 +264,13 @@ class ConcurrentChildProcess:
             if job is not None and kind in REASONS:
                 job.why = REASONS[kind]  # known from now on: a strike may come with it
             if kind != STRIKE_NOTICE:
-                # This is a signal handler: called otherwise, it would not wake a loop that waits.
-                self._loop.call_soon_threadsafe(self._notice, ordinal, kind)
+                self._notices_left.append((ordinal, kind))
             # Only in its own code: raised anywhere else it would end another job, or the loop.
             elif self._words[HOLDER] == ordinal and job is not None and job.may_be_struck:
                 struck = job
+        if self._notices_left:
+            # This is a signal handler: called otherwise, it would not wake a loop that waits.
+            self._loop.call_soon_threadsafe(self._do_notices_soon)
         if struck is not None and struck.why is not None:
             raise struck.why(interruption_message(struck.why, struck.block.timeout))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.codec import decode
+from tq.worker.child.concurrent import NOTICES_A_TURN
 
 from ..pools.test_interface import KINDS, with_child
 from ..pools.test_process import SECONDS, Nursery, failure, gate, pass_gate
@@ -85,6 +86,23 @@ def test_however_many_are_to_end_at_a_time_each_is_asked(gate: Path) -> None:
         one.child.notify(blocking, "strike")
         for ordinal in [*staying, blocking]:
             assert (await one.report(ordinal)).outcome == OutcomeNumber.CANCELLED
+
+    with_child(KINDS["async"], test)
+
+
+def test_those_that_are_to_end_do_not_all_end_in_one_turn_of_the_loop(gate: Path) -> None:
+    """What one takes for its traceback, others of the loop waited for five hundred times."""
+
+    async def test(one: Nursery) -> None:
+        staying = one.send(*[("stay_later",)] * 200)
+        [counting] = one.send(("count_ends_later", 50))
+        [blocking] = one.send(("block_later", str(gate)))
+        await pass_gate(gate, os.O_RDONLY)
+        for ordinal in [*staying, blocking]:
+            one.child.notify(ordinal, "cancel")
+        one.child.notify(blocking, "strike")
+        ended = decode((await one.report(counting)).body or b"")
+        assert 0 < ended <= 2 * NOTICES_A_TURN
 
     with_child(KINDS["async"], test)
 

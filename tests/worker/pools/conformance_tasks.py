@@ -155,6 +155,17 @@ async def block_later(path: str) -> None:
 
 
 @app.task
+async def count_ends_later(least: int) -> int:
+    """How many tasks of the loop ended between two of its turns, at most; until fewer than ``least`` are left."""
+    most, before = 0, len(asyncio.all_tasks())
+    while before >= least:
+        await asyncio.sleep(0)
+        left = len(asyncio.all_tasks())
+        most, before = max(most, before - left), left
+    return most
+
+
+@app.task
 async def fill_later(size_bytes: int) -> bytes:
     return bytes(size_bytes)
 
@@ -167,7 +178,7 @@ def _stand(path: str) -> None:
 
 @app.task
 async def end_slowly_later(path: str) -> None:
-    """Says that its report is made, and stands there until it is told to go on: a machine that is slow just then."""
+    """Says that its report is made, and stands there until it may go on: a machine that is slow just then."""
     from tq.worker.child.concurrent_job import ConcurrentJob
 
     over = ConcurrentJob.over
