@@ -239,6 +239,7 @@ class ConcurrentChildProcess:
         if not self._are_notices_due:
             self._do_notices()
 
+    @contained
     def _do_notices_soon(self) -> None:
         if not self._are_notices_due:
             self._are_notices_due = True
