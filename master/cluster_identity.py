@@ -72,7 +72,9 @@ def identify(
     # One that has joined a cluster finds its keys there, and makes none of its own.
     has_joined = shown_by(certificate_der(certificate)).leaf is not None and known is not None
     if authkey is not None:
-        engine.part(Keyring).put(make_authkey_verifier(authkey, cluster_id, created=now.steady))
+        keyring = engine.part(Keyring)
+        verifier = make_authkey_verifier(authkey, cluster_id, created=now.steady)
+        keyring.put(verifier.with_quota_of(keyring.find(AUTHKEY_ID)))
     elif not has_joined:
         if engine.part(Keyring).find(AUTHKEY_ID) is not None:
             engine.part(Keyring).revoke(AUTHKEY_ID, [])  # it was for an earlier start

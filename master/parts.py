@@ -100,7 +100,7 @@ EXPOSED: Final[Mapping[str, type[EngineObject]]] = {
 
 def make_engine(core: Core, registered: str | None = None) -> Engine:
     """An engine with all parts of a master. ``registered``: what a manager serves there, see ``SharedObjects``."""
-    keyring = Keyring(core.store, core.random_bytes, core.close_later)
+    keyring = Keyring(core.store, core.random_bytes, core.close_later, core.shard)
     return Engine(
         core,
         [

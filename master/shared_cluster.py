@@ -128,7 +128,10 @@ class SharedCluster:
         stored = [verifier_of(KeyRow(*(row[name] for name in KeyRow._fields))) for row in rows]
         # The master of shard 0 may have been started with another one, before a change of it.
         own = self._authkey
-        return stored if own is None else [*(key for key in stored if key.key_id != AUTHKEY_ID), own]
+        if own is None:
+            return stored
+        known = next((key for key in stored if key.key_id == AUTHKEY_ID), None)
+        return [*(key for key in stored if key.key_id != AUTHKEY_ID), own.with_quota_of(known)]
 
     @cached_property
     def _authkey(self) -> Verifier | None:

@@ -57,8 +57,11 @@ class LaneParts(NamedTuple):
 def make_lanes(core: Core) -> LaneParts:
     store, agenda = core.store, core.agenda
     placements, long_calls = Placements(), LongCalls(agenda)
-    limits, tenants = NamedLimits(store, core.timeline, core.report, core.shard), SetTenants(store)
-    routes = Routes(store, limits.in_force, placements, tenants.terms)
+    limits, tenants = (
+        NamedLimits(store, core.timeline, core.report, core.shard),
+        SetTenants(store, core.shard),
+    )
+    routes = Routes(store, limits.in_force, placements, tenants.here)
     tenants.usage = routes.tenants
     tenants.listen(routes.lanes.tenant_changed)
     limiter = limits.usage = Limiter(store, routes, agenda, limits)

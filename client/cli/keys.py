@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from ...common.domain.key_quota import NO_QUOTA
+from ...common.domain.limit_parts import division_in_words
 from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import say, write
@@ -26,6 +27,7 @@ SELDOM: Final = ("tenant", "#queued", "#bytes")  # columns that are shown if som
 NONE: Final = "none"  # typed for: any number
 TASKS_HELP: Final = "Tasks that have not ended, or none.  [none]"
 BYTES_HELP: Final = "Of their arguments: 500M, 1G.  [none]"
+UNEVEN: Final = "(not the same in all shards: change it again)"
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) *([KMGT]?)(i?)B?", re.IGNORECASE)
 
 
@@ -90,7 +92,19 @@ def change(
     if as_json:
         print_json({"key": key_id, **quota})
     else:
-        write(f"{key_id} is changed\n")
+        write(f"{key_id} is changed{_in_parts(app, key_id)}\n")
+
+
+def _in_parts(app: App, key_id: str) -> str:
+    """In a cluster of several shards."""
+    if app.session.shards == 1:
+        return ""
+    rows = [row for row in app.call(("get_keys",), "list") if row["id"] == key_id]
+    over = max((row.get("over", 1) for row in rows), default=1)
+    if over == 1:
+        return ""
+    said = division_in_words(rows[0]["max_queued"], over)
+    return f"; {said}. A key of queues in one shard has all of its quota there"
 
 
 def _quota(max_queued: str | None, max_queued_bytes: str | None) -> dict[str, int | None]:
@@ -146,16 +160,22 @@ def _cells(row: dict[str, Any]) -> dict[str, object]:
         "#bytes": used(row, "queued_bytes", memory),
         "#age": ago(row["created"]),
         "#used": ago(row["last_used"]) or ("" if row["created"] is None else "never"),
-        "note": row["note"],
+        "note": note_of(row),
     }
 
 
 def used(row: dict[str, Any], what: str, show: Callable[[int], str]) -> str:
-    """What is used of a quota, in words: ``1,200 of 100,000``; empty: it has none."""
+    """What is used of a quota, in words: ``1,200 of 100,000, over 16 shards``; empty: it has none."""
     if row.get(what) is None:
         return ""
-    most = row[f"max_{what}"]
-    return show(row[what]) + ("" if most is None else f" of {show(most)}")
+    most, over = row[f"max_{what}"], row.get("over", 1)
+    parts = f", over {over:,} shards" if most is not None and over > 1 else ""
+    return show(row[what]) + ("" if most is None else f" of {show(most)}{parts}")
+
+
+def note_of(row: dict[str, Any]) -> str:
+    """Of a key, with what is to be done about it."""
+    return " ".join(filter(None, (row["note"], UNEVEN if "uneven" in row else "")))
 
 
 @keys.command(epilog="Example: tq keys revoke 5f3a9c0be211")

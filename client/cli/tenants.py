@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from ...common.domain.limit_parts import division_in_words
 from ...common.domain.model import Role
 from ...common.domain.tenants import NO_TERMS, check_tenant
 from ...common.errors import InvalidArgument
@@ -19,6 +20,7 @@ from .portions import rows_by_name
 TENANTS: Final = ("get_tenants",)
 COLUMNS: Final = ("tenant", "#weight", "#at once", "#running", "#waiting", "#held", "note")
 NONE: Final = "none"  # typed for: any number
+ALL: Final = "all"  # typed for: no queues are named
 UNNAMED: Final = "(none)"  # shown for: tasks without a tenant
 
 
@@ -48,17 +50,26 @@ def list_tenants(app: App, as_json: bool) -> None:
 @click.argument("name", metavar="TENANT")
 @click.option("--weight", type=int, metavar="N", help="Tasks in each of its turns.  [1]")
 @click.option("--max-running", metavar="N", help="So many at once, or none: any.  [none]")
+@click.option(
+    "--shards-of", "queues", multiple=True, metavar="QUEUE", help="Cap the shards of these, or all.  [all]"
+)
 @connected(Role.ADMIN)
-def change(app: App, as_json: bool, name: str, weight: int | None, max_running: str | None) -> None:
+def change(
+    app: App, as_json: bool, name: str, weight: int | None, max_running: str | None, queues: tuple[str, ...]
+) -> None:
     """Set what a tenant may have, at once and for good.
 
-    Its tasks count in all queues. It may have none yet.
+    Its tasks count in all queues. It may have none yet. In a cluster of several
+    shards each has a part of a cap; --shards-of names the queues that its tasks
+    are in, so that only the shards of these have one: repeat it for each.
     """
     changes: dict[str, Any] = {}
     if weight is not None:
         changes["weight"] = weight
     if max_running is not None:
         changes["max_running"] = _number(max_running)
+    if queues:
+        changes["shards_of"] = [] if queues == (ALL,) else list(queues)
     if not changes:
         raise InvalidArgument("say what it may have: --weight 3, --max-running 20, or both")
     check_tenant(name)
@@ -68,7 +79,7 @@ def change(app: App, as_json: bool, name: str, weight: int | None, max_running: 
         print_json(with_moments(row))
         return
     cap = "any number" if row["max_running"] is None else f"at most {count(row['max_running'])}"
-    write(f"{name}: weight {row['weight']}, {cap} at once\n")
+    write("; ".join((f"{name}: weight {row['weight']}, {cap} at once", *notes_of(row))) + "\n")
 
 
 @tenants.command("rm", epilog="Example: tq tenants rm acme")
@@ -100,5 +111,21 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
         row["weight"],
         "" if row["max_running"] is None else count(row["max_running"]),
         *(count(row[name]) for name in ("running", "waiting", "held")),
-        "" if row["since"] is None else f"set {ago(row['since'])} ago",
+        "; ".join(
+            notes_of(row) if row["since"] is None else (*notes_of(row), f"set {ago(row['since'])} ago")
+        ),
     )
+
+
+def notes_of(row: dict[str, Any]) -> list[str]:
+    """Of its cap over several shards."""
+    notes: list[str] = []
+    if row.get("over", 1) > 1:
+        notes.append(division_in_words(row["max_running"], row["over"]))
+    if row.get("shards_of"):
+        notes.append(f"in the shards of {', '.join(row['shards_of'])}")
+    if row.get("stranded"):
+        notes.append(f"{count(row['stranded'])} wait in other shards: `tq why` on one of them says more")
+    if "uneven" in row:
+        notes.append("not the same in all shards: set it again")
+    return notes

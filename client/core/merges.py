@@ -21,6 +21,7 @@ from ...common.domain.limit_parts import is_in_every
 from ...common.domain.series import SeriesPoint, beside, unpacked
 from ...common.errors import InvalidArgument, TqError, UnknownObject, Unreachable
 from .limit_rows import one_limit
+from .merged_keys import key_added, key_set, keys
 from .merged_queues import queue_set, queues
 from .merged_workers import workers
 from .pages import Shards, flow_pages, line_pages, named, schedule_pages, task_pages, task_portions
@@ -151,8 +152,13 @@ def _name(row: Row) -> str:
     return row["name"] or ""
 
 
+def _one_tenant(one: Row, other: Row) -> Row:
+    differs = any(one.get(name) != other.get(name) for name in ("weight", "max_running", "shards_of"))
+    return {"uneven": True} if differs else {}
+
+
 _limits = _by_name(("keys", "running", "waiting"), one_limit)
-_tenants = _by_name(("waiting", "running", "held"))
+_tenants = _by_name(("waiting", "running", "held", "stranded"), _one_tenant)
 
 
 def _listed(rows_of: Callable[[Iterable[Row]], list[Row]]) -> Together:
@@ -296,6 +302,9 @@ async def _limit_of(shards: Shards, name: Any) -> tuple[dict[int, Row], list[int
 
 
 async def tenant_set(shards: Shards, args: Sequence[Any]) -> Row:
+    if len(args) == 2 and isinstance(args[1], dict) and "shards_of" in args[1]:
+        # First where less may run then: else what one shard has already and what another one still has would come to more than the cap.
+        await shards.ask(dict.fromkeys(shards.numbers, (*args, True)))
     return _tenants((await shards.ask(dict.fromkeys(shards.numbers, args))).values())[0]
 
 
@@ -319,15 +328,6 @@ async def strike_removed(shards: Shards, args: Sequence[Any]) -> Any:
             )
         args = [found[0]["condition"], *rest]
     return await first_done(shards, args)
-
-
-async def key_added(shards: Shards, args: Sequence[Any]) -> str:
-    """Made by the first shard, and then known to all: the others are given its token, and keep what they verify it by."""
-    first = min(shards.numbers)
-    token = str((await shards.ask({first: args}))[first])
-    with_token = [*args, *("", [], "", "", None)[len(args) :], token]
-    await shards.ask(dict.fromkeys((number for number in shards.numbers if number != first), with_token))
-    return token
 
 
 async def schedule_added(shards: Shards, args: Sequence[Any]) -> Any:
@@ -407,6 +407,8 @@ MERGES: Final[Mapping[str, Merge]] = {
     "limit_shown": limit_shown,
     "tenant_set": tenant_set,
     "strike_removed": strike_removed,
+    "keys": of_all(keys),
     "key_added": key_added,
+    "key_set": key_set,
     "schedule_added": schedule_added,
 }

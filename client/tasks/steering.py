@@ -18,6 +18,7 @@ class TenantChanges(TypedDict, total=False):
 
     weight: int
     max_running: int | None
+    shards_of: list[str]
 
 
 class LimitChanges(TypedDict, total=False):
@@ -67,10 +68,11 @@ class SteeringApp:
         Args:
             name: Name of the tenant. It may have no tasks yet.
             changes: ``weight``, tasks in each of its turns, from 1; ``max_running``, how many of its tasks run at once, None: any
-                number. What is left out stays as it is.
+                number; ``shards_of``, names of queues, of a cluster of several shards: those of these have the cap, an empty list: all
+                shards. What is left out stays as it is.
 
         Raises:
-            InvalidArgument: A value is out of its range, or nothing is to be changed.
+            InvalidArgument: A value is out of its range, or leaves a shard without any, or nothing is to be changed.
             Forbidden: The key may not do it, or is for some queues or one tenant alone.
 
         Example::

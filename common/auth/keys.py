@@ -21,7 +21,7 @@ import hashlib
 import hmac
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
@@ -168,6 +168,10 @@ class Verifier:
     @property
     def is_revoked(self) -> bool:
         return self.state == "revoked"
+
+    def with_quota_of(self, known: Verifier | None) -> Verifier:
+        """With what an operator has set for the key that it takes the place of, if there was one."""
+        return self if known is None else replace(self, quota=known.quota)
 
     def covers(self, role: Role, queues: Sequence[str]) -> bool:
         """Whether a key of this role, bound to these patterns (none: to nothing), may do no more than this one."""

@@ -116,9 +116,9 @@ ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
     "get_queues": {"list": every("queues"), "delete": NAME, "set": NAME},
     "get_keys": {
         "add": in_every("key_added"),
-        "set": in_every("first_done"),
+        "set": in_every("key_set"),
         "revoke": in_every("first_done"),
-        "list": FIRST,
+        "list": every("keys"),
     },
     "get_schedules": {
         "declare": OWN,

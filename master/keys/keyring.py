@@ -3,6 +3,8 @@
 A verifier is no secret that opens a session: no key can be computed from it (see common/auth/keys.py). Revoking a key closes
 its sessions.
 
+A key is the same in all shards of a cluster, and each has a part of its quota (``common/domain/quota_parts.py``).
+
 Invariants: 1. a key grants, revokes and sees only keys within its own role and queues:
 ``add``, ``revoke`` and ``listing`` get the key of the caller; 2. a session, and each of its calls, is admitted by the
 verifier as it is at that moment, so every session of a revoked key ends, however old it is (``admits``).
@@ -18,6 +20,8 @@ from ...common.auth.keys import AUTHKEY_ID, Credential, Verifier, make_token_ver
 from ...common.domain.expressions import check_key
 from ...common.domain.key_quota import NO_QUOTA, KeyQuota
 from ...common.domain.model import Role, check_name
+from ...common.domain.quota_parts import NO_QUOTA_HERE, QuotaHere, check_quota_parts, quota_here
+from ...common.domain.shards import ONLY_SHARD, Shard
 from ...common.errors import Forbidden, InvalidArgument
 from ..engine.clock import Now
 from ..engine.part import Part
@@ -37,9 +41,11 @@ class Keyring(Part):
         store: Store,
         random_bytes: Callable[[int], bytes],
         closing: Callable[[Session, str], None],
+        shard: Shard = ONLY_SHARD,
     ) -> None:
-        self._store, self._random_bytes, self._closing = store, random_bytes, closing
+        self._store, self._random_bytes, self._closing, self._shard = store, random_bytes, closing, shard
         self._verifiers: dict[str, Verifier] = {}
+        self._quotas: dict[str, QuotaHere] = {}  # of the keys that have one
         self._unstored: dict[
             str, Verifier
         ] = {}  # of keys that are read from a file at each start and not stored
@@ -48,6 +54,9 @@ class Keyring(Part):
 
     def load(self, picture: Picture, now: Now) -> None:
         self._verifiers = {row.id: verifier_of(row) for row in self._store.key_rows()}
+        self._quotas.clear()
+        for verifier in self._verifiers.values():
+            self._note_quota(verifier)
 
     def find(self, key_id: str) -> Verifier | None:
         """The verifier of a key in any state; the handshake checks the state."""
@@ -70,9 +79,14 @@ class Keyring(Part):
         verifier = self.find(key_id)
         return "" if verifier is None else verifier.tenant
 
-    def quota_of(self, key_id: str) -> KeyQuota:
-        verifier = self.find(key_id)
-        return NO_QUOTA if verifier is None else verifier.quota
+    def quota_of(self, key_id: str) -> QuotaHere:
+        return self._quotas.get(key_id, NO_QUOTA_HERE)
+
+    def _note_quota(self, key: Verifier) -> None:
+        if key.quota == NO_QUOTA:
+            self._quotas.pop(key.key_id, None)
+        else:
+            self._quotas[key.key_id] = quota_here(key.quota, key.key_id, key.queues, self._shard)
 
     def set_quota(self, key_id: str, changes: Mapping[str, Any], grantor: Verifier | None = None) -> None:
         """Change what the tasks of a key may come to, at once. Raises InvalidArgument."""
@@ -84,15 +98,25 @@ class Keyring(Part):
                 f"key {key_id!r} is another one after each start of the master and has no quota"
             )
         quota = verifier.quota.with_changes(changes)
-        _check_quota(verifier.role, quota)
+        self._check_quota(verifier.role, verifier.queues, quota)
         self.put(replace(verifier, quota=quota))
 
+    def _check_quota(self, role: Role, queues: Sequence[str], quota: KeyQuota) -> None:
+        """What bounds nothing is refused: who sets it believes that it does."""
+        if role == Role.VIEWER and quota != NO_QUOTA:
+            raise InvalidArgument(
+                "a key with the role viewer submits nothing, so a quota of its tasks bounds nothing; leave out --max-queued and "
+                "--max-queued-bytes, or make a key with --role client"
+            )
+        check_quota_parts(quota, queues, self._shard.of)
+
     def _used(self, key: Verifier) -> dict[str, int | None]:
-        """What the tasks of a key with a quota come to; None: it has none, and nothing is counted."""
+        """What the tasks of a key with a quota come to here; None: it has none, and nothing is counted."""
         if key.quota == NO_QUOTA:
             return {"queued": None, "queued_bytes": None}
         tasks, size = self.use_of(key.key_id)
-        return {"queued": tasks, "queued_bytes": size}
+        divided = {} if self._shard.of == 1 else {"over": self.quota_of(key.key_id).over}
+        return {"queued": tasks, "queued_bytes": size, **divided}
 
     def stored(self) -> list[Verifier]:
         """All of its keys but those of entrances besides the main port."""
@@ -128,6 +152,7 @@ class Keyring(Part):
             raise InvalidArgument(f"more than {KEYS_MAX:,} keys; revoked ones count until they are forgotten")
         self._store.put_key(_row(verifier))
         self._verifiers[verifier.key_id] = verifier
+        self._note_quota(verifier)
 
     def add(
         self,
@@ -146,7 +171,7 @@ class Keyring(Part):
         for pattern in queues:
             check_name("queue", pattern)
         check_key("the tenant of a key", tenant)
-        _check_quota(role, quota)
+        self._check_quota(role, queues, quota)
         # Or a tenant could make itself a key for the tasks of others.
         if grantor is not None and grantor.tenant and tenant != grantor.tenant:
             raise Forbidden(
@@ -224,15 +249,6 @@ def _may_see(grantor: Verifier | None, key: Verifier) -> bool:
     if grantor is None or grantor.key_id == key.key_id:
         return True
     return grantor.covers(key.role, key.queues) and grantor.tenant in ("", key.tenant)
-
-
-def _check_quota(role: Role, quota: KeyQuota) -> None:
-    """What bounds nothing is refused: who sets it believes that it does."""
-    if role == Role.VIEWER and quota != NO_QUOTA:
-        raise InvalidArgument(
-            "a key with the role viewer submits nothing, so a quota of its tasks bounds nothing; leave out --max-queued and "
-            "--max-queued-bytes, or make a key with --role client"
-        )
 
 
 def _words(role: Role, queues: Sequence[str]) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from ...common.domain.limit_parts import LimitHere, LimitPart, has_tag
+from ...common.domain.tenants import TenantTerms
 from ..engine.engine import Engine
 from ..limits.limits import NamedLimits
+from ..tenants.tenants import SetTenants
 from .explain_serving import serving, slots_of
 from .held import COMPANY
 from .route import RUNNING, Route, Tenant
@@ -30,11 +33,7 @@ def why_held(engine: Engine, id: bytes) -> str | None:
         return None
     tenant = lane.tenant
     if tenant.is_full:
-        waits = _waits(read_ahead_of(engine, tenant))
-        return (
-            f"the cap of tenant {tenant.name} holds it back: {tenant.counts[RUNNING]:,} of at most {tenant.max_running:,} run{waits}; it starts "
-            f"when one of them ends, or with a higher cap: `tq tenants set {tenant.name} --max-running N`"
-        )
+        return _why_capped(engine, lane)
     if lane.held is not None and lane.held[0] == COMPANY and lane.company_until is not None:
         left = max(0, lane.company_until - engine.now.steady) / 1000
         return (
@@ -65,6 +64,40 @@ def why_held(engine: Engine, id: bytes) -> str | None:
             f"`tq limits set {name} --rate RATE` changes that"
         )
     return None
+
+
+def _why_capped(engine: Engine, lane: Route) -> str:
+    tenant, part = lane.tenant, engine.part(SetTenants)
+    terms, over = part.terms(tenant.name), part.divided_over(tenant.name)
+    if tenant.max_running == 0:
+        return f"the cap of tenant {tenant.name} holds it back without end: {_no_part(terms, lane, engine.core.shard.of)}"
+    parts = "" if over == 1 else f" (the part here of {terms.max_running:,}, divided over {over:,} shards)"
+    return (
+        f"the cap of tenant {tenant.name} holds it back: {tenant.counts[RUNNING]:,} of at most {tenant.max_running:,}{parts} "
+        f"run{_waits(read_ahead_of(engine, tenant))}; it starts when one of them ends, or with a higher cap: "
+        f"`{cap_remedy(terms, lane, engine.core.shard.of)}`"
+    )
+
+
+def _no_part(terms: TenantTerms, lane: Route, shards: int) -> str:
+    remedy = f"`{cap_remedy(terms, lane, shards)}`"
+    if terms.shards_of:
+        return f"it is in the shards of {', '.join(terms.shards_of)}, and queue {lane.queue.name} is in another one; {remedy}"
+    return (
+        f"{terms.max_running:,} are divided over {shards:,} shards, which leaves none for this one; {remedy}, or name the queues of its "
+        f"tasks: `--shards-of {lane.queue.name}`"
+    )
+
+
+def cap_remedy(terms: TenantTerms, lane: Route, shards: int) -> str:
+    """The line that lets more tasks of a tenant run in this shard."""
+    of, begin = lane.tenant, f"tq tenants set {lane.tenant.name}"
+    if of.max_running != 0:
+        return f"{begin} --max-running N"
+    if not terms.shards_of:
+        return f"{begin} --max-running {shards}"
+    named = " ".join(f"--shards-of {shlex.quote(one)}" for one in (*terms.shards_of, lane.queue.name))
+    return f"{begin} {named}"
 
 
 def _in_parts(limit: LimitHere) -> str:

@@ -13,8 +13,9 @@ from ...common.domain.model import StateNumber
 from ..engine.engine import Engine
 from ..limits.limits import NamedLimits
 from ..store.interface.queries import FullTask
+from ..tenants.tenants import SetTenants
 from .dispatch import Dispatch
-from .explain_limits import read_ahead, read_ahead_of
+from .explain_limits import cap_remedy, read_ahead, read_ahead_of
 from .explain_placing import lane_of, placing_of, why_not_placed
 from .explain_position import shown_position
 from .explain_serving import serving
@@ -98,8 +99,15 @@ def _cap(engine: Engine, lane: Route) -> list[Reason]:
     tenant = lane.tenant
     if not tenant.is_full:
         return []
-    of = {"tenant": tenant.name, "max_running": tenant.max_running, "running": tenant.counts[RUNNING]}
-    remedy = f"tq tenants set {tenant.name} --max-running N"
+    part, shards = engine.part(SetTenants), engine.core.shard.of
+    of: Reason = {
+        "tenant": tenant.name,
+        "max_running": tenant.max_running,
+        "running": tenant.counts[RUNNING],
+    }
+    if shards > 1:
+        of["over"] = part.divided_over(tenant.name)
+    remedy = cap_remedy(part.terms(tenant.name), lane, shards)
     return [{"kind": "cap", **of, "ahead": read_ahead_of(engine, tenant), "remedy": remedy}]
 
 

@@ -32,6 +32,7 @@ from typing import Final, NamedTuple
 from ...common.domain.id_runs import runs_of
 from ...common.domain.ids import show_id
 from ...common.domain.on_full import RAISE
+from ...common.domain.quota_parts import QuotaHere
 from ...common.errors import Full, InvalidArgument, TqError, WouldDeadlock
 from ..engine.clock import Now
 from ..engine.part import Part
@@ -39,7 +40,7 @@ from ..engine.refusals import voids
 from ..engine.session import LATER, Session
 from ..store.interface.store import Picture, Store
 from .dispatch import SUBMIT_TASKS_MAX, Dispatch
-from .key_quotas import KeyQuotas
+from .key_quotas import KeyQuotas, KeyUse
 from .known_tasks import new_tasks
 from .leases import LeasedTasks
 from .plan import Submission, SubmitCall
@@ -136,7 +137,8 @@ class FullQueues(Part):
         if not new or (is_first and self._fits(submission, len(new), sum(sizes))):
             return self._dispatch.accept(submission)
         # Before it waits: what never fits must be refused, or its sender waits without end.
-        self._check_size(owner, max(sizes))
+        if owner:
+            self._check_ever_fits(owner, max(sizes))
         if said.on_full == RAISE:
             raise Full(self._words(queue, owner, len(new), sum(sizes), others_wait=not is_first))
         self._check_parent(submission, queue)
@@ -209,13 +211,20 @@ class FullQueues(Part):
                 f"using(on_full='raise') and do something else at tq.Full, or raise the bound: tq queues set {queue.name} --maxsize N"
             )
 
-    def _check_size(self, owner: str, size: int) -> None:
+    def _check_ever_fits(self, owner: str, size: int) -> None:
         """A task that has no room under its key's quota when nothing else is there would wait without end."""
-        most = self._quotas.quota(owner).max_queued_bytes if owner else None
+        quota, whole, over = self._quotas.here(owner)
+        most = quota.max_queued_bytes
+        if quota.max_queued == 0 or most == 0:
+            raise InvalidArgument(
+                f"the quota of key {owner} is divided over {over:,} shards, which leaves none of it for this one: raise it to {over:,} at "
+                f"least: tq keys set {owner} --max-queued {over} --max-queued-bytes SIZE"
+            )
         if most is not None and size > most:
             raise InvalidArgument(
-                f"the arguments of a task have {size:,} bytes, and key {owner} may have {most:,} bytes of all its tasks together; send less, "
-                f"put large content into a tq.Blob, or raise the quota: tq keys set {owner} --max-queued-bytes SIZE"
+                f"the arguments of a task have {size:,} bytes, and key {owner} may have {most:,} bytes of all its tasks "
+                f"together{_division(whole.max_queued_bytes, over)}; send less, put large content into a tq.Blob, or raise the quota: tq keys "
+                f"set {owner} --max-queued-bytes SIZE"
             )
 
     # room
@@ -341,23 +350,32 @@ class FullQueues(Part):
     def _words(self, queue: Queue, owner: str, tasks: int, size: int, *, others_wait: bool) -> str:
         room = self._dispatch.room_in(queue)
         if owner and (others_wait or tasks <= room):
-            return self._words_of_quota(owner, tasks, size)
+            return _words_of_quota(owner, self._quotas.here(owner), self._quotas.use(owner), tasks, size)
         return _words(queue, room, tasks, others_wait)
 
-    def _words_of_quota(self, owner: str, tasks: int, size: int) -> str:
-        quota, use = self._quotas.quota(owner), self._quotas.use(owner)
-        what, option, bound = (
-            f"{use.tasks:,} of at most {quota.tasks:,} tasks that have not ended",
-            "--max-queued N",
-            tasks,
-        )
-        if quota.max_queued_bytes is not None and use.tasks + tasks <= quota.tasks:
-            what = f"{use.bytes:,} of at most {quota.max_queued_bytes:,} bytes of arguments of tasks that have not ended"
-            option, bound = "--max-queued-bytes SIZE", size
-        return (
-            f"the quota of key {owner} has no room for {bound:,} more: it has {what}; try again later, leave out on_full to wait for "
-            f"room, or raise the quota: tq keys set {owner} {option}"
-        )
+
+def _words_of_quota(owner: str, here: QuotaHere, use: KeyUse, tasks: int, size: int) -> str:
+    quota, whole, over = here
+    what, option, bound = (
+        f"{use.tasks:,} of at most {quota.tasks:,} tasks that have not ended{_division(whole.max_queued, over)}",
+        "--max-queued N",
+        tasks,
+    )
+    if quota.max_queued_bytes is not None and use.tasks + tasks <= quota.tasks:
+        what = f"{use.bytes:,} of at most {quota.max_queued_bytes:,} bytes of arguments of tasks that have not ended"
+        what += _division(whole.max_queued_bytes, over)
+        option, bound = "--max-queued-bytes SIZE", size
+    return (
+        f"the quota of key {owner} has no room for {bound:,} more: it has {what}; try again later, leave out on_full to wait for "
+        f"room, or raise the quota: tq keys set {owner} {option}"
+    )
+
+
+def _division(whole: int | None, over: int) -> str:
+    """Of what a shard has a part of."""
+    return (
+        "" if over == 1 or whole is None else f" (the part here of {whole:,}, divided over {over:,} shards)"
+    )
 
 
 def _within(runs: Sequence[NewRun], most: int, room: int) -> int:

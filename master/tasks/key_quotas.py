@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ...common.domain.key_quota import NO_QUOTA, KeyQuota
+from ...common.domain.key_quota import KeyQuota
+from ...common.domain.quota_parts import QuotaHere
 from ..engine.clock import Now
 from ..engine.endings import Ended
 from ..engine.part import Part
@@ -31,8 +32,8 @@ class KeyUse(NamedTuple):
 
 
 class KeyQuotas(Part):
-    def __init__(self, store: Store, routes: Routes, quota_of: Callable[[str], KeyQuota]) -> None:
-        """``quota_of``: what holds for a key, by its id."""
+    def __init__(self, store: Store, routes: Routes, quota_of: Callable[[str], QuotaHere]) -> None:
+        """``quota_of``: what holds for a key in this shard, by its id."""
         self._store, self._routes, self._quota_of = store, routes, quota_of
         self._sizes: dict[str, dict[bytes, int]] = {}  # by key, then by the id of a task
         self._bytes = Counter[str]()
@@ -52,25 +53,28 @@ class KeyQuotas(Part):
     def owner(self, key_id: str) -> str:
         """The key that tasks are counted for; empty: it has no quota."""
         # Without a quota no lane of a key's own is made, and nothing is remembered for each task.
-        return "" if self._quota_of(key_id) == NO_QUOTA else key_id
+        return "" if self._quota_of(key_id).is_none else key_id
 
     def use(self, key_id: str) -> KeyUse:
         tasks = len(self._sizes.get(key_id, ())) + self._unwritten[key_id]
         return KeyUse(tasks, self._bytes[key_id] + self._unwritten_bytes[key_id])
 
     def quota(self, key_id: str) -> KeyQuota:
+        return self._quota_of(key_id).quota
+
+    def here(self, key_id: str) -> QuotaHere:
         return self._quota_of(key_id)
 
     def room(self, key_id: str, size: int) -> int:
         """How many tasks a key may submit now, the next of which has arguments of so many bytes."""
-        quota, use = self._quota_of(key_id), self.use(key_id)
+        quota, use = self.quota(key_id), self.use(key_id)
         if quota.max_queued_bytes is not None and use.bytes + size > quota.max_queued_bytes:
             return 0
         return max(0, quota.tasks - use.tasks)
 
     def bytes_left(self, key_id: str) -> int | None:
         """None: any number."""
-        most = self._quota_of(key_id).max_queued_bytes
+        most = self.quota(key_id).max_queued_bytes
         return None if most is None else most - self.use(key_id).bytes
 
     # what becomes of tasks

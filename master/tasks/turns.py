@@ -65,7 +65,7 @@ class TenantTurns:
         """Something else is set for a tenant from now on. None: it has no tasks here."""
         tenant = self._of.get(name)
         if tenant is not None:
-            tenant.weight, tenant.max_running = self._terms(name)
+            tenant.weight, tenant.max_running, _ = self._terms(name)
             self._note_cap(tenant)
             # A smaller weight holds for the turn under way, too.
             tenant.left = min(tenant.left, tenant.weight)

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from ...common.contract.exposed import exposed
 from ...common.domain.model import Role
-from ...common.domain.tenants import check_tenant
+from ...common.domain.shards import ONLY_SHARD
+from ...common.domain.tenants import TenantTerms, check_tenant
 from ...common.errors import Forbidden
 from ..api.validation import EngineObject, validate_text, validate_whole
 from ..engine.session import Call
-from .tenants import SetTenants
+from .tenants import SetTenants, TenantUse
 
 LIST_MAX: Final = 500  # in one answer
 
@@ -42,10 +43,12 @@ class TenantsObject(EngineObject):
         return [self._row(name) for name in names]
 
     @exposed(Role.ADMIN)
-    def set(self, call: Call, name: str, changes: dict[str, Any]) -> dict[str, Any]:
-        """Set ``weight`` (tasks in a turn) or ``max_running`` (at once; nil: any number); what is not named stays. Answers the tenant."""
+    def set(self, call: Call, name: str, changes: dict[str, Any], lowers: bool = False) -> dict[str, Any]:
+        """Set ``weight`` (tasks in a turn), ``max_running`` (at once; nil: any number) or ``shards_of`` (queues in whose shards that is); what
+        is not named stays. ``lowers``: only in a shard that has less then. Answers the tenant."""
         _check_covers(call)
-        self.engine.part(SetTenants).change(check_tenant(name), changes, self.engine.now)
+        part = self.engine.part(SetTenants)
+        part.change(check_tenant(name), changes, self.engine.now, lowers=lowers is True)
         return self._row(name)
 
     @exposed(Role.ADMIN)
@@ -56,12 +59,27 @@ class TenantsObject(EngineObject):
 
     def _row(self, name: str) -> dict[str, Any]:
         part = self.engine.part(SetTenants)
-        row = part.row(name)
+        row, terms, use = part.row(name), part.terms(name), part.usage.use(name)
         return {
             "name": name,
-            **part.terms(name)._asdict(),
+            "weight": terms.weight,
+            "max_running": terms.max_running,
             "since": None if row is None else self.engine.now.shown(row.since),
-            **part.usage.use(name)._asdict(),
+            **use._asdict(),
+            **({} if terms.max_running is None else self._division(name, terms, use)),
+        }
+
+    def _division(self, name: str, terms: TenantTerms, use: TenantUse) -> dict[str, Any]:
+        """Of its cap, in a cluster of several shards."""
+        if self.engine.core.shard == ONLY_SHARD:
+            return {}
+        part = self.engine.part(SetTenants)
+        # They wait until their queue is named for it.
+        stranded = use.waiting if part.here(name).max_running == 0 else 0
+        return {
+            "over": part.divided_over(name),
+            "shards_of": list(terms.shards_of),
+            "stranded": stranded,
         }
 
 

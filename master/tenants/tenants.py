@@ -1,7 +1,8 @@
 """What an operator has set for tenants: how many tasks a turn has, and how many run at once.
 
 A tenant is a name that tasks state (or that the key of their submitter fixes). What holds for one for which nothing is set is the default, so
-only what differs is a row. Whose turn it is, and who is held back, is decided where tasks are handed out.
+only what differs is a row. Whose turn it is, and who is held back, is decided where tasks are handed out. One of several shards has a part of a
+cap; the row says the whole.
 
 Invariant: what ``terms`` says is what the row says, at every commit.
 """
@@ -13,6 +14,8 @@ from heapq import nsmallest
 from typing import Any, Final, NamedTuple, Protocol
 
 from ...common.domain.likely_names import likely_name
+from ...common.domain.quota_parts import cap_here, check_cap_parts, shards_of_queues
+from ...common.domain.shards import ONLY_SHARD, Shard
 from ...common.domain.tenants import NO_TERMS, TenantTerms, check_tenant
 from ...common.errors import InvalidArgument
 from ..engine.clock import Now
@@ -53,8 +56,8 @@ class NothingUsed:
 
 
 class SetTenants(Part):
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, shard: Shard = ONLY_SHARD) -> None:
+        self._store, self._shard = store, shard
         self.usage: TenantUsage = NothingUsed()  # the one that counts is made later
         self._rows: dict[str, TenantRow] = {}
         self._listeners: list[Callable[[str], None]] = []
@@ -68,23 +71,38 @@ class SetTenants(Part):
 
     def terms(self, name: str) -> TenantTerms:
         row = self._rows.get(name)
-        return NO_TERMS if row is None else TenantTerms(row.weight, row.max_running)
+        return NO_TERMS if row is None else _terms_of(row)
+
+    def here(self, name: str) -> TenantTerms:
+        """The same, with the part of its cap that this shard has."""
+        return cap_here(self.terms(name), name, self._shard)
+
+    def divided_over(self, name: str) -> int:
+        """How many shards have a part of its cap."""
+        return len(shards_of_queues(self.terms(name).shards_of, self._shard.of))
 
     def row(self, name: str) -> TenantRow | None:
         """None: nothing is set for it."""
         return self._rows.get(name)
 
-    def change(self, name: str, changes: Mapping[str, Any], now: Now) -> None:
-        """Raises InvalidArgument."""
+    def change(self, name: str, changes: Mapping[str, Any], now: Now, *, lowers: bool = False) -> None:
+        """``lowers``: only if less may run in this shard then. Raises InvalidArgument."""
         terms = self.terms(check_tenant(name)).with_changes(changes)
+        check_cap_parts(terms, name, self._shard.of)
+        if lowers and not self._is_less(name, terms):
+            return
         if name not in self._rows and len(self._rows) >= TENANTS_MAX:
             raise InvalidArgument(
                 f"something is set for {TENANTS_MAX:,} tenants already; let some have the default: tq tenants rm NAME"
             )
-        row = TenantRow(name, *terms, now.steady)
+        row = TenantRow(name, terms.weight, terms.max_running, now.steady, "\n".join(terms.shards_of) or None)
         self._store.put_tenant(row)
         self._rows[name] = row
         self._tell(name)
+
+    def _is_less(self, name: str, terms: TenantTerms) -> bool:
+        before, after = self.here(name).max_running, cap_here(terms, name, self._shard).max_running
+        return after is not None and (before is None or after < before)
 
     def drop(self, name: str) -> None:
         """It has weight 1 and no cap. Raises InvalidArgument."""
@@ -104,3 +122,9 @@ class SetTenants(Part):
     def _tell(self, name: str) -> None:
         for listener in self._listeners:
             listener(name)
+
+
+def _terms_of(row: TenantRow) -> TenantTerms:
+    return TenantTerms(
+        row.weight, row.max_running, () if row.shards_of is None else tuple(row.shards_of.split("\n"))
+    )

@@ -89,13 +89,16 @@ def open_postgres(postgres: PostgresServer) -> Callable[[], SqliteStore]:
 class Peer:
     """A connected client or worker: it asks, and its answers stand in ``answers``."""
 
-    def __init__(self, bench: Bench, role: Role, node: bytes, queues: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, bench: Bench, role: Role, node: bytes, queues: tuple[str, ...] = (), key: str = ""
+    ) -> None:
+        """``key``: its id; empty: it is that of the role."""
         self.bench, self.disconnected = bench, ""
         self.answers: dict[int, Any] = {}
         self.unsent = 0  # bytes that it has not read
         self.announced: Any = None
         verifier = Verifier(
-            key_id=str(role), role=role, kdf="none", stored_key=b"", server_key=b"", queues=queues
+            key_id=key or str(role), role=role, kdf="none", stored_key=b"", server_key=b"", queues=queues
         )
         self.session = Session(self, verifier=verifier, role=role, node=node, address="test")
         self._ids = itertools.count(1)

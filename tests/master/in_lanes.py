@@ -7,6 +7,7 @@ from typing import Any
 
 from tq.common.domain.ids import new_ids
 from tq.common.domain.model import TaskOptions
+from tq.common.domain.shards import id_in
 from tq.master.tasks.dispatch import Dispatch
 from tq.master.tasks.route import LaneKey, Route
 from tq.master.tasks.routes import Routes
@@ -25,7 +26,7 @@ def lane(bench: Bench, key: LaneKey, task: str = "m:f") -> Route:
 
 def submit(bench: Bench, key: LaneKey, count: int = 1, task: str = "m:f", **options: Any) -> list[bytes]:
     """Tasks with ids of their own."""
-    ids = [new_ids() for _ in range(count)]
+    ids = [id_in(new_ids(), bench.engine.core.shard.number) for _ in range(count)]
     made = [(id, [b"\x92\x90\x80"]) for id in ids]
     within(
         bench,

@@ -35,3 +35,17 @@ def test_a_store_of_another_cluster_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other" / "shards" / "1").rename(tmp_path / "one" / "shards" / "1")
     with pytest.raises(ConfigError, match="is of another cluster than the shard 0 beside it"):
         open_resources(MasterSettings(data=tmp_path / "one"), None, ignore)
+
+
+def test_the_quota_of_an_authkey_is_kept_by_the_starts_that_bring_the_key(tmp_path: Path) -> None:
+    settings, key = MasterSettings(data=tmp_path / "data", shards=2), "correct horse battery staple"
+    resources = open_resources(settings, key, ignore)
+    for shard in resources.shards:
+        shard.engine.store.begin()
+        shard.engine.part(Keyring).set_quota("authkey", {"max_queued": 40})
+        shard.engine.store.commit()
+    resources.close()
+    again = open_resources(settings, key, ignore)
+    quotas = [shard.engine.part(Keyring).quota_of("authkey") for shard in again.shards]
+    again.close()
+    assert [(one.whole.max_queued, one.quota.max_queued) for one in quotas] == [(40, 20), (40, 20)]

@@ -65,4 +65,34 @@ BUGS_OF_SHARDS = (
         "        if there != shard.number:\n",
         "        if there < 0:\n",
     ),
+    Bug(
+        "each shard has all of a key's quota",
+        "tq.common.domain.quota_parts",
+        "    parts = (part_among(whole, key_id, among, shard.number) for whole in quota)\n",
+        "    parts = iter(quota)\n",
+    ),
+    Bug(
+        "each shard has all of a tenant's cap",
+        "tq.master.task_parts",
+        "tenants.here)",
+        "tenants.terms)",
+    ),
+    Bug(
+        "a shard beside those of a tenant's queues has a part of its cap",
+        "tq.common.domain.quota_parts",
+        "if shard in among else 0\n",
+        "if shard in among else 1\n",
+    ),
+    Bug(
+        "a cap goes to other shards before those that had it let go",
+        "tq.client.core.merges",
+        "        await shards.ask(dict.fromkeys(shards.numbers, (*args, True)))\n",
+        "        pass\n",
+    ),
+    Bug(
+        "a quota is set in all shards at once",
+        "tq.client.core.merged_keys",
+        "    done = await shards.ask({first: args})\n",
+        "    done, first = {}, -1\n",
+    ),
 )

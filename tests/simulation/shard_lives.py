@@ -37,8 +37,9 @@ from tq.common.values.codec import encode
 from .oracle import Broken
 from .run import Outcome
 from .shard_laws import DIVIDED, HOST, SPREAD, ShardLaws
-from .shard_process import Fate, ShardProcess
+from .shard_process import ACME, Fate, ShardProcess
 from .shard_program import STREAM, ShardProgram
+from .shard_rights import Operator
 from .shard_worker import TASK, ShardWorker
 
 EVENTS: Final = 60
@@ -68,13 +69,14 @@ class Life:
         self.processes = [first, *others]
         self.laws = ShardLaws(self.processes)
         self.names = [self._names(shard) for shard in range(self.count)]
-        self.programs = [self._program() for _ in range(2)]
+        self.programs = [self._program(), self._program(ACME)]
         self.worker = ShardWorker(self.processes, random.randbytes(16), random)
         self.unanswered: list[Future[Any]] = []
         self.faults: Counter[str] = Counter()
         self.divided = Limit(DIVIDED, max_running=2 * self.count)
         self.laws.most[DIVIDED] = self.divided.max_running or 0
         self._next_block = 0
+        self.operator = Operator(self)
         self.kinds: list[Callable[[], None]] = [
             *[self.submit] * 4,
             *[self.work] * 6,
@@ -83,6 +85,8 @@ class Life:
             self.list_all,
             *[self.route_wrongly] * 2,
             *[self.set_limit] * 2,
+            *[self.operator.set_quota] * 2,
+            *[self.operator.set_cap] * 2,
             self.say_a_limit_wrongly,
             *[self.restart] * 3,
             self.die_amid_a_transaction,
@@ -99,8 +103,8 @@ class Life:
                 found.append(name)
         return found
 
-    def _program(self) -> ShardProgram:
-        return ShardProgram(self.processes, self.loop, self.random.randbytes(16))
+    def _program(self, key: str = "") -> ShardProgram:
+        return ShardProgram(self.processes, self.loop, self.random.randbytes(16), key)
 
     def _run(self, shard: int, tasks: int) -> IdRun:
         self._next_block += 1
@@ -182,7 +186,8 @@ class Life:
         limits = self.random.choice(((), (self.divided,), (self.divided,), (own,), (own, self.divided)))
         if queue == SPREAD:
             limits = tuple(one for one in limits if one is not own)
-        return LaneColumns(tuple((one, TextColumn(("",))) for one in limits)).to_wire() or None
+        tenant = self.random.choice((None, TextColumn((ACME,))))
+        return LaneColumns(tuple((one, TextColumn(("",))) for one in limits), tenant).to_wire() or None
 
     def _of_host(self, run: IdRun, host: str) -> dict[str, Any] | None:
         """As a program says it that has chosen the shard of a host; by another one, which gives up, it is refused."""
@@ -353,6 +358,7 @@ class Life:
         for shard in range(self.count):
             if not self._is_up(shard):
                 self._start(shard)
+        self.operator.lift_cap()
         for _ in range(PEACE):
             self.settle()
             for shard in range(self.count):
@@ -386,6 +392,7 @@ def simulate_shards(seed: int) -> Outcome:
         for _ in range(EVENTS):
             life.random.choice(life.kinds)()
             life.laws.look()
+            life.operator.laws.look()
         life.make_peace()
         trace = hashlib.sha256(repr((life.laws.tasks(), life.laws.tokens.keys())).encode()).hexdigest()
     except Broken as found:

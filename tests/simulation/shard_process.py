@@ -8,8 +8,11 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from tq.common.auth.keys import Verifier
+from tq.common.domain.key_quota import KeyQuota
 from tq.common.domain.model import Role
 from tq.common.domain.shards import Shard
+from tq.master.keys.keyring import Keyring, verifier_of
 from tq.master.store import shard_files
 from tq.master.store.cluster_files import CLUSTER_ID
 
@@ -17,6 +20,8 @@ from ..master.conftest import Bench, Peer
 from ..master.new_store import NewStore
 
 CLUSTER: Final = b"c" * 16
+ACME: Final = "acme"  # a key that has a quota, and a tenant
+QUOTA: Final = KeyQuota(max_queued=12)
 
 
 class Fate(enum.Enum):
@@ -45,6 +50,19 @@ class ShardProcess:
             shard_files.claim(self.store, f"shard {self.number}", CLUSTER, shard)
         self.life += 1
         self.bench = Bench(self.store, shard=shard)
+        self._know_keys(self.bench.engine.part(Keyring))
+
+    def _know_keys(self, keyring: Keyring) -> None:
+        """Mirrors ``master/cluster_identity.py``."""
+        self.store.begin()
+        if self.number:
+            keyring.take_over([verifier_of(row) for row in self._first.store.key_rows()])
+        elif keyring.find(ACME) is None:
+            key = Verifier(
+                key_id=ACME, role=Role.ADMIN, kdf="none", stored_key=b"", server_key=b"", quota=QUOTA
+            )
+            keyring.put(key)
+        self.store.commit()
 
     def _count(self) -> int:
         first = self._first.store
@@ -67,9 +85,9 @@ class ShardProcess:
         assert self.bench is not None
         return self.bench.engine.core.shard.of
 
-    def peer(self, role: Role, node: bytes) -> Peer:
+    def peer(self, role: Role, node: bytes, key: str) -> Peer:
         assert self.bench is not None
-        return Peer(self.bench, role, node)
+        return Peer(self.bench, role, node, key=key)
 
     @property
     def has_work(self) -> bool:

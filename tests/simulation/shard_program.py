@@ -26,9 +26,9 @@ class Line:
     """In the place of a ``ShardLine``. ``process``: None, there is no such shard."""
 
     def __init__(
-        self, process: ShardProcess | None, node: bytes, deliver: Callable[[IdRun, int], None]
+        self, process: ShardProcess | None, node: bytes, key: str, deliver: Callable[[IdRun, int], None]
     ) -> None:
-        self._process, self._node, self._deliver = process, node, deliver
+        self._process, self._node, self._key, self._deliver = process, node, key, deliver
         self.pending = PendingCalls(STREAM)
         self._peer: Peer | None = None
         self._life = 0
@@ -74,7 +74,7 @@ class Line:
             self.pending.disconnected()
             self.pending.take_outgoing()  # what was asked since its death is among what is lost
         if self._peer is None and process.bench is not None:
-            self._peer, self._life = process.peer(Role.ADMIN, self._node), process.life
+            self._peer, self._life = process.peer(Role.ADMIN, self._node, self._key), process.life
             self.pending.connected()
         if self._peer is not None:
             for asked, (value, error) in list(self._peer.answers.items()):
@@ -87,10 +87,10 @@ class Line:
 
 
 class ShardProgram:
-    """``ended``: the tasks of whose ends it has learned, as often as it has."""
+    """``key``: empty, one without a quota. ``ended``: the tasks of whose ends it has learned, as often as it has."""
 
     def __init__(
-        self, processes: Sequence[ShardProcess], loop: asyncio.AbstractEventLoop, node: bytes
+        self, processes: Sequence[ShardProcess], loop: asyncio.AbstractEventLoop, node: bytes, key: str = ""
     ) -> None:
         self.loop = loop
         self.ended: list[tuple[bytes, int]] = []
@@ -98,7 +98,7 @@ class ShardProgram:
 
         def line(shard: int) -> ShardLine:
             process = processes[shard] if shard < len(processes) else None
-            self._lines[shard] = Line(process, node, self._learned)
+            self._lines[shard] = Line(process, node, key, self._learned)
             return cast(ShardLine, self._lines[shard])
 
         def spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...client.cli.keys import used
+from ...client.cli.keys import note_of, used
 from ...client.cli.output import count, memory, with_moments
 from ...common.contract.keys import KEYS
 from ..logins import Login
@@ -21,6 +21,7 @@ def keys(login: Login, asked: ViewRequest) -> ShownPage:
             "with_tenant": any(row.get("tenant") for row in rows),
             "with_quota": any(row.get("queued") is not None for row in rows),
             "used": used,
+            "note_of": note_of,
             "count": count,
             "memory": memory,
         },

@@ -7,6 +7,7 @@ from typing import Any, Final
 from ...client.app import App
 from ...client.cli.output import with_moments
 from ...client.cli.strikes import for_programs
+from ...client.cli.tenants import notes_of
 from ...client.cli.where import age
 from ...common.contract.limits import LIMITS
 from ...common.contract.strikes import STRIKES
@@ -42,6 +43,7 @@ def limits(login: Login, asked: ViewRequest) -> ShownPage:
             "tenants": tenants if any(row["name"] for row in tenants) else [],
             "shown": SHOWN,
             "divided": division_in_words,
+            "notes_of": notes_of,
         },
     )
 

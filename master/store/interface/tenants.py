@@ -10,6 +10,7 @@ class TenantRow(NamedTuple):
     weight: int
     max_running: int | None
     since: int  # when it was set, steady
+    shards_of: str | None = None  # queues, a line each
 
 
 class TenantStore(Protocol):

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import tq
 from tq.client.core import merges
-from tq.common.auth.keys import mint_token
 from tq.common.domain.series import Level, SeriesPoint, unpacked
 
 Answers = Sequence[Any]
@@ -179,13 +178,15 @@ def test_a_shard_that_could_not_do_it_is_no_shard_that_has_nothing_to_do(error: 
         asyncio.run(merges.MERGES["first_done"](Answering("revoke", revoke=[None, error]), ("key",)))
 
 
-def test_a_key_is_made_by_one_shard_and_the_others_are_given_its_token() -> None:
-    token = mint_token("0123456789ab", b"s" * 32, b"p" * 32)
-    shards = Answering("add", add=[token, "", ""])
-    assert asyncio.run(merges.MERGES["key_added"](shards, ("client", ["q*"]))) == token
-    first, *others = shards.calls
-    assert first == ("add", 0, ("client", ["q*"]))
-    assert others == [("add", shard, ("client", ["q*"], "", "", None, token)) for shard in (1, 2)]
+def test_a_cap_is_taken_from_shards_before_it_is_given_to_others() -> None:
+    row = {"name": "acme", "weight": 1, "max_running": 4, "waiting": 1, "running": 0, "held": 0}
+    shards = Answering("set", set=(row, row))
+    asyncio.run(merges.MERGES["tenant_set"](shards, ("acme", {"shards_of": ["q1"]})))
+    assert [args[2:] for _, _, args in shards.calls] == [(True,), (True,), (), ()]
+    shards = Answering("set", set=(row, row))
+    found = asyncio.run(merges.MERGES["tenant_set"](shards, ("acme", {"max_running": 4})))
+    assert found["waiting"] == 2
+    assert len(shards.calls) == 2
 
 
 def test_a_schedule_is_made_in_the_shard_of_its_queue_if_its_name_is_free_everywhere() -> None:

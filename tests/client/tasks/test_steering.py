@@ -47,7 +47,7 @@ def test_what_is_named_is_set_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "changes must be a map of weight or max_running"),
+        ({}, "changes must be a map of weight, max_running or shards_of"),
         ({"wieght": 3}, "can be set, not 'wieght'"),
         ({"weight": 0}, "from 1 to 1,000, not 0"),
     ],

@@ -19,7 +19,7 @@ def test_what_is_not_named_stays() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({}, "a map of weight or max_running"),
+        ({}, "a map of weight, max_running or shards_of"),
         ({"weight": 0}, "weight of a tenant is a whole number from 1 to 1,000, not 0"),
         ({"weight": 1_001}, "from 1 to 1,000"),
         ({"weight": None}, "weight of a tenant"),
@@ -27,7 +27,10 @@ def test_what_is_not_named_stays() -> None:
         ({"max_running": -5}, "max_running of a tenant is a whole number from 1 to 1,000,000, not -5; none"),
         ({"max_running": 0}, "from 1"),
         ({"max_running": "20"}, "not '20'"),
-        ({"colour": 5}, "weight and max_running can be set, not 'colour'"),
+        ({"colour": 5}, "weight, max_running and shards_of can be set, not 'colour'"),
+        ({"shards_of": "mail"}, "a list of at most 64 queues, not 'mail'"),
+        ({"shards_of": ["mail", ""]}, "queue name must be 1 to 255 characters"),
+        ({"shards_of": ["q"] * 65}, "a list of at most 64 queues"),
     ],
 )
 def test_what_means_nothing_is_refused(changes: dict[str, Any], why: str) -> None:

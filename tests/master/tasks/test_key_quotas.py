@@ -11,7 +11,8 @@ import pytest
 from tq.common.domain.ids import IdSource, consecutive_ids
 from tq.common.domain.key_quota import KeyQuota
 from tq.common.domain.model import Role, StateNumber
-from tq.common.errors import Full, InvalidArgument, WouldDeadlock
+from tq.common.domain.shards import Shard, shard_of_name
+from tq.common.errors import Full, InvalidArgument, TqError, WouldDeadlock
 from tq.master.keys.keyring import Keyring
 from tq.master.tasks.key_quotas import KeyQuotas, KeyUse
 from tq.master.tasks.route import RUNNING
@@ -234,3 +235,67 @@ def test_whatever_comes_no_quota_is_exceeded_and_each_submit_is_answered(bench: 
             break
     assert all(call in acme.answers for call in calls)
     assert use(bench) == (0, 0)
+
+
+def refusal(acme: Peer, shard: int) -> tuple[int, TqError]:
+    """How many tasks a shard takes, one after the other, and what it says then."""
+    for taken in range(100):
+        ids = consecutive_ids(IdSource(shard=shard).take(1), 1)
+        call = acme.ask("get_task_queue/{spread}q", "submit", "m:f", {}, [[ids[0], b"x"]], on_full="raise")
+        acme.bench.step()
+        _, error = acme.answers.pop(call)
+        if error is not None:
+            return taken, error
+    raise AssertionError("it takes whatever comes")
+
+
+def test_each_of_several_shards_has_a_part_of_a_quota(make_bench: Callable[..., Bench]) -> None:
+    together = 0
+    for number in range(3):
+        acme = program(make_bench(shard=Shard(number, 3)), max_queued=10, max_queued_bytes=1_000)
+        taken, full = refusal(acme, number)
+        assert isinstance(full, Full)
+        assert (
+            f"{taken} of at most {taken} tasks that have not ended (the part here of 10, divided over 3 shards)"
+            in str(full)
+        )
+        together += taken
+    assert together == 10
+
+
+def in_shard(number: int, shards: int) -> str:
+    """A queue that is there."""
+    return next(name for name in map(str, range(99)) if shard_of_name(name, shards) == number)
+
+
+def test_a_key_of_queues_in_one_shard_has_its_quota_whole_there(make_bench: Callable[..., Bench]) -> None:
+    queue = in_shard(1, 3)
+    bench = make_bench(shard=Shard(1, 3))
+    acme = program(bench, max_queued=2)
+    verifier = replace(acme.session.verifier, queues=(queue,))
+    within(bench, lambda: bench.engine.part(Keyring).put(verifier))
+    acme.session.verifier = verifier
+    for _ in range(2):
+        ids = consecutive_ids(IdSource(shard=1).take(1), 1)
+        acme.call(f"get_task_queue/{queue}", "submit", "m:f", {}, [[ids[0], b"x"]])
+    [row] = [row for row in bench.client(role=Role.ADMIN).call(KEYS, "list") if row["id"] == "acme"]
+    assert (row["queued"], row["max_queued"], row["over"]) == (2, 2, 1)
+
+
+def test_a_quota_of_an_earlier_version_that_leaves_a_shard_without_any_refuses_there(
+    make_bench: Callable[..., Bench],
+) -> None:
+    said = [refusal(program(make_bench(shard=Shard(number, 3)), max_queued=2), number) for number in range(3)]
+    [none] = [error for taken, error in said if not taken]
+    assert isinstance(none, InvalidArgument)
+    assert "divided over 3 shards, which leaves none of it for this one: raise it to 3" in str(none)
+
+
+def test_a_quota_that_leaves_a_shard_without_any_is_not_set(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(shard=Shard(0, 3))
+    program(bench, max_queued=9)
+    admin = bench.client(role=Role.ADMIN)
+    with pytest.raises(InvalidArgument, match="max_queued=2 leaves some of them without any"):
+        admin.call(KEYS, "set", "acme", {"max_queued": 2})
+    with pytest.raises(InvalidArgument, match="max_queued_bytes=1 leaves"):
+        admin.call(KEYS, "add", "client", [], "", "", {"max_queued_bytes": 1})

@@ -99,7 +99,7 @@ def test_what_is_set_holds_after_a_restart(make_bench: Callable[..., Bench]) -> 
     assert leased(worker, 9) == ids[:2]
     after = make_bench(before.engine.store)
     assert tenant(after, "a").is_full
-    assert after.engine.part(SetTenants).terms("a") == (2, 2)
+    assert after.engine.part(SetTenants).terms("a") == (2, 2, ())
     late = after.worker("m:f")
     assert leased(late, 9) == []
 
