@@ -108,6 +108,6 @@ def check_cap_parts(terms: TenantTerms, name: str, shards: int) -> None:
         meant = "those of its queues" if terms.shards_of else "all shards"
         raise InvalidArgument(
             f"the cap of a tenant is divided over {meant}, here {over:,}, and {terms.max_running:,} leaves some of them without any: it takes "
-            f"at least {over:,}; or name queues in fewer shards, for its tasks wait in all others: tq tenants set {name} --max-running "
-            f"{terms.max_running} --shards-of mail"
+            f"at least {over:,}; or name the queues of its tasks, so that only the shards of these have a part: tq tenants set {name} "
+            f"--max-running {terms.max_running} --shards-of mail"
         )
