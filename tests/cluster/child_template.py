@@ -10,6 +10,8 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import functools
+import gc
+import importlib
 import json
 import os
 import runpy
@@ -42,15 +44,20 @@ def with_template(main: Callable[[], Any]) -> Callable[[], Any]:
         return _serve(theirs)
     theirs.close()
 
-    def popen(words: Sequence[str], **how: Any) -> Any:
-        start = functools.partial(ForkedChild, connection) if words[2] in MODULES else subprocess.Popen
-        return start(words, **how)
-
-    # The one name by which a worker starts processes. Where it is not, no child would be forked, and no test would show it.
-    assert vars(tq.worker.pools.processes)["subprocess"] is subprocess
-    forking = types.SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL)
-    setattr(tq.worker.pools.processes, "subprocess", forking)  # noqa: B010 - it is no name of ours
+    setattr(tq.worker.pools.processes, "subprocess", forking(connection, lambda: True))  # noqa: B010 - it is no name of ours
     return main
+
+
+def forking(connection: socket.socket, may: Callable[[], bool]) -> types.SimpleNamespace:
+    """In place of the one name by which a worker starts processes. ``may``: whether the next child can be a fork."""
+
+    def popen(words: Sequence[str], **how: Any) -> Any:
+        is_child = words[2] in MODULES and may()
+        return (functools.partial(ForkedChild, connection) if is_child else subprocess.Popen)(words, **how)
+
+    # Where it has another name, no child would be forked, and no test would show it.
+    assert vars(tq.worker.pools.processes)["subprocess"] is subprocess
+    return types.SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL)
 
 
 class ForkedChild:
@@ -164,3 +171,13 @@ def _become_child(
 
 def _run_child(module: str) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if (
+    __name__ == "__main__"
+):  # for the tests that are a worker themselves: their process is large, and has threads
+    for module in MODULES:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
+    sys.exit(_serve(socket.socket(fileno=int(sys.argv[1])))())

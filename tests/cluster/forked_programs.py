@@ -103,7 +103,7 @@ class ForkServer:
     """The process that forks them, and what is asked of it. Ends with the process of the tests, however that ends."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._read_at_start = _read_at_start(environment)
+        self._read_at_start = read_at_start(environment)
         self._lock = threading.Lock()
         self._connection, theirs = socket.socketpair()
         with theirs:
@@ -119,7 +119,7 @@ class ForkServer:
     def can_start(self, words: list[str], environment: Mapping[str, str]) -> bool:
         """Elsewhere than on Linux libraries of the system may not survive a fork without an exec."""
         known = sys.platform == "linux" and is_known(words)
-        return known and _read_at_start(environment) == self._read_at_start
+        return known and read_at_start(environment) == self._read_at_start
 
     def start(
         self,
@@ -201,5 +201,5 @@ def _text(file: IO[bytes]) -> str:
     return io.TextIOWrapper(io.BytesIO(file.read()), "utf-8").read()
 
 
-def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+def read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(READ_AT_START)}
