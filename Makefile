@@ -19,7 +19,7 @@ VENV ?= .venv
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 URLS ?= 2000000
 JOBS ?= $(shell expr 2 '*' $(CORES))
-# Compiled tests are kept, whatever the environment says: else each process of the suite compiles all of them again.
+# Compiled tests are kept, whatever the environment says: else each run compiles all of them again.
 unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -31,10 +31,7 @@ DEMO := $(VENV)/installed-demo
 DEV := $(VENV)/installed-dev
 BENCH := $(VENV)/installed-bench
 DOCS := $(VENV)/installed-docs
-# Only these are collected for the tests that run alone: one core waits for them.
-ALONE = $(shell grep -rl 'mark\.alone' tests --include='test_*.py' | sort)
-
-.PHONY: installed demo test quick pure lint types compiled suite thorough other-pythons faults fuzz proof bench soak crawl docs clean
+.PHONY: installed demo test quick pure lint types suite thorough other-pythons faults fuzz proof bench soak crawl docs clean
 
 # What `make test` needs, and nothing more.
 installed: $(DEV)
@@ -46,17 +43,13 @@ demo: $(DEMO)
 quick: $(DEV)
 	$(MAKE) -j 3 lint types pure
 
-# They compute and do not wait, and each process collects them and parses the sources for itself: one for each core.
+# They compute and do not wait: one process for each core.
 pure: $(DEV)
-	$(BIN)/pytest -q -n $(CORES) --dist worksteal -m 'not alone and not thorough' $(addprefix tests/,common client history house)
+	$(BIN)/pytest -q --processes $(CORES) -m 'not thorough' $(addprefix tests/,common client history house)
 
+# The suite begins with one process, which imports all tests; the type checker is one as well.
 test: $(DEV)
-	$(MAKE) -j 3 lint types compiled
-	$(MAKE) suite
-
-# Once, for all processes of the suite.
-compiled: $(DEV)
-	$(BIN)/pytest --collect-only -qqq > $(VENV)/collected || { cat $(VENV)/collected; exit 1; }
+	$(MAKE) -j 3 lint types suite
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -66,16 +59,15 @@ types: $(DEV)
 	$(BIN)/mypy -p tq -p benchmarks
 
 # The installed package is what is tested: `pytest`, unlike `python -m pytest`, leaves the tree off the path.
-# The suite waits more than it computes: its tests run side by side, but for those that measure or fill the machine.
+# The suite waits more than it computes: its tests run side by side, and last those that measure or fill the machine, by themselves.
 # Up to three that fail are run once more by themselves, and named if they pass then: tests/again.py says why.
 suite: export TQ_TEST_INSTALLED = 1
 suite: $(DEV)
 	rm -f .pytest_cache/v/cache/lastfailed
-	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m 'not alone and not thorough' --durations=25 --durations-min=4 || $(BIN)/python tests/again.py
-	$(BIN)/pytest -q -m 'alone and not thorough' --durations=10 --durations-min=4 $(ALONE) || $(BIN)/python tests/again.py
+	$(BIN)/pytest -q --processes $(JOBS) -m 'not thorough' --durations=25 --durations-min=4 || $(BIN)/python tests/again.py
 
 thorough: $(DEV)
-	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m thorough
+	$(BIN)/pytest -q --processes $(JOBS) -m thorough
 
 other-pythons: $(DEV)
 	$(BIN)/python tests/other_pythons.py --cache $(VENV)/other-pythons --jobs $(JOBS)
@@ -85,7 +77,7 @@ faults: $(DEV)
 
 fuzz: $(DEV)
 	$(BIN)/python -m tests.fuzz
-	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m hypothesis --hypothesis-profile search --timeout 900
+	$(BIN)/pytest -q --processes $(JOBS) -m hypothesis --hypothesis-profile search --timeout 900
 
 proof: $(DEV)
 	$(BIN)/python -m tests.simulation --seeds 500

@@ -18,9 +18,11 @@ import pytest
 from tq.common.domain import context
 from xprocess import XProcess
 
-from .dealing import dealt
+from . import side_by_side
 from .new_tables import copy_tables
 from .properties import register_profiles
+from .side_by_side import process_number
+from .side_by_side import pytest_runtestloop as pytest_runtestloop
 
 register_profiles()
 copy_tables()
@@ -55,13 +57,8 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-@pytest.hookimpl(trylast=True)  # of those that are run
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        items[:] = dealt(items, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
+    side_by_side.pytest_addoption(parser)
     parser.addoption(
         "--faults-scale",
         type=float,
@@ -76,8 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def xprocess(request: pytest.FixtureRequest) -> Iterator[XProcess]:
     """As pytest-xprocess has it, with a directory for each process of a parallel run: each ends its own programs only."""
-    process = os.environ.get("PYTEST_XDIST_WORKER", "alone")
-    folder = request.config.cache.makedir(f"xprocess-{process}")  # type: ignore[union-attr]
+    folder = request.config.cache.makedir(f"xprocess-{process_number()}")  # type: ignore[union-attr]
     with XProcess(request.config, folder) as programs:
         yield programs
 

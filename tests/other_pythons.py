@@ -95,7 +95,7 @@ def passes(python: str, wheel: Path, venv: Path, jobs: str) -> bool:
     subprocess.run([*pip, str(wheel)], check=True)
     subprocess.run([*pip, "--force-reinstall", "--no-deps", str(wheel)], check=True)
     folders = [str(folder) for name in FAST if (folder := ROOT / "tests" / name).is_dir()]
-    shared = ["-n", jobs, "--dist", "worksteal", "-m", "not alone and not thorough"]
+    shared = ["--processes", jobs, "-m", "not thorough"]
     command = [str(venv / "bin" / "pytest"), "-q", "-p", "no:cacheprovider", *shared, *folders]
     environment = {**os.environ, "TQ_TEST_INSTALLED": "1"}
     done = subprocess.run(

@@ -27,6 +27,7 @@ import psutil
 from tq.common.auth.certificate import CERTIFICATE_FILE, KEY_FILE, write_private
 from xprocess import ProcessStarter, XProcess
 
+from ..side_by_side import process_number
 from .certificates import sign
 from .child_template import NAME as TEMPLATE_NAME
 from .forked_programs import ForkedProgram, ForkServer
@@ -54,7 +55,7 @@ _numbers = itertools.count(1)
 @functools.cache
 def ports_of_this_process() -> tuple[Iterator[int], socket.socket]:
     """The ports of a block, again and again. Whose it is holds its first port bound, but listens on none: the second value."""
-    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = process_number() or 0
     for number in range(BLOCKS):
         first = PORTS_FIRST + (mine + number) % BLOCKS * PORTS_OF_BLOCK
         held = socket.socket()

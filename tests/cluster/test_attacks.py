@@ -22,7 +22,7 @@ from xprocess import XProcess
 from .programs import Master, eventually
 from .step_by_step import Steps
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.few
 
 IN_TIME_SECONDS = 1.0  # for a good client, whatever strangers do
 ATTACKERS = UNAUTHENTICATED_PER_ADDRESS_MAX - 2  # as many as leave a place for others of the same host

@@ -24,7 +24,7 @@ from xprocess import XProcess
 from .programs import Master, Program, eventually
 from .test_gateway import KEY, gateway_port, run_client
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.few
 
 FLOOD = UNAUTHENTICATED_MAX + 100
 IN_TIME_SECONDS = 15.0  # an interpreter starts, and twenty handshakes; on a loaded machine

@@ -25,7 +25,7 @@ from xprocess import XProcess
 from .hostile_client import Hostile
 from .programs import Master, eventually, let_pass
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.few
 
 MIB = 1024 * 1024
 PATIENT = {"TQ_HEARTBEAT_SECONDS": "15", "TQ_LEASE_SECONDS": "60"}  # hostile clients send no heartbeats

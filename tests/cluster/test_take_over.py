@@ -74,7 +74,7 @@ def serving(masters: list[Master]) -> Master | None:
     return next((one for one in masters if "master.started" in one.log), None)
 
 
-@pytest.mark.alone
+@pytest.mark.few
 @pytest.mark.timeout(150)  # three masters are made, and one is waited for until its lease is over
 def test_another_master_takes_over_from_one_that_is_killed_and_from_one_that_ends(
     trio: Trio, worker_factory: WorkerFactory, tmp_path: Path

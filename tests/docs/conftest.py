@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 from xprocess import XProcess
 
 from ..cluster.programs import Master, Worker, clean_environment, free_port
+from ..side_by_side import process_number
 from .execution import SERVER, session
 from .pages import Block, commands_of, read_page
 
@@ -74,7 +74,7 @@ def verdict(
         def start(page: str) -> Future[None]:
             return pool.submit(run_page, page, tmp_path_factory.mktemp("page") / "home", variables)
 
-        started = {} if "PYTEST_XDIST_WORKER" in os.environ else {page: start(page) for page in pages}
+        started = {page: start(page) for page in pages} if process_number() is None else {}
         yield lambda page: (started.get(page) or start(page)).result()
         pool.shutdown(cancel_futures=True)
 

@@ -23,7 +23,7 @@ from .test_disk_faults import endure
 from .trial import SECONDS
 from .witness import Tasks
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.few, pytest.mark.timeout(300)]
 DISK_BYTES = 64 * 1024 * 1024
 SMALL = ("max_wal_size=4MB", "min_wal_size=2MB", "shared_buffers=1MB", "wal_keep_size=1GB")
 SUBMITS_MAX = 10_000

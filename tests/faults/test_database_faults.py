@@ -19,7 +19,7 @@ from .load import Load
 from .several_masters import NewTrial
 from .trial import SECONDS
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.few, pytest.mark.timeout(600)]
 MIGRATION = """
 ALTER TABLE tasks ADD COLUMN planted INTEGER NOT NULL DEFAULT 7;
 CREATE TABLE planted_too (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;

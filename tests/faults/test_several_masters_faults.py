@@ -17,7 +17,7 @@ from .load import Load
 from .several_masters import PASS_ON, MastersTrial, NewTrial, through
 from .trial import SECONDS
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.few, pytest.mark.timeout(900)]
 HOUR = 3_600
 PASSES = 50
 HALF_OPEN_SECONDS = 3 * LEASE_SECONDS

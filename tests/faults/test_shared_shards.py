@@ -16,7 +16,7 @@ from .shard_load import ShardLoad
 from .tally import Tally
 from .trial import SECONDS
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.few, pytest.mark.timeout(900)]
 SHARDS = 4
 OWNERS = "SELECT split_part(split_part(owner, ':', 2), '-', 1)::int, count(*) FROM tq.shards WHERE until > clock_timestamp() GROUP BY 1"
 

@@ -13,6 +13,8 @@ from tq.common.contract.workers import GrantRow
 from tq.common.errors import ProtocolError
 from tq.common.wire.frames import pack, unpack
 
+from ...house.syntax import nodes, parsed
+
 # Lines of a table for people; what a child writes into its pipe; columns that SQLite gives back.
 OTHER_ROWS = ("client/cli/mail/report.py", "worker/pools/process.py", "master/store/sqlite/")
 
@@ -53,7 +55,7 @@ def test_no_reader_counts_positions_in_rows() -> None:
     found = []
     for file in (file for room in ("client", "worker", "master") for file in (package / room).rglob("*.py")):
         name = file.relative_to(package).as_posix()
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for node in nodes(parsed(file.read_text("utf-8"))):
             match node:
                 case ast.Subscript(
                     value=ast.Name(id="row" | "entry" | "report"), slice=ast.Constant(value=int())
