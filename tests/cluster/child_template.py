@@ -1,17 +1,18 @@
-"""The child processes of a forked worker, forked as well, from a process that has imported what they need: their template.
+"""The processes that a forked program starts, forked as well, from a process that has imported what they need: its template.
 
-A child costs a sixth of a second of imports, and the suite starts some hundreds. A worker starts each by ``Popen``; here that asks the
-template, which the worker has forked before its own first line. A child has to be the worker's own, whose death it shares and which
-reaps it: the template forks a process that forks the child and ends, and the worker adopts what is left of that.
+A child of a worker costs a sixth of a second of imports, a master or a worker of ``tq.local()`` or ``tq dev`` twice that, and the suite
+starts some hundreds. A program starts each by ``Popen``; here what that asks of the system, a fork and an exec, is asked of the template,
+which the program has forked before its own first line. What it starts has to be its own, whose death it shares and which it reaps: the
+template forks a process that forks the new one and ends, and the program adopts what is left of that.
 """
 
 from __future__ import annotations
 
 import ctypes
 import fcntl
-import functools
 import gc
 import importlib
+import io
 import json
 import os
 import runpy
@@ -20,13 +21,16 @@ import socket
 import struct
 import subprocess
 import sys
-import types
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import tq.worker.pools.processes
-
-MODULES: Final = ("tq.worker.child.loop", "tq.worker.child.concurrent")  # what a child may run
+CHILDREN: Final = ("tq.worker.child.loop", "tq.worker.child.concurrent")
+GUARD: Final = "tq.common.runtime.parent_death"  # starts the module that is its second argument
+WORKER: Final = "tq.worker.cli"
+PROGRAMS: Final = ("tq.master.cli", WORKER)
+# Read by an interpreter when it starts: where these differ from the template's, a process is started by exec.
+READ_AT_START: Final = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "MALLOC_", "UV_")
 NAME: Final = "tq-template"
 NUMBER: Final = struct.Struct("!i")  # a process id, or the number of an error below zero
 REQUEST_BYTES_MAX: Final = 1 << 17
@@ -34,71 +38,72 @@ DESCRIPTORS_MAX: Final = 1 << 16
 PR_SET_NAME: Final = 15
 PR_SET_CHILD_SUBREAPER: Final = 36
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
+_fork_exec: Final = vars(subprocess)["_fork_exec"]
+
+
+def read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(READ_AT_START)}
 
 
 def with_template(main: Callable[[], Any]) -> Callable[[], Any]:
-    """Fork the template. What this process is to run then: the worker itself, or, in a child of it, what a child runs."""
+    """Fork the template. What this process is to run then: its program, or, in what it starts later, what that runs."""
     connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         connection.close()
-        return _serve(theirs)
+        return serve(theirs)
     theirs.close()
-
-    setattr(tq.worker.pools.processes, "subprocess", forking(connection, lambda: True))  # noqa: B010 - it is no name of ours
+    setattr(subprocess, "_fork_exec", forking(connection, read_at_start(os.environ)))  # noqa: B010 - a name of Python's
     return main
 
 
-def forking(connection: socket.socket, may: Callable[[], bool]) -> types.SimpleNamespace:
-    """In place of the one name by which a worker starts processes. ``may``: whether the next child can be a fork."""
-
-    def popen(words: Sequence[str], **how: Any) -> Any:
-        is_child = words[2] in MODULES and may()
-        return (functools.partial(ForkedChild, connection) if is_child else subprocess.Popen)(words, **how)
-
-    # Where it has another name, no child would be forked, and no test would show it.
-    assert vars(tq.worker.pools.processes)["subprocess"] is subprocess
-    return types.SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL)
+def is_known(words: Sequence[str]) -> bool:
+    """Whether ``python -m`` of one of our modules is started."""
+    match words:
+        case [sys.executable, "-m", module, *_]:
+            return module in (*CHILDREN, *PROGRAMS)
+        case [sys.executable, "-P", "-m", module, _, started, *_]:
+            return module == GUARD and started in PROGRAMS
+    return False
 
 
-class ForkedChild:
-    """A child process, as the worker's ``Popen`` shows it."""
+def forking(connection: socket.socket, known: Mapping[str, str]) -> Callable[..., int]:
+    """In place of what ``Popen`` calls. ``known``: what the template's interpreter has read at its start."""
 
-    def __init__(
-        self,
-        connection: socket.socket,
-        words: Sequence[str],
-        *,
-        stdin: int,
-        stdout: int,
-        stderr: int,
-        pass_fds: Sequence[int],
-    ) -> None:
-        assert list(words[:2]) == [sys.executable, "-m"]
-        assert stdin == subprocess.DEVNULL
-        self.returncode: int | None = None
-        request = json.dumps([words[2], words[3:], os.getcwd(), dict(os.environ), list(pass_fds)]).encode()
-        _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # while it asks: what tasks leave behind is not for it
-        try:
-            socket.send_fds(connection, [request], [stdout, stderr, *pass_fds])
-            [self.pid] = NUMBER.unpack(connection.recv(NUMBER.size))
-        finally:
-            _prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-        if self.pid < 0:
-            raise OSError(-self.pid, os.strerror(-self.pid))
+    lock = threading.Lock()
 
-    def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)  # the worker sends none to one that it has reaped
+    def fork_exec(
+        words: Sequence[Any], executables: Any, close: bool, passed: Sequence[int], folder: Any, given: Any,
+        stdin: int, _stdin: int, _stdout: int, stdout: int, _stderr: int, stderr: int,
+        failed: int, fail: int, restore: bool, session: bool, *others: Any,
+    ) -> int:  # fmt: skip
+        texts = [os.fsdecode(word) for word in words]
+        pairs = os.environ.items() if given is None else (os.fsdecode(one).split("=", 1) for one in given)
+        environment = dict(pairs)
+        if not (close and is_known(texts) and read_at_start(environment) == known):
+            return _fork_exec(
+                words, executables, close, passed, folder, given, stdin, _stdin, _stdout, stdout, _stderr, stderr,
+                failed, fail, restore, session, *others,
+            )  # fmt: skip
+        place = os.getcwd() if folder is None else os.fsdecode(folder)
+        numbers = [number for number in passed if number != fail]
+        request = json.dumps([texts, place, environment, numbers, session]).encode()
+        streams = [own if given < 0 else given for own, given in enumerate((stdin, stdout, stderr))]
+        with lock:
+            _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # while it asks: what tasks leave behind is not for it
+            try:
+                socket.send_fds(connection, [request], [*streams, *numbers])
+                [pid] = NUMBER.unpack(connection.recv(NUMBER.size))
+            finally:
+                _prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        if pid < 0:
+            raise OSError(-pid, os.strerror(-pid))
+        return pid
 
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
-
-    def wait(self) -> int:
-        self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        return self.returncode
+    return fork_exec
 
 
-def _serve(connection: socket.socket) -> Callable[[], Any]:
-    """In the template: until its worker is gone. Returns in each child, with what that is to run."""
+def serve(connection: socket.socket) -> Callable[[], Any]:
+    """In the template: until its program is gone. Returns in each process that is forked, with what that is to run."""
     _prctl(PR_SET_NAME, NAME.encode(), 0, 0, 0)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     while True:
@@ -111,7 +116,7 @@ def _serve(connection: socket.socket) -> Callable[[], Any]:
             pid = -(error.errno or 1)
         if pid == 0:
             connection.detach()
-            return _become_child(*json.loads(request), descriptors)
+            return _become(*json.loads(request), descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         connection.send(NUMBER.pack(pid))
@@ -140,44 +145,61 @@ def _fork_orphan() -> int:
     return int(pid)
 
 
-def _become_child(
-    module: str,
-    arguments: list[str],
+def _become(
+    words: list[str],
     folder: str,
     environment: dict[str, str],
-    numbers: list[int],
+    passed: list[int],
+    session: bool,
     descriptors: list[int],
 ) -> Callable[[], Any]:
     """As ``python -m`` would begin it: the descriptors that it is passed under their numbers, and no others."""
-    numbers = [1, 2, *numbers]
+    numbers = [0, 1, 2, *passed]
     moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, max(numbers) + 1) for descriptor in descriptors]
     for descriptor, number in zip(moved, numbers, strict=True):
         os.dup2(descriptor, number)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
     first = 3
-    for number in sorted({*numbers, DESCRIPTORS_MAX} - {1, 2}):
+    for number in sorted({*numbers, DESCRIPTORS_MAX} - {0, 1, 2}):
         os.closerange(first, number)
         first = number + 1
+    if session:
+        os.setsid()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    open_streams()
     _prctl(PR_SET_NAME, os.path.basename(sys.executable).encode(), 0, 0, 0)
-    sys.path.insert(0, folder)
+    options, (module, *arguments) = words[1 : words.index("-m")], words[words.index("-m") + 1 :]
+    if "-P" not in options:
+        sys.path.insert(0, folder)
     sys.argv[:] = ["-m", *arguments]
-    sys.modules.pop(module, None)  # which is to be `__main__`, and nothing else
-    return lambda: _run_child(module)
+    started = arguments[1] if module == GUARD else module
+    for name in {module, started}:
+        sys.modules.pop(name, None)  # which is to be `__main__`, and nothing else
+
+    def run() -> None:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+    return with_template(run) if started == WORKER else run
 
 
-def _run_child(module: str) -> None:
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+def open_streams() -> None:
+    """As an interpreter does when it starts: those of the template know whether what they write to is a terminal, or can be searched."""
+    is_unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        before = getattr(sys, name)
+        mode, buffered = ("wb", 0 if is_unbuffered else -1) if number else ("rb", -1)
+        binary = os.fdopen(number, mode, buffered, closefd=False)
+        by_lines = number == 2 or (number == 1 and not is_unbuffered and binary.isatty())
+        through = number > 0 and is_unbuffered
+        stream = io.TextIOWrapper(binary, before.encoding, before.errors, "\n", by_lines, through)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
-if (
-    __name__ == "__main__"
-):  # for the tests that are a worker themselves: their process is large, and has threads
-    for module in MODULES:
+if __name__ == "__main__":  # for a process that is no forked program
+    for module in (GUARD, *CHILDREN, *PROGRAMS):
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
-    sys.exit(_serve(socket.socket(fileno=int(sys.argv[1])))())
+    sys.exit(serve(socket.socket(fileno=int(sys.argv[1])))())

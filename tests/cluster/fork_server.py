@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import io
 import json
 import os
 import runpy
@@ -30,7 +29,7 @@ import tq.worker.cli
 if __name__ == "__main__":  # a script with -P does not find what is beside it
     here = os.path.dirname(__file__)
     sys.path += [here, os.path.dirname(here)]
-    from child_template import with_template
+    from child_template import open_streams, with_template
     from new_tables import copy_tables
 
     del sys.path[-2:]
@@ -43,6 +42,7 @@ MAINS: Final[dict[str, Callable[[], Any]]] = {
     "tq-worker": tq.worker.cli.main,
     "tq": tq.client.cli.main,
 }
+STARTERS: Final = (["dev"], ["demo"])  # commands of tq that start masters and workers
 SCRIPTS: Final = (
     "mortal_master.py",
 )  # programs of the tests' own that begin with the imports of one of these
@@ -120,28 +120,16 @@ def _become(
     for number, descriptor in enumerate(descriptors[:3]):
         os.dup2(descriptor, number)
     os.closerange(3, DESCRIPTORS_MAX)
-    open_streams()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    open_streams()
     if main := MAINS.get(os.path.basename(words[0])):
         sys.argv[:] = words
-        return with_template(main) if main is tq.worker.cli.main else main
+        starts_processes = main is tq.worker.cli.main or words[1:2] in STARTERS
+        return with_template(main) if starts_processes else main
     sys.argv[:] = words[1:]
     return functools.partial(runpy.run_path, words[1], run_name="__main__")
-
-
-def open_streams() -> None:
-    """As an interpreter with PYTHONUNBUFFERED does: those of the server know that what they write to can be searched."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        before = getattr(sys, name)
-        mode, buffered = ("wb", 0) if number else ("rb", -1)
-        binary = os.fdopen(number, mode, buffered, closefd=False)
-        stream = io.TextIOWrapper(
-            binary, before.encoding, before.errors, "\n", line_buffering=number == 2, write_through=number > 0
-        )
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
 
 
 if __name__ == "__main__":

@@ -21,14 +21,13 @@ import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
+from .child_template import read_at_start
 from .fork_server import LENGTH, NUMBER, is_known
 
 SERVER = Path(__file__).with_name("fork_server.py")
 END_SECONDS: Final = 20.0
-# Read by an interpreter when it starts: where these differ from the server's, a program is started by exec.
-READ_AT_START: Final = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "MALLOC_", "UV_")
 
 
 class ForkedProgram:
@@ -77,20 +76,28 @@ class ForkedProgram:
 class PipedProgram(ForkedProgram):
     """One with pipes: ``stdin``, ``stdout`` and ``stderr`` are our ends of those that were asked for."""
 
-    def __init__(
-        self, words: Sequence[str], pid: int, status: int, pipes: Sequence[IO[bytes] | None]
-    ) -> None:
+    def __init__(self, words: Sequence[str], pid: int, status: int, pipes: Sequence[IO[Any] | None]) -> None:
         super().__init__(words, pid, status)
         self.stdin, self.stdout, self.stderr = pipes
 
-    def communicate(
-        self, input: bytes | None = None, timeout: float | None = None
-    ) -> tuple[bytes | None, bytes | None]:
+    def __enter__(self) -> PipedProgram:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """As Popen's: what it still writes has no reader, and it is waited for."""
+        for pipe in (self.stdout, self.stderr, self.stdin):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+        self.wait()
+
+    def communicate(self, input: Any = None, timeout: float | None = None) -> tuple[Any, Any]:
         with ThreadPoolExecutor(2) as readers:
             out, err = (pipe and readers.submit(pipe.read) for pipe in (self.stdout, self.stderr))
             if self.stdin is not None:
                 with contextlib.suppress(BrokenPipeError), self.stdin:
-                    self.stdin.write(input or b"")
+                    if input:
+                        self.stdin.write(input)
             try:
                 self.wait(timeout)
             except BaseException:
@@ -148,18 +155,28 @@ class ForkServer:
         folder: Path,
         environment: Mapping[str, str],
         streams: Sequence[int | IO[bytes]],
+        *,
+        text: bool = False,
     ) -> PipedProgram:
-        """``streams``: as ``Popen`` takes standard input, output and error."""
-        pipes: list[IO[bytes] | None] = [None, None, None]
+        """``streams``: as ``Popen`` takes standard input, output and error. ``text``: our ends of pipes are for text."""
+        pipes: list[IO[Any] | None] = [None, None, None]
         theirs: list[int] = []
         with contextlib.ExitStack() as stack:
             for number, stream in enumerate(streams):
                 if stream == subprocess.PIPE:
                     ends = os.pipe()
                     ours, its = (ends[1], ends[0]) if number == 0 else ends
-                    pipes[number] = os.fdopen(ours, "wb" if number == 0 else "rb")
+                    mode = "wb" if number == 0 else "rb"
+                    pipes[number] = (
+                        os.fdopen(ours, mode[0], encoding="utf-8") if text else os.fdopen(ours, mode)
+                    )
                     stack.callback(os.close, its)
                     theirs.append(its)
+                elif stream == subprocess.STDOUT:
+                    theirs.append(theirs[1])
+                elif stream == subprocess.DEVNULL:
+                    theirs.append(os.open(os.devnull, os.O_RDWR))
+                    stack.callback(os.close, theirs[-1])
                 else:
                     theirs.append(stream if isinstance(stream, int) else stream.fileno())
             stdin, stdout, stderr = theirs
@@ -199,7 +216,3 @@ def _text(file: IO[bytes]) -> str:
     """What has been written, with the line ends of text."""
     file.seek(0)
     return io.TextIOWrapper(io.BytesIO(file.read()), "utf-8").read()
-
-
-def read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith(READ_AT_START)}

@@ -30,7 +30,7 @@ from xprocess import ProcessStarter, XProcess
 from ..side_by_side import process_number
 from .certificates import sign
 from .child_template import NAME as TEMPLATE_NAME
-from .forked_programs import ForkedProgram, ForkServer
+from .forked_programs import ForkedProgram, ForkServer, PipedProgram
 
 T = TypeVar("T")
 
@@ -125,6 +125,31 @@ def put_certificate(data: Path) -> None:
     data.mkdir(mode=0o700, exist_ok=True)
     for name, content in zip((CERTIFICATE_FILE, KEY_FILE), certificate(), strict=True):
         write_private(data / name, content)
+
+
+def text_program(
+    words: Sequence[str],
+    home: Path,
+    environment: Mapping[str, str],
+    *,
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    by_exec: bool = False,
+) -> subprocess.Popen[str] | PipedProgram:
+    """One that a test speaks with, in a group of processes of its own."""
+    if not by_exec and (server := fork_server()).can_start(list(words), environment):
+        return server.popen(words, home, environment, (stdin, stdout, stderr), text=True)
+    return subprocess.Popen(
+        words,
+        cwd=home,
+        env=environment,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        start_new_session=True,
+    )
 
 
 @contextlib.contextmanager

@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from .programs import clean_environment, command, eventually, run_program
+from .forked_programs import PipedProgram
+from .programs import clean_environment, command, eventually, run_program, text_program
 
 MESSAGES = 45  # one of them is refused for good
 MORE_MESSAGES = 120  # so many that the job is under way when something is done to it
@@ -22,16 +23,15 @@ SECONDS = 45.0  # a killed master grants every lease in its store 20 s to be ann
 
 
 @contextlib.contextmanager
-def started(home: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+def started(home: Path, *arguments: object) -> Iterator[subprocess.Popen[str] | PipedProgram]:
     """A demo under way; whatever becomes of it, it and its cluster are gone afterwards."""
-    process = subprocess.Popen(
+    process = text_program(
         [*command("tq"), "demo", *map(str, arguments)],
-        cwd=home,
-        env=clean_environment(home),
+        home,
+        clean_environment(home),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
     family: list[psutil.Process] = []
     try:

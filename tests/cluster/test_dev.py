@@ -11,12 +11,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from .page_client import Browser
-from .programs import clean_environment, command, eventually, run_program
+from .programs import clean_environment, command, eventually, run_program, text_program
 
 JOBS = """
 import os, time
@@ -50,18 +51,22 @@ class Dev:
     """One ``tq dev``, and what it has shown."""
 
     def __init__(
-        self, home: Path, *arguments: object, environment: Mapping[str, str] = {}, page: str = "--no-page"
+        self,
+        home: Path,
+        *arguments: object,
+        environment: Mapping[str, str] = {},
+        page: str = "--no-page",
+        by_exec: bool = False,
     ) -> None:
         self.home = home
-        self._process = subprocess.Popen(
+        self._process = text_program(
             [*command("tq"), "dev", page, *map(str, arguments)],
-            cwd=home,
-            env=clean_environment(home, environment),
+            home,
+            clean_environment(home, environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
+            by_exec=by_exec,
         )
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -125,7 +130,7 @@ def jobs(home: Path) -> Path:
 def make_dev(home: Path, jobs: Path) -> Iterator[MakeDev]:
     made: list[Dev] = []
 
-    def make(*arguments: object, ready: bool = True, environment: Mapping[str, str] = {}, **more: str) -> Dev:
+    def make(*arguments: object, ready: bool = True, environment: Mapping[str, str] = {}, **more: Any) -> Dev:
         made.append(Dev(home, *(arguments or ("jobs.py", "--slots", 1)), environment=environment, **more))
         if ready:
             made[-1].shows("Ctrl-C")
@@ -268,7 +273,7 @@ def test_a_second_one_here_says_who_is_there_and_a_second_ctrl_c_waits_for_nothi
 def test_programs_that_die_are_started_again_and_a_worker_silently_joins(
     make_dev: MakeDev, home: Path
 ) -> None:
-    dev = make_dev()
+    dev = make_dev(by_exec=True)  # a forked program has the command line of what it was forked from
     commands = {one: one.cmdline() for one in dev.family}
     victims = [one for one, words in commands.items() if {"tq.master.cli", "tq.worker.cli"} & {*words}]
     assert len(victims) == 2

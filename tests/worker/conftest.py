@@ -9,10 +9,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-import tq.worker.pools.processes
 
 from ..cluster import child_template
-from ..cluster.forked_programs import read_at_start
+from ..cluster.child_template import forking, read_at_start
 
 END_SECONDS = 20
 
@@ -30,9 +29,7 @@ def template() -> Iterator[None]:
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
-    known = read_at_start(os.environ)
     with pytest.MonkeyPatch.context() as patch, connection:
-        forking = child_template.forking(connection, lambda: read_at_start(os.environ) == known)
-        patch.setattr(tq.worker.pools.processes, "subprocess", forking)
+        patch.setattr(subprocess, "_fork_exec", forking(connection, read_at_start(os.environ)))
         yield
     process.wait(END_SECONDS)
