@@ -16,6 +16,7 @@ from xprocess import XProcess
 from .browsing import browser as browser
 from .browsing import chromium as chromium
 from .browsing import page_program as page_program
+from .forked_programs import template_of_this_process
 from .programs import TASKS_FILE, Master, Program, Worker
 from .proxy import Proxy
 
@@ -23,6 +24,13 @@ MasterFactory = Callable[..., Master]
 WorkerFactory = Callable[..., Worker]
 AppFactory = Callable[..., tq.App]
 ProxyFactory = Callable[..., Proxy]
+
+
+@pytest.fixture(scope="module")
+def template() -> Iterator[None]:
+    """For tests that start masters and workers in this process: by ``tq.local``, a Pool or a manager of their own."""
+    with template_of_this_process():
+        yield
 
 
 class Cluster(NamedTuple):

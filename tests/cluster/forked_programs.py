@@ -18,15 +18,16 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Final
 
-from .child_template import read_at_start
+from .child_template import forking, read_at_start
 from .fork_server import LENGTH, NUMBER, is_known
 
 SERVER = Path(__file__).with_name("fork_server.py")
+TEMPLATE = Path(__file__).with_name("child_template.py")
 END_SECONDS: Final = 20.0
 
 
@@ -216,3 +217,27 @@ def _text(file: IO[bytes]) -> str:
     """What has been written, with the line ends of text."""
     file.seek(0)
     return io.TextIOWrapper(io.BytesIO(file.read()), "utf-8").read()
+
+
+@contextlib.contextmanager
+def template_of_this_process() -> Iterator[None]:
+    """Masters, workers and their children that the block itself starts are forked as well; from a process of their own, for this one is
+    large and may have threads. Elsewhere than on Linux they are not."""
+    if sys.platform != "linux":
+        yield
+        return
+    connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-P", TEMPLATE, str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+    before = vars(subprocess)["_fork_exec"]
+    setattr(subprocess, "_fork_exec", forking(connection, read_at_start(os.environ)))  # noqa: B010 - a name of Python's
+    try:
+        yield
+    finally:
+        setattr(subprocess, "_fork_exec", before)  # noqa: B010
+        connection.close()
+        process.wait(END_SECONDS)

@@ -12,6 +12,8 @@ import tq
 from .conftest import AppFactory, WorkerFactory
 from .programs import Master, eventually
 
+pytestmark = pytest.mark.usefixtures("template")
+
 WAIT_SECONDS = 30.0
 AROUND = [
     *["before double", "after double: success 8"],

@@ -23,6 +23,8 @@ from tq.managers import QueueManager, SyncManager
 
 from .programs import clean_environment, eventually, text_process
 
+pytestmark = pytest.mark.usefixtures("template")
+
 SECONDS = 60
 MASTER = """
 from tq.managers import QueueManager

@@ -15,6 +15,8 @@ from tq.common.domain.ids import parse_id, show_id
 
 from .programs import eventually
 
+pytestmark = pytest.mark.usefixtures("template")
+
 WAIT_SECONDS = 60.0
 
 

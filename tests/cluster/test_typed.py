@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import tq
 
+pytestmark = pytest.mark.usefixtures("template")
+
 WAIT_SECONDS = 30.0
 
 
