@@ -14,10 +14,14 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from .world import SECOND, Process, World
+
+# What is imported in simulated time may keep its clock for good: this does.
+with suppress(ImportError):
+    import psycopg.waiting  # noqa: F401
 
 RealThread, RealEvent = threading.Thread, threading.Event
 MONOTONIC: Final = 1_000.0  # what the clocks of all hosts begin with

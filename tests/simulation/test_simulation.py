@@ -18,7 +18,7 @@ from .planted import find, planted
 from .run import Outcome, simulate
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 2  # `make proof` runs 500
+SEEDS = 1  # besides those below; `make proof` runs 500
 
 # Every seed that ever showed a bug: 5, 40, 65 workers numbered by a failed transaction; 103, 183 leases given to
 # the dead; 139 a lost worker's loss lost with its transaction; 483 a stall shorter than two ticks;
@@ -111,10 +111,10 @@ def test_a_seed_that_once_showed_a_bug_shows_none(seed: int) -> None:
 
 
 def test_the_same_seed_is_the_same_story_with_any_hash_seed() -> None:
-    first, second = (command("--seed", "7", "--story", hash_seed=number) for number in (1, 2))
-    assert first.returncode == 0
-    assert first.stdout == second.stdout
-    assert "trace " in first.stdout
+    """That of this process is by chance, unless it was given one."""
+    other = command("--seed", "4", hash_seed=2 if os.environ.get("PYTHONHASHSEED") == "1" else 1)
+    assert other.returncode == 0, other.stdout
+    assert f"trace {outcome_of(4).trace[:16]}" in other.stdout
 
 
 def test_other_seeds_are_other_stories() -> None:
