@@ -17,6 +17,7 @@ from ..client.cli.redact import HIDDEN, redacted
 from ..client.cli.submit import as_argument
 from ..common.errors import InvalidArgument
 
+IN_A_FIELD: Final = 'write [1, 2], {"size": 256} or "a text"'  # where a line is meant as JSON and is none
 KEPT: Final = "[as it was: "
 SHOWN_MAX: Final = 4_000  # characters or items of one value: a form has 64 KiB
 PLAIN: Final = (str, int, float, bool, type(None))
@@ -61,7 +62,7 @@ def call_of(args: str, kwargs: str, like: EditedCall = NOTHING) -> EditedCall:
 
 def edited(text: str, there: Any, seen: Any) -> Any:
     """The value of a line that was changed. ``there``: what it was; ``seen``: what was shown of it. Raises InvalidArgument."""
-    return _merged(as_argument(text), there, seen)
+    return _merged(as_argument(text, IN_A_FIELD), there, seen)
 
 
 def as_code(name: str, call: EditedCall, options: Mapping[str, Any]) -> str:
@@ -111,7 +112,11 @@ def _value(line: str, text: str, known: Mapping[str, Any], there: Sequence[Any],
         return there[0]  # in its own place: another one may be shown as the same mark
     if line in known:
         return known[line]
-    return _merged(as_argument(text), *there, *seen) if there else _merged(as_argument(text), None, None)
+    return (
+        _merged(as_argument(text, IN_A_FIELD), *there, *seen)
+        if there
+        else _merged(as_argument(text, IN_A_FIELD), None, None)
+    )
 
 
 def _merged(value: Any, there: Any, seen: Any) -> Any:

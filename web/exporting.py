@@ -38,6 +38,8 @@ def _cell(value: Any) -> object:
         return "" if value is None else value
     if isinstance(value, str):
         text = clean(value)
+    elif _is_nested(value):
+        text = clean(as_json(plain(value), default=str))
     elif isinstance(value, Mapping):
         text = clean(" ".join(f"{name}={plain(one)}" for name, one in value.items()))
     elif isinstance(value, list | tuple):
@@ -45,3 +47,11 @@ def _cell(value: Any) -> object:
     else:
         text = clean(str(plain(value)))
     return f"'{text}" if text.startswith(FORMULAS) else text
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether it has maps or lists in it: then it is JSON, which a program can read again."""
+    inside = (
+        value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    )
+    return any(isinstance(one, Mapping | list | tuple) for one in inside)

@@ -16,6 +16,7 @@ from ..common.domain.ids import parse_id, show_id
 from ..common.domain.model import State
 from ..common.domain.steps import StepKind
 from ..common.errors import InvalidArgument
+from .calls import IN_A_FIELD
 
 LOOKED_AT_MAX: Final = 12  # tasks of a flow that may wait for a signal
 WAITS_IN: Final = (State.SCHEDULED, State.RUNNING, State.READY)
@@ -51,5 +52,9 @@ def send(app: App, task: str, name: str, text: str) -> str:
     """``text``: JSON, or a word; empty: no value. Returns the sentence of what was done."""
     if not task or not name:
         raise InvalidArgument("a signal has a task and a name; give both")
-    app.call(STEPS, "signal", *signal_arguments(parse_id(task), name, as_argument(text) if text else None))
+    app.call(
+        STEPS,
+        "signal",
+        *signal_arguments(parse_id(task), name, as_argument(text, IN_A_FIELD) if text else None),
+    )
     return f"{task} has the signal {name}"

@@ -34,7 +34,7 @@ def list_masters(app: App, as_json: bool) -> None:
     """
     rows = of_cluster(app)
     if as_json:
-        print_json(with_moments([_record(row) for row in rows]))
+        print_json(with_moments([for_programs(row) for row in rows]))
         return
     has_shards = any(row.shards is not None for row in rows)
     print_table(
@@ -99,7 +99,7 @@ def state(row: MasterRow) -> str:
     return "silent" if row.silent > SILENT_SECONDS else "stands by"
 
 
-def _record(row: MasterRow) -> dict[str, object]:
+def for_programs(row: MasterRow) -> dict[str, object]:
     return {name: value for name, value in row._asdict().items() if value is not None or name not in SELDOM}
 
 

@@ -137,12 +137,12 @@ def as_keywords(keywords: Iterable[str]) -> dict[str, Any]:
     return named
 
 
-def as_argument(text: str) -> Any:
-    """JSON, or a bare word as text."""
+def as_argument(text: str, hint: str = "quote it for the shell: '[1, 2]'") -> Any:
+    """JSON, or a bare word as text. ``hint``: what to do about what is meant as JSON and is none."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         # It was meant as JSON: taken as text, the function would get a string where it expects a list.
         if text.startswith(("{", "[", '"')):
-            raise InvalidArgument(f"{text!r:.80} is not JSON; quote it for the shell: '[1, 2]'") from None
+            raise InvalidArgument(f"{text!r:.80} is not JSON; {hint}") from None
         return text

@@ -128,7 +128,7 @@ def has_other_pools(rows: Iterable[Mapping[str, Any]]) -> bool:
 
 def pool_in_words(pool: Mapping[str, Any]) -> str:
     """``async:500@fetch 3/500``"""
-    queues = f"@{few(pool['queues'])}" if pool["queues"] else ""
+    queues = "@" + few(pool["queues"]).replace(", ", ",") if pool["queues"] else ""
     return f"{pool['pool']}{queues} {pool['busy']}/{pool['slots']}"
 
 

@@ -95,6 +95,13 @@ class Tab:
         """Until what changes reaches the page."""
         self.until("document.documentElement.dataset.stream === 'live'")
 
+    def looks_again(self) -> None:
+        """It asks for what it shows, as it does when something has changed, and shows the answer."""
+        with self.page.expect_response(lambda answer: "hx-request" in answer.request.headers) as asked:
+            self.page.evaluate("htmx.trigger(document.getElementById('live'), 'tq:look')")
+        if version := asked.value.headers.get("x-version"):
+            self.until(f"document.getElementById('live').dataset.version === '{version}'")
+
     def touch(self, *steps: Sequence[tuple[float, float]]) -> None:
         """Fingers, at these places one step after the other, put down with the first and lifted at the end."""
         session = self.page.context.new_cdp_session(self.page)

@@ -94,11 +94,13 @@ def test_what_changes_is_seen_in_every_tab_and_nothing_moves_below_a_pointer(
     other = Tab(context)
     other.page.goto(url + "/queues")
     other.live()
+    other.until("(window.row = document.querySelector(\"tr[data-key='q-q00']\")) !== null")
     submit(app, "q00", many=30)
     for one in (tab, other):
         one.page.bring_to_front()
         one.until("[...document.querySelectorAll('#live td.n')].some((cell) => cell.textContent === '31')")
     assert tab.page.evaluate("window.kept") is True
+    assert other.page.evaluate("window.row.isConnected"), "the row has changed; it is not another one"
 
     # nothing moves below a pointer; what came meanwhile is said, and is there when the pointer leaves
     row = other.page.locator("tr[data-key='q-q05']")
@@ -317,6 +319,31 @@ def test_the_filter_says_what_can_be_written_next_and_points_at_what_is_wrong(
     assert "did you mean state?" in tab.text("#filter-error")
     chosen = "((one) => one.value.slice(one.selectionStart, one.selectionEnd))(document.activeElement)"
     assert tab.page.evaluate(chosen) == "stat"
+    assert tab.wrong == []
+
+
+@pytest.mark.timeout(TIME)
+def test_what_was_typed_stays_after_a_mistake_and_two_clicks_submit_one_task(
+    viewed: Viewed, app: tq.App
+) -> None:
+    tab, url = viewed
+    tab.page.goto(f"{url}/submit?name=jobs:held")
+    tab.page.get_by_label("Keyword arguments").fill("size=[1")
+    tab.page.get_by_label("Tags").fill("order")
+    send = tab.page.get_by_role("button", name="Submit", exact=True)
+    said = tab.page.get_by_role("alert")
+    for right in ({"Keyword arguments": "size=[1]"}, {"Tags": "order=7"}):
+        send.click()
+        said.wait_for()
+        tab.looks_again()  # where nothing is known any more of what was typed
+        for label, text in right.items():
+            assert tab.page.get_by_label(label).input_value() == text.replace("]", "").replace("=7", "")
+            tab.page.get_by_label(label).fill(text)
+        tab.page.evaluate("document.querySelector('[role=alert]').remove()")
+    send.dblclick()
+    tab.page.wait_for_url("**/tasks/*-*")
+    tab.page.goto(url + "/tasks?where=tag.order%3D7")
+    assert tab.page.locator("#live tbody tr").count() == 1
     assert tab.wrong == []
 
 

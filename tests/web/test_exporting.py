@@ -33,6 +33,13 @@ def test_both_files_are_free_of_what_steers_a_terminal() -> None:
     assert json.loads(as_document([row]))[0]["name"] == "\x1b[2J\u202egnp"
 
 
+def test_what_has_maps_or_lists_in_it_is_json_in_its_cell() -> None:
+    rows = [{"holders": [{"node": "a", "seconds": 5.0}], "tags": {"a": "b"}, "queues": ["mail", "img"]}]
+    [_, [nested, *plain]] = csv.reader(io.StringIO(as_csv(rows)))
+    assert json.loads(nested) == rows[0]["holders"]
+    assert plain == ["a=b", "mail img"]
+
+
 def test_an_empty_table_is_an_empty_file() -> None:
     assert as_csv([]).strip() == ""
     assert json.loads(as_document([])) == []

@@ -63,7 +63,8 @@
     if (was.nodeType !== is.nodeType || was.nodeName !== is.nodeName) { was.replaceWith(is.cloneNode(true)); return 0; }
     if (was.nodeType === 3) { if (was.data !== is.data) was.data = is.data; return 0; }
     if (was.nodeType !== 1 || was.isEqualNode(is)) return 0;
-    if (was.hasAttribute("data-keep") && was.matches("[popover]:popover-open")) return 0;
+    // A form keeps what stands in it, also what the server has put there after a mistake and says once.
+    if (was.hasAttribute("data-keep") && was.matches("form, [popover]:popover-open")) return 0;
     if (was.hasAttribute("data-still") && (fixed || was.contains(document.activeElement))) return 1;  // a picture moves as a whole
     const at = was.nodeName === "TIME" && was.dataset.at === is.dataset.at && was.dataset.as === is.dataset.as;
     if (at) return 0;
@@ -243,13 +244,23 @@
       j: () => step(1),
       k: () => step(-1),
       n: () => { const next = document.querySelector('a[rel="next"]'); if (next) next.click(); },
-      p: () => { if (new URLSearchParams(location.search).has("before")) history.back(); },
+      p: () => { const at = new URLSearchParams(location.search); if (at.has("before") || at.has("behind")) history.back(); },
       c: () => copy($("command")),
       "/": () => { const where = $("where"); if (where) { where.focus(); where.select(); } else location.assign("/tasks"); },
       "?": () => $("keys-help").togglePopover(),
     }[event.key];
     if (does) { event.preventDefault(); does(); }
   });
+
+  // a change is sent once: a second click, while the first one is on its way, would submit a second task
+
+  let sent = new WeakSet();
+  addEventListener("submit", (event) => {
+    if (event.target.method !== "post") return;
+    if (sent.has(event.target)) event.preventDefault();
+    sent.add(event.target);
+  });
+  addEventListener("pageshow", () => { sent = new WeakSet(); });
 
   // copying, themes
 

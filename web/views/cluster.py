@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 from ...client.cli.doctor import cluster as doctor
 from ...client.cli.doctor.judging import brief
 from ...client.cli.fleet import Fleet, fleet
-from ...client.cli.masters import of_cluster, state
-from ...common.contract.observe import MASTER
+from ...client.cli.masters import for_programs, of_cluster, state
+from ...client.cli.output import with_moments
+from ...common.contract.observe import MASTER, MasterRow
 from ...common.contract.workers import WORKERS
 from ...common.domain.model import Role
 from ...common.errors import Forbidden, TqError
@@ -51,7 +52,7 @@ def cluster(login: Login, asked: ViewRequest) -> ShownPage:
         template="cluster.html",
         command="tq doctor",
         every=LIVE_SECONDS,
-        rows=lambda: [asdict(one) for one in found.findings] if found else [],
+        rows=lambda: _rows_for_file(masters, versions(info, workers), found),
         context={
             "info": info,
             "versions": versions(info, workers),
@@ -63,6 +64,18 @@ def cluster(login: Login, asked: ViewRequest) -> ShownPage:
             "brief": brief,
         },
     )
+
+
+def _rows_for_file(
+    masters: Sequence[MasterRow], versions: Sequence[VersionRow], found: Examined | None
+) -> list[dict[str, Any]]:
+    """The three tables as one; ``kind``: of which a row is."""
+    rows = with_moments([for_programs(one) for one in masters])
+    return [
+        *({"kind": "master", **row} for row in rows),
+        *({"kind": "version", **row._asdict()} for row in versions),
+        *({"kind": "finding", **asdict(row)} for row in (found.findings if found else ())),
+    ]
 
 
 def versions(info: Mapping[str, Any], workers: Fleet) -> list[VersionRow]:

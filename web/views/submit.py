@@ -10,7 +10,6 @@ from typing import Any, Final
 from ...client.cli.bulk import TASKS
 from ...client.cli.redact import is_secret
 from ...client.cli.signatures import TaskSignature, signatures
-from ...client.cli.task_options import as_tags
 from ...client.tasks.named import named
 from ...common.contract.workers import WORKERS
 from ...common.domain.ids import show_id
@@ -146,7 +145,7 @@ def _send(login: Login, asked: ViewRequest, typed: Mapping[str, str]) -> Done:
     }
     if queue := asked.get("queue"):
         options["queue"] = queue
-    if tags := as_tags(_words(asked.get("tags"))):
+    if tags := _tags(asked.get("tags")):
         options["tags"] = tags
     handle = login.app.named(name, **options).submit(*call.args, **call.kwargs)
     login.draft = {}
@@ -218,8 +217,14 @@ def _number(field: str, text: str) -> float | int:
         raise InvalidArgument(f"{field}={text!r:.40} is no number") from None
 
 
-def _words(text: str) -> list[str]:
+def _tags(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
     try:
-        return shlex.split(text)
+        for word in shlex.split(text):
+            name, equals, value = word.partition("=")
+            if not equals or name in found:
+                raise ValueError(f"{word!r} is given twice" if equals else f"{word!r} has no =")
+            found[name] = value
     except ValueError as error:
-        raise InvalidArgument(f"tags={text!r:.80}: {error}; write order=4711 'note=two words'") from None
+        raise InvalidArgument(f"tags: {error!s:.80}; write order=4711 'note=two words'") from None
+    return found
