@@ -113,15 +113,17 @@ class Retention(Part):
         def step() -> bool:
             nonlocal surplus
             gone = store.purge(now.steady - limits.result_ttl_ms, STEP_TASKS, limits.result_ttl_ms)
+            is_left = store.looks_on
             # Too old first: only what is left after them may be too many.
-            if not gone:
+            if not gone and not is_left:
                 too_many_bytes = store.counts.kept_bytes - limits.results_bytes_max
                 if surplus > 0 or (limits.results_bytes_max and too_many_bytes > 0):
                     size = too_many_bytes if limits.results_bytes_max else 0
                     gone = store.purge_surplus(surplus, size, STEP_TASKS, limits.result_ttl_ms)
+                    is_left = store.looks_on
             for route, state, tasks in gone:
                 self._routes.purged(route, state, tasks)
                 surplus -= tasks
-            return bool(gone) or self._attempt_output.trim()
+            return bool(gone) or is_left or self._attempt_output.trim()
 
         return step

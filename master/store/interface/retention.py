@@ -1,6 +1,9 @@
 """The store's verbs for deleting tasks. Part of ``interface.Store``; the same rules.
 
 Tasks that were submitted together and ended together are deleted together, as far as a bound allows it.
+
+Results that others still need are passed over (see ``interface.dependencies``), a bounded number in each call: the next call goes on behind
+them, and the one after the last of all begins again with the first.
 """
 
 from __future__ import annotations
@@ -18,6 +21,9 @@ class Purged(NamedTuple):
 
 
 class RetentionStore(Protocol):
+    looks_on: bool
+    """Whether the last call of ``purge`` or ``purge_surplus`` has passed over as many as one call may, so that there may be more behind them."""
+
     def purge(self, finished_before: int, limit: int, ttl: int = 0) -> list[Purged]:
         """Delete finished tasks whose time is over, the first ones first, until about ``limit`` are gone: those that ended together go
         together. ``ttl``: ms for which those are kept that do not say it, so that it is now that much later than

@@ -17,7 +17,9 @@ from tq.master.store.interface.dependencies import (
     StateSpan,
     Unblocked,
 )
+from tq.master.store.interface.retention import Purged
 from tq.master.store.interface.store import Store
+from tq.master.store.sqlite.retention import PASSED_MAX
 
 from .tasks import NOW, QUEUE, TASK, as_array, id_of, insert, task, within
 
@@ -122,6 +124,39 @@ def test_what_is_needed_is_spared_and_what_is_behind_it_goes(store: Store, route
     within(store, lambda: store.purge_surplus(10, 0, 10))
     left = [id_of(seq) for seq in range(1, 20) if store.find([id_of(seq)])]
     assert left == [id_of(1), id_of(2), id_of(10), id_of(11), id_of(12)]
+
+
+def test_very_many_that_are_needed_are_passed_over_in_portions_and_once_in_a_round(
+    store: Store, route: int
+) -> None:
+    """Each look read all of them again, however many there were."""
+    looked: list[int] = []
+    needed = set(range(1, 1_501))
+    for start in range(1, 1_601, 10):  # ten of one moment
+        insert(store, *(task(seq, route) for seq in range(start, start + 10)))
+        within(store, lambda start=start: store.cancel_waiting(range(start, start + 10), NOW + start))  # type: ignore[misc]
+
+    def is_needed(run: IdRun) -> bool:
+        looked.append(int.from_bytes(run.first, "big"))
+        return int.from_bytes(run.first, "big") in needed
+
+    store.keep(is_needed)
+    later = NOW + 10_000
+    for verb in (lambda: store.purge(later, 20), lambda: store.purge_surplus(20, 0, 20)):
+        gone: list[Purged] = []
+        for _ in range(4):
+            assert gone == []
+            looked.clear()
+            gone = within(store, verb)  # type: ignore[assignment]
+            assert len(looked) <= PASSED_MAX + 20 + 10
+            assert store.looks_on == (gone == [])
+        assert sum(one.tasks for one in gone) == 20
+    # What is no longer needed goes in the next round, however far the one before has come.
+    needed.discard(1)
+    for _ in range(10):
+        within(store, lambda: store.purge(later, 1_000))
+    assert store.find([id_of(1)]) == []
+    assert len(store.find([id_of(seq) for seq in range(1, 1_601)])) == len(needed)
 
 
 def test_a_dependent_goes_with_the_last_of_its_tasks(store: Store, route: int) -> None:

@@ -1,11 +1,11 @@
 -- name: finished_before
 SELECT finished, seq, seq + 1, route, state, NULL, length(payload) + ifnull(length(result), 0), id
-FROM tasks WHERE finished IS NOT NULL AND ttl IS NULL AND finished <= ? ORDER BY finished LIMIT ? OFFSET ?
+FROM tasks WHERE finished IS NOT NULL AND ttl IS NULL AND finished >= ? AND finished <= ? ORDER BY finished LIMIT ? OFFSET ?
 
 -- name: kept_until
 -- Those that say for how long they are kept.
 SELECT finished + ttl, seq, seq + 1, route, state, NULL, length(payload) + ifnull(length(result), 0), id
-FROM tasks WHERE finished IS NOT NULL AND ttl IS NOT NULL AND finished + ttl <= ? ORDER BY finished + ttl LIMIT ? OFFSET ?
+FROM tasks WHERE finished IS NOT NULL AND ttl IS NOT NULL AND finished + ttl >= ? AND finished + ttl <= ? ORDER BY finished + ttl LIMIT ? OFFSET ?
 
 -- name: slices_kept_until
 SELECT finished + ttl, slices.seq, slices.stop, route, state, array,
@@ -13,7 +13,7 @@ SELECT finished + ttl, slices.seq, slices.stop, route, state, array,
     - length(payloads) * (slices.seq - array) / (arrays.stop - array)
     + ifnull(length(results), 0), id
 FROM slices JOIN arrays ON arrays.seq = slices.array
-WHERE finished IS NOT NULL AND ttl IS NOT NULL AND finished + ttl <= ? ORDER BY finished + ttl LIMIT ? OFFSET ?
+WHERE finished IS NOT NULL AND ttl IS NOT NULL AND finished + ttl >= ? AND finished + ttl <= ? ORDER BY finished + ttl LIMIT ? OFFSET ?
 
 -- name: slices_finished_before
 SELECT finished, slices.seq, slices.stop, route, state, array,
@@ -21,7 +21,7 @@ SELECT finished, slices.seq, slices.stop, route, state, array,
     - length(payloads) * (slices.seq - array) / (arrays.stop - array)
     + ifnull(length(results), 0), id
 FROM slices JOIN arrays ON arrays.seq = slices.array
-WHERE finished IS NOT NULL AND ttl IS NULL AND finished <= ? ORDER BY finished LIMIT ? OFFSET ?
+WHERE finished IS NOT NULL AND ttl IS NULL AND finished >= ? AND finished <= ? ORDER BY finished LIMIT ? OFFSET ?
 
 -- name: delete_attempts
 DELETE FROM attempts WHERE seq = ?
