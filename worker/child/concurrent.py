@@ -15,7 +15,6 @@ is the supervisor; it begins all that it is sent. What a task changes of its pro
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import mmap
 import os
 import signal
@@ -23,7 +22,6 @@ import socket
 import sys
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
@@ -49,14 +47,13 @@ from .fork_guard import ForkGuard
 from .loading import load_tasks
 from .loop import (
     CANCEL_NOTICE,
-    NOTICE,
-    NOTICES_BYTES,
     PIPE_FRAME_BYTES_MAX,
     READ_BYTES,
     STRIKE_NOTICE,
     TIMEOUT_NOTICE,
     WHERE_NOTICE,
 )
+from .notices import Notice, Notices
 from .output import capture_logging, redirect_output, write_stacks
 from .output_marks import PAGE_BYTES
 from .report_buffer import ReportBuffer
@@ -66,7 +63,6 @@ from .task_threads import StepRunner, TaskThreads
 from .verdict import Verdict, interruption_message
 
 BEAT_SECONDS: Final = 0.1  # between two signs that the loop turns, while jobs run
-NOTICES_A_TURN: Final = 8  # of the loop, which others wait for
 NOTE_BEATS: Final = 5  # between two looks at the progress of jobs
 # What ends soon after another job, while many run, is reported with it: a report of its own would wake the supervisor for each.
 GATHER_JOBS_MIN: Final = 20
@@ -89,16 +85,15 @@ class ConcurrentChildProcess:
         self._fork_guard = ForkGuard((work, notices, relay))
         self._work = self.open_work(work)
         self._frames = FrameReader(PIPE_FRAME_BYTES_MAX)
-        self._notices = notices
+        self._notices = Notices(notices, self._read, self._notice, self.broke)
         shared = mmap.mmap(page, 0)
         os.close(page)
         self._words = memoryview(shared)[PAGE_BYTES : PAGE_BYTES + WORDS_BYTES].cast("Q")
         self._starts = StartPage(self._words)
         self._reports = ReportBuffer()
         self._jobs: dict[int, ConcurrentJob] = {}  # by ordinal
-        self._notices_left = deque[tuple[int, int]]()  # ordinals and kinds, which were read and are not done
         self._last_block: Block | None = None  # of which something was reported last
-        self._is_flush_due = self._is_beating = self._is_ending = self._are_notices_due = False
+        self._is_flush_due = self._is_beating = self._is_ending = False
         self._beats = 0
         self._tasks: ServedTasks
         self._runs: JobRuns
@@ -146,7 +141,7 @@ class ConcurrentChildProcess:
         self._runs = JobRuns(loop, self._tasks, threads, self._line, self._fork_guard, self._end, self.broke)
         self.begin_jobs(self._words)
         loop.add_reader(self._work.fileno(), self._readable)
-        loop.add_reader(self._notices, self._noticed)
+        self._notices.open(loop)
         # uvloop makes what it watches non-blocking: a report larger than the room in the socket would end this process.
         self._work.setblocking(True)
         signal.signal(signal.SIGUSR1, self._on_strike)
@@ -225,57 +220,25 @@ class ConcurrentChildProcess:
 
     # notices
 
-    def _take_notices(self) -> list[tuple[int, int]]:
-        taken: list[tuple[int, int]] = []
-        with contextlib.suppress(BlockingIOError):
-            # All of them: the strike that a signal came for may stand behind thousands.
-            while data := self._read(self._notices, NOTICES_BYTES):
-                taken += NOTICE.iter_unpack(data)
-        return taken
-
-    @contained
-    def _noticed(self) -> None:
-        self._notices_left += self._take_notices()
-        if not self._are_notices_due:
-            self._do_notices()
-
-    @contained
-    def _do_notices_soon(self) -> None:
-        if not self._are_notices_due:
-            self._are_notices_due = True
-            self._loop.call_soon(self._do_notices)
-
-    @contained
-    def _do_notices(self) -> None:
-        """A few in each turn of the loop: a coroutine that is cancelled takes a millisecond to end, with its traceback, and all that are
-        asked in one turn end in the next one."""
-        self._are_notices_due = False
-        for _ in range(min(NOTICES_A_TURN, len(self._notices_left))):
-            self._notice(*self._notices_left.popleft())
-        if self._notices_left:
-            self._do_notices_soon()
-
     def _on_strike(self, number: int, frame: Any) -> None:
         """SIGUSR1: code of a job does not give the loop back, and its job is to end."""
         if not self._fork_guard.is_original:
             return
         struck: ConcurrentJob | None = None
-        for ordinal, kind in self._take_notices():
+        others: list[Notice] = []
+        for ordinal, kind in self._notices.take():
             job = self._jobs.get(ordinal)
             if job is not None and kind in REASONS:
                 job.why = REASONS[kind]  # known from now on: a strike may come with it
             if kind != STRIKE_NOTICE:
-                self._notices_left.append((ordinal, kind))
+                others.append((ordinal, kind))
             # Only in its own code: raised anywhere else it would end another job, or the loop.
             elif self._words[HOLDER] == ordinal and job is not None and job.may_be_struck:
                 struck = job
-        if self._notices_left:
-            # This is a signal handler: called otherwise, it would not wake a loop that waits.
-            self._loop.call_soon_threadsafe(self._do_notices_soon)
+        self._notices.put_off(others)
         if struck is not None and struck.why is not None:
             raise struck.why(interruption_message(struck.why, struck.block.timeout))
 
-    @contained
     def _notice(self, ordinal: int, kind: int) -> None:
         job = self._jobs.get(ordinal)
         if job is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tq.common.domain.model import OutcomeNumber
 from tq.common.values.codec import decode
-from tq.worker.child.concurrent import NOTICES_A_TURN
+from tq.worker.child.notices import NOTICES_A_TURN
 
 from ..pools.test_interface import KINDS, with_child
 from ..pools.test_process import SECONDS, Nursery, failure, gate, pass_gate
