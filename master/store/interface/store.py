@@ -70,6 +70,7 @@ LOOKS: Final = frozenset(
             "parts_down",
             "parts_up",
             "between_arrays",
+            "bounds_of_flow",
             "spans_before",
             "totals",
             "newest_failed",

@@ -73,6 +73,7 @@ LOOKING: Final[dict[str, Callable[[Store], object]]] = {
     "parts_down": lambda store: next(store.parts_down(9), None),
     "parts_up": lambda store: next(store.parts_up(9), None),
     "between_arrays": lambda store: store.between_arrays(9),
+    "bounds_of_flow": lambda store: store.bounds_of_flow(1),
     "spans_before": lambda store: next(store.spans_before(9), None),
     "totals": lambda store: store.totals(1, 9),
     "newest_failed": lambda store: next(store.newest_failed(1, 9), None),
