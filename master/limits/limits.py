@@ -29,7 +29,7 @@ from ...common.domain.shards import ONLY_SHARD, Shard
 from ...common.errors import InvalidArgument, QuotaExceeded
 from ...common.runtime.limited_log import LimitedLog
 from ...common.wire.frames import pack, unpack
-from ..engine.accounts import Resource
+from ..engine.accounts import Resource, charged
 from ..engine.clock import Now, Timeline
 from ..engine.part import Part
 from ..engine.session import Session
@@ -142,18 +142,18 @@ class NamedLimits(Part):
             return
         if named is None:
             self._check_room(session.verifier.key_id)
-        if session not in declaring:
-            session.account.take(Resource.DECLARED_LIMITS)
-            self._names.setdefault(session, set()).add(limit.name)
-        declaring = self._declaring.setdefault(limit.name, declaring)
-        before, declaring[session] = declaring.get(session), said
-        if named is None:
-            self._put(self.row_of(limit, session.verifier.key_id))
-        elif not is_known and self._may_change(named.row, session):
-            self._put(named.row._replace(declared=said, since=now.steady))
-            self._changed.write(now.mono / 1000, limit=limit.name, key=session.verifier.key_id)
-        elif not is_known and before != said:
-            self._differs.write(now.mono / 1000, limit=limit.name, key=session.verifier.key_id)
+        is_new = session not in declaring
+        with charged(session.account if is_new else None, Resource.DECLARED_LIMITS):
+            # Before it is noted that this program declares it: of one whose row cannot be written, nothing is.
+            if named is None:
+                self._put(self.row_of(limit, session.verifier.key_id))
+            elif not is_known and self._may_change(named.row, session):
+                self._put(named.row._replace(declared=said, since=now.steady))
+                self._changed.write(now.mono / 1000, limit=limit.name, key=session.verifier.key_id)
+            elif not is_known and declaring.get(session) != said:
+                self._differs.write(now.mono / 1000, limit=limit.name, key=session.verifier.key_id)
+        self._declaring.setdefault(limit.name, declaring)[session] = said
+        self._names.setdefault(session, set()).add(limit.name)
 
     def declare_again(self, limit: Limit, key: str) -> None:
         """The master makes a task that was declared with a limit: it holds from now on, if nothing does under its name."""
@@ -162,7 +162,7 @@ class NamedLimits(Part):
 
     def _may_change(self, row: LimitRow, session: Session) -> bool:
         """Only its key may, and only what no other connected program declares."""
-        others = self._declaring[row.name].items()
+        others = self._declaring.get(row.name, {}).items()
         return row.key == session.verifier.key_id and not any(
             said == row.declared for other, said in others if other is not session
         )
@@ -255,8 +255,8 @@ class NamedLimits(Part):
 
     def _put(self, row: LimitRow) -> NamedLimit:
         named = self._named(row)
-        self._of_key[row.key] += row.name not in self._limits
         self._store.put(row)
+        self._of_key[row.key] += row.name not in self._limits
         self._limits[row.name] = named
         self._tell(row.name)
         return named

@@ -2,6 +2,10 @@
 
 There are two: on the directory itself, which unlike a file in it cannot be removed while a master uses it, and on a file in
 it, for systems that lock no directories. The file also names the process, and whether it closed the store before it ended.
+
+Who only wants to know whether a directory is used (``holder``) shares a lock for the time of the question, since there is none that is asked in
+another way wherever this runs. So several who look do not see one another, and a master that starts looks again before it believes that
+another one has it.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import contextlib
 import errno
 import os
 import stat
+import time
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +24,8 @@ LOCK_FILE: Final = "master.lock"
 TEXT_CHARS: Final = (
     32  # written over as a whole, so that the file is never truncated: a number of 64 bits and OPEN
 )
+LOOKS: Final = 20  # at a lock that is taken, until it is believed to be a master's
+LOOK_AGAIN_SECONDS: Final = 0.01
 OPEN: Final = "open"  # after the number of a process that has the store open
 UNKNOWN: Final = "unknown"
 NO_LOCK: Final = -1  # in the place of a descriptor: this system locks no directories
@@ -33,22 +40,30 @@ class DataLock:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / LOCK_FILE
-        self._directory = _lock_directory(directory)
-        try:
-            self._descriptor = _open(self._path)
-            if self._directory is None or not _lock(self._descriptor):
-                other = _name(self._descriptor)
-                os.close(self._descriptor)
-                raise ConfigError(
-                    f"another tq-master (process {other}) uses {directory}; stop it first, or give this one "
-                    "another --data directory"
-                )
-        except BaseException:
-            _close(self._directory)
-            raise
+        self._directory, self._descriptor = self._lock_both(directory)
         # Behind the lock: before it, the text could be of a master that still runs. And before the own text is written over it.
         self.was_closed = not _text(self._descriptor).endswith(OPEN)
         self._say(f"{os.getpid()} {OPEN}")
+
+    def _lock_both(self, directory: Path) -> tuple[int, int]:
+        """The directory's descriptor, and that of the file."""
+        for looks in range(1, LOOKS + 1):
+            locked = _lock_directory(directory)
+            try:
+                descriptor = _open(self._path)
+            except BaseException:
+                _close(locked)
+                raise
+            if locked is not None and _lock(descriptor):
+                return locked, descriptor
+            other = _name(descriptor)
+            os.close(descriptor)
+            _close(locked)
+            if looks < LOOKS:
+                time.sleep(LOOK_AGAIN_SECONDS)
+        raise ConfigError(
+            f"another tq-master (process {other}) uses {directory}; stop it first, or give this one another --data directory"
+        )
 
     def say_closed(self) -> None:
         """The store has no log beside it that would be missed: from now on this process may end at any moment."""
@@ -77,7 +92,7 @@ class DataLock:
 def holder(directory: Path) -> str | None:
     """The process that holds a directory's lock, if any does. Nothing is written."""
     try:
-        locked = _lock_directory(directory)
+        locked = _lock_directory(directory, shared=True)
     except OSError:
         return None
     try:
@@ -86,7 +101,7 @@ def holder(directory: Path) -> str | None:
         _close(locked)
         return UNKNOWN if locked is None else None
     try:
-        return None if locked is not None and _lock(descriptor) else _name(descriptor)
+        return None if locked is not None and _lock(descriptor, shared=True) else _name(descriptor)
     finally:
         os.close(descriptor)
         _close(locked)
@@ -127,7 +142,7 @@ def _close(descriptor: int | None) -> None:
             os.close(descriptor)
 
 
-def _lock_directory(directory: Path) -> int | None:
+def _lock_directory(directory: Path, *, shared: bool = False) -> int | None:
     """The descriptor that holds the lock of a directory; NO_LOCK where there are none; None: another process has it."""
     try:
         import fcntl
@@ -135,7 +150,7 @@ def _lock_directory(directory: Path) -> int | None:
         return NO_LOCK
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
         # NFS turns it into a lock that needs write access, which a directory does not give
@@ -143,7 +158,7 @@ def _lock_directory(directory: Path) -> int | None:
     return descriptor
 
 
-def _lock(descriptor: int) -> bool:
+def _lock(descriptor: int, *, shared: bool = False) -> bool:
     try:
         import fcntl
     except ImportError:  # Windows
@@ -155,7 +170,7 @@ def _lock(descriptor: int) -> bool:
             return False
         return True
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

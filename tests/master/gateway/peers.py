@@ -59,11 +59,12 @@ class GatewayHarness:
         began = time.monotonic()
         while not condition():
             assert time.monotonic() - began < SECONDS_MAX
+            self.loop.skip_pauses()
             self.loop.run_until_complete(asyncio.sleep(0))
 
     def settle(self) -> None:
         """Until no transaction is under way. Before the bench makes one itself."""
-        self.until(lambda: not self.server.transactions.is_busy)
+        self.until(lambda: not any(one.transactions.is_busy for one in self.hosted.servers.values()))
 
     def admitted(self, queue: str = "q") -> StockClient:
         self._clients.append(StockClient(self, queue))
@@ -77,7 +78,9 @@ class GatewayHarness:
         for client in self._clients:
             client.socket.close()
         self.until(lambda: not self.gateway.context.connections)
-        self.loop.run_until_complete(self.hosted.drain())
+        drained = self.loop.create_task(self.hosted.drain())
+        self.until(drained.done)  # which no clock of the loop would end
+        drained.result()
         self.hosted.close()
         self.loop.close()
 

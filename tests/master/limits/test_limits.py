@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tq.common.domain.limits import Limit
 from tq.common.domain.model import Role
-from tq.common.errors import InvalidArgument, QuotaExceeded
+from tq.common.errors import InvalidArgument, QuotaExceeded, StoreFull
 from tq.master.limits import limits as module
 from tq.master.limits.limits import NamedLimits
 
@@ -114,3 +114,20 @@ def test_what_a_program_declares_is_on_the_account_of_its_key_while_it_is_connec
     program.close()
     declaring.bench.step()
     assert account.held[module.Resource.DECLARED_LIMITS] == 0
+
+
+def test_of_a_limit_whose_row_cannot_be_written_nothing_is_noted(
+    declaring: Declaring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreFull("the disk is full")
+
+    part, program = declaring.part, declaring.bench.client()
+    with monkeypatch.context() as plant:
+        plant.setattr(type(part._store), "put", full)
+        with pytest.raises(StoreFull):
+            declaring.declare(program, THREE)
+    assert program.session.account.held[module.Resource.DECLARED_LIMITS] == 0
+    assert (part._declaring, part._names, sum(part._of_key.values())) == ({}, {}, 0)
+    declaring.declare(program, THREE)
+    assert declaring.only()["programs"] == 1

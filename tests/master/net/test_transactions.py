@@ -103,3 +103,17 @@ def test_draining_has_an_end_though_the_disk_does_not_answer(
         disk.set()
         monkeypatch.setattr(bench.engine.store, "commit", commit)
         harness.settle()
+
+
+def test_who_waits_for_transactions_here_is_not_held_up_by_a_pause_of_a_clock_that_stands_still(
+    harness: ServerHarness, bench: Any
+) -> None:
+    uncertain = iter([True] * 3)
+    with pytest.MonkeyPatch.context() as plant:
+        plant.setattr(
+            type(bench.engine.store), "is_certain", property(lambda store: not next(uncertain, False))
+        )
+        harness.server.wake()
+        harness.settle()
+        assert not harness.server.transactions.is_busy
+        assert not next(uncertain, False)

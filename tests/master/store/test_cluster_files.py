@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -25,8 +26,9 @@ from tq.master.app import MasterResources, open_resources
 from tq.master.check import check
 from tq.master.gateway.options import GatewayArguments
 from tq.master.keys.keyring import Keyring
+from tq.master.store import directory_lock
 from tq.master.store.cluster_files import DEFAULT_START, StartOptions, key_file
-from tq.master.store.directory_lock import LOCK_FILE, DataLock, holder
+from tq.master.store.directory_lock import LOCK_FILE, LOOKS, DataLock, holder
 from tq.master.store.interface.tasks import NewTasks
 
 CONTENT: Final = "blobs/ab/cdef"
@@ -435,6 +437,33 @@ def test_a_lock_that_is_given_up_is_free_at_once(tmp_path: Path) -> None:
     again.release(closed=True)
     assert holder(tmp_path) is None
     assert DataLock(tmp_path).was_closed
+
+
+def test_a_master_that_starts_while_someone_looks_who_uses_the_directory_is_not_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    DataLock(tmp_path).release(closed=True)
+    look, looks = os.open(tmp_path, os.O_RDONLY), list[float]()
+    fcntl.flock(look, fcntl.LOCK_SH | fcntl.LOCK_NB)  # as ``holder`` in another process, amid its question
+
+    def wait(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == LOOKS - 1:
+            os.close(look)  # the answer is there
+
+    monkeypatch.setattr(directory_lock.time, "sleep", wait)
+    lock = DataLock(tmp_path)
+    assert len(looks) == LOOKS - 1
+    assert lock.was_closed
+    lock.release(closed=True)
+
+
+def test_several_who_look_who_uses_a_directory_do_not_see_one_another(tmp_path: Path) -> None:
+    DataLock(tmp_path).release(closed=True)
+    look = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(look, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    assert holder(tmp_path) is None
+    os.close(look)
 
 
 def test_the_pin_of_a_cluster_is_that_of_its_certificate(data: Path, before: Start) -> None:
