@@ -52,6 +52,10 @@ class ConcurrentHandle(ChildHandle):
             if kind == "strike":
                 self._send_signal(signal.SIGUSR1)
 
+    def _close(self) -> None:
+        super()._close()
+        self.starvation.close()
+
     def dump_stacks(self) -> None:
         self._output_reader.stacks()  # of an earlier request
         super().dump_stacks()

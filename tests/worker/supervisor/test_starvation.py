@@ -32,8 +32,10 @@ def test_the_wait_that_is_not_over_is_counted_with_those_that_are(tmp_path: Path
     assert process.look(102.0) == (2.0, 0.0)  # it does not want to
     counts.write_text("5000000001 4500000000 10\n")
     assert process.look(103.0) == (4.5, 0.0)
-    counts.unlink()
+    process.close()
     assert process.look(104.0) == (0.0, 0.0)
+    state.unlink()
+    assert Starvation(1, tmp_path).look(104.0) == (0.0, 0.0)  # another system
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,21 @@ def test_the_wait_for_pythons_lock_is_not_taken_for_another(
     (tmp_path / "schedstat").write_text(f"{round(ran * 1e9)} {round(waited * 1e9)} {wakes}\n")
     (tmp_path / "stat").write_text(stat("S", all_ran))
     assert process.look(101.0).since(before).by_own_threads == pytest.approx(counted), what
+
+
+@pytest.mark.skipif(not HAS_COUNTS, reason="the kernel does not count it here")
+def test_of_a_process_that_is_gone_nothing_is_said_and_its_files_are_given_back() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        starvation = Starvation(process.pid)
+        while not any(starvation.look(0.0)[:1]):
+            time.sleep(0)  # it has waited for a processor once
+        process.kill()
+        process.wait()
+        assert starvation.look(time.monotonic()) == (0.0, 0.0)
+    starvation.close()
+    starvation.close()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 LOCK_HELD = """
