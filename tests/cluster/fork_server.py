@@ -7,17 +7,19 @@ When the other end of the socket is gone, however that came, all programs that s
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import functools
 import gc
+import io
 import json
 import os
-import runpy
 import select
 import signal
 import socket
 import struct
 import sys
+import types
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -43,15 +45,11 @@ MAINS: Final[dict[str, Callable[[], Any]]] = {
     "tq": tq.client.cli.main,
 }
 STARTERS: Final = (["dev"], ["demo"])  # commands of tq that start masters and workers
-SCRIPTS: Final = (
-    "mortal_master.py",
-)  # programs of the tests' own that begin with the imports of one of these
 
 
 def is_known(words: list[str]) -> bool:
-    return os.path.basename(words[0]) in MAINS or (
-        words[0] == sys.executable and os.path.basename(words[1]) in SCRIPTS
-    )
+    """A program of the package, or one of a user that imports it."""
+    return os.path.basename(words[0]) in MAINS or (words[0] == sys.executable and words[1].endswith(".py"))
 
 
 def serve(connection: socket.socket) -> Callable[[], Any] | None:
@@ -129,7 +127,24 @@ def _become(
         starts_processes = main is tq.worker.cli.main or words[1:2] in STARTERS
         return with_template(main) if starts_processes else main
     sys.argv[:] = words[1:]
-    return functools.partial(runpy.run_path, words[1], run_name="__main__")
+    return with_template(functools.partial(_run_script, os.path.abspath(words[1])))
+
+
+def _run_script(path: str) -> None:
+    """As an interpreter does: also what ends after the last line finds the script's module as the main one."""
+    sys.path.insert(0, os.path.dirname(path))
+    main = types.ModuleType("__main__")
+    main.__dict__.update(__file__=path, __builtins__=builtins)
+    sys.modules["__main__"] = main
+    with io.open_code(path) as file:
+        code = compile(file.read(), path, "exec")
+    try:
+        exec(code, main.__dict__)  # noqa: S102
+    except Exception as error:
+        sys.excepthook(
+            type(error), error, error.__traceback__ and error.__traceback__.tb_next
+        )  # ours is no part of it
+        sys.exit(1)
 
 
 if __name__ == "__main__":

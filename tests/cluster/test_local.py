@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 from tq.client.local import cluster
 
-from .programs import clean_environment, eventually, text_process
+from .forked_programs import PipedProgram
+from .programs import clean_environment, eventually, text_program
 
 SECONDS = 60
 
@@ -268,20 +270,30 @@ if __name__ == "__main__":
 """
 
 
-def start(program: str, home: Path, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+@contextmanager
+def start(
+    program: str, home: Path, *arguments: str, by_exec: bool = False
+) -> Iterator[subprocess.Popen[str] | PipedProgram]:
     (home / "program.py").write_text(program, "utf-8")
-    return text_process(
+    running = text_program(
         [sys.executable, "program.py", *arguments],
-        cwd=home,
-        env={**clean_environment(home), "TMPDIR": str(home)},
+        home,
+        {**clean_environment(home), "TMPDIR": str(home)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        by_exec=by_exec,
     )
+    with running:
+        try:
+            yield running
+        except BaseException:
+            running.kill()
+            raise
 
 
 def test_a_program_has_its_own_cluster_and_leaves_nothing_behind(home: Path) -> None:
-    with start(PROGRAM, home) as program:
+    with start(PROGRAM, home, by_exec=True) as program:
         said, complaints = program.communicate(timeout=SECONDS)
     assert (said, complaints) == ("190 4.0\n[2.0, 3.0]\n", "")
     assert sorted((home / "notes").read_text().split(), key=int) == [str(number) for number in range(20)]
