@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     options = session.config.option
-    if not options.processes or options.collectonly or session.testsfailed:
+    if not options.processes or options.collectonly or options.usepdb or session.testsfailed:
         return None  # to pytest itself
     assert threading.active_count() == 1, f"a fork copies no thread: who started {threading.enumerate()}?"
     First(session).run(options.processes)

@@ -34,7 +34,10 @@ READ_AT_START: Final = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "MALLOC_", "UV_")
 NAME: Final = "tq-template"
 NUMBER: Final = struct.Struct("!i")  # a process id, or the number of an error below zero
 REQUEST_BYTES_MAX: Final = 1 << 17
+DESCRIPTORS_OF_REQUEST: Final = 32
 DESCRIPTORS_MAX: Final = 1 << 16
+# Of Popen: no group of processes, group, groups, user and mask of its own, and nothing to be run before.
+PLAIN: Final = (-1, None, None, None, -1, None)
 PR_SET_NAME: Final = 15
 PR_SET_CHILD_SUBREAPER: Final = 36
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -69,7 +72,7 @@ def is_known(words: Sequence[str]) -> bool:
 def forking(connection: socket.socket, known: Mapping[str, str]) -> Callable[..., int]:
     """In place of what ``Popen`` calls. ``known``: what the template's interpreter has read at its start."""
 
-    lock = threading.Lock()
+    lock, owner = threading.Lock(), os.getpid()
 
     def fork_exec(
         words: Sequence[Any], executables: Any, close: bool, passed: Sequence[int], folder: Any, given: Any,
@@ -79,15 +82,20 @@ def forking(connection: socket.socket, known: Mapping[str, str]) -> Callable[...
         texts = [os.fsdecode(word) for word in words]
         pairs = os.environ.items() if given is None else (os.fsdecode(one).split("=", 1) for one in given)
         environment = dict(pairs)
-        if not (close and is_known(texts) and read_at_start(environment) == known):
-            return _fork_exec(
-                words, executables, close, passed, folder, given, stdin, _stdin, _stdout, stdout, _stderr, stderr,
-                failed, fail, restore, session, *others,
-            )  # fmt: skip
         place = os.getcwd() if folder is None else os.fsdecode(folder)
         numbers = [number for number in passed if number != fail]
+        streams = [own if one < 0 else one for own, one in enumerate((stdin, stdout, stderr))]
         request = json.dumps([texts, place, environment, numbers, session]).encode()
-        streams = [own if given < 0 else given for own, given in enumerate((stdin, stdout, stderr))]
+        is_plain = close and others[: len(PLAIN)] == PLAIN and read_at_start(environment) == known
+        fits = len(request) <= REQUEST_BYTES_MAX and len(streams + numbers) <= DESCRIPTORS_OF_REQUEST
+        is_ours = os.getpid() == owner  # a fork of it adopts nothing that the template leaves
+        if not (is_known(texts) and is_plain and fits and is_ours):
+            return int(
+                _fork_exec(
+                    words, executables, close, passed, folder, given, stdin, _stdin, _stdout, stdout, _stderr, stderr,
+                    failed, fail, restore, session, *others,
+                )
+            )  # fmt: skip
         with lock:
             _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # while it asks: what tasks leave behind is not for it
             try:
@@ -107,7 +115,7 @@ def serve(connection: socket.socket) -> Callable[[], Any]:
     _prctl(PR_SET_NAME, NAME.encode(), 0, 0, 0)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     while True:
-        request, descriptors, _, _ = socket.recv_fds(connection, REQUEST_BYTES_MAX, 32)
+        request, descriptors, _, _ = socket.recv_fds(connection, REQUEST_BYTES_MAX, DESCRIPTORS_OF_REQUEST)
         if not request:
             os._exit(0)
         try:
