@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 TESTS: Final = Path(__file__).parent
 # Folders of tests that start programs, or compute for seconds.
-LONG: Final = ("cluster", "docs", "faults", "simulation")
+LONG: Final = ("benchmarks", "cluster", "docs", "faults", "fuzz", "simulation", "worker")
 MANY: Final = 16  # of those are a minute or two: more of a file are several pieces
 TOGETHER: Final = "house"  # its tests all read all sources, which one process does once
 
