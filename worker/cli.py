@@ -17,7 +17,7 @@ from ..common.domain.model import Role
 from ..common.domain.naming import SWITCHES, switches_missing
 from ..common.errors import ConfigError, InvalidArgument, Rejected, TqError, see
 from ..common.runtime.command_line import CHECK, OneScreen, first_word, flags, show
-from ..common.runtime.config import HERE, WorkerSettings, load_settings
+from ..common.runtime.config import HERE, SHARED_VARIABLES, WorkerSettings, load_settings
 from ..common.runtime.discovery import find_dev
 from ..common.runtime.end_signals import on_end_signals
 from ..common.runtime.event_loop import run_loop
@@ -29,7 +29,7 @@ from ..common.runtime.logs import EventLog
 from ..common.runtime.sd_notify import Notifier
 from ..common.runtime.terminal import ask_secret, say, write_line
 from ..common.version import VERSION
-from ..common.wire.address import parse_address
+from ..common.wire.address import parse_address, parse_addresses
 from .agent.announcement import applied_queues
 from .check import check
 from .child.loading import BrokenCode
@@ -202,8 +202,11 @@ def _metrics(
 
 
 def _of_dev(settings: WorkerSettings) -> tuple[WorkerSettings, str]:
-    """Beside a `tq dev`, with nothing said: one more worker of it. Elsewhere a person may type the key."""
-    dev = find_dev() if settings.connect == (HERE,) else None
+    """Beside a `tq dev`, with nothing said: one more worker of it. It comes before TQ_URL, as for programs. Elsewhere a person may type
+    the key."""
+    url = os.environ.get(SHARED_VARIABLES["connect"])
+    unsaid = (HERE,), parse_addresses(url) if url else ()
+    dev = find_dev() if settings.connect in unsaid else None
     if dev is None:
         return settings, _ask_for_key()
     return replace(settings, connect=(parse_address(dev.url),)), dev.key(Role.WORKER)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..domain.indexes import Own
 
 HERE: Final = Address("127.0.0.1", DEFAULT_PORT)
+# Variables that programs and `tq` read as well: a setting's own variable, of its name, comes before them.
+SHARED_VARIABLES: Final = {"connect": "TQ_URL"}
 
 Problem = tuple[tuple[str, ...], str]
 
@@ -193,9 +195,9 @@ def load_settings(
     if file is not None:
         _sort_file(kind, file, given, faults)
     for one in fields(kind):
-        variable = f"TQ_{one.name.upper()}"
-        if text := environment.get(variable):
-            given.append(_Given(variable, one.name, _typed(one, text)))
+        for variable in (SHARED_VARIABLES.get(one.name, ""), f"TQ_{one.name.upper()}"):
+            if text := environment.get(variable):
+                given.append(_Given(variable, one.name, _typed(one, text)))
         # Last, so that an option wins over the variable and the file.
         value = options.get(one.name)
         # click gives an empty tuple for a repeatable option that was left out.

@@ -66,6 +66,19 @@ def test_lists_and_tables_fit_into_a_variable() -> None:
     assert settings.queues == ("img", "mail")
 
 
+def test_a_worker_finds_its_masters_by_the_variable_of_programs_unless_its_own_or_an_option_says_more(
+    file: Path,
+) -> None:
+    file.write_text('connect = ["of-the-file:1"]\n')
+    url = {"TQ_URL": "tq://a:1,b"}
+    assert worker(file, url).connect == (Address("a", 1), Address("b", 5000))
+    assert worker(file, url | {"TQ_CONNECT": "c:2"}).connect == (Address("c", 2),)
+    assert worker(file, url | {"TQ_CONNECT": "c:2"}, connect=("d:3",)).connect == (Address("d", 3),)
+    assert worker(None, {"TQ_URL": ""}).connect == WorkerSettings().connect
+    with pytest.raises(ConfigError, match="TQ_URL: "):
+        worker(None, {"TQ_URL": "http://a/"})
+
+
 def test_resources_are_amounts_in_a_variable_an_option_and_a_file(file: Path) -> None:
     file.write_text("[resources]\ngpu = 2\nmem = '16G'\n[labels]\nzone = 'eu 1'\n", "utf-8")
     settings = worker(file)
