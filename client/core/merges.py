@@ -23,6 +23,7 @@ from ...common.errors import InvalidArgument, TqError, UnknownObject, Unreachabl
 from .limit_rows import one_limit
 from .merged_keys import key_added, key_set, keys
 from .merged_queues import queue_set, queues
+from .merged_schedules import schedule_added
 from .merged_workers import workers
 from .pages import Shards, flow_pages, line_pages, named, schedule_pages, task_pages, task_portions
 
@@ -103,9 +104,15 @@ def attempts(answers: Sequence[Row], args: Sequence[Any]) -> Row:
 
 
 def masters(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
-    """By address: a process that hosts several shards answers for each of them. One that is gone has none, and a name."""
-    named = ((MasterRow(*row), row) for rows in answers for row in rows)
-    return list({(one.address, one.address or one.host): row for one, row in named}.values())
+    """By address: a process that hosts several shards answers for each of them. One that is gone has none, and a name; and one that was
+    killed is listed for a while beside that which has its address now, which was heard of last."""
+    found: dict[str, tuple[float, list[Any]]] = {}
+    for row in (row for rows in answers for row in rows):
+        one = MasterRow(*row)
+        name = one.address or one.host
+        if name not in found or one.silent < found[name][0]:
+            found[name] = one.silent, row
+    return [row for _, row in found.values()]
 
 
 def causes(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
@@ -328,50 +335,6 @@ async def strike_removed(shards: Shards, args: Sequence[Any]) -> Any:
             )
         args = [found[0]["condition"], *rest]
     return await first_done(shards, args)
-
-
-async def schedule_added(shards: Shards, args: Sequence[Any]) -> Any:
-    """In the shard of its queue, if its name is free in all of them."""
-    name, definition = args[0], args[1] if len(args) > 1 else {}
-    queue = definition.get("queue", "default") if isinstance(definition, dict) else "default"
-    home = shards.of_name(queue) if isinstance(queue, str) else 0
-    others = await shards.try_ask(
-        {number: (name, 0) for number in shards.numbers if number != home}, of="show"
-    )
-    for number, found in others.items():
-        if isinstance(found, dict):
-            raise InvalidArgument(
-                f"there is a schedule {name!r} already, in queue {found['queue']} of shard {number}; choose another name"
-            )
-        if isinstance(found, TqError) and not isinstance(found, InvalidArgument):
-            raise found
-    return (await shards.ask({home: args}))[home]
-
-
-async def found_by_name(shards: Shards, args: Sequence[Any]) -> Any:
-    """A schedule is in the shard of its queue, which its name does not say."""
-    if shards.method == "edit" and len(args) > 1 and isinstance(args[1], dict) and "queue" in args[1]:
-        where = await _holder(shards, args[0])
-        if shards.of_name(str(args[1]["queue"])) != where:
-            raise InvalidArgument(
-                f"queue {args[1]['queue']} is in another shard than the schedule {args[0]}; remove the schedule and add it again there"
-            )
-    where = await _holder(shards, args[0] if args else "")
-    return (await shards.ask({where: args}))[where]
-
-
-async def _holder(shards: Shards, name: Any) -> int:
-    """Code that moves a schedule to a queue of another shard makes it there, and leaves an orphan: the one that goes on is meant,
-    and to remove it twice removes both."""
-    found = await shards.try_ask(dict.fromkeys(shards.numbers, (name, 0)), of="show")
-    holders = {number: answer for number, answer in found.items() if isinstance(answer, dict)}
-    if holders:
-        orphans = [number for number, answer in holders.items() if answer.get("orphaned") is not None]
-        live = sorted(holders.keys() - orphans)
-        return min(orphans) if not live or (orphans and shards.method == "remove") else live[0]
-    errors = [one for one in found.values() if isinstance(one, TqError)]
-    # One that is away may have it.
-    raise next((one for one in errors if not isinstance(one, InvalidArgument)), errors[0])
 
 
 MERGES: Final[Mapping[str, Merge]] = {

@@ -32,7 +32,8 @@ from ...common.contract.table import is_repeatable
 from ...common.domain.id_runs import IdRun
 from ...common.domain.shards import shard_of_name
 from ...common.errors import ProtocolError, TqError, Unreachable
-from .merges import MERGES, found_by_name
+from .merged_schedules import found_by_name
+from .merges import MERGES
 from .pages import named
 from .shard_line import ShardLine, settle
 

@@ -8,6 +8,7 @@
     every          all shards are asked, and their answers merged (``client/core/merges.py``)
     first          shard 0: what the cluster has once
     own            of a connection: a worker's, or of what a client watches; the caller has chosen it
+    a schedule     the shard of its queue; of one that is spread see ``shard_of_schedule``
 
 A method that is called in every shard to change something is done when all of them have answered. What only reads is answered without
 the shards that are away, and says so.
@@ -19,10 +20,11 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from ..domain.columns import NO_COLUMNS, LaneColumns
 from ..domain.id_runs import IdRun, run_from_wire
 from ..domain.model import TASK_ID_BYTES
 from ..domain.shards import is_spread, shard_of_id, shard_of_name
-from ..errors import InvalidArgument, UnknownTask
+from ..errors import InvalidArgument, ProtocolError, UnknownTask
 from ..values.brief import brief
 from .items import ITEM_METHODS
 
@@ -237,6 +239,24 @@ def shard_of(id: bytes, shards: int) -> int:
             f"{id.hex()} is of shard {shard}, and this cluster has {shards}: it is a task of another cluster"
         )
     return shard
+
+
+def shard_of_schedule(name: str, definition: Any, shards: int) -> int:
+    """Of a schedule that is made. In a queue that is spread it is where its tasks have to be: with their handler of failures, by their key in
+    a limit; else by the schedule's own name, so that many are in many. What cannot be read goes where its name says."""
+    given = definition if isinstance(definition, dict) else {}
+    queue = given.get("queue", "default")
+    if isinstance(queue, str) and not is_spread(queue):
+        return shard_of_name(queue, shards)
+    try:
+        columns = LaneColumns.from_wire(given.get("columns") or None, 1)
+    except (InvalidArgument, ProtocolError):
+        columns = NO_COLUMNS
+    handler = columns.on_failure
+    if handler is not None and not is_spread(handler.queue):
+        return shard_of_name(handler.queue, shards)
+    keys = (column.at(0) for limit, column in columns.limits if is_spread(limit.name))
+    return shard_of_name(next(keys, name), shards)
 
 
 def ids_by_shard(named: Any, shards: int) -> dict[int, list[Any]]:

@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from ...common.contract.routes import shard_of_schedule
 from ...common.contract.rows import to_wire
 from ...common.domain.id_runs import ids_named
 from ...common.domain.indexes import Indexes
@@ -115,7 +116,10 @@ class Announcer:
         for portion in portions(self._pools[0].runners.signatures):
             master.notify("describe", portion)
         schedules = self._pools[0].runners.schedules
-        of_it = [[name, one] for name, one in schedules if self._is_of(one.get("queue", "default"), master)]
+        shards = len(self._masters.all)
+        of_it = [
+            [name, one] for name, one in schedules if shard_of_schedule(name, one, shards) == master.shard
+        ]
         here = {name for name, _ in of_it}
         self._declarer.declare(connection, of_it, [name for name, _ in schedules if name not in here])
         self._after()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tq.common.contract.routes import (
     route_of_call,
     runs_by_shard,
     shard_of_call,
+    shard_of_schedule,
 )
 from tq.common.contract.table import BESIDE, BUILT_IN
 from tq.common.domain.id_runs import IdRun
@@ -168,3 +170,30 @@ def test_another_queue_and_the_items_of_this_name_are_in_one_shard() -> None:
     ):
         assert route_of_call(target, method, args) == route_of(target[0], method)
     assert all(method in BUILT_IN[name].methods for name, method in OF_SPREAD)
+
+
+def of_schedule(name: str, queue: str, **columns: Any) -> int:
+    return shard_of_schedule(name, {"task": "m:f", "queue": queue, "columns": columns}, SHARDS)
+
+
+def test_a_schedule_is_in_the_shard_of_its_queue_and_of_one_that_is_spread_in_that_of_its_own_name() -> None:
+    names = [f"of customer {number}" for number in range(200)]
+    assert {of_schedule(name, "mail") for name in names} == {shard_of_name("mail", SHARDS)}
+    in_each = Counter(of_schedule(name, "{spread}mail") for name in names)
+    assert len(in_each) == SHARDS
+    assert max(in_each.values()) < 3 * len(names) / SHARDS
+    assert of_schedule("nightly", "{spread}mail") == shard_of_name("nightly", SHARDS)
+
+
+def test_a_schedule_of_a_queue_that_is_spread_is_where_the_key_of_its_limit_or_its_handler_is() -> None:
+    limits = [[{"name": "{spread}host", "max_running": 1}, "a.example"]]
+    assert of_schedule("nightly", "{spread}mail", limits=limits) == shard_of_name("a.example", SHARDS)
+    handled = {"on_failure": ["alarm", "m:g", {}, {}]}
+    assert of_schedule("nightly", "{spread}mail", **handled) == shard_of_name("alarm", SHARDS)
+    in_every_shard = {"on_failure": ["{spread}alarm", "m:g", {}, {}]}
+    assert of_schedule("nightly", "{spread}mail", **in_every_shard) == shard_of_name("nightly", SHARDS)
+
+
+@pytest.mark.parametrize("definition", [None, 7, {"queue": 7}, {"queue": "{spread}q", "columns": {"limits": 7}}])
+def test_what_is_no_definition_of_a_schedule_goes_where_its_name_says(definition: Any) -> None:
+    assert shard_of_schedule("nightly", definition, SHARDS) in range(SHARDS)
