@@ -77,3 +77,37 @@ def test_shards_move_and_come_back_and_no_task_is_lost_or_runs_twice(
         tally.add(trial.fault, report, times=rounds, recovery=longest)
         assert not report.violations
         assert not report.extra_starts or fault == "stands still"
+
+
+def test_shards_move_to_a_master_that_comes_one_after_the_other_and_each_pauses_for_a_moment(
+    whole_run: None,
+    masters_trial: NewTrial,
+    fault_server: postgres.PostgresServer,
+    times: Callable[[int], int],
+    tally: Tally,
+) -> None:
+    url = fault_server.create(f"comes_{time.time_ns()}")
+    with masters_trial("a third master comes to two that share shards", url) as trial:
+        shares = ("--shards", str(SHARDS))
+        trial.start(options=[shares] * 3, pattern=f"{SERVES}|{STANDS_BY}")
+        trial.worker(slots=4)
+        app = trial.recording_app()
+        coming = trial.masters[-1]
+        load = ShardLoad(app, SHARDS, trial.home / "notes of the shards")
+        longest = 0.0
+        even(trial, 3)
+        with load:
+            rounds = times(6)
+            for _ in range(rounds):
+                assert coming.terminate() == 0
+                even(trial, 2)
+                load.goes_on()
+                since = time.monotonic()
+                trial.launch(coming)
+                even(trial, 3)
+                load.goes_on()
+                longest = max(longest, *load.pauses(since))
+        report = load.report()
+        tally.add(trial.fault, report, times=rounds, recovery=longest)
+        assert not report.violations
+        assert not report.extra_starts
