@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...common.contract.outbox import ROW_BYTES_MAX, OutboxSubmit
 from ...common.domain.columns import NO_COLUMNS
+from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import IdSource, new_ids, proofs
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.domain.on_full import WAIT
-from ...common.domain.shards import is_spread
 from ...common.domain.unique import terms_of, wire_of_many
 from ...common.errors import InvalidArgument
 from ..outbox.table import NewRow
@@ -30,12 +30,11 @@ from .lane_keys import LaneKeys
 from .needs import GatheredNeeds
 from .outbox_handles import OutboxHandle, OutboxHandles
 from .payloads import CallEncoder
-from .spreading import ShardTurns
+from .spreading import Scattered, ScatteredPart, Scattering
 from .submission import PayloadRun, lane_columns, wire_rows
 from .unique_submits import UniqueKeys
 
 if TYPE_CHECKING:
-    from ...common.domain.id_runs import IdRun
     from ...common.values.blob import Blob
     from ..core.session import ClientSession
     from .definition import Definition
@@ -81,20 +80,20 @@ def outbox_rows(
     _check_flow(choice)
     handles: OutboxHandles[Any] = OutboxHandles(session, received=definition.received)
     rows = []
-    for run, row in _mapped(session, definition, choice, calls):
-        rows.append(row)
-        handles.submitted(int.from_bytes(run.first, "big"), len(run.payloads), watched=False)
+    for runs, some in _mapped(session, definition, choice, calls):
+        rows += some
+        for run in runs:
+            handles.submitted(int.from_bytes(run.first, "big"), run.length, watched=False)
     return rows, handles if choice.unique is None else None
 
 
 def _mapped(
     session: ClientSession, definition: Definition, choice: Choice, calls: Iterable[tuple[Any, ...]]
-) -> Iterator[tuple[PayloadRun, NewRow]]:
-    """The rows of a map: each has as many calls as travel in one submit."""
+) -> Iterator[tuple[Sequence[IdRun], list[NewRow]]]:
+    """The tasks of a map in the order of its calls, and their rows: one for as many calls as travel in one submit, of each shard."""
     # No master is asked: before one has answered, a cluster is taken for one with one shard.
     home = ONE_SHARD if session.known_shards is None else home_of(session, choice)
-    if home == ANY_SHARD:
-        home = _shard_of_rows(session, choice)
+    scattering = Scattering(session, choice) if home == ANY_SHARD else None
     ids = IdSource(seconds=math.inf, shard=max(0, home))  # one block: a map is one array to people
     lanes = None if choice.columns is not None else LaneKeys(choice.terms, definition)
     unique = None if choice.unique is None else UniqueKeys(session, choice.unique, definition)
@@ -108,27 +107,37 @@ def _mapped(
         calls = index.noted(calls)
     for payloads, blobs, met in CallEncoder(definition, calls, GatheredNeeds(session, home)).chunks():
         _check_blobs(bool(blobs))
-        run = PayloadRun(ids.take(len(payloads)).to_bytes(TASK_ID_BYTES, "big"), payloads)
-        needs = {run.run.id(place): some for place, some in met.items()}
         if lanes is not None:
             choice = choice._replace(columns=lanes.columns([keys.popleft() for _ in payloads]))
         if index is not None:
             choice = index.of_next(choice, len(payloads))
+        if scattering is None:
+            run = IdRun(ids.take(len(payloads)).to_bytes(TASK_ID_BYTES, "big"), len(payloads))
+            scattered = Scattered([ScatteredPart(run, range(run.length), choice.columns)], [run])
+        else:
+            scattered = scattering.of_calls(choice.columns, met, len(payloads))
         terms = None
         if choice.unique is not None:
             terms = wire_of_many(choice.unique, [same.popleft() for _ in payloads])
-        yield run, _new_row(definition.name, choice, run, needs, terms)
-
-
-def _shard_of_rows(session: ClientSession, choice: Choice) -> int:
-    """Of a map into a queue that is in every shard: all of it is in one."""
-    limit = next((one.name for one in choice.terms.limits if is_spread(one.name)), None)
-    if limit is not None or choice.unique is not None:
-        what = "unique=" if limit is None else f"limit {limit!r}, which has a shard for each of its keys,"
-        raise InvalidArgument(
-            f"queue {choice.queue} is in every shard, and {what} is not of a map into an outbox; submit the tasks one by one"
+        yield (
+            scattered.calls,
+            [_row_of(definition.name, choice, part, payloads, met, terms) for part in scattered.parts],
         )
-    return session.part(ShardTurns).next()
+
+
+def _row_of(
+    name: str,
+    choice: Choice,
+    part: ScatteredPart,
+    payloads: Sequence[bytes],
+    needs: Mapping[int, Sequence[IdRun]],
+    unique: list[Any] | None,
+) -> NewRow:
+    """Of some calls of a map. ``needs``: by the places of the calls."""
+    run = PayloadRun(part.run.first, [payloads[place] for place in part.places])
+    at = {place: part.run.id(number) for number, place in enumerate(part.places) if place in needs}
+    choice = choice._replace(columns=part.columns)
+    return _new_row(name, choice, run, {id: needs[place] for place, id in at.items()}, unique)
 
 
 def _new_row(

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tq.common.domain.shards import shard_of_id
 from xprocess import XProcess
 
-from .conftest import Cluster
+from .conftest import AppFactory, Cluster, MasterFactory, WorkerFactory
 from .programs import Worker, clean_environment, command, eventually, run_program
 
 SECONDS = 40.0
@@ -147,6 +148,32 @@ def test_each_message_is_taken_put_off_or_refused_and_reported(merge: Merge) -> 
     sent = {one["to"]: one["message_id"] for one in merge.post.messages(merge.name)}
     assert {email: rows[email]["message_id"] for email in sent} == sent
     assert "dora@gone.example" in done.stdout
+
+
+@pytest.mark.thorough
+def test_a_campaign_in_a_queue_in_every_shard_reaches_each_address_once_and_says_so_when_it_is_run_again(
+    master_factory: MasterFactory,
+    worker_factory: WorkerFactory,
+    app_factory: AppFactory,
+    post: Post,
+    home: Path,
+) -> None:
+    master = master_factory("--shards", 4)
+    app = app_factory(master.url, master.authkey)
+    worker_factory(2, tasks=Path("tq.tasks.mail"), address=master.address, authkey=master.authkey)
+    merge = Merge(Cluster(master, app), post, home, f"c{os.urandom(4).hex()}")
+    addresses = [f"n{number}@tq.example" for number in range(30)]
+    (home / "plan.txt").write_text("the plan")
+    merge.to(*addresses)
+    how = ("--queue", "{spread}mail", "--attach", "plan.txt", "--yes", "--json")
+    assert parsed(merge.run(*how))["sent"] == len(addresses)
+    merge.to(*addresses, "new@tq.example")
+    again = merge.run(*how)
+    assert parsed(again)["sent"] == len(addresses) + 1
+    assert f"{len(addresses)} of {len(addresses) + 1} were handed over before" in again.stderr
+    assert merge.delivered == Counter([*addresses, "new@tq.example"])
+    rows = app.call(("get_tasks",), "list", {"queue": "{spread}mail"}, 100)
+    assert {shard_of_id(row["id"]) for row in rows} == set(range(4))
 
 
 def test_the_same_command_again_sends_nothing_to_any_address(merge: Merge) -> None:

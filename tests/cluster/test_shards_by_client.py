@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,42 @@ def test_one_queue_in_every_shard_has_its_tasks_in_all_and_is_one_to_people(
     after = add.submit(calls[0], calls[0])
     assert (after.result(60), shard_of_id(parse_id(after.id))) == (2, shard_of_id(parse_id(calls[0].id)))
     assert flow.result(60) == [0, 2, 4]
+
+
+def test_what_commands_schedules_and_outboxes_put_into_a_queue_in_every_shard_is_in_all_of_them(
+    master: Master, worker_factory: WorkerFactory, app_factory: AppFactory, home: Path
+) -> None:
+    queue, every = "{spread}fetch", set(range(SHARDS))
+    where = {"TQ_URL": master.url, "TQ_AUTHKEY": master.key("client")}
+
+    def tq_does(*words: object, input: str | None = None) -> str:
+        done = run_program("tq", *words, home=home, environment=where, input=input)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    app = app_factory(master.url, master.authkey)
+    worker_factory(4)
+    hosts = "".join(f"{number}.example\n" for number in range(40))
+    for limit in ("{spread}host max_running=1 by={item}", "api max_running=8"):
+        assert tq_does("map", "cluster_tasks:echo", "--queue", queue, "--limit", limit, input=hosts) == hosts
+    ids = [row["id"] for row in listed(master, "ls", "--all", "--limit", "100")]
+    assert Counter(shard_of_id(parse_id(id)) for id in ids).keys() == every
+    names = [f"of-customer-{number}" for number in range(12)]
+    for name in names:
+        app.schedules.add(name, app.named("cluster_tasks:echo", queue=queue), every=3_600, args=[name])
+    runs = [app.schedules.run_now(name) for name in names]
+    assert [one.result(60) for one in runs] == names
+    assert {shard_of_id(parse_id(one.id)) for one in runs} == every
+    assert len(app.schedules.list()) == len(names)
+    tq_does("outbox", "init", "--database", home / "shop.db")
+    assert app.cluster_id()
+    with contextlib.closing(sqlite3.connect(home / "shop.db")) as database:
+        limits = [tq.Limit("api", max_running=8)]
+        written = app.named(ADD, queue=queue, limits=limits).using(outbox=database)
+        handles = written.starmap((number, 1) for number in range(80))
+        database.commit()
+    tq_does("outbox", "run", "--database", home / "shop.db", "--once")
+    assert list(handles.results(60)) == list(range(1, 81))
+    assert {shard_of_id(parse_id(one.id)) for one in handles} == every
+    [row] = listed(master, "queues")
+    assert (row["name"], row["succeeded"], row["ready"]) == (queue, 80 + len(names) + 80, 0)

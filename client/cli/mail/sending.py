@@ -16,6 +16,7 @@ from ....common.contract.tasks import OutcomeRow, OutcomeSlice, rows_of
 from ....common.domain.id_runs import runs_of
 from ....common.domain.ids import key_id
 from ....common.domain.model import StateNumber
+from ....common.domain.shards import is_spread, shard_of_id, shard_of_name
 from ....common.errors import (
     ConfigError,
     InvalidArgument,
@@ -61,8 +62,10 @@ class SendingObserver(Protocol):
     def complain(self, text: str) -> None: ...
 
 
-def task_id(queue: str, campaign: str, address: str, shard: int = 0) -> bytes:
-    return key_id(queue, TASK, f"{campaign}:{sameness(address)}", shard)
+def task_id(queue: str, campaign: str, address: str, shards: int = 1) -> bytes:
+    """``shards``: how many the cluster has. Of a queue that is in every one the address decides, so that it is the same at each run."""
+    key = f"{campaign}:{sameness(address)}"
+    return key_id(queue, TASK, key, shard_of_name(key if is_spread(queue) else queue, shards))
 
 
 class Unsent(NamedTuple):
@@ -115,10 +118,9 @@ class Sending:
     ) -> None:
         self._app, self._plan, self._choice = app, plan, choice
         self._attachments, self._server = attachments, server
-        shard = app.session.shard_of(choice.queue)
-        self._blobs = app.session.part(SessionBlobs).of(shard)
+        self._blobs, shards = app.session.part(SessionBlobs), app.session.shards
         self._ids = [
-            task_id(choice.queue, campaign, recipient.address, shard) for recipient in plan.recipients
+            task_id(choice.queue, campaign, recipient.address, shards) for recipient in plan.recipients
         ]
         self._retry_failed = retry_failed
         states = self._known_states()
@@ -166,7 +168,12 @@ class Sending:
             numbers = self._places.take(room)
             if not numbers:
                 break
-            self._submit([number for number in numbers if number not in self._retried])
+            new: dict[int, list[int]] = {}  # by shard: a call is to one
+            for number in numbers:
+                if number not in self._retried:
+                    new.setdefault(shard_of_id(self._ids[number]), []).append(number)
+            for some in new.values():
+                self._submit(some)
             self._revive([number for number in numbers if number in self._retried])
 
     def _submit(self, numbers: list[int]) -> None:
@@ -200,7 +207,7 @@ class Sending:
         args, options = message.arguments(self._attachments.of(message), self._server)
         payload = encode_call(args, options, (), blobs)
         if blobs:
-            self._blobs.send(blobs)
+            self._blobs.of(shard_of_id(self._ids[number])).send(blobs)
         return payload, blobs
 
     def _call(self, tasks: Tasks, named: Named) -> None:
@@ -281,7 +288,8 @@ class Sending:
         if error is None:
             return
         if isinstance(error, UnknownBlob):  # kept no longer: it waited too long for its task
-            self._blobs.send(blob for blobs in named.values() for blob in blobs)
+            blobs = self._blobs.of(shard_of_id(tasks[0][0]))
+            blobs.send(blob for some in named.values() for blob in some)
             self._call(tasks, named)
             return
         if not tasks or not isinstance(error, (InvalidArgument, TaskConflict)):
@@ -332,8 +340,9 @@ class Sending:
         self._ended_before = self._ended
 
     def _known_states(self) -> dict[int, int]:
-        states = (state for _, state in self._states_of(self._ids))
-        return {number: state for number, state in enumerate(states) if state != UNKNOWN}
+        # Several shards answer each for its own, so not in the order of the question.
+        numbers = {id: number for number, id in enumerate(self._ids)}
+        return {numbers[id]: state for id, state in self._states_of(self._ids) if state != UNKNOWN}
 
     def _states_of(self, ids: list[bytes]) -> Iterator[list[Any]]:
         for start in range(0, len(ids), CALL_TASKS_MAX):

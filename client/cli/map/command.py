@@ -155,14 +155,15 @@ def run_job(
     meta = click.get_current_context().meta
     source = Source(job.form, paths=meta.get("tq.files", [STDIN]), arguments=meta.get("tq.items"))
     output, wakeup = Output(), Wakeup()
+    submission = ItemSubmission(app, job.task, job.choice, wakeup)
 
     def shard() -> int:
-        return app.session.shard_of(job.choice.queue)
+        return submission.ids.shard
 
     book = _journal(job, output, journal, resume, reprint=reprint, shard=shard)
     run = Run(
         source=source,
-        submission=ItemSubmission(app, job.task, job.choice, wakeup),
+        submission=submission,
         journal=book,
         run_id=id_in(new_ids(), shard()) if book is None else book.run,
         output=output,

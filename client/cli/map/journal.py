@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from ....common.domain.ids import PLACE_BITS, new_ids
-from ....common.domain.shards import id_in, shard_of_id, with_shard
+from ....common.domain.shards import id_in, with_shard
 from ....common.errors import InvalidArgument
 from ..run_files import open_run_file
 
@@ -53,13 +53,12 @@ def item_digest(raw: bytes) -> int:
     return int.from_bytes(blake2b(raw, digest_size=4).digest(), "big") >> 1 or 1
 
 
-def line_id(run: bytes, number: int) -> bytes:
-    """The id of a line's task: a UUID of version 8, in the shard of the run's id. Those of neighbouring lines are consecutive; see
-    common/domain/ids.py."""
+def line_id(run: bytes, number: int, shard: int) -> bytes:
+    """The id of a line's task: a UUID of version 8. Those of neighbouring lines in a shard are consecutive; see common/domain/ids.py."""
     mark = int.from_bytes(blake2b(run, digest_size=4).digest(), "big") >> 2
     below_shard = mark << PLACE_BITS | number & 0xFFFFFFFF
     number = int.from_bytes(run[:6], "big") << 80 | 0x8 << 76 | 0x2 << 62 | below_shard
-    return with_shard(number, shard_of_id(run)).to_bytes(16, "big")
+    return with_shard(number, shard).to_bytes(16, "big")
 
 
 class Finished:

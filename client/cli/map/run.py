@@ -19,7 +19,7 @@ from ....common.domain.model import StateNumber
 from ....common.errors import NotSerializable
 from ...tasks.outcomes import SUCCEEDED
 from .items import Item
-from .journal import Journal, line_id
+from .journal import Journal
 from .output import Output
 from .printing import Printer
 from .progress import ItemProgress, ProgressPoller
@@ -199,12 +199,14 @@ class Run:
             again = self._retry_failed and not finished.succeeded(number)
             if not again:
                 return
-        entry = WindowEntry(item, line_id(self._run_id, number), len(item.raw), retry=again)
+        # What never becomes a task is known by its number, which is no task's id.
+        entry = WindowEntry(item, number.to_bytes(8, "big"), len(item.raw), retry=again)
         error = item.error
         if not error:
             try:
                 call = self._call_of(item)
                 keys = self._submission.lanes.of(item.args, item.kwargs)
+                entry.id = self._submission.ids.of(self._run_id, number, keys)
                 entry.weight += self._submission.add(entry.id, call.args, call.kwargs, keys)
             except (NotSerializable, ValueError) as cause:
                 error = str(cause)

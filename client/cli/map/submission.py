@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from ....common.contract.rows import all_from_wire
 from ....common.contract.tasks import LastRun, OutcomeRow, OutcomeSlice, rows_of
 from ....common.domain.id_runs import runs_of
+from ....common.domain.shards import shard_of_id
 from ....common.errors import InvalidArgument, TaskConflict, TqError
 from ....common.values.codec import encode_call
 from ...app import App
@@ -19,6 +22,7 @@ from ...tasks.options import Choice
 from ...tasks.outcomes import OutcomeBox
 from ...tasks.payloads import CHUNK_BYTES, CHUNK_TASKS
 from ...tasks.submission import Tasks, runs_of_tasks, submit_many
+from .item_ids import ItemIds
 from .item_lanes import ItemLanes, Keys
 from .printing import AttemptFacts
 from .stopping import Wakeup
@@ -45,19 +49,31 @@ class _WakingBox(OutcomeBox):
         self._wakeup.wake()
 
 
+@dataclass(slots=True)
+class _Gathered:
+    """Tasks that are about to be sent."""
+
+    tasks: Tasks
+    bytes: int = 0
+
+
 class ItemSubmission:
     """Submits any number of tasks of one callable with one set of options."""
 
     def __init__(self, app: App, name: str, choice: Choice, wakeup: Wakeup) -> None:
-        self._app, self._name, self._wakeup = app, name, wakeup
+        self._app, self._name, self._choice, self._wakeup = app, name, choice, wakeup
         self._box = _WakingBox(wakeup)
         self.lanes = ItemLanes(choice, name)
         self._keys: dict[bytes, Keys] = {}  # of tasks that may be sent once more, if their keys differ
-        self._gathered: Tasks = []
-        self._gathered_bytes = 0
+        self._gathered: dict[int, _Gathered] = {}  # by shard: a call is to one
         self._under_way: deque[tuple[Tasks, Future[Any]]] = deque()
         self._cancelled: list[Future[Any]] = []
         self.has_stored = False  # anything; before, there is nothing to go on with
+
+    @cached_property
+    def ids(self) -> ItemIds:
+        """Asks for the number of shards: what is refused without it is refused without a master."""
+        return ItemIds(self._app.session, self._choice, self.lanes)
 
     @property
     def calls_under_way(self) -> int:
@@ -68,17 +84,21 @@ class ItemSubmission:
         payload = encode_call(args, kwargs)
         if keys:
             self._keys[id] = keys
-        self._gathered.append((id, payload))
-        self._gathered_bytes += len(payload)
-        if len(self._gathered) >= CHUNK_TASKS or self._gathered_bytes >= CHUNK_BYTES:
-            self.send()
+        shard = shard_of_id(id)
+        gathered = self._gathered.get(shard)
+        if gathered is None:
+            gathered = self._gathered[shard] = _Gathered([])
+        gathered.tasks.append((id, payload))
+        gathered.bytes += len(payload)
+        if len(gathered.tasks) >= CHUNK_TASKS or gathered.bytes >= CHUNK_BYTES:
+            self._call(self._gathered.pop(shard).tasks)
         return len(payload)
 
     def send(self) -> None:
         """Send what is gathered."""
-        if self._gathered:
-            tasks, self._gathered, self._gathered_bytes = self._gathered, [], 0
-            self._call(tasks)
+        gathered, self._gathered = self._gathered, {}
+        for one in gathered.values():
+            self._call(one.tasks)
 
     def settle(self) -> list[tuple[bytes, str]]:
         """Look at the calls that are answered; tasks that the master refused, with its words.

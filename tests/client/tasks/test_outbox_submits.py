@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from tq.client.outbox.table import sqlite_ddl
 from tq.common.contract.outbox import OutboxSubmit, row_from_bytes, submit_from_wire
 from tq.common.domain.id_runs import ids_named
 from tq.common.domain.ids import parse_id
+from tq.common.domain.shards import shard_of_id, shard_of_name
 from tq.common.errors import InvalidArgument
 from tq.common.values.codec import decode_call
 
@@ -74,6 +76,27 @@ def test_a_map_is_a_row_for_each_thousand(db: sqlite3.Connection) -> None:
     assert [parse_id(id) for id in handles.ids] == ids
     assert len(plain.using(outbox=db).map([])) == 0
     assert len(plain.using(outbox=db).starmap([(1,), (2,)])) == 2
+
+
+def test_a_map_into_a_queue_in_every_shard_has_rows_for_each_of_them(db: sqlite3.Connection) -> None:
+    host = tq.Limit("{spread}host", max_running=1, by="{host}")
+    with tq.App("tq://127.0.0.1:1", "0" * 32) as other:
+        other.session.known_shards = 4
+        fetch = other.task(thumb.function, queue="{spread}fetch", limits=[])
+        in_turn = fetch.using(outbox=db).map(range(4_000))
+        rows = written(db)
+        assert Counter(shard_of_id(said.tasks[0][0]) for said in rows) == dict.fromkeys(range(4), 1)
+        assert [len(said.tasks[0][1]) for said in rows] == [1_000] * 4
+        db.execute("DELETE FROM tq_outbox")
+        hosts = [f"{number % 7}.example" for number in range(1_500)]
+        of_hosts = fetch.using(outbox=db, limits=[host]).map(hosts)
+        placed = [shard_of_id(parse_id(id)) for id in of_hosts.ids]
+        assert placed == [shard_of_name(name, 4) for name in hosts]
+        ids = [id for said in written(db) for id in ids_named([[said.tasks[0][0], len(said.tasks[0][1])]])]
+        assert sorted(ids) == sorted(map(parse_id, of_hosts.ids))
+        assert len(in_turn) == 4_000
+        with pytest.raises(InvalidArgument, match="cannot have unique=; submit them one by one"):
+            fetch.using(outbox=db, unique=tq.Unique(by="{host}")).map(hosts)
 
 
 def test_an_event_loop_submits_with_the_calls_of_its_own(db: sqlite3.Connection) -> None:

@@ -194,6 +194,8 @@ def test_a_schedule_of_a_queue_that_is_spread_is_where_the_key_of_its_limit_or_i
     assert of_schedule("nightly", "{spread}mail", **in_every_shard) == shard_of_name("nightly", SHARDS)
 
 
-@pytest.mark.parametrize("definition", [None, 7, {"queue": 7}, {"queue": "{spread}q", "columns": {"limits": 7}}])
+@pytest.mark.parametrize(
+    "definition", [None, 7, {"queue": 7}, {"queue": "{spread}q", "columns": {"limits": 7}}]
+)
 def test_what_is_no_definition_of_a_schedule_goes_where_its_name_says(definition: Any) -> None:
     assert shard_of_schedule("nightly", definition, SHARDS) in range(SHARDS)

@@ -166,10 +166,10 @@ def test_it_is_known_whether_the_last_run_ended_in_good_order(path: Path) -> Non
 def test_ids_are_uuids_that_follow_from_run_and_number_and_neighbours_are_consecutive(
     run: bytes, number: int
 ) -> None:
-    id = line_id(run, number)
-    assert id == line_id(run, number)
-    assert int.from_bytes(line_id(run, number + 1), "big") == int.from_bytes(id, "big") + 1
-    assert (show_id(id)[14], shard_of_id(id)) == ("8", shard_of_id(run))
+    id = line_id(run, number, 3)
+    assert id == line_id(run, number, 3)
+    assert int.from_bytes(line_id(run, number + 1, 3), "big") == int.from_bytes(id, "big") + 1
+    assert (show_id(id)[14], shard_of_id(id)) == ("8", 3)
     assert show_id(id)[19] in "89ab"
 
 
@@ -180,7 +180,7 @@ def test_a_digest_is_never_0_and_has_room_for_a_bit(raw: bytes) -> None:
 
 def test_two_runs_of_one_millisecond_have_different_ids() -> None:
     one, other = (b"\x01" * 8 + bytes([last]) * 8 for last in (1, 2))
-    assert line_id(one, 7) != line_id(other, 7)
+    assert line_id(one, 7, 0) != line_id(other, 7, 0)
 
 
 def test_nothing_is_finished_in_a_new_run() -> None:
