@@ -105,7 +105,7 @@ def attempts(answers: Sequence[Row], args: Sequence[Any]) -> Row:
 
 def masters(answers: Sequence[list[list[Any]]], args: Sequence[Any]) -> list[list[Any]]:
     """By address: a process that hosts several shards answers for each of them. One that is gone has none, and a name; and one that was
-    killed is listed for a while beside that which has its address now, which was heard of last."""
+    killed is listed for a while beside that which has its address now, which said last that it is here."""
     found: dict[str, tuple[float, list[Any]]] = {}
     for row in (row for rows in answers for row in rows):
         one = MasterRow(*row)

@@ -168,11 +168,7 @@ class Sending:
             numbers = self._places.take(room)
             if not numbers:
                 break
-            new: dict[int, list[int]] = {}  # by shard: a call is to one
-            for number in numbers:
-                if number not in self._retried:
-                    new.setdefault(shard_of_id(self._ids[number]), []).append(number)
-            for some in new.values():
+            for some in _by_shard((one for one in numbers if one not in self._retried), self._ids):
                 self._submit(some)
             self._revive([number for number in numbers if number in self._retried])
 
@@ -362,3 +358,11 @@ class Sending:
             self._app.call(TASKS, "cancel", ids[start : start + CALL_TASKS_MAX], False)
         while self._open and time.monotonic() < deadline and self._interrupts.count == wishes:
             self._receive(watcher)
+
+
+def _by_shard(numbers: Iterable[int], ids: Sequence[bytes]) -> Iterable[list[int]]:
+    """A call is to one shard."""
+    found: dict[int, list[int]] = {}
+    for number in numbers:
+        found.setdefault(shard_of_id(ids[number]), []).append(number)
+    return found.values()
