@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.errors import TqError, Unreachable
 from .held_calls import CallTaker, HeldCalls
+from .outage import Outage
 from .shard_line import Deliver, ShardLine, settle
 from .transports import Opener, Transport
 
@@ -42,6 +43,7 @@ class IoLines:
         self.several: ShardLines | None = None
         self._flushed: Callable[[], None] | None = None
         self._tasks = set[asyncio.Task[None]]()
+        self._outage = Outage()
         self.first = self._line(opener, self._opened)
         self.all = [self.first]
         self._held = HeldCalls()
@@ -111,6 +113,7 @@ class IoLines:
             opened=opened,
             emptied=self._emptied,
             deliver=self._deliver,
+            outage=self._outage,
         )
         line.flushed = self._flushed
         return line

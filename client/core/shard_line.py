@@ -7,7 +7,6 @@ It connects when there is work, and reconnects as long as any call or watch is o
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
@@ -17,17 +16,16 @@ from ...common.contract.tasks import OutcomeSlice
 from ...common.errors import Rejected, TqError, Unreachable
 from .connector import Connector
 from .listener import Listener
+from .outage import Outage
 from .pending_calls import TRANSIENT, PendingCalls
 from .transports import CallResult, Opener, Transport
 
 Deliver = Callable[[Listener, Sequence[OutcomeSlice]], None]
 
-log = logging.getLogger("tq.client")
-
 
 class ShardLine:
     """``opened``: called with each new transport, before anything is sent. ``emptied``: called before the open calls are failed, so
-    that what was posted meanwhile is among them. ``deliver``: gives outcomes to a box."""
+    that what was posted meanwhile is among them. ``deliver``: gives outcomes to a box. ``outage``: learns of lost connections."""
 
     def __init__(
         self,
@@ -38,7 +36,9 @@ class ShardLine:
         opened: Callable[[Transport], None],
         emptied: Callable[[TqError], None],
         deliver: Deliver,
+        outage: Outage,
     ) -> None:
+        self._outage = outage
         self._connector = Connector(opener, connect_seconds)
         self.pending = PendingCalls(stream)
         self.refused: TqError | None = None  # final
@@ -122,8 +122,6 @@ class ShardLine:
             self._trying_since = None
 
     async def _use(self, transport: Transport) -> None:
-        if self._connector.was_connected:
-            log.info("connected again")
         self._transport, self._connector.was_connected, self.away_since = transport, True, None
         self._probe = None
         self._opened(transport)
@@ -135,12 +133,14 @@ class ShardLine:
         self.pending.disconnected()
         self.flush()
         if self.pending.has_work:
-            log.warning("%s; open calls continue as soon as there is a connection again", reason)
+            self._outage.lost(self, reason)
 
     def _on_result(self, report: CallResult) -> None:
         # Any answer, a refusal too: the master is there, and the next pause is short again.
         if not isinstance(report.error, Unreachable):
             self._connector.fruitless = 0
+            if self._outage.away:
+                self._outage.back(self)
         if report.error is None:
             self._connector.losses = 0
             self.pending.answered(report.number, report.value)

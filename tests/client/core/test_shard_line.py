@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import tq
+from tq.client.core.outage import Outage
 from tq.client.core.shard_line import ShardLine
 
 from .test_io_thread import ManualOpener
@@ -23,6 +24,7 @@ class WatchedLine:
             opened=lambda transport: self.opened.set(),
             emptied=self._failed,
             deliver=lambda box, slices: None,
+            outage=Outage(),
         )
         self.serving = asyncio.create_task(self.line.serve())
 
