@@ -40,7 +40,7 @@ class ShardObserver(Protocol):
 
 class SharedShards:
     """``shards``: those that are open, which their owner closes at the end. ``serve``: makes a server. ``masters``: of the cluster.
-    ``changed``: called when one has come or gone; with True, if one could not be opened."""
+    ``changed``: called when one has come or gone; with the error, if one could not be opened."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class SharedShards:
         serve: Callable[[OpenShard], MasterServer],
         observer: ShardObserver,
         masters: Callable[[], Sequence[MasterRow]],
-        changed: Callable[[bool], None],
+        changed: Callable[[BaseException | None], None],
     ) -> None:
         self._cluster, self._shards, self._hosted, self._report = cluster, shards, hosted, report
         self._serve, self._observer, self._masters, self._changed = serve, observer, masters, changed
@@ -103,7 +103,7 @@ class SharedShards:
                 self._report("shard.not_taken", level="error", shard=shard, error=str(error))
             elif isinstance(error, Exception):
                 report_bug(self._report, error)
-            self._changed(error is not None)
+            self._changed(error)
 
         task.add_done_callback(ended)
 

@@ -28,9 +28,10 @@ from .shard_resources import OpenShard, settings_of
 from .shared_cluster import SharedCluster
 from .shared_shards import ShardObserver, SharedShards
 from .standby.spread import Living, Readiness, next_steps
+from .store.interface.store import StoreAway
 
 if TYPE_CHECKING:
-    from .store.postgres.cluster_seen import ClusterSeen, MasterSeen
+    from .store.postgres.cluster_seen import ClusterSeen
     from .store.postgres.line import PostgresLine
     from .store.postgres.watching import DatabaseWatch
 
@@ -38,6 +39,7 @@ HURRY_SECONDS: Final = 0.05  # between two looks, while a shard is on its way to
 AGAIN_SECONDS: Final = (
     30.0  # until a master that could not open a shard tries again: the others have it meanwhile
 )
+AWAY_SECONDS: Final = 1.0  # the same when it was the database that did not answer, which it does to none
 # A lease that seems to be over is believed from then on: when the database was away for all, owners that live renew first.
 IN_TOUCH_SECONDS: Final = 2.0
 STILL_SECONDS: Final = 3.0  # a loop that has not taken notice of a look for so long stands still
@@ -109,7 +111,7 @@ class ShardSharing:
         """Take no more, and let the others have what there is, if there are others."""
         self.shards.is_ending = True
         self._watch.look_now()  # and says so
-        if any(one.lives and one.readiness is not None for one in self._others()):
+        if any(one.id != self._me.id and one.readiness is not None for one in self._view.living):
             self.shards.let_all_go()
         await self.shards.settle()
 
@@ -198,8 +200,7 @@ class ShardSharing:
         shards = self.shards
         masters = [
             Living(one.id, None if one.readiness is None else Readiness.of(one.readiness))
-            for one in self._view.masters
-            if one.lives
+            for one in self._view.living
         ]
         owners, again = self._owners(now)
         steps = next_steps(self._me.id, masters, owners)
@@ -248,14 +249,12 @@ class ShardSharing:
             ):
                 del self.shards.successors[shard]
 
-    def _has_changed(self, failed: bool) -> None:
+    def _has_changed(self, error: BaseException | None) -> None:
         self._changed_at = self._now()
-        if failed:
-            self._cannot_until = self._changed_at + AGAIN_SECONDS
+        if error is not None:
+            pause = AWAY_SECONDS if isinstance(error, StoreAway) else AGAIN_SECONDS
+            self._cannot_until = self._changed_at + pause
         self._watch.look_now()
-
-    def _others(self) -> list[MasterSeen]:
-        return [one for one in self._view.masters if one.id != self._me.id]
 
     def _folders(self) -> list[Path]:
         settings = self._cluster.settings

@@ -59,6 +59,14 @@ class ClusterSeen(NamedTuple):
     shards: Mapping[int, ShardSeen]
     revoked: bytes | None
 
+    @property
+    def living(self) -> list[MasterSeen]:
+        """Of two with one address the older one is gone, however short ago it said that it is here: the other has its port."""
+        youngest: dict[str, MasterSeen] = {}
+        for one in sorted(self.masters, key=lambda one: one.since):
+            youngest[one.address] = one
+        return [one for one in self.masters if one.lives and youngest[one.address] is one]
+
     def address_of(self, id: str) -> str | None:
         return next((one.address for one in self.masters if one.id == id), None)
 
