@@ -1,7 +1,7 @@
 """A whole cluster in one process: the shipped decision code under a seeded scheduler and virtual time.
 
 ``python -m tests.simulation --seeds 500``: that many clusters, on all cores; or one seed and its story. ``--shards``: clusters of several
-shards, which have seeds of their own.
+shards; ``--sharing``: masters that share shards. Both have seeds of their own.
 """
 
 from __future__ import annotations
@@ -13,10 +13,17 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Final
 
 from .run import Outcome, simulate
 from .shard_lives import simulate_shards
+from .sharing_lives import simulate_sharing
 
+LIVES: Final[dict[str, Callable[..., Outcome]]] = {
+    "": simulate,
+    "shards": simulate_shards,
+    "sharing": simulate_sharing,
+}
 STORY_LINES = 120  # of a failing seed; --story shows all
 
 
@@ -29,26 +36,27 @@ def main() -> int:
     parser.add_argument("--processes", type=int, help="how many run at the same time [one for each core]")
     parser.add_argument("--story", action="store_true", help="with --seed: tell everything that happened")
     parser.add_argument("--shards", action="store_true", help="lives of several shards, which have no story")
+    parser.add_argument("--sharing", action="store_true", help="lives of masters that share shards")
     options = parser.parse_args()
+    kind = "shards" if options.shards else "sharing" if options.sharing else ""
     if options.seed is not None:
-        outcome = (
-            simulate_shards(options.seed) if options.shards else simulate(options.seed, story=options.story)
-        )
+        story = {} if options.shards else {"story": options.story}
+        outcome = LIVES[kind](options.seed, **story)
         print(outcome.story)
         print(outcome.broken or f"seed {outcome.seed}: every invariant held, trace {outcome.trace[:16]}")
         return 1 if outcome.broken else 0
     seeds = range(options.first, options.first + options.seeds * options.step, options.step)
-    return _many(seeds, options.processes, simulate_shards if options.shards else simulate)
+    return _many(seeds, options.processes, kind)
 
 
-def _many(seeds: range, processes: int | None, live: Callable[[int], Outcome]) -> int:
+def _many(seeds: range, processes: int | None, kind: str) -> int:
     began = time.perf_counter()
     faults: Counter[str] = Counter()
     tasks = extra = 0
     failed: list[Outcome] = []
     # No multiprocessing.Pool: one whose process dies waits for its seed without end.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        lives = [pool.submit(live, seed) for seed in seeds]
+        lives = [pool.submit(LIVES[kind], seed) for seed in seeds]
         for number, ended in enumerate(as_completed(lives), 1):
             outcome = ended.result()
             faults.update(outcome.faults)
@@ -64,8 +72,8 @@ def _many(seeds: range, processes: int | None, live: Callable[[int], Outcome]) -
         print("\n".join(outcome.story.splitlines()[-STORY_LINES:]))
     for outcome in sorted(failed, key=lambda one: one.seed):
         print(f"seed {outcome.seed}: {outcome.broken.strip().splitlines()[-1]}")
-        kind = "--shards" if live is simulate_shards else "--story"
-        print(f"    python -m tests.simulation --seed {outcome.seed} {kind}")
+        how = " ".join(filter(None, (f"--{kind}" if kind else "", "" if kind == "shards" else "--story")))
+        print(f"    python -m tests.simulation --seed {outcome.seed} {how}")
     counts = ", ".join(f"{name.replace('_', ' ')} {times}" for name, times in sorted(faults.items()))
     print(f"faults: {counts}")
     print(

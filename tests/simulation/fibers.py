@@ -174,7 +174,17 @@ def pause_for(seconds: float) -> None:
 
 
 def seconds_passed(*_: Any) -> float:
-    return MONOTONIC + _world().now / SECOND
+    """By the clock of the process whose code asks."""
+    world = _world()
+    rate = 1.0 if world.process is None else world.process.clock_rate
+    return MONOTONIC + world.now / SECOND * rate
+
+
+def process_here() -> Process:
+    """Whose code asks."""
+    process = _world().process
+    assert process is not None, "no process of the simulation runs"
+    return process
 
 
 @contextmanager

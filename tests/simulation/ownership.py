@@ -12,7 +12,9 @@
 
 from __future__ import annotations
 
+import operator
 import sqlite3
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -46,8 +48,12 @@ def machine_of(owner: str) -> str:
 
 
 class OwnershipLaws:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    """Of one shard. ``are_same``: whether a master is the one that another was, which is known to be gone."""
+
+    def __init__(
+        self, database: Database, shard: int = 0, are_same: Callable[[str, str], bool] = operator.eq
+    ) -> None:
+        self._database, self._shard, self._are_same = database, shard, are_same
         self.row = NO_OWNER
         self.take_overs = self.gone_back = 0
         self._unsaid: dict[str, str] = {}  # masters that have lost commits, and have not said so
@@ -55,11 +61,12 @@ class OwnershipLaws:
     def look(self) -> None:
         """After each transaction of any master."""
         before, now = self.row, self._database.now
-        for row in self._database.ask("SELECT owner, epoch, until, last_commit FROM shards"):
+        asked = "SELECT owner, epoch, until, last_commit FROM shards WHERE shard = ?"
+        for row in self._database.ask(asked, (self._shard,)):
             self.row = OwnerRow(*row)
         if self.row.owner != before.owner:
             self.take_overs += 1
-            is_other = machine_of(before.owner) != machine_of(self.row.owner)
+            is_other = not self._are_same(machine_of(before.owner), machine_of(self.row.owner))
             if is_other and before.until is not None and before.until > now + ROUNDED:
                 raise Broken(
                     "A2",
@@ -98,10 +105,10 @@ class OwnershipLaws:
             here = copy.execute(
                 f"SELECT {names(table.columns)} FROM main.{quoted(table.name)} ORDER BY {names(table.key)}"  # noqa: S608 - its own names
             ).fetchall()
-            there = list(rows_of(reader, 0, table))
+            there = list(rows_of(reader, self._shard, table))
             if here != there:
                 raise Broken("A4", _difference(table.name, here, there))
-        there = sorted(rows_of(reader, 0, SEQUENCE_TABLE))
+        there = sorted(rows_of(reader, self._shard, SEQUENCE_TABLE))
         if (here := sorted(copy.execute("SELECT name, seq FROM sqlite_sequence"))) != there:
             raise Broken("A4", _difference("sqlite_sequence", here, there))
 

@@ -22,8 +22,10 @@ from typing import Final, NamedTuple
 
 from .bugs import BUGS, Bug
 from .bugs_of_shards import BUGS_OF_SHARDS
+from .bugs_of_sharing import BUGS_OF_SHARING
 from .run import simulate
 from .shard_lives import simulate_shards
+from .sharing_lives import simulate_sharing
 
 SEEDS_MAX = 500
 COMMENT_LINES: Final = re.compile(r"^ *(?:#|--) .*\n", re.MULTILINE)
@@ -41,7 +43,9 @@ class Hunt(NamedTuple):
 def find(bug: Bug, seeds: range) -> Hunt:
     """Plant the bug and run these seeds, until one sees it."""
     failures, failure = 0, "no seed sees it"
-    live = simulate_shards if bug in BUGS_OF_SHARDS else simulate
+    live = (
+        simulate_shards if bug in BUGS_OF_SHARDS else simulate_sharing if bug in BUGS_OF_SHARING else simulate
+    )
     with planted(bug):
         for seed in seeds:
             outcome = live(seed)

@@ -33,10 +33,11 @@ class Handle:
 
 
 class Process:
-    """Something that runs, stands still, or is dead for good. A restart is a new process."""
+    """Something that runs, stands still, or is dead for good. A restart is a new process. ``clock_rate``: of its host's clock, which may be
+    faster or slower than that of others."""
 
-    def __init__(self, world: World, name: str, host: str = "") -> None:
-        self.world, self.name, self.host = world, name, host
+    def __init__(self, world: World, name: str, host: str = "", clock_rate: float = 1.0) -> None:
+        self.world, self.name, self.host, self.clock_rate = world, name, host, clock_rate
         self.alive, self.paused = True, False
         self._backlog: list[Handle] = []
 
