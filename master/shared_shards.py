@@ -69,6 +69,7 @@ class SharedShards:
 
     def take(self, shard: int) -> None:
         self.successors.pop(shard, None)
+        self._hosted.port.arrivals.expect(shard)
         self._begin(self.opening, shard, self._take(shard))
 
     def let_go(self, shard: int, to: str | None) -> None:
@@ -98,6 +99,8 @@ class SharedShards:
 
         def ended(_: object) -> None:
             del tasks[shard]
+            if tasks is self.opening:
+                self._hosted.port.arrivals.settled(shard)
             error = None if task.cancelled() else task.exception()
             if isinstance(error, TqError) and tasks is self.opening:
                 self._report("shard.not_taken", level="error", shard=shard, error=str(error))

@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from .store.postgres.line import PostgresLine
     from .store.postgres.watching import DatabaseWatch
 
-HURRY_SECONDS: Final = 0.05  # between two looks, while a shard is on its way to this master
+HURRY_SECONDS: Final = 0.02  # between two looks, while a shard is on its way to this master
 AGAIN_SECONDS: Final = (
     30.0  # until a master that could not open a shard tries again: the others have it meanwhile
 )
+NOTICED_SECONDS: Final = 0.3  # until the others have seen that this master is about to end: see LOOK_SECONDS
 AWAY_SECONDS: Final = 1.0  # the same when it was the database that did not answer, which it does to none
 # A lease that seems to be over is believed from then on: when the database was away for all, owners that live renew first.
 IN_TOUCH_SECONDS: Final = 2.0
@@ -112,6 +113,8 @@ class ShardSharing:
         self.shards.is_ending = True
         self._watch.look_now()  # and says so
         if any(one.id != self._me.id and one.readiness is not None for one in self._view.living):
+            # It serves meanwhile: those that have noticed look often, and take at once what is released.
+            await asyncio.sleep(NOTICED_SECONDS)
             self.shards.let_all_go()
         await self.shards.settle()
 
@@ -149,7 +152,9 @@ class ShardSharing:
     @property
     def readiness(self) -> Readiness:
         now = self._now()
-        if self.shards.is_ending or now < self._cannot_until or now - self._noticed_at > STILL_SECONDS:
+        if self.shards.is_ending:
+            return Readiness.ENDING
+        if now < self._cannot_until or now - self._noticed_at > STILL_SECONDS:
             return Readiness.CANNOT
         return Readiness.OPENING if self.shards.opening else Readiness.READY
 

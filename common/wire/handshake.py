@@ -271,6 +271,17 @@ class ServerHandshake:
         return admitted, welcome
 
 
+def shard_of_hello(body: bytes) -> int:
+    """Which shard it names, as far as it can be read; what is wrong with it is said by who answers it."""
+    try:
+        match unpack(body):
+            case [_, _, _, _, _, *more] if _is_shard(more):
+                return int(more[0])
+    except ProtocolError:
+        pass
+    return 0
+
+
 def _is_shard(more: list[Any]) -> bool:
     """Whether what stands behind the rest of a HELLO names a shard."""
     return len(more) == 1 and type(more[0]) is int and 0 <= more[0] < SHARDS_MAX

@@ -10,6 +10,7 @@ A master of one shard has no boundary: its registry is the one without it.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -302,5 +303,10 @@ class ShardRegistry(Registry):
 
 def _placed(kind: type[EngineObject], method: str, finds: Mapping[str, Find]) -> list[tuple[int, str, Find]]:
     """Where each of these arguments stands among those of a call."""
-    parameters = list(inspect.signature(getattr(kind, method)).parameters)[2:]
+    parameters = _parameters(getattr(kind, method))
     return [(parameters.index(one), one, find) for one, find in finds.items()]
+
+
+@functools.cache  # a shard that is taken waits for it
+def _parameters(method: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(method).parameters)[2:]

@@ -14,6 +14,7 @@ engine calls here raises; 3. only what was decrypted counts as a sign of life, b
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from ...common.errors import NotOwner, ProtocolError, Rejected, TqError, to_wire
@@ -143,7 +144,11 @@ class Connection(asyncio.Protocol):
         if self._handshake is None:
             raise ProtocolError("a frame before the TLS handshake was complete")
         if kind == Kind.HELLO:
-            challenge = encode_frame(Kind.CHALLENGE, self._handshake.on_hello(bytes(body)))
+            hello = bytes(body)
+            again = partial(self._shake_hands, kind, memoryview(hello))
+            if self._context.arrivals.holds(hello, self._wire, again, self.fail):
+                return
+            challenge = encode_frame(Kind.CHALLENGE, self._handshake.on_hello(hello))
             self._challenged = True
             # After wrong proofs from this address its next challenge comes late: guessing is slowed down.
             delay = self._context.admission.challenge_delay(self._address, self._loop.time())

@@ -18,6 +18,7 @@ from ..engine.accounts import Accounts
 from ..keys.keyring import Keyring
 from ..keys.revoked_leaves import RevokedLeaves
 from .admission import AdmissionLimiter
+from .arrivals import Arrivals
 from .descriptors import Descriptors
 from .engine_port import EnginePort
 from .rejections import RejectionLog
@@ -60,6 +61,7 @@ class PortContext:
     ) -> None:
         self.identity, self.loop, self.report, self.turns = identity, loop, report, TrafficTurns(loop)
         self.connections: set[OpenConnection] = set()
+        self.arrivals = Arrivals()
         self.admission: AdmissionLimiter[OpenConnection] = AdmissionLimiter()
         self.descriptors = Descriptors(self.connections, report)
         self.accounts = Accounts()

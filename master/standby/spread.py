@@ -17,20 +17,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Readiness(IntEnum):
     """What a master says of itself, beside that it is here. The number stands in the database."""
 
-    CANNOT = 0  # it ends, or could not open a shard a moment ago
+    CANNOT = 0  # it could not open a shard a moment ago
     OPENING = 1  # what it has taken is being loaded
     READY = 2
+    ENDING = 3  # and about to release what it has
 
     @classmethod
     def of(cls, number: int) -> Readiness:
         """One that a newer version says may mean anything."""
         return cls(number) if number in list(cls) else cls.CANNOT
+
+
+ABLE: Final = (Readiness.OPENING, Readiness.READY)  # to take one more
 
 
 class Living(NamedTuple):
@@ -48,17 +52,19 @@ class Handing(NamedTuple):
 class SpreadSteps(NamedTuple):
     take: tuple[int, ...] = ()
     let_go: Handing | None = None
-    awaits: bool = False  # another one is about to let one go for this master
+    awaits: bool = False  # another one is about to let one go that this master may be to take
 
 
 def next_steps(me: str, masters: Sequence[Living], owners: Sequence[str | None]) -> SpreadSteps:
     """What this master does now. ``masters``: those that live, this one among them. ``owners``: of each shard, by its number; None: it is
     free. One whose owner does not live is not free yet: its lease decides."""
     has = Counter(owner for owner in owners if owner is not None)
-    able = {one.id: one.readiness for one in masters if one.readiness not in (None, Readiness.CANNOT)}
+    able = {one.id: one.readiness for one in masters if one.readiness in ABLE}
     free = [shard for shard, owner in enumerate(owners) if owner is None]
-    if free:
-        return SpreadSteps(tuple(_dealt_to(me, list(able), free, has)))
+    ends = any(has[one.id] for one in masters if one.readiness == Readiness.ENDING)
+    if free or ends:
+        # What the one that ends has is dealt when it is free: those that are to take it are awake by then.
+        return SpreadSteps(tuple(_dealt_to(me, list(able), free, has)), awaits=ends and me in able)
     living = {one.id for one in masters}
     # The shards of one that has died are about to be free, and will make up for the difference.
     if not able or not living.issuperset(owner for owner in owners if owner is not None):

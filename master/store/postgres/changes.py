@@ -51,7 +51,7 @@ class Capture:
 
     def _install(self, *, coarse: bool) -> None:
         for number, table in enumerate(self.tables):
-            for trigger in _triggers(number, table, coarse=coarse):
+            for trigger in _triggers(number, table, coarse):
                 self._db.execute(trigger)
 
     def renew(self) -> None:
@@ -162,7 +162,12 @@ def _named(table: KeptTable, what: int) -> list[Column]:
     ]
 
 
-def _triggers(number: int, table: KeptTable, *, coarse: bool) -> Iterator[str]:
+@functools.cache  # their texts are a tenth of what a shard that is taken costs
+def _triggers(number: int, table: KeptTable, coarse: bool) -> Sequence[str]:
+    return tuple(_made_triggers(number, table, coarse=coarse))
+
+
+def _made_triggers(number: int, table: KeptTable, *, coarse: bool) -> Iterator[str]:
     def trigger(name: str, event: str, *noted: tuple[str, int]) -> str:
         steps = " ".join(
             f"INSERT INTO {LOG} VALUES ({number}, {_padded([f'{row}.{quoted(one.name)}' for one in table.key])}, {what}) "

@@ -173,3 +173,37 @@ def test_what_a_key_holds_is_counted_over_all_shards_of_the_process(process: Hos
     sessions = [process.client(shard).peer for shard in (0, 1)]
     account = process.harness.server.context.accounts.of(Credential.parse(process.harness.token).key_id)
     assert account.held[Resource.SESSIONS] == len(sessions)
+
+
+def test_who_comes_for_a_shard_that_is_on_its_way_waits_and_is_served_when_it_is_there(
+    process: Hosted,
+) -> None:
+    process.hosted.remove(1)
+    process.owner = None
+    arrivals = process.harness.port.arrivals
+    arrivals.expect(1)
+    waiting, gone = (process.harness.connect().do_tls() for _ in range(2))
+    handshake = waiting.do_hello(shard=1)
+    gone.do_hello(shard=1)
+    gone.socket.close()
+    process.harness.turn()
+    assert waiting.frames == []
+    process.hosted.add(1, process.second)
+    arrivals.settled(1)
+    waiting.listen()
+    [(kind, _)] = waiting.frames
+    assert kind == Kind.CHALLENGE
+    assert handshake is not None
+    process.settle()
+
+
+def test_who_waits_for_a_shard_that_does_not_come_is_sent_to_the_master_that_has_it(process: Hosted) -> None:
+    arrivals = process.harness.port.arrivals
+    arrivals.expect(2)
+    waiting, other = (process.harness.connect().do_tls() for _ in range(2))
+    waiting.do_hello(shard=2)
+    other.do_hello(shard=1)
+    assert (waiting.frames, other.frames[0][0]) == ([], Kind.CHALLENGE)
+    arrivals.settled(2)
+    assert isinstance(waiting.refusal, NotOwner)
+    assert waiting.refusal.owner == ELSEWHERE

@@ -65,7 +65,7 @@ def test_masters_that_come_and_go_end_with_an_even_spread(shards, changes, rando
     database = Database([None] * shards)
     for comes, name in [*changes, (True, "a")]:
         if comes:
-            database.masters[name] = random.choice([READY, OPENING, CANNOT])
+            database.masters[name] = random.choice([READY, OPENING, CANNOT, Readiness.ENDING])
         else:
             database.masters.pop(name, None)
         if random.random() < 0.3:
@@ -130,6 +130,19 @@ def test_one_that_cannot_open_a_shard_is_given_none_and_the_others_do_not_wait_f
     assert next_steps("a", masters, ["a", None, None]) == SpreadSteps(take=(1, 2))
     assert next_steps("b", masters, ["a", None, None]) == SpreadSteps()
     assert next_steps("a", masters, ["a", "a", "a"]) == SpreadSteps()
+
+
+def test_of_one_that_ends_the_others_await_what_it_has_and_pass_nothing_on_meanwhile() -> None:
+    masters = [*living("ab"), Living("c", CANNOT), Living("d", Readiness.ENDING)]
+    owners = ["a", "a", "a", "d", "d"]
+    steps = [next_steps(one, masters, owners) for one in "abcd"]
+    assert steps == [SpreadSteps(awaits=True), SpreadSteps(awaits=True), SpreadSteps(), SpreadSteps()]
+    assert next_steps("b", masters, ["a", "a", "a", None, "d"]) == SpreadSteps(take=(3,), awaits=True)
+    assert next_steps("a", masters, ["a", "a", "a", "b", "b"]) == SpreadSteps(), "it has none left"
+
+
+def test_a_readiness_of_a_newer_version_is_taken_for_one_that_cannot() -> None:
+    assert [Readiness.of(number) for number in (2, 3, 4)] == [READY, Readiness.ENDING, CANNOT]
 
 
 def test_a_master_that_takes_all_or_none_is_neither_waited_for_nor_asked() -> None:
