@@ -60,6 +60,23 @@ if TYPE_CHECKING:
     from .store.postgres.store import PostgresStore
 
 
+def _unheard(reason: str) -> None:
+    """No one listens for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a master opens what it owns. ``report``: the log. ``start``: what its first start is to make, or make again. ``displaced``: called,
+    in any thread, when another master has taken over. ``place``: of this process among several."""
+
+    settings: MasterSettings
+    authkey: str | None
+    report: Callable[..., None]
+    start: StartOptions = DEFAULT_START
+    displaced: Callable[[str], None] = _unheard
+    place: ProcessPlace | None = None
+
+
 @dataclass(kw_only=True)
 class MasterResources:
     """What a master owns, opened and checked. ``shards``: in the order of their numbers; ``count``: how many the cluster has. ``shared``:
@@ -140,19 +157,13 @@ class MasterResources:
         return "; ".join(filter(None, unwritten)) or None
 
 
-def open_master(
-    settings: MasterSettings,
-    authkey: str | None,
-    report: Callable[..., None],
-    start: StartOptions = DEFAULT_START,
-    displaced: Callable[[str], None] = lambda reason: None,
-    place: ProcessPlace | None = None,
-) -> MasterResources:
+def open_master(opening: Opening) -> MasterResources:
     """As ``open_resources``; but of a database with several shards, which its masters share, none is open yet. The first start makes all
     of them, and releases them again."""
-    shared, new_keys = enter(settings, authkey, report, start), False
+    settings, authkey, report = opening.settings, opening.authkey, opening.report
+    shared, new_keys = enter(settings, authkey, report, opening.start), False
     if shared is None:
-        resources = open_resources(settings, authkey, report, start, displaced, place)
+        resources = open_resources(opening)
         if resources.database is None or resources.count == 1:
             return resources
         new_keys = resources.new_keys
@@ -175,36 +186,22 @@ def open_master(
     )
 
 
-def open_resources(
-    settings: MasterSettings,
-    authkey: str | None,
-    report: Callable[..., None],
-    start: StartOptions = DEFAULT_START,
-    displaced: Callable[[str], None] = lambda reason: None,
-    place: ProcessPlace | None = None,
-) -> MasterResources:
-    """Check and open every shard; raises ConfigError with what to do. ``displaced`` is called, in any thread, when another master has
-    taken over. ``place``: of this process among several."""
+def open_resources(opening: Opening) -> MasterResources:
+    """Check and open every shard; raises ConfigError with what to do."""
+    place = opening.place
     try:
         if place is not None and place.number:
-            return _open_others(settings, authkey, report, place)
-        return _open(settings, authkey, report, start, displaced, place)
+            return _open_others(opening, place)
+        return _open(opening)
     except TqError:  # some are OSErrors as well
         raise
     except OSError as error:
-        raise cannot_use(settings.data, error) from error
+        raise cannot_use(opening.settings.data, error) from error
 
 
-def _open(
-    settings: MasterSettings,
-    authkey: str | None,
-    report: Callable[..., None],
-    start: StartOptions,
-    displaced: Callable[[str], None],
-    place: ProcessPlace | None,
-) -> MasterResources:
-    if authkey is not None:
-        check_authkey_strength(authkey, settings.bind.host)
+def _open(opening: Opening) -> MasterResources:
+    settings, report, start, place = opening.settings, opening.report, opening.start, opening.place
+    _check_authkey(opening)
     database_of(settings)  # a wrong address is said before anything is made
     os.umask(0o077)  # files that are made from here on can be read by this user only
     here = shard_files.start_of(settings.data, 0, start)
@@ -214,13 +211,13 @@ def _open(
         shard_files.check_number(count, settings.shards, str(settings.data))
     opened: dict[int, OpenStore] = {}
     try:
-        opened[0] = open_store(settings, report, here, displaced, own_keys=authkey is None)
+        opened[0] = open_store(settings, report, here, opening.displaced, own_keys=opening.authkey is None)
         first, where = opened[0].store, opened[0].where
         if left is None:
             count = shard_files.number_of_shards(first, settings.shards, where)
         if settings.store is not None:
-            opened |= open_others(settings, count, first, report, displaced)
-            return _build(settings, count, opened, authkey, report, here, place, left)
+            opened |= open_others(settings, count, first, report, opening.displaced)
+            return _build(opening, count, opened, here, left)
         are_new = [here.new_store]
         numbers = range(count) if place is None else place.shards(count)
         for number in numbers[1:]:
@@ -231,18 +228,21 @@ def _open(
             raise ConfigError(
                 f"each of the {count} shards is there, and {NEW_STORE} is for one that is gone: start without it"
             )
-        return _build(settings, count, opened, authkey, report, here, place, left)
+        return _build(opening, count, opened, here, left)
     except BaseException:
         _close(opened)
         raise
 
 
-def _open_others(
-    settings: MasterSettings, authkey: str | None, report: Callable[..., None], place: ProcessPlace
-) -> MasterResources:
+def _check_authkey(opening: Opening) -> None:
+    if opening.authkey is not None:
+        check_authkey_strength(opening.authkey, opening.settings.bind.host)
+
+
+def _open_others(opening: Opening, place: ProcessPlace) -> MasterResources:
     """In a process that does not host shard 0: what is the cluster's is read from the store there, which another process has open."""
-    if authkey is not None:
-        check_authkey_strength(authkey, settings.bind.host)
+    settings, report = opening.settings, opening.report
+    _check_authkey(opening)
     os.umask(0o077)
     where = settings.data / STORE_FILE
     cluster = read_cluster(where)
@@ -302,20 +302,18 @@ def _open_another(
 
 
 def _build(
-    settings: MasterSettings,
+    opening: Opening,
     count: int,
     opened: Mapping[int, OpenStore],
-    authkey: str | None,
-    report: Callable[..., None],
     start: StartOptions,
-    place: ProcessPlace | None,
     left: ClusterFacts | None,
 ) -> MasterResources:
-    """An engine around each opened store, which all are of one cluster."""
+    """An engine around each opened store, which all are of one cluster. ``start``: of the first shard."""
+    settings, report = opening.settings, opening.report
     shards = [build_shard(one, Shard(number, count), report) for number, one in opened.items()]
     where = opened[0].where
     try:
-        identity = identify(shards[0], settings, where, authkey, report, start, left)
+        identity = identify(shards[0], settings, where, opening.authkey, report, start, left)
         keyring = shards[0].engine.part(Keyring)
         for shard in shards[1:]:
             join(shard, keyring.pin, keyring.stored(), identity)
@@ -325,7 +323,7 @@ def _build(
         raise
     except StoreError as error:
         raise ConfigError(f"cannot write to the store {where}: {error}") from error
-    return _resources(settings, shards, identity, place)
+    return _resources(settings, shards, identity, opening.place)
 
 
 def _resources(

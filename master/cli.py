@@ -2,64 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import os
 import sys
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 import click
 
 from ..common.auth.key_files import take_masters_authkey
-from ..common.errors import ConfigError, TqError, see
+from ..common.errors import TqError, see
 from ..common.runtime.command_line import CHECK, OneScreen, first_word, flags, show
 from ..common.runtime.config import MasterSettings, load_settings
-from ..common.runtime.end_signals import on_end_signals
 from ..common.runtime.event_loop import run_loop
-from ..common.runtime.garbage import freeze_started
-from ..common.runtime.health import Attendant
 from ..common.runtime.hiding import hide_process
 from ..common.runtime.logs import EventLog
 from ..common.runtime.sd_notify import Notifier
 from ..common.runtime.terminal import say, write_line
 from ..common.version import VERSION
-from ..common.wire.address import Address
 from .addresses import refuse_shown_password
-from .app import MasterResources, open_master
-from .banner import banner
+from .app import MasterResources, Opening, open_master
 from .check import check
 from .compact import COMPACT, compact
 from .copying import COPY, CopyLine, copy
 from .gateway.options import GatewayArguments, GatewayOptions, check_ports, read_options
 from .joining import ADMIT, JOIN, REQUEST, about_certificates
-from .net.hosted import HostedShards
-from .net.ports import why_not_listening
-from .net.transactions import DRAIN_SECONDS_MAX
-from .observe.health import vitals_of
-from .observe.page_program import PageProgram
-from .observed_shards import ObservedShards
 from .process_place import ProcessPlace, take_place
 from .process_signs import notifier_of
-from .processes import CANNOT_START, LISTENS, REFUSES, ProcessGuard, make_shards, places_of
-from .sharing import ShardSharing
+from .processes import CANNOT_START, REFUSES, ProcessGuard, make_shards, places_of
+from .serving import DISPLACED, serve
 from .standby.displacement import Displacement
 from .standby.standing import LOOK_AGAIN_SECONDS
 from .store.cluster_files import NEW_CERTIFICATE, NEW_STORE, StartOptions
 from .store.interface.store import Displaced, OwnedElsewhere, StoreAway
 from .waiting_turn import TurnCame, wait_for_turn
-
-if TYPE_CHECKING:
-    from .gateway.server import Gateway
-
-DISPLACED: Final = -1  # what serving came to: another master has taken over
-END_SECONDS_MAX: Final = (
-    DRAIN_SECONDS_MAX + 5.0
-)  # from the signal to the end of the process, even if a disk hangs
 
 
 @click.command(
@@ -177,7 +156,7 @@ def _serve_in_turns(
             break
         displacement = Displacement()
         try:
-            resources = open_master(settings, key, log.event, start, displacement.happened, place)
+            resources = open_master(Opening(settings, key, log.event, start, displacement.happened, place))
         except (OwnedElsewhere, Displaced) as error:  # another one was quicker
             log.event("master.was_slower", reason=str(error))
         except StoreAway as error:
@@ -206,7 +185,7 @@ def _serve_a_turn(
 ) -> int:
     """Serve until a signal, or until another master has taken over: DISPLACED."""
     try:
-        code = run_loop(_serve(resources, log, notifier, gateway, displacement, with_authkey=with_authkey))
+        code = run_loop(serve(resources, log, notifier, gateway, displacement, with_authkey=with_authkey))
     finally:
         unwritten = resources.close()
         if unwritten is not None:
@@ -245,155 +224,6 @@ def _copy(source: str, target: str, *, as_json: bool) -> None:
     finally:
         line.end()
     write_line(json.dumps(done.record) if as_json else str(done))
-
-
-async def _serve(
-    resources: MasterResources,
-    log: EventLog,
-    notifier: Notifier,
-    gateway_options: GatewayOptions | None,
-    displacement: Displacement,
-    *,
-    with_authkey: bool,
-) -> int:
-    hosted = resources.host(log.event)
-    gateway = None if gateway_options is None else _gateway(hosted, gateway_options)
-    sharing: ShardSharing | None = None
-    stop, page, revoked = asyncio.Event(), None, ""
-
-    def retire(reason: str) -> None:
-        nonlocal revoked
-        revoked = reason
-        stop.set()
-
-    observed = ObservedShards(resources, hosted, log, retire)
-    vitals = vitals_of(
-        hosted.servers, resources.count, lambda: sharing.unready() if sharing is not None else []
-    )
-    attendant = Attendant(
-        vitals,
-        resources.settings.http,
-        log.event,
-        notifier=notifier,
-        metrics=observed.page,
-        on_lag=observed.on_lag,
-    )
-    try:
-        address = await _listen(hosted, resources.settings.bind)
-        await attendant.open()
-        if gateway is not None and gateway_options is not None:
-            await gateway.listen(gateway_options.address)
-        stopped = _handle_signals(stop, log)
-        if resources.shared is None:
-            resources.introduce(address.port)
-        else:
-            sharing = ShardSharing(
-                resources.shared,
-                resources.shards,
-                hosted,
-                address,
-                log.event,
-                serve=lambda shard: resources.server_of(shard, hosted.port),
-                observer=observed,
-                retire=retire,
-            )
-            await sharing.begin(stop)
-        # After the port is bound: a script that waits for this line may connect.
-        place, serves = resources.place, bool(hosted.servers)
-        if serves and (place is None or place.number == 0):
-            write_line(banner(resources, address, with_authkey))
-        if place is not None:
-            write_line(LISTENS)
-        # What was made until now lives as long as the process: the collector need not look at it again.
-        freeze_started()
-        if serves:
-            log.event("master.started", address=str(address), pid=os.getpid())
-        else:
-            log.event("master.stands_by", address=str(address), pid=os.getpid())
-        attendant.ready()
-        if sharing is None:
-            for server in hosted.servers.values():
-                server.transactions.displaced = displacement.happened
-            displacement.watch(asyncio.get_running_loop(), stop.set)
-        if resources.settings.web is not None:
-            page = PageProgram(resources.settings.web, address, log.event)
-            page.start()
-        await stop.wait()
-        if displacement.reason:
-            log.event("master.displaced", level="warning", reason=displacement.reason)
-            hosted.abandon(displacement.reason)
-            if gateway is not None:
-                gateway.close()
-            return DISPLACED
-        if revoked:
-            log.event("master.revoked", level="warning", reason=revoked)
-        log.event("master.draining")
-        vitals.draining = True
-        attendant.ending()
-        if gateway is not None:
-            gateway.close()
-        # Before the drain, which may wait for a disk without end.
-        _end_at_latest(log)
-        if sharing is not None:
-            await sharing.end()
-        if not await hosted.drain():
-            _give_up(log, "a transaction has not ended: the disk does not answer")
-    finally:
-        if page is not None:
-            await page.end()
-        attendant.close()
-        if sharing is not None:
-            sharing.close()
-        # In any case: threads and descriptors are given back also when listening failed.
-        hosted.close()
-    stopped()
-    log.event("master.stopped")
-    if revoked:
-        raise ConfigError(revoked)
-    return 0
-
-
-def _gateway(hosted: HostedShards, options: GatewayOptions) -> Gateway:
-    from .gateway.server import Gateway  # a dozen modules, which few masters need
-
-    return Gateway(hosted, options.key, options.ports)
-
-
-def _end_at_latest(log: EventLog) -> None:
-    """Bound the time until this process ends: threads that wait for a disk or for a user's object do not keep it."""
-    timer = threading.Timer(
-        END_SECONDS_MAX,
-        _give_up,
-        [log, "a thread has not ended: the disk or an exposed object does not answer"],
-    )
-    timer.daemon = True
-    timer.start()
-
-
-def _give_up(log: EventLog, reason: str) -> None:
-    """What was acknowledged is on disk; what was not is repeated by its caller."""
-    log.event("master.stopped", level="warning", reason=reason)
-    os._exit(1)
-
-
-async def _listen(server: HostedShards, bind: Address) -> Address:
-    try:
-        addresses = await server.listen(bind.host, bind.port)
-    except OSError as error:
-        raise ConfigError(why_not_listening(bind, error)) from error
-    return Address(*addresses[0])
-
-
-def _handle_signals(stop: asyncio.Event, log: EventLog) -> Callable[[], None]:
-    """The first signal drains, the second ends the process at once. Returns what is to be called when the master has stopped."""
-
-    def first_or_second() -> None:
-        if stop.is_set():
-            log.event("master.stopped", level="warning", reason="second signal")
-            os._exit(1)
-        stop.set()
-
-    return on_end_signals(first_or_second)
 
 
 if __name__ == "__main__":

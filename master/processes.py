@@ -37,7 +37,7 @@ from ..common.runtime.end_signals import on_end_signals
 from ..common.runtime.sd_notify import Notifier
 from ..common.wire.address import Address
 from .addresses import advertised
-from .app import open_resources
+from .app import Opening, open_resources
 from .net.ports import why_not_listening
 from .process_place import VARIABLE, ProcessPlace
 from .process_signs import LOOK_SECONDS, SILENT_SECONDS_MAX, MissedSigns, SignSocket, is_stopped
@@ -82,7 +82,7 @@ def make_shards(
         )
         raise ConfigError(f"--processes {processes} needs a cluster of at least as many shards: {how}")
     if cluster is None or start != DEFAULT_START or not shard_files.is_complete(cluster.meta):
-        open_resources(settings, authkey, report, start).close()
+        open_resources(Opening(settings, authkey, report, start)).close()
 
 
 def places_of(settings: MasterSettings) -> list[ProcessPlace]:

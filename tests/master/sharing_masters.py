@@ -14,7 +14,7 @@ from tq.common.runtime.config import MasterSettings
 from tq.common.wire.address import Address
 from tq.master import shard_resources, sharing
 from tq.master.addresses import me_of
-from tq.master.app import MasterResources, open_master, open_resources
+from tq.master.app import MasterResources, Opening, open_master, open_resources
 from tq.master.joining import admit, join, request
 from tq.master.net.hosted import HostedShards
 from tq.master.sharing import ShardSharing
@@ -61,7 +61,7 @@ class Master:
 
     @asynccontextmanager
     async def running(self) -> Any:
-        self.resources = await asyncio.to_thread(open_master, self.settings, None, self.report)
+        self.resources = await asyncio.to_thread(open_master, Opening(self.settings, None, self.report))
         assert self.resources.shared is not None
         self.hosted = self.resources.host(self.report)
         self.sharing = ShardSharing(
@@ -94,7 +94,7 @@ class Cluster:
     def __init__(self, folder: Path, url: str) -> None:
         self._folder, self.url, self._ports = folder, url, itertools.count(5000)
         self._ids: dict[Path, str] = {}
-        open_resources(self.settings("a", shards=SHARDS), None, lambda *_, **__: None).close()
+        open_resources(Opening(self.settings("a", shards=SHARDS), None, lambda *_, **__: None)).close()
 
     def give_names(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """In one process all masters would have one name."""

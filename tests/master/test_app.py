@@ -21,4 +21,4 @@ def test_a_full_disk_is_reported_as_such(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(
         ConfigError, match="directory state: No space left on device; free some space there, or"
     ):
-        boot.open_resources(settings, None, lambda *_, **__: None)
+        boot.open_resources(boot.Opening(settings, None, lambda *_, **__: None))

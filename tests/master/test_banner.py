@@ -6,13 +6,13 @@ from pathlib import Path
 
 from tq.common.runtime.config import MasterSettings
 from tq.common.wire.address import parse_address
-from tq.master.app import open_resources
+from tq.master.app import Opening, open_resources
 from tq.master.banner import banner
 
 
 def test_it_names_the_state_the_shards_and_the_next_line(tmp_path: Path) -> None:
     settings = MasterSettings(data=tmp_path / "state", durability="os", shards=3)
-    resources = open_resources(settings, None, lambda action, **_: None)
+    resources = open_resources(Opening(settings, None, lambda action, **_: None))
     local = banner(resources, parse_address("127.0.0.1:5001"), with_authkey=False)
     assert f"state  {settings.data} (os: survives a killed process, not a power cut)" in local
     assert "shards 3, each with a store of its own" in local

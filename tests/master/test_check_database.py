@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tq.common.runtime.checkup import Checkup
 from tq.common.runtime.config import MasterSettings
-from tq.master.app import open_resources
+from tq.master.app import Opening, open_resources
 from tq.master.check_database import check_database
 from tq.master.store.cluster_files import DEFAULT_START
 from tq.master.store.sqlite.store import newest_schema
@@ -38,7 +38,7 @@ def said(url: str, data: Path) -> str:
 
 
 def begin(url: str, data: Path) -> None:
-    open_resources(MasterSettings(data=data, store=url), None, lambda action, **_: None).close()
+    open_resources(Opening(MasterSettings(data=data, store=url), None, lambda action, **_: None)).close()
 
 
 def test_a_role_that_may_not_make_the_tables_is_told_what_its_database_lacks(
@@ -63,7 +63,7 @@ def test_a_directory_of_another_cluster_is_refused_and_its_own_is_not(
 ) -> None:
     url = postgres.url(database)
     begin(url, tmp_path / "state")
-    open_resources(MasterSettings(data=tmp_path / "other"), None, lambda action, **_: None).close()
+    open_resources(Opening(MasterSettings(data=tmp_path / "other"), None, lambda action, **_: None)).close()
     assert "error" not in said(url, tmp_path / "state")
     assert "master.crt is of another cluster than" in said(url, tmp_path / "other")
 
@@ -73,7 +73,7 @@ def test_a_database_that_another_master_serves_is_no_error_for_one_that_would_st
 ) -> None:
     url = postgres.url(database)
     resources = open_resources(
-        MasterSettings(data=tmp_path / "state", store=url), None, lambda action, **_: None
+        Opening(MasterSettings(data=tmp_path / "state", store=url), None, lambda action, **_: None)
     )
     try:
         words = said(url, tmp_path / "new")

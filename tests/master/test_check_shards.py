@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tq.common.runtime.checkup import Checkup
 from tq.common.runtime.config import MasterSettings
-from tq.master.app import open_resources
+from tq.master.app import Opening, open_resources
 from tq.master.check_shards import check_shards
 from tq.master.store.cluster_files import DEFAULT_START, StartOptions
 from tq.master.store.shard_files import folder_of
@@ -20,7 +20,7 @@ from tq.master.store.sqlite.store import newest_schema
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("made") / "state"
-    open_resources(MasterSettings(data=data, shards=3), None, lambda action, **_: None).close()
+    open_resources(Opening(MasterSettings(data=data, shards=3), None, lambda action, **_: None)).close()
     return data
 
 

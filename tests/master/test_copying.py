@@ -17,7 +17,7 @@ import pytest
 from tq.common.errors import ConfigError
 from tq.common.runtime.config import MasterSettings
 from tq.common.values.blob import new_hash
-from tq.master.app import open_resources
+from tq.master.app import Opening, open_resources
 from tq.master.copying import copy
 from tq.master.store import shard_files
 from tq.master.store.cluster_files import CLUSTER_ID, STORE_FILE
@@ -122,7 +122,7 @@ def test_what_would_be_lost_or_is_in_use_is_refused(state: Path, database: str, 
 def several(tmp_path: Path) -> Path:
     """A data directory of three shards, with a task and a content in each."""
     data = tmp_path / "several"
-    master = open_resources(MasterSettings(data=data, shards=3), None, ignore)
+    master = open_resources(Opening(MasterSettings(data=data, shards=3), None, ignore))
     for shard in master.shards:
         store, number = shard.engine.store, shard.engine.core.shard.number
         store.begin()
@@ -161,7 +161,7 @@ def test_all_shards_go_into_a_database_and_back(several: Path, database: str, tm
         shutil.copy2(file, tmp_path / "back")
     for file in several.glob("*.key"):
         shutil.copy2(file, tmp_path / "back")
-    master = open_resources(MasterSettings(data=tmp_path / "back"), None, ignore)
+    master = open_resources(Opening(MasterSettings(data=tmp_path / "back"), None, ignore))
     assert len(master.shards) == 3
     master.close()
     with pytest.raises(ConfigError, match="is not empty: its schema is that of a master"):

@@ -29,4 +29,4 @@ def test_it_says_so_and_not_that_its_store_is_broken(
     monkeypatch.setattr(shard_resources, "SqliteStore", Lost)
 
     with pytest.raises(Displaced):
-        boot.open_resources(MasterSettings(data=tmp_path / "data"), None, lambda *_, **__: None)
+        boot.open_resources(boot.Opening(MasterSettings(data=tmp_path / "data"), None, lambda *_, **__: None))

@@ -8,7 +8,7 @@ from pathlib import Path
 from tq.common.runtime.config import MasterSettings
 from tq.common.runtime.logs import EventLog
 from tq.common.wire.address import Address
-from tq.master.app import open_resources
+from tq.master.app import Opening, open_resources
 from tq.master.keys.revoked_leaves import RevokedLeaves
 from tq.master.observed_shards import ObservedShards
 
@@ -35,7 +35,7 @@ def test_each_sample_says_its_shard_and_one_that_has_gone_has_none(tmp_path: Pat
     log = EventLog("text", threshold="error")
     retired: list[str] = []
     settings = MasterSettings(data=tmp_path / "data", shards=2, http=Address("127.0.0.1", 0))
-    resources = open_resources(settings, None, log.event)
+    resources = open_resources(Opening(settings, None, log.event))
 
     async def story() -> None:
         hosted = resources.host(log.event)
@@ -62,7 +62,7 @@ def test_each_sample_says_its_shard_and_one_that_has_gone_has_none(tmp_path: Pat
 
 def test_without_a_page_nothing_is_counted(tmp_path: Path) -> None:
     log = EventLog("text", threshold="error")
-    resources = open_resources(MasterSettings(data=tmp_path / "data"), None, log.event)
+    resources = open_resources(Opening(MasterSettings(data=tmp_path / "data"), None, log.event))
 
     async def story() -> None:
         hosted = resources.host(log.event)

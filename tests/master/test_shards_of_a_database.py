@@ -10,7 +10,7 @@ import pytest
 from tq.common.errors import ConfigError
 from tq.common.runtime.checkup import Checkup
 from tq.common.runtime.config import MasterSettings
-from tq.master.app import open_resources
+from tq.master.app import Opening, open_resources
 from tq.master.check_shards import check_number_of_database
 from tq.master.store.interface.store import OwnedElsewhere
 
@@ -33,7 +33,7 @@ def settings(data: Path, url: str, shards: int | None = None) -> MasterSettings:
 
 def start(data: Path, url: str, shards: int | None = None) -> list[int]:
     """Open all, close all; the shards that were hosted."""
-    resources = open_resources(settings(data, url, shards), None, ignore)
+    resources = open_resources(Opening(settings(data, url, shards), None, ignore))
     found = [shard.engine.core.shard for shard in resources.shards]
     assert resources.close() is None
     assert {one.of for one in found} == {len(found)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tq.common.errors import ConfigError
 from tq.common.runtime.config import MasterSettings
-from tq.master.app import open_resources
+from tq.master.app import Opening, open_resources
 from tq.master.keys.keyring import Keyring
 from tq.master.shared_cluster import SharedCluster, enter
 from tq.master.store.cluster_files import DEFAULT_START, StartOptions
@@ -34,7 +34,7 @@ def entered(settings: MasterSettings, start: StartOptions = DEFAULT_START) -> Sh
 def test_a_database_of_one_shard_or_of_none_is_not_shared(postgres: PostgresServer, tmp_path: Path) -> None:
     settings = MasterSettings(data=tmp_path / "a", store=postgres.create(f"one_{next(NUMBERS)}"))
     assert entered(settings) is None
-    open_resources(settings, None, ignore).close()
+    open_resources(Opening(settings, None, ignore)).close()
     assert entered(settings) is None
     assert entered(MasterSettings(data=tmp_path / "b")) is None, "it has none"
 

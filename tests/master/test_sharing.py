@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 from tq.common.errors import ConfigError, NotOwner
 from tq.common.wire.frames import pack
-from tq.master.app import open_master
+from tq.master.app import Opening, open_master
 from tq.master.keys.keyring import Keyring
 from tq.master.observe.health import vitals_of
 
@@ -71,6 +71,6 @@ def test_a_certificate_that_is_revoked_ends_a_master_that_has_no_shard(cluster: 
     try:
         run(story())
         with pytest.raises(ConfigError, match="was revoked"):
-            open_master(cluster.settings("stolen"), None, lambda *_, **__: None)
+            open_master(Opening(cluster.settings("stolen"), None, lambda *_, **__: None))
     finally:
         cluster.ask("DELETE FROM meta WHERE name = 'revoked_leaves'")

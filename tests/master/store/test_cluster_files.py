@@ -22,7 +22,7 @@ from tq.common.errors import ConfigError
 from tq.common.runtime.config import MasterSettings
 from tq.common.wire.address import Address
 from tq.common.wire.tls import server_context
-from tq.master.app import MasterResources, open_resources
+from tq.master.app import MasterResources, Opening, open_resources
 from tq.master.check import check
 from tq.master.gateway.options import GatewayArguments
 from tq.master.keys.keyring import Keyring
@@ -67,7 +67,7 @@ def settings(data: Path, **others: Any) -> MasterSettings:
 
 
 def opened(data: Path, report: Callable[..., None] = lambda *_, **__: None, **meant: bool) -> MasterResources:
-    return open_resources(settings(data), None, report, StartOptions(**meant))
+    return open_resources(Opening(settings(data), None, report, StartOptions(**meant)))
 
 
 def start(data: Path, **meant: bool) -> Start:

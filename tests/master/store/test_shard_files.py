@@ -12,7 +12,7 @@ from tq.common.domain.model import Role
 from tq.common.domain.shards import Shard
 from tq.common.errors import ConfigError
 from tq.common.runtime.config import MasterSettings
-from tq.master.app import MasterResources, open_resources
+from tq.master.app import MasterResources, Opening, open_resources
 from tq.master.compact import compact
 from tq.master.keys.keyring import Keyring
 from tq.master.store.cluster_files import StartOptions, key_file
@@ -29,7 +29,7 @@ def opened(data: Path, said: list[str] | None = None, **others: Any) -> MasterRe
         if said is not None:
             said.append(action)
 
-    return open_resources(MasterSettings(data=data, **others), None, report, meant)
+    return open_resources(Opening(MasterSettings(data=data, **others), None, report, meant))
 
 
 def refused(data: Path, **others: Any) -> str:

@@ -238,7 +238,7 @@ class TestPreparation:
         monkeypatch.setattr(schema, "PREPARE_LOCK_SECONDS", 0.2)
 
         def pause(seconds: float) -> None:
-            # Nobody waits in line for the table now.
+            # No one waits in line for the table now.
             with psycopg.connect(_url(owners_database)) as other:
                 other.execute("SET lock_timeout TO '10ms'")
                 other.execute(f"SELECT FROM {tables[0].qualified}".encode())
