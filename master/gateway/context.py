@@ -11,6 +11,7 @@ from ...common.domain.model import NODE_ID_BYTES, Role
 from ...common.domain.shards import shard_of_name
 from ...common.errors import InvalidArgument, NotOwner
 from ...common.values.brief import brief
+from ...common.wire.address import parse_address
 from ..engine.session import Session, Wire
 from ..net.admission import UNAUTHENTICATED_MAX, AdmissionLimiter
 from ..net.hosted import HostedShards
@@ -45,6 +46,7 @@ class GatewayContext:
     def __init__(self, hosted: HostedShards, key: bytes, ports: Sequence[int] = ()) -> None:
         self._hosted, self._ports = hosted, ports
         self.port, self.key, self.random_bytes = hosted.port, key, os.urandom
+        self.own_port = 0  # of this gateway, once it listens
         self._was_revoked = False
         # Stock clients connect several times for one queue and do not try again: each has to get in the first time,
         # and a place goes to the newest, for an honest handshake is over before so many more have come.
@@ -87,14 +89,38 @@ class GatewayContext:
         except NotOwner as error:
             shown = brief(queue, 80)
             if not self._ports:
-                raise InvalidArgument(
-                    f"queue {shown}: {error}; a gateway serves what its own master hosts"
-                ) from None
+                raise InvalidArgument(f"queue {shown} {self._elsewhere(shard, error.owner)}") from None
             port = self._ports[shard % len(self._ports)]
             raise InvalidArgument(
                 f"queue {shown} is in another process of this tq-master: make a manager with address=({reached_at!r}, {port}) "
                 f"for it; {TOGETHER}"
             ) from None
+
+    def _elsewhere(self, shard: int, owner: str | None) -> str:
+        """Of several masters over a database."""
+        if owner is None:
+            return (
+                f"is in shard {shard} of this cluster, which no master has at this moment, as far as this one knows; ask again in some "
+                "seconds, here or at the gateway of another master"
+            )
+        host = parse_address(owner).host
+        return (
+            f"is in shard {shard} of this cluster, which another master has now, {owner}: make a manager with address=({host!r}, "
+            f"{self.own_port}) for it, the gateway of that one if it is started with the same options; {TOGETHER}"
+        )
+
+    def hosts(self, server: MasterServer) -> bool:
+        """False: its shard has gone to another master."""
+        return server in self._hosted.servers.values()
+
+    def moved(self, queue: str, reached_at: str) -> str:
+        """To who has called a queue whose shard has gone before the answer."""
+        try:
+            self.server_of(queue, reached_at)
+            where = "it is here again: look what there is, and ask again"
+        except InvalidArgument as error:
+            where = str(error)
+        return f"{NotOwner.__name__}: the shard of this queue went to another master before the call was answered; {where}"
 
     def session(self, server: MasterServer, wire: Wire, address: str) -> Session:
         """Of one more connection. All share one account: their key is one."""

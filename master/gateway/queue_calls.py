@@ -1,6 +1,7 @@
 """One client's calls of queues, one at a time: from a request to a call of the engine, and from its answer to a reply.
 
-Over one connection a client calls whatever queues it has; each call goes to the engine of its queue's shard.
+Over one connection a client calls whatever queues it has; each call goes to the engine of its queue's shard. A shard that goes to another master
+while the connection is open ends the call that waits there, with where it goes, and nothing else.
 
 An item that was given out is held by a token until the client sends its next request, or drops its proxy in good order: only
 then is it known to have arrived. A connection that ends before that gives it back at once.
@@ -19,7 +20,7 @@ from ...common.values.brief import brief
 from ...common.values.codec import encode
 from ...common.values.sort_keys import rank
 from ..api.validation import TOKEN_BYTES
-from ..engine.session import Call, Session
+from ..engine.session import Call, Session, Wire
 from ..items.items import Items
 from ..items.queue import EMPTY, NO_MORE, NOT_PUT, PRIORITY, NewPut
 from ..net.server import MasterServer
@@ -43,12 +44,24 @@ class Requester(Breakable, Protocol):
     def unsent_bytes(self) -> int: ...
 
 
-class _Side(NamedTuple):
-    """What is of one shard."""
+class _Side:
+    """What is of one shard: the ``Wire`` of the session there (see ``master/engine/session.py``)."""
 
-    server: MasterServer
-    items: Items
-    session: Session
+    def __init__(self, calls: QueueCalls, server: MasterServer, session: Callable[[Wire], Session]) -> None:
+        self._calls, self.server, self.items = calls, server, server.engine.part(Items)
+        self.session = session(self)
+
+    def encode(self, call: Call) -> bytes:
+        return self._calls.encode(call)
+
+    def send(self, body: bytes) -> None:
+        self._calls.send(body)
+
+    def disconnect(self, reason: str) -> None:
+        self._calls.disconnected(self)
+
+    def unsent_bytes(self) -> int:
+        return self._calls.unsent_bytes()
 
 
 class _HeldItem(NamedTuple):
@@ -58,13 +71,15 @@ class _HeldItem(NamedTuple):
 
 
 class QueueCalls:
-    """The ``Wire`` of its sessions (see ``master/engine/session.py``): one with each shard, opened with the first call there."""
+    """It has a session with each shard, opened with the first call there."""
 
     def __init__(self, context: GatewayContext, connection: Requester) -> None:
         self._context, self._connection = context, connection
         self._loop, self._report = context.port.loop, context.port.report
         self._sides: dict[MasterServer, _Side] = {}
         self.is_busy = False  # a call is not answered yet
+        self._asked: _Side | None = None  # where it is, or the one before was
+        self._queue = ""  # of that call
         self._timeout: asyncio.TimerHandle | None = None
         self._held: _HeldItem | None = None
         self._call_ids, self._numbers = itertools.count(1), itertools.count(1)
@@ -85,13 +100,15 @@ class QueueCalls:
     def _open(self, server: MasterServer) -> _Side:
         side = self._sides.get(server)
         if side is None:
-            session = self._context.session(server, self, self._connection.address)
-            server.engine.sessions.opened(session)
-            side = self._sides[server] = _Side(server, server.engine.part(Items), session)
+            side = self._sides[server] = _Side(
+                self, server, lambda wire: self._context.session(server, wire, self._connection.address)
+            )
+            server.engine.sessions.opened(side.session)
         return side
 
     def _at(self, queue: str) -> _Side:
         """Where a queue is. Raises InvalidArgument when that is not here."""
+        self._queue = queue
         return self._open(self._context.server_of(queue, self._connection.reached_at))
 
     def create(self, creation: Creation) -> None:
@@ -194,11 +211,11 @@ class QueueCalls:
     ) -> None:
         """Have the engine do it. ``refused``: what the client raises when the engine refuses it."""
         side.server.engine.call(side.session, next(self._call_ids), run, size_bytes)
-        self.is_busy, self._unreadable, self._refused = True, False, refused
+        self.is_busy, self._unreadable, self._refused, self._asked = True, False, refused, side
         self._write_reply = write or _returned
         side.server.wake()
 
-    # answers out (session.Wire)
+    # answers out
 
     def encode(self, call: Call) -> bytes:
         value, error = call.reply or (None, None)
@@ -214,16 +231,31 @@ class QueueCalls:
 
     @contained
     def send(self, body: bytes) -> None:
+        if self._unreadable:
+            self._give_back()
+        self._answer(body)
+
+    def _answer(self, body: bytes) -> None:
         if self._timeout is not None:
             self._timeout.cancel()
             self._timeout = None
         self.is_busy = False
-        if self._unreadable:
-            self._give_back()
         self._connection.answer(body)
 
-    def disconnect(self, reason: str) -> None:
-        self._connection.end()
+    @contained
+    def disconnected(self, side: _Side) -> None:
+        """A shard ends its session. One that another master has from now on is the end of nothing else."""
+        if self._context.hosts(side.server):
+            self._connection.end()
+            return
+        self._sides.pop(side.server, None)
+        _end(side)
+        if self._held is not None and self._held.side is side:
+            self._held = None  # an item that was not confirmed there comes again, where the shard is
+        if self.is_busy and self._asked is side:
+            self._answer(
+                reply(TRACEBACK, f"{self._context.moved(self._queue, self._connection.reached_at)}\n")
+            )
 
     def unsent_bytes(self) -> int:
         return self._connection.unsent_bytes()

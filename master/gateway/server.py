@@ -33,6 +33,7 @@ class Gateway:
         except OSError as error:
             raise ConfigError(f"the gateway: {why_not_listening(address, error, '--gateway')}") from error
         bound = Address(*self._listener.sockets[0].getsockname()[:2])
+        self.context.own_port = bound.port
         public = not is_loopback(address.host)
         self._port.report(
             "gateway.started", level="warning" if public else "info", address=str(bound), encrypted=False

@@ -96,7 +96,10 @@ class HostedShards:
 
     def remove(self, shard: int) -> MasterServer:
         """Who asks for it from now on is sent to another master. Who is connected to it stays so: see ``MasterServer.drain``."""
-        return self.servers.pop(shard)
+        server = self.servers.pop(shard)
+        # As they are by now: a key that was revoked stays so in a shard that comes later.
+        self._unstored = [server.context.keys.unstored(one.key_id) for one in self._unstored]
+        return server
 
     async def listen(self, host: str, port: int) -> list[tuple[str, int]]:
         """Open the port; the addresses that were bound."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from multiprocessing.managers import BaseManager, RemoteError
 from pathlib import Path
 
 import pytest
 import tq
 from tq.client.cli.masters import of_cluster, state
+from tq.client.items.queue import ItemQueue
 from tq.common.domain.shards import shard_of_name
 from tq.common.runtime.config import MasterSettings
 from tq.master import joining
@@ -18,12 +20,20 @@ from xprocess import XProcess
 from .. import postgres
 from .conftest import WorkerFactory
 from .programs import Master, Program, eventually, run_program
+from .test_gateway import KEY, gateway_options, gateway_port
 
 SHARDS = 2
 QUEUES = [
     next(name for n in range(1_000) if shard_of_name(name := f"queue-{n}", SHARDS) == shard)
     for shard in range(SHARDS)
 ]
+
+
+class StockManager(BaseManager):
+    """Of the standard library, as it is."""
+
+
+StockManager.register("get_queue")
 STANDS_BY, SERVES = r"master\.stands_by", r"master\.started"
 # A database and two masters are made, and one of these is waited for until its lease is over.
 pytestmark = pytest.mark.timeout(300)
@@ -45,7 +55,7 @@ def pair(url: str, xprocess: XProcess, tmp_path: Path, programs: list[Program]) 
         masters.append(Master(xprocess, home, "--store", url, own_certificate=False))
         programs.append(masters[-1])
     first, second = masters
-    first.options += ["--shards", SHARDS]
+    first.options += ["--shards", SHARDS, *gateway_options(tmp_path)]
     first.start()
     asked = joining.request(MasterSettings(data=second.data)).encode()
     admitted = joining.admit(MasterSettings(data=first.data), asked)[0]
@@ -72,14 +82,25 @@ def test_two_masters_share_the_shards_and_those_of_one_that_is_killed_are_taken_
         noted = [app.named("cluster_tasks:noted", queue=queue) for queue in QUEUES]
         tasks = [noted[n % SHARDS].submit(str(notes), n, 0.02) for n in range(200)]
         assert tasks[7].result(timeout=120) == 7
+        stock = StockManager(address=("127.0.0.1", int(gateway_port(first))), authkey=KEY.encode())
+        stock.connect()
+        stays, goes = (stock.get_queue(f"{{{queue}}}items") for queue in QUEUES)
+        goes.put("here")
         launch(second, f"{SERVES}|{STANDS_BY}")
         eventually(lambda: hosted(app) == {first.address: [0], second.address: [1]}, 60)
+        with pytest.raises(
+            RemoteError, match=f"which another master has now, {second.address}: make a manager"
+        ):
+            goes.qsize()
+        stays.put("over the same connection")
+        assert stays.get() == "over the same connection"
         tasks += [noted[n % SHARDS].submit(str(notes), n, 0.02) for n in range(200, 400)]
         first.kill()
         assert [task.result(timeout=120) for task in tasks] == list(range(400))
         assert sorted(map(int, notes.read_text().split())) == list(range(400)), "each ran once"
         assert [one.submit(str(notes), 400).result(timeout=120) for one in noted] == [400] * SHARDS
         eventually(lambda: hosted(app) == {second.address: [0, 1]})
+        assert ItemQueue(app.session, f"{{{QUEUES[1]}}}items").get(timeout=30) == "here"
         assert first.address not in [one.address for one in of_cluster(app) if state(one) == "serves"]
 
 

@@ -45,14 +45,14 @@ class GatewayHarness:
         self._port = PortContext(
             identity, self.loop, lambda action, **fields: self.reports.append((action, fields))
         )
-        servers = [self._server(one) for one in (bench, *beside)]
+        servers = [self.serve(one) for one in (bench, *beside)]
         self.server = servers[0]
         self.hosted = HostedShards(self._port, {one.engine.core.shard.number: one for one in servers})
         self.gateway = Gateway(self.hosted, KEY, ports)
         self.address = self.loop.run_until_complete(self.gateway.listen(Address("127.0.0.1", 0)))
         self._clients: list[StockClient] = []
 
-    def _server(self, bench: Any) -> MasterServer:
+    def serve(self, bench: Any) -> MasterServer:
         return MasterServer(bench.engine, bench.registry, self._port, clock=lambda: self.bench.now)
 
     def until(self, condition: Callable[[], Any]) -> None:

@@ -10,6 +10,7 @@ from tq.common.domain.shards import Shard, shard_of_name
 from tq.master.gateway.context import KEY_ID
 from tq.master.items.items import Items
 from tq.master.keys.keyring import Keyring
+from tq.master.net.server import MasterServer
 
 from ..conftest import Bench
 from ..new_store import NewStore
@@ -34,6 +35,10 @@ def make() -> Iterator[Callable[..., GatewayHarness]]:
     yield make
     for one in (*made, *stores):
         one.close()
+
+
+def stores_of(harness: GatewayHarness) -> list[Any]:
+    return [server.engine.store for _, server in sorted(harness.hosted.servers.items())]
 
 
 def in_shard(shard: int) -> str:
@@ -96,7 +101,73 @@ def test_a_queue_of_another_master_is_refused_with_what_is_known_of_it(
 ) -> None:
     kind, words = make().admitted().call_of(in_shard(2), "qsize")
     assert kind == "#TRACEBACK"
-    assert f"queue {in_shard(2)!r}: shard 2 is not here" in words
+    assert f"queue {in_shard(2)!r} is in shard 2 of this cluster, which no master has at this moment" in words
+    assert "ask again in some seconds" in words
+
+
+def let_go(harness: GatewayHarness, shard: int) -> MasterServer:
+    """As when another master is to have it, which is known."""
+    harness.hosted.owner = lambda number: "b.example:5000"
+    server = harness.hosted.remove(shard)
+    drained = harness.loop.create_task(server.drain(f"shard {shard} goes to another master"))
+    harness.until(drained.done)
+    assert drained.result()
+    return server
+
+
+def test_a_shard_that_goes_to_another_master_ends_the_call_that_waits_there_and_nothing_else(
+    make: Callable[..., GatewayHarness],
+) -> None:
+    harness = make()
+    client, waiting = harness.admitted(), harness.admitted(in_shard(1))
+    client.call_of(in_shard(0), "put", "kept")
+    waiting.say(waiting.request("get"))
+    harness.until(lambda: queues_of(harness, 1) == {in_shard(1): 0})
+    harness.settle()
+    server = let_go(harness, 1)
+    kind, words = waiting.answer()
+    assert (kind, "went to another master before the call was answered" in words) == ("#TRACEBACK", True)
+    port = harness.address.port
+    for one in (waiting, client):
+        kind, words = one.call_of(in_shard(1), "qsize")
+        assert kind == "#TRACEBACK"
+        assert (
+            f"queue {in_shard(1)!r} is in shard 1 of this cluster, which another master has now, b.example:5000"
+            in words
+        )
+        assert f"address=('b.example', {port})" in words
+        assert one.call_of(in_shard(0), "qsize") == ("#RETURN", 1)  # over the same connection
+    server.close()
+
+
+def test_over_a_connection_that_was_open_a_shard_is_reached_again_when_it_has_come_back(
+    make: Callable[..., GatewayHarness],
+) -> None:
+    harness = make()
+    client = harness.admitted(in_shard(1))
+    for number in range(2):
+        client.call("put", number)
+    assert client.call("get") == ("#RETURN", 0)
+    store = stores_of(harness)[1]
+    let_go(harness, 1).close()
+    assert client.call("get")[0] == "#TRACEBACK"
+    again = Bench(store, shard=Shard(1, COUNT))
+    harness.hosted.add(1, harness.serve(again))
+    # What was given and not confirmed when the shard went comes again, once the grace of its taker is over.
+    assert client.call("get") == ("#RETURN", 1)
+
+
+def test_a_key_that_was_revoked_stays_so_in_a_shard_that_comes_later(
+    make: Callable[..., GatewayHarness],
+) -> None:
+    harness = make()
+    for shard in range(2):
+        harness.hosted.servers[shard].engine.part(Keyring).revoke(KEY_ID, [])
+    stores = stores_of(harness)
+    for shard in range(2):
+        let_go(harness, shard).close()
+    harness.hosted.add(1, harness.serve(Bench(stores[1], shard=Shard(1, COUNT))))
+    assert harness.gateway.context.is_revoked
 
 
 def test_the_key_is_refused_as_soon_as_one_shard_knows_that_it_is_revoked(

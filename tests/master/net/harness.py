@@ -37,7 +37,7 @@ class HandLoop(asyncio.SelectorEventLoop):
     """A loop whose clock is moved by hand.
 
     A store in a database is uncertain for a moment when a loaded machine has given its renewals no time, and then a transaction waits for a
-    pause of this clock. Whoever waits here for transactions has to ``skip_pauses``, or nothing would ever end that.
+    pause of this clock. Who waits here for transactions has to ``skip_pauses``, or nothing would ever end that.
     """
 
     now = START
