@@ -153,7 +153,7 @@ class LineListing:
         line = _Line(part, part.seq)
         self._look.rows += 1
         if self._neighbours.is_alone(part):
-            if self._wanted.fits_state(shown_state(self._engine, part.id, part.state)):
+            if self._may_fit(part):
                 line.parts.append(part)
                 self._open(line)
             return None
@@ -282,6 +282,17 @@ class LineListing:
                             row["short"] = self._abbreviations.short(task.id)
                             self._look.rows += SHORT_ROWS
                         self._rows.append(row)
+
+    def _may_fit(self, part: LinePart) -> bool:
+        """Whether a task that is alone may match, by what is known of it before it is read."""
+        look, wanted = self._look, self._wanted
+        return (
+            wanted.fits_state(shown_state(self._engine, part.id, part.state))
+            and not (wanted.asks_for_failure and part.state not in FAILED)
+            and look.fits_lane(part.route)
+            and look.fits_worker(part.worker)
+            and look.fits_tags(part.options)
+        )
 
     def _fits_part(self, part: LinePart) -> bool:
         look = self._look

@@ -16,6 +16,7 @@ from ...common.wire.frames import unpack
 from ..engine.engine import Engine
 from ..engine.work import ROW_BYTES
 from ..store.interface.lines import Span
+from ..store.interface.workers import WorkerName
 from .array_tags import ArrayTagsLook
 from .array_tenants import ArrayTenantsLook
 from .routes import Routes
@@ -23,6 +24,7 @@ from .wanted import Selection
 
 FAILED: Final = frozenset({StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST})  # states with a failure
 OPTIONS_KNOWN_MAX: Final = 5_000  # of different tags, compared once in a portion
+WORKERS_OF_ROW: Final = 10  # whose names are read in the time of a row
 GLANCED_MAX: Final = 2_000  # names times patterns that are compared before the first row is read
 
 
@@ -45,11 +47,28 @@ class Look:
         self.rows = 0
 
     def finds_nothing(self) -> bool:
-        """Whether no queue or no tenant matches, if that is cheap to find out: then no row needs to be read."""
+        """Whether no queue, no tenant or no worker matches, if that is cheap to find out: then no row needs to be read."""
         routes, wanted = self._engine.part(Routes), self.wanted
         tenants = routes.tenants.names()
-        return _fits_none(routes.queues, wanted.queues, self._fits_queue) or (
-            bool(wanted.tenants) and _fits_none(tenants, wanted.tenants, self._fits_tenant)
+        return (
+            _fits_none(routes.queues, wanted.queues, self._fits_queue)
+            or (bool(wanted.tenants) and _fits_none(tenants, wanted.tenants, self._fits_tenant))
+            or (wanted.asks_for_worker and self._fits_no_worker())
+        )
+
+    def _fits_no_worker(self) -> bool:
+        """False also if it would take long to know."""
+        patterns = len(self.wanted.hosts) + len(self.wanted.workers)
+        known = self._engine.store.worker_names(GLANCED_MAX // patterns + 1)
+        self.rows += len(known) // WORKERS_OF_ROW
+        if len(known) * patterns > GLANCED_MAX:
+            return False
+        self._workers |= {number: self._is_meant(worker) for number, worker in known.items()}
+        return not any(self._workers.values())
+
+    def _is_meant(self, worker: WorkerName) -> bool:
+        return self._fits(worker.host, self.wanted.hosts) and self._fits(
+            worker.node.hex(), self.wanted.workers
         )
 
     @property
@@ -82,10 +101,8 @@ class Look:
         fits = self._workers.get(number)
         if fits is None and number is not None:
             self.rows += 1
-            worker, wanted = self._engine.store.worker_name(number), self.wanted
-            fits = self._workers[number] = worker is not None and (
-                self._fits(worker.host, wanted.hosts) and self._fits(worker.node.hex(), wanted.workers)
-            )
+            worker = self._engine.store.worker_name(number)
+            fits = self._workers[number] = worker is not None and self._is_meant(worker)
         return bool(fits)
 
     def within_ids(self, span: Span) -> Span:

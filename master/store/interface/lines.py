@@ -22,6 +22,7 @@ class LinePart(NamedTuple):
     state: int  # of a task; of an array −1
     options: bytes | None = None
     origin: int | None = None
+    worker: int | None = None  # that has or had a task last; None of an array
 
     @property
     def is_array(self) -> bool:

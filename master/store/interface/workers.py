@@ -19,5 +19,8 @@ class WorkerStore(Protocol):
 
     def worker_host(self, worker: int) -> str | None: ...
     def worker_name(self, worker: int) -> WorkerName | None: ...
+    def worker_names(self, limit: int) -> dict[int, WorkerName]:
+        """By number, of all that are known, at most so many."""
+
     def worker_version(self, worker: int) -> str | None:
         """Of the code that it has."""

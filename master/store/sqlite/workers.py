@@ -20,6 +20,9 @@ class SqliteWorkers(StatementExecutor):
         rows = self._all("worker_host", (worker,))
         return rows[0][0] if rows else None
 
+    def worker_names(self, limit: int) -> dict[int, WorkerName]:
+        return {number: WorkerName(*name) for number, *name in self._all("worker_names", (limit,))}
+
     def worker_name(self, worker: int) -> WorkerName | None:
         rows = self._all("worker_name", (worker,))
         return WorkerName(*rows[0]) if rows else None

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tq.common.domain.model import Role, StateNumber
+from tq.master.tasks import lines, selection
 
 from ..conftest import Bench, Peer
 from .test_array_tags import found
@@ -83,3 +84,28 @@ def test_a_small_array_and_single_tasks_are_listed_by_their_worker(bench: Bench,
     finish(worker, lease(worker, 2))
     rows = client.call("get_tasks", "lines", {"hosts": ["web-1"]}, 100)["rows"]
     assert {row["id"] for row in rows} == {*small, single}
+
+
+def test_of_a_host_that_no_worker_has_is_known_at_once_that_there_is_nothing(
+    client: Peer, two: tuple[Peer, Peer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (lines, selection):
+        monkeypatch.setattr(module, "VISITED_MAX", 1)
+    for wanted in ({"hosts": ["nosuch"]}, {"workers": ["ff*"]}, {"hosts": ["db-1"], "workers": ["0a1b*"]}):
+        for method in ("lines", "select"):
+            answer = client.call("get_tasks", method, wanted, 10)
+            assert (answer["rows"], answer["before"]) == ([], None)
+    assert client.call("get_tasks", "select", {"hosts": ["web-1"]}, 10)["before"] is not None
+
+
+def test_a_task_by_itself_that_cannot_match_is_not_read(
+    client: Peer, two: tuple[Peer, Peer], bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(client, count=5)
+    finish(two[1], lease(two[1], 100))
+    read: list[int] = []
+    brief = bench.engine.store.brief
+    monkeypatch.setattr(bench.engine.store, "brief", lambda seq: read.append(seq) or brief(seq))
+    for wanted in ({"hosts": ["web-1"]}, {"errors": ["KeyError"]}, {"tags": {"order": ["1"]}}):
+        assert client.call("get_tasks", "lines", wanted, 100)["before"] is None
+    assert len(read) == 1, "the newest failure of the map"

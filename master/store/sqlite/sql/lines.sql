@@ -4,31 +4,31 @@
 SELECT seq, stop, id, created, coalesce(
     (SELECT route FROM slices WHERE slices.seq >= arrays.seq AND slices.seq < arrays.stop LIMIT 1),
     (SELECT route FROM tasks WHERE tasks.seq >= arrays.seq AND tasks.seq < arrays.stop LIMIT 1)
-), -1, options, origin
+), -1, options, origin, NULL
 FROM arrays WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: arrays_down
 SELECT seq, stop, id, created, coalesce(
     (SELECT route FROM slices WHERE slices.seq >= arrays.seq AND slices.seq < arrays.stop LIMIT 1),
     (SELECT route FROM tasks WHERE tasks.seq >= arrays.seq AND tasks.seq < arrays.stop LIMIT 1)
-), -1, options, origin
+), -1, options, origin, NULL
 FROM arrays WHERE id < ? ORDER BY id DESC LIMIT ?
 
 -- name: arrays_up
 SELECT seq, stop, id, created, coalesce(
     (SELECT route FROM slices WHERE slices.seq >= arrays.seq AND slices.seq < arrays.stop LIMIT 1),
     (SELECT route FROM tasks WHERE tasks.seq >= arrays.seq AND tasks.seq < arrays.stop LIMIT 1)
-), -1, options, origin
+), -1, options, origin, NULL
 FROM arrays WHERE id >= ? ORDER BY id LIMIT ?
 
 -- name: rows_before
-SELECT seq, seq + 1, id, created, route, state, options, origin FROM tasks WHERE seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?
+SELECT seq, seq + 1, id, created, route, state, options, origin, worker FROM tasks WHERE seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: rows_down
-SELECT seq, seq + 1, id, created, route, state, options, origin FROM tasks WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?
+SELECT seq, seq + 1, id, created, route, state, options, origin, worker FROM tasks WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?
 
 -- name: rows_up
-SELECT seq, seq + 1, id, created, route, state, options, origin FROM tasks WHERE id >= ? AND id < ? ORDER BY id LIMIT ?
+SELECT seq, seq + 1, id, created, route, state, options, origin, worker FROM tasks WHERE id >= ? AND id < ? ORDER BY id LIMIT ?
 
 -- name: spans_alone
 SELECT seq, seq + 1, id, 0, route, state, created, origin, options, worker FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?

@@ -19,5 +19,8 @@ SELECT version FROM workers WHERE worker = ?
 -- name: worker_host
 SELECT host FROM workers WHERE worker = ?
 
+-- name: worker_names
+SELECT worker, node, host FROM workers LIMIT ?
+
 -- name: worker_name
 SELECT node, host FROM workers WHERE worker = ?
