@@ -11,7 +11,6 @@ about tasks.
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -203,7 +202,6 @@ def _open(opening: Opening) -> MasterResources:
     settings, report, start, place = opening.settings, opening.report, opening.start, opening.place
     _check_authkey(opening)
     database_of(settings)  # a wrong address is said before anything is made
-    os.umask(0o077)  # files that are made from here on can be read by this user only
     here = shard_files.start_of(settings.data, 0, start)
     left, count = _left_by_first(settings, here), 1
     if left is not None:
@@ -243,7 +241,6 @@ def _open_others(opening: Opening, place: ProcessPlace) -> MasterResources:
     """In a process that does not host shard 0: what is the cluster's is read from the store there, which another process has open."""
     settings, report = opening.settings, opening.report
     _check_authkey(opening)
-    os.umask(0o077)
     where = settings.data / STORE_FILE
     cluster = read_cluster(where)
     if cluster is None or not shard_files.is_complete(cluster.meta):

@@ -94,6 +94,9 @@ def main(
     """
     # First: from here on the process may hold a key.
     hide_process()
+    # Here, where the process is known to be a master's, and nowhere below: what opens a store may run in another's, with its own threads and
+    # files. What is made there is for its owner only by itself; this is for what SQLite and libraries make.
+    os.umask(0o077)
     notifier, place = notifier_of(os.environ), take_place(os.environ)
     try:
         settings = load_settings(MasterSettings, config, os.environ, options, flags())

@@ -6,7 +6,6 @@ by a version before it could, and a file that is to be as small as possible now.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +43,6 @@ def _compact(data: Path) -> str:
         raise ConfigError(f"there is no store in {data}; name its directory with --data")
     if wrong := problems(data, durable=True, own_keys=False, start=DEFAULT_START):
         raise ConfigError("\n".join(wrong))
-    os.umask(0o077)  # the new file, too, can be read by this user only
     lock = DataLock(data)
     try:
         if not lock.was_closed and has_lost_log(file):

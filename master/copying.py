@@ -123,7 +123,6 @@ def copy(source: str, target: str, show: Show = lambda what, number: None) -> Co
             "tq-master copy --from ./state --to postgresql://USER@HOST/DATABASE"
         )
     refuse_password(target if databases[1] else source)
-    os.umask(0o077)
     try:
         with ExitStack() as stack:
             if databases[1]:

@@ -61,7 +61,6 @@ def request(settings: MasterSettings, name: str | None = None) -> str:
             )
         # Not that of an earlier request: who has a copy of this directory would have it too.
         part.unlink(missing_ok=True)
-    os.umask(0o077)
     make_directory(data)
     if not part.exists():
         write_private(part, make_key())

@@ -11,7 +11,6 @@ The first master of a database makes all shards before there is anything to shar
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -169,7 +168,6 @@ def enter(
         raise cannot_open(database, str(error)) from error
     except psycopg.Error as error:
         raise cannot_open(database, str(error).splitlines()[0]) from error
-    os.umask(0o077)  # files that are made from here on can be read by this user only
     make_directory(settings.data)
     lock = DataLock(settings.data)
     try:

@@ -54,7 +54,9 @@ class BlobFiles:
     def prepare(self) -> None:
         """Make the directory, and delete part files that an earlier process left."""
         uploads = self.root / UPLOADS
-        uploads.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Each by itself: the mode is not that of the parents that are made with it.
+        for folder in (self.root, uploads):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for entry in uploads.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from ....common.errors import ConfigError
 from ..sqlite.space import INCREMENTAL
-from ..sqlite.store import migrate, newest_schema
+from ..sqlite.store import make_private, migrate, newest_schema
 from .arrays import as_bytes, escaped
 from .line import PostgresLine
 from .loading import TYPES, Loaded, load, rows_of
@@ -131,6 +131,7 @@ def _make_store(line: PostgresLine, held: Ownership) -> None:
 
 def rows_to_file(line: PostgresLine, shard: int, file: Path, loaded: Loaded) -> list[TableCopied]:
     """A new file with the shard's rows, written to the disk. Raises ConfigError."""
+    make_private(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as db:
         db.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")
         db.execute("PRAGMA synchronous = FULL")

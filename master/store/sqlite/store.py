@@ -10,6 +10,8 @@ it is not known what reached the disk, so that handle is never used again (``reo
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -73,6 +75,14 @@ SYNCHRONOUS: Final = {
 }  # FULL; OFF: the operating system writes when it likes
 
 
+def make_private(file: Path) -> None:
+    """A new store is for its owner only, whatever the mask of this process; SQLite makes the files beside it as this one is."""
+    # That it is there, or cannot be made: SQLite says what is wrong. One that is there is not opened, for to close it would take the locks
+    # of all connections of this process away.
+    with contextlib.suppress(OSError):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 class SqliteStore(
     SqliteTasks,
     SqliteBlocked,
@@ -129,6 +139,8 @@ class SqliteStore(
             raise ConfigError(why_not_open(self._path, error)) from error
 
     def _connect(self) -> sqlite3.Connection:
+        if self._path is not None:
+            make_private(self._path)
         db = sqlite3.connect(
             self._path or ":memory:",
             isolation_level=None,

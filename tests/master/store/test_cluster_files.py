@@ -70,6 +70,22 @@ def opened(data: Path, report: Callable[..., None] = lambda *_, **__: None, **me
     return open_resources(Opening(settings(data), None, report, StartOptions(**meant)))
 
 
+def test_what_a_master_makes_is_for_its_owner_only_and_the_mask_of_its_process_is_left_as_it_is(
+    tmp_path: Path,
+) -> None:
+    """It may run in a process that is another's: a test's, whose next program could not read its own configuration."""
+    before = os.umask(0)
+    try:
+        resources = opened(tmp_path / "data")
+        made = [tmp_path / "data", *(tmp_path / "data").rglob("*")]
+        assert any(one.name.endswith("-wal") for one in made)
+        assert [one.name for one in made if stat.S_IMODE(one.stat().st_mode) & 0o77] == []
+        assert resources.close() is None
+        assert os.umask(0) == 0
+    finally:
+        os.umask(before)
+
+
 def start(data: Path, **meant: bool) -> Start:
     """Start a master there, as far as it opens a port, and end it."""
     said: list[str] = []
