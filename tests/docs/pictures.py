@@ -37,6 +37,7 @@ SHOP = Path(__file__).with_name("shop.py")
 WIDTH = 1200
 COLOURS = 256  # of a picture: half the bytes of all colours, and no difference to the eye
 ROUND_SECONDS = 6.0  # from one campaign of letters to the next
+LAST_SECONDS = 30.0  # until half of a large array has succeeded
 WAIT_MS = 60_000
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -107,7 +108,8 @@ def cluster(home: Path) -> Iterator[Running]:
         worker = ["tq-worker", "--connect", f"127.0.0.1:{port}", "--authkey-file", keys / "worker.key"]
         for rack in range(3):
             labels = ["--label", f"rack=b{rack}", "--label", "version=2026-11"]
-            programs.append(started([*worker, "--slots", 3, *labels, "shop.py"], "worker.connected", home)[0])
+            pools = ["--slots", 3] if rack else ["--pool", "process:2", "--pool", "thread:20@mail,billing"]
+            programs.append(started([*worker, *pools, *labels, "shop.py"], "worker.connected", home)[0])
         admin = ["--url", f"tq://127.0.0.1:{port}", "--authkey-file", keys / "admin.key"]
         page, said = started(["tq", "web", "--bind", "127.0.0.1:0", *admin, "--open"], "logs you in", home)
         programs.append(page)
@@ -143,9 +145,7 @@ class Shop:
             tasks.render.submit(scene)
         tasks.fetch_rates.map(["2026-11-28", "2026-11-29"])
         tasks.charge.using(delay=3_600, tags={"order": "4711"}).map([tasks.Order("tea", 4.5)] * 12)
-        with self.app.flow("monthly close") as flow:
-            parts = [tasks.charge.submit(tasks.Order("tea", float(number))) for number in range(8)]
-            tasks.publish.submit(tasks.total.submit(parts))
+        flow = self.month_closes()
         self.app.schedules.add("cleanup", tasks.cleanup, cron="* * * * *", args=(7,))
         nightly: Any = {"cron": "0 3 * * 1-5", "tz": "Europe/Berlin"}
         self.app.schedules.add("nightly-report", tasks.report, **nightly, args=("this month",))
@@ -160,7 +160,7 @@ class Shop:
         manager.dict({"ham": 3, "eggs": 12}, name="counts")
         manager.list(["ann", "ben"], name="recent")
         self._lock.acquire()
-        return {"flow": flow.id}
+        return {"flow": flow}
 
     def goes_on(self, seconds: float) -> None:
         """Customers come and go."""
@@ -172,6 +172,20 @@ class Shop:
                 self.tasks.resize.using(tags={"order": "4711"}).map(range(60))
             round += 1
             time.sleep(min(left, ROUND_SECONDS))
+
+    def fills_the_list(self) -> None:
+        """One of each stands among the newest tasks."""
+        self.tasks.render.submit("credits")
+        self.month_closes()
+        self.tasks.report.submit("December")
+        self.tasks.resize.using(tags={"order": "4712"}).map(range(900))
+        self.goes_on(LAST_SECONDS)
+
+    def month_closes(self) -> str:
+        with self.app.flow("monthly close") as flow:
+            parts = [self.tasks.charge.submit(self.tasks.Order("tea", float(number))) for number in range(8)]
+            self.tasks.publish.submit(self.tasks.total.submit(parts))
+        return flow.id
 
     def closes(self) -> None:
         self._lock.release()
@@ -234,6 +248,7 @@ def main() -> None:
         shop = thread.submit(Shop, running).result()
         found = thread.submit(shop.opens).result()
         thread.submit(shop.goes_on, given.minutes * 60).result()
+        thread.submit(shop.fills_the_list).result()
         taken(tab, running.link.partition("/open")[0], found, given.into)
         thread.submit(shop.closes).result()
 
