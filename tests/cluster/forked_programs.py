@@ -23,6 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Final
 
+import psutil
+
 from .child_template import forking, read_at_start
 from .fork_server import LENGTH, NUMBER, is_known
 
@@ -102,9 +104,18 @@ class PipedProgram(ForkedProgram):
             try:
                 self.wait(timeout)
             except BaseException:
-                self.kill()  # else the readers never end
+                self._kill_family()  # else the readers never end
                 raise
             return out and out.result(), err and err.result()
+
+    def _kill_family(self) -> None:
+        """It, and what it has started, which cannot be found once it is dead."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = psutil.Process(self.pid).children(recursive=True)
+            self.kill()
+            for one in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
 
 
 class ForkServer:
