@@ -291,6 +291,7 @@ def test_the_filter_says_what_can_be_written_next_and_points_at_what_is_wrong(
     # by keys alone and without moving the page
     tab.page.goto(url + "/tasks")
     field, below = tab.page.get_by_role("combobox", name="Filter"), tab.page.locator(".chips")
+    tab.until("document.querySelector('.chips .chip') !== null")  # the counts may be of the moment before
     place = below.bounding_box()
     field.press_sequentially("stat")
     tab.page.get_by_role("option", name="state=").wait_for()
