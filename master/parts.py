@@ -180,6 +180,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         Receipts(core.store.outbox, core.agenda),  # behind what answers submits
         *schedules,
         *flows,
+        lanes.struck_tasks,  # behind all that has tasks become ready
         workers.causes,
         workers.series,  # behind all that changes the store
     ]
@@ -309,6 +310,7 @@ def _let_consult(
     consulted.quotas, consulted.bounds = submits.quotas, submits.full_queues
     consulted.flows, consulted.signals, consulted.limits = flows, attempts.signals, lanes.limits
     consulted.keys, consulted.workers = keyring, workers.membership
+    consulted.struck = lanes.struck_tasks
     consulted.attempts = AttemptEnds(workers.attempt_log, workers.causes)
 
 

@@ -33,6 +33,7 @@ from .tasks.queue_order import QueueOrder
 from .tasks.routes import Routes
 from .tasks.scheduled import ScheduledTasks
 from .tasks.struck import StruckLanes
+from .tasks.struck_tasks import StruckTasks
 from .tasks.subscriptions import Subscriptions
 from .tasks.uniques import Uniques
 from .tenants.tenants import SetTenants
@@ -51,6 +52,7 @@ class LaneParts(NamedTuple):
     pauses: Pauses
     strikes: Strikes
     struck: StruckLanes
+    struck_tasks: StruckTasks
     queue_order: QueueOrder
 
 
@@ -66,6 +68,7 @@ def make_lanes(core: Core) -> LaneParts:
     tenants.listen(routes.lanes.tenant_changed)
     limiter = limits.usage = Limiter(store, routes, agenda, limits)
     strikes = Strikes(store, agenda, core.report)
+    struck_tasks = StruckTasks(store, routes, strikes)
     return LaneParts(
         placements,
         long_calls,
@@ -76,7 +79,8 @@ def make_lanes(core: Core) -> LaneParts:
         Origins(store),
         Pauses(store, routes, agenda, core.report),
         strikes,
-        StruckLanes(routes, strikes, long_calls),
+        StruckLanes(routes, strikes, struck_tasks, long_calls),
+        struck_tasks,
         QueueOrder(store, routes, agenda, long_calls),
     )
 

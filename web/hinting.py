@@ -55,9 +55,16 @@ async def strike_hints(request: Request, login: Login) -> Response:
 def comparisons(login: Login) -> list[str]:
     known = _known(login)
     limits = [f"{LIMIT}{row['name']}=" for row in listed(login.app, LIMITS.name, "", VALUES_MAX)]
+    # Tags as filters name them, which is as strikes do.
+    of_tasks = sorted(word for word in known if word.startswith((ARGUMENT, TAG)))
     found = [
         str(Term(word, (value,)))
-        for word, values in (("task", "name"), ("queue", "queue"), ("tenant", "tenant"))
+        for word, values in (
+            ("task", "name"),
+            ("queue", "queue"),
+            ("tenant", "tenant"),
+            *((word, word) for word in of_tasks),
+        )
         for value in list(known.get(values, ()))[:COMPARISONS_MAX]
         if value.isprintable() and not QUOTES & set(value)
     ]

@@ -9,7 +9,8 @@ import click
 
 from ...common.domain.durations import span
 from ...common.domain.model import Role
-from ...common.domain.strikes import parse_strike
+from ...common.domain.strikes import parse_strike, tags_of
+from ...common.domain.tags import ARGUMENT
 from ...common.runtime.terminal import say, write
 from ..app import App
 from .group import GuessingGroup
@@ -22,11 +23,11 @@ COLUMNS: Final = ("#strike", "condition", "#waiting", "#for", "#ends in", "key",
 
 @click.group(cls=GuessingGroup, epilog="Example: tq strike add 'task=mail:send tenant=acme' --for 1h")
 def strike() -> None:
-    """Hold tasks back by function, queue, tenant or key, for a time."""
+    """Hold tasks back by function, queue, tenant, key or argument, for a time."""
 
 
 @strike.command(
-    epilog="Example: tq strike add 'task=mail:* limit.smtp=a.example' --for 1h --reason 'they block us'"
+    epilog="Example: tq strike add 'task=mail:send arg.to~example.com' --for 1h --reason 'they block us'"
 )
 @click.argument("condition")
 @click.option("--reason", default="", metavar="TEXT", help="Shown as the reason.")
@@ -35,10 +36,12 @@ def strike() -> None:
 def add(app: App, as_json: bool, condition: str, reason: str, seconds: float | None) -> None:
     """Hold tasks back: those that wait, and those that come.
 
-    CONDITION compares queue, task, tenant and limit.NAME, the key of a task in a limit:
-    task=mail:send, queue=img.*, tenant in (a, b); with and, or, not. Running tasks continue.
+    CONDITION compares queue, task, tenant, limit.NAME, the key of a task in a limit,
+    arg.NAME, an argument in its index=, and tag.NAME: task=mail:send, arg.to~example.com,
+    tenant in (a, b); with and, or, not. Running tasks continue.
     """
-    written = str(parse_strike(condition))
+    parsed = parse_strike(condition)
+    written = str(parsed)
     app.call(STRIKES, "add", condition, reason, seconds)
     row = next(row for row in app.call(STRIKES, "list") if row["condition"] == written)
     if as_json:
@@ -49,6 +52,9 @@ def add(app: App, as_json: bool, condition: str, reason: str, seconds: float | N
     write(f"strike {row['strike']} holds back {row['condition']}{lasts}: {waiting} now\n")
     if not row["lanes"]:
         say("(there has been no such task yet: is the name right?)")
+    elif not row["waiting"] and (arguments := [tag for tag in tags_of(parsed) if tag.startswith(ARGUMENT)]):
+        names = [tag.removeprefix(ARGUMENT) for tag in arguments]
+        say(f"(a task is held back by arguments that are in its index=: @app.task(index={names}))")
 
 
 @strike.command("ls", epilog="Example: tq strike ls")
@@ -84,7 +90,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     return (
         row["strike"],
         row["condition"],
-        count(row["waiting"]),
+        f"{count(row['waiting'])} so far" if row.get("comparing") else count(row["waiting"]),
         ago(row["since"]),
         left,
         row["key"],

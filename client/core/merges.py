@@ -188,6 +188,7 @@ def strikes_together(answers: Iterable[list[Row]]) -> list[Row]:
                 **known,
                 "lanes": known["lanes"] + row["lanes"],
                 "waiting": known["waiting"] + row["waiting"],
+                "comparing": known.get("comparing", False) or row.get("comparing", False),
             }
     return list(found.values())
 

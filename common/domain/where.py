@@ -29,15 +29,21 @@ DEPTH_MAX: Final = 16  # of brackets and ``not``
 NAME_CHARS_MAX: Final = 63  # of a label or a resource
 PARSED_MAX: Final = 1_024  # conditions that are remembered taken apart
 _NAME: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_.-]{{0,{NAME_CHARS_MAX - 1}}}", re.ASCII)
+_LONG_NAME: Final = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_.-]{0,127}", re.ASCII
+)  # of a kind of thing, a dot, and a name of its own
 _BARE: Final = re.compile(r"[A-Za-z0-9_.:/+-]+", re.ASCII)
 _TOKEN: Final = re.compile(r"""\s*(?:(!=|=|[(),])|([A-Za-z0-9_.:/+-]+)|'([^'\\]*)'|"([^"\\]*)")""", re.ASCII)
-_GLOB_TOKEN: Final = re.compile(_TOKEN.pattern.replace("+-]+)", "+*?@-]+)"), re.ASCII)
+_GLOB_TOKEN: Final = re.compile(
+    _TOKEN.pattern.replace("+-]+)", "+*?@-]+)").replace("[(),]", "[(),~]"), re.ASCII
+)
 _WORDS: Final = frozenset(("and", "or", "not", "in", "has"))
 
 
 class Dialect(NamedTuple):
     """Who uses the language. ``what``: the word for a condition, ``name``: for the left side of a comparison. ``has_globs``: a value may
-    have ``*``, ``?`` and ``@`` without quotes, and comparisons that follow one another must all hold, as with ``and``."""
+    have ``*``, ``?`` and ``@`` without quotes, ``name~text`` has it somewhere inside, and comparisons that follow one another must all hold,
+    as with ``and``."""
 
     what: str
     name: str
@@ -188,10 +194,12 @@ class _Parser:
             return Term(name, (self._value(),), negated)
         if self._take("!="):
             return Term(name, (self._value(),), not negated)
+        if self._dialect.has_globs and self._take("~"):
+            return Term(name, (f"*{self._value()}*",), negated)
         # ``not in`` inside of a ``not (…)`` is ``in``.
         negated ^= self._take("not")
         if not self._take("in"):
-            raise self._refusal("=, != or in (…)")
+            raise self._refusal("=, !=, ~ or in (…)" if self._dialect.has_globs else "=, != or in (…)")
         self._expect("(")
         values = [self._value()]
         while self._take(","):
@@ -223,7 +231,8 @@ class _Parser:
 
     def _name(self) -> str:
         token = self._next(self._dialect.name)
-        if token.is_quoted or token.text in _WORDS or not _NAME.fullmatch(token.text):
+        pattern = _LONG_NAME if self._dialect.has_globs else _NAME
+        if token.is_quoted or token.text in _WORDS or not pattern.fullmatch(token.text):
             # Back, so that the refusal points at it.
             self._at -= 1
             raise self._refusal(self._dialect.name)

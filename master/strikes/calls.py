@@ -36,6 +36,7 @@ class StrikesObject(EngineObject):
                 "until": None if one.row.until is None else now.shown(one.row.until),
                 "lanes": totals[number].lanes if number in totals else 0,
                 "waiting": totals[number].waiting if number in totals else 0,
+                "comparing": one.row.comparing,
             }
             for number, one in self._part.by_number.items()
         ]

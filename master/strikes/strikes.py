@@ -6,7 +6,8 @@
     its time is over, or it is removed ─► the row is gone ─► the lanes that it held stand in line again, in portions
 
 A strike is a row in the store. Which lanes it holds is kept at the lanes, and found again when the store's picture is taken, so a restart in
-the midst of either loses nothing. A lane that is made later is compared with each strike when it is made.
+the midst of either loses nothing. A lane that is made later is compared with each strike when it is made. A strike on arguments or tags is
+compared with single tasks besides: ``master/tasks/struck_tasks.py``.
 
 Invariant: the rows in the store are those in ``by_number``, at every commit.
 """
@@ -17,13 +18,14 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple, Protocol
 
 from ...common.domain.likely_names import likely_name
-from ...common.domain.strikes import STRIKES_MAX, parse_strike
+from ...common.domain.strikes import STRIKES_MAX, parse_strike, tags_of
 from ...common.domain.where import Condition
 from ...common.errors import InvalidArgument
 from ...common.runtime.limited_log import LimitedLog
 from ...common.values.brief import brief
 from ..engine.agenda import Agenda, Clock
 from ..engine.clock import Now
+from ..engine.long_calls import GO_ON
 from ..engine.part import Part
 from ..engine.session import Call, Session
 from ..store.interface.store import Picture, Store
@@ -31,22 +33,31 @@ from ..store.interface.strikes import StrikeRow
 
 
 class Strike(NamedTuple):
+    """``tags``: of single tasks, that it looks at; none: it holds lanes as a whole."""
+
     row: StrikeRow
     condition: Condition
+    tags: tuple[str, ...] = ()
 
 
 class StrikeTotals(NamedTuple):
-    """What a strike holds. ``waiting``: tasks that would be handed out without it."""
+    """What a strike holds. ``lanes``: in which some of its tasks may stand. ``waiting``: tasks that would be handed out without it."""
 
     lanes: int
     waiting: int
 
 
 class HeldByStrikes(Protocol):
-    """Who holds lanes back: ``master/tasks``."""
+    """Who holds tasks back: ``master/tasks``."""
+
+    def check(self, condition: Condition) -> None:
+        """Raises InvalidArgument for an argument by which no task is found."""
 
     def hold(self, call: Call, strike: Strike, now: Now) -> object:
         """The answer to the call, when nothing that the strike holds is handed out any more."""
+
+    def go_on(self, now: Now) -> None:
+        """A master that ended while tasks were compared with strikes has this one do the rest."""
 
     def release(self, call: Call | None, number: int, now: Now) -> object:
         """The answer to the call, when all that the strike held stands in line again."""
@@ -62,21 +73,29 @@ class Strikes(Part):
         self._added = LimitedLog(report, "strike.added", level="info")
         self._ended = LimitedLog(report, "strike.ended", level="info")
         self.by_number: dict[int, Strike] = {}
+        self.on_tasks: dict[int, Strike] = {}  # those of them that look at tags of single tasks
         self.lanes: HeldByStrikes  # made later
 
     def load(self, picture: Picture, now: Now) -> None:
-        self.by_number.clear()
+        self._clear()
         for row in self._store.strike_rows():
             self._keep(row)
+            if row.comparing:
+                self._agenda.set(self, GO_ON, now.mono)
 
     def void(self) -> Iterable[Session]:
         """What was changed in the failed transaction is not so: until the rows are read, no lane is compared with any."""
-        self.by_number.clear()
+        self._clear()
         return ()
+
+    def _clear(self) -> None:
+        self.by_number.clear()
+        self.on_tasks.clear()
 
     def add(self, text: str, reason: str, key: str, until: int | None, now: Now) -> Strike:
         """The same condition once more: for another reason, or until another moment. Raises InvalidArgument."""
-        condition = str(parse_strike(text))
+        parsed = parse_strike(text)
+        condition = str(parsed)
         known = next((one for one in self.by_number.values() if one.row.condition == condition), None)
         if known is not None:
             row = known.row._replace(reason=reason, key=key, until=until)
@@ -86,10 +105,18 @@ class Strikes(Part):
                 f"there are {STRIKES_MAX} strikes already; remove some (tq strike ls), or join several in one with `or`"
             )
         else:
-            number = self._store.add_strike(condition, reason, key, now.steady, until)
-            row = StrikeRow(number, condition, reason, key, now.steady, until)
+            self.lanes.check(parsed)
+            comparing = bool(tags_of(parsed))
+            number = self._store.add_strike(condition, reason, key, now.steady, until, comparing=comparing)
+            row = StrikeRow(number, condition, reason, key, now.steady, until, comparing)
             self._added.write(now.mono / 1000, strike=number, condition=condition, reason=reason, key=key)
         return self._keep(row)
+
+    def compared(self, number: int) -> None:
+        """All tasks that were ready before it are compared with it."""
+        row = self.by_number[number].row._replace(comparing=False)
+        self._store.change_strike(row)
+        self._keep(row)
 
     def drop(self, strike: int | str, now: Now) -> int:
         """By its number or its condition; the number. Raises InvalidArgument."""
@@ -100,6 +127,8 @@ class Strikes(Part):
         return number
 
     def due(self, key: Hashable, now: Now) -> None:
+        if key == GO_ON:
+            self.lanes.go_on(now)
         strike = self.by_number.get(key) if isinstance(key, int) else None
         if strike is not None and strike.row.until is not None and strike.row.until <= now.steady:
             self._end(strike.row.number, now)
@@ -118,12 +147,16 @@ class Strikes(Part):
         return known[condition]
 
     def _keep(self, row: StrikeRow) -> Strike:
-        strike = self.by_number[row.number] = Strike(row, parse_strike(row.condition))
+        condition = parse_strike(row.condition)
+        strike = self.by_number[row.number] = Strike(row, condition, tags_of(condition))
+        if strike.tags:
+            self.on_tasks[row.number] = strike
         self._agenda.set(self, row.number, row.until, Clock.STEADY)
         return strike
 
     def _end(self, number: int, now: Now) -> None:
         row = self.by_number.pop(number).row
+        self.on_tasks.pop(number, None)
         self._store.drop_strike(number)
         self._agenda.set(self, number, None, Clock.STEADY)
         self._ended.write(now.mono / 1000, strike=number, condition=row.condition)

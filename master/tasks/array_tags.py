@@ -43,6 +43,10 @@ class ArrayTagsLook:
         shared: dict[str, str] = unpack(options).get("tags", {}) if options else {}
         return shared if index is None else {**shared, **index.at(seq - self._array.seq)}
 
+    def index(self, seq: int) -> tuple[IndexColumns | None, int]:
+        """Of the array that a task was accepted in, and the number of its first task."""
+        return self._of(seq), self._array.seq
+
     def some_texts(self, seq: int) -> dict[str, list[str]]:
         """Of each name in the index of the array of this task, for a person who types a filter."""
         index = self._of(seq)

@@ -29,9 +29,13 @@ class ArrayTenantsLook:
         self._read(seq)
         return self._tenants[self._codes[seq - self._seq]] if seq < self._stop else ""
 
-    def pieces(self, span: Span, fits: Callable[[str], bool]) -> Iterator[Span]:
-        """The parts of neighbours in the mixed lane whose tenants fit, newest first."""
+    def pieces(self, span: Span, fits: Callable[[str], bool], alone: str = "") -> Iterator[Span]:
+        """The parts of neighbours whose tenants fit, newest first. ``alone``: the tenant of tasks that are in no such array."""
         self._read(span.seq)
+        if span.seq >= self._stop:
+            if fits(alone):
+                yield span
+            return
         good = list(map(fits, self._tenants))
         codes = self._codes[span.seq - self._seq : span.stop - self._seq]
         self.cost += len(codes) // TASKS_OF_ROW

@@ -6,7 +6,7 @@ fields, in one place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ...common.domain.columns import FailureHandler
@@ -150,6 +150,20 @@ class KnownWorkers(Protocol):
     def by_number(self) -> Collection[int]: ...
 
 
+class StruckKeeper(Protocol):
+    """Tasks that strikes hold back by their arguments: ``struck_tasks.py``."""
+
+    @property
+    def on_tasks(self) -> Mapping[int, object]:
+        """These strikes. Without one nothing is compared."""
+
+    def divide(self, submissions: Iterable[Submission], now: Now) -> None:
+        """Tasks that are ready at once say in which lanes strikes hold them."""
+
+    def compare_arrived(self) -> None:
+        """What became ready is compared, before any of it is given out."""
+
+
 class AttemptListener(Protocol):
     """Who is notified of attempts that ended without success: ``master/observe``."""
 
@@ -178,6 +192,7 @@ class Consulted:
         "parents",
         "quotas",
         "signals",
+        "struck",
         "uniques",
         "workers",
     )
@@ -195,3 +210,4 @@ class Consulted:
     handlers: HandlerKeeper
     keys: KnownKeys
     quotas: QuotaKeeper
+    struck: StruckKeeper

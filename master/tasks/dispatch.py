@@ -166,6 +166,8 @@ class Dispatch(Part):
 
     def give_out(self, now: Now) -> None:
         self.settle(now)
+        if self._routes.arrived:  # of what became ready strikes may hold some
+            self.consulted.struck.compare_arrived()
         self.parked.serve(now)
 
     def has_more(self) -> bool:
@@ -173,6 +175,8 @@ class Dispatch(Part):
 
     def settle(self, now: Now) -> None:
         """Write all fresh tasks, those for which a worker waits as leased. Afterwards the store has all submitted tasks."""
+        if self._fresh and self.consulted.struck.on_tasks:
+            self.consulted.struck.divide(self._fresh, now)
         while self._fresh:
             # A new one each time round: a plan that was not inserted has no effect.
             plan = Plan(self._routes, now, self.last_seq, self._new_lease)

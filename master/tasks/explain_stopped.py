@@ -9,6 +9,7 @@ from ..store.interface.queries import FullTask
 from ..strikes.strikes import Strike, Strikes
 from .in_words import in_words
 from .routes import Routes
+from .struck_tasks import StruckTasks
 
 STRIKES_NAMED_MAX: Final = 2  # in a sentence
 
@@ -27,9 +28,11 @@ def strikes_of(engine: Engine, task: FullTask) -> list[Strike]:
     """The strikes that hold a task."""
     by_number = engine.part(Strikes).by_number
     found = engine.store.find([task.id]) if by_number else []
-    routes = engine.part(Routes)
-    lanes = [routes.mixed.lane_of(routes.by_number[one.route], one.seq) for one in found]
-    return [by_number[one] for lane in lanes for one in lane.struck if one in by_number]
+    routes, numbers = engine.part(Routes), set[int]()
+    for one in found:
+        lane = routes.mixed.lane_of(routes.by_number[one.route], one.seq)
+        numbers.update(lane.struck, engine.part(StruckTasks).holding(lane, task.seq, task.options))
+    return [by_number[one] for one in sorted(numbers) if one in by_number]
 
 
 def holds_for_good(engine: Engine, task: FullTask) -> bool:

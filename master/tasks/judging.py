@@ -12,6 +12,7 @@ from ...common.domain.ids import COMPUTED
 from ...common.domain.tags import check_tags_together
 from ...common.errors import InvalidArgument
 from ...common.wire.frames import pack, too_large
+from ..engine.accounts import Resource
 from .consulted import Consulted
 from .plan import LEASE_BYTES_MAX, LEASE_TASKS_MAX, Submission, SubmitCall
 from .route import LaneKey, Route, packed_placing
@@ -50,6 +51,10 @@ class SubmitJudge:
             ids = (id for new in runs for id in new.run.ids())
             origin = self._consulted.flows.origin(call.session, said.flow, ids)
         parent = self._consulted.parents.of(said.parent)
+        if (
+            self._consulted.struck.on_tasks
+        ):  # which lanes those need that a strike holds is found when the tasks are written
+            call.session.account.check(Resource.LANES, 1)
         owner = self._consulted.quotas.owner(call.session.verifier.key_id)
         base = LaneKey(needs=packed_placing(options), has_deadline=options.deadline is not None, owner=owner)
         tenant = call.session.verifier.tenant

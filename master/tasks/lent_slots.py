@@ -187,6 +187,8 @@ class LentSlots(Part):
         if self._dispatch.has_more():  # free slots come first, and were not all served
             self._has_more = True
             return
+        if self._routes.arrived:
+            self._dispatch.consulted.struck.compare_arrived()
         self._stuck = None
         waits = self._due()
         due = list(islice(waits, LOOKS_MAX))

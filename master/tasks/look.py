@@ -87,13 +87,13 @@ class Look:
         return fits
 
     def fits_lane(self, number: int) -> bool:
-        """Whether its tenant matches. Tasks of the mixed lane have each their own: see ``pieces``."""
+        """Whether its tenant matches. Tasks of the mixed lane, or that have left it, have each their own: see ``pieces``."""
         if not self.wanted.tenants:
             return True
         fits = self._lanes.get(number)
         if fits is None:
             key = self._engine.part(Routes).by_number[number].key
-            fits = self._lanes[number] = key.is_mixed or self._fits_tenant(key.tenant)
+            fits = self._lanes[number] = self._may_differ(number) or self._fits_tenant(key.tenant)
         return fits
 
     def fits_worker(self, number: int | None) -> bool:
@@ -119,8 +119,9 @@ class Look:
     def pieces(self, span: Span) -> Iterator[Span]:
         """The parts of it that match in what its tasks share, and in what they may differ, newest first."""
         if self.fits_lane(span.route) and self.fits_worker(span.worker):
-            if self.wanted.tenants and self._is_mixed(span.route):
-                for piece in self._tenants.pieces(span, self._fits_tenant):
+            if self.wanted.tenants and self._may_differ(span.route):
+                alone = self._engine.part(Routes).by_number[span.route].key.tenant
+                for piece in self._tenants.pieces(span, self._fits_tenant, alone):
                     yield from self._tagged(piece)
             else:
                 yield from self._tagged(span)
@@ -143,12 +144,14 @@ class Look:
         """Whether tasks that were accepted together with this one may differ in what is wanted, besides their states."""
         return (
             self.wanted.asks_for_worker
-            or (bool(self.wanted.tenants) and self._is_mixed(route))
+            or (bool(self.wanted.tenants) and self._may_differ(route))
             or self._arrays.differ(seq, self.wanted.tags)
         )
 
-    def _is_mixed(self, number: int) -> bool:
-        return self._engine.part(Routes).by_number[number].key.is_mixed
+    def _may_differ(self, number: int) -> bool:
+        """Whether tasks of an array that has one in this lane may have different tenants: a strike may have taken it out of a mixed lane."""
+        key = self._engine.part(Routes).by_number[number].key
+        return key.is_mixed or bool(key.strikes)
 
     def fits_tags(self, options: bytes | None) -> bool:
         """Whether the tags among the options of a task match. Tasks of one array, and mostly those of one program, share them."""

@@ -155,6 +155,13 @@ class MixedArrays:
             for code, tasks in self._counts(one, start, end).items():
                 yield one.mixture.lanes[code], tasks
 
+    def each_lane(self, stored: Route, seq: int, stop: int) -> list[Route]:
+        """The lane of each task of a row or slice."""
+        if not stored.key.is_mixed:
+            return [stored] * (stop - seq)
+        parts = self._parts(stored, seq, stop)
+        return [one.mixture.lanes[code] for one, start, end in parts for code in one.codes(start, end)]
+
     def named(self, chosen: Iterable[Chosen], want: int, least: int | None) -> list[NamedTasks]:
         """The first so many tasks of lanes that were chosen, which the store does not find by their lanes. ``least``: none of a lower
         priority."""
@@ -178,6 +185,14 @@ class MixedArrays:
     def ended(self, run: IdRun, before: int, after: int) -> None:
         for one, start, stop in list(self._of_run(run)):
             self._moved(one, start, stop, before, after)
+
+    def left(self, mixed: Route, seq: int, stop: int) -> None:
+        """Ready tasks stand in lanes of their own from now on, in the store as well."""
+        for one, start, end in list(self._parts(mixed, seq, stop)):
+            self._departed(one, start, end, READY, READY)
+            one.open -= end - start
+            if not one.open:
+                self._forget(one)
 
     def _moved(self, one: MixedArray, seq: int, stop: int, before: int, after: int) -> None:
         self._departed(one, seq, stop, before, after)

@@ -8,6 +8,7 @@ to run it. A task without any of these stands in the plain lane, which is the ro
     route   q, m:fetch                                    1   plain
     lanes   q, m:fetch, tenant acme                       2   base 1
             q, m:fetch, limit per-host with key a.example 3   base 1
+            q, m:fetch, held by strike 7                  4   base 1, see struck_tasks.py
 
 What is held back is a lane that is not looked at, so that it costs the others nothing (see lanes.py).
 """
@@ -52,6 +53,7 @@ class LaneKey(NamedTuple):
     owner: str = ""  # the key whose quota they count for: see key_quotas.py
     coalesce: tuple[int, int] = ALONE  # how many run as one, and for how many ms the first one waits
     has_deadline: bool = False  # those that have one are ordered by it
+    strikes: tuple[int, ...] = ()  # that held them, by their arguments, when they came here
 
     @property
     def base(self) -> LaneKey:
@@ -63,7 +65,8 @@ class LaneKey(NamedTuple):
         if self == PLAIN:
             return b""
         others: list[object] = [self.handler, self.is_mixed, self.owner, self.coalesce, self.has_deadline]
-        while others and others[-1] in (b"", False, "", ALONE):
+        others.append(self.strikes)
+        while others and others[-1] in (b"", False, "", ALONE, ()):
             others.pop()
         return pack([self.tenant, self.limits, self.needs, *others])
 
@@ -73,9 +76,9 @@ class LaneKey(NamedTuple):
             return PLAIN
         tenant, limits, needs, *others = unpack(kept)
         named = tuple((name, key, units) for name, key, units in limits)
-        usual: tuple[Any, ...] = (b"", False, "", ALONE, False)
-        handler, is_mixed, owner, (calls, ms), has_deadline = tuple(others) + usual[len(others) :]
-        return cls(tenant, named, needs, handler, is_mixed, owner, (calls, ms), has_deadline)
+        usual: tuple[Any, ...] = (b"", False, "", ALONE, False, ())
+        handler, is_mixed, owner, (calls, ms), has_deadline, strikes = tuple(others) + usual[len(others) :]
+        return cls(tenant, named, needs, handler, is_mixed, owner, (calls, ms), has_deadline, tuple(strikes))
 
 
 PLAIN: Final = LaneKey()
@@ -170,6 +173,7 @@ class Route:
 
     __slots__ = (
         "account",
+        "asks",
         "base",
         "capabilities",
         "company_until",
@@ -216,6 +220,9 @@ class Route:
             None  # the limit and the key in it that hold it back, out of the line
         )
         self.struck: tuple[int, ...] = ()  # the numbers of the strikes that hold it: see struck.py
+        self.asks: tuple[
+            int, ...
+        ] = ()  # of those that some of its tasks have to be compared with, one by one
         self.account: Account | None = None  # that it is charged to
         self.company_until: int | None = None  # steady ms: until then its tasks wait for others to run with
 

@@ -56,10 +56,9 @@ class Routes(Part):
         self.queues: dict[str, Queue] = {}
         self.served = ServedRoutes(self.is_ready)
         self.capabilities = self.served.capabilities
-        self._ready: dict[
-            Route, None
-        ] = {}  # all routes with ready tasks, and some that had: see ``give_out``
+        self._ready: dict[Route, None] = {}  # with ready tasks, and some that had: see ``give_out``
         self.readied = 0  # how often something became ready, or another task instead of itself
+        self.arrived: list[tuple[int, int]] = []  # tasks that did and are to be compared with strikes
         self.placements = placements or Placements()
         self.tenants = TenantTurns(terms)
         self.lanes = Lanes(
@@ -182,6 +181,8 @@ class Routes(Part):
         elif before == READY and after != RUNNING:
             self.lanes.left(lane)
         if after == READY:
+            if lane.asks:
+                self.arrived.append((seq, seq + tasks))
             self.is_ready(lane)
         elif after == BLOCKED:  # who waits for it waits for what it became, which may have been ready before
             self.by_number[route].readied += 1

@@ -146,7 +146,7 @@ def only(runs: list[NewRun], wanted: Container[bytes]) -> list[NewRun]:
             if is_wanted and start is None:
                 start = at
             elif not is_wanted and start is not None:
-                found.append(_part(new, start, at))
+                found.append(part_of(new, start, at))
                 start = None
     return found
 
@@ -158,15 +158,16 @@ def split(runs: list[NewRun], tasks: int) -> tuple[list[NewRun], list[NewRun]]:
         if tasks < len(new.payloads):
             rest = runs[place + 1 :]
             return (
-                [*first, _part(new, 0, tasks)] if tasks else first,
-                [_part(new, tasks, len(new.payloads)), *rest],
+                [*first, part_of(new, 0, tasks)] if tasks else first,
+                [part_of(new, tasks, len(new.payloads)), *rest],
             )
         first.append(new)
         tasks -= len(new.payloads)
     return first, []
 
 
-def _part(new: NewRun, start: int, stop: int) -> NewRun:
+def part_of(new: NewRun, start: int, stop: int) -> NewRun:
+    """Some of its tasks, from a place to another."""
     needs = new.needs
     if needs is not None and needs.each:
         needs = Needs(True, [IdRun(id_behind(needs.runs[0].first, start), stop - start)])

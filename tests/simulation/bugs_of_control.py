@@ -220,14 +220,50 @@ BUGS_OF_CONTROL = (
     Bug(
         "hold no lane that is made after a strike",
         "tq.master.tasks.struck",
-        "if number not in lane.struck and holds(strike.condition, facts):",
-        "if False and number not in lane.struck and holds(strike.condition, facts):",
+        "        for number, strike in self._strikes.by_number.items():\n",
+        "        for number, strike in ():\n",
     ),
     Bug(
         "forget strikes at a restart",
         "tq.master.tasks.struck",
         "for lane in self._routes if self._strikes.by_number else ():",
         "for lane in ():",
+    ),
+    Bug(
+        "compare nothing of a submit with strikes on arguments",
+        "tq.master.tasks.dispatch",
+        "if self._fresh and self.consulted.struck.on_tasks:",
+        "if False:",
+    ),
+    Bug(
+        "compare nothing that becomes ready later with them",
+        "tq.master.tasks.routes",
+        "            if lane.asks:\n",
+        "            if False:\n",
+    ),
+    Bug(
+        "compare nothing that was ready before them",
+        "tq.master.tasks.struck",
+        "if number in lane.asks\n                )",
+        "if number in ()\n                )",
+    ),
+    Bug(
+        "hold by its arguments for one strike only",
+        "tq.master.tasks.struck_tasks",
+        "if one is not None and holds(one.condition, facts))",
+        "if one is not None and holds(one.condition, facts))[:1]",
+    ),
+    Bug(
+        "go by the first argument of a map",
+        "tq.master.tasks.struck_tasks",
+        "column.texts[0 if column.codes is None else next(coded)]",
+        "column.texts[0]",
+    ),
+    Bug(
+        "forget at a restart what strikes held by arguments",
+        "tq.master.tasks.route",
+        "        others.append(self.strikes)\n",
+        "        others.append(())\n",
     ),
     Bug(
         "make no handler of what expires",

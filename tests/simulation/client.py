@@ -146,7 +146,7 @@ class Client(Program):
     def _submit_again(self, spec: Spec) -> None:
         """Tasks that were submitted together, or a part of them, once as they were and once with other arguments of one of them: the
         same tasks, and a conflict."""
-        if spec.same is not None or spec.tenant or spec.has_handler or spec.is_together:
+        if spec.same is not None or spec.tenant or spec.has_handler or spec.is_together or spec.is_indexed:
             return  # without what else was said of it, it would be another one
         known = [one for one in spec.batch if one.id in self.accepted]
         start = self.world.between(0, len(known) - 1)

@@ -158,6 +158,7 @@ class Composer(Client):
         specs = self._load.batch()
         for spec in specs:  # it says no limits, tenants and handlers
             spec.columns, spec.tenant, spec.has_handler, spec.is_together = None, "", False, False
+            spec.to, spec.is_indexed = "", False
         first = specs[0]
         if self._key is not None:
             for spec in specs:

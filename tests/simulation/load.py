@@ -14,6 +14,7 @@ from .crowded import QUEUE, Same, some_unique, tenants
 from .handled import have_handlers
 from .limited import columns, inner_columns
 from .placed import NEEDS
+from .steered import indexed
 from .world import MS, SECOND, World
 
 TASKS = ("jobs:short", "jobs:long", "jobs:rare")  # rare: not every worker serves it
@@ -52,6 +53,8 @@ class Spec:
     result_bytes: int = 0  # besides what it says
     columns: dict[str, Any] | None = None  # of the batch: limits and tenants
     tenant: str = ""
+    to: str = ""  # an argument by which it is found; empty: it has none,
+    is_indexed: bool = False  # though others of the batch may
     same: Same | None = None  # by which it is the same as others
     on_full: str = "wait"
     has_handler: bool = False  # one is made when it ends without success
@@ -102,6 +105,7 @@ class Load:
         self.nested: Random | None = None
         self.bounded: Random | None = None
         self.of_tenants: Random | None = None
+        self.indexed: Random | None = None  # the same of those with an argument by which they are found
         self.handled: Random | None = None  # the same of those with on_failure
         self.ordered: Random | None = (
             None  # the same of those in queues with an order, and of calls that run together
@@ -179,6 +183,8 @@ class Load:
             said = tenants(self.of_tenants, specs)
             for spec in specs:
                 spec.columns = said
+        if self.indexed is not None:
+            indexed(self.indexed, specs)
         if self.handled is not None:
             have_handlers(self.handled, specs)
         if self.joined is not None and task == TOGETHER_TASK and self.joined.random() < 0.7:

@@ -10,7 +10,7 @@ from tq.common.errors import StoreError, TqError, Unreachable
 from .crowded import NAMES
 from .network import Network
 from .program import Program
-from .steered import HOLDS, SteeredLaws
+from .steered import SteeredLaws
 from .world import MS, SECOND, World
 
 TENANTS, STRIKES = ["get_tenants"], ["get_strikes"]
@@ -30,7 +30,7 @@ class Operator(Program):
     def finish(self) -> None:
         """Remove all strikes that have no end of their own."""
         self._ends = True
-        for condition in HOLDS:
+        for condition in self._laws.holds:
             self._remove(condition)
 
     def _do_something(self) -> None:
@@ -38,7 +38,7 @@ class Operator(Program):
             return
         self.process.later(self._random.randint(MS, 1_200 * MS), self._do_something)
         roll, name = self._random.random(), self._random.choice(NAMES)
-        condition = self._random.choice(list(HOLDS))
+        condition = self._random.choice(list(self._laws.holds))
         if roll < 0.3:
             self._tenant("set", name, {"max_running": self._random.choice((1, 2, 5, 5, None))})
         elif roll < 0.5:

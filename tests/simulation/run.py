@@ -94,7 +94,9 @@ class Cluster(Harm):
         is_plain = self.oracle.limits is None and self.oracle.crowd is None and not is_nested
         if seed % steered.EVERY == steered.TENANTS and is_plain:
             self.load.of_tenants = Random(~seed)
-            self.oracle.steered = SteeredLaws(self.load.specs)
+            on_arguments = steered.are_on_arguments(seed)
+            self.load.indexed = Random(~seed - 5) if on_arguments else None
+            self.oracle.steered = SteeredLaws(self.load.specs, on_arguments=on_arguments)
             self.oracle.crowd = CrowdLaws(self.load.specs, self.oracle.steered)
         if seed % steered.EVERY == handled.HANDLED and is_plain and not self.is_directed:
             self.load.handled = Random(~seed)

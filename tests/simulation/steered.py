@@ -6,7 +6,8 @@
     M2  before a tenant with something ready and room is served, another one has one turn at most: so many tasks as its weight (as T1)
     M3  none is given more tasks of a tenant with a cap than it has free places for, while another worker that waits with a free place is left
         without (as L4)
-    K1  nothing that a strike holds starts from the answer to who made it until its row is gone, also over restarts
+    K1  nothing that a strike holds starts from the answer to who made it until its row is gone, also over restarts; in every third of these
+        seeds most tasks have an indexed argument, which differs within a map, and most strikes are on that
     K2  its row is gone when its time is over, or a removal was asked for, and not before
 
 That what was held starts afterwards is a rule of every seed: no task waits without end. The draws are from a source of its own.
@@ -15,11 +16,13 @@ That what was held starts afterwards is a rule of every seed: no task waits with
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tq.common.domain.ids import id_behind
 from tq.common.domain.strikes import parse_strike
+from tq.common.domain.text_columns import TextColumn
 from tq.master.engine.engine import Engine
 from tq.master.tasks.routes import Routes
 
@@ -40,7 +43,16 @@ _STRIKES: Final[Mapping[str, Callable[[Spec], bool]]] = {
     ),
     "not has tenant and task=jobs:l*": lambda spec: not spec.tenant and spec.task == "jobs:long",
 }
-HOLDS: Final = {str(parse_strike(text)): holds for text, holds in _STRIKES.items()}
+_ON_ARGUMENTS: Final[Mapping[str, Callable[[Spec], bool]]] = {
+    "tenant=acme": lambda spec: spec.tenant == "acme",
+    "arg.to=a": lambda spec: spec.to == "a",
+    "task=jobs:s* arg.to in (ab, b)": lambda spec: spec.task == "jobs:short" and spec.to in ("ab", "b"),
+    "arg.to~a and tenant!=beta": lambda spec: "a" in spec.to and spec.tenant != "beta",
+    "not has arg.to and queue=bulk": lambda spec: not spec.to and spec.queue == "bulk",
+    "tenant=corp or arg.to=ab": lambda spec: spec.tenant == "corp" or spec.to == "ab",
+}
+Holds = Mapping[str, Callable[["Spec"], bool]]
+ARGUMENTS: Final = "a", "ab", "b", ""  # that tasks have; the last one: none
 RUNNING_ALONE: Final = "SELECT id FROM tasks WHERE state = 3"
 RUNNING_RUNS: Final = (
     "SELECT arrays.id, slices.seq - arrays.seq, slices.stop - slices.seq FROM slices JOIN arrays ON arrays.seq = array"
@@ -64,8 +76,10 @@ class StrikeRow(NamedTuple):
 class SteeredLaws:
     """Looks at what is stored after each commit. What a tenant's turn comes to is judged by ``CrowdLaws``, which asks here."""
 
-    def __init__(self, specs: Mapping[bytes, Spec]) -> None:
+    def __init__(self, specs: Mapping[bytes, Spec], *, on_arguments: bool = False) -> None:
         self._specs = specs
+        strikes = _ON_ARGUMENTS if on_arguments else _STRIKES
+        self.holds: Holds = {str(parse_strike(text)): holds for text, holds in strikes.items()}
         self._terms: dict[str, Terms] = {}
         self._running: Counter[str] = Counter()
         self._strikes: dict[str, StrikeRow] = {}  # by condition
@@ -84,7 +98,7 @@ class SteeredLaws:
     def may_hold(self, spec: Spec) -> bool:
         """Whether a strike holds it, or did until a moment ago."""
         lately = (text for text, moment in self._released.items() if self._steady - moment < RELEASED_MS)
-        return any(HOLDS[text](spec) for text in (*self._strikes, *lately))
+        return any(self.holds[text](spec) for text in (*self._strikes, *lately))
 
     def struck(self, condition: str) -> None:
         """Who made this strike has the answer."""
@@ -118,7 +132,7 @@ class SteeredLaws:
         for condition in self._holding:
             self.kept += 1
             for spec in leased:
-                if spec.task and HOLDS[condition](spec):
+                if spec.task and self.holds[condition](spec):
                     raise Wrong("K1", f"it was started, and a strike on {condition} holds it", spec.id)
 
     def _check_caps(self, ask: Ask, leased: Mapping[str, int]) -> None:
@@ -157,6 +171,24 @@ class SteeredLaws:
             ):
                 self.ahead += 1
                 _look_at_others(worker, tenant, routes, self._steady)
+
+
+def are_on_arguments(seed: int) -> bool:
+    """Whether strikes of this seed, which has some, are on arguments."""
+    return seed // EVERY % 3 == 0
+
+
+def indexed(random: Random, specs: Sequence[Spec]) -> None:
+    """These have an argument by which each is found; most of them different ones."""
+    if random.random() < 0.2:
+        return
+    one = random.choice(ARGUMENTS)
+    is_alike = random.random() < 0.3
+    tos = [one if is_alike else random.choice(ARGUMENTS) for _ in specs]
+    columns = specs[0].columns or {}
+    said = {**columns, "index": {"arg.to": TextColumn.of(tos).to_wire()}}
+    for spec, to in zip(specs, tos, strict=True):
+        spec.columns, spec.to, spec.is_indexed = said, to, True
 
 
 def _look_at_others(worker: int, tenant: str, routes: Routes, now: int) -> None:

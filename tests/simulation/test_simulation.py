@@ -56,6 +56,8 @@ QUICK = {
     "serve a tenant again before the others": 16,
     "start one more than a cap allows": 32,
     "hold no lane that is made after a strike": 32,
+    "compare nothing that becomes ready later with them": 78,
+    "compare nothing of a submit with strikes on arguments": 78,
     "forget the handlers that a transaction has no room for": 14,
     "renew by the clock of an owner that is ahead": 12,
     "purge what another task became": 52,
@@ -124,7 +126,7 @@ def test_other_seeds_are_other_stories() -> None:
 @pytest.mark.parametrize("name", sampled(QUICK, SAMPLE))
 def test_a_planted_bug_is_found(name: str) -> None:
     [bug] = [bug for bug in BUGS if bug.name == name]
-    hunt = find(bug, range(QUICK[name], 60))
+    hunt = find(bug, range(QUICK[name], max(60, QUICK[name] + 1)))
     assert hunt.seed is not None, hunt.said
 
 

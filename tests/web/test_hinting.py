@@ -90,11 +90,19 @@ def test_tenants_hosts_and_workers_are_offered_and_connected_ones_first(
 def test_a_strike_is_offered_what_it_can_be_on_as_it_is_written(
     login: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = {"name": ["m:f", "m:'g"], "queue": ["two words"], "tenant": ["acme"], "arg.customer": ["ann"]}
+    known = {
+        "name": ["m:f", "m:'g"],
+        "queue": ["two words"],
+        "tenant": ["acme"],
+        "host": ["web-1"],
+        "arg.customer": ["ann", "ben@b.example"],
+        "tag.shop": ["north"],
+    }
     monkeypatch.setattr(hinting, "_read", lambda app: known)
     login.app = _app(get_limits=[{"name": "smtp"}])
     offered = comparisons(login)
-    assert offered == ["task=m:f", "queue='two words'", "tenant=acme", "limit.smtp="]
+    of_tasks = ["arg.customer=ann", "arg.customer='ben@b.example'", "tag.shop=north"]
+    assert offered == ["task=m:f", "queue='two words'", "tenant=acme", *of_tasks, "limit.smtp="]
     for one in offered[:-1]:
         assert str(parse_strike(one)) == one
 

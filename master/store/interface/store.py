@@ -87,6 +87,7 @@ LOOKS: Final = frozenset(
             "purge_surplus",
         ),
         *("next_due", "next_at", "next_expiry"),
+        *("ready_after", "ready_over"),
         "order_queue",  # what was submitted before it stands in line as it did
         "put_queue",  # a paused queue gives out nothing that was submitted after it was: the rest goes before
     }

@@ -24,12 +24,16 @@ def test_a_strike_is_one_line_with_what_it_holds_back_and_for_how_long() -> None
     cells = _cells({**ROW, "since": now - 300, "until": now + 3_300.5})
     assert cells == (3, "tenant=acme", "1,200", "5 min", "55 min", "ab12", "they block us")
     assert _cells({**ROW, "since": now - 300, "until": None})[4] == ""
+    assert _cells({**ROW, "since": now, "until": None, "comparing": True})[2] == "1,200 so far"
 
 
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (("strike", "add", "arg.to=x"), "by='{to}'"),
+        (
+            ("strike", "add", "args.to=x"),
+            "a strike does not know 'args.to'; it can be on queue, task, tenant, limit.NAME",
+        ),
         (("strike", "add", "task=m:f", "--for", "soon"), "--for 'soon': write 30s, 10min, 2h or 7d"),
         (("strike", "add", "task=m:f", "--for", "0s"), "--for 0s: longer than 0 and at most 3660d"),
         (("pause", "q", "--for", "4000d"), "--for 4000d: longer than 0 and at most 3660d"),

@@ -150,10 +150,11 @@ def test_a_page_of_limits_ends_where_one_shard_has_not_shown_what_comes_next() -
 
 def test_a_strike_is_one_row_and_is_removed_everywhere_by_the_number_that_is_shown() -> None:
     def strike(number: int, condition: str) -> dict[str, Any]:
-        return {"strike": number, "condition": condition, "lanes": 1, "waiting": 2}
+        return {"strike": number, "condition": condition, "lanes": 1, "waiting": 2, "comparing": False}
 
-    lists = [[strike(1, "a"), strike(2, "b")], [strike(1, "b")]]
+    lists = [[strike(1, "a"), strike(2, "b")], [{**strike(1, "b"), "comparing": True}]]
     assert [(row["strike"], row["waiting"]) for row in merged("strikes", lists)] == [(1, 2), (2, 4)]
+    assert [row["comparing"] for row in merged("strikes", lists)] == [False, True], "as long as one shard is"
     shards = Answering("remove", list=lists, remove=[None, None])
     asyncio.run(merges.MERGES["strike_removed"](shards, (2,)))
     assert [call for call in shards.calls if call[0] == "remove"] == [
