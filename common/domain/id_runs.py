@@ -104,6 +104,17 @@ def disjoint(runs: Iterable[IdRun]) -> list[IdRun]:
     return found
 
 
+def joined_runs(runs: Iterable[IdRun]) -> list[IdRun]:
+    """The same tasks in the same order, neighbours in one run."""
+    found: list[IdRun] = []
+    for run in runs:
+        if found and found[-1].behind == run.first:
+            found[-1] = IdRun(found[-1].first, found[-1].length + run.length)
+        else:
+            found.append(run)
+    return found
+
+
 def runs_of(ids: Iterable[bytes]) -> Iterator[IdRun]:
     """Ids, in their order, as runs."""
     first, count, following = b"", 0, -1

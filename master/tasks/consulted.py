@@ -83,7 +83,7 @@ class ParentKeeper(Protocol):
     def of(self, named: Any) -> bytes | None:
         """Of what a submit says. Raises InvalidArgument."""
 
-    def accepted(self, submission: Submission, runs: Sequence[NewRun]) -> None:
+    def accepted(self, submission: Submission) -> None:
         """Tasks that were submitted inside one are stored."""
 
 

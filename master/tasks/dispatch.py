@@ -221,10 +221,10 @@ class Dispatch(Part):
             if submission.owner:
                 self.consulted.quotas.written(submission)
             if is_of_flow(submission.origin):
-                named = [new.run for new in submission.runs]
-                self.consulted.flows.accepted(submission.origin, submission.route.queue.name, named)
+                of_flow = submission.origin, submission.route.queue.name
+                self.consulted.flows.accepted(*of_flow, submission.id_runs())
             if submission.parent is not None:
-                self.consulted.parents.accepted(submission, submission.runs)
+                self.consulted.parents.accepted(submission)
             due, at = submission.due(now)
             self._scheduled.expect(due=due, at=at)
             self._expiry.expect(submission.expires(now))
@@ -234,8 +234,7 @@ class Dispatch(Part):
                 # Not sent before the commit: the call holds it.
                 submission.call.answer(submission.answer())
             if submission.stream is not None and submission.session is not None:
-                named = [new.run for new in submission.runs]
-                self._subscriptions.expect(submission.session, submission.stream, named)
+                self._subscriptions.expect(submission.session, submission.stream, submission.id_runs())
         self._fresh.clear()
         for planned in plan.leases.values():
             if planned.running:

@@ -35,7 +35,6 @@ from .completion import Completion
 from .leases import LeasedTasks
 from .plan import Submission
 from .routes import Routes, within
-from .submitted import NewRun
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
@@ -74,15 +73,15 @@ class Parents(Part):
                 return id if held is not None and held.lease == lease else None
         raise InvalidArgument(f"the parent of tasks is [id, lease], not {brief(named, 80)}")
 
-    def accepted(self, submission: Submission, runs: Sequence[NewRun]) -> None:
+    def accepted(self, submission: Submission) -> None:
         """Tasks that were submitted inside one are stored."""
         parent, seq = submission.parent, submission.first_seq + 1
         if parent is None:
             return
         rows: list[ParentRow] = []
-        for new in runs:
-            rows.append(ParentRow(seq, seq + len(new.payloads), new.first, parent))
-            seq += len(new.payloads)
+        for run in submission.id_runs():
+            rows.append(ParentRow(seq, seq + run.length, run.first, parent))
+            seq += run.length
         self._store.dependencies.add_parents(rows)
         may = self._ending_trees.get(parent)
         # Between the order to cancel and its end the parent goes on submitting.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from ...common.domain.id_runs import IdRun, joined_runs
 from ...common.domain.ids import id_behind
 from ...common.domain.model import UNIX_SECONDS_MIN, ResultPolicy, StateNumber, TaskOptions
 from ...common.domain.on_full import WAIT
@@ -69,6 +70,7 @@ class Submission:
     session: Session | None = None  # that watches them, by ``stream``
     stored_before: int = 0  # tasks of the same call that were new
     first_seq: int = 0  # the number before that of its first task
+    is_divided: bool = False  # what strikes hold stands apart, so that its runs are parts of those that came
     as_rows: bool = (
         False  # some ids are of an array from which their tasks were purged: no second array may have them
     )
@@ -149,6 +151,11 @@ class Submission:
     def lanes(self) -> Collection[Route]:
         lanes = {new.lane or self.route for new in self.runs}
         return lanes.union(*(new.mixture.lanes for new in self.runs if new.mixture is not None))
+
+    def id_runs(self) -> list[IdRun]:
+        """As they came, each new one."""
+        runs = [new.run for new in self.runs]
+        return joined_runs(runs) if self.is_divided else runs
 
     def ids(self) -> Iterator[bytes]:
         return (id for new in self.runs for id in new.run.ids())

@@ -74,6 +74,7 @@ class StruckTasks(Part):
             if one.state(now) == READY:
                 tags = dict(one.options.tags)
                 one.runs = [part for new in one.runs for part in comparison.parts(new, one.route, tags)]
+                one.is_divided = True
 
     def compare_arrived(self) -> None:
         """Those that became ready in this transaction."""

@@ -10,6 +10,7 @@ from tq.common.domain.id_runs import (
     disjoint,
     ids_named,
     is_run,
+    joined_runs,
     named,
     run_from_wire,
     runs_of,
@@ -29,6 +30,12 @@ def test_neighbours_are_one_run_and_others_stand_alone() -> None:
     assert list(runs_of(ids)) == [IdRun(id(5), 3), IdRun(id(9), 1), IdRun(id(8), 1), IdRun(id(8), 2)]
     assert [one for run in runs_of(ids) for one in run.ids()] == ids
     assert list(runs_of([])) == []
+
+
+def test_runs_that_follow_one_another_are_joined_and_their_order_is_kept() -> None:
+    runs = [IdRun(id(5), 2), IdRun(id(7), 1), IdRun(id(9), 1), IdRun(id(8), 1), IdRun(id(9), 3)]
+    assert joined_runs(runs) == [IdRun(id(5), 3), IdRun(id(9), 1), IdRun(id(8), 4)]
+    assert joined_runs([]) == []
 
 
 @pytest.mark.parametrize(

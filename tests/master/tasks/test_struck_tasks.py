@@ -158,6 +158,17 @@ def test_of_a_map_only_what_is_held_is_cut_out_of_its_array(bench: Bench) -> Non
     assert all_of(worker) == ids[300:303]
 
 
+def test_what_a_strike_parts_is_one_run_for_who_watches_it(bench: Bench) -> None:
+    strike(bench, "arg.to=a")
+    columns = {"index": {"arg.to": TextColumn.of(["a", "b"] * 50).to_wire()}}
+    client, first = bench.client(), int.from_bytes(new_ids(), "big") & ~0xFFFF
+    run = [first.to_bytes(16, "big"), [PAYLOAD] * 100]
+    client.call("get_task_queue/q", "submit", "m:f", {}, [run], "stream", None, None, None, None, columns)
+    assert client.session.account.held[Resource.WATCHED] == 100
+    assert client.session.account.held[Resource.WATCHED_BLOCKS] == 1
+    assert len(all_of(bench.worker("m:f", slots=9))) == 50
+
+
 def test_what_is_delayed_retried_given_back_or_done_once_more_is_compared_when_it_is_ready(
     bench: Bench,
 ) -> None:
