@@ -9,7 +9,11 @@ them, and the one after the last of all begins again with the first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+PASSED_MAX: Final = (
+    500  # that are still needed, in one call, besides those of the same moment: a few milliseconds
+)
 
 
 class Purged(NamedTuple):

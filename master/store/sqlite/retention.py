@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from ....common.domain.id_runs import IdRun
 from ....common.domain.ids import id_behind
-from ..interface.retention import Purged
+from ..interface.retention import PASSED_MAX, Purged
 from .blobs import SqliteBlobs
 from .counts import SqliteCounts
 from .dependencies import SqliteDependencies
@@ -25,7 +25,6 @@ STEPS_AT_ONCE: Final = (
     16 * 1024 * 1024
 )  # bytes that tasks of one portion keep of their steps: some tenth of a second
 PAGE: Final = 4  # slices in the first look: mostly one of them is enough
-PASSED_MAX: Final = 500  # that are still needed, in one call: a few milliseconds
 BEGINNING: Final = -NEVER
 
 

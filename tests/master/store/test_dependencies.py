@@ -17,9 +17,8 @@ from tq.master.store.interface.dependencies import (
     StateSpan,
     Unblocked,
 )
-from tq.master.store.interface.retention import Purged
+from tq.master.store.interface.retention import PASSED_MAX, Purged
 from tq.master.store.interface.store import Store
-from tq.master.store.sqlite.retention import PASSED_MAX
 
 from .tasks import NOW, QUEUE, TASK, as_array, id_of, insert, task, within
 
