@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS: Final = 5.0
 BEAT_SECONDS: Final = 0.4
-FIRST_BEAT_SECONDS: Final = (0.0, 0.0, 0.5, 3.0)
+FIRST_BEAT_SECONDS: Final = (0.0, 0.5, 3.0, 6.0)
 RESTART: Final = SECOND  # of a master that has ended by itself
 
 
@@ -141,7 +141,8 @@ class SimulatedCluster:
 
 
 class SharingHost:
-    """``is_wanted``: it is to run, and is started again when it has died. ``is_full``: it can open no shard."""
+    """``is_wanted``: it is to run, and is started again when it has died. ``is_full``: it can open no shard. ``is_ending``: it was
+    asked to, and has not been started since."""
 
     def __init__(self, life: Life, name: str, folder: Path) -> None:
         self.life, self.name = life, name
@@ -150,7 +151,7 @@ class SharingHost:
         self._wall_ahead_ms = random.choice((0, 0, 3_600_000, -3_600_000))
         self._settings = MasterSettings(data=folder / name, bind=Address(name, 5000), store=str(DATABASE))
         self._lives = 0
-        self.is_wanted = self.is_full = False
+        self.is_wanted = self.is_full = self.is_ending = False
         self.process = Process(life.world, name)
         self.process.kill()
         self._hosted: HostedShards | None = None
@@ -183,6 +184,7 @@ class SharingHost:
         if self.process.alive or not self.is_wanted:
             return
         self._lives += 1
+        self.is_ending = False
         name = f"{self.name}-{self._lives}"
         self.process = Process(self.life.world, name, self.name, self._clock_rate)
         self.process.log("started")
@@ -199,6 +201,7 @@ class SharingHost:
 
     def end(self) -> None:
         """SIGTERM."""
+        self.is_ending = self.process.alive
         if self.process.alive and self._stop is not None:
             self._stop.set()
         elif self.process.alive:

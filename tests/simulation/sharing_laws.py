@@ -81,6 +81,8 @@ class SharingLaws:
 
     def why_unsettled(self, hosts: Sequence[SharingHost]) -> tuple[str, str] | None:
         """The law that does not hold, and what is wrong; None: all is well. ``hosts``: those that can have shards."""
+        if ending := [host.name for host in hosts if host.is_ending]:
+            return "Z4", f"{', '.join(ending)} is to end, and has not been started since"
         of = {host.me.id: host for host in hosts}
         for shard, owner in enumerate(self.owners):
             host = of.get(owner)

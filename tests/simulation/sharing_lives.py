@@ -39,6 +39,7 @@ SETTLED_WITHIN: Final = (
 )  # of one change: a lease, the looks of the others, and shards that move one after the other
 SETTLED_AFTER_CHAOS: Final = 20 * SECOND
 STANDS_ASIDE: Final = 30 * SECOND  # who could not open a shard
+STARTED_WITHIN: Final = 2_500 * MS  # of a start: less than what a lease lasts
 QUIET: Final = 6 * SECOND  # in which nothing moves
 STEP: Final = 100 * MS
 SHORT: Final = 2_500 * MS  # of a pause that is no sign of death
@@ -46,11 +47,12 @@ LONG: Final = 13 * SECOND  # three leases
 
 
 class Change(NamedTuple):
-    """``moves``: of shards that it makes necessary, at most. ``lasts``: until it is over."""
+    """``moves``: of shards that it makes necessary, at most. ``lasts``: until it is over. ``within``: from then on all is settled."""
 
     what: str
     moves: int
     lasts: int = 0
+    within: int = SETTLED_WITHIN
 
 
 @functools.cache
@@ -112,6 +114,9 @@ class Life:
             self.is_restarted_at_once,
             self.stands_still_for_a_moment,
             self.stands_still_for_long,
+            self.is_cut_off,
+            self.is_cut_off,
+            self.comes_full,
             self.database_is_away,
             self.database_is_slow,
         ]
@@ -122,7 +127,7 @@ class Life:
         self.faults[change.what.split(": ")[0]] += 1
         self.world.log("life", change.what)
         self.run(change.lasts)
-        self.rest(SETTLED_WITHIN, change.what)
+        self.rest(change.within, change.what)
         self.laws.moved(owners, moves, change.moves, change.what)
         self.quiet(change.what)
 
@@ -156,8 +161,29 @@ class Life:
         """It takes what it had, for its lock shows that who had it is gone."""
         host = self.random.choice(self.running)
         host.kill()
-        host.start_later(self.random.randint(20 * MS, 1_500 * MS))
-        return Change(f"a master is restarted at once: {host.name}", self._owned(host), 2 * SECOND)
+        pause, has = self.random.randint(20 * MS, 1_500 * MS), self._owned(host)
+        host.start_later(pause)
+        return Change(f"a master is restarted at once: {host.name}", has, pause, within=STARTED_WITHIN)
+
+    def comes_full(self) -> Change | None:
+        """It has no room for any shard: what one of the others lets go for it comes back. Then it is gone again."""
+        idle = [host for host in self.hosts if not host.is_wanted]
+        if not idle or len(self.running) >= self.count:
+            return None
+        host = self.random.choice(idle)
+        host.is_wanted = host.is_full = True
+        host.start()
+
+        def goes() -> None:
+            host.is_wanted = host.is_full = False
+            host.end()
+
+        self.world.schedule(STANDS_ASIDE, self.nature, goes)
+        self.run(5 * SECOND)
+        others = [one for one in self.running if one is not host]
+        if (why := self.laws.why_unsettled(others)) is not None:
+            self.laws.fail(why[0], f"5 s after a master with a full disk has come: {why[1]}")
+        return Change(f"a master with a full disk comes: {host.name}", 2, STANDS_ASIDE)
 
     def stands_still_for_a_moment(self) -> Change:
         return self._stands_still(SHORT, "for a moment", 0)
@@ -175,6 +201,14 @@ class Life:
         process.pause()
         self.world.schedule(length, self.nature, process.resume)
         return Change(f"a master stands still {how}: {host.name}", moves, length)
+
+    def is_cut_off(self) -> Change | None:
+        """From the database, for a little longer than its leases last: what it had under way arrives when others have its shards."""
+        if len(self.running) < 2:
+            return None
+        host, length = self.random.choice(self.running), self.random.randint(4_300 * MS, 8 * SECOND)
+        self.database.cut_until[host.name] = self.world.now + length
+        return Change(f"a master is cut off from the database: {host.name}", 2 * self.count, length)
 
     def database_is_away(self) -> Change:
         """For all of them, also for longer than a lease."""
