@@ -99,8 +99,8 @@ BUGS_OF_SHARING = (
     Bug(
         "give free shards to a master that cannot open any",
         SPREAD,
-        "if one.readiness not in (None, Readiness.CANNOT)}",
-        "if one.readiness is not None}",
+        "for one in masters if one.readiness in ABLE}",
+        "for one in masters if one.readiness is not None}",
     ),
     Bug(
         "leave the last free shard to the others",
