@@ -175,7 +175,7 @@ class Lines(FakeShards):
 
     method = "lines"
 
-    def _lines(self, shard: int, filter: Any, limit: int, before: Any, short: bool) -> dict[str, Any]:
+    def _lines(self, shard: int, filter: Any, limit: int, before: Any) -> dict[str, Any]:
         created = 10 - shard
         line = {"id": b"%d" % shard, "tasks": 2, "states": [[3, 2]], "created": created, "digits": 12}
         if before is None:
