@@ -161,6 +161,7 @@ def test_one_queue_in_every_shard_has_its_tasks_in_all_and_is_one_to_people(
     assert flow.result(60) == [0, 2, 4]
 
 
+@pytest.mark.timeout(180)
 def test_what_commands_schedules_and_outboxes_put_into_a_queue_in_every_shard_is_in_all_of_them(
     master: Master, worker_factory: WorkerFactory, app_factory: AppFactory, home: Path
 ) -> None:

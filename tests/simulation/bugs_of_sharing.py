@@ -17,12 +17,6 @@ BUGS_OF_SHARING = (
         "WHERE shard = $1 AND last_commit = $4 RETURNING 1)",
     ),
     Bug(
-        "take a shard from an owner whose time is not over",
-        SHARD,
-        "until <= clock_timestamp() OR owner = %s",
-        "until <= clock_timestamp() + interval '5 seconds' OR owner = %s",
-    ),
-    Bug(
         "renew all shards by the name of one",
         SHARD,
         "\"WHERE shard = $1 AND owner = $2 AND epoch = $3 RETURNING '1'::text\"",
@@ -49,12 +43,6 @@ BUGS_OF_SHARING = (
         "",
     ),
     Bug(
-        "act on a look that does not show this master's last change",
-        SHARING,
-        "if view.asked > self._changed_at and not self.shards.is_ending:",
-        "if not self.shards.is_ending:",
-    ),
-    Bug(
         "believe that leases are over when the database was away",
         SHARING,
         "elif seen is None or seen.left_seconds is None or (seen.is_free and in_touch):",
@@ -77,12 +65,6 @@ BUGS_OF_SHARING = (
         "tq.master.store.postgres.cluster_seen",
         "if one.lives and youngest[one.address] is one",
         "if one.lives",
-    ),
-    Bug(
-        "make up for the shards of a dead master before they are free",
-        SPREAD,
-        "if not able or not living.issuperset(owner for owner in owners if owner is not None):",
-        "if not able:",
     ),
     Bug(
         "pass a shard on when the numbers differ by one",

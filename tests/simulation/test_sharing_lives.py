@@ -13,7 +13,7 @@ from .planted import find, planted
 from .sharing_lives import simulate_sharing
 
 LIVES = 3  # `make proof` lives 500
-SEEN_WITHIN = 40  # seeds
+SEEN_WITHIN = 20  # seeds
 # Of each kind of law one, by a seed that shows it at once.
 QUICK = {
     "leave the last free shard to the others": 0,
