@@ -166,7 +166,7 @@ class Life:
         return Change(f"a master is restarted at once: {host.name}", has, pause, within=STARTED_WITHIN)
 
     def comes_full(self) -> Change | None:
-        """It has no room for any shard: what one of the others lets go for it comes back. Then it is gone again."""
+        """It has no room for any shard: what one of the others releases for it comes back. Then it is gone again."""
         idle = [host for host in self.hosts if not host.is_wanted]
         if not idle or len(self.running) >= self.count:
             return None
