@@ -15,6 +15,7 @@ from tq.master.store.interface.queries import QueryStore, TaskFilter
 from tq.master.store.interface.retention import RetentionStore
 from tq.master.store.interface.routes import RouteStore
 from tq.master.store.interface.store import LOOKS, Store
+from tq.master.store.interface.strikes import StrikeStore
 from tq.master.store.interface.tasks import TaskStore, Want
 
 from .tasks import LEASE, NOW, QUEUE, ended, id_of, insert, task, window, within
@@ -95,6 +96,8 @@ LOOKING: Final[dict[str, Callable[[Store], object]]] = {
     "purge_surplus": lambda store: store.purge_surplus(9, 0, 9),
     "order_queue": lambda store: store.order_queue(QUEUE, lifo=True, aging=0),
     "put_queue": lambda store: store.put_queue(QUEUE, True, "", NOW),
+    "ready_after": lambda store: store.ready_after(1, None, 9, in_arrays=False),
+    "ready_over": lambda store: store.ready_over([(1, 9)]),
 }
 # Verbs that write, and verbs that are given what only a written task, worker or attempt has.
 OTHERS: Final = {
@@ -111,13 +114,14 @@ OTHERS: Final = {
     ),
     *("payload", "facts", "attempts", "attempts_before", "outcome_of_lease", "created", "brief"),
     *("add_route", "bound_queue", "drop_lane", "add_origin", "orphan_origins"),
+    *("strike_rows", "add_strike", "change_strike", "drop_strike", "change_lanes"),
 }
 
 
 def test_every_verb_of_tasks_looks_or_is_said_not_to() -> None:
     verbs = {
         name
-        for part in (TaskStore, RetentionStore, QueryStore, LineStore, RouteStore)
+        for part in (TaskStore, RetentionStore, QueryStore, LineStore, RouteStore, StrikeStore)
         for name in vars(part)
         if name[0] != "_"
     }
