@@ -213,7 +213,7 @@ BUGS = (
     Bug(
         "purge all of an array of which a part is too many",
         "tq.master.store.sqlite.retention",
-        "            if 2 * wanted < has:\n                break\n",
+        "            if 2 * wanted < has:\n                is_enough = True\n                break\n",
         "            wanted = has\n",
     ),
     Bug(
