@@ -138,7 +138,7 @@ class FullQueues(Part):
             return self._dispatch.accept(submission)
         # Before it waits: what never fits must be refused, or its sender waits without end.
         if owner:
-            self._check_ever_fits(owner, max(sizes))
+            _check_ever_fits(owner, self._quotas.here(owner), max(sizes))
         if said.on_full == RAISE:
             raise Full(self._words(queue, owner, len(new), sum(sizes), others_wait=not is_first))
         self._check_parent(submission, queue)
@@ -211,22 +211,6 @@ class FullQueues(Part):
                 f"using(on_full='raise') and do something else at tq.Full, or raise the bound: tq queues set {queue.name} --maxsize N"
             )
 
-    def _check_ever_fits(self, owner: str, size: int) -> None:
-        """A task that has no room under its key's quota when nothing else is there would wait without end."""
-        quota, whole, over = self._quotas.here(owner)
-        most = quota.max_queued_bytes
-        if quota.max_queued == 0 or most == 0:
-            raise InvalidArgument(
-                f"the quota of key {owner} is divided over {over:,} shards, which leaves none of it for this one: raise it to {over:,} at "
-                f"least: tq keys set {owner} --max-queued {over} --max-queued-bytes SIZE"
-            )
-        if most is not None and size > most:
-            raise InvalidArgument(
-                f"the arguments of a task have {size:,} bytes, and key {owner} may have {most:,} bytes of all its tasks "
-                f"together{_division(whole.max_queued_bytes, over)}; send less, put large content into a tq.Blob, or raise the quota: tq keys "
-                f"set {owner} --max-queued-bytes SIZE"
-            )
-
     # room
 
     def _fits(self, submission: Submission, tasks: int, size: int) -> bool:
@@ -272,6 +256,7 @@ class FullQueues(Part):
         left = PORTION_TASKS
         for bounds, line in list(self._lines.items()):
             self._lines[bounds] = self._lines.pop(bounds)  # in turn
+            self._refuse_what_never_fits(line, bounds)
             while line.submits and left > 0 and (room := self._room(line)) > 0:
                 left -= self._accept(next(iter(line.submits)), min(room, left), bounds)
             if left <= 0:
@@ -282,7 +267,6 @@ class FullQueues(Part):
 
     def _accept(self, waiting: WaitingSubmit, most: int, bounds: _Bounds) -> int:
         """Accept so many tasks of a submit; how many it were. The last portion answers the call."""
-        call = waiting.said.call
         try:
             submission = self._portion(waiting, most)
             tasks, submission.stored_before = submission.tasks, waiting.counted - waiting.left
@@ -292,14 +276,29 @@ class FullQueues(Part):
         except TqError as error:
             if voids(error):
                 raise
-            self._leave(waiting, bounds)
-            call.refuse(error)
-            self._subscriptions.never_come(call.session, list(runs_of(sorted(waiting.new))))
+            self._refuse(waiting, bounds, error)
             return 1
         waiting.done += tasks
         if not waiting.rest:
             self._leave(waiting, bounds)
         return max(1, tasks)
+
+    def _refuse_what_never_fits(self, line: _WaitingLine, bounds: _Bounds) -> None:
+        """There was room for it under the quota that its key had when it came, and the one that it has now is less."""
+        while line.owner and line.submits:
+            waiting = next(iter(line.submits))
+            try:
+                _check_ever_fits(line.owner, self._quotas.here(line.owner), waiting.size)
+            except InvalidArgument as error:
+                self._refuse(waiting, bounds, error)
+            else:
+                break
+
+    def _refuse(self, waiting: WaitingSubmit, bounds: _Bounds, error: TqError) -> None:
+        call = waiting.said.call
+        self._leave(waiting, bounds)
+        call.refuse(error)
+        self._subscriptions.never_come(call.session, list(runs_of(sorted(waiting.new))))
 
     def _portion(self, waiting: WaitingSubmit, most: int) -> Submission:
         """The next so many of its tasks; what is left is noted. Raises what judging it raises."""
@@ -352,6 +351,23 @@ class FullQueues(Part):
         if owner and (others_wait or tasks <= room):
             return _words_of_quota(owner, self._quotas.here(owner), self._quotas.use(owner), tasks, size)
         return _words(queue, room, tasks, others_wait)
+
+
+def _check_ever_fits(owner: str, here: QuotaHere, size: int) -> None:
+    """A task that has no room under its key's quota when nothing else is there would wait without end."""
+    quota, whole, over = here
+    most = quota.max_queued_bytes
+    if quota.max_queued == 0 or most == 0:
+        raise InvalidArgument(
+            f"the quota of key {owner} is divided over {over:,} shards, which leaves none of it for this one: raise it to {over:,} at "
+            f"least: tq keys set {owner} --max-queued {over} --max-queued-bytes SIZE"
+        )
+    if most is not None and size > most:
+        raise InvalidArgument(
+            f"the arguments of a task have {size:,} bytes, and key {owner} may have {most:,} bytes of all its tasks "
+            f"together{_division(whole.max_queued_bytes, over)}; send less, put large content into a tq.Blob, or raise the quota: tq keys "
+            f"set {owner} --max-queued-bytes SIZE"
+        )
 
 
 def _words_of_quota(owner: str, here: QuotaHere, use: KeyUse, tasks: int, size: int) -> str:

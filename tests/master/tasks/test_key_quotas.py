@@ -175,6 +175,26 @@ def test_a_quota_that_is_raised_or_removed_lets_in_what_waits(bench: Bench) -> N
     assert use(bench) == (6, 6)  # of a key without a quota nothing more is counted
 
 
+def test_what_waits_and_has_no_room_under_a_quota_that_is_less_now_is_refused(bench: Bench) -> None:
+    acme, admin, worker = (
+        program(bench, max_queued_bytes=100),
+        bench.client(role=Role.ADMIN),
+        bench.worker("m:f"),
+    )
+    large, _ = ask(acme, 4, LONG)
+    small, _ = ask(acme, 2, b"x" * 20)
+    admin.call(KEYS, "set", "acme", {"max_queued_bytes": 39})
+    with pytest.raises(InvalidArgument, match="have 40 bytes, and key acme may have 39 bytes"):
+        acme.answer(large)
+    assert small not in acme.answers
+    assert use(bench) == (2, 80)
+    end(worker, lease(worker, 2))
+    assert use(bench) == (1, 20)
+    end(worker, lease(worker, 1))
+    assert acme.answer(small) == 2
+    assert not bench.engine.has_work
+
+
 def test_a_task_that_fills_the_quota_of_its_own_key_does_not_wait_for_it(bench: Bench) -> None:
     acme, worker = program(bench, max_queued=1), bench.worker("m:f")
     submit(acme, 1)
