@@ -34,6 +34,7 @@ from .shown import listed
 from .table import FlowTable
 from .turns import Turns
 
+LAST: Final = 1 << 62  # place of a task in its flow, above all
 WORKED_MAX: Final = 2_000  # tasks that are cancelled in one transaction, of all flows, some 11 µs each
 PORTION: Final = 200  # of one flow, before it is the next key's turn
 RETRIED_COST: Final = 10  # one that is retried takes as long as so many that are cancelled
@@ -169,6 +170,11 @@ class Flows(Part):
         live = self.table.live(-origin)
         row = self._store.get(-origin) if live is None else live.row
         return None if row is None or not self.table.may_see(session, row) else listed(row, running, now)
+
+    def ends(self, origin: int) -> tuple[bytes, bytes] | None:
+        [*first] = self._store.members(-origin, 0, 1)
+        [*last] = self._store.members(-origin, LAST, 1)
+        return (first[0].id, id_behind(last[0].id, last[0].tasks - 1)) if first and last else None
 
     def digits(self, session: Session, id: bytes) -> int:
         return self.table.digits(session, id)

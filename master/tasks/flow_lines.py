@@ -23,6 +23,7 @@ from .dispatch import Dispatch
 from .shown import begun
 
 LOOKS: Final = 6  # at the store, to know a flow
+ENDS_LOOKS: Final = 4  # to know whether its ends are kept
 
 
 class _Folded(NamedTuple):
@@ -31,11 +32,7 @@ class _Folded(NamedTuple):
     row: dict[str, Any]
     lower: int
     upper: int
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether no other task has a number between those of its first and its last one."""
-        return bool(self.upper - self.lower == self.row["total"])
+    is_dense: bool  # no task of others has a number between those of its first and its last one
 
 
 class FlowLines:
@@ -77,5 +74,17 @@ class FlowLines:
             self.looked += LOOKS
             row = self._flows.shown(self._session, -flow, self._running[-flow], self._engine.now)
             bounds = None if row is None else self._engine.store.bounds_of_flow(-flow)
-            self._known[flow] = None if row is None or bounds is None else _Folded(row, *bounds)
+            if row is None or bounds is None:
+                self._known[flow] = None
+            else:
+                self._known[flow] = _Folded(row, *bounds, self._is_dense(flow, row["total"], *bounds))
         return self._known[flow]
+
+    def _is_dense(self, flow: int, total: int, lower: int, upper: int) -> bool:
+        """As many numbers as it ever had tasks are its own only if they reach from the first of these to the last: of one whose ends were
+        deleted others may lie between."""
+        if upper - lower != total or (ends := self._flows.ends(-flow)) is None:
+            return False
+        self.looked += ENDS_LOOKS
+        kept = [self._engine.store.brief(seq) for seq in (lower, upper - 1)]
+        return [None if task is None else task.id for task in kept] == list(ends)

@@ -36,6 +36,9 @@ class FlowOrigins(Protocol):
     def shown(self, session: Session, origin: int, running: int, now: Now) -> dict[str, Any] | None:
         """The flow, as it is listed, with so many of its tasks that run. None: this key may not see it, or it is kept no longer."""
 
+    def ends(self, origin: int) -> tuple[bytes, bytes] | None:
+        """The ids of the first and the last task that the flow was given, whether they are kept or not. None: it has none."""
+
     def digits(self, session: Session, id: bytes) -> int:
         """How many digits tell the id of a flow from those of all others."""
 

@@ -134,7 +134,7 @@ def test_a_map_that_goes_on_behind_a_flow_is_a_line_of_its_own(flowing: Flowing)
 def test_tasks_of_a_flow_that_lie_together_are_passed_over_at_once(
     flowing: Flowing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shipped, "VISITED_MAX", 30)
+    monkeypatch.setattr(shipped, "VISITED_MAX", 35)
     first = flowing.submit(1, None).first
     flowing.open(name="long")
     for _ in range(60):
@@ -160,3 +160,14 @@ def test_the_oldest_and_the_newest_task_of_a_flow_may_be_deleted(flowing: Flowin
     assert lines(flowing.client) == [alone, "one"]
     admin.call("get_tasks", "purge", {"names": ["*"]})
     assert lines(flowing.client) == []
+
+
+def test_no_task_of_others_is_passed_over_where_a_flow_has_lost_as_many_of_its_own(flowing: Flowing) -> None:
+    flowing.open(name="one", on_error="collect")
+    flowing.submit(1, queue="gone")
+    flowing.submit(1)
+    alone = flowing.submit(1, None).first
+    flowing.submit(1)
+    assert lines(flowing.client) == ["one", alone]
+    flowing.bench.client(role=Role.ADMIN).call("get_tasks", "purge", {"queues": ["gone"]})
+    assert lines(flowing.client) == ["one", alone]
