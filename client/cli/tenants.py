@@ -68,6 +68,10 @@ def change(
         changes["weight"] = weight
     if max_running is not None:
         changes["max_running"] = _number(max_running)
+    if ALL in queues and len(queues) > 1:
+        raise InvalidArgument(
+            f"--shards-of {ALL} stands alone: it divides a cap over all shards, so no queue is named besides"
+        )
     if queues:
         changes["shards_of"] = [] if queues == (ALL,) else list(queues)
     if not changes:

@@ -53,6 +53,7 @@ def test_of_a_cap_over_several_shards_the_note_says_where_it_is_and_what_it_lack
             "max_running of a tenant is a whole number from 1 to 1,000,000, not -5",
         ),
         ("acme", ("--max-running", "many"), "--max-running is a whole number, or none; not 'many'"),
+        ("acme", ("--shards-of", "all", "--shards-of", "mail"), "--shards-of all stands alone"),
         ("x" * 300, ("--weight", "2"), "has 300 bytes; at most 256"),
         ("", ("--weight", "2"), "name a tenant"),
     ],
