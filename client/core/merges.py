@@ -323,6 +323,12 @@ async def limit_shown(shards: Shards, args: Sequence[Any]) -> Row:
     return {**_limits(found)[0], "used": used[: args[1] if len(args) > 1 else 20]}
 
 
+async def strike_added(shards: Shards, args: Sequence[Any]) -> Any:
+    """In all of them or in none: a shard knows by its own tasks alone what has to be refused."""
+    await shards.ask(dict.fromkeys(shards.numbers, args[:1]), of="check")
+    return await same(shards, args)
+
+
 async def strike_removed(shards: Shards, args: Sequence[Any]) -> Any:
     """By its number: that is another one in each shard, so it is looked up what it stands for."""
     if args and isinstance(args[0], int):
@@ -370,6 +376,7 @@ MERGES: Final[Mapping[str, Merge]] = {
     "limit_removed": limit_removed,
     "limit_shown": limit_shown,
     "tenant_set": tenant_set,
+    "strike_added": strike_added,
     "strike_removed": strike_removed,
     "keys": of_all(keys),
     "key_added": key_added,

@@ -142,7 +142,12 @@ ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
         "reset": in_every("limit_reset"),
         "remove": in_every("limit_removed"),
     },
-    "get_strikes": {"list": every("strikes"), "add": in_every(), "remove": in_every("strike_removed")},
+    "get_strikes": {
+        "list": every("strikes"),
+        "check": in_every(),
+        "add": in_every("strike_added"),
+        "remove": in_every("strike_removed"),
+    },
     "get_tenants": {
         "list": every("tenants"),
         "set": in_every("tenant_set"),

@@ -42,6 +42,12 @@ class StrikesObject(EngineObject):
         ]
 
     @exposed(Role.ADMIN)
+    def check(self, call: Call, condition: str) -> None:
+        """Raise what ``add`` refuses this condition with."""
+        _check_covers(call)
+        self._part.check(validate_text("condition", condition))
+
+    @exposed(Role.ADMIN)
     def add(self, call: Call, condition: str, reason: str = "", seconds: float | None = None) -> NilOrLater:
         """Hold tasks back, for so long or until ``remove``; answered when none of them is handed out any more. What runs goes on."""
         _check_covers(call)

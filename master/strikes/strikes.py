@@ -96,21 +96,29 @@ class Strikes(Part):
         """The same condition once more: for another reason, or until another moment. Raises InvalidArgument."""
         parsed = parse_strike(text)
         condition = str(parsed)
-        known = next((one for one in self.by_number.values() if one.row.condition == condition), None)
+        known = self.check(text)
         if known is not None:
             row = known.row._replace(reason=reason, key=key, until=until)
             self._store.change_strike(row)
-        elif len(self.by_number) >= STRIKES_MAX:
-            raise InvalidArgument(
-                f"there are {STRIKES_MAX} strikes already; remove some (tq strike ls), or join several in one with `or`"
-            )
         else:
-            self.lanes.check(parsed)
             comparing = bool(tags_of(parsed))
             number = self._store.add_strike(condition, reason, key, now.steady, until, comparing=comparing)
             row = StrikeRow(number, condition, reason, key, now.steady, until, comparing)
             self._added.write(now.mono / 1000, strike=number, condition=condition, reason=reason, key=key)
         return self._keep(row)
+
+    def check(self, text: str) -> Strike | None:
+        """The one with this condition, if there is one. Raises InvalidArgument for what cannot be added."""
+        parsed = parse_strike(text)
+        condition = str(parsed)
+        known = next((one for one in self.by_number.values() if one.row.condition == condition), None)
+        if known is None:
+            if len(self.by_number) >= STRIKES_MAX:
+                raise InvalidArgument(
+                    f"there are {STRIKES_MAX} strikes already; remove some (tq strike ls), or join several in one with `or`"
+                )
+            self.lanes.check(parsed)
+        return known
 
     def compared(self, number: int) -> None:
         """All tasks that were ready before it are compared with it."""

@@ -165,6 +165,18 @@ def test_a_strike_is_one_row_and_is_removed_everywhere_by_the_number_that_is_sho
         asyncio.run(merges.MERGES["strike_removed"](shards, (7,)))
 
 
+def test_a_strike_is_added_in_all_shards_or_in_none() -> None:
+    args = ("task=m:f arg.to=a", "why", 60.0)
+    shards = Answering("add", check=[None, None], add=[None, None])
+    asyncio.run(merges.MERGES["strike_added"](shards, args))
+    checks = [("check", shard, args[:1]) for shard in (0, 1)]
+    assert shards.calls == [*checks, *(("add", shard, args) for shard in (0, 1))]
+    shards = Answering("add", check=[None, tq.InvalidArgument("not by to")], add=[None, None])
+    with pytest.raises(tq.InvalidArgument, match="not by to"):
+        asyncio.run(merges.MERGES["strike_added"](shards, args))
+    assert shards.calls == checks
+
+
 UNKNOWN = tq.InvalidArgument("there is none of that name")
 
 

@@ -378,7 +378,11 @@ def test_an_argument_that_is_not_indexed_is_refused_with_the_line_to_write(bench
         strike(bench, "task=m:f arg.to=a arg.too=b")
     strike(bench, "task=m:h arg.to=a")  # there has been none: who knows
     strike(bench, "arg.customer=4711")
-    assert len(bench.client(role=Role.ADMIN).call(STRIKES, "list")) == 3
+    admin = bench.client(role=Role.ADMIN)
+    with pytest.raises(InvalidArgument, match="no task of m:g is found"):
+        admin.call(STRIKES, "check", "task=m:g arg.to=a")
+    admin.call(STRIKES, "check", "task=m:f arg.to=b")
+    assert len(admin.call(STRIKES, "list")) == 3
 
 
 def test_a_key_with_all_the_lanes_it_may_have_makes_no_more_by_arguments(bench: Bench) -> None:
