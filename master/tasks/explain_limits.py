@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from ...common.domain.limit_parts import LimitHere, LimitPart, has_tag
+from ...common.domain.quota_parts import shards_of_queues
+from ...common.domain.shards import is_spread
 from ...common.domain.tenants import TenantTerms
 from ..engine.engine import Engine
 from ..limits.limits import NamedLimits
@@ -82,10 +84,12 @@ def _why_capped(engine: Engine, lane: Route) -> str:
 def _no_part(terms: TenantTerms, lane: Route, shards: int) -> str:
     remedy = f"`{cap_remedy(terms, lane, shards)}`"
     if terms.shards_of:
-        return f"it is in the shards of {', '.join(terms.shards_of)}, and queue {lane.queue.name} is in another one; {remedy}"
+        where = "every shard" if is_spread(lane.queue.name) else "another one"
+        return f"it is in the shards of {', '.join(terms.shards_of)}, and queue {lane.queue.name} is in {where}; {remedy}"
+    or_named = f", or name the queues of its tasks: `--shards-of {shlex.quote(lane.queue.name)}`"
     return (
-        f"{terms.max_running:,} are divided over {shards:,} shards, which leaves none for this one; {remedy}, or name the queues of its "
-        f"tasks: `--shards-of {lane.queue.name}`"
+        f"{terms.max_running:,} are divided over {shards:,} shards, which leaves none for this one; {remedy}"
+        f"{'' if is_spread(lane.queue.name) else or_named}"
     )
 
 
@@ -94,10 +98,15 @@ def cap_remedy(terms: TenantTerms, lane: Route, shards: int) -> str:
     of, begin = lane.tenant, f"tq tenants set {lane.tenant.name}"
     if of.max_running != 0:
         return f"{begin} --max-running N"
-    if not terms.shards_of:
-        return f"{begin} --max-running {shards}"
-    named = " ".join(f"--shards-of {shlex.quote(one)}" for one in (*terms.shards_of, lane.queue.name))
-    return f"{begin} {named}"
+    is_divided = not terms.shards_of or is_spread(lane.queue.name)
+    named = () if is_divided else (*terms.shards_of, lane.queue.name)
+    options = [f"--shards-of {shlex.quote(one)}" for one in named]
+    if is_divided and terms.shards_of:
+        options = ["--shards-of all"]
+    least = len(shards_of_queues(named, shards))
+    if terms.max_running is not None and terms.max_running < least:
+        options.append(f"--max-running {least}")
+    return " ".join((begin, *options))
 
 
 def _in_parts(limit: LimitHere) -> str:

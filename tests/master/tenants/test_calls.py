@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from tq.common.domain.model import Role
-from tq.common.domain.shards import Shard, shard_of_name
+from tq.common.domain.quota_parts import cap_here, check_cap_parts
+from tq.common.domain.shards import Shard, is_spread, shard_of_name
+from tq.common.domain.tenants import TenantTerms
 from tq.common.errors import Forbidden, InvalidArgument
 from tq.master.store.interface.tenants import TenantRow
+from tq.master.tasks.explain_limits import cap_remedy
 from tq.master.tasks.route import LaneKey
 from tq.master.tenants.tenants import SetTenants
 
@@ -75,6 +81,41 @@ def test_a_cap_in_the_shards_of_some_queues_is_whole_there_and_why_has_the_line_
             assert f"without end: it is in the shards of {mail}, and queue q is in another one" in why["why"]
             assert f"`tq tenants set a --shards-of {mail} --shards-of q`" in why["why"]
             assert why["reasons"][0]["remedy"] == f"tq tenants set a --shards-of {mail} --shards-of q"
+
+
+@pytest.mark.parametrize("most", [1, 2, 9])
+@pytest.mark.parametrize("named", [(), ("mail",), ("mail", "docs")])
+@pytest.mark.parametrize("queue", ["web", "{spread}web", "a;b"])
+def test_the_line_that_lets_in_what_waits_without_end_is_one_that_is_taken(
+    queue: str, named: tuple[str, ...], most: int
+) -> None:
+    terms, shards = TenantTerms(max_running=most, shards_of=named), 8
+    here = next(
+        (
+            number
+            for number in range(shards)
+            if cap_here(terms, "acme", Shard(number, shards)).max_running == 0
+            and (is_spread(queue) or shard_of_name(queue, shards) == number)
+        ),
+        None,
+    )
+    if here is None:
+        return  # it has a part there
+    lane = SimpleNamespace(
+        tenant=SimpleNamespace(name="acme", max_running=0), queue=SimpleNamespace(name=queue)
+    )
+    words = shlex.split(cap_remedy(terms, cast(Any, lane), shards))
+    assert words[:4] == ["tq", "tenants", "set", "acme"]
+    changes: dict[str, Any] = {}
+    for option, value in zip(words[4::2], words[5::2], strict=True):
+        if option == "--max-running":
+            changes["max_running"] = int(value)
+        else:
+            assert option == "--shards-of"
+            changes["shards_of"] = [*changes.get("shards_of", ()), value] if value != "all" else []
+    changed = terms.with_changes(changes)
+    check_cap_parts(changed, "acme", shards)
+    assert cap_here(changed, "acme", Shard(here, shards)).max_running
 
 
 def test_a_cap_goes_to_other_shards_in_two_rounds(make_bench: Callable[..., Bench]) -> None:
