@@ -99,7 +99,7 @@ def shard_for(session: ClientSession, queue: str, texts: Sequence[str], needs: S
     if len(wanted) > 1:
         raise InvalidArgument(
             f"a task of queue {queue}, which is in every shard, is in that of its key=, unique=, the key of its limit or what it needs, and "
-            f"here these differ: {', '.join(wanted)}"
+            f"here these differ: {', '.join(wanted)}; give all of them one text, or leave out those that need not hold"
         )
     return next(iter(wanted.values()), None)
 

@@ -105,7 +105,7 @@ def check_cap_parts(terms: TenantTerms, name: str, shards: int) -> None:
             )
     over = len(shards_of_queues(terms.shards_of, shards))
     if terms.max_running is not None and terms.max_running < over:
-        meant = "those of its queues" if terms.shards_of else "all shards"
+        meant = "the shards of its queues" if terms.shards_of else "all shards"
         raise InvalidArgument(
             f"the cap of a tenant is divided over {meant}, here {over:,}, and {terms.max_running:,} leaves some of them without any: it takes "
             f"at least {over:,}; or name the queues of its tasks, so that only the shards of these have a part: tq tenants set {name} "

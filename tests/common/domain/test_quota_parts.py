@@ -96,7 +96,7 @@ def test_a_number_that_leaves_a_shard_without_any_is_refused_with_what_to_do() -
         InvalidArgument, match=r"all shards, here 4, .* tq tenants set acme --max-running 3 --sh"
     ):
         check_cap_parts(TenantTerms(1, 3), "acme", SHARDS)
-    with pytest.raises(InvalidArgument, match="those of its queues, here 2, and 1 leaves some"):
+    with pytest.raises(InvalidArgument, match="the shards of its queues, here 2, and 1 leaves some"):
         check_cap_parts(TenantTerms(1, 1, (NAMES[1], NAMES[2])), "acme", SHARDS)
 
 
