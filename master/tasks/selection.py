@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.model import StateNumber
+from ...common.domain.shards import shard_of_id
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
 from ..engine.engine import Engine
@@ -74,6 +75,8 @@ def portion(
     """The next tasks that match a filter from the wire, newest first, among those in ``possible`` states; None: as many as there
     are among those that are looked at. ``origin_of_flow``: of the tasks of a flow; raises InvalidArgument."""
     wanted, before = Selection.from_wire(given, engine.now.shift), check_before(before)
+    if wanted.flow is not None and _is_in_another_shard(engine, wanted.flow):
+        return Portion([], None)
     origin = None if wanted.flow is None else origin_of_flow(wanted.flow)
     look, spans = Look(engine, wanted, allows, origin), list[tuple[Span, int]]()
     lower, upper = _bounds(engine, wanted, origin, before)
@@ -160,6 +163,12 @@ def _bounds(engine: Engine, wanted: Selection, origin: int | None, before: int |
     numbers = numbers_between(engine.store, *wanted.ids)
     engine.work.looked(numbers.parts)
     return numbers.lower, min(upper, numbers.upper)
+
+
+def _is_in_another_shard(engine: Engine, flow: bytes) -> bool:
+    """A list asks all shards, and a flow is in one with all of its tasks: the others have nothing of it, and do not call it unknown."""
+    here = engine.core.shard
+    return here.number != shard_of_id(flow) < here.of
 
 
 def _bounds_of_flow(engine: Engine, flow: int) -> tuple[int, int]:

@@ -159,6 +159,7 @@ def test_one_queue_in_every_shard_has_its_tasks_in_all_and_is_one_to_people(
     after = add.submit(calls[0], calls[0])
     assert (after.result(60), shard_of_id(parse_id(after.id))) == (2, shard_of_id(parse_id(calls[0].id)))
     assert flow.result(60) == [0, 2, 4]
+    assert len(app.call(("get_tasks",), "select", {"flow": parse_id(flow.id)}, 9)["rows"]) == len(members)
 
 
 @pytest.mark.timeout(180)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
 from tq.common.domain.model import Role, StateNumber
+from tq.common.domain.shards import Shard, id_in
 from tq.common.errors import InvalidArgument
 
+from ..conftest import Bench
 from ..schedules.conftest import TASK
 from .conftest import FLOW, FLOWS, Flowing
 
@@ -105,3 +108,15 @@ def test_tasks_are_chosen_by_their_flow(flowing: Flowing) -> None:
         flowing.client.call("get_tasks", "select", {"flow": "f"})
     with pytest.raises(InvalidArgument, match="lines cannot be chosen by ids or a flow"):
         flowing.client.call("get_tasks", "lines", {"flow": FLOW})
+
+
+def test_a_shard_that_is_asked_for_the_tasks_of_a_flow_in_another_one_has_none(
+    make_bench: Callable[..., Bench],
+) -> None:
+    client = make_bench(shard=Shard(1, 3)).client(role=Role.ADMIN)
+    elsewhere = {"flow": id_in(bytes(16), 2)}
+    assert client.call("get_tasks", "select", elsewhere, 9)["rows"] == []
+    assert client.call("get_tasks", "cancel_where", elsewhere) == {"tasks": 0, "before": None}
+    for unknown in (1, 3):  # of this shard, and of none of the three
+        with pytest.raises(InvalidArgument, match="there is no flow"):
+            client.call("get_tasks", "select", {"flow": id_in(bytes(16), unknown)}, 9)
