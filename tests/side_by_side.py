@@ -17,7 +17,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, count, pairwise
+from itertools import count, pairwise
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -222,8 +222,7 @@ class Forked:
             capture.stop_global_capturing()
             capture.start_global_capturing()
             self._own(folder)
-            for item, following in pairwise(chain(self._tests(pieces), [None])):
-                assert item is not None
+            for item, following in self._tests(pieces):
                 self._config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 if self._session.shouldfail or self._session.shouldstop:
                     break
@@ -238,10 +237,12 @@ class Forked:
         finally:
             os._exit(status)
 
-    def _tests(self, pieces: Iterable[list[int]]) -> Iterator[pytest.Item]:
+    def _tests(self, pieces: Iterable[list[int]]) -> Iterator[tuple[Any, Any]]:
+        """Each test, and what comes after it, of which pytest keeps the fixtures. Behind the last one of a piece that is the session alone:
+        to know more, this process would have to take the next piece while another one may have nothing to do."""
         for piece in pieces:
             self._connection.send(("piece", piece))
-            yield from (self._session.items[number] for number in piece)
+            yield from pairwise([*(self._session.items[number] for number in piece), self._session])
 
     def _own(self, folder: Path) -> None:
         """What no two processes may share."""
