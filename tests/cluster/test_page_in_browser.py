@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -222,7 +222,7 @@ def test_the_line_of_time_and_the_graph_of_a_flow_follow_keys_pointer_and_finger
     lanes(small, shown)
     small.page.locator(".lanes rect").last.tap(force=True)
     small.until("document.querySelector('.detail b') !== null")
-    opened_by_a_tap(small)
+    until_opened(small, lambda: small.page.locator(".lanes rect").last.tap(force=True))
 
     # the graph of a flow is enlarged and moved by keys and by the pointer, and a drag opens no task
     tab.page.goto(f"{url}/flows/{flow}")
@@ -258,10 +258,13 @@ def test_the_line_of_time_and_the_graph_of_a_flow_follow_keys_pointer_and_finger
     seen.append(small.page.evaluate(SEEN))
     assert seen[2][2] == pytest.approx(seen[1][2] / 2, rel=0.05)
     small.page.locator("button[data-graph='0']").tap()
-    box = small.page.locator(".graph a").first.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    small.touch([(x, y)], [(x + 3, y + 4)])
-    small.page.wait_for_url("**/tasks/*-*")
+
+    def touch_a_task() -> None:
+        box = small.page.locator(".graph a").first.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        small.touch([(x, y)], [(x + 3, y + 4)])
+
+    until_opened(small, touch_a_task)
     assert [tab.wrong, small.wrong] == [[], []]
     small.page.context.close()
 
@@ -277,12 +280,12 @@ def lanes(tab: Tab, url: str) -> tuple[float, tuple[float, float], float]:
     return box["y"] + box["height"] / 2, (box["x"], box["width"]), began
 
 
-def opened_by_a_tap(tab: Tab) -> None:
-    """The task of the last bar, which is chosen."""
+def until_opened(tab: Tab, touch: Callable[[], None]) -> None:
+    """Touch until a task is opened: a browser that gets no time between the finger's coming and its going takes it for one that stays, and
+    narrow bars go on with the time, so that another one may be below the finger, which is chosen first."""
     too_late = pytest.importorskip("playwright.sync_api").TimeoutError
     for _ in range(5):
-        # Bars are narrow and go on with the time: if another one is below the finger by now, it is chosen, and the next tap opens it.
-        tab.page.locator(".lanes rect").last.tap(force=True)
+        touch()
         with suppress(too_late):
             tab.page.wait_for_url("**/tasks/*-*", timeout=3_000)
             return
