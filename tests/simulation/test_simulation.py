@@ -35,7 +35,7 @@ ONCE_BROKEN = (3, 4, 5, 8, 16, 36, 40, 63, 65, 86, 103, 110, 127, 134, 139, 150,
 ONCE_BROKEN += (662, 1019, 1397, 1420, 1557, 2014)
 # 53 and 107 are of those with several masters, whose database goes back: an owner did not say so; a master turned without a pause.
 ONCE_BROKEN += (12, 53, 107)
-ONE_OF_EACH = (4, 12)
+ONE_OF_EACH = (4, 53)
 
 # By a seed that shows it soon; `make proof` looks for them all, from the first seed on.
 QUICK = {
@@ -120,7 +120,7 @@ def test_the_same_seed_is_the_same_story_with_any_hash_seed() -> None:
 
 
 def test_other_seeds_are_other_stories() -> None:
-    assert outcome_of(4).trace != outcome_of(12).trace
+    assert outcome_of(4).trace != outcome_of(53).trace
 
 
 @pytest.mark.parametrize("name", sampled(QUICK, SAMPLE))
