@@ -125,7 +125,8 @@ def test_code_that_can_no_longer_be_imported_is_reported_once_and_tried_again(
     first = admin.submit("mutable:where").result(timeout=20)
     file.write_text("def broken():\n    return not_there\nbroken()\n")
     again = [admin.submit("mutable:where") for _ in range(3)]
-    eventually(lambda: "in broken\n    return not_there" in worker.log)  # below its line, and written after it
+    # Below its line, and written after it.
+    eventually(lambda: "in broken\n    return not_there" in worker.log)
     assert "child.import_failed" in worker.log
     assert "importlib" not in worker.log
     let_pass(1.5)  # it has tried again meanwhile
