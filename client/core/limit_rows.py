@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ...common.domain.limits import CHANGEABLE, rate_of
-
-Row = dict[str, Any]
+from .merged_rows import Row
 
 
 def one_limit(one: Row, other: Row) -> Row:

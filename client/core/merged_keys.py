@@ -7,19 +7,17 @@ moves to another master.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from ...common.errors import InvalidArgument, TqError, UnknownObject
-from .pages import Row, Shards, named
+from .merged_rows import Row, one_of_each
+from .pages import Shards, named
 
 
 def keys(answers: Sequence[list[Row]], args: Sequence[Any]) -> list[Row]:
     """As the first shard has them; each counts the tasks of a key by itself."""
-    found: dict[str, Row] = {}
-    for row in (row for rows in answers for row in rows):
-        known = found.get(row["id"])
-        found[row["id"]] = row if known is None else _one_key(known, row)
-    return list(found.values())
+    return one_of_each(chain.from_iterable(answers), "id", _one_key)
 
 
 def _one_key(one: Row, other: Row) -> Row:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 from ...common.domain.limit_parts import part_of
 from ...common.domain.model import StateNumber
 from ...common.domain.shards import Shard
 from ...common.errors import InvalidArgument
+from .merged_rows import Row, one_of_each
 from .pages import Shards
 
 SUMS: Final = (*map(str, StateNumber), "assigned", "rate", "maxsize", "submits_waiting", "items")
 
-Row = dict[str, Any]
-
 
 def queues(answers: Sequence[list[Row]], args: Sequence[Any]) -> list[Row]:
     """A queue that is spread is one row, with what it has in all shards."""
-    found: dict[str, Row] = {}
-    for row in (row for rows in answers for row in rows):
-        known = found.get(row["name"])
-        found[row["name"]] = row if known is None else _one_queue(known, row)
-    return sorted(found.values(), key=lambda row: row["name"] or "")
+    return sorted(
+        one_of_each(chain.from_iterable(answers), "name", _one_queue), key=lambda row: row["name"] or ""
+    )
 
 
 def _one_queue(one: Row, other: Row) -> Row:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
-Row = dict[str, Any]
+from .merged_rows import Row, one_of_each
 
 
 def workers(answers: Sequence[list[Row]], args: Sequence[Any]) -> list[Row]:
     """A worker is connected to every shard, and each shard knows what it holds of that one."""
-    found: dict[str, Row] = {}
-    for row in (row for rows in answers for row in rows):
-        known = found.get(row["node"])
-        found[row["node"]] = row if known is None else _one_worker(known, row)
-    return list(found.values())
+    return one_of_each(chain.from_iterable(answers), "node", _one_worker)
 
 
 def _one_worker(one: Row, other: Row) -> Row:

@@ -11,6 +11,7 @@ back, as the place of one shard does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, Protocol
 
 from ...common.contract.audit import AuditRow
@@ -23,12 +24,12 @@ from ...common.errors import InvalidArgument, TqError, UnknownObject, Unreachabl
 from .limit_rows import one_limit
 from .merged_keys import key_added, key_set, keys
 from .merged_queues import queue_set, queues
+from .merged_rows import Row, one_of_each
 from .merged_schedules import schedule_added
 from .merged_workers import workers
 from .pages import Shards, flow_pages, line_pages, named, schedule_pages, task_pages, task_portions
 
 Merge = Callable[[Shards, Sequence[Any]], Coroutine[Any, Any, Any]]
-Row = dict[str, Any]
 
 
 class Together(Protocol):
@@ -138,19 +139,12 @@ def _by_name(
 ) -> Callable[[Iterable[Row]], list[Row]]:
     """Rows of the same name as one, by name, with the sums of these fields."""
 
+    def merge(one: Row, other: Row) -> Row:
+        added = {name: one[name] + other[name] for name in sums if name in one and name in other}
+        return {**one, **added, **more(one, other)}
+
     def together(rows: Iterable[Row]) -> list[Row]:
-        found: dict[Any, Row] = {}
-        for row in rows:
-            known = found.get(row["name"])
-            if known is None:
-                found[row["name"]] = row
-            else:
-                found[row["name"]] = {
-                    **known,
-                    **{name: known[name] + row[name] for name in sums if name in known and name in row},
-                    **more(known, row),
-                }
-        return sorted(found.values(), key=_name)
+        return sorted(one_of_each(rows, "name", merge), key=_name)
 
     return together
 
@@ -180,17 +174,16 @@ def _listed(rows_of: Callable[[Iterable[Row]], list[Row]]) -> Together:
 
 def strikes_together(answers: Iterable[list[Row]]) -> list[Row]:
     """Those with the same condition are one, with the number that the first shard gives it."""
-    found: dict[str, Row] = {}
-    for row in (row for rows in answers for row in rows):
-        known = found.setdefault(row["condition"], row)
-        if known is not row:
-            found[row["condition"]] = {
-                **known,
-                "lanes": known["lanes"] + row["lanes"],
-                "waiting": known["waiting"] + row["waiting"],
-                "comparing": known.get("comparing", False) or row.get("comparing", False),
-            }
-    return list(found.values())
+    return one_of_each(chain.from_iterable(answers), "condition", _one_strike)
+
+
+def _one_strike(one: Row, other: Row) -> Row:
+    return {
+        **one,
+        "lanes": one["lanes"] + other["lanes"],
+        "waiting": one["waiting"] + other["waiting"],
+        "comparing": one.get("comparing", False) or other.get("comparing", False),
+    }
 
 
 # the master itself

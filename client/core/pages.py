@@ -22,8 +22,8 @@ from ...common.contract.tasks import join_line
 from ...common.domain.ids import show_id
 from ...common.errors import InvalidArgument, TqError, Unreachable
 from ...common.values.brief import brief
+from .merged_rows import Row
 
-Row = dict[str, Any]
 Places = list[list[Any] | None]
 
 LOOKS_MAX: Final = 20  # at a shard for one page: of as many rows as a person waits for

@@ -12,18 +12,9 @@ from tq.client.core import merges
 from tq.common.contract.observe import MasterRow
 from tq.common.domain.series import Level, SeriesPoint, unpacked
 
+from .test_merged_workers import worker
+
 Answers = Sequence[Any]
-WORKER = {
-    "node": "a",
-    "slots": 4,
-    "connected": True,
-    "running": 1,
-    "leased": 2,
-    "rate": 1.0,
-    "since": 5.0,
-    "last_seen": 9.0,
-    "memory_bytes": None,
-}
 
 
 class Answering:
@@ -210,7 +201,7 @@ def test_a_snapshot_has_the_queues_of_all_and_each_worker_once() -> None:
             "rate": 1.5,
             "commit_seconds": started,
             "queues": [{"name": queue}],
-            "workers": [WORKER],
+            "workers": [worker("a")],
             "running": [{"id": queue, "started": started}],
             "failing": [{"id": queue, "at": started}],
         }
