@@ -80,7 +80,7 @@ class MasterTurn:
     ) -> None:
         self._resources, self._log, self._displacement = resources, log, displacement
         self._stop = asyncio.Event()
-        self._revoked = ""  # why this host is no master of the cluster any more
+        self._revoked = ""  # why this master has to end, once the certificate of its host is revoked
         self._hosted = resources.host(log.event)
         self._gateway_options = gateway
         self._gateway = None if gateway is None else _gateway(self._hosted, gateway)

@@ -56,7 +56,7 @@ class LineReader:
         flows: bool = False,
     ) -> None:
         """``is_short``: ask for short ids, too, which costs the master some looks for each. ``before``: go on where another reader
-        has ended. ``flows``: each as one line, if there is no filter; a filter chooses tasks, also those of flows."""
+        has ended. ``flows``: list each flow as one line; with a filter, the tasks of flows are listed themselves."""
         self._app, self._wanted, self._timeout, self._is_short = app, wanted, timeout, is_short
         self._flows = [True] if flows and not wanted else []
         self._rows: list[Row] = []
@@ -118,7 +118,7 @@ def all_lines(app: App, wanted: Filter) -> Iterator[Row]:
 
 
 def newest_lines(app: App, wanted: Filter, limit: int, *, is_short: bool = True) -> list[Row]:
-    """As people look at them: each flow is a line, if there is no filter."""
+    """For people: each flow is one line, unless a filter asks for tasks."""
     return LineReader(app, wanted, is_short=is_short, flows=True).read(limit)
 
 

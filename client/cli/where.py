@@ -98,7 +98,7 @@ def split(expression: str) -> list[FilterTerm]:
 
 
 def _unsigned(text: str) -> str:
-    """The error for a word without an operator: most often a value alone."""
+    """The error for a word without an operator, which is usually a value by itself."""
     is_state = text.lower() in tuple(State)
     meant = f"did you mean state={text}?" if is_state else "write e.g. state=failed"
     return f"{text!r:.80} is not of the form word=value; {meant}"

@@ -304,7 +304,7 @@ class Tasks(EngineObject):
         flows: bool = False,
     ) -> dict[str, Any]:
         """The newest arrays and tasks, an array as one row with its tasks that match counted by state; looks at 5,000 rows at
-        most. ``short``: with their ids as short as they may be written. ``flows``: each flow as one row, if there is no filter."""
+        most. ``short``: with the shortest ids that are unique. ``flows``: each flow as one row; with a filter, its tasks instead."""
         limit = validate_whole("limit", limit, 1, LINES_MAX)
         # Counts in memory answer the frequent question whether there is any, without reading a row.
         counts = counted(self.engine, call.session.allows_queue, filter) if before is None else None

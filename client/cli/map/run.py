@@ -199,7 +199,7 @@ class Run:
             again = self._retry_failed and not finished.succeeded(number)
             if not again:
                 return
-        # What never becomes a task is known by its number, which is no task's id.
+        # An item that never becomes a task is kept under its number; ids of tasks are longer.
         entry = WindowEntry(item, number.to_bytes(8, "big"), len(item.raw), retry=again)
         error = item.error
         if not error:

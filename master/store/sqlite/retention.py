@@ -66,7 +66,7 @@ class Walk:
                 passed += 1
             else:
                 yield one
-        # All were looked at: what is no longer needed is found by the next one.
+        # It has come to the end: the next walk finds what is not needed any longer.
         self.goes_on_at = BEGINNING
 
 
