@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from ..errors import ConfigError, InvalidArgument
 from ..values.brief import brief
@@ -84,11 +84,26 @@ def own_indexes(own: Mapping[str, Own], environment: Mapping[str, str]) -> dict[
     return found
 
 
+class UnitsHolder(Protocol):
+    """A pool, which has its units until some pool needs them."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether tasks of it wait for units."""
+
+    def return_ended(self) -> bool:
+        """Give back what jobs had that have ended. Whether there was any."""
+
+    def look(self, now: float) -> None:
+        """Units are free that were not."""
+
+
 class Indexes:
-    """The units of a worker, and what is free of each. Shared by its pools."""
+    """The units of a worker, and what is free of each. Shared by its pools, which give back what is over when one of them needs some."""
 
     def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
         self._names = names
+        self._holders: list[UnitsHolder] = []
         self._free = {resource: [THOUSANDTHS] * len(units) for resource, units in names.items()}
         self._amounts: dict[str, int] = {}  # what is free of resources whose units are all the same
 
@@ -126,6 +141,24 @@ class Indexes:
 
     def give_back(self, given: Given) -> None:
         self._change(given, 1)
+
+    # the pools
+
+    def join(self, holder: UnitsHolder) -> None:
+        self._holders.append(holder)
+
+    def reclaim(self) -> None:
+        """Of all pools, also of those in which nothing happens: what one of them does not use any more is another one's to use."""
+        for holder in self._holders:
+            holder.return_ended()
+
+    def offer(self, by: UnitsHolder, now: float) -> None:
+        """Something has ended in this pool: if tasks of others wait for units, they may have those now."""
+        if len(self._holders) > 1:
+            waiting = [one for one in self._holders if one is not by and one.waits]
+            if waiting and by.return_ended():
+                for one in waiting:
+                    one.look(now)
 
     def _change(self, given: Iterable[UnitPart], sign: int) -> None:
         for part in given:

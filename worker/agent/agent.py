@@ -69,7 +69,7 @@ class Agent:
         self.last_lines: Callable[[Job], str] = lambda _: ""  # of what a job has printed
         self.durations, self.children = children_of(runners, max_tasks_per_child, concurrent)
         self.backlog = Backlog(master, self.durations)
-        self._allotting = Allotting(indexes or Indexes({}), self.children, self.backlog)
+        self._allotting = Allotting(indexes or Indexes({}), self.children, self.backlog, self.work)
         self._returns = Returns(runners, master, self.children, self.backlog)
         self.side = MasterSide(master, self.durations, self.children, self.backlog, self._returns, self.work)
         self.ended = EndedJobs(self.durations, self.side)
@@ -288,6 +288,7 @@ class Agent:
                 self.side.leasing.more(places + self.ahead, self.children.jobs_count, now)
         if self.lending.sleepers:  # while this worker drains, too: what runs has to end
             self.lending.work(now, connected=self.connected)
+        self._allotting.offer(now)
 
     def _assign(self, now: float) -> None:
         backlog, children = self.backlog, self.children

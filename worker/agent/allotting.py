@@ -6,7 +6,8 @@
                                        └─ not all of them ────► parked, and those behind it that need some as well
 
 The master counts amounts, and gives no worker more than it has. Here it may not fit all the same: two halves are free on two units, a
-task was given up and still runs, a lease was lost and its task goes on. What has units has them until it does not run any more.
+task was given up and still runs, a lease was lost and its task goes on. What has units has them until it does not run any more. All pools of a worker
+share them: what has ended in one is given back when another one needs it.
 
 Jobs that run as one call (``coalesce=``) have their units together, as many as all of them need; if so many are not free in this form,
 fewer run as one.
@@ -17,7 +18,7 @@ Invariants: 1. a job with such needs is sent by itself, or with those that it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ...common.domain.indexes import Given, Indexes
@@ -35,10 +36,13 @@ class _Held(NamedTuple):
 
 
 class Allotting:
-    """Sends jobs to children, with what they are given."""
+    """Sends jobs to children, with what they are given. ``look``: called when units are free that tasks of this pool wait for."""
 
-    def __init__(self, indexes: Indexes, children: Children, backlog: Backlog) -> None:
-        self._indexes, self._children, self._backlog = indexes, children, backlog
+    def __init__(
+        self, indexes: Indexes, children: Children, backlog: Backlog, look: Callable[[float], None]
+    ) -> None:
+        self._indexes, self._children, self._backlog, self.look = indexes, children, backlog, look
+        indexes.join(self)
         self._held: list[_Held] = []
         self._had: dict[int, Given] = {}  # what the last such job in each child was given
 
@@ -80,7 +84,7 @@ class Allotting:
     def _take(self, child: ChildState, run: JobRun, jobs: int) -> Given | None:
         """What so many jobs like this one are given together."""
         # Lazily, when units are needed: an end of a job costs nothing here.
-        self._give_back()
+        self._indexes.reclaim()
         needs = [(name, amount * jobs) for name, amount in run.needs]
         # The units that this child had last, if they are free: a GPU's memory may still hold its model.
         return self._indexes.take(needs, self._had.get(child.number, ()))
@@ -104,7 +108,7 @@ class Allotting:
         """Send those that have waited for units and may have them now, in their order."""
         parked = self._backlog.parked
         if parked:
-            self._give_back()
+            self._indexes.reclaim()
         while parked:
             child = self._children.free_for(parked.first, reserved=len(self._backlog.announced))
             if parked.first.suspect:  # it is announced once more
@@ -114,20 +118,30 @@ class Allotting:
             elif child is None or not self.send_first(child, parked, now):
                 return
 
-    def _give_back(self) -> None:
-        """What jobs had that have ended."""
+    @property
+    def waits(self) -> bool:
+        return bool(self._backlog.parked or self._backlog.claimed)
+
+    def offer(self, now: float) -> None:
+        """What may have ended here, to tasks of other pools that wait for it."""
+        self._indexes.offer(self, now)
+
+    def return_ended(self) -> bool:
+        """Give back what jobs had that have ended. Whether there was any."""
         if not self._held:
-            return
+            return False
         held: list[_Held] = []
         for one in self._held:
             if self._is_running(one):
                 held.append(one)
             else:
                 self._indexes.give_back(one.given)
+        has_returned = len(held) < len(self._held)
         self._held = held
         # Of children that are gone, seldom: not at each end.
         if len(self._had) > 2 * len(self._children):
             self._had = {number: had for number, had in self._had.items() if number in self._children}
+        return has_returned
 
     def _is_running(self, one: _Held) -> bool:
         child = self._children.get(one.child)

@@ -194,3 +194,30 @@ def check(shop: Workshop, needs_of: dict[bytes, dict[str, int] | None]) -> None:
                         amounts[unit].append(500)
     for found in amounts.values():
         assert sum(found) <= 1_000
+
+
+def test_what_has_ended_in_one_pool_is_at_once_another_ones_whose_task_waits_for_it() -> None:
+    indexes = Indexes({"gpu": ["g0"]})
+    processes, coroutines = Workshop(1, indexes=indexes), Workshop(1, places=4, indexes=indexes)
+    # Nothing happens in the first pool any more: only the second one can ask for what it had.
+    processes.grant(1, needs=WHOLE)
+    processes.run(1, seconds=LONG)
+    coroutines.grant(1, needs=WHOLE)
+    assert list(users(coroutines)) == ["g0"]
+    # It still runs there: the task waits here, and starts when that ends, with no event in this pool.
+    processes.grant(1, needs=WHOLE)
+    assert users(processes) == {}
+    coroutines.begin_all(1)
+    coroutines.end(1, ordinal_of(coroutines, 1))
+    assert list(users(processes)) == ["g0"]
+
+
+def test_the_death_of_a_child_frees_its_units_for_another_pool() -> None:
+    indexes = Indexes({"gpu": ["g0"]})
+    processes, coroutines = Workshop(1, indexes=indexes), Workshop(1, places=4, indexes=indexes)
+    processes.grant(1, needs=WHOLE)
+    coroutines.grant(1, needs=WHOLE)
+    assert users(coroutines) == {}
+    processes.begin(1)
+    processes.die(1)
+    assert list(users(coroutines)) == ["g0"]
