@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ...common.errors import InvalidArgument
 from ...common.values.batches import encode_plain_calls
 from ...common.values.codec import encode_call
 
@@ -41,6 +42,7 @@ class CallEncoder:
         self._needs = needs
         self._arguments, self._calls = definition.arguments, iter(calls)
         self._names = () if self._arguments is None else self._arguments.names
+        self._read = 0  # how many calls came before those that are encoded now
         self._start()
 
     def _start(self) -> None:
@@ -57,6 +59,9 @@ class CallEncoder:
                 calls.extend(islice(self._calls, size))  # keeps what came before an error
             except Exception as raised:
                 error = raised
+                # Of what the map itself asks of an item, such as the key of a limit, and not of the caller's own iterable.
+                if isinstance(error, InvalidArgument):
+                    _name_item(error, self._read + len(calls))
             if not calls:
                 break
             total = 0
@@ -66,6 +71,7 @@ class CallEncoder:
                     yield from self._gather(payloads, met, self._needs.take())
             except Exception as raised:
                 error = raised
+            self._read += len(calls)
             # By the mean of the last portion: items that become large are met after one portion, not after a chunk.
             fitting = max(1, PORTION_BYTES * len(calls) // max(1, total))
             room = CHUNK_TASKS - len(self._gathered.payloads)
@@ -83,12 +89,17 @@ class CallEncoder:
             if payloads is not None:
                 yield payloads, []
                 return
-        for args in calls:
+        for place, args in enumerate(calls):
             kwargs: dict[str, Any] = {}
             met: list[Blob] = []
-            if arguments is not None:
-                args, kwargs = arguments.fit(args, kwargs)
-            yield [encode_call(args, kwargs, self._names, met, self._needs)], met
+            try:
+                if arguments is not None:
+                    args, kwargs = arguments.fit(args, kwargs)
+                payload = encode_call(args, kwargs, self._names, met, self._needs)
+            except Exception as error:
+                _name_item(error, self._read + place)
+                raise
+            yield [payload], met
 
     def _gather(self, payloads: list[bytes], met: list[Blob], needs: list[IdRun]) -> Iterator[EncodedCalls]:
         """Add payloads, no more than there are missing; yields the chunk before them if they are too large for it, and the
@@ -118,3 +129,8 @@ class CallEncoder:
         if len(self._gathered.payloads) >= CHUNK_TASKS:
             yield self._gathered
             self._start()
+
+
+def _name_item(error: Exception, number: int) -> None:
+    """Say which of the items cannot be submitted: of a hundred thousand, its path alone finds none."""
+    error.add_note(f"it is item {number:,} of the map, counted from 0")

@@ -42,9 +42,9 @@ class Unique:
         by: An expression, such as ``"{order}"``, that gives the key for the arguments of a task. None: all its arguments.
         period: Seconds, or a timedelta: one that was submitted longer ago is no conflict. None: however long ago it was.
         states: States in which the other one is a conflict: ``Unique.OPEN`` (the default) while it waits or runs,
-            ``Unique.WAITING`` while it waits, ``Unique.ANY`` as long as it is kept, or a list of states.
-        on_conflict: ``"return"`` the handle of the other one; ``"replace"`` it, if it waits; ``"skip"``: submit returns None;
-            ``"raise"`` TaskConflict.
+            ``Unique.WAITING`` (the default with ``"replace"``) while it waits, ``Unique.ANY`` as long as it is kept, or a list of states.
+        on_conflict: ``"return"`` the handle of the other one; ``"replace"`` it, which waits, and which is cancelled; ``"skip"``:
+            submit returns None; ``"raise"`` TaskConflict.
         fresh: Seconds, or a timedelta: one that has succeeded is a conflict for so long after its end, if ``succeeded`` is one of
             ``states``. None: as long as it is kept.
     """

@@ -238,7 +238,20 @@ class ModelShape:
             if _is_to_come(value):
                 return value
             raise _expected(self.name, value)
-        return value.model_dump(mode="json", by_alias=True)
+        try:
+            return value.model_dump(mode="json", by_alias=True, warnings="error")
+        except ValueError as error:  # pydantic's own is one
+            return self._plain_if_it_fits(value, error)
+
+    def _plain_if_it_fits(self, value: Any, error: ValueError) -> Any:
+        """Of a model in which something is not what its class says: a model checks what it is made of, and not what it is assigned. Its
+        validation finds the place, and accepts what it can convert."""
+        try:
+            data = value.model_dump(mode="json", by_alias=True, warnings=False)
+        except ValueError:
+            raise Misfit(f"{self.name} cannot be sent: {brief(str(error), ERROR_CHARS_MAX)}") from error
+        self.made(data)
+        return data
 
     def made(self, data: Any) -> Any:
         if _is_to_come(data):

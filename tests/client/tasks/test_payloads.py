@@ -90,6 +90,24 @@ def test_so_is_a_call_that_does_not_fit_and_an_error_of_the_iterable() -> None:
         next(chunks)
 
 
+@pytest.mark.parametrize("before", [0, 1, PORTION_CALLS + 7, 2 * CHUNK_TASKS])
+def test_an_error_says_which_item_it_is_of(before: int) -> None:
+    def noted(calls: Iterable[tuple[Any, ...]]) -> str:
+        with pytest.raises((TypeError, tq.InvalidArgument)) as caught:
+            list(encoder(calls).chunks())
+        return caught.value.__notes__[-1]
+
+    good = [(number, 1) for number in range(before)]
+    assert noted([*good, (object(), 1), (2, 2)]) == f"it is item {before:,} of the map, counted from 0"
+    assert noted([*good, (1,), (2, 2)]) == f"it is item {before:,} of the map, counted from 0"
+
+    def keyed() -> Iterator[tuple[Any, ...]]:
+        yield from good
+        raise tq.InvalidArgument("by='{x}': a key is made of text and numbers")
+
+    assert noted(keyed()) == f"it is item {before:,} of the map, counted from 0"
+
+
 def test_blobs_stand_at_the_places_of_their_calls() -> None:
     blobs = [tq.Blob.of(bytes([number])) for number in range(3)]
     [chunk] = encoder([(1, 1), (blobs[0], 1), (2, 2), (blobs[1], blobs[2])]).chunks()

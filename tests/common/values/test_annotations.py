@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import threading
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
@@ -323,3 +324,29 @@ def test_models_of_pydantic() -> None:
     pay.__annotations__["cart"] = Cart | Order
     with pytest.raises(tq.InvalidArgument, match="what is sent as Cart could be Order"):
         typed_call(pay, refuse_ambiguous=True)
+
+
+def test_a_model_is_refused_for_what_it_was_assigned_since_it_was_made_and_what_is_read_as_it_passes() -> (
+    None
+):
+    pydantic = pytest.importorskip("pydantic")
+
+    class Item(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        price: float
+        stock: dict[str, int] = pydantic.Field(default_factory=dict)
+        label: Any = None
+
+    def pay(item: Any) -> None: ...
+
+    pay.__annotations__ = {"item": Item}
+    item = Item(price=2)
+    item.stock = {"oslo": "many"}
+    with pytest.raises(
+        tq.InvalidArgument, match=r"^item.stock.oslo: Input should be a valid integer, .*'many'"
+    ):
+        of(pay).sent((item,), {})
+    item.stock = {"oslo": "7"}
+    args, _ = there_and_back(pay, item)
+    assert args[0].stock == {"oslo": 7}
+    with pytest.raises(tq.InvalidArgument, match=r"^item: Item cannot be sent: .*lock"):
+        of(pay).sent((Item(price=1, label=threading.Lock()),), {})
