@@ -150,6 +150,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         # What gives them out, and what takes them back.
         attempts.leases,
         items.consumers,
+        *([] if submits.edges is None else [submits.edges]),
         submits.becomings,
         submits.dependencies,  # before what hands out tasks: those that are unblocked go out at once
         submits.handlers,  # for the same reason
@@ -181,6 +182,7 @@ def _tasks_and_items(core: Core, keyring: Keyring) -> Sequence[Part]:
         *schedules,
         *flows,
         lanes.struck_tasks,  # behind all that has tasks become ready
+        *([] if submits.edges is None else [submits.edges.lines]),  # behind all that ends tasks
         workers.causes,
         workers.series,  # behind all that changes the store
     ]
@@ -341,6 +343,8 @@ def _listen(
         submits.handlers.ended,
     ):
         core.endings.listen(ended)
+    if submits.edges is not None:
+        core.endings.listen(submits.edges.promises.ended)
     for revived in (items.consumers.revived, occurrences.revived, flows.revived):
         core.endings.listen_to_revivals(revived)
     for resumed in (items.items.resumed, submits.lent_slots.resumed):

@@ -7,6 +7,10 @@ from typing import NamedTuple
 from .blobs.blobs import Blobs
 from .dependencies.becomings import Becomings
 from .dependencies.dependencies import Dependencies
+from .dependencies.known import KnownDependents
+from .dependencies.needed_tasks import NeededTasks
+from .edges.edges import Edges
+from .edges.lines import EdgeLines
 from .engine.core import Core
 from .engine.long_calls import LongCalls
 from .keys.keyring import Keyring
@@ -135,6 +139,7 @@ class SubmitParts(NamedTuple):
     uniques: Uniques
     handlers: FailureHandlers
     lent_slots: LentSlots
+    edges: Edges | None  # None: there is no other shard
 
 
 def make_submits(core: Core, lanes: LaneParts, attempts: AttemptParts, keyring: Keyring) -> SubmitParts:
@@ -154,17 +159,26 @@ def make_submits(core: Core, lanes: LaneParts, attempts: AttemptParts, keyring: 
     )
     # Submits of a transaction are written late and together; whatever reads the store has them written first.
     store.before_looks(lambda: dispatch.settle(core.timeline.now))
-    becomings, quotas = Becomings(store, completion), KeyQuotas(store, routes, keyring.quota_of)
+    needed = NeededTasks(store, routes, core.shard)
+    edges = Edges(core, routes, needed, EdgeLines(store)) if core.shard.of > 1 else None
+    becomings, quotas = (
+        Becomings(store, completion, KnownDependents(edges)),
+        KeyQuotas(store, routes, keyring.quota_of),
+    )
+    dependencies = Dependencies(store, routes, completion, scheduled, becomings, needed)
+    if edges is not None:
+        edges.needs.dependents = dependencies
     keyring.use_of = quotas.use
     return SubmitParts(
         subscriptions,
         dispatch,
         becomings,
-        Dependencies(store, routes, completion, scheduled, becomings),
+        dependencies,
         Parents(store, routes, running, completion),
         quotas,
         FullQueues(store, routes, dispatch, running, subscriptions, quotas),
         Uniques(store, completion, core.timeline),
         FailureHandlers(store, routes, dispatch, agenda, core.report, keyring.find),
         LentSlots(store, routes, dispatch, running, becomings.all_behind),
+        edges,
     )

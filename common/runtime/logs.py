@@ -87,6 +87,8 @@ SENTENCES: Final[dict[str, str]] = {
     "shard.not_taken": "a shard that is free could not be opened; the other masters take it, and this one tries again",
     "shard.was_slower": "another master has taken this shard first",
     "shard.lost": "another master has taken over this shard; this one goes on with the others",
+    "edges.reset": "the store of this shard or of that one is an older copy; what their tasks need of each other is said again",
+    "edges.unknown": "another shard says what this version does not understand; that waits until this master has its version",
     "standby.sees_owner": "this master serves; callers are sent there",
     "standby.database_away": "the database does not answer; this master looks again and again",
     "standby.database_back": "the database answers again",

@@ -29,19 +29,20 @@ from .registry import Invocation, Registry, ThreadedObjects
 from .validation import EngineObject
 
 TOGETHER: Final = (
-    "; tasks that need one another, flows, callbacks, handlers of failures and the results of items are in queues of one shard: "
+    "; flows, callbacks, handlers of failures and the results of items are in queues of one shard: "
     "give these one tag in braces, as {shop}fetch and {shop}mail"
 )
 
 
 class NamedThing(NamedTuple):
     """Something that a call names: an id, or a name. ``of``: what it is, for people. ``with_others``: it has to be where the rest is.
-    ``may_spread``: it is a queue of tasks, which may be in every shard."""
+    ``may_spread``: it is a queue of tasks, which may be in every shard. ``anywhere``: it may be in any shard of the cluster."""
 
     what: bytes | str
     of: str
     with_others: bool = False
     may_spread: bool = False
+    anywhere: bool = False
 
 
 class SaidLimit(NamedTuple):
@@ -83,6 +84,16 @@ def _with_others(find: Callable[[Any], Iterator[NamedThing]]) -> Find:
     return found
 
 
+def _anywhere(find: Callable[[Any], Iterator[NamedThing]]) -> Find:
+    """Tasks that are needed, see ``master/edges``."""
+
+    def found(given: Any) -> Iterator[NamedThing]:
+        for named in find(given):
+            yield named._replace(anywhere=True)
+
+    return found
+
+
 def _name(of: str, *, may_spread: bool = False) -> Callable[[Any], Iterator[NamedThing]]:
     def found(given: Any) -> Iterator[NamedThing]:
         if isinstance(given, str):
@@ -100,7 +111,7 @@ def _new_tasks(given: Any) -> Iterator[Named]:
         yield from _task(row)
         match row:
             case [_, _, [_, list(needed)]]:
-                yield from _with_others(_tasks)(needed)
+                yield from _anywhere(_tasks)(needed)
 
 
 def _columns(given: Any, queue: str = "") -> Iterator[Named]:
@@ -197,7 +208,7 @@ NAMING: Final[Mapping[str, Mapping[str, Mapping[str, Find]]]] = {
         **{one: {"id": _task} for one in ("show", "why", "log")},
         **{one: {"ids": _tasks} for one in ("states", "last_runs", "progress", "cancel", "retry")},
     },
-    "get_dependencies": {"results": {"id": _task, "first": _with_others(_task)}, "of": {"id": _task}},
+    "get_dependencies": {"results": {"id": _task, "first": _anywhere(_task)}, "of": {"id": _task}},
     "get_dispatcher": {
         "announce": {"info": _applied, "held": _tasks},
         "lend": {"runs": _tasks},  # of this shard; what waits for them may run in another one
@@ -286,7 +297,7 @@ class ShardRegistry(Registry):
         if named.may_spread and isinstance(what, str) and is_spread(what):
             return
         shard = shard_of_name(what, shards) if isinstance(what, str) else shard_of_id(what)
-        if shard == here:
+        if shard == here or (named.anywhere and shard < shards):
             return
         shown = brief(what, 80) if isinstance(what, str) else show_id(what)
         if shard >= shards:

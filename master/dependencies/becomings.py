@@ -58,8 +58,8 @@ Neighbours = Callable[[IdRun], Iterator[IdRun]]
 class Becomings(Part):
     """``known``: the tasks that need others, which ``Dependencies`` keeps."""
 
-    def __init__(self, store: Store, completion: Completion) -> None:
-        self._store, self._completion, self.known = store, completion, KnownDependents()
+    def __init__(self, store: Store, completion: Completion, known: KnownDependents) -> None:
+        self._store, self._completion, self.known = store, completion, known
         self._open: dict[bytes, BecomingRow] = {}  # those that wait, by their id
         self._own: Overlaps[BecomingRow] = Overlaps()  # the same
         self._needed: Overlaps[BecomingRow] = Overlaps()  # the same, by the id of what they became
@@ -234,7 +234,7 @@ class Becomings(Part):
 
     def is_needed_by_any(self, run: IdRun) -> bool:
         """By a task that became one of these, or needs one."""
-        return self.is_needed(run) or self.known.needed.has(run)
+        return self.is_needed(run) or self.known.is_needed(run)
 
     # memory
 

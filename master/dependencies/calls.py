@@ -23,7 +23,6 @@ from ..tasks.leases import Leases
 from ..tasks.routes import Routes, within
 from .becomings import Becomings
 from .dependencies import Dependencies
-from .results import page
 
 SHOWN_MAX: Final = 20  # runs of each kind
 
@@ -40,7 +39,7 @@ class DependenciesObject(EngineObject):
             raise Forbidden("these results are given to who holds the lease of the task that needs them")
         if not isinstance(first, bytes) or len(first) != TASK_ID_BYTES:
             raise InvalidArgument("a needed task is named by its id")
-        rows = page(self.engine.store, self.engine.part(Dependencies).needs_of(id), first)
+        rows = self.engine.part(Dependencies).page(id, first)
         if rows is None:
             raise InvalidArgument("the task does not need the one that is named")
         self.engine.work.gave(len(rows), sum(len(body or b"") for _, _, bodies in rows for body in bodies))

@@ -20,12 +20,11 @@ task needs is not deleted by age before the task has ended; 3. results are given
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from ...common.domain.id_runs import IdRun
-from ...common.domain.ids import id_behind
 from ...common.domain.model import StateNumber, TaskOptions
 from ...common.domain.on_error import Verdict, verdict
 from ..engine.accounts import Resource
@@ -43,21 +42,18 @@ from ..tasks.routes import Routes, within
 from ..tasks.scheduled import ScheduledTasks
 from ..tasks.submitted import NewRun
 from .becomings import Becomings
-from .dependent import UNKNOWN, Culprit, Dependent, EndedPart, dependency_failed
-from .results import Carrier
-from .spans import with_gaps
+from .decisions import Decisions
+from .dependent import UNKNOWN, Dependent, EndedPart
+from .needed_tasks import NeededTasks
+from .results import Carrier, page
 from .submits import check, dependents_of
 from .unwritten import UnwrittenCounts
 
 DECIDED_MAX: Final = (
     1_000  # tasks and neighbours about which one transaction decides: some fifty milliseconds
 )
-FALL_COST: Final = 4  # one that fails is as much work as so many that become ready
 COUNTED_SHARE: Final = 20  # counted in memory while one is decided
-NEEDS_SHARE: Final = 10  # needs that are forgotten while one is decided
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)
-BLOCKED: Final = int(StateNumber.BLOCKED)
-FAILED: Final = int(StateNumber.FAILED)
 
 
 class Dependencies(Part):
@@ -68,13 +64,13 @@ class Dependencies(Part):
         completion: Completion,
         scheduled: ScheduledTasks,
         becomings: Becomings,
+        tasks: NeededTasks,
     ) -> None:
-        self._store, self._routes, self._completion, self._scheduled = store, routes, completion, scheduled
+        self._store, self._routes, self.tasks = store, routes, tasks
         self.known, self._becomings = becomings.known, becomings
         self._changed: dict[int, Dependent] = {}  # by number: of which the row is to be written
         self._unwritten = UnwrittenCounts(store)
-        self._ripe: deque[Dependent | EndedPart] = deque()  # that may be decided
-        self._times_ripe = Counter[Dependent]()  # how often each stands there: to look through it takes long
+        self._decisions = Decisions(store, routes, completion, scheduled, becomings, tasks)
         self._marked: set[Dependent] = set()  # of which the row says that they are ripe
         store.keep(self.is_needed)
 
@@ -91,7 +87,13 @@ class Dependencies(Part):
         return self._becomings.needs_of(id)
 
     def carried(self, rows: list[Leased | LeasedSlice]) -> list[Leased | LeasedSlice]:
-        return list(map(Carrier(self._store, self.known.own).row, rows))
+        return list(map(Carrier(self.tasks, self.known.own).row, rows))
+
+    def page(self, id: bytes, first: bytes) -> list[list[Any]] | None:
+        """The outcomes of what a task needs that runs, from one of these on, as many as fit; None: it does not need that one."""
+        dependent = self.known.of(id)
+        queues = None if dependent is None else dependent.queues
+        return page(self.tasks, self.known.needs_of(id), queues, first)
 
     def check(self, session: Session, runs: list[NewRun], options: TaskOptions) -> None:
         """Every needed task must be there, in a queue that the key may use: it gets to know whether that succeeded."""
@@ -99,10 +101,11 @@ class Dependencies(Part):
         needs = [len(new.needs.runs) for new in runs if new.needs is not None]
         session.account.check(Resource.DEPENDENTS, len(needs))
         session.account.check(Resource.NEEDS, sum(needs))
-        check(self._store, runs, options, len(self.known), within(self._routes, session))
+        is_within = within(self._routes, session)
+        check(self._store, runs, options, len(self.known), is_within, self.tasks.is_elsewhere)
 
     def accepted(self, submission: Submission, now: Now) -> None:
-        made = list(dependents_of(submission))
+        made = list(dependents_of(submission, self.tasks.is_elsewhere))
         account = None if submission.call is None else submission.call.session.account
         for one in made:
             self.known.add(one, account)
@@ -117,18 +120,31 @@ class Dependencies(Part):
         if not self.known.own:
             return
         for run, _, _, state, _, _ in tasks:
-            over = list(self.known.needed.over(run))
-            self._unwritten.note(run, len(over))
-            for part, place, dependent in over:
-                if dependent.each:
-                    self._ripe.append(EndedPart(dependent, place, place + part.length, state))
-                elif dependent.left:
-                    self._count(dependent, part, state, 1)
+            self._needed_ended(run, state, list(self.known.needed.over(run)))
             for part, _, dependent in list(self.known.own.over(run)):
                 dependent.open -= part.length
                 self._changed[dependent.seq] = dependent
                 if not dependent.open:
                     self.known.forget(dependent)
+
+    def _needed_ended(self, run: IdRun, state: int, over: Sequence[tuple[IdRun, int, Dependent]]) -> None:
+        self._unwritten.note(run, len(over))
+        for part, place, dependent in over:
+            if dependent.each:
+                self._decisions.add_part(EndedPart(dependent, place, place + part.length, state))
+            elif dependent.left:
+                self._count(dependent, part, state, 1)
+
+    def ended_elsewhere(self, queues: bytes, run: IdRun, state: int) -> None:
+        """Tasks of another shard, for those that need them by these rights."""
+        self._needed_ended(run, state, self._by_rights(queues, run))
+
+    def again_elsewhere(self, queues: bytes, run: IdRun, state: int) -> None:
+        """They had ended in this state, and run again."""
+        self._needed_again(run, state, self._by_rights(queues, run))
+
+    def _by_rights(self, queues: bytes, run: IdRun) -> list[tuple[IdRun, int, Dependent]]:
+        return [one for one in self.known.needed.over(run) if one[2].queues == queues]
 
     def _count(self, dependent: Dependent, part: IdRun, state: int, sign: int) -> None:
         """Needed tasks have ended in this state, or (-1) run again after they had."""
@@ -138,15 +154,8 @@ class Dependencies(Part):
             if dependent.culprit is None:
                 dependent.culprit = part.first
         self._unwritten.add(dependent)
-        if sign > 0 and self._verdict(dependent) is not Verdict.WAIT:
-            self._ripen(dependent)
-
-    def _ripen(self, dependent: Dependent) -> None:
-        self._ripe.append(dependent)
-        self._times_ripe[dependent] += 1
-
-    def _verdict(self, dependent: Dependent) -> Verdict:
-        return verdict(dependent.needed, dependent.left, dependent.missed, dependent.minimum)
+        if sign > 0 and dependent.verdict is not Verdict.WAIT:
+            self._decisions.add(dependent)
 
     # decided
 
@@ -154,76 +163,10 @@ class Dependencies(Part):
         self._decide(now)
 
     def has_more(self) -> bool:
-        return bool(self._ripe or self._unwritten)
+        return bool(self._decisions.ripe or self._unwritten)
 
     def _decide(self, now: Now) -> None:
-        left = max(1, DECIDED_MAX - self._unwritten.noted // COUNTED_SHARE)
-        while self._ripe and left > 0:
-            ripe = self._ripe.popleft()
-            if isinstance(ripe, EndedPart):
-                left -= self._decide_piece(ripe, left, now)
-                continue
-            left -= 1 + len(ripe.needs) // NEEDS_SHARE
-            self._times_ripe[ripe] -= 1
-            if not self._times_ripe[ripe]:
-                del self._times_ripe[ripe]
-            if not ripe.open:
-                continue
-            match self._verdict(ripe):
-                case Verdict.RUN:
-                    self._unblock(ripe, ripe.seq, ripe.stop, now)
-                case Verdict.FALL:
-                    left -= FALL_COST - 1
-                    self._fall(ripe, ripe.seq, ripe.culprit or ripe.needs[0].first, now)
-                case Verdict.DROP:
-                    self._drop(ripe.run, now)
-
-    def _decide_piece(self, piece: EndedPart, left: int, now: Now) -> int:
-        """Returns about how many tasks that was as much as."""
-        dependent, start, stop, state = piece
-        if (state != SUCCEEDED) if dependent.catches else (state == SUCCEEDED or dependent.collects):
-            self._unblock(dependent, dependent.seq + start, dependent.seq + stop, now)
-            return 1
-        most = max(1, left // FALL_COST)
-        if stop - start > most:
-            self._ripe.appendleft(piece._replace(start=start + most))
-            stop = start + most
-        if dependent.catches:
-            self._drop(IdRun(id_behind(dependent.id, start), stop - start), now)
-            return stop - start
-        for place in range(start, stop):
-            self._fall(dependent, dependent.seq + place, id_behind(dependent.needs[0].first, place), now)
-        return (stop - start) * FALL_COST
-
-    def _unblock(self, dependent: Dependent, seq: int, stop: int, now: Now) -> None:
-        due: int | None = None
-        if dependent.delay:
-            due = now.steady + dependent.delay
-        elif dependent.at is not None and dependent.at > now.wall:
-            due = -dependent.at
-        state = StateNumber.READY if due is None else StateNumber.SCHEDULED
-        for row in self._store.unblock(seq, stop, state, due):
-            self._routes.move(row.route, BLOCKED, state, row.seq, row.stop - row.seq)
-        if due is not None:
-            self._scheduled.expect(due=due if due >= 0 else None, at=-due if due < 0 else None)
-
-    def _fall(self, dependent: Dependent, seq: int, culprit: bytes, now: Now) -> None:
-        missed = 1 if dependent.each else dependent.missed
-        body = dependency_failed(self._culprit(culprit), missed, dependent.needed, dependent.minimum)
-        rows = self._store.fall(seq, seq + 1, body, now.steady)
-        self._completion.ends(
-            [(IdRun(row.id, 1), row.route, BLOCKED, FAILED, [body], row.origin) for row in rows], now
-        )
-
-    def _drop(self, run: IdRun, now: Now) -> None:
-        """These are for failures, and there are none."""
-        found = [one for one in self._store.find(run.ids()) if self._becomings.other_of(one.id) is None]
-        self._completion.cancel([one for one in found if one.state == BLOCKED], now)
-
-    def _culprit(self, id: bytes) -> Culprit:
-        for found in self._store.outcomes([id]):
-            return Culprit(id, self._routes.by_number[found.route].task, found.state, found.body)
-        return Culprit(id, "", UNKNOWN, None)
+        self._decisions.decide(max(1, DECIDED_MAX - self._unwritten.noted // COUNTED_SHARE), now)
 
     # retries by hand
 
@@ -235,19 +178,22 @@ class Dependencies(Part):
             state = self._state_of_revived(Dependent.from_row(row), found)
         if state != found.state:
             run = IdRun(found.id, 1)
-            over = list(self.known.needed.over(run))
-            self._unwritten.note(run, len(over))
-            for part, _, dependent in over:
-                if not dependent.each and (dependent.left or dependent in self._times_ripe):
-                    self._count(dependent, part, found.state, -1)
+            self._needed_again(run, found.state, list(self.known.needed.over(run)))
+            self.known.elsewhere.again(found.id, found.route)
         return state
+
+    def _needed_again(self, run: IdRun, state: int, over: Sequence[tuple[IdRun, int, Dependent]]) -> None:
+        self._unwritten.note(run, len(over))
+        for part, _, dependent in over:
+            if not dependent.each and (dependent.left or self._decisions.has(dependent)):
+                self._count(dependent, part, state, -1)
 
     def _state_of_revived(self, stored: Dependent, found: Found) -> StateNumber:
         place = found.seq - stored.seq
         own = self.known.of(found.id)
         states = Counter[int]()
         for run in stored.needs_of(place):
-            for span in self._store.dependencies.states(run):
+            for span in self.tasks.states(run, stored.queues):
                 states[span.state] += span.length
         left = sum(tasks for state, tasks in states.items() if 0 <= state < SUCCEEDED)
         missed = stored.needed - left - states[SUCCEEDED]
@@ -267,8 +213,7 @@ class Dependencies(Part):
 
     def load(self, picture: Picture, now: Now) -> None:
         self._changed.clear()
-        self._ripe.clear()
-        self._times_ripe.clear()
+        self._decisions.clear()
         self._marked.clear()
         dependents = [Dependent.from_row(row) for row in self._store.dependencies.open()]
         self.known.load(dependents)
@@ -285,7 +230,7 @@ class Dependencies(Part):
         self._unwritten.begin()
 
     def settle(self, now: Now) -> None:
-        ripe = {one.dependent if isinstance(one, EndedPart) else one for one in self._ripe}
+        ripe = {one.dependent if isinstance(one, EndedPart) else one for one in self._decisions.ripe}
         for dependent in ripe ^ self._marked:
             dependent.ripe = dependent in ripe
             if dependent.ripe:
@@ -297,13 +242,13 @@ class Dependencies(Part):
 
     def _judge(self, dependent: Dependent) -> None:
         """Count, or decide about, what has ended of all that it needs."""
-        spans = [span for run in dependent.needs for span in with_gaps(self._store, run)]
+        spans = [span for run in dependent.needs for span in self.tasks.states(run, dependent.queues)]
         if dependent.each:
             first = int.from_bytes(dependent.needs[0].first, "big")
             for span in spans:
                 if span.state >= SUCCEEDED or span.state == UNKNOWN:
                     place = int.from_bytes(span.first, "big") - first
-                    self._ripe.append(EndedPart(dependent, place, place + span.length, span.state))
+                    self._decisions.add_part(EndedPart(dependent, place, place + span.length, span.state))
             return
         dependent.left, dependent.missed, dependent.culprit = dependent.needed, 0, None
         for span in spans:
@@ -313,5 +258,5 @@ class Dependencies(Part):
                     dependent.missed += span.length
                     dependent.culprit = dependent.culprit or span.first
         self._changed[dependent.seq] = dependent
-        if self._verdict(dependent) is not Verdict.WAIT:
-            self._ripen(dependent)
+        if dependent.verdict is not Verdict.WAIT:
+            self._decisions.add(dependent)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import id_behind, show_id
 from ...common.domain.model import StateNumber
-from ...common.domain.on_error import ONE_FAILED
+from ...common.domain.on_error import ONE_FAILED, Verdict, verdict
+from ...common.domain.shards import shard_of_id
 from ...common.values.failure import DEPENDENCY, Failure
 from ..store.interface.dependencies import DependentProgress, DependentRow
 
@@ -34,6 +35,7 @@ class Dependent:
     at: int | None
     open: int
     ripe: bool
+    queues: bytes | None
     needs: Sequence[IdRun]
 
     @classmethod
@@ -55,6 +57,11 @@ class Dependent:
         return DependentProgress(self.left, self.missed, self.culprit, self.open, int(self.ripe), self.seq)
 
     @property
+    def verdict(self) -> Verdict:
+        """Of one whose needs are counted."""
+        return verdict(self.needed, self.left, self.missed, self.minimum)
+
+    @property
     def collects(self) -> bool:
         """Whether it runs with tasks among its needs that did not succeed."""
         return self.minimum < self.needed
@@ -63,6 +70,14 @@ class Dependent:
     def catches(self) -> bool:
         """Whether it runs only if one of its needs does not succeed."""
         return self.minimum == ONE_FAILED
+
+    @property
+    def elsewhere(self) -> Sequence[IdRun]:
+        """What it needs of other shards."""
+        if self.queues is None:
+            return ()
+        own = shard_of_id(self.id)
+        return [run for run in self.needs if shard_of_id(run.first) != own]
 
     def needs_of(self, place: int) -> Sequence[IdRun]:
         """What the task at this place of it needs."""

@@ -4,6 +4,7 @@ Pure."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from ...common.domain.id_runs import IdRun
 from ..engine.accounts import Account, Resource
@@ -11,8 +12,43 @@ from ..engine.overlaps import Overlaps
 from .dependent import Dependent
 
 
+class Elsewhere(Protocol):
+    """Needs between shards: ``master/edges``. ``queues``: by whose rights, see ``store/interface/edges.py``."""
+
+    def needed(self, queues: bytes, run: IdRun) -> None:
+        """A dependent of this shard needs tasks of another one from now on, or the store had it."""
+
+    def dropped(self, queues: bytes, run: IdRun) -> None:
+        """A dependent needs them no longer."""
+
+    def is_promised(self, run: IdRun) -> bool:
+        """Whether another shard needs any of these tasks of this one."""
+
+    def again(self, id: bytes, route: int) -> None:
+        """A task of this shard that had ended is to run again."""
+
+
+class NoOtherShards:
+    """Of a cluster of one."""
+
+    def needed(self, queues: bytes, run: IdRun) -> None:
+        """There is nothing that could be."""
+
+    def dropped(self, queues: bytes, run: IdRun) -> None:
+        """The same."""
+
+    def is_promised(self, run: IdRun) -> bool:
+        return False
+
+    def again(self, id: bytes, route: int) -> None:
+        """There is no one who needs it."""
+
+
 class KnownDependents:
-    def __init__(self) -> None:
+    """``elsewhere``: what is needed of other shards is known there as well."""
+
+    def __init__(self, elsewhere: Elsewhere | None = None) -> None:
+        self.elsewhere: Elsewhere = elsewhere or NoOtherShards()
         self.own: Overlaps[Dependent] = Overlaps()
         self.needed: Overlaps[Dependent] = Overlaps()
         self._count = 0
@@ -31,6 +67,8 @@ class KnownDependents:
         self.own.add(dependent.run, dependent.seq, dependent)
         for run in dependent.needs:
             self.needed.add(run, dependent.seq, dependent)
+        for run in dependent.elsewhere:
+            self.elsewhere.needed(dependent.queues or b"", run)
 
     def forget(self, dependent: Dependent) -> None:
         if (taken := self._accounts.pop(dependent.seq, None)) is not None:
@@ -39,6 +77,8 @@ class KnownDependents:
         self.own.forget(dependent.run, dependent.seq)
         for run in dependent.needs:
             self.needed.forget(run, dependent.seq)
+        for run in dependent.elsewhere:
+            self.elsewhere.dropped(dependent.queues or b"", run)
 
     def load(self, dependents: Iterable[Dependent]) -> None:
         """Keep these instead, on the accounts that they were on."""
@@ -52,6 +92,10 @@ class KnownDependents:
                 self._accounts[dependent.seq] = taken
         for taken in before.values():  # submitted in the transaction that failed
             _note(*taken, -1)
+
+    def is_needed(self, run: IdRun) -> bool:
+        """By a task of this shard that has not ended, or by one of another."""
+        return self.needed.has(run) or self.elsewhere.is_promised(run)
 
     def of(self, id: bytes) -> Dependent | None:
         return next((dependent for _, _, dependent in self.own.over(IdRun(id, 1))), None)

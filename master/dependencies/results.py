@@ -10,9 +10,9 @@ from ...common.domain.id_runs import IdRun
 from ...common.values.needed import carry
 from ..engine.overlaps import Overlaps
 from ..store.interface.slices import LeasedSlice
-from ..store.interface.store import Store
 from ..store.interface.tasks import Leased
-from .dependent import UNKNOWN, Dependent
+from .dependent import Dependent
+from .needed_tasks import NeededTasks, Outcome
 
 CARRIED_BYTES: Final = 64 * 1024  # of results that come with the lease of one task
 CARRIED_TASKS: Final = 100  # and of how many tasks
@@ -22,24 +22,20 @@ REPLY_BYTES: Final = (
 PAGE_BYTES: Final = 1024 * 1024  # of results in one page; a larger one is alone in it
 PAGE_TASKS: Final = 1_000
 
-Outcomes = list[tuple[bytes, int, bytes | None]]  # id, state, result or failure
 
-
-def outcomes(store: Store, ids: Sequence[bytes], room: int) -> Outcomes:
+def outcomes(tasks: NeededTasks, ids: Sequence[bytes], queues: bytes | None, room: int) -> list[Outcome]:
     """Of the first of these tasks, up to so many bytes and beyond by no more than was read before; of one at least."""
-    found: Outcomes = []
+    found: list[Outcome] = []
     size, step = 0, 1
     while step and len(found) < len(ids):
-        asked = ids[len(found) : len(found) + step]
-        rows = {row.id: (row.state, row.body) for row in store.outcomes(asked)}
-        some = [(id, *rows.get(id, (UNKNOWN, None))) for id in asked]
+        some = tasks.outcomes(ids[len(found) : len(found) + step], queues)
         size += sum(len(body or b"") for _, _, body in some)
         found += some
         step = min(len(found), (room - size) * len(found) // max(1, size)) if size < room else 0
     return found
 
 
-def to_rows(found: Outcomes) -> list[list[Any]]:
+def to_rows(found: Sequence[Outcome]) -> list[list[Any]]:
     """``[first id, state, [body, …]]`` of tasks with consecutive ids in one state."""
     rows: list[list[Any]] = []
     following = b""
@@ -54,10 +50,12 @@ def to_rows(found: Outcomes) -> list[list[Any]]:
     return rows
 
 
-def page(store: Store, needs: Sequence[IdRun], first: bytes) -> list[list[Any]] | None:
+def page(
+    tasks: NeededTasks, needs: Sequence[IdRun], queues: bytes | None, first: bytes
+) -> list[list[Any]] | None:
     """The outcomes of needed tasks from one on, in their order, as many as fit; None: it is not needed."""
     ids = list(islice(_from(needs, first), PAGE_TASKS))
-    return to_rows(outcomes(store, ids, PAGE_BYTES)) if ids else None
+    return to_rows(outcomes(tasks, ids, queues, PAGE_BYTES)) if ids else None
 
 
 def _from(needs: Sequence[IdRun], first: bytes) -> Iterator[bytes]:
@@ -74,8 +72,8 @@ def _from(needs: Sequence[IdRun], first: bytes) -> Iterator[bytes]:
 class Carrier:
     """Adds results to the arguments of the tasks in one answer to a lease, as far as there is room."""
 
-    def __init__(self, store: Store, own: Overlaps[Dependent]) -> None:
-        self._store, self._own = store, own
+    def __init__(self, tasks: NeededTasks, own: Overlaps[Dependent]) -> None:
+        self._tasks, self._own = tasks, own
         self._room = REPLY_BYTES
 
     def row(self, row: Leased | LeasedSlice) -> Leased | LeasedSlice:
@@ -95,16 +93,16 @@ class Carrier:
             start = part.place - run.place
             for at in range(part.length):
                 needs = dependent.needs_of(place + at)
-                rows = self._rows(needs)
+                rows = self._rows(needs, dependent.queues)
                 made[start + at] = carry(payloads[start + at], dependent.collects, rows)
         return made
 
-    def _rows(self, needs: Sequence[IdRun]) -> list[list[Any]]:
+    def _rows(self, needs: Sequence[IdRun], queues: bytes | None) -> list[list[Any]]:
         if sum(run.length for run in needs) > CARRIED_TASKS:
             return []
         room = min(CARRIED_BYTES, self._room)
         ids = [id for run in needs for id in run.ids()]
-        found = outcomes(self._store, ids, room)
+        found = outcomes(self._tasks, ids, queues, room)
         size = sum(len(body or b"") for _, _, body in found)
         if len(found) < len(ids) or size > room:
             return []

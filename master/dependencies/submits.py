@@ -10,6 +10,7 @@ from ...common.domain.ids import show_id
 from ...common.domain.model import TaskOptions
 from ...common.domain.on_error import NEEDED_MAX, required
 from ...common.errors import InvalidArgument
+from ...common.wire.frames import pack
 from ..store.interface.store import Store
 from ..tasks.plan import Submission
 from ..tasks.submitted import NewRun
@@ -20,10 +21,16 @@ OPEN_MAX: Final = 250_000  # dependents that have not ended: each takes half a k
 
 
 def check(
-    store: Store, runs: Sequence[NewRun], options: TaskOptions, known: int, is_within: Callable[[int], bool]
+    store: Store,
+    runs: Sequence[NewRun],
+    options: TaskOptions,
+    known: int,
+    is_within: Callable[[int], bool],
+    is_elsewhere: Callable[[bytes], bool],
 ) -> None:
     """Every needed task must be there, in a queue that the key may use (``is_within``, of a route): it gets to know whether that
-    succeeded. ``known``: dependents that have not ended. Raises InvalidArgument."""
+    succeeded. Of those of other shards (``is_elsewhere``, of an id) it is found out when they are asked. ``known``: dependents that
+    have not ended. Raises InvalidArgument."""
     if known + len(runs) > OPEN_MAX:
         raise InvalidArgument(
             f"{OPEN_MAX:,} tasks wait for others already; map over handles, of which a thousand count as one, or wait for some"
@@ -41,6 +48,8 @@ def check(
     if sum(run.length for run in seen) > NEEDED_MAX:
         raise InvalidArgument(f"the tasks of one call may need {NEEDED_MAX:,} others: send them in portions")
     for run in seen:
+        if is_elsewhere(run.first):
+            continue
         missing = _missing(store, run, is_within)
         if missing is not None and not _are_known(store, runs):
             raise InvalidArgument(
@@ -65,7 +74,7 @@ def _are_known(store: Store, runs: Sequence[NewRun]) -> bool:
     return len(store.find(ids)) == len(ids)
 
 
-def dependents_of(submission: Submission) -> Iterator[Dependent]:
+def dependents_of(submission: Submission, is_elsewhere: Callable[[bytes], bool]) -> Iterator[Dependent]:
     """Those of a submit that is stored."""
     seq, options = submission.first_seq + 1, submission.options
     at = None if options.at is None else int(options.at * 1000)
@@ -77,5 +86,12 @@ def dependents_of(submission: Submission) -> Iterator[Dependent]:
         tasks = len(new.payloads)
         numbers = needed, required(options.on_error, needed), needed, 0, None
         waits = int(options.delay * 1000), at
-        yield Dependent(seq, seq + tasks, new.first, each, *numbers, *waits, tasks, False, runs)
+        queues = _rights(submission) if any(is_elsewhere(run.first) for run in runs) else None
+        yield Dependent(seq, seq + tasks, new.first, each, *numbers, *waits, tasks, False, queues, runs)
         seq += tasks
+
+
+def _rights(submission: Submission) -> bytes:
+    """Of the key that submits."""
+    patterns = () if submission.call is None else submission.call.session.verifier.queues
+    return pack(sorted(patterns)) if patterns else b""

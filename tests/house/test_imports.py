@@ -67,6 +67,7 @@ MASTER_MAY_IMPORT: dict[str, set[str]] = {
     "outbox": {*LOWER, "tasks"},  # its rows are submits of tasks
     "steps": {*LOWER, "tasks"},  # they are of tasks
     "dependencies": {*LOWER, "tasks"},  # they unblock tasks, and end them
+    "edges": {*LOWER, "tasks", "dependencies"},  # needs between shards
     "observe": {*LOWER, "tasks", "items", "workers", "strikes", "keys"},  # what people see of all of them
     "net": {*LOWER, "blobs", "keys"},
     "gateway": {*LOWER, "items", "keys", "net"},  # stock clients speak to item queues

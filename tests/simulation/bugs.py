@@ -273,8 +273,8 @@ BUGS = (
     Bug(
         "let a task wait for a queue that its key does not cover",
         "tq.master.dependencies.dependencies",
-        "len(self.known), within(self._routes, session))",
-        "len(self.known), lambda route: True)",
+        "        is_within = within(self._routes, session)\n",
+        "        is_within = lambda route: True\n",
     ),
     Bug(
         "run before all that is needed has ended",
@@ -286,7 +286,7 @@ BUGS = (
         "forget at a restart what was decided and not done",
         "tq.master.dependencies.dependencies",
         "        self._unwritten.write(self._changed)\n",
-        "        self._unwritten.write({} if self._ripe else self._changed)\n",
+        "        self._unwritten.write({} if self._decisions.ripe else self._changed)\n",
     ),
     Bug(
         "give the results of others",

@@ -25,6 +25,9 @@ class DependentRow(NamedTuple):
     at: int | None
     open: int
     ripe: int
+    queues: bytes | None = (
+        None  # by whose rights it needs tasks of other shards, see ``edges.ElsewhereRow``; None: it needs none
+    )
     needs: Sequence[IdRun] = ()
 
 

@@ -30,6 +30,7 @@ from .blobs import BlobStore
 from .counts import CountStore
 from .data import DataStore
 from .dependencies import BlockedStore, DependencyStore
+from .edges import EdgeStore
 from .ended import EndedStore
 from .flows import FlowStore
 from .items import ItemStore
@@ -173,6 +174,10 @@ class SubjectStores(Protocol):
     @property
     def dependencies(self) -> DependencyStore:
         """Its part for tasks that need other tasks."""
+
+    @property
+    def edges(self) -> EdgeStore:
+        """Its part for needs between shards."""
 
     @property
     def schedules(self) -> ScheduleStore:

@@ -22,7 +22,7 @@ from .tables import ROWID, SEQUENCE_TABLE, Column, KeptTable, names, quoted, tab
 
 LOG: Final = "changes_to_ship"
 GONE, WHOLE, NARROW, FIRST_BLOB = 1, 2, 4, 8
-KEY_COLUMNS: Final = ("k1", "k2", "k3")  # the longest key of a table; the others are padded with 0
+KEY_COLUMNS: Final = ("k1", "k2", "k3", "k4")  # the longest key of a table; the others are padded with 0
 
 
 class Change(NamedTuple):

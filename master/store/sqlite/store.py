@@ -31,6 +31,7 @@ from .blobs import SqliteBlobs
 from .counts import SqliteCounts
 from .data import SqliteData
 from .dependencies import SqliteBlocked, SqliteDependencies
+from .edges import SqliteEdges
 from .ended import SqliteEnded
 from .executor import FAILURES
 from .flows import SqliteFlows
@@ -122,6 +123,7 @@ class SqliteStore(
         self.locks = SqliteLocks(self._all, self._many, self._exactly)
         self.data = SqliteData(self._all, self._many, self._exactly)
         self.dependencies = SqliteDependencies(self._all, self._many, self._exactly)
+        self.edges = SqliteEdges(self._all, self._many, self._exactly)
         self.schedules = SqliteSchedules(self._all, self._many, self._exactly)
         self.limits = SqliteLimits(self._all, self._many, self._exactly)
         self.flows = SqliteFlows(self._all, self._many, self._exactly)

@@ -11,7 +11,7 @@ import pytest
 from tq.common.contract.exposed import exposed_methods
 from tq.common.domain.ids import IdSource, key_id, show_id
 from tq.common.domain.model import Role
-from tq.common.domain.shards import Shard, shard_of_id, shard_of_name
+from tq.common.domain.shards import Shard, id_in, shard_of_id, shard_of_name
 from tq.common.errors import InvalidArgument, TqError, WrongShard
 from tq.common.wire.protocol import Request
 from tq.master.api.registry import Registry
@@ -125,10 +125,12 @@ BY_NAME_WITHIN: dict[tuple[str, str], list[Any]] = {
     ],
 }
 WITH_OTHERS: list[tuple[tuple[str, str], list[Any]]] = [
-    (("get_task_queue", "submit"), ["m:f", {}, [[OUR_ID, b"", [0, ["x"]]]]]),
-    (("get_task_queue", "submit"), ["m:f", {}, [[OUR_ID, [b""], [1, [["x", 1]]]]]]),
     (("get_task_queue", "submit"), ["m:f", {}, [], None, None, None, "x"]),
     (("get_task_queue", "submit"), ["m:f", {}, [], None, None, None, None, ["x", TOKEN]]),
+]
+ANYWHERE: list[tuple[tuple[str, str], list[Any]]] = [
+    (("get_task_queue", "submit"), ["m:f", {}, [[OUR_ID, b"", [0, ["x"]]]]]),
+    (("get_task_queue", "submit"), ["m:f", {}, [[OUR_ID, [b""], [1, [["x", 1]]]]]]),
     (("get_dependencies", "results"), [OUR_ID, 1, TOKEN, "x"]),
 ]
 WITH_OTHERS_BY_NAME: list[tuple[tuple[str, str], list[Any]]] = [
@@ -192,6 +194,18 @@ def test_what_belongs_together_is_refused_across_shards_with_the_name_that_helps
     made(admin, target_of(name), method, *with_x(args, OUR_ID))
     with pytest.raises(WrongShard, match=r"one tag in braces, as \{shop\}fetch and \{shop\}mail"):
         made(admin, target_of(name), method, *with_x(args, OTHER_ID))
+
+
+@pytest.mark.parametrize(("call", "args"), ANYWHERE)
+def test_what_is_needed_may_be_in_any_shard_of_the_cluster_and_in_no_other(
+    here: Bench, call: tuple[str, str], args: list[Any]
+) -> None:
+    name, method = call
+    admin = here.client(role=Role.ADMIN)
+    for id in (OUR_ID, OTHER_ID):
+        made(admin, target_of(name), method, *with_x(args, id))
+    with pytest.raises(InvalidArgument, match="is of shard 9, and this cluster has 4"):
+        made(admin, target_of(name), method, *with_x(args, id_in(OUR_ID, 9)))
 
 
 @pytest.mark.parametrize(("call", "args"), WITH_OTHERS_BY_NAME)

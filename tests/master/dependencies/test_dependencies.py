@@ -11,7 +11,7 @@ from tq.common.domain.model import StateNumber
 from tq.common.errors import Forbidden, InvalidArgument, QuotaExceeded, StoreError
 from tq.common.values.codec import encode
 from tq.common.values.needed import Carried
-from tq.master.dependencies import dependencies, submits, unwritten
+from tq.master.dependencies import decisions, dependencies, submits, unwritten
 from tq.master.engine.accounts import LIMITS, Accounts, Resource
 
 from ..conftest import Bench
@@ -298,7 +298,7 @@ def test_what_is_submitted_while_the_store_is_in_trouble_is_written_whole(
 def test_a_long_chain_falls_in_portions_and_a_restart_in_between_loses_nothing(
     graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dependencies, "DECIDED_MAX", 20 * dependencies.FALL_COST)
+    monkeypatch.setattr(dependencies, "DECIDED_MAX", 20 * decisions.FALL_COST)
     first = last = graph.submit()
     for _ in range(50):
         last = graph.submit(needs=[last.first])

@@ -11,7 +11,7 @@ from tq.master.engine.accounts import Accounts, Resource
 def dependent(number: int) -> Dependent:
     needs = [IdRun(b"\x02" + bytes(15), 1), IdRun(b"\x03" + bytes(15), 2)]
     id = number.to_bytes(16, "big")
-    return Dependent(number, number + 1, id, False, 1, 1, 1, 0, None, 0, None, 1, False, needs)
+    return Dependent(number, number + 1, id, False, 1, 1, 1, 0, None, 0, None, 1, False, None, needs)
 
 
 def test_each_is_on_the_account_of_its_key_until_it_is_gone_also_after_a_transaction_that_failed() -> None:

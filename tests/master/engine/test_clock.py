@@ -334,7 +334,7 @@ WALL = {  # who means the wall's clock, and why
     "tasks/scheduled.py": "at=",
     "items/consumers.py": "ids are made of it, as clients make theirs",
     "tasks/plan.py": "at=",
-    "dependencies/dependencies.py": "at=",
+    "dependencies/decisions.py": "at=",
     "observe/calls.py": "what clients compare theirs with",
     "tasks/attempt_output.py": "when progress was reported, for people",
     "observe/overview.py": "for people",

@@ -27,7 +27,7 @@ READY, BLOCKED, FAILED = map(int, (StateNumber.READY, StateNumber.BLOCKED, State
 
 def row(seq: int, tasks: int = 1, **fields: Any) -> DependentRow:
     base = DependentRow(
-        seq, seq + tasks, id_of(seq), 0, 1, 1, 1, 0, None, 0, None, tasks, 0, [IdRun(id_of(1), 1)]
+        seq, seq + tasks, id_of(seq), 0, 1, 1, 1, 0, None, 0, None, tasks, 0, None, [IdRun(id_of(1), 1)]
     )
     return base._replace(**fields)
 
@@ -50,7 +50,7 @@ def test_dependents_are_read_as_they_were_written_also_after_a_restart(stores: C
     store = stores()
     assert not store.dependencies.are_there
     first = row(10, culprit=id_of(1), needs=[IdRun(id_of(1), 3), IdRun(id_of(7), 1)])
-    second = row(20, 5, each=1, at=NOW, delay=3)
+    second = row(20, 5, each=1, at=NOW, delay=3, queues=b"q")
     store.begin()
     store.dependencies.add([first, second, row(30, open=0)])
     store.commit()

@@ -2,21 +2,22 @@
 SELECT EXISTS (SELECT 1 FROM dependents)
 
 -- name: add_dependent
-INSERT INTO dependents (seq, stop, id, each, needed, minimum, left, missed, culprit, delay, at, open, ripe)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO dependents (seq, stop, id, each, needed, minimum, left, missed, culprit, delay, at, open, ripe, queues)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: add_need
 INSERT INTO needs (seq, place, first, length) VALUES (?, ?, ?, ?)
 
 -- name: open_dependents
-SELECT seq, stop, id, each, needed, minimum, left, missed, culprit, delay, at, open, ripe FROM dependents WHERE open > 0 ORDER BY seq
+SELECT seq, stop, id, each, needed, minimum, left, missed, culprit, delay, at, open, ripe, queues
+FROM dependents WHERE open > 0 ORDER BY seq
 
 -- name: open_needs
 SELECT needs.seq, first, length FROM dependents JOIN needs ON needs.seq = dependents.seq WHERE open > 0
 ORDER BY needs.seq, place
 
 -- name: dependent_upto
-SELECT seq, stop, id, each, needed, minimum, left, missed, culprit, delay, at, open, ripe
+SELECT seq, stop, id, each, needed, minimum, left, missed, culprit, delay, at, open, ripe, queues
 FROM dependents WHERE seq <= ? ORDER BY seq DESC LIMIT 1
 
 -- name: needs_of
