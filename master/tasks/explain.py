@@ -23,6 +23,7 @@ from ..workers.membership import Membership, Worker
 from .dispatch import Dispatch
 from .explain_limits import why_held
 from .explain_placing import lane_of, placing_of, suiting, why_not_placed
+from .explain_serving import has_free_slot, pool_of_hundreds, runs_alone, serves, slots_of
 from .explain_stopped import holds_for_good, why_stopped
 from .full_queues import FullQueues
 from .in_words import about, in_words
@@ -123,9 +124,7 @@ def is_stuck(engine: Engine, task: FullTask) -> bool:
         return False
     route = engine.part(Routes).route(task.queue, task.task)
     takers = [
-        one
-        for one in engine.part(Membership).by_node.values()
-        if one.session is not None and not one.draining and one.capability in route.capabilities
+        one for one in engine.part(Membership).by_node.values() if serves(one, route) and not one.draining
     ]
     placing = placing_of(engine, lane_of(engine, task))
     if route.queue.paused:
@@ -191,7 +190,7 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
     if stopped := why_stopped(engine, task):
         return stopped
     workers = [one for one in engine.part(Membership).by_node.values() if one.info is not None]
-    able = [one for one in workers if one.session is not None and one.capability in route.capabilities]
+    able = [one for one in workers if serves(one, route)]
     working = [one for one in able if not one.draining]
     if not working:
         likely = _likely(engine, task, workers) if position else None
@@ -204,9 +203,9 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
             return text
         working = suiting(engine, placing, working)
     # A free slot and a ready task: what is left is the rest of this transaction.
-    if any(worker.waits_for_tasks for worker in working):
+    if has_free_slot(working, route):
         return "it is about to be handed out: a worker that serves it has a free slot"
-    slots = sum(worker.info.slots for worker in working if worker.info)
+    slots = slots_of(working, route)
     busy = f"all {slots} slots that serve it are busy" if slots > 1 else "the one slot that serves it is busy"
     waiter = engine.part(LentSlots).waiter_of(task.id)
     if waiter is not None:
@@ -218,9 +217,10 @@ def _why_ready(engine: Engine, task: FullTask, position: bool) -> str:
         return f"{busy}{text}"
     if not position:
         return f"{busy}; `tq why` counts the tasks before it"
-    return (
-        f"{busy}; {_in_line(engine, task, lane, working, slots)}; more workers or slots would start it sooner"
-    )
+    more = "more workers or slots would start it sooner"
+    if runs_alone(working, route):
+        more = f"it is a coroutine, and has a process for itself there: `{pool_of_hundreds(task)}` runs hundreds at once"
+    return f"{busy}; {_in_line(engine, task, lane, working, slots)}; {more}"
 
 
 def _all_wait_for_room(engine: Engine, task: FullTask, working: Sequence[Worker], slots: int) -> str:
@@ -295,7 +295,7 @@ def _in_line(engine: Engine, task: FullTask, lane: Route, working: list[Worker],
         uncounted = "tasks of maps whose keys or tenants alternate may be before it, and are not counted"
         return uncounted if has_mixed else "it is among the next"
     place = f"{ahead:,} are before it" if ahead > 1 else ("one is before it" if ahead else "it is the next")
-    seconds = foreseen_of(engine, position, working, slots)
+    seconds = foreseen_of(engine, lane, position, working, slots)
     if seconds is None:
         return f"{place}; there is no estimate yet of when it starts"
     return f"{place}, and it starts {about(seconds)}"

@@ -159,7 +159,6 @@ def _waits(ahead: int) -> str:
 
 def _read_ahead(engine: Engine, mine: Sequence[Route]) -> int:
     """Of the tasks of these lanes that are leased."""
-    workers = {
-        worker.number: worker for base in {lane.base for lane in mine} for worker in serving(engine, base)
-    }
-    return max(0, sum(lane.running for lane in mine) - slots_of(list(workers.values())))
+    bases = {lane.base for lane in mine}
+    workers = {worker.number: worker for base in bases for worker in serving(engine, base)}
+    return max(0, sum(lane.running for lane in mine) - slots_of(workers.values(), *bases))

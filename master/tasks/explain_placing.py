@@ -103,7 +103,11 @@ def shown_placing(engine: Engine, task: FullTask) -> dict[str, Any] | None:
     if placing is None:
         return None
     workers = engine.part(Membership).by_node.values()
-    serving = [one for one in workers if one.session is not None and one.capability in lane.capabilities]
+    serving = [
+        one
+        for one in workers
+        if one.session is not None and any(pool in lane.capabilities for pool in one.leasing)
+    ]
     near = nearest_to(engine, placing, [one for one in serving if not one.draining])
     shown: dict[str, Any] = {
         "needs": {name: units(amount) for name, amount in placing.needs},

@@ -26,9 +26,9 @@ def shown_position(engine: Engine, task: FullTask) -> dict[str, Any]:
     working = serving(engine, lane)
     if not working:
         return NO_PLACE
-    slots = slots_of(working)
+    slots = slots_of(working, lane)
     position = position_of(engine, lane, task, slots)
-    found, now = eta_of(engine, position, working, slots), engine.now.shown(engine.now.steady)
+    found, now = eta_of(engine, lane, position, working, slots), engine.now.shown(engine.now.steady)
     eta = None
     if found is not None:
         moments = {"earliest": now + found.earliest, "latest": now + found.latest}

@@ -18,7 +18,7 @@ from .dispatch import Dispatch
 from .explain_limits import cap_remedy, read_ahead, read_ahead_of
 from .explain_placing import lane_of, placing_of, why_not_placed
 from .explain_position import shown_position
-from .explain_serving import serving
+from .explain_serving import pool_of_hundreds, runs_alone, serving
 from .explain_stopped import strikes_of
 from .route import RUNNING, Route
 from .routes import Routes
@@ -41,7 +41,9 @@ def reasons_of(engine: Engine, task: FullTask) -> list[Reason]:
     if not reasons:
         place = shown_position(engine, task)["position"]
         if place is not None:
-            reasons.append({"kind": "line", **place, "remedy": MORE_WORKERS})
+            is_alone = runs_alone(serving(engine, lane), lane)
+            remedy = pool_of_hundreds(task) if is_alone else MORE_WORKERS
+            reasons.append({"kind": "line", **place, "remedy": remedy})
     if task.state == StateNumber.READY and lane.key.tenant:
         others = [one.tenant for one in lane.queue.ready if one.tenant is not lane.tenant]
         reasons += [{"kind": "turns", "tenant": lane.key.tenant, "remedy": None}] if others else []

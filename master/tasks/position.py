@@ -2,7 +2,8 @@
 
 Before it are those that workers were given beyond their slots, and of each lane that the same workers serve what has a better place: a higher
 priority (with what waiting adds to it), an earlier deadline, the better turn by age. It is counted, with a bounded look; where that is not
-enough, or where others decide besides (turns of tenants, limits, what workers have free), it is at least so many.
+enough, or where others decide besides (turns of tenants, limits, what workers have free), it is at least so many. Of a worker with several pools those count
+that serve the task: what waits for the others is not before it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..engine.rates import Foreseen, foreseen_range, foreseen_seconds
 from ..store.interface.queries import FullTask, ReadyRow
 from ..store.interface.tasks import LaneOrder
 from ..workers.membership import Worker
+from .explain_serving import pools_serving
 from .route import RUNNING, Route, Tenant
 from .routes import Routes
 from .shown import begun
@@ -84,6 +86,7 @@ def _rivals(engine: Engine, lane: Route) -> tuple[list[Route], bool]:
     """The lane itself, and the others with ready tasks that some of the same workers serve and that nothing holds back; and whether these
     are all."""
     found, glanced = [lane], 0
+    pools = pools_serving(engine, lane)
     for queue in engine.part(Routes).queues.values():
         for rival in () if queue.paused else queue.ready:
             glanced += 1
@@ -91,7 +94,7 @@ def _rivals(engine: Engine, lane: Route) -> tuple[list[Route], bool]:
                 engine.work.glanced(glanced)
                 return found, False
             is_free = rival is not lane and not rival.struck and rival.held is None
-            if is_free and not rival.capabilities.keys().isdisjoint(lane.capabilities):
+            if is_free and not pools.isdisjoint(rival.capabilities):
                 found.append(rival)
     engine.work.glanced(glanced)
     return found, True
@@ -141,28 +144,33 @@ def _by_place(rows: Iterable[ReadyRow], order: LaneOrder, rank: int, turn: int, 
 
 
 def foreseen_of(
-    engine: Engine, position: CountedPosition, working: Sequence[Worker], slots: int
+    engine: Engine, lane: Route, position: CountedPosition, working: Sequence[Worker], slots: int
 ) -> float | None:
     """In how many seconds a task starts that has so many before it, in one number for people; None: nothing is known."""
     rates = [worker.rates for worker in working if worker.rates is not None]
-    running = _running_ms(engine, working)
+    running = _running_ms(engine, lane, working)
     return foreseen_seconds(position.ahead, rates, engine.now.mono, slots=slots, running_ms=running)
 
 
 def eta_of(
-    engine: Engine, position: CountedPosition, working: Sequence[Worker], slots: int
+    engine: Engine, lane: Route, position: CountedPosition, working: Sequence[Worker], slots: int
 ) -> Foreseen | None:
     """When a task starts that has so many before it; None: nothing is known, or it is only known how many there are at least."""
     if not position.is_exact:
         return None
     rates = [worker.rates for worker in working if worker.rates is not None]
-    running = _running_ms(engine, working)
+    running = _running_ms(engine, lane, working)
     return foreseen_range(position.ahead, rates, engine.now.mono, slots=slots, running_ms=running)
 
 
-def _running_ms(engine: Engine, working: Sequence[Worker]) -> int:
-    """How long the tasks of these workers have run by now, all together."""
-    numbers = {worker.number for worker in working}
-    held = [one for one in begun(engine) if one.worker in numbers]
+def _running_ms(engine: Engine, lane: Route, working: Sequence[Worker]) -> int:
+    """How long the tasks have run by now that are in the slots that serve it, all together."""
+    numbers, pools = {worker.number for worker in working}, pools_serving(engine, lane)
+    by_number = engine.part(Routes).by_number
+    held = [
+        one
+        for one in begun(engine)
+        if one.worker in numbers and not pools.isdisjoint(by_number[one.route].capabilities)
+    ]
     engine.work.glanced(len(held))
     return sum(max(0, engine.now.steady - one.begun) for one in held if one.begun is not None)

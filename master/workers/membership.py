@@ -74,6 +74,7 @@ class Worker:
     started: frozenset[bytes] = frozenset()  # the tasks it runs, as of its last beat
     memory_bytes: int | None = None  # of the worker and its children, as of its last beat
     said_pools: tuple[PoolSlots, ...] = ()  # as of its last beat; none of an older worker
+    coroutines: frozenset[str] = frozenset()  # which of its tasks are coroutine functions, as it said last
     draining: bool = False  # it was ordered to drain, or has said that it drains
     has_left: bool = False  # it ended by itself: it is not expected back, and not listed
     is_losing: bool = False  # its leases are ended, a portion in each transaction
@@ -83,9 +84,12 @@ class Worker:
     orders_max: int = ORDERS_MIN  # with so many, obsolete ones are removed
     orders_call: Call | None = None
 
-    @property
-    def waits_for_tasks(self) -> bool:
-        return any(one.parked for one in self.leasing)
+    def note(self, said: BeatFacts) -> None:
+        """What it says of itself in a heartbeat, for people to see."""
+        self.memory_bytes, self.said_pools = said.memory_bytes, said.pools
+        if said.coroutines is not None and self.info is not None:
+            # The names that it announced, and pays for.
+            self.coroutines = frozenset(filter(said.coroutines.__contains__, self.info.tasks))
 
     @property
     def leasing(self) -> list[Capability]:
@@ -184,7 +188,7 @@ class Membership(Part):
         worker.info, worker.session, worker.presence, worker.since = info, session, presence, now.steady
         self._agenda.set(self, session.node, None)
         worker.draining = worker.has_left = worker.is_losing = False
-        worker.said_pools = ()
+        worker.said_pools, worker.coroutines = (), frozenset()
         worker.started = frozenset()  # a beat follows
         worker.rates = worker.rates or WorkerRates(now.mono)
         worker.orders.clear()
@@ -215,7 +219,7 @@ class Membership(Part):
         worker.started = frozenset(self._completion.began(held_rows(started[:slots]), now)).union(before)
         if said is None:
             return
-        worker.memory_bytes, worker.said_pools = said.memory_bytes, said.pools
+        worker.note(said)
         if said.draining:  # its parked lease calls are not answered: it would only return the tasks
             worker.draining = True
             _unpark_leases(worker)

@@ -152,12 +152,13 @@ class WorkerInfo:
 
 class BeatFacts(NamedTuple):
     """What a heartbeat says besides what runs. ``slots``: how many tasks run at a time from now on; 0: as before. ``pools``: none of an
-    older worker."""
+    older worker. ``coroutines``: which of its tasks are coroutine functions; None: those that it said before."""
 
     memory_bytes: int | None
     slots: int
     draining: bool
     pools: tuple[PoolSlots, ...]
+    coroutines: frozenset[str] | None
 
     @classmethod
     def of(cls, facts: Any) -> BeatFacts:
@@ -168,7 +169,8 @@ class BeatFacts(NamedTuple):
             raise InvalidArgument(f"beat: memory_bytes is a number of bytes, not {brief(memory)}")
         if type(slots) is not int or not ("slots" not in facts or 1 <= slots <= SLOTS_MAX):
             raise InvalidArgument(f"beat: slots is a number from 1 to {SLOTS_MAX:,}, not {brief(slots)}")
-        return cls(memory, slots, facts.get("draining") is True, _pools(facts.get("pools", [])))
+        pools, coroutines = _pools(facts.get("pools", [])), _coroutines(facts.get("coroutines"))
+        return cls(memory, slots, facts.get("draining") is True, pools, coroutines)
 
 
 def _pools(rows: Any) -> tuple[PoolSlots, ...]:
@@ -181,6 +183,14 @@ def _pools(rows: Any) -> tuple[PoolSlots, ...]:
                 raise InvalidArgument(f"beat: a pool is its kind and size, and a number, not {brief(row)}")
             return tuple(from_wire(PoolSlots, row) for row in rows)
     raise InvalidArgument(f"beat: pools are a list of at most {POOLS_MAX}, not {brief(rows)}")
+
+
+def _coroutines(names: Any) -> frozenset[str] | None:
+    if names is None:
+        return None
+    if isinstance(names, list) and len(names) <= TASKS_MAX and all(isinstance(name, str) for name in names):
+        return frozenset(names)
+    raise InvalidArgument(f"beat: coroutines are a list of at most {TASKS_MAX:,} names, not {brief(names)}")
 
 
 def _at_most(what: str, count: int, most: int) -> None:

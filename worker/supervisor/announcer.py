@@ -63,6 +63,8 @@ class Announcer:
         self._loop = asyncio.get_running_loop()
         self._declarer = ScheduleDeclarer(report, self._loop)
         self._memory_bytes, self._measured_at = 0, 0.0
+        # Of each shard: over which connection it was said last which tasks are coroutine functions, and which these were.
+        self._said: dict[int, tuple[CallerConnection, dict[str, bool]]] = {}
 
     @property
     def slots(self) -> int:
@@ -157,6 +159,12 @@ class Announcer:
             facts["draining"] = True
         if any(pool.spec.is_scaled for pool in self._pools):
             facts["slots"] = self.slots
+        # Once, and again when the code has changed: there may be ten thousand.
+        coroutines, connection = self._pools[0].runners.coroutines, master.current
+        before, said = self._said.get(master.shard, (None, None))
+        if connection is not None and (before is not connection or said != coroutines):
+            facts["coroutines"] = [name for name, is_coroutine in coroutines.items() if is_coroutine]
+            self._said[master.shard] = connection, coroutines
         rows = [row for pool in self._pools for row in pool.agent.starts.rows(now)]
         master.notify("beat", self._masters.rows_of(master, rows), facts)
 

@@ -85,3 +85,31 @@ def with_apply(*queues: str, results: str | None) -> WorkerSettings:
         queues=queues or tuple(QUEUES),
         apply=Application("m:f", results),
     )
+
+
+def test_which_tasks_are_coroutine_functions_is_said_once_on_each_connection_and_when_the_code_has_changed() -> (
+    None
+):
+    async def test(bench: Bench) -> None:
+        announcer, runners = announcer_of(bench), bench.pool.runners
+        [master] = bench.supervisor._masters.all
+        bench.supervisor._masters.stop_connecting()
+        beats: list[dict[str, Any]] = []
+        master.notify = lambda method, rows, facts: beats.append(facts)  # type: ignore[method-assign]
+
+        def said() -> Any:
+            announcer.send_beats()
+            return beats[-1].get("coroutines")
+
+        runners.coroutines = {"m:f": True, "m:g": False}
+        master.current = first = object()  # type: ignore[assignment]
+        assert [said(), said()] == [["m:f"], None]
+        runners.coroutines = dict(runners.coroutines)  # another child has loaded the same code
+        assert said() is None
+        runners.coroutines = {"m:f": False, "m:g": False}
+        assert [said(), said()] == [[], None]
+        master.current = object()  # type: ignore[assignment]
+        assert first is not master.current
+        assert [said(), said()] == [[], None]
+
+    on_a_bench(test)
