@@ -210,8 +210,7 @@ class ClientLink:
     def abandon_in_child(self) -> None:
         """After a fork, in the child, which has no I/O thread: drop the parent's connection and fail the boxes that wait
         for outcomes; their next wait watches the tasks again."""
-        for line in self.lines.all:
-            line.abandon_in_child(Unreachable("this process was forked while it waited; wait again"))
+        self.lines.abandon_in_child(Unreachable("this process was forked while it waited; wait again"))
 
     def post(self, action: Callable[[], None]) -> bool:
         """Perform an action in the I/O thread, in the order of posting; False when that thread may have ended.

@@ -57,7 +57,9 @@ class IoLines:
     @property
     def must_finish(self) -> bool:
         """Whether a call with ``until_done`` is still unanswered."""
-        return self._held.must_finish or any(line.pending.must_finish for line in self.all)
+        return self._held.must_finish or any(
+            call.until_done for line in self.all for call in line.pending.open_calls
+        )
 
     def tell_when_flushed(self, flushed: Callable[[], None]) -> None:
         """Call this after each flush of any line, from now on."""
@@ -102,8 +104,17 @@ class IoLines:
     def give_up(self, error: TqError) -> None:
         """Fail all that is open."""
         self.fail_held(error)
+        if self.several is not None:
+            self.several.give_up(error)
         for line in self.all:
             line.give_up(error)
+
+    def abandon_in_child(self, error: TqError) -> None:
+        """After a fork, in the child: drop the parent's connections, and fail the boxes that wait for outcomes."""
+        if self.several is not None:
+            self.several.abandon_in_child(error)
+        for line in self.all:
+            line.abandon_in_child(error)
 
     def _line(self, opener: Opener, opened: Callable[[Transport], None]) -> ShardLine:
         line = ShardLine(

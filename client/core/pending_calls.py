@@ -19,8 +19,9 @@ is under way, and none is started while no task is watched.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from ...common.contract.tasks import OutcomeSlice, outcome_slices
@@ -138,9 +139,9 @@ class PendingCalls:
         return bool(self._waiting or self._watched.tasks or others)
 
     @property
-    def must_finish(self) -> bool:
-        """Whether a call with ``until_done`` is still unanswered."""
-        return any(call.until_done for call in (*self._waiting, *self._in_flight.values()))
+    def open_calls(self) -> Iterator[PendingCall]:
+        """Those that are not answered yet."""
+        return chain(self._waiting, self._in_flight.values())
 
     # events of the transport
 
@@ -158,6 +159,8 @@ class PendingCalls:
     def disconnected(self) -> None:
         """The session is gone, and every call in flight with it."""
         self._connected = False
+        # What was not sent yet is in flight too: the next connection would send it twice, and before older calls.
+        self._outgoing.clear()
         for number in list(self._in_flight):
             self.lost(number)
 
@@ -220,7 +223,7 @@ class PendingCalls:
     def give_up(self, error: TqError) -> None:
         """No more answers will come: settle all calls and end all watches with this error."""
         self._connected, self._collecting = False, None
-        for call in sorted([*self._waiting, *self._in_flight.values()], key=lambda call: call.number):
+        for call in sorted(self.open_calls, key=lambda call: call.number):
             if call.ticket is not None:
                 self._settled.append(Settled(call.ticket, None, error))
         self._waiting.clear()
@@ -272,8 +275,7 @@ class PendingCalls:
 
     def _made_later(self) -> list[IdRun]:
         """Tasks whose submit is still unanswered: the submit itself watches them, and an earlier watch would find none."""
-        calls = [*self._waiting, *self._in_flight.values()]
-        return [run for call in calls if call.ticket is not None for run in call.runs]
+        return [run for call in self.open_calls if call.ticket is not None for run in call.runs]
 
     def _tell(self, slices: list[OutcomeSlice]) -> None:
         """Pass outcomes to their listeners, in the order of arrival; neighbours with the same listeners together."""

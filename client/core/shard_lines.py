@@ -2,7 +2,7 @@
 
 ::
 
-    call ──► common/contract/routes.py ─┬─► one shard: its line
+    call ──► common/contract/routes.py ─┬─► one shard: its line; of tasks that need some of others: ``needed_first.py``
                                         ├─► ids of several: each shard its own, the rows in one answer
                                         └─► every shard: ``merges.py``
 
@@ -18,24 +18,30 @@ import logging
 import weakref
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...common.contract.routes import (
     By,
     ShardRoute,
     ids_by_shard,
+    need_others,
     route_of_call,
     runs_by_shard,
+    runs_of_rows,
     shard_of_call,
+    tasks_made,
 )
 from ...common.contract.table import is_repeatable
 from ...common.domain.id_runs import IdRun
-from ...common.domain.shards import shard_of_name
+from ...common.domain.shards import shard_of_id, shard_of_name
 from ...common.errors import ProtocolError, TqError, Unreachable
 from .merged_schedules import found_by_name
 from .merges import MERGES
 from .pages import named
 from .shard_line import ShardLine, settle
+
+if TYPE_CHECKING:
+    from .needed_first import AskedCall, NeededFirst
 
 MISSING_SECONDS: Final = (
     2.0  # a list waits so long for a shard that is away; callers wait some seconds for a list
@@ -61,6 +67,7 @@ class ShardLines:
         # For those who wait for an answer only as long as there is a connection.
         self._lines_of: weakref.WeakKeyDictionary[Future[Any], list[ShardLine]] = weakref.WeakKeyDictionary()
         self.missing: frozenset[int] = frozenset()  # what the last list is without
+        self._needed: NeededFirst | None = None  # from the first task on that needs one of another shard
 
     @property
     def missing_in_words(self) -> str:
@@ -104,6 +111,31 @@ class ShardLines:
     ) -> None:
         """``more``: see CallTaker. What several shards do is repeated where the contract says that it may be."""
         route = route_of_call(target, method, args)
+        rows = tasks_made(target, method, args)
+        may_wait = need_others(rows) or (self._needed is not None and self._needed.is_holding)
+        if not (may_wait and self._is_held(route, rows, ticket, target, method, args, more)):
+            self._perform(route, ticket, target, method, args, more)
+
+    def _is_held(self, *call: Any) -> bool:
+        # Few programs have tasks that need some of other shards.
+        from .needed_first import AskedCall, NeededFirst
+
+        if self._needed is None:
+            self._needed = NeededFirst(self)
+        return self._needed.takes(AskedCall(*call))
+
+    def perform(self, call: AskedCall) -> None:
+        self._perform(call.route, call.ticket, call.target, call.method, call.args, call.more)
+
+    def _perform(
+        self,
+        route: ShardRoute,
+        ticket: Any,
+        target: Sequence[Any],
+        method: str,
+        args: Sequence[Any],
+        more: Mapping[str, Any],
+    ) -> None:
         match route.by:
             case By.IDS:
                 self._begin(ticket, self._of_ids(ticket, target, method, args, route))
@@ -137,7 +169,34 @@ class ShardLines:
         make = line.pending.call
         make(ticket, target, method, args, repeatable=repeatable)
 
+    def ask(
+        self,
+        ticket: Future[Any],
+        shard: int,
+        part: Future[Any],
+        target: Sequence[Any],
+        method: str,
+        *args: Any,
+    ) -> None:
+        """Ask a shard for what a call of several parts has to know."""
+        make = self.part_of(ticket, shard).pending.call
+        make(part, target, method, args, repeatable=True)
+
+    def is_submitting(self, id: bytes) -> bool:
+        """Whether a call of this program is under way that makes this task."""
+        calls = self.line(shard_of_id(id)).pending.open_calls
+        runs = (
+            run for call in calls for run in runs_of_rows(tasks_made(call.target, call.method, call.args))
+        )
+        return any(run.first <= id <= run.ends()[1] for run in runs)
+
+    def flush(self) -> None:
+        for line in list(self._lines.values()):
+            line.flush()
+
     def watch(self, listener: Any, runs: Sequence[IdRun]) -> None:
+        if self._needed is not None:
+            runs = self._needed.watches(listener, runs)
         try:
             by_shard = runs_by_shard(runs, self.shards)
         except TqError as error:
@@ -147,8 +206,20 @@ class ShardLines:
             self.line(shard).pending.watch(listener, some)
 
     def forget(self, listener: Hashable) -> None:
+        if self._needed is not None:
+            self._needed.forgets(listener)
         for line in self._lines.values():
             line.pending.forget(listener)
+
+    def give_up(self, error: TqError) -> None:
+        """Fail what waits for no line; the lines fail what they have."""
+        if self._needed is not None:
+            self._needed.give_up(error)
+
+    def abandon_in_child(self, error: TqError) -> None:
+        """After a fork, in the child."""
+        if self._needed is not None:
+            self._needed.abandon_in_child(error)
 
     # calls to several shards
 

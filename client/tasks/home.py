@@ -1,7 +1,7 @@
 """In which shard of the cluster the tasks of a choice are: that of their queue; and what of them cannot be in another.
 
-What is put together by the master in one transaction has to be in one shard: a task and what it needs, a flow, and what is made when a
-task fails. Queues with one tag, as ``{shop}fetch`` and ``{shop}store``, are.
+What is put together by the master in one transaction has to be in one shard: a flow, and what is made when a task fails. Queues with one
+tag, as ``{shop}fetch`` and ``{shop}store``, are. What a task needs may be in any: see ``client/core/needed_first.py``.
 """
 
 from __future__ import annotations
@@ -65,11 +65,6 @@ def check_together(queue: str, other: str, shards: int, what: str) -> None:
         raise InvalidArgument(
             f"queue {queue} is in shard {one}, and {what} in queue {other} is in shard {two}: {_together(queue, other)}"
         )
-
-
-def needs_elsewhere(shard: int, home: int) -> str:
-    """Of a task whose result is an argument."""
-    return f"the handle of a task of shard {shard} for a task in shard {home} (the queues of both need one tag in braces, as {{shop}}fetch and {{shop}}store)"
 
 
 def _together(*queues: str) -> str:

@@ -114,7 +114,7 @@ class _MapSubmission:
         self._ids = IdSource(
             seconds=math.inf, shard=self.shard
         )  # its own, and one block as long as it lasts: a map is one array to people
-        self._needs = GatheredNeeds(session, home)
+        self._needs = GatheredNeeds(session)
         self._box = OutcomeBox()
         self._room = max(0, WATCHED_TASKS_MAX - self._link.watched_tasks)
         self._unique, self._unanswered = choice.unique, deque[list[IdRun]]()  # the tasks of calls under way

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.domain.id_runs import IdRun, runs_of
 from ...common.domain.on_error import NEEDED_MAX
-from ...common.domain.shards import shard_of_id
 from ...common.errors import InvalidArgument
 from ...common.values.brief import brief
-from .home import ONE_SHARD, needs_elsewhere
 
 if TYPE_CHECKING:
     from ...common.values.needed import Needed
@@ -25,11 +23,10 @@ ALL, EACH = 0, 1
 class GatheredNeeds:
     """See ``common.values.needed.Gathering``. The handles of one call, or of one after the other."""
 
-    __slots__ = ("_found", "_home", "_session", "_tasks")
+    __slots__ = ("_found", "_session", "_tasks")
 
-    def __init__(self, session: ClientSession, home: int = ONE_SHARD) -> None:
-        """``home``: the shard of the tasks that need them."""
-        self._session, self._home = session, home
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
         self._found: list[IdRun] = []
         self._tasks = 0
 
@@ -38,10 +35,6 @@ class GatheredNeeds:
         # Two sessions with one master are fine; asking for the id is a call, made only when they differ.
         if session is not own and session.cluster_id() != own.cluster_id():
             return "the handle of a task of another cluster"
-        if self._home >= 0:
-            for run in needed.runs:
-                if (shard := shard_of_id(run.first)) != self._home:
-                    return needs_elsewhere(shard, self._home)
         self._tasks += sum(run.length for run in needed.runs)
         if self._tasks > NEEDED_MAX:
             return f"a call with the results of more than {NEEDED_MAX:,} tasks"
@@ -60,11 +53,9 @@ class GatheredNeeds:
         return list(runs_of(dict.fromkeys(id for run in found for id in run.ids())))
 
 
-def needs_of(
-    session: ClientSession, home: int, after: Sequence[tuple[ClientSession, Needed]]
-) -> GatheredNeeds:
-    """Of a task in this shard, with what it needs without getting the results. Raises InvalidArgument."""
-    needs = GatheredNeeds(session, home)
+def needs_of(session: ClientSession, after: Sequence[tuple[ClientSession, Needed]]) -> GatheredNeeds:
+    """Of a task, with what it needs without getting the results. Raises InvalidArgument."""
+    needs = GatheredNeeds(session)
     for other, needed in after:
         if why := needs.add(other, needed):
             raise InvalidArgument(f"after: {why}")

@@ -105,7 +105,7 @@ def _mapped(
     index = MapIndex(choice, definition) if choice.indexed else None
     if index is not None:
         calls = index.noted(calls)
-    for payloads, blobs, met in CallEncoder(definition, calls, GatheredNeeds(session, home)).chunks():
+    for payloads, blobs, met in CallEncoder(definition, calls, GatheredNeeds(session)).chunks():
         _check_blobs(bool(blobs))
         if lanes is not None:
             choice = choice._replace(columns=lanes.columns([keys.popleft() for _ in payloads]))

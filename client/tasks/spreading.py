@@ -3,12 +3,12 @@
 ::
 
     in a flow, or with a handler of failures in another queue   in their shard: see ``home.py``
-    needs other tasks                                           in theirs
     key=, unique=, a limit with by= and the tag ``spread``      by that text, so that what is the same meets
+    needs other tasks, all of one shard                         in theirs
     else                                                        in turn, those together that are submitted at once; of a map under a
                                                                 limit that is divided, a part of each thousand in each
 
-Two of these may want one task in two shards: that is refused, also where their texts happen to lead to the same one.
+Two texts may want one task in two shards: that is refused, also where they happen to lead to the same one.
 """
 
 from __future__ import annotations
@@ -93,15 +93,16 @@ def texts_of(columns: LaneColumns | None, place: int) -> list[str]:
 def shard_for(session: ClientSession, queue: str, texts: Sequence[str], needs: Sequence[IdRun]) -> int | None:
     """Of a task with these texts, and the tasks that it needs; None: any. Raises InvalidArgument."""
     wanted = {repr(text): shard_of_name(text, session.shards) for text in texts}
-    wanted |= {
-        f"shard {shard} of what it needs": shard for shard in (shard_of_id(run.first) for run in needs)
-    }
     if len(wanted) > 1:
         raise InvalidArgument(
-            f"a task of queue {queue}, which is in every shard, is in that of its key=, unique=, the key of its limit or what it needs, and "
-            f"here these differ: {', '.join(wanted)}; give all of them one text, or leave out those that need not hold"
+            f"a task of queue {queue}, which is in every shard, is in that of its key=, its unique= or the key of its limit, and here these "
+            f"differ: {', '.join(wanted)}; give all of them one text, or leave out those that need not hold"
         )
-    return next(iter(wanted.values()), None)
+    if wanted:
+        return next(iter(wanted.values()))
+    # Beside what it needs: its arguments then go through no other shard.
+    of_needs = {shard_of_id(run.first) for run in needs}
+    return of_needs.pop() if len(of_needs) == 1 else None
 
 
 class ScatteredPart(NamedTuple):

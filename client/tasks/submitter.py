@@ -346,7 +346,7 @@ class Submitter(Generic[P, R]):
         """The kind of a task, with a shard; its id and payload, the blobs that it names, and the tasks whose results it needs."""
         encode, arguments = _encoder(), self._definition.arguments
         blobs: list[Blob] = []
-        needs = needs_of(self._session, kind.home, self._after)
+        needs = needs_of(self._session, self._after)
         if arguments is None:
             payload = encode(args, kwargs, (), blobs, needs)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from ..domain.ids import show_id
 from ..domain.model import Role
 from .method import Contract, Method
 
@@ -12,6 +13,7 @@ DEPENDENCIES: Final = Contract(
     {
         "results": Method(Role.CLIENT, repeatable=True),
         "of": Method(Role.VIEWER, repeatable=True),
+        "missing": Method(Role.CLIENT, repeatable=True),
     },
 )
 
@@ -25,3 +27,11 @@ class NeededRow(NamedTuple):
     queue: str
     name: str
     states: list[list[Any]]
+
+
+def not_there(id: bytes) -> str:
+    """Why a task is refused that needs this one."""
+    return (
+        f"no task has the id {show_id(id)}, which is needed: it was never submitted to this master, is kept no longer, or is in a queue "
+        "that this key may not use"
+    )

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ..domain.columns import NO_COLUMNS, LaneColumns
-from ..domain.id_runs import IdRun, run_from_wire
+from ..domain.id_runs import IdRun, is_run, run_from_wire
 from ..domain.model import TASK_ID_BYTES
 from ..domain.shards import is_spread, shard_of_id, shard_of_name
 from ..errors import InvalidArgument, ProtocolError, UnknownTask
@@ -102,7 +102,7 @@ ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
         "retry_where": in_every("portions"),
         "purge": in_every("portions"),
     },
-    "get_dependencies": ID,
+    "get_dependencies": {"results": ID, "of": ID, "missing": ShardRoute(By.IDS)},
     "get_steps": ID,
     # By the task that names the content: who transfers it says the shard.
     "get_blobs": OWN,
@@ -217,8 +217,8 @@ def shard_of_call(route: ShardRoute, target: Sequence[Any], args: Sequence[Any],
         case By.ROW:
             row = args[route.place] if len(args) > route.place else None
             name = row[1] if isinstance(row, list) and len(row) > 1 else None
-            if isinstance(row, list) and isinstance(name, str) and is_spread(name):
-                return _shard_of_tasks(row[4] if len(row) > 4 else None, shards)
+            if isinstance(name, str) and is_spread(name):
+                return _shard_of_tasks(_tasks_of_row(row), shards)
         case By.TASKS:
             return _shard_of_tasks(args[route.place] if len(args) > route.place else None, shards)
         case By.ID:
@@ -227,6 +227,50 @@ def shard_of_call(route: ShardRoute, target: Sequence[Any], args: Sequence[Any],
         case _:
             name = None
     return shard_of_name(name, shards) if isinstance(name, str) else 0
+
+
+def tasks_made(target: Sequence[Any], method: str, args: Sequence[Any]) -> Sequence[Any]:
+    """The rows of the tasks that a call submits; empty: it submits none."""
+    match target[0], method:
+        case ("get_task_queue", "submit"):
+            rows = args[2] if len(args) > 2 else ()
+        case ("get_outbox", "hand_over"):
+            rows = _tasks_of_row(args[1] if len(args) > 1 else ())
+        case _:
+            rows = ()
+    return rows if isinstance(rows, list) else ()
+
+
+def need_others(rows: Sequence[Any]) -> bool:
+    """Whether tasks that are submitted need others: then all of one call do."""
+    return bool(rows) and isinstance(rows[0], list) and len(rows[0]) > 2
+
+
+def needs_of_rows(rows: Sequence[Any]) -> list[IdRun]:
+    """What they need. What cannot be read is left out: the master says what is wrong with it."""
+    found: list[IdRun | None] = []
+    for row in rows:
+        match row:
+            case [_, _, [_, list(needed)], *_]:
+                found += map(run_from_wire, needed)
+    return [run for run in found if run is not None]
+
+
+def runs_of_rows(rows: Sequence[Any]) -> list[IdRun]:
+    """The tasks themselves."""
+    found: list[IdRun] = []
+    for row in rows:
+        match row:
+            case [bytes(first), payloads, *_]:
+                length = len(payloads) if isinstance(payloads, list) else 1
+                if is_run(first, length):
+                    found.append(IdRun(first, length))
+    return found
+
+
+def _tasks_of_row(row: Any) -> Any:
+    """Of an outbox."""
+    return row[4] if isinstance(row, list) and len(row) > 4 else None
 
 
 def _shard_of_tasks(rows: Any, shards: int) -> int:

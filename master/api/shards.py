@@ -208,7 +208,11 @@ NAMING: Final[Mapping[str, Mapping[str, Mapping[str, Find]]]] = {
         **{one: {"id": _task} for one in ("show", "why", "log")},
         **{one: {"ids": _tasks} for one in ("states", "last_runs", "progress", "cancel", "retry")},
     },
-    "get_dependencies": {"results": {"id": _task, "first": _anywhere(_task)}, "of": {"id": _task}},
+    "get_dependencies": {
+        "results": {"id": _task, "first": _anywhere(_task)},
+        "of": {"id": _task},
+        "missing": {"ids": _tasks},
+    },
     "get_dispatcher": {
         "announce": {"info": _applied, "held": _tasks},
         "lend": {"runs": _tasks},  # of this shard; what waits for them may run in another one

@@ -15,6 +15,7 @@ from ...common.contract.rows import to_wire
 from ...common.domain.id_runs import IdRun
 from ...common.domain.ids import id_behind
 from ...common.domain.model import TASK_ID_BYTES, Role
+from ...common.domain.on_error import NEEDED_MAX
 from ...common.errors import Forbidden, InvalidArgument
 from ..api.validation import EngineObject
 from ..engine.session import Call
@@ -23,6 +24,7 @@ from ..tasks.leases import Leases
 from ..tasks.routes import Routes, within
 from .becomings import Becomings
 from .dependencies import Dependencies
+from .submits import NEEDS_MAX, first_missing
 
 SHOWN_MAX: Final = 20  # runs of each kind
 
@@ -65,6 +67,21 @@ class DependenciesObject(EngineObject):
             "became": self._rows(call, [] if other is None else [IdRun(other, 1)]),
             "became_it": self._rows(call, [IdRun(one, 1) for one in islice(becomings.became(id), SHOWN_MAX)]),
         }
+
+    @exposed(Role.CLIENT)
+    def missing(self, call: Call, ids: Any) -> list[bytes]:
+        """Of each of these tasks or runs the first one that is not there, or in a queue that the key may not use. A client asks before it
+        submits what needs tasks of this shard to another one."""
+        runs = lookup.check_runs(ids, NEEDED_MAX)
+        if len(runs) > NEEDS_MAX:
+            raise InvalidArgument(
+                f"{len(runs):,} runs of tasks in one call; at most {NEEDS_MAX:,}: ask in portions"
+            )
+        self.engine.work.looked(len(runs))
+        self.engine.store.settle()  # what this transaction has accepted is there
+        is_within = within(self.engine.part(Routes), call.session)
+        found = (first_missing(self.engine.store, run, is_within) for run in runs)
+        return [id for id in found if id is not None]
 
     def _rows(self, call: Call, runs: list[IdRun]) -> list[Any]:
         routes = self.engine.part(Routes)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from ...common.contract.dependencies import not_there
 from ...common.domain.id_runs import IdRun
-from ...common.domain.ids import show_id
 from ...common.domain.model import TaskOptions
 from ...common.domain.on_error import NEEDED_MAX, required
 from ...common.errors import InvalidArgument
@@ -50,15 +50,12 @@ def check(
     for run in seen:
         if is_elsewhere(run.first):
             continue
-        missing = _missing(store, run, is_within)
+        missing = first_missing(store, run, is_within)
         if missing is not None and not _are_known(store, runs):
-            raise InvalidArgument(
-                f"no task has the id {show_id(missing)}, which is needed: it was never submitted to this master, is kept no "
-                "longer, or is in a queue that this key may not use"
-            )
+            raise InvalidArgument(not_there(missing))
 
 
-def _missing(store: Store, run: IdRun, is_within: Callable[[int], bool]) -> bytes | None:
+def first_missing(store: Store, run: IdRun, is_within: Callable[[int], bool]) -> bytes | None:
     """The first task of a run that is not there, or not for this key."""
     following = run.first
     for span in store.dependencies.states(run):

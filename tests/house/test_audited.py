@@ -33,6 +33,7 @@ OTHERS: Final = {
     ("get_flows", "seal"): "a program's own tasks",
     ("get_flows", "call_back"): "a program's own tasks",
     ("get_dependencies", "results"): LOOKS,
+    ("get_dependencies", "missing"): LOOKS,
 }
 METHODS: Final = [
     (name, method, agreed)

@@ -98,12 +98,12 @@ def test_a_call_until_done_is_sent_again_until_it_is_done() -> None:
         else:
             pending.refused(call.number, refusal)
         assert pending.take_settled() == []
-        assert pending.must_finish
+        assert any(call.until_done for call in pending.open_calls)
         pending.connected()
     [call] = [one for one in pending.take_outgoing() if one.args[0] == "a"]
     pending.answered(call.number, 7)
     assert pending.take_settled() == [("a", 7, None)]
-    assert not pending.must_finish
+    assert not any(call.until_done for call in pending.open_calls)
 
 
 def test_a_call_that_is_repeated_until_done_fails_on_a_permanent_refusal() -> None:
@@ -113,7 +113,7 @@ def test_a_call_that_is_repeated_until_done_fails_on_a_permanent_refusal() -> No
     [call] = pending.take_outgoing()
     pending.refused(call.number, error := Forbidden("no"))
     assert pending.take_settled() == [("a", None, error)]
-    assert not pending.must_finish
+    assert not any(call.until_done for call in pending.open_calls)
 
 
 def test_a_refusal_settles_with_the_error() -> None:
@@ -485,3 +485,14 @@ class History(RuleBasedStateMachine):
 
 TestHistory = History.TestCase
 TestHistory.settings = examples(60, stateful_step_count=40)
+
+
+def test_what_was_not_sent_when_the_connection_was_lost_is_sent_once_and_behind_older_calls() -> None:
+    pending = PendingCalls("default")
+    pending.connected()
+    ask(pending, "a")
+    pending.take_outgoing()
+    ask(pending, "b")
+    pending.disconnected()
+    pending.connected()
+    assert [call.ticket for call in pending.take_outgoing()] == ["a", "b"]

@@ -7,13 +7,10 @@ from typing import Any, cast
 import pytest
 import tq
 from tq.client.core.session import ClientSession
-from tq.client.tasks.home import ONE_SHARD, check_together, home_of, needs_elsewhere
-from tq.client.tasks.needs import GatheredNeeds
+from tq.client.tasks.home import ONE_SHARD, check_together, home_of
 from tq.client.tasks.options import choose
-from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import new_ids
 from tq.common.domain.shards import id_in, shard_of_name
-from tq.common.values.needed import Needed
 
 SHARDS = 4
 HERE, THERE = "q1", next(f"q{n}" for n in range(9) if shard_of_name(f"q{n}", 4) != shard_of_name("q1", 4))
@@ -65,14 +62,3 @@ def test_a_tag_that_one_of_them_has_is_the_one_that_is_named_for_both(one: str, 
 
 def test_queues_with_one_tag_are_together() -> None:
     check_together("{shop}fetch", "{shop}store", SHARDS, "its callback")
-
-
-def test_the_handle_of_a_task_of_another_shard_is_no_argument() -> None:
-    home, there = shard_of_name(HERE, SHARDS), shard_of_name(THERE, SHARDS)
-    gathered = GatheredNeeds(session(), home)
-    own = gathered._session
-    assert gathered.add(own, Needed((IdRun(id_in(new_ids(), home), 2),), is_list=True)) == ""
-    assert gathered.add(own, Needed((IdRun(id_in(new_ids(), there), 1),), is_list=False)) == needs_elsewhere(
-        there, home
-    )
-    assert GatheredNeeds(own).add(own, Needed((IdRun(id_in(new_ids(), there), 1),), is_list=False)) == ""

@@ -98,29 +98,31 @@ def test_what_is_the_same_meets_in_one_shard() -> None:
     assert placed_in_turn(of, limited).shard == 3
 
 
-def test_a_task_is_where_the_tasks_are_that_it_needs() -> None:
+def test_a_task_is_where_the_tasks_are_that_it_needs_if_that_is_one_shard() -> None:
     of = session()
     assert shard_for(of, FETCH, (), [a_run(2), a_run(2)]) == 2
-    assert shard_for(of, FETCH, [KEYS[2]], ()) == 2
+    assert shard_for(of, FETCH, (), [a_run(1), a_run(2)]) is None
     assert shard_for(of, FETCH, (), ()) is None
 
 
+def test_a_text_decides_whatever_the_task_needs() -> None:
+    of = session()
+    assert shard_for(of, FETCH, [KEYS[2]], ()) == 2
+    assert shard_for(of, FETCH, [KEYS[1]], [a_run(2), a_run(3)]) == 1
+
+
 @pytest.mark.parametrize(
-    ("texts", "needs"),
+    "texts",
     [
-        ([KEYS[1], KEYS[2]], []),
-        (["a", "b"], []),  # also if both lead to one shard
-        ([KEYS[1]], [a_run(1)]),
-        ([], [a_run(1), a_run(2)]),
+        [KEYS[1], KEYS[2]],
+        ["a", "b"],  # also if both lead to one shard
     ],
 )
-def test_what_would_be_in_two_shards_is_refused_whether_or_not_they_differ(
-    texts: Sequence[str], needs: Sequence[IdRun]
-) -> None:
+def test_texts_that_would_be_in_two_shards_are_refused_whether_or_not_they_are(texts: Sequence[str]) -> None:
     with pytest.raises(
         tq.InvalidArgument, match=r"here these differ: .*; give all of them one text, or leave out"
     ):
-        shard_for(session(), FETCH, texts, needs)
+        shard_for(session(), FETCH, texts, ())
 
 
 def test_the_tasks_of_a_flow_are_in_its_shard() -> None:

@@ -279,6 +279,7 @@ GOOD: dict[str, list[Any]] = {
     "get_tasks.progress": [[TASK]],
     "get_dependencies.results": [RUNNING, 1, LEASE, TASK],
     "get_dependencies.of": [TASK],
+    "get_dependencies.missing": [[TASK]],
     "get_tasks.show": [TASK],
     "get_tasks.why": [TASK],
     "get_tasks.log": [TASK, 1, 0],

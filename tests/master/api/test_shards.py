@@ -74,6 +74,7 @@ BY_ID: dict[tuple[str, str], list[Any]] = {
     ("get_result_queue", "unwatch"): [[["x", 2]]],
     ("get_dependencies", "results"): ["x", 1, TOKEN, OUR_ID],
     ("get_dependencies", "of"): ["x"],
+    ("get_dependencies", "missing"): [[["x", 2]]],
     ("get_dispatcher", "announce"): [{}, [["x", 1, TOKEN]]],
     ("get_dispatcher", "lend"): [OUR_ID, ["x"], 1],
     ("get_dispatcher", "finish"): [[["x", 1, TOKEN, 0, None, 1.0, 1.0, None]]],
@@ -131,6 +132,7 @@ WITH_OTHERS: list[tuple[tuple[str, str], list[Any]]] = [
 ANYWHERE: list[tuple[tuple[str, str], list[Any]]] = [
     (("get_task_queue", "submit"), ["m:f", {}, [[OUR_ID, b"", [0, ["x"]]]]]),
     (("get_task_queue", "submit"), ["m:f", {}, [[OUR_ID, [b""], [1, [["x", 1]]]]]]),
+    (("get_outbox", "hand_over"), [TOKEN, [1, OURS, "m:f", {}, [[OUR_ID, b"", [0, ["x"]]]], None, None]]),
     (("get_dependencies", "results"), [OUR_ID, 1, TOKEN, "x"]),
 ]
 WITH_OTHERS_BY_NAME: list[tuple[tuple[str, str], list[Any]]] = [

@@ -370,6 +370,22 @@ def test_a_key_that_does_not_cover_a_queue_does_not_see_its_tasks_among_needs(gr
     assert graph.bench.client(("default",)).call("get_dependencies", "of", parsed.first)["needs"] == []
 
 
+def test_who_asks_before_it_submits_learns_which_tasks_are_not_there_or_not_for_its_key(graph: Graph) -> None:
+    pages, other = graph.submit(3), graph.submit(queue="other")
+    beyond = IdRun(pages.first, 5)
+    never = new_ids()
+    asked = [one.to_wire() for one in (pages, beyond, other)] + [never]
+    assert graph.client.call("get_dependencies", "missing", asked) == [pages.behind, never]
+    assert graph.bench.client(("default",)).call("get_dependencies", "missing", asked) == [
+        pages.behind,
+        other.first,
+        never,
+    ]
+    assert graph.client.call("get_dependencies", "missing", []) == []
+    with pytest.raises(InvalidArgument, match="ask in portions"):
+        graph.client.call("get_dependencies", "missing", [pages.first] * 10_001)
+
+
 def _body(payload: bytes) -> bytes:
     import msgpack
 
