@@ -114,10 +114,6 @@ def test_what_cannot_be_in_two_shards_is_refused_before_it_is_sent_with_the_line
 ) -> None:
     app = app_factory(master.url, master.authkey)
     one, other = (app.named(ADD, queue=queue) for queue in QUEUES[:2])
-    with pytest.raises(tq.NotSerializable, match="one tag in braces"):
-        other.submit(one.submit(1, 1), 1)
-    with pytest.raises(tq.InvalidArgument, match="one tag in braces"):
-        other.using(after=one.submit(1, 1)).submit(1, 1)
     with app.flow("one", queue=QUEUES[1]) as flow:
         other.submit(1, 1)
         with pytest.raises(tq.InvalidArgument, match=r"app.flow\(…, queue="):
