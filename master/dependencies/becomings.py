@@ -29,6 +29,7 @@ from ...common.domain.model import (
     ResultPolicy,
     StateNumber,
 )
+from ...common.domain.shards import shard_of_id
 from ...common.values.failure import Failure
 from ..engine.clock import Now
 from ..engine.endings import Ended
@@ -121,6 +122,8 @@ class Becomings(Part):
             return f"{named} is of another cluster; wait for it, and return what its result() gives"
         if other == id:
             return "it is its own"
+        if shard_of_id(other) != shard_of_id(id):
+            return f"{named} is of another shard; submit a task that needs it, and return that one's handle"
         found = self._store.find([other])
         if not found or not may_see(found[0].route):
             return (

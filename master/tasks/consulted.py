@@ -40,7 +40,7 @@ class NeedsKeeper(Protocol):
         """Tasks that need others are stored, as blocked."""
 
     def is_needed(self, run: IdRun) -> bool:
-        """Whether a task that has not ended needs any of these."""
+        """Whether a task that has not ended needs any of these, in this shard or another."""
 
     def needs_of(self, id: bytes) -> Sequence[IdRun]:
         """What a task that has not ended needs."""

@@ -189,8 +189,7 @@ def purge(engine: Engine, rows: Sequence[WindowRow]) -> int:
     """Delete tasks that no worker has, and whose results no task waits for; how many. Those that wait are cancelled first, so that
     their watchers get an outcome."""
     needs = engine.part(Dispatch).consulted.needs
-    if needs.are_open:
-        rows = [row for row in rows if row.state in WAITING or not needs.is_needed(IdRun(row.id, 1))]
+    rows = [row for row in rows if row.state in WAITING or not needs.is_needed(IdRun(row.id, 1))]
     waiting = [row.id for row in rows if row.state in WAITING]
     engine.part(Completion).cancel(engine.store.find(waiting), engine.now)
     engine.store.delete([row.seq for row in rows])

@@ -35,7 +35,6 @@ WITHOUT: Final[dict[str, int]] = {
     "master/blobs": 6,
     "master/data": 2,
     "master/dependencies": 7,
-    "master/edges": 4,
     "master/engine": 10,
     "master/flows": 1,
     "master/gateway": 4,

@@ -45,16 +45,23 @@ class Graph:
         **options: Any,
     ) -> IdRun:
         run = IdRun(first or new_ids.many(tasks)[0], tasks)
-        payloads = [encode([[place], {}]) for place in range(tasks)]
-        row: list[Any] = [run.first, payloads if tasks > 1 else payloads[0]]
+        row = self.row(run, needs, each)
+        (client or self.client).call(("get_task_queue", queue), "submit", TASK, options, [row])
+        return run
+
+    def row(
+        self, run: IdRun, needs: list[bytes | IdRun] | None = None, each: IdRun | None = None
+    ) -> list[Any]:
+        """Of a submit."""
+        payloads = [encode([[place], {}]) for place in range(run.length)]
+        row: list[Any] = [run.first, payloads if run.length > 1 else payloads[0]]
         if needs is not None:
             row.append(
                 [0, [IdRun(one, 1).to_wire() if isinstance(one, bytes) else one.to_wire() for one in needs]]
             )
         elif each is not None:
             row.append([1, [each.to_wire()]])
-        (client or self.client).call(("get_task_queue", queue), "submit", TASK, options, [row])
-        return run
+        return row
 
     def lease(self, want: int = 1_000) -> list[bytes]:
         call = self.worker.ask("get_dispatcher", "lease", want)

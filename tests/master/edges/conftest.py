@@ -38,8 +38,12 @@ class ShardGraph(Graph):
         super().__init__(bench)
 
     def submit(self, tasks: int = 1, **said: Any) -> IdRun:
-        first = said.pop("first", None) or id_in(new_ids.many(tasks)[0], self.bench.engine.core.shard.number)
+        first = said.pop("first", None) or self.new_id(tasks)
         return super().submit(tasks, first=first, queue=said.pop("queue", self.queue), **said)
+
+    def new_id(self, tasks: int = 1) -> bytes:
+        """The first of so many."""
+        return id_in(new_ids.many(tasks)[0], self.bench.engine.core.shard.number)
 
     @property
     def edges(self) -> Edges:
