@@ -162,7 +162,7 @@ def make_submits(core: Core, lanes: LaneParts, attempts: AttemptParts, keyring: 
     needed = NeededTasks(store, routes, core.shard)
     edges = Edges(core, routes, needed, EdgeLines(store)) if core.shard.of > 1 else None
     becomings, quotas = (
-        Becomings(store, completion, KnownDependents(edges)),
+        Becomings(store, completion, KnownDependents(edges), needed.is_elsewhere),
         KeyQuotas(store, routes, keyring.quota_of),
     )
     dependencies = Dependencies(store, routes, completion, scheduled, becomings, needed)

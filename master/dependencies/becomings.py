@@ -29,7 +29,6 @@ from ...common.domain.model import (
     ResultPolicy,
     StateNumber,
 )
-from ...common.domain.shards import shard_of_id
 from ...common.values.failure import Failure
 from ..engine.clock import Now
 from ..engine.endings import Ended
@@ -59,7 +58,15 @@ Neighbours = Callable[[IdRun], Iterator[IdRun]]
 class Becomings(Part):
     """``known``: the tasks that need others, which ``Dependencies`` keeps."""
 
-    def __init__(self, store: Store, completion: Completion, known: KnownDependents) -> None:
+    def __init__(
+        self,
+        store: Store,
+        completion: Completion,
+        known: KnownDependents,
+        is_elsewhere: Callable[[bytes], bool],
+    ) -> None:
+        """``is_elsewhere``: whether a task, by its id, is of another shard."""
+        self._is_elsewhere = is_elsewhere
         self._store, self._completion, self.known = store, completion, known
         self._open: dict[bytes, BecomingRow] = {}  # those that wait, by their id
         self._own: Overlaps[BecomingRow] = Overlaps()  # the same
@@ -122,7 +129,7 @@ class Becomings(Part):
             return f"{named} is of another cluster; wait for it, and return what its result() gives"
         if other == id:
             return "it is its own"
-        if shard_of_id(other) != shard_of_id(id):
+        if self._is_elsewhere(other):
             return f"{named} is of another shard; submit a task that needs it, and return that one's handle"
         found = self._store.find([other])
         if not found or not may_see(found[0].route):

@@ -81,13 +81,13 @@ def test_rows_of_a_transaction_that_failed_were_never_said(edges: EdgeLines) -> 
 
 
 def test_who_listens_learns_of_each_shard_once_in_a_transaction(edges: EdgeLines) -> None:
-    heard: list[set[int]] = []
-    edges.listener = heard.append
+    noticed: list[set[int]] = []
+    edges.listener = noticed.append
     say(edges, 1, 2)
     edges.touch(3)
     say(edges, 3, to_shard=2)
     end(edges)
-    assert heard == [{1}, {2, 3}]
+    assert noticed == [{1}, {2, 3}]
 
 
 def test_what_was_applied_is_deleted_together_or_with_the_next_row(edges: EdgeLines) -> None:
