@@ -28,8 +28,9 @@ SUSPECTS_MAX: Final = (
 
 @dataclass(slots=True, eq=False)
 class UnderWay:
-    """One of its jobs. ``since``: when it was last known not to have begun. ``ending``: as in ``ChildState``."""
+    """One of its jobs. ``name``: of its task. ``since``: when it was last known not to have begun. ``ending``: as in ``ChildState``."""
 
+    name: str
     since: float
     timeout: float | None
     ending: str = ""
@@ -96,7 +97,7 @@ class ConcurrentChild(ChildState):
         for run in runs:
             self.jobs_given += len(run)
             for ordinal in range(run.ordinal, run.end):
-                self.under_way[ordinal] = UnderWay(now, run.timeout)
+                self.under_way[ordinal] = UnderWay(run.name, now, run.timeout)
         # Its loop was idle and may have stood still for hours: that is no stillness of the first job.
         if not self.jobs:
             self.beat_at = now

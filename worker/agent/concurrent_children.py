@@ -18,9 +18,8 @@ AHEAD_MIN: Final = (
 AHEAD_TASKS_MAX: Final = (
     1_000  # held for one child, however short they are: one loop starts them one after the other
 )
-LONG_AHEAD_SECONDS: Final = (
-    LONG_SECONDS  # a task that waits here for a place, of tasks that take longer, waits so long at most
-)
+# A task that waits here for a place, of tasks that take longer, waits so long at most: while reports wait, and what is asked for with them comes.
+LONG_AHEAD_SECONDS: Final = 0.08
 
 
 class Concurrency(NamedTuple):

@@ -69,9 +69,9 @@ class ConcurrentWatchdog:
                     self._ask_where(child, ordinal, job, now)
             elif job.timeout is not None and now - job.since >= job.timeout:
                 self._end(child, ordinal, "timeout", now)
-            elif not job.is_long and now - job.since >= LONG_SECONDS and (found := child.jobs.job(ordinal)):
+            elif not job.is_long and now - job.since >= LONG_SECONDS:
                 job.is_long = True
-                self._durations.record_running(found.name, now - job.since)
+                self._durations.record_running(job.name, now - job.since)
         # After the loop: giving up changes what it goes through.
         for ordinal in stuck:
             self._end_stuck(child, ordinal, now)

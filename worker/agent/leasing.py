@@ -37,20 +37,22 @@ class Leasing:
         if self._calls:  # none: the answer belongs to the connection before this one
             self._calls.popleft()
 
-    def more(self, children: int, jobs_of_children: int, now: float) -> None:
-        """Ask for as many tasks as are missing. ``children``: how many are ready to run something."""
+    def more(self, children: int, jobs_of_children: int, now: float) -> bool:
+        """Ask for as many tasks as are missing; whether it was asked for any. ``children``: how many are ready to run something."""
         target = self._durations.prefetch(children)
         missing = target - self._backlog.startable - jobs_of_children - sum(self._calls)
         # Of long tasks one call: what a second one is granted would wait here while another worker is free.
         calls = LEASE_CALLS_MAX if target > 4 * children else 1
         share = max(1, target // calls)
+        before = len(self._calls)
         while missing > 0 and len(self._calls) < calls:
             want = min(missing, share)
             if want < share // 2 and self._calls:
-                return  # not worth a call yet
+                break  # not worth a call yet
             self._calls.append(want)
             self._master.lease(want)
             missing -= want
+        return len(self._calls) > before
 
 
 class SharedLeasing:
@@ -78,14 +80,16 @@ class SharedLeasing:
     def answered(self, shard: int, found: Sized) -> None:
         self._credit.answered(shard, len(found) > 0)
 
-    def more(self, children: int, jobs_of_children: int, now: float) -> None:
+    def more(self, children: int, jobs_of_children: int, now: float) -> bool:
         in_hand = self._backlog.startable + jobs_of_children
-        for ask in self._credit.ask(self._durations.prefetch(children), in_hand, children, now):
+        asks = list(self._credit.ask(self._durations.prefetch(children), in_hand, children, now))
+        for ask in asks:
             self._masters.look(ask.shard, ask.want, waits=ask.waits)
         # Silence is an event of its own: nothing else may happen in a worker that waits for an answer.
         if not self._is_timed and (self._credit.is_counting or self._backlog.announced):
             self._is_timed = True
             self._masters.look_later(SILENT_SECONDS)
+        return bool(asks)
 
     def over(self, now: float) -> None:
         """The time is over after which a shard that was asked for something at once counts as silent."""

@@ -98,9 +98,9 @@ class Outboxes:
 class SharedGathering(ReportGathering):
     """What is gathered is sent to all of them together."""
 
-    def send(self, now: float, *, at_once: bool) -> None:
+    def send(self, now: float, *, at_once: bool, is_busy: bool) -> None:
         while self._outbox.has_call:
-            super().send(now, at_once=at_once)
+            super().send(now, at_once=at_once, is_busy=is_busy)
             if self.is_waiting:
                 return
             at_once = True  # its time is over for those of the other shards, too

@@ -66,8 +66,8 @@ BEAT_SECONDS: Final = 0.1  # between two signs that the loop turns, while jobs r
 NOTE_BEATS: Final = 5  # between two looks at the progress of jobs
 # What ends soon after another job, while many run, is reported with it: a report of its own would wake the supervisor for each.
 GATHER_JOBS_MIN: Final = 20
-GATHER_SHARE: Final = 1 / 32  # of what the job took, for so long its place stays empty
-GATHER_SECONDS: Final = 0.001, 0.002  # a shorter wait is not worth a timer; none is longer
+GATHER_SHARE: Final = 1 / 16  # of what the job took, for so long its place stays empty
+GATHER_SECONDS: Final = 0.001, 0.004  # a shorter wait is not worth a timer; none is longer
 REASONS: Final[dict[int, Interruption]] = {TIMEOUT_NOTICE: TimeLimit, CANCEL_NOTICE: CancelRequested}
 BUG_STATUS: Final = 70  # EX_SOFTWARE
 

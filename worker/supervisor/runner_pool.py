@@ -99,8 +99,8 @@ class RunnerPool:
         self.by_number[child].send(runs, is_swift=is_swift)
         # The ticker rests while nothing runs.
         self.tick_soon()
-        # Only then may a job wait behind a long one.
-        if len(self.agent.children[child].jobs) > 1:
+        # Only then may a job wait behind a long one: where many run at a time, none does.
+        if self.agent.runs_one_by_one and len(self.agent.children[child].jobs) > 1:
             self.look_soon()
 
     def begun(self, child: int, *, for_certain: bool = False) -> int:
