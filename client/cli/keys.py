@@ -16,15 +16,14 @@ from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import say, write
 from ..app import App
+from .bounds import NONE, bound, named
 from .group import GuessingGroup
 from .options import connected
-from .output import ago, count, memory, print_json, print_table, with_moments
+from .output import ago, count, print_json, print_table, size, with_moments
 
 COLUMNS: Final = ("key", "role", "state", "queues", "tenant", "#queued", "#bytes", "#age", "#used", "note")
 SELDOM: Final = ("tenant", "#queued", "#bytes")  # columns that are shown if some key has something in them
 
-
-NONE: Final = "none"  # typed for: any number
 TASKS_HELP: Final = "Tasks that have not ended, or none.  [none]"
 BYTES_HELP: Final = "Of their arguments: 500M, 1G.  [none]"
 UNEVEN: Final = "(not the same in all shards: change it again)"
@@ -44,7 +43,7 @@ def keys() -> None:
     "--queue", "queues", multiple=True, metavar="GLOB", help="Only these queues; repeatable.  [all]"
 )
 @click.option("--note", default="", metavar="TEXT", help="Its owner or purpose.")
-@click.option("--tenant", default="", metavar="NAME", help="Of all tasks that it submits.  [as they say]")
+@click.option("--tenant", metavar="NAME", help="Of all tasks that it submits.  [as they say]")
 @click.option("--max-queued", metavar="N", help=TASKS_HELP)
 @click.option("--max-queued-bytes", metavar="SIZE", help=BYTES_HELP)
 @connected(Role.ADMIN)
@@ -54,12 +53,13 @@ def add(
     role: str,
     queues: tuple[str, ...],
     note: str,
-    tenant: str,
+    tenant: str | None,
     max_queued: str | None,
     max_queued_bytes: str | None,
 ) -> None:
     """Make a key and print its join token; it is shown only once. The token is a secret."""
     quota = _quota(max_queued, max_queued_bytes)
+    tenant = named("--tenant", tenant, "acme") or ""
     more: list[Any] = [tenant, quota] if quota else [tenant] if tenant else []
     token = app.call(("get_keys",), "add", role, list(queues), note, *more)
     if as_json:
@@ -111,19 +111,12 @@ def _quota(max_queued: str | None, max_queued_bytes: str | None) -> dict[str, in
     """What was given. Raises InvalidArgument."""
     quota: dict[str, int | None] = {}
     if max_queued is not None:
-        quota["max_queued"] = None if max_queued == NONE else _number(max_queued)
+        quota["max_queued"] = bound("--max-queued", max_queued)
     if max_queued_bytes is not None:
         quota["max_queued_bytes"] = None if max_queued_bytes == NONE else _size(max_queued_bytes)
     if quota:
         NO_QUOTA.with_changes(quota)
     return quota
-
-
-def _number(text: str) -> int:
-    if not (text.removeprefix("-").isascii() and text.removeprefix("-").isdigit()):
-        raise InvalidArgument(f"--max-queued is a whole number, or none; not {text[:40]!r}")
-    # ``int`` raises ValueError for thousands of digits; a number with 20 is refused by the check of the quota.
-    return int(text[:20])
 
 
 def _size(text: str) -> int:
@@ -157,7 +150,7 @@ def _cells(row: dict[str, Any]) -> dict[str, object]:
         "queues": " ".join(row["queues"]) or "all",
         "tenant": row.get("tenant", ""),
         "#queued": used(row, "queued", count),
-        "#bytes": used(row, "queued_bytes", memory),
+        "#bytes": used(row, "queued_bytes", size),
         "#age": ago(row["created"]),
         "#used": ago(row["last_used"]) or ("" if row["created"] is None else "never"),
         "note": note_of(row),

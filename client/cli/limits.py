@@ -13,6 +13,7 @@ from ...common.domain.model import Role
 from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import say, write
 from ..app import App
+from .bounds import NONE, bound
 from .group import GuessingGroup
 from .options import connected
 from .output import ago, count, print_json, print_table, with_moments
@@ -21,7 +22,6 @@ from .portions import rows_by_name
 LIMITS: Final = ("get_limits",)
 COLUMNS: Final = ("limit", "#at once", "rate", "#burst", "#running", "#waiting", "#keys", "note")
 KEY_COLUMNS: Final = ("key", "#running", "#waiting", "#tokens")
-NONE: Final = "none"  # typed for: without a bound
 
 
 @click.group(cls=GuessingGroup, epilog="Example: tq limits ls")
@@ -100,11 +100,11 @@ def change(
     """
     changes: dict[str, Any] = {}
     if max_running is not None:
-        changes["max_running"] = _number("--max-running", max_running)
+        changes["max_running"] = bound("--max-running", max_running)
     if rate is not None:
         changes["rate"] = None if rate == NONE else rate
     if burst is not None:
-        changes["burst"] = _number("--burst", burst)
+        changes["burst"] = bound("--burst", burst)
     if reset == bool(changes):
         raise InvalidArgument(
             "say what holds from now on: --max-running 5, --rate 100/min, --burst 10; or --reset: as the code declares it"
@@ -130,14 +130,6 @@ def remove(app: App, as_json: bool, name: str) -> None:
         print_json({"limit": name, "removed": True})
     else:
         write(f"{name} is removed\n")
-
-
-def _number(option: str, text: str) -> int | None:
-    if text == NONE:
-        return None
-    if not (text.isascii() and text.isdigit()):
-        raise InvalidArgument(f"{option} is a whole number, or none; not {text[:40]!r}")
-    return int(text[:20])
 
 
 def _words(row: dict[str, Any]) -> str:

@@ -270,6 +270,16 @@ def rate(per_second: float) -> str:
     return f"{per_second * 60:.0f}/min" if per_second * 60 >= 1 else ""
 
 
+def size(size_bytes: int) -> str:
+    """``12 B``, ``1.5 kB``, ``4.2 GB``: also of what is small."""
+    amount, unit = float(size_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:,.0f} {unit}" if amount.is_integer() or amount >= 100 else f"{amount:.1f} {unit}"
+
+
 def memory(size_bytes: int | None) -> str:
     """``312 MB``, ``4.2 GB``; empty when unknown."""
     if size_bytes is None:

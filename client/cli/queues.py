@@ -13,6 +13,7 @@ from ...common.errors import InvalidArgument
 from ...common.runtime.guessing import nearest
 from ...common.runtime.terminal import say, write
 from ..app import App
+from .bounds import bound
 from .emptying import as_row, emptying, read
 from .group import ListingGroup
 from .options import connected, lasting
@@ -97,7 +98,7 @@ queues.add_command(peek)
 
 @queues.command("set", epilog="Example: tq queues set crawl --maxsize 10000 --aging 10min")
 @click.argument("queue")
-@click.option("--maxsize", type=click.IntRange(0), metavar="N", help="Tasks that may wait; 0: no bound.")
+@click.option("--maxsize", metavar="N", help="Tasks that may wait; 0 or none: no bound.")
 @click.option("--order", type=click.Choice(("fifo", "lifo")), help="lifo: the newest starts first.")
 @click.option("--aging", metavar="TIME", help="Waiting that is one step of priority; 0s: none.")
 @click.option("--create", is_flag=True, help="Even if there has been nothing in it yet.")
@@ -106,7 +107,7 @@ def set_queue(
     app: App,
     as_json: bool,
     queue: str,
-    maxsize: int | None,
+    maxsize: str | None,
     order: str | None,
     aging: str | None,
     create: bool,
@@ -121,15 +122,16 @@ def set_queue(
             f"say what to set: tq queues set {queue} --maxsize 10000, --order lifo, --aging 10min"
         )
     seconds = None if aging is None else age(aging, "aging")
+    most = None if maxsize is None else bound("--maxsize", maxsize) or 0
     if not create:
         _check_known(app, queue)
-    app.set_queue(queue, maxsize=maxsize, order=order, aging=seconds)
-    given = {"maxsize": maxsize, "order": order, "aging": seconds}
+    app.set_queue(queue, maxsize=most, order=order, aging=seconds)
+    given = {"maxsize": most, "order": order, "aging": seconds}
     if as_json:
         print_json({"queue": queue, **{name: value for name, value in given.items() if value is not None}})
         return
-    if maxsize is not None:
-        write(f"at most {count(maxsize)} tasks wait in {queue}\n" if maxsize else f"{queue} has no bound\n")
+    if most is not None:
+        write(f"at most {count(most)} tasks wait in {queue}\n" if most else f"{queue} has no bound\n")
     if order is not None:
         write(f"{queue}: what was submitted {'last' if order == 'lifo' else 'first'} starts first\n")
     if seconds is not None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ...common.domain.limits import Limit
 from ...common.errors import InvalidArgument
+from .bounds import named
 from .where import age
 
 LIMIT_FIELDS: Final = ("max_running", "rate", "burst", "by", "units")
@@ -28,8 +29,8 @@ def given_options(
     """Those that were given, as ``using`` takes them. Raises InvalidArgument."""
     given: dict[str, Any] = {
         "needs": as_amounts(needs),
-        "where": where,
-        "tenant": tenant,
+        "where": named("--where", where, "'zone=eu'"),
+        "tenant": named("--tenant", tenant, "acme"),
         "limits": [as_limit(one) for one in limits],
         "tags": as_tags(tags),
         "deadline": None if deadline is None else age(deadline, "deadline"),

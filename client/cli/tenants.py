@@ -12,6 +12,7 @@ from ...common.domain.tenants import NO_TERMS, check_tenant
 from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import write
 from ..app import App
+from .bounds import bound
 from .group import GuessingGroup
 from .options import connected
 from .output import ago, count, print_json, print_table, with_moments
@@ -19,7 +20,6 @@ from .portions import rows_by_name
 
 TENANTS: Final = ("get_tenants",)
 COLUMNS: Final = ("tenant", "#weight", "#at once", "#running", "#waiting", "#held", "note")
-NONE: Final = "none"  # typed for: any number
 ALL: Final = "all"  # typed for: no queues are named
 UNNAMED: Final = "(none)"  # shown for: tasks without a tenant
 
@@ -67,7 +67,7 @@ def change(
     if weight is not None:
         changes["weight"] = weight
     if max_running is not None:
-        changes["max_running"] = _number(max_running)
+        changes["max_running"] = bound("--max-running", max_running)
     if ALL in queues and len(queues) > 1:
         raise InvalidArgument(
             f"--shards-of {ALL} stands alone: it divides a cap over all shards, so no queue is named besides"
@@ -99,14 +99,6 @@ def remove(app: App, as_json: bool, name: str) -> None:
         print_json({"tenant": name, "removed": True})
     else:
         write(f"{name}: weight 1, any number at once\n")
-
-
-def _number(text: str) -> int | None:
-    if text == NONE:
-        return None
-    if not (text.removeprefix("-").isascii() and text.removeprefix("-").isdigit()):
-        raise InvalidArgument(f"--max-running is a whole number, or none; not {text[:40]!r}")
-    return int(text[:20])
 
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from tq.client.cli.bulk import SPARE_COLUMNS, TASK_COLUMNS
-from tq.client.cli.output import plain, print_table, shown, with_moments
+from tq.client.cli.output import plain, print_table, shown, size, with_moments
 from tq.common.domain.model import State
 from tq.common.values.blob import Blob
 
@@ -137,3 +137,18 @@ def test_moments_of_rows_are_of_one_form_at_any_depth() -> None:
             "labels": {"at": "home"},
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("bytes_", "said"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1 kB"),
+        (1_536, "1.5 kB"),
+        (10**9, "1 GB"),
+        (123_456_789, "123 MB"),
+    ],
+)
+def test_a_size_is_said_also_of_what_is_small(bytes_: int, said: str) -> None:
+    assert size(bytes_) == said

@@ -50,7 +50,7 @@ def test_of_a_cap_over_several_shards_the_note_says_where_it_is_and_what_it_lack
         (
             "acme",
             ("--max-running", "-5"),
-            "max_running of a tenant is a whole number from 1 to 1,000,000, not -5",
+            "--max-running is a whole number, or none; not '-5'",
         ),
         ("acme", ("--max-running", "many"), "--max-running is a whole number, or none; not 'many'"),
         ("acme", ("--shards-of", "all", "--shards-of", "mail"), "--shards-of all stands alone"),
