@@ -16,16 +16,18 @@ from typing import Final, NamedTuple
 
 from ..common.runtime.config import MasterSettings
 from ..common.wire.address import Address
+from .process_bells import BellDescriptors
 
 VARIABLE: Final = "TQ_MASTER_PROCESS"
 
 
 class ProcessPlace(NamedTuple):
-    """``ports``: where each process listens; ``addresses``: where others are sent to it."""
+    """``ports``: where each process listens; ``addresses``: where others are sent to it; ``bells``: how they wake one another."""
 
     number: int
     ports: tuple[int, ...]
     addresses: tuple[str, ...]
+    bells: BellDescriptors | None = None
 
     @property
     def of(self) -> int:
@@ -52,7 +54,7 @@ class ProcessPlace(NamedTuple):
         )
 
     def variable(self) -> str:
-        return json.dumps([self.number, self.ports, self.addresses])
+        return json.dumps([self.number, self.ports, self.addresses, self.bells])
 
 
 def take_place(environment: MutableMapping[str, str]) -> ProcessPlace | None:
@@ -60,5 +62,6 @@ def take_place(environment: MutableMapping[str, str]) -> ProcessPlace | None:
     text = environment.pop(VARIABLE, "")
     if not text:
         return None
-    number, ports, addresses = json.loads(text)
-    return ProcessPlace(number, tuple(ports), tuple(addresses))
+    number, ports, addresses, bells = json.loads(text)
+    inherited = None if bells is None else BellDescriptors(bells[0], tuple(bells[1]))
+    return ProcessPlace(number, tuple(ports), tuple(addresses), inherited)

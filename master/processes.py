@@ -39,6 +39,7 @@ from ..common.wire.address import Address
 from .addresses import advertised
 from .app import Opening, open_resources
 from .net.ports import why_not_listening
+from .process_bells import BellPipes
 from .process_place import VARIABLE, ProcessPlace
 from .process_signs import LOOK_SECONDS, SILENT_SECONDS_MAX, MissedSigns, SignSocket, is_stopped
 from .process_signs import VARIABLE as SIGNS_VARIABLE
@@ -197,7 +198,7 @@ class ShardProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 env={**self._environment, SIGNS_VARIABLE: str(signs.descriptor)},
-                pass_fds=(signs.descriptor,),
+                pass_fds=(signs.descriptor, *(() if self.place.bells is None else self.place.bells.all)),
                 start_new_session=True,  # Ctrl-C reaches the guard, which ends it
             )
             signs.started()
@@ -290,8 +291,17 @@ class ProcessGuard:
         notifier: Notifier,
         program: Sequence[str] = PROGRAM,
     ) -> None:
+        self._bells = BellPipes(len(places))
         self._processes = [
-            ShardProcess(place, words, environment, report, complain, program) for place in places
+            ShardProcess(
+                place._replace(bells=self._bells.descriptors(place.number)),
+                words,
+                environment,
+                report,
+                complain,
+                program,
+            )
+            for place in places
         ]
         self._report, self._say, self._notifier = report, say, notifier
         self._signals = 0
@@ -316,6 +326,7 @@ class ProcessGuard:
         # One ends for good when all are asked to, or when none may go on.
         self._end_all()
         statuses = await asyncio.gather(*runs)
+        self._bells.close()
         beat.cancel()
         self._notifier.notify("STOPPING=1")
         ended()

@@ -26,6 +26,7 @@ from ..common.wire.address import Address
 from .app import MasterResources
 from .banner import banner
 from .gateway.options import GatewayOptions
+from .linked_shards import link
 from .net.hosted import HostedShards
 from .net.ports import why_not_listening
 from .net.transactions import DRAIN_SECONDS_MAX
@@ -86,7 +87,8 @@ class MasterTurn:
         self._gateway = None if gateway is None else _gateway(self._hosted, gateway)
         self._sharing: ShardSharing | None = None
         self._page: PageProgram | None = None
-        self._observed = ObservedShards(resources, self._hosted, log, self._retire)
+        self._links = link(resources, asyncio.get_running_loop(), log.event)
+        self._observed = ObservedShards(resources, self._hosted, log, self._retire, self._links)
         self._vitals = vitals_of(self._hosted.servers, resources.count, self._unready)
         self._attendant = Attendant(
             self._vitals,
@@ -109,6 +111,8 @@ class MasterTurn:
             resources.introduce(address.port)
         else:
             await self._share(address)
+        if self._links is not None:
+            self._links.begin()
         # After the port is bound: a script that waits for this line may connect.
         place, serves = resources.place, bool(self._hosted.servers)
         if serves and (place is None or place.number == 0):
@@ -144,6 +148,7 @@ class MasterTurn:
         if self._page is not None:
             await self._page.end()
         self._attendant.close()
+        self._end_links()
         if self._sharing is not None:
             self._sharing.close()
         self._hosted.close()
@@ -168,6 +173,7 @@ class MasterTurn:
             self._log.event,
             serve=lambda shard: resources.server_of(shard, self._hosted.port),
             observer=self._observed,
+            have_rows=None if self._links is None else self._links.seen,
             retire=self._retire,
         )
         await self._sharing.begin(self._stop)
@@ -209,8 +215,14 @@ class MasterTurn:
         self._end_at_latest()
         if self._sharing is not None:
             await self._sharing.end()
+        self._end_links()
         if not await self._hosted.drain():
             self._give_up("a transaction has not ended: the disk does not answer")
+
+    def _end_links(self) -> None:
+        """Before the drain: a neighbour's file that is not open here is closed whole by its own process."""
+        if self._links is not None:
+            self._links.close()
 
     def _end_at_latest(self) -> None:
         """Bound the time until this process ends: threads that wait for a disk or for a user's object do not keep it."""

@@ -48,7 +48,7 @@ STILL_SECONDS: Final = 3.0  # a loop that has not taken notice of a look for so 
 
 class ShardSharing:
     """Made when the port is bound, ``address``. ``serve``: makes a server for a shard. ``observer``: learns of those that come and go.
-    ``retire``: called with the reason why this master must not go on."""
+    ``have_rows``: called with pairs of a shard that has rows and the one that they are for. ``retire``: called with the reason why this master must not go on."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class ShardSharing:
         *,
         serve: Callable[[OpenShard], MasterServer],
         observer: ShardObserver,
+        have_rows: Callable[[Sequence[tuple[int, int]]], None] | None,
         retire: Callable[[str], None],
     ) -> None:
         from .store.postgres.cluster_seen import NOT_SEEN
@@ -69,6 +70,7 @@ class ShardSharing:
         from .store.postgres.working_copy import last_owner
 
         self._cluster, self._hosted, self._report, self._retire = cluster, hosted, report, retire
+        self._have_rows = have_rows
         self._now, self._loop = clock, asyncio.get_running_loop()
         self._me = me = me_of(cluster.settings, address.port)
         self._leaf = shown_by(certificate_der(cluster.identity.certificate)).leaf
@@ -200,6 +202,8 @@ class ShardSharing:
             return
         if view.asked > self._changed_at and not self.shards.is_ending:
             self._act(now)
+        if view.edges and self._have_rows is not None:
+            self._have_rows(view.edges)
 
     def _act(self, now: float) -> None:
         shards = self.shards

@@ -46,6 +46,8 @@ SENTENCES: Final[dict[str, str]] = {
     "process.silent": "a process of this master lives, and its loop gives no sign of it; it is killed and started again",
     "process.stopped": "a process of this master was stopped (SIGSTOP, a debugger); its shards wait until it goes on: kill -CONT PID",
     "process.back": "a process of this master that had ended listens again",
+    "neighbour.away": "a shard of another process or master cannot be read; tasks that need some there wait; it is tried again and again",
+    "neighbour.back": "that shard can be read again",
     "process.not_started": "a process of this master could not be started; it is tried again",
     "store.failed": "the store failed; the calls of this transaction are answered with the error, and none is kept",
     "store.full": "the disk is full: nothing new is accepted, what was accepted goes on; free some space, or purge what is not needed",

@@ -23,6 +23,7 @@ OWN: Final = {
         "named_leases",  # of tasks, how those are leased that are named
         "ordered_leases",  # of tasks, how those of a lane are leased that has an order of its own
         "part",  # what subjects with a part of their own have in common
+        "neighbours",  # what other processes read of a file
         "remedies",  # what SQLite's errors mean
         "slice_leases",  # how parts of ready slices are leased
         "slice_ends",  # how tasks of leased slices succeed
@@ -53,6 +54,7 @@ KEEP_NOTHING: Final = {
     "api": "which method is called",
     "engine": "the transactions of all subjects; its notes are the store's own",
     "gateway": "connections of multiprocessing",
+    "links": "hands on what others keep",
     "net": "connections",
     "objects": "objects of the user, gone with the process",
     "observe": "what is counted in memory, or read from other subjects",

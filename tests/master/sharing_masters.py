@@ -72,6 +72,7 @@ class Master:
             self.report,
             serve=lambda shard: self.resources.server_of(shard, self.hosted.port),
             observer=self,
+            have_rows=None,
             retire=lambda reason: setattr(self, "retired", reason),
         )
         try:

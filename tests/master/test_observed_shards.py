@@ -39,7 +39,7 @@ def test_each_sample_says_its_shard_and_one_that_has_gone_has_none(tmp_path: Pat
 
     async def story() -> None:
         hosted = resources.host(log.event)
-        observed = ObservedShards(resources, hosted, log, retired.append)
+        observed = ObservedShards(resources, hosted, log, retired.append, None)
         try:
             assert observed.page is not None
             assert (await observed.page()).status == 200
@@ -66,7 +66,7 @@ def test_without_a_page_nothing_is_counted(tmp_path: Path) -> None:
 
     async def story() -> None:
         hosted = resources.host(log.event)
-        observed = ObservedShards(resources, hosted, log, lambda reason: None)
+        observed = ObservedShards(resources, hosted, log, lambda reason: None, None)
         assert (observed.page, observed.on_lag) == (None, None)
         hosted.close()
 

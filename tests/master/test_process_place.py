@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tq.common.runtime.config import MasterSettings
 from tq.common.wire.address import Address
+from tq.master.process_bells import BellDescriptors
 from tq.master.process_place import VARIABLE, ProcessPlace, take_place
 
 PORTS, ADDRESSES = (5000, 5001, 5002), ("a:5000", "a:5001", "a:5002")
@@ -33,7 +34,9 @@ def test_a_process_has_ports_of_its_own_and_the_first_one_starts_the_page() -> N
 
 
 def test_what_the_guard_says_is_what_the_process_takes_and_passes_to_no_other() -> None:
-    environment = {VARIABLE: PLACES[1].variable(), "HOME": str(Path("/"))}
-    assert take_place(environment) == PLACES[1]
+    place = PLACES[1]._replace(bells=BellDescriptors(7, (8, 9, 10)))
+    environment = {VARIABLE: place.variable(), "HOME": str(Path("/"))}
+    assert take_place(environment) == place
     assert VARIABLE not in environment
     assert take_place(environment) is None
+    assert take_place({VARIABLE: PLACES[2].variable()}) == PLACES[2]

@@ -33,6 +33,8 @@ REVOKED: Final = (
     f"SELECT encode(value, 'hex') FROM {SCHEMA}.meta WHERE shard = 0 AND name = 'revoked_leaves'".encode()
 )
 
+EDGES: Final = f"SELECT DISTINCT shard::text, to_shard::text FROM {SCHEMA}.edges_out".encode()
+
 
 class MasterSeen(NamedTuple):
     """``since``, ``until``: Unix seconds; ``silent``: seconds since it has said that it is here. ``readiness``: None, it shares nothing."""
@@ -52,12 +54,14 @@ class MasterSeen(NamedTuple):
 
 
 class ClusterSeen(NamedTuple):
-    """``asked``: when, by the clock of this machine. ``shards``: by their numbers. ``revoked``: see ``ShardSeen``."""
+    """``asked``: when, by the clock of this machine. ``shards``: by their numbers. ``revoked``: see ``ShardSeen``. ``edges``: pairs of a
+    shard that has rows for another one, and that one."""
 
     asked: float
     masters: Sequence[MasterSeen]
     shards: Mapping[int, ShardSeen]
     revoked: bytes | None
+    edges: Sequence[tuple[int, int]] = ()
 
     @property
     def living(self) -> list[MasterSeen]:
@@ -105,7 +109,7 @@ def master_of(owner: str) -> str:
 def look_at_cluster(line: PostgresLine, me: Me, readiness: int | None) -> ClusterSeen:
     """``readiness``: said with it; None: a moment ago it was said. Raises DatabaseAway, DatabaseRefused."""
     asked = clock()
-    looks = [Statement(one) for one in (MASTERS, SHARDS, REVOKED)]
+    looks = [Statement(one) for one in (MASTERS, SHARDS, REVOKED, EDGES)]
     if readiness is None:
         found = line.run(looks, ANSWER_SECONDS_MAX)
     else:
@@ -113,12 +117,13 @@ def look_at_cluster(line: PostgresLine, me: Me, readiness: int | None) -> Cluste
         here = Statement(HERE, said, [*[TEXT] * len(me), INTEGER])
         # A sign of life is of no worth on a standby, so it never waits for one.
         _, *found = line.transact(begin(ANSWER_SECONDS_MAX, Sync.OFF), [here, *looks], ANSWER_SECONDS_MAX)
-    masters, shards, revoked = map(texts, found)
+    masters, shards, revoked, edges = map(texts, found)
     return ClusterSeen(
         asked,
         [_master(row) for row in masters],
         {int(shard or 0): _shard(row) for shard, *row in shards},
         next((bytes.fromhex(value or "") for [value] in revoked), None),
+        [(int(shard or 0), int(to or 0)) for shard, to in edges],
     )
 
 

@@ -1,0 +1,1 @@
+"""How rows pass from shard to shard."""
