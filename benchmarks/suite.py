@@ -11,6 +11,7 @@ from .controls import controls
 from .crawl import crawl
 from .crowd import crowd
 from .database import database
+from .edges import edges
 from .ended import ended
 from .floor import floor
 from .floor_arrays import floor_arrays
@@ -56,6 +57,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "takeover": take_over,
     "rest": rest,
     "processes": processes,
+    "edges": edges,
     "page": page,
     "peers": peers,
 }

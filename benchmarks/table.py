@@ -9,6 +9,7 @@ from .array_rows import array_rows
 from .control_rows import control_rows
 from .crawl_rows import crawl_rows
 from .database_rows import database_rows
+from .edge_rows import edge_rows
 from .figures import Row
 from .graph_rows import graph_rows
 from .page_rows import page_rows
@@ -29,7 +30,7 @@ def report(gathered: Gathered, *, machine: str, command: str, runs: int, picture
     if picture:
         parts.append(f"![Tasks per second of tq, the floor and its peers, and the goals]({picture})")
     made = rows(numbers, notes) + array_rows(numbers) + graph_rows(numbers, notes) + crawl_rows(numbers)
-    made += control_rows(numbers) + database_rows(numbers) + process_rows(numbers)
+    made += control_rows(numbers) + database_rows(numbers) + process_rows(numbers) + edge_rows(numbers)
     made += page_rows(numbers)
     if made:
         head = "measured", "tq", "beside it, in the same run", "goal", "met"

@@ -44,6 +44,7 @@ MEASUREMENTS = [
     "takeover",
     "rest",
     "processes",
+    "edges",
     "page",
     "peers",
 ]
@@ -226,6 +227,28 @@ def test_rows_of_processes_stand_beside_one_shard(suite: Benchmarks) -> None:
         "80,000 /s (0.80 ×)",
         "6.00 µs (1.50 ×)",
     ]
+
+
+def test_rows_of_edges_stand_beside_those_within_a_shard(suite: Benchmarks) -> None:
+    assert suite.edge_rows.edge_rows({}) == []
+    names = ("link_seconds", "chain_seconds", "join.tasks", "join_seconds")
+    numbers = {
+        f"edges.{kind}.{what}": value
+        for kind, values in {
+            "within": (1e-3, 100e-6, 40e3, 10e-6),
+            "shards": (2e-3, 150e-6, 30e3, 12e-6),
+            "processes": (4e-3, 200e-6, 20e3, 15e-6),
+        }.items()
+        for what, value in zip(names, values, strict=True)
+    }
+    rows = suite.edge_rows.edge_rows(numbers)
+    assert [row.figure for row in rows[:4]] == [
+        "2.00 ms (2.00 ×)",
+        "150.00 µs (1.50 ×)",
+        "30,000 /s (0.75 ×)",
+        "12.00 µs (1.20 ×)",
+    ]
+    assert rows[0].beside == "in one shard: 1.00 ms"
 
 
 def test_rows_of_a_take_over_say_its_worst(suite: Benchmarks) -> None:
