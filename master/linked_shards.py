@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from .edges.edges import Edges
-from .links.elsewhere import Elsewhere, Pauses
+from .links.elsewhere import LinksElsewhere, LookPauses
 from .links.linked import LinkedShard
 from .links.links import Links
 from .process_bells import Bells
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from .app import MasterResources
     from .net.server import MasterServer
 
-OF_A_DATABASE: Final = Pauses(0.1, 0.5)
-OF_PROCESSES: Final = Pauses(1.0, 10.0)  # they ring; this is for a bell that was not heard
+OF_A_DATABASE: Final = LookPauses(0.1, 0.5)
+OF_PROCESSES: Final = LookPauses(1.0, 10.0)  # they ring; this is for a bell that was not noticed
 
 
 class LinkedShards:
@@ -47,12 +47,12 @@ class LinkedShards:
         if shared is not None:
             from .store.postgres.neighbours import NeighbourRows  # most masters have no database
 
-            elsewhere = Elsewhere(loop, shards, NeighbourRows(shared.connect), OF_A_DATABASE, report)
+            elsewhere = LinksElsewhere(loop, shards, NeighbourRows(shared.connect), OF_A_DATABASE, report)
         elif place is not None and place.bells is not None:
             settings = resources.settings
             files = NeighbourFiles(lambda number: settings_of(settings, number).data / STORE_FILE)
             bells = self._bells = Bells(place.bells, loop, self.seen)
-            elsewhere = Elsewhere(loop, shards, files, OF_PROCESSES, report, bells.ring)
+            elsewhere = LinksElsewhere(loop, shards, files, OF_PROCESSES, report, bells.ring)
         self._links = Links(loop, shards, elsewhere, report)
 
     def begin(self) -> None:

@@ -25,7 +25,7 @@ READ_RECORDS: Final = 1_024
 
 
 class BellDescriptors(NamedTuple):
-    """What a process inherits. ``own``: where it hears; ``others``: where each process hears, by its number."""
+    """What a process inherits. ``own``: what it reads; ``others``: what each process reads, by its number."""
 
     own: int
     others: tuple[int, ...]
@@ -70,7 +70,7 @@ class Bells:
         self._descriptors, self._loop, self._rung = descriptors, loop, rung
         for descriptor in descriptors.all:
             os.set_inheritable(descriptor, False)
-        loop.add_reader(descriptors.own, self._hear)
+        loop.add_reader(descriptors.own, self._read)
 
     def ring(self, of_shard: int, shard: int) -> None:
         """The process that hosts ``shard``."""
@@ -79,7 +79,7 @@ class Bells:
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             os.write(others[shard % len(others)], RECORD.pack(of_shard, shard))
 
-    def _hear(self) -> None:
+    def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):
             data = os.read(self._descriptors.own, READ_RECORDS * RECORD.size)
             pairs = dict.fromkeys(RECORD.iter_unpack(data))

@@ -3,7 +3,7 @@
 ::
 
     another process rings ────────────┐
-    a look of the database ───────────┼─► what is to be read ─► thread: Neighbours.read ─┬─► rows, to their shard
+    a look of the database ───────────┼─► what is to be read ─► thread: NeighbourReader.read ─┬─► rows, to their shard
     a timer, while something is open ─┘                                                  └─► how far its own rows were applied there
 
 One read is under way at a time, and what is asked for meanwhile comes with the next. While nothing is open there is no timer, and after a while
@@ -18,7 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 from ...common.runtime.callbacks import report_bug
-from ..store.neighbours import ROWS_BYTES_MAX, ROWS_MAX, Looked, Neighbours, Seen, Want
+from ..store.neighbours import (
+    ROWS_BYTES_MAX,
+    ROWS_MAX,
+    EdgesSeen,
+    EdgesWanted,
+    NeighbourReader,
+    NeighboursSeen,
+)
 from .linked import LinkedShard
 
 PAIRS_MAX: Final = 256  # of one read
@@ -27,14 +34,14 @@ REST_SECONDS: Final = 5.0  # with nothing open: then connections are given back
 SAID_AFTER_SECONDS: Final = 5.0  # a neighbour that starts, or whose file is locked for a moment, is no news
 
 
-class Pauses(NamedTuple):
+class LookPauses(NamedTuple):
     """Seconds between two looks while something is open: the first, when something has come, and the longest."""
 
     first: float
     longest: float
 
 
-class Elsewhere:
+class LinksElsewhere:
     """On the loop. ``shards``: of this process, by number. ``ring``: tells the process that hosts the second shard that there is something of the first one; None: who hosts it
     looks by itself."""
 
@@ -42,8 +49,8 @@ class Elsewhere:
         self,
         loop: asyncio.AbstractEventLoop,
         shards: Mapping[int, LinkedShard],
-        neighbours: Neighbours,
-        pauses: Pauses,
+        neighbours: NeighbourReader,
+        pauses: LookPauses,
         report: Callable[..., None],
         ring: Callable[[int, int], None] | None = None,
     ) -> None:
@@ -62,7 +69,7 @@ class Elsewhere:
         """It is a shard of this process from now on: what was read of it, or for it, may be less than what it knows."""
         self._came.add(number)
 
-    def heard(self, shard: LinkedShard, other: int) -> None:
+    def committed(self, shard: LinkedShard, other: int) -> None:
         """This shard has rows for the other one, or has applied some of its rows."""
         if self._ring is not None:
             self._ring(shard.number, other)
@@ -87,14 +94,14 @@ class Elsewhere:
     def _begin(self) -> None:
         if self._is_reading or self._is_closed:
             return
-        wants: list[Want] = []
+        wants: list[EdgesWanted] = []
         while self._asked and len(wants) < PAIRS_MAX:
             number, other = pair = next(iter(self._asked))
             del self._asked[pair]
             self._has_more.discard(pair)
             shard = self._shards.get(number)
             if shard is not None and other not in self._shards:  # else it has gone, or the other one has come
-                wants.append(Want(number, other, shard.edges.taken(other)))
+                wants.append(EdgesWanted(number, other, shard.edges.taken(other)))
         if not wants:
             return
         self._is_reading, self._rests = True, False
@@ -102,7 +109,7 @@ class Elsewhere:
         reading = self._loop.run_in_executor(self._thread, self._neighbours.read, wants)
         reading.add_done_callback(self._done)
 
-    def _done(self, done: asyncio.Future[Looked]) -> None:
+    def _done(self, done: asyncio.Future[NeighboursSeen]) -> None:
         self._is_reading = False
         if self._is_closed or done.cancelled():
             return
@@ -121,7 +128,7 @@ class Elsewhere:
         if self._timer is None:
             self._set_timer(self._pause)
 
-    def _take(self, shard: LinkedShard, seen: Seen) -> bool:
+    def _take(self, shard: LinkedShard, seen: EdgesSeen) -> bool:
         """Whether there was something."""
         edges, other = shard.edges, seen.of_shard
         edges.acknowledged(other, seen.applied)
@@ -151,7 +158,7 @@ class Elsewhere:
         try:
             pairs = self._open()
             if self._ring is not None:
-                # The other process may not have heard it, because it was away.
+                # The other process may not have noticed it, because it was away.
                 for number, other in pairs:
                     self._ring(number, other)
         except Exception as error:
@@ -183,7 +190,7 @@ class AwayNeighbours:
         self._since: dict[int, float] = {}
         self._said: set[int] = set()
 
-    def looked(self, looked: Looked, now: float) -> None:
+    def looked(self, looked: NeighboursSeen, now: float) -> None:
         for seen in looked.seen:
             self._since.pop(seen.of_shard, None)
             if seen.of_shard in self._said:

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ..store.interface.edges import EdgeRow
+
+HANDED_MAX: Final = 256  # rows at a time; more come when these are applied
 
 
 class LinkedEdges(Protocol):
@@ -38,3 +40,11 @@ class LinkedShard(NamedTuple):
     number: int
     edges: LinkedEdges
     wake: Callable[[], None]
+
+
+def hand(giver: LinkedShard, taker: LinkedShard) -> None:
+    """Rows of one to the other, and how far that one has applied them."""
+    giver.edges.acknowledged(taker.number, taker.edges.applied(giver.number))
+    rows = giver.edges.pending(taker.number, taker.edges.taken(giver.number), HANDED_MAX)
+    if rows:
+        taker.edges.received(giver.number, rows)

@@ -15,13 +15,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import Final
 
 from ...common.runtime.callbacks import report_bug
-from .elsewhere import Elsewhere
-from .linked import LinkedShard
-
-HANDED_MAX: Final = 256  # rows at a time; more come when these are applied
+from .elsewhere import LinksElsewhere
+from .linked import LinkedShard, hand
 
 
 class Links:
@@ -31,7 +28,7 @@ class Links:
         self,
         loop: asyncio.AbstractEventLoop,
         shards: dict[int, LinkedShard],
-        elsewhere: Elsewhere | None,
+        elsewhere: LinksElsewhere | None,
         report: Callable[..., None],
     ) -> None:
         self._loop, self._shards, self._elsewhere, self._report = loop, shards, elsewhere, report
@@ -61,9 +58,9 @@ class Links:
         self._shards[number] = shard
         if self._elsewhere is not None:
             self._elsewhere.came(number)
-        shard.edges.listener, shard.edges.wake = partial(self._heard, number), shard.wake
+        shard.edges.listener, shard.edges.wake = partial(self._committed, number), shard.wake
         # What the others here have for it was left where it was.
-        self._heard(number, others | shard.edges.expects())
+        self._committed(number, others | shard.edges.expects())
 
     def remove(self, number: int) -> None:
         shard = self._shards.pop(number, None)
@@ -76,7 +73,7 @@ class Links:
         if self._elsewhere is not None and self._has_begun and not self._is_closed:
             self._elsewhere.look([(to, of) for of, to in pairs if to in shards and of not in shards])
 
-    def _heard(self, number: int, others: AbstractSet[int]) -> None:
+    def _committed(self, number: int, others: AbstractSet[int]) -> None:
         """Something is committed that concerns these: rows for them, or theirs that were applied."""
         self._said.update((min(number, other), max(number, other)) for other in others if other != number)
         self._soon()
@@ -92,17 +89,9 @@ class Links:
             here = [self._shards[number] for number in pair if number in self._shards]
             try:
                 if len(here) == 2:
-                    _hand(*here)
-                    _hand(*reversed(here))
+                    hand(*here)
+                    hand(*reversed(here))
                 elif here and self._elsewhere is not None:
-                    self._elsewhere.heard(here[0], pair[pair[0] == here[0].number])
+                    self._elsewhere.committed(here[0], pair[pair[0] == here[0].number])
             except Exception as error:
                 report_bug(self._report, error)
-
-
-def _hand(giver: LinkedShard, taker: LinkedShard) -> None:
-    """Rows of one to the other, and how far that one has applied them."""
-    giver.edges.acknowledged(taker.number, taker.edges.applied(giver.number))
-    rows = giver.edges.pending(taker.number, taker.edges.taken(giver.number), HANDED_MAX)
-    if rows:
-        taker.edges.received(giver.number, rows)

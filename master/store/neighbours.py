@@ -14,7 +14,7 @@ ROWS_MAX: Final = 256  # of one shard for another, at a time
 ROWS_BYTES_MAX: Final = 1024 * 1024  # the same; one row more, if that is larger
 
 
-class Want(NamedTuple):
+class EdgesWanted(NamedTuple):
     """A shard of this process, and what it is to know of another one: the rows for it behind a number."""
 
     shard: int
@@ -22,7 +22,7 @@ class Want(NamedTuple):
     after: int
 
 
-class Seen(NamedTuple):
+class EdgesSeen(NamedTuple):
     """``applied``: the number of the last row of ``shard`` that the other one has applied."""
 
     shard: int
@@ -31,17 +31,17 @@ class Seen(NamedTuple):
     applied: int
 
 
-class Looked(NamedTuple):
+class NeighboursSeen(NamedTuple):
     """``away``: the shards that could not be read, and why; None: it has no tables for it yet, because it is about to start."""
 
-    seen: Sequence[Seen]
+    seen: Sequence[EdgesSeen]
     away: dict[int, str | None]
 
 
-class Neighbours(Protocol):
+class NeighbourReader(Protocol):
     """Used by one thread at a time, in which it may wait."""
 
-    def read(self, wants: Sequence[Want]) -> Looked: ...
+    def read(self, wants: Sequence[EdgesWanted]) -> NeighboursSeen: ...
 
     def rest(self) -> None:
         """Nothing will be read for a while: connections are given back."""

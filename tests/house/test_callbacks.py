@@ -64,6 +64,12 @@ NAMED: Final = {
         "master/waiting_turn.py",
         "standing.away",
     ): "notes what a thread has seen; the next look comes by itself",
+    ("master/links/links.py", "self._pass_on"): "contains what each pair of shards raises",
+    (
+        "master/links/elsewhere.py",
+        "self._fire",
+    ): "contains what shards raise; the next read comes all the same",
+    ("master/process_bells.py", "self._read"): "has shards looked at; who rang does so again",
     ("master/sharing.py", "self._looked"): "acts on what a thread has seen; the next look comes by itself",
     (
         "master/sharing.py",

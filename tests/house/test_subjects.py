@@ -122,6 +122,7 @@ def test_only_the_composition_root_and_the_checks_of_files_know_a_kind_of_store(
         "cluster_identity.py",
         "compact.py",
         "copying.py",
+        "linked_shards.py",
         "processes.py",
         "shard_resources.py",
         "shared_cluster.py",

@@ -15,22 +15,22 @@ def inherited(pipes: BellPipes, process: int) -> BellDescriptors:
     return BellDescriptors(os.dup(own), tuple(map(os.dup, others)))
 
 
-def test_what_is_rung_for_a_shard_is_heard_by_the_process_that_hosts_it() -> None:
+def test_what_is_rung_for_a_shard_comes_to_the_process_that_hosts_it() -> None:
     async def story() -> None:
-        heard: asyncio.Queue[tuple[int, Sequence[tuple[int, int]]]] = asyncio.Queue()
+        rung: asyncio.Queue[tuple[int, Sequence[tuple[int, int]]]] = asyncio.Queue()
         pipes, loop = BellPipes(2), asyncio.get_running_loop()
         bells = [
             Bells(
-                inherited(pipes, number), loop, lambda pairs, number=number: heard.put_nowait((number, pairs))
+                inherited(pipes, number), loop, lambda pairs, number=number: rung.put_nowait((number, pairs))
             )
             for number in range(2)
         ]
         bells[0].ring(4, 3)
         bells[0].ring(4, 3)
         bells[0].ring(4095, 1)
-        assert await heard.get() == (1, [(4, 3), (4095, 1)])
+        assert await rung.get() == (1, [(4, 3), (4095, 1)])
         bells[1].ring(3, 4)
-        assert await heard.get() == (0, [(3, 4)])
+        assert await rung.get() == (0, [(3, 4)])
         for one in bells:
             one.close()
         pipes.close()
@@ -50,16 +50,16 @@ def test_a_process_that_does_not_listen_holds_up_nobody() -> None:
     asyncio.run(asyncio.wait_for(story(), 30))
 
 
-def test_what_was_rung_while_a_process_was_away_is_heard_by_its_next_run() -> None:
+def test_what_was_rung_while_a_process_was_away_comes_to_its_next_run() -> None:
     async def story() -> None:
-        heard: asyncio.Queue[Sequence[tuple[int, int]]] = asyncio.Queue()
+        rung: asyncio.Queue[Sequence[tuple[int, int]]] = asyncio.Queue()
         pipes, loop = BellPipes(2), asyncio.get_running_loop()
         first = Bells(inherited(pipes, 1), loop, lambda pairs: None)
         first.close()
         other = Bells(inherited(pipes, 0), loop, lambda pairs: None)
         other.ring(0, 1)
-        again = Bells(inherited(pipes, 1), loop, heard.put_nowait)
-        assert await heard.get() == [(0, 1)]
+        again = Bells(inherited(pipes, 1), loop, rung.put_nowait)
+        assert await rung.get() == [(0, 1)]
         other.close()
         again.close()
         pipes.close()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ..interface.edges import EdgeRow
-from ..neighbours import ROWS_BYTES_MAX, ROWS_MAX, Looked, Seen, Want
+from ..neighbours import ROWS_BYTES_MAX, ROWS_MAX, EdgesSeen, EdgesWanted, NeighboursSeen
 from .arrays import ARRAY_OIDS, array, from_bytes
 from .line import DatabaseAway, DatabaseRefused, PostgresLine, Statement
 from .masters import ANSWER_SECONDS_MAX
@@ -44,7 +44,7 @@ class NeighbourRows:
         self._connect = connect
         self._line: PostgresLine | None = None
 
-    def read(self, wants: Sequence[Want]) -> Looked:
+    def read(self, wants: Sequence[EdgesWanted]) -> NeighboursSeen:
         shards, of_shards = [one.shard for one in wants], [one.of_shard for one in wants]
         columns = shards, of_shards, [one.after for one in wants]
         values = [array("bigint", numbers) for numbers in columns]
@@ -57,8 +57,8 @@ class NeighbourRows:
             )
         except (DatabaseAway, DatabaseRefused) as error:
             self.rest()
-            return Looked([], dict.fromkeys(of_shards, str(error)))
-        return Looked(_seen(wants, rows, applied), {})
+            return NeighboursSeen([], dict.fromkeys(of_shards, str(error)))
+        return NeighboursSeen(_seen(wants, rows, applied), {})
 
     def rest(self) -> None:
         if self._line is not None:
@@ -66,7 +66,7 @@ class NeighbourRows:
             self._line = None
 
 
-def _seen(wants: Sequence[Want], rows: PGresult, applied: PGresult) -> list[Seen]:
+def _seen(wants: Sequence[EdgesWanted], rows: PGresult, applied: PGresult) -> list[EdgesSeen]:
     found: dict[tuple[int, int], list[EdgeRow]] = {(one.shard, one.of_shard): [] for one in wants}
     for place in range(rows.ntuples):
         shard, of_shard, number, kind = (_number(rows, place, column) for column in range(4))
@@ -77,7 +77,7 @@ def _seen(wants: Sequence[Want], rows: PGresult, applied: PGresult) -> list[Seen
         (_number(applied, place, 0), _number(applied, place, 1)): _number(applied, place, 2)
         for place in range(applied.ntuples)
     }
-    return [Seen(*pair, some, numbers.get(pair, 0)) for pair, some in found.items()]
+    return [EdgesSeen(*pair, some, numbers.get(pair, 0)) for pair, some in found.items()]
 
 
 def _number(result: PGresult, row: int, column: int) -> int:

@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from ..interface.edges import EdgeRow
-from ..neighbours import ROWS_BYTES_MAX, ROWS_MAX, Looked, Seen, Want
+from ..neighbours import ROWS_BYTES_MAX, ROWS_MAX, EdgesSeen, EdgesWanted, NeighboursSeen
 from .remedies import why_not_open
 
 BUSY_SECONDS: Final = 0.5  # for a store whose log is being read after a crash
@@ -47,10 +47,10 @@ class NeighbourFiles:
         self._file_of, self._seconds = file_of, seconds
         self._open: dict[int, _Open] = {}
 
-    def read(self, wants: Sequence[Want]) -> Looked:
-        seen: list[Seen] = []
+    def read(self, wants: Sequence[EdgesWanted]) -> NeighboursSeen:
+        seen: list[EdgesSeen] = []
         away: dict[int, str | None] = {}
-        by_shard: dict[int, list[Want]] = {}
+        by_shard: dict[int, list[EdgesWanted]] = {}
         for want in wants:
             by_shard.setdefault(want.of_shard, []).append(want)
         for shard, some in by_shard.items():
@@ -59,13 +59,13 @@ class NeighbourFiles:
             except (sqlite3.Error, OSError) as error:
                 self._close(shard)
                 away[shard] = _reason(self._file_of(shard), error)
-        return Looked(seen, away)
+        return NeighboursSeen(seen, away)
 
     def rest(self) -> None:
         for shard in list(self._open):
             self._close(shard)
 
-    def _read(self, shard: int, wants: Sequence[Want]) -> list[Seen]:
+    def _read(self, shard: int, wants: Sequence[EdgesWanted]) -> list[EdgesSeen]:
         db = self._connection(shard)
         db.execute("BEGIN")
         try:
@@ -100,7 +100,7 @@ class NeighbourFiles:
                 known.db.close()
 
 
-def _seen(db: sqlite3.Connection, want: Want) -> Seen:
+def _seen(db: sqlite3.Connection, want: EdgesWanted) -> EdgesSeen:
     applied = db.execute(APPLIED, (want.shard,)).fetchone()
     rows: list[EdgeRow] = []
     left = ROWS_BYTES_MAX
@@ -109,7 +109,7 @@ def _seen(db: sqlite3.Connection, want: Want) -> Seen:
         left -= len(row.body)
         if left <= 0:
             break
-    return Seen(want.shard, want.of_shard, rows, 0 if applied is None else applied[0])
+    return EdgesSeen(want.shard, want.of_shard, rows, 0 if applied is None else applied[0])
 
 
 def _reason(path: Path, error: Exception) -> str | None:

@@ -7,15 +7,15 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from tq.master.links.elsewhere import SAID_AFTER_SECONDS, AwayNeighbours, Elsewhere, Pauses
+from tq.master.links.elsewhere import SAID_AFTER_SECONDS, AwayNeighbours, LinksElsewhere, LookPauses
 from tq.master.links.linked import LinkedShard
 from tq.master.links.links import Links
-from tq.master.store.neighbours import ROWS_MAX, Looked, Seen, Want
+from tq.master.store.neighbours import ROWS_MAX, EdgesSeen, EdgesWanted, NeighboursSeen
 
 from .shards_of_a_test import ShardOfATest, until
 
-NEVER = Pauses(3_600.0, 3_600.0)
-AT_ONCE = Pauses(0.001, 0.001)
+NEVER = LookPauses(3_600.0, 3_600.0)
+AT_ONCE = LookPauses(0.001, 0.001)
 
 
 class NeighboursOfATest:
@@ -23,12 +23,12 @@ class NeighboursOfATest:
 
     def __init__(self, *shards: ShardOfATest) -> None:
         self.shards = {shard.number: shard for shard in shards}
-        self.reads: list[list[Want]] = []
+        self.reads: list[list[EdgesWanted]] = []
         self.rests = 0
         self.gate = threading.Event()
         self.gate.set()
 
-    def read(self, wants: Sequence[Want]) -> Looked:
+    def read(self, wants: Sequence[EdgesWanted]) -> NeighboursSeen:
         assert threading.current_thread() is not threading.main_thread()
         self.reads.append(list(wants))
         seen = [self._seen(want) for want in wants if want.of_shard in self.shards]
@@ -36,12 +36,12 @@ class NeighboursOfATest:
             want.of_shard: "it is not there" for want in wants if want.of_shard not in self.shards
         }
         assert self.gate.wait(30)
-        return Looked(seen, away)
+        return NeighboursSeen(seen, away)
 
-    def _seen(self, want: Want) -> Seen:
+    def _seen(self, want: EdgesWanted) -> EdgesSeen:
         other = self.shards[want.of_shard]
         rows = other.pending(want.shard, want.after, ROWS_MAX)
-        return Seen(want.shard, want.of_shard, rows, other.applied(want.shard))
+        return EdgesSeen(want.shard, want.of_shard, rows, other.applied(want.shard))
 
     def rest(self) -> None:
         self.rests += 1
@@ -51,7 +51,11 @@ class Apart:
     """A process with these shards, and another one with those of ``neighbours``."""
 
     def __init__(
-        self, neighbours: NeighboursOfATest, *shards: ShardOfATest, pauses: Pauses = NEVER, rings: bool = True
+        self,
+        neighbours: NeighboursOfATest,
+        *shards: ShardOfATest,
+        pauses: LookPauses = NEVER,
+        rings: bool = True,
     ) -> None:
         loop, linked = asyncio.get_running_loop(), dict[int, LinkedShard]()
         self.rung: list[tuple[int, int]] = []
@@ -60,7 +64,7 @@ class Apart:
             (lambda of, shard: self.rung.append((of, shard))) if rings else None
         )
         report = lambda action, **_: self.log.append(action)  # noqa: E731 - a log
-        self.elsewhere = Elsewhere(loop, linked, neighbours, pauses, report, ring)
+        self.elsewhere = LinksElsewhere(loop, linked, neighbours, pauses, report, ring)
         self.links = Links(loop, linked, self.elsewhere, report)
         for shard in shards:
             self.links.add(shard.linked)
@@ -81,7 +85,7 @@ def test_a_process_that_is_rung_reads_what_there_is_and_rings_when_it_has_applie
         assert neighbours.reads == [], "nothing is looked at by itself"
         apart.links.seen([(1, 0), (1, 2)])
         await until(lambda: here.wakes == 1)
-        assert (neighbours.reads, here.handed) == ([[Want(0, 1, 0)]], [(1, [1, 2])])
+        assert (neighbours.reads, here.handed) == ([[EdgesWanted(0, 1, 0)]], [(1, [1, 2])])
         here.applies()
         await until(lambda: bool(apart.rung))
         assert (apart.rung, here.texts) == ([(0, 1)], {1: [b"first", b"second"]})
@@ -214,7 +218,7 @@ def test_what_was_read_of_a_shard_that_is_here_by_now_is_older_than_what_it_says
 def test_a_neighbour_that_stays_away_is_said_once_and_so_is_its_return() -> None:
     said: list[tuple[str, dict[str, Any]]] = []
     away = AwayNeighbours(lambda action, **fields: said.append((action, fields)))
-    gone, there = Looked([], {3: "no such file"}), Looked([Seen(0, 3, [], 0)], {})
+    gone, there = NeighboursSeen([], {3: "no such file"}), NeighboursSeen([EdgesSeen(0, 3, [], 0)], {})
     away.looked(gone, 100.0)
     away.looked(gone, 100.0 + SAID_AFTER_SECONDS / 2)
     assert said == []
@@ -232,5 +236,5 @@ def test_a_neighbour_that_is_about_to_start_is_no_news() -> None:
     said: list[str] = []
     away = AwayNeighbours(lambda action, **_: said.append(action))
     for second in range(100):
-        away.looked(Looked([], {3: None}), float(second))
+        away.looked(NeighboursSeen([], {3: None}), float(second))
     assert said == []

@@ -1,4 +1,4 @@
-"""Rows between shards of one process: once they are committed, in order, and again to a shard that has come anew."""
+"""Rows between shards of one process: once they are committed, in order, and again to a shard that has come again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from tq.master.links.links import HANDED_MAX, Links
+from tq.master.links.linked import HANDED_MAX
+from tq.master.links.links import Links
 from tq.master.store.interface.edges import EdgeRow
 
 from .shards_of_a_test import ShardOfATest, some
@@ -82,7 +83,7 @@ def test_a_shard_that_comes_is_handed_what_the_others_had_for_it() -> None:
     run(story())
 
 
-def test_a_shard_that_has_gone_is_handed_nothing_and_one_that_comes_anew_all_that_it_has_not_applied() -> (
+def test_a_shard_that_has_gone_is_handed_nothing_and_one_that_comes_next_lifeall_that_it_has_not_applied() -> (
     None
 ):
     async def story() -> None:
@@ -94,10 +95,10 @@ def test_a_shard_that_has_gone_is_handed_nothing_and_one_that_comes_anew_all_tha
         a.says(1, b"y")
         await linked.settle()
         assert b.handed == [(0, [1])]
-        anew = ShardOfATest(1)
-        linked.links.add(anew.linked)
+        next_life = ShardOfATest(1)
+        linked.links.add(next_life.linked)
         await linked.settle()
-        assert anew.handed == [(0, [1, 2])]
+        assert next_life.handed == [(0, [1, 2])]
         linked.links.close()
 
     run(story())
@@ -118,7 +119,7 @@ def test_more_than_is_handed_at_a_time_comes_when_that_is_applied() -> None:
     run(story())
 
 
-def test_rows_for_which_a_shard_had_no_room_come_again_when_it_has() -> None:
+def test_rows_for_which_a_shard_had_no_room_come_next_lifewhen_it_has() -> None:
     async def story() -> None:
         a, b = ShardOfATest(0), ShardOfATest(1, room=2)
         linked = Linked(a, b)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tq.master.store.interface.edges import EdgeRow
-from tq.master.store.neighbours import ROWS_BYTES_MAX, ROWS_MAX, Seen, Want
+from tq.master.store.neighbours import ROWS_BYTES_MAX, ROWS_MAX, EdgesSeen, EdgesWanted
 from tq.master.store.sqlite.neighbours import OPEN_SECONDS_MAX, NeighbourFiles
 from tq.master.store.sqlite.store import SqliteStore
 
@@ -45,23 +45,23 @@ def files(file: Path) -> Iterator[NeighbourFiles]:
     files.rest()
 
 
-def read(files: NeighbourFiles, after: int = 0) -> Seen:
-    [seen] = files.read([Want(HERE, THERE, after)]).seen
+def read(files: NeighbourFiles, after: int = 0) -> EdgesSeen:
+    [seen] = files.read([EdgesWanted(HERE, THERE, after)]).seen
     return seen
 
 
 def test_rows_are_seen_when_they_are_committed_and_what_is_applied_with_them(
     store: SqliteStore, files: NeighbourFiles
 ) -> None:
-    assert read(files) == Seen(HERE, THERE, [], 0)
+    assert read(files) == EdgesSeen(HERE, THERE, [], 0)
     store.begin()
     store.edges.add_outgoing(HERE, rows(1, 2))
     store.edges.add_outgoing(HERE + 1, rows(1))
     store.edges.set_applied(HERE, 7)
-    assert read(files) == Seen(HERE, THERE, [], 0)
+    assert read(files) == EdgesSeen(HERE, THERE, [], 0)
     store.commit()
-    assert read(files) == Seen(HERE, THERE, rows(1, 2), 7)
-    assert read(files, after=1) == Seen(HERE, THERE, rows(2), 7)
+    assert read(files) == EdgesSeen(HERE, THERE, rows(1, 2), 7)
+    assert read(files, after=1) == EdgesSeen(HERE, THERE, rows(2), 7)
 
 
 def test_a_read_brings_a_bounded_number_of_rows_and_bytes(store: SqliteStore, files: NeighbourFiles) -> None:
@@ -84,10 +84,10 @@ def test_a_file_that_was_put_in_the_place_of_another_is_read_and_the_former_one_
     file.with_name("tq.db-wal").unlink(missing_ok=True)
     file.with_name("tq.db-shm").unlink(missing_ok=True)
     (tmp_path / "copy.db").rename(file)
-    assert read(files) == Seen(HERE, THERE, rows(1), 4)
+    assert read(files) == EdgesSeen(HERE, THERE, rows(1), 4)
 
 
-def test_a_store_that_was_restored_into_the_same_file_is_read_anew_after_a_moment(
+def test_a_store_that_was_restored_into_the_same_file_is_read_again_after_a_moment(
     file: Path, tmp_path: Path
 ) -> None:
     now = 100.0
@@ -102,17 +102,17 @@ def test_a_store_that_was_restored_into_the_same_file_is_read_anew_after_a_momen
         file.with_name(name).unlink(missing_ok=True)
     file.write_bytes((tmp_path / "copy.db").read_bytes())
     now += OPEN_SECONDS_MAX
-    assert read(files) == Seen(HERE, THERE, rows(1), 4)
+    assert read(files) == EdgesSeen(HERE, THERE, rows(1), 4)
     files.rest()
 
 
 def test_a_store_that_is_missing_is_away_with_the_reason_and_one_that_is_about_to_be_made_without(
     file: Path, files: NeighbourFiles
 ) -> None:
-    [(shard, reason)] = files.read([Want(HERE, THERE, 0)]).away.items()
+    [(shard, reason)] = files.read([EdgesWanted(HERE, THERE, 0)]).away.items()
     assert (shard, reason) == (THERE, f"{file}: No such file or directory")
     file.touch()
-    assert files.read([Want(HERE, THERE, 0)]).away == {THERE: None}
+    assert files.read([EdgesWanted(HERE, THERE, 0)]).away == {THERE: None}
 
 
 def test_a_file_that_is_no_store_is_away_and_others_are_read_all_the_same(
@@ -121,7 +121,7 @@ def test_a_file_that_is_no_store_is_away_and_others_are_read_all_the_same(
     write(store, *rows(1))
     (tmp_path / "broken").write_bytes(b"no store" * 1_000)
     files = NeighbourFiles(lambda shard: file if shard == THERE else tmp_path / "broken")
-    looked = files.read([Want(HERE, THERE, 0), Want(HERE, 5, 0)])
+    looked = files.read([EdgesWanted(HERE, THERE, 0), EdgesWanted(HERE, 5, 0)])
     assert [seen.rows for seen in looked.seen] == [rows(1)]
     assert "file is not a database" in (looked.away[5] or "")
     files.rest()

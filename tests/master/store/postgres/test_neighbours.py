@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tq.master.store.interface.edges import EdgeRow
-from tq.master.store.neighbours import ROWS_BYTES_MAX, ROWS_MAX, Looked, Seen, Want
+from tq.master.store.neighbours import ROWS_BYTES_MAX, ROWS_MAX, EdgesSeen, EdgesWanted, NeighboursSeen
 from tq.master.store.postgres.arrays import PREFIX
 from tq.master.store.postgres.cluster_seen import look_at_cluster
 from tq.master.store.postgres.line import DatabaseAway, PostgresLine
@@ -41,8 +41,8 @@ def neighbours(store: Any) -> Iterator[NeighbourRows]:
     reader.rest()
 
 
-def read(neighbours: NeighbourRows, of: Any, after: int = 0) -> Seen:
-    looked = neighbours.read([Want(HERE, of._shard, after)])
+def read(neighbours: NeighbourRows, of: Any, after: int = 0) -> EdgesSeen:
+    looked = neighbours.read([EdgesWanted(HERE, of._shard, after)])
     assert looked.away == {}
     [seen] = looked.seen
     return seen
@@ -52,15 +52,15 @@ def test_rows_are_seen_when_they_are_committed_and_what_is_applied_with_them(
     store: Any, neighbours: NeighbourRows
 ) -> None:
     shard = store._shard
-    assert read(neighbours, store) == Seen(HERE, shard, [], 0)
+    assert read(neighbours, store) == EdgesSeen(HERE, shard, [], 0)
     store.begin()
     store.edges.add_outgoing(HERE, rows(1, 2))
     store.edges.add_outgoing(HERE + 1, rows(1))
     store.edges.set_applied(HERE, 7)
-    assert read(neighbours, store) == Seen(HERE, shard, [], 0)
+    assert read(neighbours, store) == EdgesSeen(HERE, shard, [], 0)
     store.commit()
-    assert read(neighbours, store) == Seen(HERE, shard, rows(1, 2), 7)
-    assert read(neighbours, store, after=1) == Seen(HERE, shard, rows(2), 7)
+    assert read(neighbours, store) == EdgesSeen(HERE, shard, rows(1, 2), 7)
+    assert read(neighbours, store, after=1) == EdgesSeen(HERE, shard, rows(2), 7)
     line = store._connect_line()
     try:
         seen = look_at_cluster(line, A, None).edges
@@ -73,7 +73,11 @@ def test_several_shards_are_read_in_one_go(store: Any, neighbours: NeighbourRows
     write(store, *rows(1), to=HERE)
     write(store, *rows(1, 2), to=HERE + 1)
     looked = neighbours.read(
-        [Want(HERE, store._shard, 0), Want(HERE + 1, store._shard, 1), Want(HERE, 3_999, 0)]
+        [
+            EdgesWanted(HERE, store._shard, 0),
+            EdgesWanted(HERE + 1, store._shard, 1),
+            EdgesWanted(HERE, 3_999, 0),
+        ]
     )
     assert [list(seen.rows) for seen in looked.seen] == [rows(1), rows(2), []]
 
@@ -99,7 +103,7 @@ def test_a_database_that_does_not_answer_is_asked_again_over_another_connection(
     read(neighbours, store)
     assert neighbours._line is not None
     neighbours._line.close()
-    assert list(neighbours.read([Want(HERE, store._shard, 0)]).away) == [store._shard]
+    assert list(neighbours.read([EdgesWanted(HERE, store._shard, 0)]).away) == [store._shard]
     assert read(neighbours, store).rows == rows(1)
 
 
@@ -107,4 +111,6 @@ def test_a_database_that_is_not_there_is_away_with_its_reason() -> None:
     def connect() -> PostgresLine:
         raise DatabaseAway("the database does not answer")
 
-    assert NeighbourRows(connect).read([Want(0, 1, 0)]) == Looked([], {1: "the database does not answer"})
+    assert NeighbourRows(connect).read([EdgesWanted(0, 1, 0)]) == NeighboursSeen(
+        [], {1: "the database does not answer"}
+    )
