@@ -241,6 +241,7 @@ class EdgeLines(Part):
             while line.wants_rows and not line.fresh:
                 rows = self._store.edges.outgoing(shard, line.read, READ_ROWS)
                 line.keep(rows)
+                self._touched.add(shard)  # who carries them has not seen these
                 if len(rows) < READ_ROWS:
                     break
             self._look_at(shard, line)

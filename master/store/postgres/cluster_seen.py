@@ -33,7 +33,11 @@ REVOKED: Final = (
     f"SELECT encode(value, 'hex') FROM {SCHEMA}.meta WHERE shard = 0 AND name = 'revoked_leaves'".encode()
 )
 
-EDGES: Final = f"SELECT DISTINCT shard::text, to_shard::text FROM {SCHEMA}.edges_out".encode()
+# Some that were applied stay for a while, as to delete each by itself would be a commit for each.
+EDGES: Final = (
+    f"SELECT DISTINCT o.shard::text, o.to_shard::text FROM {SCHEMA}.edges_out o "
+    f"LEFT JOIN {SCHEMA}.edges_in i ON i.shard = o.to_shard AND i.of_shard = o.shard WHERE o.number > coalesce(i.number, 0)"
+).encode()
 
 
 class MasterSeen(NamedTuple):
@@ -55,7 +59,7 @@ class MasterSeen(NamedTuple):
 
 class ClusterSeen(NamedTuple):
     """``asked``: when, by the clock of this machine. ``shards``: by their numbers. ``revoked``: see ``ShardSeen``. ``edges``: pairs of a
-    shard that has rows for another one, and that one."""
+    shard that has rows for another one which that has not applied, and that one."""
 
     asked: float
     masters: Sequence[MasterSeen]

@@ -201,3 +201,22 @@ def test_memory_has_the_first_rows_and_reads_the_others_when_these_were_applied(
         end(edges)  # which reads
         assert numbers(edges)[0] == applied + 1
     assert numbers(edges)[-1] <= applied + 20
+
+
+def test_rows_that_come_into_memory_when_there_is_room_are_new_to_who_listens(
+    edges: EdgeLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MEMORY_BYTES", 20)
+    monkeypatch.setattr(lines, "DELETED_TOGETHER", 5)
+    called: list[set[int]] = []
+    edges.listener = called.append
+    say(edges, *range(1, 101))
+    carried: list[int] = []
+    while called:
+        assert called.pop() == {1}
+        carried += numbers(edges, after=carried[-1] if carried else 0)
+        edges.acknowledged(1, carried[-1])
+        end(edges)
+        while edges.has_more():
+            end(edges)
+    assert carried == list(range(1, 101))

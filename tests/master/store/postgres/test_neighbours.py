@@ -61,12 +61,18 @@ def test_rows_are_seen_when_they_are_committed_and_what_is_applied_with_them(
     store.commit()
     assert read(neighbours, store) == EdgesSeen(HERE, shard, rows(1, 2), 7)
     assert read(neighbours, store, after=1) == EdgesSeen(HERE, shard, rows(2), 7)
-    line = store._connect_line()
-    try:
-        seen = look_at_cluster(line, A, None).edges
-    finally:
-        line.close()
-    assert {(shard, HERE), (shard, HERE + 1)} <= set(seen)
+
+
+def test_a_look_at_the_cluster_shows_which_shards_have_rows_that_the_other_one_has_not_applied(
+    owners_line: PostgresLine,
+) -> None:
+    owners_line.connection.execute(
+        "INSERT INTO tq.edges_out (shard, to_shard, number, kind, body) VALUES (0, 1, 7, 1, ''), (1, 0, 3, 1, ''), (1, 2, 1, 1, '')"
+    )
+    owners_line.connection.execute(
+        "INSERT INTO tq.edges_in (shard, of_shard, number) VALUES (1, 0, 6), (0, 1, 3), (3, 1, 9)"
+    )
+    assert sorted(look_at_cluster(owners_line, A, None).edges) == [(0, 1), (1, 2)]
 
 
 def test_several_shards_are_read_in_one_go(store: Any, neighbours: NeighbourRows) -> None:
