@@ -6,7 +6,7 @@
              acknowledged(B, 10) ◄─ applied(A) = 10 ◄─ committed ◄──┘
 
 Rows are handed on at least once, in order. The numbers make it once: B passes over what it has taken. So links keep nothing: what is lost on the
-way, because somebody died, is handed on again from behind the last row that B has.
+way, when a process dies, is handed on again from behind the last row that B has.
 """
 
 from __future__ import annotations

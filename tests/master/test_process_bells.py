@@ -1,4 +1,4 @@
-"""One process wakes another: its loop is called with what was rung, and one that does not listen holds up nobody."""
+"""One process wakes another: its loop is called with what was rung, and one that does not listen holds up no other."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_what_is_rung_for_a_shard_comes_to_the_process_that_hosts_it() -> None:
     asyncio.run(asyncio.wait_for(story(), 30))
 
 
-def test_a_process_that_does_not_listen_holds_up_nobody() -> None:
+def test_a_process_that_does_not_listen_holds_up_no_other() -> None:
     async def story() -> None:
         pipes = BellPipes(2)
         bells = Bells(inherited(pipes, 0), asyncio.get_running_loop(), lambda pairs: None)

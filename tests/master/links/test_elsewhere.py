@@ -1,4 +1,4 @@
-"""Rows of shards of other processes: read in a thread when somebody rings, or while something is open, and by no one at rest."""
+"""Rows of shards of other processes: read in a thread when another process rings, or while something is open, and by no one at rest."""
 
 from __future__ import annotations
 
