@@ -104,7 +104,8 @@ def main(config: Path | None, authkey: str | None, **options: Any) -> None:
     SIGTERM or Ctrl-C: finish what runs, hand back the rest. Twice: at once.
     """
     for name in ("labels", "resources"):
-        options[name] = ",".join(options[name])
+        if all(options[name]):  # what is empty is refused below, as it was written
+            options[name] = ",".join(options[name])
     # Only if both are options: one of them may replace what a file says of the other.
     slots_and_pools = options["slots"] is not None and bool(options["pools"])
     slots_and_range = options["slots"] is not None and options["autoscale"] is not None

@@ -203,6 +203,10 @@ def load_settings(
         # click gives an empty tuple for a repeatable option that was left out.
         if value is not None and value != ():
             flag = flags.get(one.name, f"--{one.name.replace('_', '-')}")
+            # Mostly a variable of a script that is not set: without the option the program would do more than was meant.
+            if isinstance(value, tuple) and not all(str(text).strip() for text in value):
+                faults.append(f"{flag} '': it is empty; leave the option out, or write what it is to be")
+                continue
             given.append(_Given(flag, one.name, _typed(one, value)))
     values, sources = _read(given, faults)
     # A setting that could not be read has its default here: what that does not fit is not a second fault.

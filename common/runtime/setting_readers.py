@@ -111,7 +111,11 @@ def _texts(value: Any) -> tuple[str, ...]:
     values = value.split(",") if isinstance(value, str) else value
     if not isinstance(values, (list, tuple)) or not all(isinstance(one, str) for one in values):
         raise ValueError("a list of texts")
-    return tuple(one.strip() for one in values if one.strip())
+    found = tuple(one.strip() for one in values if one.strip())
+    # No queue at all would mean every queue.
+    if values and not found:
+        raise ValueError("a list of texts that are not empty")
+    return found
 
 
 def _pools(value: Any) -> tuple[PoolSpec, ...]:

@@ -270,9 +270,8 @@ class Agent:
         """The memory of children, by number."""
         for number, size_bytes in sizes_bytes.items():
             child = self.children.get(number)
-            if child is None or not self._watchdog.check_memory(child, size_bytes, now):
-                continue
-            if not self.draining:
+            has_grown = child is not None and self._watchdog.check_memory(child, size_bytes, now)
+            if child is not None and has_grown and not self.draining:
                 self.children.retire_if_due(child)
         self.work(now)
 

@@ -293,3 +293,26 @@ def test_the_page_of_a_master_is_for_this_machine() -> None:
     for public in ("10.0.0.5:80", "192.168.0.1", ":15672"):
         with pytest.raises(ConfigError, match="others can reach"):
             master(web=public)
+
+
+@pytest.mark.parametrize("name", ["queues", "pools", "allow", "preload", "labels", "resources", "modules"])
+def test_an_option_that_is_given_and_empty_is_refused_and_not_taken_for_none(name: str) -> None:
+    flag = f"--{name}"
+    for given in (("",), ("good", " ")):
+        with pytest.raises(
+            ConfigError, match=f"^{flag} '': it is empty; leave the option out, or write what"
+        ):
+            worker(**{name: given})
+    assert worker(**{name: ()}) == worker(**{name: None}) == WorkerSettings()
+
+
+def test_no_queue_at_all_is_not_every_queue(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^TQ_QUEUES: must be a list of texts that are not empty, not ','"):
+        worker(environment={"TQ_QUEUES": ","})
+    file = tmp_path / "worker.toml"
+    file.write_text('queues = [""]\n')
+    with pytest.raises(ConfigError, match="queues: must be a list of texts that are not empty"):
+        worker(file)
+    file.write_text("queues = []\n")
+    assert worker(file).queues == ()
+    assert worker(environment={"TQ_QUEUES": "a,,b"}).queues == ("a", "b")
