@@ -23,6 +23,7 @@ from ...common.domain.series import SeriesPoint, beside, unpacked
 from ...common.errors import InvalidArgument, TqError, UnknownObject, Unreachable
 from .limit_rows import one_limit
 from .merged_keys import key_added, key_set, keys
+from .merged_needs import related
 from .merged_queues import queue_set, queues
 from .merged_rows import Row, one_of_each
 from .merged_schedules import schedule_added
@@ -341,6 +342,7 @@ MERGES: Final[Mapping[str, Merge]] = {
     "rows_by_name": of_all(rows_by_name),
     "named_rows": of_all(named_rows),
     "newest_tasks": of_all(newest_tasks),
+    "related": related,
     "meant": meant,
     "workers": of_all(workers),
     "longest_held": of_all(longest_held),

@@ -13,6 +13,8 @@ DEPENDENCIES: Final = Contract(
     {
         "results": Method(Role.CLIENT, repeatable=True),
         "of": Method(Role.VIEWER, repeatable=True),
+        "rows": Method(Role.VIEWER, repeatable=True),
+        "needed_by": Method(Role.VIEWER, repeatable=True),
         "missing": Method(Role.CLIENT, repeatable=True),
     },
 )

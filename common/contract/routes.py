@@ -102,7 +102,13 @@ ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
         "retry_where": in_every("portions"),
         "purge": in_every("portions"),
     },
-    "get_dependencies": {"results": ID, "of": ID, "missing": ShardRoute(By.IDS)},
+    "get_dependencies": {
+        "results": ID,
+        "of": every("related"),
+        "rows": ShardRoute(By.IDS),
+        "needed_by": OWN,
+        "missing": ShardRoute(By.IDS),
+    },
     "get_steps": ID,
     # By the task that names the content: who transfers it says the shard.
     "get_blobs": OWN,

@@ -211,6 +211,8 @@ NAMING: Final[Mapping[str, Mapping[str, Mapping[str, Find]]]] = {
     "get_dependencies": {
         "results": {"id": _task, "first": _anywhere(_task)},
         "of": {"id": _task},
+        "rows": {"ids": _tasks},
+        "needed_by": {"id": _anywhere(_task)},
         "missing": {"ids": _tasks},
     },
     "get_dispatcher": {

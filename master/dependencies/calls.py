@@ -49,7 +49,8 @@ class DependenciesObject(EngineObject):
 
     @exposed(Role.VIEWER)
     def of(self, call: Call, id: bytes) -> dict[str, Any]:
-        """What a task needs or became, and which tasks that have not ended need it or became it."""
+        """What a task needs or became, and which tasks that have not ended need it or became it. ``elsewhere``, if any: what it needs of
+        other shards, and the shards with tasks that need it."""
         engine, part = self.engine, self.engine.part(Dependencies)
         found = lookup.task(engine, call.session, id)
         stored = engine.store.dependencies.of(found.seq)
@@ -58,15 +59,31 @@ class DependenciesObject(EngineObject):
             needs = [IdRun(id_behind(stored.needs[0].first, found.seq - stored.seq), 1)]
         elif stored is not None:
             needs = stored.needs
-        over = part.known.needed.over(IdRun(id, 1))
-        needed_by = [IdRun(id_behind(one.id, place if one.each else 0), 1) for _, place, one in over]
+        here = [run for run in needs if not part.tasks.is_elsewhere(run.first)]
+        there = [run.to_wire() for run in needs if part.tasks.is_elsewhere(run.first)][:SHOWN_MAX]
+        needed_in = sorted(part.known.elsewhere.needed_in(IdRun(id, 1)))
         other, becomings = engine.store.dependencies.became(found.seq), engine.part(Becomings)
         return {
-            "needs": self._rows(call, list(needs)),
-            "needed_by": self._rows(call, needed_by),
+            "needs": self._rows(call, here),
+            "needed_by": self.needed_by(call, id),
             "became": self._rows(call, [] if other is None else [IdRun(other, 1)]),
             "became_it": self._rows(call, [IdRun(one, 1) for one in islice(becomings.became(id), SHOWN_MAX)]),
+            **({"elsewhere": {"needs": there, "needed_in": needed_in}} if there or needed_in else {}),
         }
+
+    @exposed(Role.VIEWER)
+    def rows(self, call: Call, ids: Any) -> list[Any]:
+        """What ``of`` says of these tasks, for a task of another shard that needs them."""
+        return self._rows(call, lookup.check_runs(ids, NEEDED_MAX))
+
+    @exposed(Role.VIEWER)
+    def needed_by(self, call: Call, id: bytes) -> list[Any]:
+        """Which tasks of this shard that have not ended need this one, of any shard."""
+        [run] = lookup.check_runs([id], 1)
+        over = self.engine.part(Dependencies).known.needed.over(run)
+        return self._rows(
+            call, [IdRun(id_behind(one.id, place if one.each else 0), 1) for _, place, one in over]
+        )
 
     @exposed(Role.CLIENT)
     def missing(self, call: Call, ids: Any) -> list[bytes]:

@@ -21,7 +21,7 @@ task needs is not deleted by age before the task has ended; 3. results are given
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ...common.domain.id_runs import IdRun
@@ -32,6 +32,7 @@ from ..engine.clock import Now
 from ..engine.endings import Ended
 from ..engine.part import Part
 from ..engine.session import Session
+from ..store.interface.dependencies import StateSpan
 from ..store.interface.queries import Found
 from ..store.interface.slices import LeasedSlice
 from ..store.interface.store import Picture, Store
@@ -85,6 +86,10 @@ class Dependencies(Part):
 
     def needs_of(self, id: bytes) -> Sequence[IdRun]:
         return self._becomings.needs_of(id)
+
+    def states(self, id: bytes, run: IdRun) -> Iterable[StateSpan]:
+        dependent = self.known.of(id)
+        return self.tasks.states(run, None if dependent is None else dependent.queues)
 
     def carried(self, rows: list[Leased | LeasedSlice]) -> list[Leased | LeasedSlice]:
         return list(map(Carrier(self.tasks, self.known.own).row, rows))

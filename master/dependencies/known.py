@@ -3,7 +3,7 @@ Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Protocol
 
 from ...common.domain.id_runs import IdRun
@@ -24,6 +24,9 @@ class Elsewhere(Protocol):
     def is_promised(self, run: IdRun) -> bool:
         """Whether another shard needs any of these tasks of this one."""
 
+    def needed_in(self, run: IdRun) -> Set[int]:
+        """The other shards that need any of them."""
+
     def again(self, id: bytes, route: int) -> None:
         """A task of this shard that had ended is to run again."""
 
@@ -39,6 +42,9 @@ class NoOtherShards:
 
     def is_promised(self, run: IdRun) -> bool:
         return False
+
+    def needed_in(self, run: IdRun) -> Set[int]:
+        return frozenset()
 
     def again(self, id: bytes, route: int) -> None:
         """There is no one who needs it."""

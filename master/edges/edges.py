@@ -158,6 +158,9 @@ class Edges(Part):
     def is_promised(self, run: IdRun) -> bool:
         return self.promises.is_promised(run)
 
+    def needed_in(self, run: IdRun) -> Set[int]:
+        return self.promises.shards_of(run)
+
     def again(self, id: bytes, route: int) -> None:
         self.promises.again(id, route)
 

@@ -81,6 +81,10 @@ class Promises:
 
     # what other shards say
 
+    def shards_of(self, run: IdRun) -> set[int]:
+        """The shards that need any of these tasks."""
+        return {promise.asked.to_shard for _, _, promise in self._by_run.over(run)}
+
     def asked(self, of_shard: int, rows: Sequence[ElsewhereRow]) -> None:
         changed: list[PromiseRow] = []
         for row in rows:

@@ -16,6 +16,7 @@ from ...common.domain.limits import Limit
 from ...common.domain.model import OutcomeNumber, StateNumber, TaskOptions
 from ..engine.clock import Now
 from ..engine.session import Call, Session
+from ..store.interface.dependencies import StateSpan
 from ..store.interface.queries import Found
 from ..store.interface.slices import LeasedSlice
 from ..store.interface.tasks import Leased
@@ -44,6 +45,9 @@ class NeedsKeeper(Protocol):
 
     def needs_of(self, id: bytes) -> Sequence[IdRun]:
         """What a task that has not ended needs."""
+
+    def states(self, id: bytes, run: IdRun) -> Iterable[StateSpan]:
+        """Of a run that it needs, in order; of tasks of other shards only whether they have ended, and how."""
 
     def carried(self, rows: list[Leased | LeasedSlice]) -> list[Leased | LeasedSlice]:
         """What was leased for one answer, the payloads of tasks that need others with what they need."""

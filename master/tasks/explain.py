@@ -15,6 +15,7 @@ from ...common.domain.ids import show_id
 from ...common.domain.likely_names import NAMES_MAX, likely_name
 from ...common.domain.model import OutcomeNumber, StateNumber
 from ...common.domain.naming import switch_of
+from ...common.domain.shards import shard_of_id
 from ...common.values.brief import few
 from ..engine.engine import Engine
 from ..store.interface.queries import FullTask
@@ -83,24 +84,32 @@ def _why_blocked(engine: Engine, task: FullTask, *, deep: bool) -> str:
         [last] = engine.part(Dispatch).consulted.needs.needs_of(task.id)
         text = f"it became task {show_id(became)}: it ends as that does"
         return text + _held_up(engine, task, last.first if deep else b"")
-    states, first = Counter[int](), b""
-    runs = engine.part(Dispatch).consulted.needs.needs_of(task.id)
+    here, there, bad = Counter[StateNumber](), Counter[int](), 0
+    first = first_there = b""
+    needs = engine.part(Dispatch).consulted.needs
+    runs = needs.needs_of(task.id)
     for run in runs[:NEEDED_RUNS_MAX]:
-        spans = engine.store.dependencies.states(run)
+        spans = list(needs.states(task.id, run))
         # What an explanation reads is charged to its transaction, as any other look.
         engine.work.looked(len(spans))
         for span in spans:
-            states[span.state] += span.length
-            if not first and not StateNumber(span.state).is_terminal:
-                first = span.first
-    left = {StateNumber(state): tasks for state, tasks in states.items() if state < StateNumber.SUCCEEDED}
-    bad = sum(tasks for state, tasks in states.items() if state > StateNumber.SUCCEEDED)
-    needed = sum(run.length for run in runs)
-    words = ", ".join(f"{tasks:,} {state}" for state, tasks in sorted(left.items()))
+            if span.state < 0 or StateNumber(span.state).is_terminal:
+                bad += span.length if span.state != StateNumber.SUCCEEDED else 0
+            elif (shard := shard_of_id(span.first)) != engine.core.shard.number:
+                there[shard] += span.length
+                first_there = first_there or span.first
+            else:
+                here[StateNumber(span.state)] += span.length
+                first = first or span.first
+    needed, left = sum(run.length for run in runs), here.total() + there.total()
+    counts = [f"{tasks:,} {state}" for state, tasks in sorted(here.items())]
+    counts += [f"{tasks:,} of shard {shard}" for shard, tasks in sorted(there.items())]
     more = " among those that were looked at" if len(runs) > NEEDED_RUNS_MAX else ""
-    text = f"it waits for {sum(left.values()):,} of the {needed:,} tasks that it needs ({words}{more})"
+    text = f"it waits for {left:,} of the {needed:,} tasks that it needs ({', '.join(counts)}{more})"
     if bad:
         text += f"; {bad:,} did not succeed"
+    if not first and first_there and deep:
+        return f"{text}; `tq why {show_id(first_there)}` says why"
     return text + _held_up(engine, task, first if deep else b"")
 
 

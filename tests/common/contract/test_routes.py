@@ -78,7 +78,7 @@ def test_what_changes_something_in_every_shard_is_marked_and_what_only_reads_is_
         (("get_tasks",), "show", (id_in(new_ids(), HOME),)),
         (("get_flows",), "wait", (id_in(new_ids(), HOME),)),
         (("get_steps",), "signal", (id_in(new_ids(), HOME), "go")),
-        (("get_dependencies",), "of", (id_in(new_ids(), HOME),)),
+        (("get_dependencies",), "results", (id_in(new_ids(), HOME),)),
     ],
 )
 def test_a_call_goes_to_the_shard_of_what_it_names(

@@ -279,6 +279,8 @@ GOOD: dict[str, list[Any]] = {
     "get_tasks.progress": [[TASK]],
     "get_dependencies.results": [RUNNING, 1, LEASE, TASK],
     "get_dependencies.of": [TASK],
+    "get_dependencies.rows": [[TASK]],
+    "get_dependencies.needed_by": [TASK],
     "get_dependencies.missing": [[TASK]],
     "get_tasks.show": [TASK],
     "get_tasks.why": [TASK],

@@ -74,6 +74,7 @@ BY_ID: dict[tuple[str, str], list[Any]] = {
     ("get_result_queue", "unwatch"): [[["x", 2]]],
     ("get_dependencies", "results"): ["x", 1, TOKEN, OUR_ID],
     ("get_dependencies", "of"): ["x"],
+    ("get_dependencies", "rows"): [[["x", 2]]],
     ("get_dependencies", "missing"): [[["x", 2]]],
     ("get_dispatcher", "announce"): [{}, [["x", 1, TOKEN]]],
     ("get_dispatcher", "lend"): [OUR_ID, ["x"], 1],
@@ -134,6 +135,7 @@ ANYWHERE: list[tuple[tuple[str, str], list[Any]]] = [
     (("get_task_queue", "submit"), ["m:f", {}, [[OUR_ID, [b""], [1, [["x", 1]]]]]]),
     (("get_outbox", "hand_over"), [TOKEN, [1, OURS, "m:f", {}, [[OUR_ID, b"", [0, ["x"]]]], None, None]]),
     (("get_dependencies", "results"), [OUR_ID, 1, TOKEN, "x"]),
+    (("get_dependencies", "needed_by"), ["x"]),
 ]
 WITH_OTHERS_BY_NAME: list[tuple[tuple[str, str], list[Any]]] = [
     (("get_dispatcher", "announce"), [{"apply": [[OURS, "m:f", "x"]]}, []]),
@@ -222,7 +224,7 @@ def test_queues_that_belong_together_are_refused_across_shards(
 
 
 def test_every_place_of_the_boundary_is_tried_here() -> None:
-    tried = {*BY_ID, *BY_NAME_WITHIN}
+    tried = {*BY_ID, *BY_NAME_WITHIN, *(call for call, _ in ANYWHERE)}
     assert {(name, method) for name, methods in NAMING.items() for method in methods} == tried
     assert set(FOUND) == set(BY_NAME)
 

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import new_ids, show_id
+from tq.common.domain.model import StateNumber
 from tq.common.domain.shards import id_in
 from tq.common.errors import InvalidArgument, StoreError
 from tq.common.values.codec import encode
@@ -19,7 +20,7 @@ from tq.master.store.interface.edges import EdgeRow, before_epoch
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Bench
-from ..dependencies.conftest import ERROR, Graph, one
+from ..dependencies.conftest import ERROR, TASK, Graph, one
 from .conftest import Carrier, Cluster
 
 
@@ -445,3 +446,28 @@ def test_a_cluster_of_one_shard_refuses_what_is_not_there(graph: Graph) -> None:
 @pytest.fixture
 def graph(bench: Bench) -> Graph:
     return Graph(bench)
+
+
+def test_it_is_said_for_which_tasks_of_other_shards_a_task_waits_and_which_need_one(cluster: Cluster) -> None:
+    a, b = cluster[0], cluster[1]
+    pages, own = a.submit(3), b.submit()
+    merged = b.submit(needs=[pages, own.first])
+    cluster.settle()
+    why = b.client.call("get_tasks", "why", merged.first)["why"]
+    assert "it waits for 4 of the 4 tasks that it needs (1 ready, 3 of shard 0)" in why
+    b.run_all()
+    why = b.client.call("get_tasks", "why", merged.first)["why"]
+    assert "it waits for 3 of the 4 tasks that it needs (3 of shard 0); `tq why" in why
+    assert show_id(pages.first) in why
+    shown = b.client.call("get_dependencies", "of", merged.first)
+    assert [row[:4] for row in shown["needs"]] == [[own.first, 1, b.queue, TASK]]
+    assert shown["elsewhere"] == {"needs": [pages.to_wire()], "needed_in": []}
+    [row] = a.client.call("get_dependencies", "rows", shown["elsewhere"]["needs"])
+    assert row == [pages.first, 3, a.queue, TASK, [[StateNumber.READY, 3]]]
+    shown = a.client.call("get_dependencies", "of", pages.first)
+    assert shown["elsewhere"] == {"needs": [], "needed_in": [1]}
+    assert [row[0] for row in b.client.call("get_dependencies", "needed_by", pages.first)] == [merged.first]
+    assert a.bench.client(("other",)).call("get_dependencies", "rows", [pages.first]) == []
+    a.run_all()
+    cluster.settle()
+    assert b.state(merged) == "ready"
