@@ -72,7 +72,7 @@ def make_lanes(core: Core) -> LaneParts:
     tenants.listen(routes.lanes.tenant_changed)
     limiter = limits.usage = Limiter(store, routes, agenda, limits)
     strikes = Strikes(store, agenda, core.report)
-    struck_tasks = StruckTasks(store, routes, strikes)
+    struck_tasks = StruckTasks(store, routes, strikes, long_calls)
     return LaneParts(
         placements,
         long_calls,

@@ -74,6 +74,7 @@ class Strikes(Part):
         self._ended = LimitedLog(report, "strike.ended", level="info")
         self.by_number: dict[int, Strike] = {}
         self.on_tasks: dict[int, Strike] = {}  # those of them that look at tags of single tasks
+        self._under_way: dict[int, set[object]] = {}  # what compares tasks with them
         self.lanes: HeldByStrikes  # made later
 
     def load(self, picture: Picture, now: Now) -> None:
@@ -86,6 +87,7 @@ class Strikes(Part):
     def void(self) -> Iterable[Session]:
         """What was changed in the failed transaction is not so: until the rows are read, no lane is compared with any."""
         self._clear()
+        self._under_way.clear()  # all is compared once more, with what is so
         return ()
 
     def _clear(self) -> None:
@@ -120,11 +122,30 @@ class Strikes(Part):
             self.lanes.check(parsed)
         return known
 
-    def compared(self, number: int) -> None:
-        """All tasks that were ready before it are compared with it."""
-        row = self.by_number[number].row._replace(comparing=False)
-        self._store.change_strike(row)
-        self._keep(row)
+    def is_compared(self, number: int) -> bool:
+        """Whether something is about to compare tasks with it."""
+        return number in self._under_way
+
+    def comparing(self, number: int, by: object) -> None:
+        """Tasks are compared with it from now on, in several transactions. ``by``: what does."""
+        self._under_way.setdefault(number, set()).add(by)
+        self._compares(number, comparing=True)
+
+    def compared(self, number: int, by: object) -> None:
+        """All those are compared with it, unless it ended meanwhile."""
+        under_way = self._under_way.get(number, set())
+        under_way.discard(by)
+        if not under_way:
+            self._under_way.pop(number, None)
+            self._compares(number, comparing=False)
+
+    def _compares(self, number: int, *, comparing: bool) -> None:
+        """Have the store say so: a master that starts compares all tasks with it then."""
+        strike = self.by_number.get(number)
+        if strike is not None and strike.row.comparing != comparing:
+            row = strike.row._replace(comparing=comparing)
+            self._store.change_strike(row)
+            self._keep(row)
 
     def drop(self, strike: int | str, now: Now) -> int:
         """By its number or its condition; the number. Raises InvalidArgument."""
@@ -165,6 +186,7 @@ class Strikes(Part):
     def _end(self, number: int, now: Now) -> None:
         row = self.by_number.pop(number).row
         self.on_tasks.pop(number, None)
+        self._under_way.pop(number, None)
         self._store.drop_strike(number)
         self._agenda.set(self, number, None, Clock.STEADY)
         self._ended.write(now.mono / 1000, strike=number, condition=row.condition)

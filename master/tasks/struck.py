@@ -38,7 +38,6 @@ Portion = list[int]  # numbers of lanes
 class StruckLanes(Part):
     def __init__(self, routes: Routes, strikes: Strikes, tasks: StruckTasks, long_calls: LongCalls) -> None:
         self._routes, self._strikes, self._tasks, self._long_calls = routes, strikes, tasks, long_calls
-        self._walked: set[int] = set()  # strikes that tasks are being compared with
         routes.lane_listeners.append(self._made)
         strikes.lanes = self
 
@@ -48,7 +47,7 @@ class StruckLanes(Part):
 
     def go_on(self, now: Now) -> None:
         for number, strike in self._strikes.on_tasks.items():
-            if strike.row.comparing and number not in self._walked:
+            if strike.row.comparing and not self._strikes.is_compared(number):
                 self._compare_tasks(None, strike, now)
 
     def _made(self, lane: Route) -> None:
@@ -103,22 +102,26 @@ class StruckLanes(Part):
 
     def _compare_tasks(self, call: Call | None, strike: Strike, now: Now) -> object:
         """First all lanes, then what is ready in those that ask."""
-        number = strike.row.number
-        self._walked.add(number)
+        number, walk = strike.row.number, object()
+        self._strikes.comparing(number, walk)
         items: list[Portion | TaskWalk] = [*self._portions()]
         # One at least, which ends the comparison.
         items = items or [[]]
-        do = partial(self._walk, number, items)
+        do = partial(self._walk, number, walk, items)
         return self._long_calls.perform(
             call, items, do, now, most=STEPS_MAX, owner=("strike", number), grows=True
         )
 
     def _walk(
-        self, number: int, items: list[Portion | TaskWalk], some: Sequence[Portion | TaskWalk], now: Now
+        self,
+        number: int,
+        walk: object,
+        items: list[Portion | TaskWalk],
+        some: Sequence[Portion | TaskWalk],
+        now: Now,
     ) -> None:
         strike = self._strikes.by_number.get(number)
         if strike is None:
-            self._walked.discard(number)
             return  # removed meanwhile
         is_last, left = items[-1] is some[-1], len(some) * STEP_ROWS
         todo = list(reversed(some))
@@ -142,8 +145,7 @@ class StruckLanes(Part):
         if todo:
             items += ([] for _ in range(STEPS_MAX - len(todo)))
         if is_last and not todo:
-            self._walked.discard(number)
-            self._strikes.compared(number)
+            self._strikes.compared(number, walk)
 
     def _release(self, number: int, portions: Sequence[Portion], now: Now) -> None:
         for lane in self._lanes(portions):

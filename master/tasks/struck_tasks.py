@@ -4,7 +4,7 @@
 
     a lane ─► what a strike says of its names ─┬─► it holds all of it, or nothing: struck.py
                                                └─► that depends ("the lane asks") ─► each of its tasks is compared
-    a submit, before it is written ───────────────────┐
+    a submit, before it is written ───────────────────┐          (of very many parts: all of it, until each task is compared)
     delayed, retried, unblocked, given back: ready ───┼─► held ─► the lane with the same key, and the numbers of the strikes
     ready already when a strike is made: in portions ─┘                                   that hold it
 
@@ -12,10 +12,11 @@ Which lane a task stands in is in the store, with the task: a restart compares n
 as that strike is in force, and is a lane as any other afterwards: what was held goes out from there at once, and nothing is written for it. What
 waits for its time or for others is compared when it is ready. What a worker was given goes on.
 
-Of an array whose tasks differ those that are held are cut out of its slices: the others stay where they are.
+Of an array whose tasks differ those that are held are cut out of its slices: the others stay where they are. A submit that would be cut into
+very many parts by that is held as a whole first, and cut afterwards, in portions.
 
 Invariant: at each commit a ready task stands in a lane that is held by every strike that holds the task, but for those that are still compared
-with what was ready before them.
+with what was ready before them. What is held as a whole is held by all strikes that may hold a part of it: meanwhile more is held, never less.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from ...common.errors import InvalidArgument
 from ...common.wire.frames import unpack
 from ..engine.accounts import Resource
 from ..engine.clock import Now
+from ..engine.long_calls import LongCalls
 from ..engine.part import Part
 from ..engine.session import Session
 from ..store.interface.store import Store
@@ -47,6 +49,11 @@ ROWS: Final = 100  # tasks with rows of their own that are compared in one step 
 SLICES: Final = 2  # the same of slices, of up to a thousand tasks
 LANE_ROWS: Final = 3  # to make a lane takes as long as to read so many rows
 TASKS_OF_ROW: Final = 100  # of an array are compared while one row is read
+PARTS_MAX: Final = (
+    1_000  # into which submits of one transaction are cut by strikes: each is a row to be written
+)
+WHOLE: Final = 1_000  # tasks of what is held as a whole that are compared together
+WHOLES: Final = 2  # times in one transaction: as much as a slice of them each
 NEWEST_MAX: Final = 300  # tasks and slices that are looked at for an argument by which none is found
 NEWEST: Final = 1 << 62
 
@@ -60,20 +67,40 @@ class TaskWalk(NamedTuple):
 
 
 class StruckTasks(Part):
-    def __init__(self, store: Store, routes: Routes, strikes: Strikes) -> None:
-        self._store, self._routes, self._strikes = store, routes, strikes
+    def __init__(self, store: Store, routes: Routes, strikes: Strikes, long_calls: LongCalls) -> None:
+        self._store, self._routes, self._strikes, self._long_calls = store, routes, strikes, long_calls
+        self.parts_max = self._parts_left = PARTS_MAX
+        self.portion_tasks = WHOLE
+        self._whole: list[Submission] = []  # of this transaction
+        self._cut_late = (
+            False  # after its tasks were handed out: those that no strike holds are in the next one
+        )
         self.on_tasks = strikes.on_tasks  # while it is empty, nothing is ever compared
 
     # one transaction
+
+    def begin(self) -> None:
+        self._parts_left, self._cut_late = self.parts_max, False
+
+    def has_more(self) -> bool:
+        return self._cut_late
 
     def divide(self, submissions: Iterable[Submission], now: Now) -> None:
         """Have those tasks that are ready at once say the lanes in which strikes hold them."""
         asking = [one for one in submissions if any((new.lane or one.route).asks for new in one.runs)]
         comparison = _Comparison(self._routes, self.on_tasks)
         for one in asking:
-            if one.state(now) == READY:
-                tags = dict(one.options.tags)
-                one.runs = [part for new in one.runs for part in comparison.parts(new, one.route, tags)]
+            if one.state(now) != READY:
+                continue
+            tags = dict(one.options.tags)
+            standing = [comparison.standing(new, one.route, tags) for new in one.runs]
+            more = sum(new.parts - 1 for new in standing)
+            if more > self._parts_left:
+                one.runs = [comparison.whole(new, one.route) for new in one.runs]
+                self._whole.append(one)
+            else:
+                self._parts_left -= more
+                one.runs = [part for new in standing for part in comparison.parts(new)]
                 one.is_divided = True
 
     def compare_arrived(self) -> None:
@@ -85,9 +112,33 @@ class StruckTasks(Part):
     def settle(self, now: Now) -> None:
         if self._routes.arrived:
             self.compare_arrived()
+        whole, self._whole = self._whole, []
+        for one in whole:
+            self._compare_later(one, now)
+
+    def _compare_later(self, one: Submission, now: Now) -> None:
+        """What was written as a whole is cut, in portions."""
+        first, stop, by = one.first_seq + 1, one.first_seq + 1 + one.tasks, object()
+        step = self.portion_tasks
+        runs = [(seq, min(seq + step, stop)) for seq in range(first, stop, step)]
+        numbers = sorted({number for new in one.runs for number in (new.lane or one.route).key.strikes})
+        if not runs:
+            return  # all of it was there already
+        self._cut_late = True
+
+        def compare(some: Sequence[tuple[int, int]], now: Now) -> None:
+            self._set_apart(self._store.ready_over(some))
+            if some[-1] == runs[-1]:
+                for number in numbers:
+                    self._strikes.compared(number, by)
+
+        for number in numbers:
+            self._strikes.comparing(number, by)
+        self._long_calls.perform(None, runs, compare, now, most=WHOLES)
 
     def void(self) -> Iterable[Session]:
         self._routes.arrived.clear()
+        self._whole.clear()
         return ()
 
     # a walk
@@ -177,6 +228,26 @@ class StruckTasks(Part):
             )
 
 
+class _Standing(NamedTuple):
+    """In which lane each task of a run would stand without strikes, and does with them."""
+
+    new: NewRun
+    stored: Route
+    owns: Sequence[Route]
+    lanes: Sequence[Route]
+
+    @property
+    def parts(self) -> int:
+        """Into how many runs it is cut."""
+        if self.lanes is self.owns:
+            return 1
+        held = [
+            (lane, lane is own) if lane is not own else None
+            for lane, own in zip(self.lanes, self.owns, strict=True)
+        ]
+        return sum(1 for _ in groupby(held))
+
+
 class _Comparison:
     """Of some tasks, with the strikes that their lanes ask for. ``cost``: in rows of the store."""
 
@@ -184,25 +255,37 @@ class _Comparison:
         self._routes, self._strikes = routes, strikes
         self.cost = 0
 
-    def parts(self, new: NewRun, route: Route, tags: Mapping[str, str]) -> Iterator[NewRun]:
-        """Tasks of a submit, as neighbours that strikes hold alike."""
+    def standing(self, new: NewRun, route: Route, tags: Mapping[str, str]) -> _Standing:
+        """In which lane each task of a submit is to stand."""
         stored = new.lane or route
-        if not stored.asks:
-            yield new._replace(lane=stored)
-            return
         owns = [stored] * len(new.payloads)
+        if not stored.asks:
+            return _Standing(new, stored, owns, owns)
         if new.mixture is not None:
             owns = [new.mixture.lanes[code] for code in new.mixture.codes]
-        lanes = self.each(owns, tags, new.indexed, 0)
-        at = 0
-        for part in _changed(0, owns, lanes):
+        return _Standing(new, stored, owns, self.each(owns, tags, new.indexed, 0))
+
+    def parts(self, one: _Standing) -> Iterator[NewRun]:
+        """The tasks of a submit, as neighbours that strikes hold alike."""
+        new, at = one.new, 0
+        for part in _changed(0, one.owns, one.lanes):
             if at < part.seq:
-                yield part_of(new, at, part.seq)._replace(lane=stored)
+                yield part_of(new, at, part.seq)._replace(lane=one.stored)
             lane = self._routes.by_number[part.route]
             yield part_of(new, part.seq, part.stop)._replace(lane=lane, mixture=None)
             at = part.stop
-        if at < len(owns):
-            yield part_of(new, at, len(owns))._replace(lane=stored)
+        if at < len(one.owns):
+            rest = part_of(new, at, len(one.owns)) if at else new
+            yield rest._replace(lane=one.stored)
+
+    def whole(self, new: NewRun, route: Route) -> NewRun:
+        """All of it in lanes that are held by each strike which may hold a part of it."""
+        stored = new.lane or route
+        numbers = tuple(number for number in sorted(stored.asks) if number in self._strikes)
+        mixture = new.mixture
+        if mixture is not None:
+            mixture = mixture.own().made_by(lambda own: self._held(own, numbers))
+        return new._replace(lane=self._held(stored, numbers), mixture=mixture)
 
     def each(
         self, owns: Sequence[Route], shared: Mapping[str, str], index: IndexColumns | None, at: int
@@ -237,7 +320,10 @@ class _Comparison:
         # Numbers of strikes that have ended stay with what they held: nothing is written for that.
         if held == tuple(number for number in own.key.strikes if number in self._strikes):
             return own
-        routes, key = self._routes, own.key._replace(strikes=held)
+        return self._held(own, held)
+
+    def _held(self, own: Route, numbers: tuple[int, ...]) -> Route:
+        routes, key = self._routes, own.key._replace(strikes=numbers)
         before = len(routes.by_number)
         lane = routes.lane(own.plain, key)
         if len(routes.by_number) > before:

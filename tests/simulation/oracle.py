@@ -402,6 +402,8 @@ class Oracle:
             self.crowd.undone()
         if self.handled is not None:
             engine.part(FailureHandlers).made_at_once = AT_ONCE
+        if self.steered is not None:
+            self.steered.reborn(engine)
         if self.purges_between:
             engine.part(Becomings).ended_at_once = 1
         before, at = self._committed

@@ -7,7 +7,8 @@
     M3  none is given more tasks of a tenant with a cap than it has free places for, while another worker that waits with a free place is left
         without (as L4)
     K1  nothing that a strike holds starts from the answer to who made it until its row is gone, also over restarts; in every third of these
-        seeds most tasks have an indexed argument, which differs within a map, and most strikes are on that
+        seeds most tasks have an indexed argument, which differs within a map, and most strikes are on that; of those maps that strikes cut
+        into more than a few parts all is held first
     K2  its row is gone when its time is over, or a removal was asked for, and not before
 
 That what was held starts afterwards is a rule of every seed: no task waits without end. The draws are from a source of its own.
@@ -25,6 +26,7 @@ from tq.common.domain.strikes import parse_strike
 from tq.common.domain.text_columns import TextColumn
 from tq.master.engine.engine import Engine
 from tq.master.tasks.routes import Routes
+from tq.master.tasks.struck_tasks import StruckTasks
 
 from .crowded import NAMES
 from .instants import Wrong
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from .load import Spec
 
 EVERY, TENANTS = 23, 9  # seeds, and the rest that they leave
+PARTS_MAX, PORTION_TASKS = 2, 2  # see struck_tasks.py
 RELEASED_MS: Final = 1_000  # lanes that a strike held are put in line again in portions
 _STRIKES: Final[Mapping[str, Callable[[Spec], bool]]] = {
     "tenant=acme": lambda spec: spec.tenant == "acme",
@@ -91,6 +94,11 @@ class SteeredLaws:
         self._steady = 0
         self.starts = self.kept = 0  # under a cap; while a strike held something
         self.ahead = 0  # how often a worker was given more under a cap than it has free places for
+
+    def reborn(self, engine: Engine) -> None:
+        """A master begins. What is work of several transactions is that of few tasks here."""
+        struck = engine.part(StruckTasks)
+        struck.parts_max, struck.portion_tasks = PARTS_MAX, PORTION_TASKS
 
     def weight(self, tenant: str) -> int:
         return self._terms.get(tenant, Terms()).weight
