@@ -9,7 +9,7 @@ import click
 
 from ...common.domain.durations import span
 from ...common.domain.model import Role
-from ...common.domain.strikes import parse_strike, tags_of
+from ...common.domain.strikes import parse_strike, tags_of, unseen_words
 from ...common.domain.tags import ARGUMENT
 from ...common.runtime.terminal import say, write
 from ..app import App
@@ -42,15 +42,19 @@ def add(app: App, as_json: bool, condition: str, reason: str, seconds: float | N
     """
     parsed = parse_strike(condition)
     written = str(parsed)
+    found = app.call(STRIKES, "check", condition) or {}  # nil: of a master of the version before
+    unseen = [name for name, is_found in found.items() if not is_found]
     app.call(STRIKES, "add", condition, reason, seconds)
     row = next(row for row in app.call(STRIKES, "list") if row["condition"] == written)
     if as_json:
-        print_json(for_programs(row))
+        print_json({**for_programs(row), "unseen_arguments": unseen})
         return
     lasts = "" if seconds is None else f" for {span(seconds)}"
     waiting = "1 task waits" if row["waiting"] == 1 else f"{count(row['waiting'])} tasks wait"
     write(f"strike {row['strike']} holds back {row['condition']}{lasts}: {waiting} now\n")
-    if not row["lanes"]:
+    if unseen:
+        say(f"({unseen_words(unseen)})")
+    elif not row["lanes"]:
         say("(there has been no such task yet: is the name right?)")
     elif not row["waiting"] and (arguments := [tag for tag in tags_of(parsed) if tag.startswith(ARGUMENT)]):
         names = [tag.removeprefix(ARGUMENT) for tag in arguments]

@@ -318,9 +318,19 @@ async def limit_shown(shards: Shards, args: Sequence[Any]) -> Row:
 
 
 async def strike_added(shards: Shards, args: Sequence[Any]) -> Any:
-    """In all of them or in none: a shard knows by its own tasks alone what has to be refused."""
+    """In all of them or in none: one may have room for no more, or know no such condition."""
     await shards.ask(dict.fromkeys(shards.numbers, args[:1]), of="check")
     return await same(shards, args)
+
+
+async def strike_checked(shards: Shards, args: Sequence[Any]) -> Row:
+    """An argument by which tasks are found in one shard may have been in none that another one has."""
+    found: dict[str, bool] = {}
+    # A master of the version before answers nothing.
+    for answer in filter(None, (await shards.ask(dict.fromkeys(shards.numbers, args))).values()):
+        for name, is_found in answer.items():
+            found[name] = found.get(name, False) or is_found
+    return found
 
 
 async def strike_removed(shards: Shards, args: Sequence[Any]) -> Any:
@@ -371,6 +381,7 @@ MERGES: Final[Mapping[str, Merge]] = {
     "limit_removed": limit_removed,
     "limit_shown": limit_shown,
     "tenant_set": tenant_set,
+    "strike_checked": strike_checked,
     "strike_added": strike_added,
     "strike_removed": strike_removed,
     "keys": of_all(keys),

@@ -150,7 +150,7 @@ ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
     },
     "get_strikes": {
         "list": every("strikes"),
-        "check": in_every(),
+        "check": in_every("strike_checked"),
         "add": in_every("strike_added"),
         "remove": in_every("strike_removed"),
     },

@@ -17,7 +17,7 @@ is for a lane.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from ..errors import InvalidArgument
@@ -51,6 +51,14 @@ def parse_strike(text: str) -> Condition:
                 "in a limit, an argument in its index=, its tag"
             )
     return condition
+
+
+def unseen_words(arguments: Sequence[str]) -> str:
+    """Of arguments that a strike is on, by which none of the newest tasks of its functions is found."""
+    return (
+        f"none of the newest tasks is found by {' or '.join(arguments)}: they are not held back by that. Those that come are, if they are found by "
+        f"it; the master opens no arguments but those of index=: @app.task(index={list(arguments)})"
+    )
 
 
 def tags_of(condition: Condition) -> tuple[str, ...]:

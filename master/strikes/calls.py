@@ -10,6 +10,7 @@ from typing import Any
 
 from ...common.contract.exposed import exposed
 from ...common.domain.model import Role
+from ...common.domain.strikes import parse_strike
 from ...common.errors import Forbidden
 from ..api.validation import EngineObject, moment_after, validate_text, validate_whole
 from ..engine.session import Call, NilOrLater
@@ -42,10 +43,12 @@ class StrikesObject(EngineObject):
         ]
 
     @exposed(Role.ADMIN)
-    def check(self, call: Call, condition: str) -> None:
-        """Raise what ``add`` refuses this condition with."""
+    def check(self, call: Call, condition: str) -> dict[str, bool]:
+        """Raise what ``add`` refuses this condition with. Of each argument in it: whether some of the newest tasks that it may hold
+        are found by that; empty, if there are none or it names no function."""
         _check_covers(call)
         self._part.check(validate_text("condition", condition))
+        return self._part.lanes.found_by(parse_strike(condition))
 
     @exposed(Role.ADMIN)
     def add(self, call: Call, condition: str, reason: str = "", seconds: float | None = None) -> NilOrLater:

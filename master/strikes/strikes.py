@@ -50,8 +50,8 @@ class StrikeTotals(NamedTuple):
 class HeldByStrikes(Protocol):
     """Who holds tasks back: ``master/tasks``."""
 
-    def check(self, condition: Condition) -> None:
-        """Raises InvalidArgument for an argument by which no task is found."""
+    def found_by(self, condition: Condition) -> dict[str, bool]:
+        """By which of its arguments some of the newest tasks are found that it may hold, if there are any."""
 
     def hold(self, call: Call, strike: Strike, now: Now) -> object:
         """The answer to the call, when nothing that the strike holds is handed out any more."""
@@ -119,7 +119,6 @@ class Strikes(Part):
                 raise InvalidArgument(
                     f"there are {STRIKES_MAX} strikes already; remove some (tq strike ls), or join several in one with `or`"
                 )
-            self.lanes.check(parsed)
         return known
 
     def is_compared(self, number: int) -> bool:

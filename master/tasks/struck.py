@@ -63,8 +63,8 @@ class StruckLanes(Part):
         if is_held and not is_mixed and number not in lane.struck:
             self._strike(lane, number)
 
-    def check(self, condition: Condition) -> None:
-        self._tasks.check(condition)
+    def found_by(self, condition: Condition) -> dict[str, bool]:
+        return self._tasks.found_by(condition)
 
     def hold(self, call: Call, strike: Strike, now: Now) -> object:
         if strike.tags:

@@ -29,7 +29,6 @@ from ...common.domain.argument_index import IndexColumns
 from ...common.domain.strikes import facts_of, holds, tags_of, verdict, with_tags
 from ...common.domain.tags import ARGUMENT
 from ...common.domain.where import Condition, Term, terms
-from ...common.errors import InvalidArgument
 from ...common.wire.frames import unpack
 from ..engine.accounts import Resource
 from ..engine.clock import Now
@@ -54,7 +53,7 @@ PARTS_MAX: Final = (
 )
 WHOLE: Final = 1_000  # tasks of what is held as a whole that are compared together
 WHOLES: Final = 2  # times in one transaction: as much as a slice of them each
-NEWEST_MAX: Final = 300  # tasks and slices that are looked at for an argument by which none is found
+NEWEST_MAX: Final = 300  # tasks and slices that are looked at for an argument by which some are found
 NEWEST: Final = 1 << 62
 
 
@@ -205,27 +204,23 @@ class StruckTasks(Part):
         tags = ArrayTagsLook(self._store).tags(seq, options)
         return _Comparison(self._routes, self.on_tasks).holding(lane, tags)
 
-    def check(self, condition: Condition) -> None:
-        """Raises InvalidArgument for an argument of a function that is named, by which none of its newest tasks is found."""
+    def found_by(self, condition: Condition) -> dict[str, bool]:
+        """By which of its arguments some of the newest tasks of the functions that it names are found; empty: there is none of these,
+        or it names none."""
         named, wanted = _functions(condition), {tag for tag in tags_of(condition) if tag.startswith(ARGUMENT)}
         if not named or not wanted:
-            return
-        look, seen = ArrayTagsLook(self._store), ""
+            return {}
+        look, left, is_seen = ArrayTagsLook(self._store), set(wanted), False
         for span in islice(self._store.spans_before(NEWEST), NEWEST_MAX):
             lane = self._routes.by_number[span.route]
             if lane.task in named and _may_hold(condition, lane) is None:
-                seen = seen or lane.task
+                is_seen = True
                 index, _ = look.index(span.seq)
                 shared = unpack(span.options).get("tags", {}) if span.options else {}
-                wanted -= {*shared, *(index.names() if index is not None else ())}
-                if not wanted:
-                    return
-        if seen:
-            argument = min(wanted).removeprefix(ARGUMENT)
-            raise InvalidArgument(
-                f"strike: no task of {seen} is found by its argument {argument}, so none can be held back by it; the master opens no "
-                f"arguments but those of index=: write @app.task(index=['{argument}']), and strike what is submitted from then on"
-            )
+                left -= {*shared, *(index.names() if index is not None else ())}
+                if not left:
+                    break
+        return {tag.removeprefix(ARGUMENT): tag not in left for tag in sorted(wanted)} if is_seen else {}
 
 
 class _Standing(NamedTuple):

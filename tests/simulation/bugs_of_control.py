@@ -254,12 +254,6 @@ BUGS_OF_CONTROL = (
         "if one is not None and holds(one.condition, facts))[:1]",
     ),
     Bug(
-        "hold as a whole for one strike only",
-        "tq.master.tasks.struck_tasks",
-        "for number in sorted(stored.asks) if number in self._strikes)\n        mixture",
-        "for number in sorted(stored.asks) if number in self._strikes)[:1]\n        mixture",
-    ),
-    Bug(
         "hold nothing of what is cut later",
         "tq.master.tasks.struck_tasks",
         "one.runs = [comparison.whole(new, one.route) for new in one.runs]\n",

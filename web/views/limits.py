@@ -13,6 +13,7 @@ from ...common.contract.limits import LIMITS
 from ...common.contract.strikes import STRIKES
 from ...common.contract.tenants import TENANTS
 from ...common.domain.limit_parts import division_in_words
+from ...common.domain.strikes import unseen_words
 from ...common.errors import Forbidden, InvalidArgument
 from ..logins import Login
 from ..page import Done, ShownPage, ViewRequest
@@ -85,8 +86,13 @@ def strike(login: Login, asked: ViewRequest) -> Done:
     if not condition:
         raise InvalidArgument("say which tasks are held back: task=mail:send, queue=img.*, tenant=acme")
     seconds = age(asked.get("for"), "for") if asked.get("for") else None
+    found = (
+        login.app.call((STRIKES.name,), "check", condition) or {}
+    )  # nil: of a master of the version before
     login.app.call((STRIKES.name,), "add", condition, asked.get("reason"), seconds)
-    return Done(note=f"{condition} is held back; what runs goes on")
+    unseen = [name for name, is_found in found.items() if not is_found]
+    warned = f"; {unseen_words(unseen)}" if unseen else ""
+    return Done(note=f"{condition} is held back; what runs goes on{warned}")
 
 
 def lift(login: Login, asked: ViewRequest) -> Done:

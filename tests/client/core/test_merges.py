@@ -162,10 +162,17 @@ def test_a_strike_is_added_in_all_shards_or_in_none() -> None:
     asyncio.run(merges.MERGES["strike_added"](shards, args))
     checks = [("check", shard, args[:1]) for shard in (0, 1)]
     assert shards.calls == [*checks, *(("add", shard, args) for shard in (0, 1))]
-    shards = Answering("add", check=[None, tq.InvalidArgument("not by to")], add=[None, None])
-    with pytest.raises(tq.InvalidArgument, match="not by to"):
+    shards = Answering("add", check=[None, tq.InvalidArgument("100 strikes already")], add=[None, None])
+    with pytest.raises(tq.InvalidArgument, match="100 strikes already"):
         asyncio.run(merges.MERGES["strike_added"](shards, args))
     assert shards.calls == checks
+
+
+def test_an_argument_is_known_if_tasks_of_one_shard_are_found_by_it() -> None:
+    answers = [{"to": True, "too": False}, {"to": False, "too": False}, {}, None]
+    shards = Answering("check", check=answers)
+    found = asyncio.run(merges.MERGES["strike_checked"](shards, ("task=m:f arg.to=a arg.too=b",)))
+    assert found == {"to": True, "too": False}
 
 
 UNKNOWN = tq.InvalidArgument("there is none of that name")

@@ -28,8 +28,19 @@ def test_an_empty_field_stays_as_it_is_and_none_is_any_number() -> None:
 
 
 def test_a_strike_lasts_as_long_as_is_said_or_until_it_is_removed() -> None:
-    assert done(strike, condition="queue=a", reason="x") == ["add", "queue=a", "x", None]
-    assert done(strike, condition="queue=a", **{"for": "2h"}) == ["add", "queue=a", "", 7200.0]
+    check = ["check", "queue=a"]
+    assert done(strike, condition="queue=a", reason="x") == [*check, "add", "queue=a", "x", None]
+    assert done(strike, condition="queue=a", **{"for": "2h"}) == [*check, "add", "queue=a", "", 7200.0]
+
+
+def test_who_holds_back_by_an_argument_that_no_task_has_is_told_the_line_to_write() -> None:
+    found = {"to": True, "domain": False}
+    login: Any = SimpleNamespace(app=SimpleNamespace(call=lambda target, method, *more: found))
+    note = strike(login, ViewRequest(path={}, query={"condition": "task=m:f arg.to=a arg.domain=b"})).note
+    assert "none of the newest tasks is found by domain" in note
+    assert "@app.task(index=['domain'])" in note
+    found["domain"] = True
+    assert "index" not in strike(login, ViewRequest(path={}, query={"condition": "arg.domain=b"})).note
 
 
 @pytest.mark.parametrize(
