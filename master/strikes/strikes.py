@@ -114,11 +114,10 @@ class Strikes(Part):
         parsed = parse_strike(text)
         condition = str(parsed)
         known = next((one for one in self.by_number.values() if one.row.condition == condition), None)
-        if known is None:
-            if len(self.by_number) >= STRIKES_MAX:
-                raise InvalidArgument(
-                    f"there are {STRIKES_MAX} strikes already; remove some (tq strike ls), or join several in one with `or`"
-                )
+        if known is None and len(self.by_number) >= STRIKES_MAX:
+            raise InvalidArgument(
+                f"there are {STRIKES_MAX} strikes already; remove some (tq strike ls), or join several in one with `or`"
+            )
         return known
 
     def is_compared(self, number: int) -> bool:

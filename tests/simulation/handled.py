@@ -20,6 +20,8 @@ from tq.common.domain.columns import FailureHandler, LaneColumns
 from tq.common.domain.ids import id_behind, show_id
 from tq.common.domain.model import State, StateNumber, TaskOptions
 from tq.common.wire.frames import unpack
+from tq.master.engine.engine import Engine
+from tq.master.tasks.failure_handlers import FailureHandlers
 
 from .instants import Wrong
 from .tables import Ask
@@ -54,6 +56,11 @@ class HandlerLaws:
         self._last: dict[bytes, str] = {}  # the state of the last end of each
 
     @property
+    @staticmethod
+    def reborn(engine: Engine) -> None:
+        """A master begins."""
+        engine.part(FailureHandlers).made_at_once = AT_ONCE
+
     def ends(self) -> int:
         return sum(self._ends.values())
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from tq.common.domain.model import OutcomeNumber, StateNumber
 from tq.master.dependencies.becomings import Becomings
-from tq.master.tasks.failure_handlers import FailureHandlers
 from tq.master.tasks.key_quotas import KeyQuotas
 from tq.master.tasks.leases import Leases
 from tq.master.tasks.routes import Routes
@@ -24,7 +23,7 @@ from .arranged import OrderLaws, OwnedLaws
 from .becoming import BecomingLaws, purge_between
 from .composition import Composition
 from .crowded import CrowdLaws
-from .handled import AT_ONCE, HandlerLaws
+from .handled import HandlerLaws
 from .instants import Instants, Wrong
 from .limited import LimitLaws
 from .placed import HOSTS, what_is_wrong
@@ -401,7 +400,7 @@ class Oracle:
         if self.crowd is not None:
             self.crowd.undone()
         if self.handled is not None:
-            engine.part(FailureHandlers).made_at_once = AT_ONCE
+            self.handled.reborn(engine)
         if self.steered is not None:
             self.steered.reborn(engine)
         if self.purges_between:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .load import Spec
 
 EVERY, TENANTS = 23, 9  # seeds, and the rest that they leave
-PARTS_MAX, PORTION_TASKS = 2, 2  # see struck_tasks.py
+PARTS_MAX, PORTION_TASKS = 2, 2  # see master/tasks/struck_tasks.py
 RELEASED_MS: Final = 1_000  # lanes that a strike held are put in line again in portions
 _STRIKES: Final[Mapping[str, Callable[[Spec], bool]]] = {
     "tenant=acme": lambda spec: spec.tenant == "acme",
