@@ -202,6 +202,7 @@ def _items(core: Core, lanes: LaneParts, submits: SubmitParts) -> _ItemParts:
         core.store,
         core.presence,
         core.agenda,
+        core.released,
         numbers,
         is_paused=lanes.routes.is_paused,
         deleted=lanes.origins.queue_deleted,
@@ -356,12 +357,13 @@ def _listen(
 
 def _others(core: Core) -> Sequence[Part]:
     store = core.store
-    primitives = Primitives(store, core.presence, core.timeline, core.agenda)
+    primitives = Primitives(store, core.presence, core.timeline, core.agenda, core.released)
     return [
         primitives,
         Locks(primitives),
-        Events(primitives),
-        Barriers(primitives),
+        Events(primitives, core.released),
+        Barriers(primitives, core.released),
+        core.released,
         NamedValues(store, core.report),
         UnusedSpace(core),
     ]

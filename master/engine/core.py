@@ -11,6 +11,7 @@ from .clock import Timeline
 from .endings import Endings
 from .limits import EngineLimits
 from .presence import Presence
+from .released import Released
 from .room import Reserve, Room
 from .session import Session
 
@@ -37,6 +38,7 @@ class Core:
         self.random, self.random_bytes, self.seconds = random, random_bytes, seconds
         self.timeline = Timeline(store, report)
         self.agenda, self.endings = Agenda(), Endings()
+        self.released = Released(self.agenda)
         self.room = Room(self.agenda, report, reserve)
         self.closing: list[tuple[Session, str]] = []
         self.presence = Presence(self.agenda, limits, self.close_later)

@@ -16,6 +16,7 @@ from ..engine.agenda import Agenda
 from ..engine.clock import Now
 from ..engine.part import Part
 from ..engine.portions import Portions
+from ..engine.released import Released
 from ..engine.session import LATER, Call, Session
 from ..store.interface.items import HeldItemRow, ItemStore
 from .holders import Holder, Holders
@@ -38,6 +39,7 @@ class Deliveries(Part):
         self,
         store: ItemStore,
         agenda: Agenda,
+        released: Released,
         names: QueueNames,
         new: NewItems,
         unfinished: Unfinished,
@@ -46,7 +48,7 @@ class Deliveries(Part):
         is_paused: Callable[[str], bool],
         room_made: Callable[[ItemQueueState], None],
     ) -> None:
-        self._store, self._names = store, names
+        self._store, self._names, self._released = store, names, released
         self._new, self._unfinished, self._traffic = new, unfinished, traffic
         self._is_paused, self._room_made = is_paused, room_made
         self._holders = Holders()
@@ -215,9 +217,7 @@ class Deliveries(Part):
     def refuse_parked_gets(self, queue: ItemQueueState) -> None:
         """End the parked gets of a queue that is shut and empty."""
         if queue.shut and not queue.waiting:
-            for getter in queue.getters.values():
-                getter.call.abandon = None
-                getter.call.answer(NO_MORE)
+            self._released.tell([getter.call for getter in queue.getters.values()], NO_MORE)
             queue.getters.clear()
 
     # one transaction

@@ -29,6 +29,7 @@ from ..engine.clock import Now
 from ..engine.part import Part
 from ..engine.presence import Presence
 from ..engine.refusals import voids
+from ..engine.released import Released
 from ..engine.session import LATER, Call, Session
 from ..store.interface.items import PeekedItem
 from ..store.interface.store import Picture, Store
@@ -64,20 +65,22 @@ class Items(Part):
         store: Store,
         presence: Presence,
         agenda: Agenda,
+        released: Released,
         numbers: PutNumbers,
         *,
         is_paused: Callable[[str], bool],
         deleted: Callable[[str], None],
     ) -> None:
         self._store, self._presence, self._numbers = store, presence, numbers
-        self._deleted = deleted
+        self._deleted, self._released = deleted, released
         self._names = QueueNames(store.items)
         self.by_name, self._owned, self.queue = self._names.by_name, self._names.owned, self._names.get
         self._new, self.traffic = NewItems(store.items), ItemTraffic()
-        self.unfinished = Unfinished(store.items, self._names, numbers)
+        self.unfinished = Unfinished(store.items, self._names, numbers, released)
         self.deliveries = Deliveries(
             store.items,
             agenda,
+            released,
             self._names,
             self._new,
             self.unfinished,
@@ -196,9 +199,7 @@ class Items(Part):
         """Accept no more puts, and no more gets once the queue is empty; ``immediate`` empties it now. Idempotent."""
         queue.shut = max(queue.shut, DRAINED if immediate else SHUT)
         self.unfinished.changed(queue)
-        for putter in queue.putters.values():
-            putter.call.abandon = None
-            putter.call.answer(NOT_PUT)
+        self._released.tell([putter.call for putter in queue.putters.values()], NOT_PUT)
         queue.putters.clear()
         if immediate and queue.waiting:
             self._new.write()
@@ -214,9 +215,7 @@ class Items(Part):
     def drop(self, queue: ItemQueueState, why: str) -> None:
         """Delete a queue and its items; calls that still wait there are refused with ``why``."""
         gone = InvalidArgument(f"queue {queue.name!r} {why}")
-        for call in queue.parked_calls():
-            call.abandon = None
-            call.refuse(gone)
+        self._released.tell(queue.parked_calls(), gone)
         self._new.write()  # so that the store deletes them with the queue
         self.unfinished.forget(queue)
         self._numbers.drop(queue.number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...common.errors import InvalidArgument
 from ..engine.accounts import Account
+from ..engine.released import Released
 from ..engine.session import LATER, Call
 from ..store.interface.items import ItemStore
 from .names import QueueNames
@@ -14,8 +15,8 @@ from .queue import ItemQueueState
 class Unfinished:
     """Counts unfinished items, and writes the rows of queues that changed in this transaction."""
 
-    def __init__(self, store: ItemStore, names: QueueNames, numbers: PutNumbers) -> None:
-        self._store, self._names, self._numbers = store, names, numbers
+    def __init__(self, store: ItemStore, names: QueueNames, numbers: PutNumbers, released: Released) -> None:
+        self._store, self._names, self._numbers, self._released = store, names, numbers, released
         self._changed: set[ItemQueueState] = set()  # in this transaction
 
     def changed(self, queue: ItemQueueState) -> None:
@@ -45,9 +46,7 @@ class Unfinished:
         queue.unfinished -= count
         self._changed.add(queue)
         if not queue.unfinished:
-            for call in queue.joiners:
-                call.abandon = None
-                call.answer(None)
+            self._released.tell(queue.joiners, None)
             queue.joiners.clear()
 
     def task_done_once(

@@ -68,7 +68,7 @@ class Claims:
 
     def add(self, primitive: Primitive, token: bytes, claim: Claim) -> None:
         """The token holds a permit from now on."""
-        self._store.add_claim(ClaimRow(primitive.number, token, claim.node, 1, claim.fence))
+        self._store.add_claims([ClaimRow(primitive.number, token, claim.node, 1, claim.fence)])
         self._hold(primitive, token, claim)
 
     def end(self, primitive: Primitive, token: bytes) -> None:
@@ -99,11 +99,17 @@ class Claims:
 
     def remember(self, primitive: Primitive, token: bytes, node: bytes, number: int) -> None:
         """Remember the answer to the call of this token."""
-        if primitive.knows(token):
-            return
-        self._store.add_claim(ClaimRow(primitive.number, token, node, 0, number))
-        primitive.remembered[token] = number
-        self._trim(primitive)
+        self.remember_all(primitive, [(token, node, number)])
+
+    def remember_all(self, primitive: Primitive, answers: Iterable[tuple[bytes, bytes, int]]) -> None:
+        """The same of many: the token, the node that called, and the answer of each."""
+        new = [one for one in answers if not primitive.knows(one[0])]
+        self._store.add_claims(
+            [ClaimRow(primitive.number, token, node, 0, number) for token, node, number in new]
+        )
+        primitive.remembered.update((token, number) for token, _, number in new)
+        if new:
+            self._trim(primitive)
 
     def lose(self, primitive: Primitive, token: bytes) -> None:
         """Delete a held claim without remembering it: a later call with its token is answered that it was lost."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from ..engine.part import Part
+from ..engine.released import Released
 from ..engine.session import LATER, Call, Session
 from .claims import DONE
-from .primitive import Primitive, Waiter, answer_all, park
+from .primitive import Primitive, Waiter, park
 from .primitives import Primitives
 
 BROKEN: Final = -1  # the answer to a wait at a broken barrier
@@ -20,8 +21,8 @@ BROKEN: Final = -1  # the answer to a wait at a broken barrier
 class Events(Part):
     """The operations of events."""
 
-    def __init__(self, primitives: Primitives) -> None:
-        self._primitives = primitives
+    def __init__(self, primitives: Primitives, released: Released) -> None:
+        self._primitives, self._released = primitives, released
 
     def put(self, session: Session, primitive: Primitive, token: bytes, flag: bool) -> None:
         """Set or clear the event, once for each token."""
@@ -33,7 +34,8 @@ class Events(Part):
             primitive.counter += flag
             self._primitives.changed(primitive)
         if flag:
-            answer_all(primitive.queue, True)
+            self._released.tell([waiter.call for waiter in primitive.queue.values()], True)
+            primitive.queue.clear()
 
     def wait(self, call: Call, primitive: Primitive, token: bytes, since: int) -> object:
         """True once the event is set, or if it has been set more than ``since`` times."""
@@ -54,8 +56,8 @@ class Events(Part):
 class Barriers(Part):
     """The operations of barriers."""
 
-    def __init__(self, primitives: Primitives) -> None:
-        self._primitives = primitives
+    def __init__(self, primitives: Primitives, released: Released) -> None:
+        self._primitives, self._released = primitives, released
 
     def wait(self, call: Call, primitive: Primitive, token: bytes) -> object:
         """The place of this party among those that passed together, or BROKEN."""
@@ -92,9 +94,11 @@ class Barriers(Part):
     def _end(self, primitive: Primitive, *, passed: bool) -> None:
         waiters = list(primitive.queue.values())
         primitive.queue.clear()
-        for place, waiter in enumerate(waiters):
-            answer = place if passed else BROKEN
-            self._primitives.claims.remember(primitive, waiter.token, waiter.call.session.node, answer)
-            waiter.call.abandon = None
-            waiter.call.answer(answer)
+        answers = range(len(waiters)) if passed else [BROKEN] * len(waiters)
+        # At once: a party whose connection is lost before it is told asks again with its token.
+        told = list(zip(waiters, answers, strict=True))
+        self._primitives.claims.remember_all(
+            primitive, [(one.token, one.call.session.node, answer) for one, answer in told]
+        )
+        self._released.tell_each((one.call, answer) for one, answer in told)
         self._primitives.changed(primitive)

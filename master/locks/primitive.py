@@ -117,11 +117,3 @@ def park(parked: Parked, waiter: Waiter) -> None:
             del parked[known.token]
 
     call.abandon = abandon
-
-
-def answer_all(parked: Parked, value: object) -> None:
-    """Answer all parked calls."""
-    for waiter in parked.values():
-        waiter.call.abandon = None
-        waiter.call.answer(value)
-    parked.clear()

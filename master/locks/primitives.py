@@ -21,6 +21,7 @@ from ..engine.clock import Now, Timeline
 from ..engine.part import Part
 from ..engine.portions import Portions
 from ..engine.presence import Presence
+from ..engine.released import Released
 from ..engine.session import Session
 from ..store.interface.locks import DeletedRow
 from ..store.interface.store import Picture, Store
@@ -40,8 +41,10 @@ class Primitives(Part):
 
     name = "waiters for free locks"
 
-    def __init__(self, store: Store, presence: Presence, timeline: Timeline, agenda: Agenda) -> None:
-        self._store, self._presence, self._timeline = store, presence, timeline
+    def __init__(
+        self, store: Store, presence: Presence, timeline: Timeline, agenda: Agenda, released: Released
+    ) -> None:
+        self._store, self._presence, self._timeline, self._released = store, presence, timeline, released
         self.by_name: dict[tuple[str, str], Primitive] = {}
         self.claims = Claims(store.locks, lambda: len(self.by_name))
         self._owned: dict[bytes, dict[Primitive, None]] = {}
@@ -207,9 +210,7 @@ class Primitives(Part):
     def drop(self, primitive: Primitive, why: str) -> None:
         """Delete a primitive; calls that still wait are refused with ``why``."""
         gone = InvalidArgument(f"{primitive.kind} {primitive.name!r} {why}")
-        for waiter in list(primitive.waiters()):
-            waiter.call.abandon = None
-            waiter.call.refuse(gone)
+        self._released.tell([waiter.call for waiter in primitive.waiters()], gone)
         for token in list(primitive.held):
             self.claims.withdraw(primitive, token)
         for token in list(primitive.suspended):

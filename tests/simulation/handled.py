@@ -55,12 +55,12 @@ class HandlerLaws:
         self._made: Counter[bytes] = Counter()
         self._last: dict[bytes, str] = {}  # the state of the last end of each
 
-    @property
     @staticmethod
     def reborn(engine: Engine) -> None:
         """A master begins."""
         engine.part(FailureHandlers).made_at_once = AT_ONCE
 
+    @property
     def ends(self) -> int:
         return sum(self._ends.values())
 

@@ -399,10 +399,8 @@ class Oracle:
             return
         if self.crowd is not None:
             self.crowd.undone()
-        if self.handled is not None:
-            self.handled.reborn(engine)
-        if self.steered is not None:
-            self.steered.reborn(engine)
+        for laws in filter(None, (self.handled, self.steered)):
+            laws.reborn(engine)
         if self.purges_between:
             engine.part(Becomings).ended_at_once = 1
         before, at = self._committed

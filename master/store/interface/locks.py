@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -48,7 +49,7 @@ class LockStore(Protocol):
 
     def remember(self, row: DeletedRow) -> None: ...
     def forget(self, family: str, name: str) -> None: ...
-    def add_claim(self, claim: ClaimRow) -> None: ...
+    def add_claims(self, claims: Sequence[ClaimRow]) -> None: ...
     def end_claim(self, primitive: int, token: bytes, number: int) -> None:
         """Held no more, but remembered with this number."""
 

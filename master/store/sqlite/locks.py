@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..interface.locks import ClaimRow, DeletedRow, PrimitiveRow
 from .part import SqlitePart
 
@@ -34,8 +36,8 @@ class SqliteLocks(SqlitePart):
     def forget(self, family: str, name: str) -> None:
         self._exactly("forget_primitive", [(family, name)])
 
-    def add_claim(self, claim: ClaimRow) -> None:
-        self._exactly("add_claim", [claim])
+    def add_claims(self, claims: Sequence[ClaimRow]) -> None:
+        self._exactly("add_claim", claims)
 
     def end_claim(self, primitive: int, token: bytes, number: int) -> None:
         self._exactly("end_claim", [(number, primitive, token)])

@@ -22,7 +22,7 @@ def test_the_picture_has_everything_in_the_order_it_was_made(store: Store) -> No
         ClaimRow(event, ONE, NODE, 0, 0),
     ]
     for claim in claims:
-        store.locks.add_claim(claim)
+        store.locks.add_claims([claim])
     assert store.locks.load() == (
         [
             PrimitiveRow(lock, "lock", "x", "semaphore", 3, NODE, 1, 2),
@@ -34,7 +34,7 @@ def test_the_picture_has_everything_in_the_order_it_was_made(store: Store) -> No
 
 def test_a_claim_ends_once_and_is_remembered_until_it_is_deleted(store: Store) -> None:
     lock = store.locks.add_primitive("lock", "x", "lock", 1, None, 1)
-    store.locks.add_claim(ClaimRow(lock, ONE, NODE, 1, 7))
+    store.locks.add_claims([ClaimRow(lock, ONE, NODE, 1, 7)])
     store.locks.end_claim(lock, ONE, 0)
     assert store.locks.load()[1] == [ClaimRow(lock, ONE, NODE, 0, 0)]
     with pytest.raises(Inconsistent):
@@ -59,7 +59,7 @@ def test_dropping_one_leaves_the_others(store: Store) -> None:
     first = store.locks.add_primitive("lock", "x", "lock", 1, None, 1)
     second = store.locks.add_primitive("lock", "y", "lock", 1, None, 1)
     for number in (first, second):
-        store.locks.add_claim(ClaimRow(number, ONE, NODE, 1, 1))
+        store.locks.add_claims([ClaimRow(number, ONE, NODE, 1, 1)])
     store.locks.drop_primitive(first)
     rows, claims = store.locks.load()
     assert ([row.name for row in rows], claims) == (["y"], [ClaimRow(second, ONE, NODE, 1, 1)])

@@ -33,7 +33,7 @@ def test_a_strike_lasts_as_long_as_is_said_or_until_it_is_removed() -> None:
     assert done(strike, condition="queue=a", **{"for": "2h"}) == [*check, "add", "queue=a", "", 7200.0]
 
 
-def test_who_holds_back_by_an_argument_that_no_task_has_is_told_the_line_to_write() -> None:
+def test_who_holds_back_by_an_argument_that_no_task_has_reads_the_line_to_write() -> None:
     found = {"to": True, "domain": False}
     login: Any = SimpleNamespace(app=SimpleNamespace(call=lambda target, method, *more: found))
     note = strike(login, ViewRequest(path={}, query={"condition": "task=m:f arg.to=a arg.domain=b"})).note
