@@ -262,8 +262,17 @@ def _each(
         print_json({show_id(id): states.get(id, "unknown") for id in ids})
     else:
         for id in ids:
-            word = words.get(states[id], states[id]) if id in states else "no such task"
+            word = words.get(states[id], states[id]) if id in states else _unknown(app, id, method)
             write(f"{show_id(id)}  {word}\n")
     # As a set: an id that was given twice is answered once.
     if len(reached) < len(set(ids)):
         raise SystemExit(failing.UNKNOWN)
+
+
+def _unknown(app: App, id: bytes, method: str) -> str:
+    """Of an id that no task has."""
+    try:
+        flow = app.get_flow(show_id(id))
+    except (InvalidArgument, UnknownTask):  # there is none either
+        return "no such task"
+    return f"no task, but the flow {flow.name or 'without a name'}: tq flow {method} {show_id(id)}"

@@ -13,6 +13,7 @@ from ...common.domain.model import State
 from .outcomes import UNKNOWN, unknown_task
 
 TASKS: Final = ("get_tasks",)
+FLOWS: Final = ("get_flows",)
 NO_TEXT: Final = 2**53  # an offset past the end of every log: the answer has no text
 
 

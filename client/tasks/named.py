@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...common.domain.id_text import DIGITS, IdRange, IdText, read_id_text, show_short
 from ...common.domain.ids import show_id
 from ...common.errors import InvalidArgument, UnknownTask
-from .answers import TASKS
+from .answers import FLOWS, TASKS
 
 if TYPE_CHECKING:
     from ..core.session import ClientSession
@@ -36,7 +36,10 @@ class Named(NamedTuple):
 def named(session: ClientSession, text: str) -> Named:
     """A task, or consecutive ones. Raises UnknownTask, InvalidArgument."""
     said = read_id_text(text)
-    return _chosen(said, text, None if said.is_whole else session.call(TASKS, "meant", *said.beginning))
+    answer = None if said.is_whole else session.call(TASKS, "meant", *said.beginning)
+    if answer is not None and _means_none(answer):
+        _check_flows(text, session.call(FLOWS, "meant", *said.beginning))
+    return _chosen(said, text, answer)
 
 
 def task_named(session: ClientSession, text: str) -> bytes:
@@ -49,8 +52,27 @@ async def task_named_async(session: ClientSession, text: str) -> bytes:
     import asyncio
 
     said = read_id_text(text)
-    asked = None if said.is_whole else session.start_call(TASKS, "meant", *said.beginning)
-    return _one(text, _chosen(said, text, None if asked is None else await asyncio.wrap_future(asked)))
+    if said.is_whole:
+        return _one(text, _chosen(said, text, None))
+    answer = await asyncio.wrap_future(session.start_call(TASKS, "meant", *said.beginning))
+    if _means_none(answer):
+        flows = session.start_call(FLOWS, "meant", *said.beginning)
+        _check_flows(text, await asyncio.wrap_future(flows))
+    return _one(text, _chosen(said, text, answer))
+
+
+def _means_none(answer: dict[str, Any]) -> bool:
+    return not answer["rows"] and not answer["more"]
+
+
+def _check_flows(text: str, answer: dict[str, Any]) -> None:
+    """No task has such an id. ``answer``: the flows that have. Raises UnknownTask if there are some."""
+    if answer["rows"]:
+        row = answer["rows"][0]
+        raise UnknownTask(
+            f"{text} is no task, but the flow {row['name'] or 'without a name'}: `tq flow show {show_id(row['id'])}` shows it, `tq flow "
+            "cancel` and `tq flow retry` change it; in a program it is app.get_flow(id)"
+        )
 
 
 def _one(text: str, meant: Named) -> bytes:

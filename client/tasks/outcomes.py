@@ -75,7 +75,8 @@ def unknown_task(id: bytes) -> UnknownTask:
     from ...common.domain.ids import show_id
 
     return UnknownTask(
-        f"no task has the id {show_id(id)}: it was never submitted to this master, or its result was kept no longer"
+        f"no task has the id {show_id(id)}: it was never submitted to this master, or its result was kept no longer; "
+        "a flow is found by app.get_flow(id)"
     )
 
 

@@ -53,10 +53,13 @@ class Released(Part):
                 self._tell(call, told)
                 continue
             self._left[call] = told
-            call.abandon = partial(self._left.pop, call, None)
+            call.abandon = partial(self._forget, call)
             self._fresh.append(call)
         if self._left:
             self._agenda.set(self, GO_ON, 0)
+
+    def _forget(self, call: Call) -> None:
+        self._left.pop(call, None)
 
     def due(self, key: Hashable, now: Now) -> None:
         while self._left and self._room > 0:

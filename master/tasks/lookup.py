@@ -17,6 +17,7 @@ from ...common.errors import InvalidArgument, UnknownTask
 from ...common.values.brief import brief
 from ..engine.session import Session
 from ..store.interface.queries import Found, FullTask
+from .dispatch import Dispatch
 from .routes import Routes, within
 
 if TYPE_CHECKING:
@@ -40,6 +41,13 @@ def task(engine: Engine, session: Session, id: Any) -> Found:
         raise InvalidArgument(f"a task's id is {TASK_ID_BYTES} bytes, not {brief(id, 80)}")
     for one in tasks(engine, session, [id]):
         return one
+    # Their ids look alike, and stand beside each other on the screen.
+    flow = engine.part(Dispatch).consulted.flows.name_of(session, id)
+    if flow is not None:
+        raise UnknownTask(
+            f"{show_id(id)} is no task, but the flow {flow or 'without a name'}: `tq flow show {show_id(id)}` shows it, `tq flow cancel` and "
+            "`tq flow retry` change it; in a program it is app.get_flow(id)"
+        )
     raise UnknownTask(f"no task has the id {show_id(id)}: never submitted here, or kept no longer")
 
 

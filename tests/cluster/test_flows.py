@@ -52,6 +52,9 @@ def test_a_flow_from_its_block_to_its_callback_over_a_kill_of_the_master_and_in_
         f"part of the flow first {flow.id}, which has succeeded"
         in run_tq(master, home, "show", spread_task.id)[1]
     )
+    assert (
+        f"no task, but the flow first: tq flow cancel {flow.id}" in run_tq(master, home, "cancel", flow.id)[1]
+    )
     drawn = run_tq(master, home, "flow", "graph", flow.id[:13])[1]
     assert "flow_tasks:double ×50  50 succeeded" in drawn
     assert run_tq(master, home, "flow", "graph", flow.id[:13], "--format", "svg")[1].startswith("<svg ")

@@ -18,12 +18,14 @@ ID = parse_id(WHOLE)
 class Master:
     """Answers what an id means, and notes what it was asked."""
 
-    def __init__(self, *rows: tuple[bytes, int], more: bool = False) -> None:
-        self.rows, self.more = rows, more
+    def __init__(self, *rows: tuple[bytes, int], more: bool = False, flow: str | None = None) -> None:
+        self.rows, self.more, self.flow = rows, more, flow
         self.asked: list[tuple[Any, ...]] = []
 
     def call(self, target: Any, method: str, *args: Any) -> Any:
         self.asked.append((method, *args))
+        if target == ("get_flows",):
+            return {"rows": [] if self.flow is None else [{"id": ID, "name": self.flow}], "more": False}
         rows = [{"id": id, "tasks": tasks, "name": "m:f", "queue": "q"} for id, tasks in self.rows]
         return {"rows": rows, "more": self.more}
 
@@ -38,6 +40,17 @@ def test_a_whole_id_is_a_task_and_the_master_is_not_asked() -> None:
     assert task_named(master, WHOLE) == ID  # type: ignore[arg-type]
     assert task_named(master, f"{WHOLE}+5") == id_behind(ID, 5)  # type: ignore[arg-type]
     assert master.asked == []
+
+
+@pytest.mark.parametrize(("name", "shown"), [("nightly", "nightly"), ("", "without a name")])
+def test_the_beginning_of_the_id_of_a_flow_is_answered_with_the_command_for_it(name: str, shown: str) -> None:
+    words = f"0193 is no task, but the flow {shown}: `tq flow show {WHOLE}` shows it"
+    with pytest.raises(UnknownTask, match=words):
+        task_named(Master(flow=name), "0193")  # type: ignore[arg-type]
+    with pytest.raises(UnknownTask, match=words):
+        asyncio.run(task_named_async(Master(flow=name), "0193"))  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="may mean several"):
+        task_named(Master((ID, 1), (id_behind(ID, 1), 1), flow=name), "0193")  # type: ignore[arg-type]
 
 
 def test_a_beginning_is_what_the_master_says() -> None:

@@ -251,6 +251,24 @@ def test_an_unknown_task_is_an_error_where_one_task_is_asked_for(bench: Any) -> 
         bench.client(role=Role.VIEWER).call("get_tasks", "list", {}, 10, new_ids())
 
 
+def test_the_id_of_a_flow_where_one_of_a_task_is_asked_for_is_answered_with_its_name_and_command(
+    bench: Any,
+) -> None:
+    flow, unnamed, viewer = new_ids(), new_ids(), bench.client(role=Role.VIEWER)
+    bench.client().call("get_flows", "open", flow, "nightly")
+    bench.client().call("get_flows", "open", unnamed)
+    for method in ("show", "log", "why"):
+        with pytest.raises(
+            UnknownTask,
+            match=f"{show_id(flow)} is no task, but the flow nightly: `tq flow show {show_id(flow)}`",
+        ):
+            viewer.call("get_tasks", method, flow)
+    with pytest.raises(UnknownTask, match="the flow without a name"):
+        viewer.call("get_tasks", "show", unnamed)
+    with pytest.raises(UnknownTask, match="never submitted here"):
+        bench.client(("other",), Role.VIEWER).call("get_tasks", "show", flow)
+
+
 def test_a_bound_key_sees_only_the_number_of_tasks_in_its_queues(bench: Any) -> None:
     client = bench.client()
     for queue in ("good.a", "good.b", "evil"):
