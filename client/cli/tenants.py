@@ -8,6 +8,7 @@ import click
 
 from ...common.domain.limit_parts import division_in_words
 from ...common.domain.model import Role
+from ...common.domain.quota_parts import in_shards_of
 from ...common.domain.tenants import NO_TERMS, check_tenant
 from ...common.errors import InvalidArgument
 from ...common.runtime.terminal import write
@@ -119,7 +120,7 @@ def notes_of(row: dict[str, Any]) -> list[str]:
     if row.get("over", 1) > 1:
         notes.append(division_in_words(row["max_running"], row["over"]))
     if row.get("shards_of"):
-        notes.append(f"in the shards of {', '.join(row['shards_of'])}")
+        notes.append(in_shards_of(row["shards_of"], row.get("over", 1)))
     if row.get("stranded"):
         notes.append(f"{count(row['stranded'])} wait in other shards: `tq why` on one of them says more")
     if "uneven" in row:

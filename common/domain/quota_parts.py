@@ -76,11 +76,20 @@ def check_quota_parts(quota: KeyQuota, queues: Sequence[str], shards: int) -> No
     over = len(shards_of_queues(queues, shards))
     for name, whole in quota._asdict().items():
         if whole is not None and whole < over:
-            raise InvalidArgument(
-                f"the quota of a key is divided over the shards that its queues are in, here {over:,}, and {name}={whole:,} leaves some of "
-                f"them without any: it takes at least {over:,}; or make a key of queues in one shard, whose quota is whole there: "
-                "tq keys add --queue mail, or --queue '{shop}*'"
+            others = (
+                f"or make a key of some of these queues, in fewer shards: {', '.join(queues)}"
+                if queues
+                else "or make a key of queues in one shard, whose quota is whole there: tq keys add --queue mail, or --queue '{shop}*'"
             )
+            raise InvalidArgument(
+                f"the quota of a key is divided over {'the shards that its queues are in' if queues else 'all shards'}, here {over:,}, and "
+                f"{name}={whole:,} leaves some of them without any: it takes at least {over:,}; {others}"
+            )
+
+
+def in_shards_of(queues: Sequence[str], over: int) -> str:
+    """Where a cap holds that is divided over so many shards, those of these queues."""
+    return f"in the shard{'' if over == 1 else 's'} of {', '.join(queues)}"
 
 
 def cap_here(terms: TenantTerms, name: str, shard: Shard) -> TenantTerms:
@@ -105,9 +114,15 @@ def check_cap_parts(terms: TenantTerms, name: str, shards: int) -> None:
             )
     over = len(shards_of_queues(terms.shards_of, shards))
     if terms.max_running is not None and terms.max_running < over:
-        meant = "the shards of its queues" if terms.shards_of else "all shards"
+        named = ", ".join(terms.shards_of)
+        meant = f"the shards of {named}" if named else "all shards"
+        others = (
+            "or name fewer queues, in so many shards as may have a part"
+            if named
+            else "or name the queues of its tasks, so that only the shards of these have a part: "
+            f"tq tenants set {name} --max-running {terms.max_running} --shards-of mail"
+        )
         raise InvalidArgument(
             f"the cap of a tenant is divided over {meant}, here {over:,}, and {terms.max_running:,} leaves some of them without any: it takes "
-            f"at least {over:,}; or name the queues of its tasks, so that only the shards of these have a part: tq tenants set {name} "
-            f"--max-running {terms.max_running} --shards-of mail"
+            f"at least {over:,}; {others}"
         )

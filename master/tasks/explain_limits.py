@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from ...common.domain.limit_parts import LimitHere, LimitPart, has_tag
-from ...common.domain.quota_parts import shards_of_queues
+from ...common.domain.quota_parts import in_shards_of, shards_of_queues
 from ...common.domain.shards import is_spread
 from ...common.domain.tenants import TenantTerms
 from ..engine.engine import Engine
@@ -85,7 +85,8 @@ def _no_part(terms: TenantTerms, lane: Route, shards: int) -> str:
     remedy = f"`{cap_remedy(terms, lane, shards)}`"
     if terms.shards_of:
         where = "every shard" if is_spread(lane.queue.name) else "another one"
-        return f"it is in the shards of {', '.join(terms.shards_of)}, and queue {lane.queue.name} is in {where}; {remedy}"
+        over = len(shards_of_queues(terms.shards_of, shards))
+        return f"it is {in_shards_of(terms.shards_of, over)}, and queue {lane.queue.name} is in {where}; {remedy}"
     or_named = f", or name the queues of its tasks: `--shards-of {shlex.quote(lane.queue.name)}`"
     return (
         f"{terms.max_running:,} are divided over {shards:,} shards, which leaves none for this one; {remedy}"

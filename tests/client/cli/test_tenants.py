@@ -38,7 +38,7 @@ def test_of_a_cap_over_several_shards_the_note_says_where_it_is_and_what_it_lack
     assert _cells(divided)[-1] == "divided over 3 shards: 6 or 7 in each"
     named = {**ROW, "over": 1, "shards_of": ["mail"], "stranded": 1_200, "uneven": True}
     assert _cells(named)[-1] == (
-        "in the shards of mail; 1,200 wait in other shards: `tq why` on one of them says more; not the same in all shards: set it again"
+        "in the shard of mail; 1,200 wait in other shards: `tq why` on one of them says more; not the same in all shards: set it again"
     )
 
 

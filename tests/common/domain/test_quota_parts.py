@@ -11,6 +11,7 @@ from tq.common.domain.quota_parts import (
     cap_here,
     check_cap_parts,
     check_quota_parts,
+    in_shards_of,
     quota_here,
     shards_of_queues,
 )
@@ -96,8 +97,27 @@ def test_a_number_that_leaves_a_shard_without_any_is_refused_with_what_to_do() -
         InvalidArgument, match=r"all shards, here 4, .* tq tenants set acme --max-running 3 --sh"
     ):
         check_cap_parts(TenantTerms(1, 3), "acme", SHARDS)
-    with pytest.raises(InvalidArgument, match="the shards of its queues, here 2, and 1 leaves some"):
-        check_cap_parts(TenantTerms(1, 1, (NAMES[1], NAMES[2])), "acme", SHARDS)
+
+
+def test_where_queues_are_named_already_the_refusal_does_not_ask_for_their_names() -> None:
+    named = (NAMES[1], NAMES[2])
+    with pytest.raises(
+        InvalidArgument, match=f"the shards of {NAMES[1]}, {NAMES[2]}, here 2, and 1 leaves"
+    ) as found:
+        check_cap_parts(TenantTerms(1, 1, named), "acme", SHARDS)
+    assert "or name fewer queues" in str(found.value)
+    with pytest.raises(
+        InvalidArgument, match="the shards that its queues are in, here 2, and max_queued=1"
+    ) as found:
+        check_quota_parts(KeyQuota(1), named, SHARDS)
+    assert f"some of these queues, in fewer shards: {NAMES[1]}, {NAMES[2]}" in str(found.value)
+    assert "tq keys add" not in str(found.value)
+
+
+def test_a_cap_is_in_the_shard_or_the_shards_of_its_queues() -> None:
+    assert in_shards_of(["mail"], 1) == "in the shard of mail"
+    assert in_shards_of(["mail", "docs"], 1) == "in the shard of mail, docs"
+    assert in_shards_of(["mail", "docs"], 2) == "in the shards of mail, docs"
 
 
 @pytest.mark.parametrize("queue", ["img*", "{spread}fetch"])

@@ -78,7 +78,7 @@ def test_a_cap_in_the_shards_of_some_queues_is_whole_there_and_why_has_the_line_
         if most:
             assert f"cap of tenant a holds it back: {most} of at most {most} run" in why["why"]
         else:
-            assert f"without end: it is in the shards of {mail}, and queue q is in another one" in why["why"]
+            assert f"without end: it is in the shard of {mail}, and queue q is in another one" in why["why"]
             assert f"`tq tenants set a --shards-of {mail} --shards-of q`" in why["why"]
             assert why["reasons"][0]["remedy"] == f"tq tenants set a --shards-of {mail} --shards-of q"
 
