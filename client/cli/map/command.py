@@ -32,6 +32,8 @@ from .stopping import Wakeup
 from .submission import ItemSubmission
 
 ARGUMENTS, FILES = ":::", "::::"
+ALL_ITEMS: Final = "--"  # behind one of both: all that follows are items, or files
+ITEMS_SHOWN: Final = 3  # of a line that is to be written otherwise
 DIED_OF: Final = 128  # plus the signal, as shells have it
 SIGPIPE: Final = 13
 
@@ -39,7 +41,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class FanoutCommand(click.Command):
-    """Cuts off ``::: items`` or ``:::: files`` before the options are read: an item may begin with a dash."""
+    """Cuts off ``::: items`` or ``:::: files`` before the options are read: an item may begin with a dash. One that is an option of the
+    command stands in the wrong place, unless ``::: --`` says that all that follow are items."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta["tq.arguments"] = list(args)
@@ -50,6 +53,10 @@ class FanoutCommand(click.Command):
                 raise click.UsageError(
                     "one ::: or :::: only; combinations are made by a program or a shell loop"
                 )
+            if items[:1] == [ALL_ITEMS]:
+                items = items[1:]
+            else:
+                self._check_items(ctx, args, kind, items)
             ctx.meta["tq.items" if kind == ARGUMENTS else "tq.files"] = items
         # Otherwise click refuses them in its words, before the helpful ones below.
         ctx.allow_extra_args = True
@@ -61,6 +68,33 @@ class FanoutCommand(click.Command):
                 ctx,
             )
         return rest
+
+    def _check_items(self, ctx: click.Context, args: list[str], kind: str, items: list[str]) -> None:
+        options = {name: one for one in self.get_params(ctx) for name in (*one.opts, *one.secondary_opts)}
+        moved, others, found = list[str](), list[str](), ""
+        left = iter(items)
+        for item in left:
+            name, equals, _ = item.partition("=")
+            option = options.get(name) if item.startswith("-") else None
+            if not isinstance(option, click.Option) or (equals and option.is_flag):
+                others.append(item)
+                continue
+            found = found or name
+            moved.append(item)
+            if not equals and not option.is_flag and (value := next(left, None)) is not None:
+                moved.append(value)
+        if found:
+            shown = [*others[:ITEMS_SHOWN], *(["…"] if len(others) > ITEMS_SHOWN else [])]
+            line = shlex.join(["tq", str(ctx.info_name), *moved, *args, kind])
+            raise click.UsageError(
+                f"{found} behind {kind} would be an item; options stand in front: {line} {' '.join(map(_quoted, shown))}".rstrip()
+                + f"\nIf it is meant as an item: {kind} {ALL_ITEMS} {shlex.quote(found)} …",
+                ctx,
+            )
+
+
+def _quoted(item: str) -> str:
+    return item if item == "…" else shlex.quote(item)
 
 
 def shared_options(function: _F) -> _F:

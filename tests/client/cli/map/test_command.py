@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from tq.client.cli import main
@@ -30,6 +31,14 @@ USAGE = 2
         (["map", "a:b", "--retries", "2", "1", "a b"], "'1'; items are lines of standard input, or"),
         (["map", "a:b", "1", "a b"], "tq map a:b ::: 1 'a b'"),
         (["map", "a:b", "--journal", "/proc/x", ":::", "1"], "cannot write the journal"),
+        (
+            ["exec", "echo", ":::", "a", "b c", "--queue", "x"],
+            "--queue behind ::: would be an item; options stand in front: tq exec --queue x echo ::: a 'b c'\n"
+            "If it is meant as an item: ::: -- --queue …",
+        ),
+        (["exec", "echo", ":::", "-k", *"abcde"], "in front: tq exec -k echo ::: a b c …"),
+        (["map", "a:b", ":::", "1", "--retries=2", "--json"], "tq map --retries=2 --json a:b ::: 1"),
+        (["map", "a:b", "::::", "f", "--queue"], "--queue behind :::: would be an item"),
         (["exec"], "Missing argument"),
         (["exec", "", ":::", "1"], "there is no command"),
         (["exec", "'open", ":::", "1"], "cannot be taken apart"),
@@ -45,6 +54,25 @@ def test_a_wrong_command_is_reported(
     assert (done.exit_code, done.stdout) == (USAGE, "")
     assert words in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "items"),
+    [
+        (["-5", "--not-one-of-tq", "-", "--json=1", ""], ["-5", "--not-one-of-tq", "-", "--json=1", ""]),
+        (["--", "--queue", "x"], ["--queue", "x"]),
+        (["--", "--", "a"], ["--", "a"]),
+        (["a", "--"], ["a", "--"]),
+        (["--"], []),
+    ],
+)
+def test_an_item_may_begin_with_a_dash_and_be_an_option_if_that_is_said(
+    written: list[str], items: list[str]
+) -> None:
+    command = main.get_command(click.Context(main), "map")
+    assert command is not None
+    with command.make_context("map", ["a:b", ":::", *written]) as context:
+        assert context.meta["tq.items"] == items
 
 
 def test_the_line_to_go_on_with_names_one_journal() -> None:
