@@ -11,6 +11,7 @@ import pytest
 from tq.client.cli.dev import page as pages
 from tq.client.cli.dev.home import StateDirectory
 from tq.client.cli.dev.page import DevPage
+from tq.common.wire.address import WEB_PORT
 
 
 class Program:
@@ -76,6 +77,47 @@ def test_a_page_that_ends_by_itself_is_said_with_its_last_error_and_harms_nothin
     assert session(tmp_path, monkeypatch, check) == [
         "the page has ended, and nothing else has: the port is taken"
     ]
+
+
+def test_a_port_that_another_program_took_while_the_page_started_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = list[int]()
+    monkeypatch.setattr(pages, "free_port", lambda usual: 0 if usual in taken else usual)
+
+    async def check(page: DevPage, started: list[Program]) -> None:
+        [first] = started
+        assert f"127.0.0.1:{WEB_PORT}" in first.words
+        taken.append(WEB_PORT)
+        first.ended.set_result(2)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        _, second = started
+        assert second.words == [
+            "127.0.0.1:0" if word.startswith("127.0.0.1") else word for word in first.words
+        ]
+        second.prints("out", "within 60 s this logs you in: http://127.0.0.1:41001/open#abc")
+        await page.end(asyncio.Event())
+        await asyncio.sleep(0)
+
+    [line] = session(tmp_path, monkeypatch, check)
+    assert line.endswith("http://127.0.0.1:41001/open#abc")
+
+
+def test_a_page_whose_port_is_still_free_is_not_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "free_port", lambda usual: usual)
+
+    async def check(page: DevPage, started: list[Program]) -> None:
+        started[0].prints("err", "tq: the page needs jinja2")
+        started[0].ended.set_result(2)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert len(started) == 1
+
+    [line] = session(tmp_path, monkeypatch, check)
+    assert line.endswith("nothing else has: the page needs jinja2")
 
 
 def test_without_the_extra_nothing_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
