@@ -1,10 +1,10 @@
-"""Calls that one deed releases all at once, however many wait: what they waited for is decided in its transaction, and they are told in
-portions. Pure.
+"""Calls that one deed releases all at once, however many wait: what they waited for is decided in its transaction, and they are answered
+in portions. Pure.
 
 ::
 
-    set, the last party, the last item, shutdown, delete ─► released ─┬─► told in this transaction: so many
-                                                                      └─► told in the next ones, in order
+    set, the last party, the last item, shutdown, delete ─► released ─┬─► answered in this transaction: so many
+                                                                      └─► answered in the next ones, in order
 
 Who comes later is not among them, and nothing that happens later to what they waited for changes their answer. A deed whose transaction
 fails has not happened: those that it released are refused with the others of that transaction, and their callers ask again.
@@ -26,8 +26,8 @@ from .session import Call, Session
 
 GO_ON: Final = "go on"
 
-Told = object | TqError
-"""An answer, or an error to be refused with."""
+Answer = object | TqError
+"""Or an error to be refused with."""
 
 
 class Released(Part):
@@ -36,23 +36,23 @@ class Released(Part):
     def __init__(self, agenda: Agenda) -> None:
         self._agenda = agenda
         # Not a plain dict: popping the first entry of a dict scans all entries that were removed before it.
-        self._left: OrderedDict[Call, Told] = OrderedDict()
-        self._room = GIVEN_MAX  # calls that are told in one transaction
-        self._fresh: list[Call] = []  # of this transaction, that were not told
+        self._left: OrderedDict[Call, Answer] = OrderedDict()
+        self._room = GIVEN_MAX  # calls that are answered in one transaction
+        self._fresh: list[Call] = []  # of this transaction, that were not answered
 
     def begin(self) -> None:
         self._room = GIVEN_MAX
 
-    def tell(self, calls: Iterable[Call], told: Told) -> None:
-        """They are parked no more, and told all the same."""
-        self.tell_each((call, told) for call in calls)
+    def answer_all(self, calls: Iterable[Call], answer: Answer) -> None:
+        """They are parked no more, and answered all the same."""
+        self.answer_each((call, answer) for call in calls)
 
-    def tell_each(self, calls: Iterable[tuple[Call, Told]]) -> None:
-        for call, told in calls:
+    def answer_each(self, calls: Iterable[tuple[Call, Answer]]) -> None:
+        for call, answer in calls:
             if self._room > 0 and not self._left:
-                self._tell(call, told)
+                self._answer(call, answer)
                 continue
-            self._left[call] = told
+            self._left[call] = answer
             call.abandon = partial(self._forget, call)
             self._fresh.append(call)
         if self._left:
@@ -63,16 +63,16 @@ class Released(Part):
 
     def due(self, key: Hashable, now: Now) -> None:
         while self._left and self._room > 0:
-            self._tell(*self._left.popitem(last=False))
+            self._answer(*self._left.popitem(last=False))
         self._agenda.set(self, GO_ON, 0 if self._left else None)
 
-    def _tell(self, call: Call, told: Told) -> None:
+    def _answer(self, call: Call, answer: Answer) -> None:
         self._room -= 1
         call.abandon = None
-        if isinstance(told, TqError):
-            call.refuse(told)
+        if isinstance(answer, TqError):
+            call.refuse(answer)
         else:
-            call.answer(told)
+            call.answer(answer)
 
     def committed(self) -> None:
         self._fresh.clear()

@@ -217,7 +217,7 @@ class Deliveries(Part):
     def refuse_parked_gets(self, queue: ItemQueueState) -> None:
         """End the parked gets of a queue that is shut and empty."""
         if queue.shut and not queue.waiting:
-            self._released.tell([getter.call for getter in queue.getters.values()], NO_MORE)
+            self._released.answer_all([getter.call for getter in queue.getters.values()], NO_MORE)
             queue.getters.clear()
 
     # one transaction

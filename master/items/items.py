@@ -199,7 +199,7 @@ class Items(Part):
         """Accept no more puts, and no more gets once the queue is empty; ``immediate`` empties it now. Idempotent."""
         queue.shut = max(queue.shut, DRAINED if immediate else SHUT)
         self.unfinished.changed(queue)
-        self._released.tell([putter.call for putter in queue.putters.values()], NOT_PUT)
+        self._released.answer_all([putter.call for putter in queue.putters.values()], NOT_PUT)
         queue.putters.clear()
         if immediate and queue.waiting:
             self._new.write()
@@ -215,7 +215,7 @@ class Items(Part):
     def drop(self, queue: ItemQueueState, why: str) -> None:
         """Delete a queue and its items; calls that still wait there are refused with ``why``."""
         gone = InvalidArgument(f"queue {queue.name!r} {why}")
-        self._released.tell(queue.parked_calls(), gone)
+        self._released.answer_all(queue.parked_calls(), gone)
         self._new.write()  # so that the store deletes them with the queue
         self.unfinished.forget(queue)
         self._numbers.drop(queue.number)

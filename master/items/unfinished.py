@@ -46,7 +46,7 @@ class Unfinished:
         queue.unfinished -= count
         self._changed.add(queue)
         if not queue.unfinished:
-            self._released.tell(queue.joiners, None)
+            self._released.answer_all(queue.joiners, None)
             queue.joiners.clear()
 
     def task_done_once(

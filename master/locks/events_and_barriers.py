@@ -34,7 +34,7 @@ class Events(Part):
             primitive.counter += flag
             self._primitives.changed(primitive)
         if flag:
-            self._released.tell([waiter.call for waiter in primitive.queue.values()], True)
+            self._released.answer_all([waiter.call for waiter in primitive.queue.values()], True)
             primitive.queue.clear()
 
     def wait(self, call: Call, primitive: Primitive, token: bytes, since: int) -> object:
@@ -95,10 +95,10 @@ class Barriers(Part):
         waiters = list(primitive.queue.values())
         primitive.queue.clear()
         answers = range(len(waiters)) if passed else [BROKEN] * len(waiters)
-        # At once: a party whose connection is lost before it is told asks again with its token.
-        told = list(zip(waiters, answers, strict=True))
+        # At once: a party whose connection is lost before it is answered asks again with its token.
+        answered = list(zip(waiters, answers, strict=True))
         self._primitives.claims.remember_all(
-            primitive, [(one.token, one.call.session.node, answer) for one, answer in told]
+            primitive, [(one.token, one.call.session.node, answer) for one, answer in answered]
         )
-        self._released.tell_each((one.call, answer) for one, answer in told)
+        self._released.answer_each((one.call, answer) for one, answer in answered)
         self._primitives.changed(primitive)

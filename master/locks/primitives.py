@@ -210,7 +210,7 @@ class Primitives(Part):
     def drop(self, primitive: Primitive, why: str) -> None:
         """Delete a primitive; calls that still wait are refused with ``why``."""
         gone = InvalidArgument(f"{primitive.kind} {primitive.name!r} {why}")
-        self._released.tell([waiter.call for waiter in primitive.waiters()], gone)
+        self._released.answer_all([waiter.call for waiter in primitive.waiters()], gone)
         for token in list(primitive.held):
             self.claims.withdraw(primitive, token)
         for token in list(primitive.suspended):

@@ -20,6 +20,7 @@ from ..engine.session import Session
 from ..store.interface.lines import LinePart
 from .abbreviations import Abbreviations
 from .dispatch import Dispatch
+from .selection import NEWEST, is_in_another_shard
 from .shown import begun
 
 LOOKS: Final = 6  # at the store, to know a flow
@@ -33,6 +34,28 @@ class _Folded(NamedTuple):
     lower: int
     upper: int
     is_dense: bool  # no task of others has a number between those of its first and its last one
+
+
+class FlowBounds(NamedTuple):
+    """Between which numbers the tasks of a flow are that are kept; without one, all tasks."""
+
+    lower: int
+    upper: int
+    flow: int | None = None
+
+    def has(self, part: LinePart) -> bool:
+        return self.flow is None or part.flow == self.flow
+
+
+def flow_bounds(engine: Engine, session: Session, flow: bytes | None) -> FlowBounds:
+    """Of the flow that a filter names, if it does. Raises InvalidArgument for one that this key may not see."""
+    if flow is None:
+        return FlowBounds(0, NEWEST)
+    if is_in_another_shard(engine, flow):
+        return FlowBounds(0, 0)
+    origin = engine.part(Dispatch).consulted.flows.origin_of(session, flow)
+    engine.work.looked(LOOKS)
+    return FlowBounds(*(engine.store.bounds_of_flow(origin) or (0, 0)), -origin)
 
 
 class FlowLines:

@@ -27,7 +27,7 @@ from ..engine.session import Session
 from ..store.interface.lines import LinePart, Span
 from ..store.interface.queries import FullTask
 from .abbreviations import Abbreviations
-from .flow_lines import FlowLines
+from .flow_lines import FlowLines, flow_bounds
 from .look import FAILED, Look
 from .neighbours import Neighbours, id_of
 from .queries import Summaries
@@ -87,10 +87,11 @@ class LineListing:
             raise InvalidArgument(
                 "flows are lines in a list of all tasks; a filter chooses tasks, also those of flows: leave out one of both"
             )
-        if self._wanted.ids is not None or self._wanted.flow is not None:
+        if self._wanted.ids is not None:
             raise InvalidArgument(
-                "lines cannot be chosen by ids or a flow, for a line may be more than these: call select"
+                "lines cannot be chosen by ids, for a line may be more than these: call select"
             )
+        self._bounds = flow_bounds(engine, session, self._wanted.flow)
         self._look = Look(engine, self._wanted, session.allows_queue)
         self._abbreviations = Abbreviations(engine, session) if short else None
         self._flows = FlowLines(engine, session, self._abbreviations) if flows else None
@@ -105,7 +106,7 @@ class LineListing:
         last one of that answer."""
         upper, inside = _check_place(before)
         goes_on: list[Any] | None = None
-        if not self._look.finds_nothing():
+        if not self._look.finds_nothing() and self._bounds.lower < self._bounds.upper:
             goes_on = None if inside is None else self._rest(upper, int.from_bytes(inside, "big"))
             goes_on = goes_on or self._lines(upper, limit)
         self._engine.work.looked(self._cost)
@@ -120,14 +121,16 @@ class LineListing:
         return self._cost >= VISITED_MAX or self._summaries.is_full
 
     def _lines(self, upper: int, limit: int) -> list[Any] | None:
-        parts = self._store.parts_before(upper)
-        while (part := next(parts, None)) is not None:
+        parts = self._store.parts_before(min(upper, self._bounds.upper))
+        while (part := next(parts, None)) is not None and part.stop > self._bounds.lower:
             self._look.rows += 1
             # Counted with its line, whose newest part stood above.
             if part.stop in self._read:
                 parts = self._store.parts_before(self._below(part))
             elif self._flows is not None and self._flows.has(part):
                 parts = self._flow(self._flows, part, parts)
+            elif not self._bounds.has(part):
+                pass
             elif self._look.fits_route(part.route) and (goes_on := self._line(part)) is not None:
                 return goes_on
             if len(self._rows) >= limit or self._is_enough:

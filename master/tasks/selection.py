@@ -75,7 +75,7 @@ def portion(
     """The next tasks that match a filter from the wire, newest first, among those in ``possible`` states; None: as many as there
     are among those that are looked at. ``origin_of_flow``: of the tasks of a flow; raises InvalidArgument."""
     wanted, before = Selection.from_wire(given, engine.now.shift), check_before(before)
-    if wanted.flow is not None and _is_in_another_shard(engine, wanted.flow):
+    if wanted.flow is not None and is_in_another_shard(engine, wanted.flow):
         return Portion([], None)
     origin = None if wanted.flow is None else origin_of_flow(wanted.flow)
     look, spans = Look(engine, wanted, allows, origin), list[tuple[Span, int]]()
@@ -165,7 +165,7 @@ def _bounds(engine: Engine, wanted: Selection, origin: int | None, before: int |
     return numbers.lower, min(upper, numbers.upper)
 
 
-def _is_in_another_shard(engine: Engine, flow: bytes) -> bool:
+def is_in_another_shard(engine: Engine, flow: bytes) -> bool:
     """A list asks all shards, and a flow is in one with all of its tasks: the others have nothing of it, and do not call it unknown."""
     here = engine.core.shard
     return here.number != shard_of_id(flow) < here.of

@@ -83,7 +83,7 @@ def tasks(login: Login, asked: ViewRequest) -> ShownPage:
             "array": array,
             "of": of,
             "opened": OPENED if is_opened else "",
-            "has_lines": not array and "flow" not in wanted,
+            "has_lines": not array,
             "error": error,
             "wrong": place_of_error,
             "pointed": "" if place_of_error is None else drawn(place_of_error),
@@ -107,12 +107,16 @@ def _read(
     *,
     is_opened: bool,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Rows, and the place of the next ones. Lines, but for what has no lines: the tasks of an array, and those of a flow.
-    ``is_opened``: tasks, of all."""
-    if of is None and "flow" not in wanted and not is_opened:
+    """Rows, and the place of the next ones. Lines, but for the tasks of an array. ``is_opened``: tasks, of all."""
+    if of is None and not is_opened:
         reader = LineReader(login.app, wanted, ANSWER_SECONDS, before=before, flows=True)
-        rows = reader.read(limit, seconds=seconds)
-        return rows, _place_text(reader.before)
+        try:
+            rows = reader.read(limit, seconds=seconds)
+        except InvalidArgument:
+            if "flow" not in wanted:  # of which a master of the version before has no lines
+                raise
+        else:
+            return rows, _place_text(reader.before)
     if of is not None:
         wanted = {**wanted, "ids": list(of.ids)}
     rows, seq = [], None if before is None else before[0]

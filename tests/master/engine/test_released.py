@@ -1,4 +1,4 @@
-"""Calls that one deed releases all at once are told in portions, and nothing that happens later changes what they are told."""
+"""Calls that one deed releases all at once are answered in portions, and nothing that happens later changes their answers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_an_event_releases_all_that_waited_for_it_in_portions_and_is_cleared_mea
     assert late not in client.answers, "it waits for the next one"
 
 
-def test_a_wait_that_is_given_up_before_it_is_told_was_released(bench: Bench) -> None:
+def test_a_wait_that_is_given_up_before_it_is_answered_was_released(bench: Bench) -> None:
     waiting, client, mine = Waiting(bench, EVENT, "wait", token, 0), bench.client(), token()
     call = client.ask(EVENT, "wait", mine, 0)
     bench.step()
@@ -72,7 +72,7 @@ def test_a_wait_that_is_given_up_before_it_is_told_was_released(bench: Bench) ->
     assert waiting.answered == MANY
 
 
-def test_who_is_gone_before_it_is_told_keeps_no_other_one_waiting(bench: Bench) -> None:
+def test_who_is_gone_before_it_is_answered_keeps_no_other_one_waiting(bench: Bench) -> None:
     waiting = Waiting(bench, EVENT, "wait", token, 0)
     bench.client().ask(EVENT, "set", token())
     bench.step()
@@ -93,7 +93,7 @@ def test_a_set_whose_transaction_fails_releases_no_one_for_good(bench: Bench) ->
     assert client.call(EVENT, "state") == [False, 0]
 
 
-def test_a_later_transaction_that_fails_leaves_those_that_are_not_told_yet(bench: Bench) -> None:
+def test_a_later_transaction_that_fails_leaves_those_that_are_not_answered_yet(bench: Bench) -> None:
     waiting = Waiting(bench, EVENT, "wait", token, 0, calls=2 * GIVEN_MAX + 300)
     bench.client().ask(EVENT, "set", token())
     bench.step()
@@ -101,12 +101,12 @@ def test_a_later_transaction_that_fails_leaves_those_that_are_not_told_yet(bench
     bench.step(commit=full_disk)
     bench.advance(1)
     drained(bench)
-    told = [peer.answers[call] for peer, call in waiting.calls]
-    assert told.count((True, None)) == GIVEN_MAX + 300
-    assert sum(isinstance(error, StoreError) for _, error in told) == GIVEN_MAX
+    answers = [peer.answers[call] for peer, call in waiting.calls]
+    assert answers.count((True, None)) == GIVEN_MAX + 300
+    assert sum(isinstance(error, StoreError) for _, error in answers) == GIVEN_MAX
 
 
-def test_each_party_of_a_large_barrier_has_its_place_also_if_it_asks_again_before_it_is_told(
+def test_each_party_of_a_large_barrier_has_its_place_also_if_it_asks_again_before_it_is_answered(
     bench: Bench,
 ) -> None:
     waiting, client, mine = Waiting(bench, BARRIER, "wait", token, calls=MANY - 2), bench.client(), token()

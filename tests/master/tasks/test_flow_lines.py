@@ -15,6 +15,7 @@ from ..conftest import Bench, Peer
 from ..flows.conftest import FLOW, FLOWS, Flowing, run_of
 
 Row = dict[str, Any]
+UNUSED = b"flow of no task."
 OTHER = b"o" * 16
 
 
@@ -90,6 +91,37 @@ def test_a_filter_finds_tasks_of_flows_by_themselves(flowing: Flowing) -> None:
     assert lines(flowing.client, wanted=wanted, flows=False) == [alone, task]
     with pytest.raises(InvalidArgument, match="a filter chooses tasks, also those of flows"):
         pages(flowing.client, wanted=wanted)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_the_lines_of_a_flow_are_its_arrays_and_tasks_whatever_lies_between(
+    flowing: Flowing, limit: int
+) -> None:
+    flowing.open(name="one")
+    flowing.open(OTHER, name="other")
+    for _ in range(2):
+        flowing.submit(20, None)
+        flowing.submit(30)
+        flowing.submit(12, OTHER)
+        alone = flowing.submit(1).first
+    of_one = {"wanted": {"flow": FLOW}, "flows": False, "limit": limit}
+    found = lines(flowing.client, **of_one)
+    assert [one for one in found if isinstance(one, int)] == [30, 30]
+    assert (len(found), found[0]) == (4, alone)
+    assert lines(flowing.client, **{**of_one, "wanted": {"flow": OTHER}}) == [12, 12]
+    assert flowing.finish(flowing.worker(), want=200) == 126
+    wanted = {"flow": FLOW, "states": [int(StateNumber.READY)]}
+    assert lines(flowing.client, wanted=wanted, flows=False) == []
+    flowing.client.call(FLOWS, "open", UNUSED)
+    assert lines(flowing.client, wanted={"flow": UNUSED}, flows=False) == []
+
+
+def test_a_flow_that_a_key_may_not_see_has_no_lines_for_it(flowing: Flowing) -> None:
+    flowing.open(name="hidden")
+    flowing.submit(1, queue="hidden")
+    viewer = flowing.bench.client(queues=("seen",), role=Role.VIEWER)
+    with pytest.raises(InvalidArgument, match="there is no flow"):
+        lines(viewer, wanted={"flow": FLOW}, flows=False)
 
 
 def test_a_program_that_does_not_ask_for_flows_gets_their_tasks(flowing: Flowing) -> None:
