@@ -15,7 +15,8 @@ Row = Mapping[str, Any]
 class ShownPage:
     """``template``: of the part that changes while it is looked at; ``head``: of what stands above it and does not. ``command``: does the
     same in a shell. ``rows``: the table, for a file; made only if a file is asked for. ``every``: seconds until the part is asked for
-    again though the watcher has seen nothing new; None: it shows nothing that the watcher does not see."""
+    again though the watcher has seen nothing new; None: it shows nothing that the watcher does not see. ``is_final``: asked for again, it
+    says the same."""
 
     title: str
     template: str
@@ -24,6 +25,7 @@ class ShownPage:
     head: str | None = None
     rows: Callable[[], Sequence[Row]] | None = None
     every: float | None = None
+    is_final: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from ..common.errors import Rejected, TqError, Unreachable
+from ..common.errors import Forbidden, Rejected, TqError, Unreachable
 from .connecting import missing_of
 from .entry import LoginRoutes
 from .exporting import as_csv, as_document
@@ -131,7 +131,7 @@ class Site:
             return _to_log_in(request, "refused")
         except (TqError, TimeoutError) as error:
             if is_part:
-                return PlainTextResponse(str(error), 503 if isinstance(error, Unreachable) else 400)
+                return PlainTextResponse(str(error), _status_of(error))
             return self._failed(login, request, error)
         live = render(page.template, self._context(login, request) | dict(page.context))
         version = hashlib.sha256(live.encode()).hexdigest()[:16]
@@ -144,15 +144,16 @@ class Site:
 
     def _failed(self, login: Login, request: Request, error: Exception) -> Response:
         """An error as a page, with what leads on from there."""
-        is_away = isinstance(error, (Unreachable, TimeoutError))
+        is_away, is_refused = isinstance(error, (Unreachable, TimeoutError)), isinstance(error, Forbidden)
         context = self._context(login, request) | {"error": str(error), "is_away": is_away}
         page = ShownPage(
             title="The master does not answer" if is_away else "That cannot be shown",
             template="error.html",
             command="tq doctor",
+            is_final=is_refused,
         )
         live = render(page.template, context)
-        return self._whole(login, request, page, live, "", status=503 if is_away else 400)
+        return self._whole(login, request, page, live, "", status=_status_of(error))
 
     def _whole(
         self, login: Login, request: Request, page: ShownPage, live: str, version: str, status: int = 200
@@ -212,6 +213,12 @@ async def _say_broken(request: Request, error: Exception) -> Response:
     """A bug: where to look, and nothing of what it was about. The server logs it."""
     said = f"This page is broken, by a fault of tq itself ({type(error).__name__}); the log of tq web has the traceback.\n"
     return PlainTextResponse(said, 500)
+
+
+def _status_of(error: Exception) -> int:
+    if isinstance(error, Forbidden):
+        return 403
+    return 503 if isinstance(error, (Unreachable, TimeoutError)) else 400
 
 
 def _key_of(login: Login) -> str:

@@ -403,12 +403,28 @@ def test_each_role_gets_in_and_is_offered_what_it_may_do(
         assert set(OF_ADMINS) <= offered if role == "admin" else not set(OF_ADMINS) & offered, (role, offered)
         assert ("Retry" in offered) == (role != "viewer"), offered
         assert tab.wrong == []
+        if role == "viewer":
+            asks_for_what_is_refused_once(tab, page_program.url, app)
         tab.page.context.close()
     strange = Tab(browser.new_context())
     for key, said in ((master.key("worker"), "worker key"), (keys["client"][:-3] + "000", "mistyped")):
         log_in(strange, page_program.url, key)
         assert said in strange.page.get_by_role("alert").inner_text()
     strange.page.context.close()
+
+
+def asks_for_what_is_refused_once(tab: Tab, url: str, app: tq.App) -> None:
+    asked: list[str] = []
+    tab.page.on("request", lambda one: asked.append(one.url) if one.url == url + "/keys" else None)
+    with tab.page.expect_response(url + "/keys") as refused:
+        tab.page.goto(url + "/keys")
+    assert refused.value.status == 403
+    tab.page.evaluate("window.heard = 0; document.addEventListener('tq:point', () => window.heard++); 0")
+    for count in range(3):  # each is heard of by itself, later than the page waits between two looks
+        before = tab.page.evaluate("window.heard")
+        submit(app, "q01", count)
+        tab.until(f"window.heard > {before}")
+    assert asked == [url + "/keys"]
 
 
 @pytest.mark.thorough

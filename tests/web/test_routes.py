@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from starlette.datastructures import Headers
 from starlette.routing import Route
-from tq.common.errors import Unreachable
+from tq.common.errors import Forbidden, InvalidArgument, Unreachable
 from tq.web.guard import BODY_BYTES_MAX, HEADERS
 from tq.web.logins import ABSOLUTE_SECONDS, IDLE_SECONDS, Login
 from tq.web.settings import page_settings
@@ -157,6 +157,26 @@ def test_every_change_refuses_a_foreign_page_a_form_without_end_and_one_without_
             assert answer.status == 403 or path in ("/login", "/logout"), path
     assert browser.site.logins.find(browser.login.id) is browser.login, "a foreign page logs no person out"
     assert browser.app.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "is_final"),
+    [
+        (Forbidden("this takes an admin key"), 403, True),
+        (InvalidArgument("there is no such thing"), 400, False),
+        (Unreachable("there is no master"), 503, False),
+    ],
+)
+def test_a_view_that_a_key_may_not_see_is_refused_once_and_says_that_it_need_not_be_asked_for_again(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, is_final: bool
+) -> None:
+    def refuse(self: AwayApp, *words: Any, **named: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(AwayApp, "__call__", refuse)
+    whole = browser.ask("GET", "/keys")
+    assert (whole.status, str(error) in whole.text, " data-final " in whole.text) == (status, True, is_final)
+    assert browser.ask("GET", "/keys", hx_request="true", hx_target="live").status == status
 
 
 def test_no_change_is_made_by_an_address_alone(browser: Browser) -> None:

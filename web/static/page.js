@@ -133,7 +133,7 @@
   // asking
 
   function look() {
-    if (!live || document.hidden) return;
+    if (!live || document.hidden || "final" in live.dataset) return;
     const wait = looked + LOOK_MS - Date.now();
     if (wait > 0) { clearTimeout(due); due = setTimeout(look, wait); return; }
     looked = Date.now();
@@ -157,6 +157,8 @@
   // is asked for again, for the stream need not say anything new until then.
   document.body.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.elt !== live) return;
+    // This key may not see it: the page says so once, and asks no more.
+    if (event.detail.xhr.status === 403) { location.reload(); return; }
     const again = event.detail.successful ? 1000 * Number(event.detail.xhr.getResponseHeader("X-Again")) : POLL_MS;
     if (again) { clearTimeout(later); later = setTimeout(look, again); }
   });
