@@ -181,6 +181,13 @@ def test_many_are_counted_first_and_cancelled_when_that_is_confirmed(
     assert {handle.state for handle in handles} == {"cancelled"}
 
 
+def once_of(form: str) -> str:
+    """The key of its own that a form has."""
+    found = re.search(r'name="once" value="([\w-]{20,})"', form)
+    assert found
+    return found[1]
+
+
 def test_a_task_is_submitted_by_a_form_and_again_with_a_change_and_its_secret_never_leaves_the_server(
     admin: Browser, cluster: Cluster
 ) -> None:
@@ -195,9 +202,17 @@ def test_a_task_is_submitted_by_a_form_and_again_with_a_change_and_its_secret_ne
         in admin.get(f"/tasks/{first.id}").text
     )
     form = {"csrf": admin.get("/tasks").csrf, "like": first.id, "name": "cluster_tasks:no_such", "queue": "edited",
-            "args": '"b"\n{"password": "[hidden]"}', "kwargs": "size=2", "retries": "2", "back": f"/submit?like={first.id}"}  # fmt: skip
-    again = cluster.app.get(admin.post("/submit", form).where.removeprefix("/tasks/"))
+            "args": '"b"\n{"password": "[hidden]"}', "kwargs": "size=2", "retries": "2", "once": once_of(shown),
+            "back": f"/submit?like={first.id}"}  # fmt: skip
+    where = admin.post("/submit", form).where
+    again = cluster.app.get(where.removeprefix("/tasks/"))
     assert again.arguments == (["b", {"password": "hush"}], {"size": 2})
+    assert admin.post("/submit", form).where == where, "sent twice, it is one task"
+    edited = admin.post("/submit", {**form, "kwargs": "size=4"}).where
+    changed = admin.get(edited).text
+    assert "this form was sent already, with other contents" in changed
+    other = admin.post("/submit", {**form, "kwargs": "size=4", "once": once_of(changed)}).where
+    assert other not in (where, edited)
     refused = admin.post("/submit", {**form, "name": "cluster_tasks:other", "kwargs": "size=3"})
     kept = admin.get(refused.where).text
     assert "write what is meant" in kept, "what is hidden of one callable is no argument of another"
@@ -213,7 +228,7 @@ def test_a_form_of_a_signature_submits_what_fits_and_refuses_the_rest_by_name(
     shown = admin.get("/submit?name=cluster_tasks:add").text
     digest = re.search(r'name="signature" value="([0-9a-f]+)"', shown)
     assert digest
-    form = {"csrf": admin.get("/tasks").csrf, "name": "cluster_tasks:add", "signature": digest[1], "p.a": "4", "p.b": "five",
+    form = {"csrf": admin.get("/tasks").csrf, "name": "cluster_tasks:add", "signature": digest[1], "p.a": "4", "p.b": "five", "once": once_of(shown),
             "back": "/submit?name=cluster_tasks:add"}  # fmt: skip
     refused = admin.get(admin.post("/submit", form).where).text
     assert "b: expected int, got &#39;five&#39;" in refused

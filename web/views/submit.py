@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import secrets
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -15,7 +17,7 @@ from ...common.contract.workers import WORKERS
 from ...common.domain.ids import show_id
 from ...common.domain.model import Role
 from ...common.domain.tags import ARGUMENT
-from ...common.errors import DecodeError, Forbidden, InvalidArgument, TqError
+from ...common.errors import DecodeError, Forbidden, InvalidArgument, TaskConflict, TqError
 from ...common.values.codec import decode_work
 from ..calls import NOTHING, EditedCall, as_code, call_of, lines_of
 from ..fields import PREFIX, Field, all_of, by_parameter, fields_of
@@ -34,6 +36,9 @@ NUMBERS: Final[dict[str, type[int] | type[float]]] = {
 
 LISTED_MAX: Final = 100  # with their signatures
 JSON: Final = "json"  # arguments as lines of JSON, whatever is known of them
+KEY: Final = "tq.page:"  # before the key of a form: no one else's
+ONCE_BYTES: Final = 16  # of the key that each form has: sent twice, it is one task
+ONCE: Final = re.compile(r"[\w-]{16,64}", re.ASCII)
 FIELDS: Final = ("name", "as", "args", "kwargs", "queue", "tags", *NUMBERS)
 
 
@@ -64,6 +69,7 @@ def submit(login: Login, asked: ViewRequest) -> ShownPage:
             "fields": fields,
             "signature": found,
             "digest": _digest(found),
+            "once": draft.get("once") or secrets.token_urlsafe(ONCE_BYTES),
             "as_json": JSON,
         },
     )
@@ -124,11 +130,16 @@ def send(login: Login, asked: ViewRequest) -> Done:
     """Raises InvalidArgument for a field that cannot be, which stands with its name."""
     _refuse_viewer(login)
     typed = {name: text for name, text in asked.query.items() if name.startswith(PREFIX)}
-    login.draft = {field: asked.query.get(field, "") for field in (*FIELDS, "like")}
+    login.draft = {field: asked.query.get(field, "") for field in (*FIELDS, "like", "once")}
     # What was typed is not lost; a secret is not written into a page.
     login.draft |= {name: text for name, text in typed.items() if not is_secret(name.rpartition(".")[2])}
     try:
         return _send(login, asked, typed)
+    except TaskConflict:
+        del login.draft["once"]  # what stands in the form now is another task, when it is sent once more
+        raise InvalidArgument(
+            "this form was sent already, with other contents, and its task is there; submit it once more to have another task of these"
+        ) from None
     except TqError as error:
         login.draft = {**login.draft, "error": str(error)}
         raise
@@ -147,7 +158,11 @@ def _send(login: Login, asked: ViewRequest, typed: Mapping[str, str]) -> Done:
         options["queue"] = queue
     if tags := _tags(asked.get("tags")):
         options["tags"] = tags
-    handle = login.app.named(name, **options).submit(*call.args, **call.kwargs)
+    if not ONCE.fullmatch(once := asked.get("once")):
+        raise InvalidArgument("this form is not one of this page: load it again")
+    # After a second click, or an answer that did not arrive, it is the same task.
+    task = login.app.named(name, **options).using(key=f"{KEY}{once}")
+    handle = task.submit(*call.args, **call.kwargs)
     login.draft = {}
     return Done(note=f"{name} is submitted", to=f"/tasks/{handle.id}")
 
