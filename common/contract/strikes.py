@@ -11,7 +11,7 @@ STRIKES: Final = Contract(
     "get_strikes",
     {
         "list": Method(Role.VIEWER, repeatable=True),
-        "check": Method(Role.ADMIN, repeatable=True, one_way=True),
+        "check": Method(Role.ADMIN, repeatable=True),
         "add": Method(
             Role.ADMIN, repeatable=True, one_way=True, audited=Audited("added strike", "condition")
         ),

@@ -165,11 +165,6 @@ class Flows(Part):
         """Of the tasks of a flow that this key may see."""
         return -self.table.find(session, id).number
 
-    def name_of(self, session: Session, id: bytes) -> str | None:
-        """Of a flow that has this id, if this key may see it."""
-        row = self.table.row(id)
-        return None if row is None or not self.table.may_see(session, row) else row.name
-
     def shown(self, session: Session, origin: int, running: int, now: Now) -> dict[str, Any] | None:
         """For a list of tasks in which it is one line."""
         live = self.table.live(-origin)

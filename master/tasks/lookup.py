@@ -41,14 +41,22 @@ def task(engine: Engine, session: Session, id: Any) -> Found:
         raise InvalidArgument(f"a task's id is {TASK_ID_BYTES} bytes, not {brief(id, 80)}")
     for one in tasks(engine, session, [id]):
         return one
-    # Their ids look alike, and stand beside each other on the screen.
-    flow = engine.part(Dispatch).consulted.flows.name_of(session, id)
-    if flow is not None:
-        raise UnknownTask(
-            f"{show_id(id)} is no task, but the flow {flow or 'without a name'}: `tq flow show {show_id(id)}` shows it, `tq flow cancel` and "
-            "`tq flow retry` change it; in a program it is app.get_flow(id)"
-        )
+    _check_flows(engine, session, id)
     raise UnknownTask(f"no task has the id {show_id(id)}: never submitted here, or kept no longer")
+
+
+def _check_flows(engine: Engine, session: Session, id: bytes) -> None:
+    """Raises UnknownTask for the id of a flow, with its name: they look alike, and stand beside each other on the screen."""
+    flows = engine.part(Dispatch).consulted.flows
+    try:
+        row = flows.shown(session, flows.origin_of(session, id), 0, engine.now)
+    except InvalidArgument:
+        return  # there is none either
+    if row is not None:
+        raise UnknownTask(
+            f"{show_id(id)} is no task, but the flow {row['name'] or 'without a name'}: `tq flow show {show_id(id)}` shows it, `tq flow "
+            "cancel` and `tq flow retry` change it; in a program it is app.get_flow(id)"
+        )
 
 
 def full(engine: Engine, session: Session, id: Any) -> FullTask:

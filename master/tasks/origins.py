@@ -33,9 +33,6 @@ class FlowOrigins(Protocol):
     def origin_of(self, session: Session, id: bytes) -> int:
         """Of the tasks of the flow. Raises InvalidArgument, also when this key may not see it."""
 
-    def name_of(self, session: Session, id: bytes) -> str | None:
-        """Of a flow that has this id; it may be empty. None: there is none, or this key may not see it."""
-
     def shown(self, session: Session, origin: int, running: int, now: Now) -> dict[str, Any] | None:
         """The flow, as it is listed, with so many of its tasks that run. None: this key may not see it, or it is kept no longer."""
 

@@ -419,11 +419,11 @@ def asks_for_what_is_refused_once(tab: Tab, url: str, app: tq.App) -> None:
     with tab.page.expect_response(url + "/keys") as refused:
         tab.page.goto(url + "/keys")
     assert refused.value.status == 403
-    tab.page.evaluate("window.heard = 0; document.addEventListener('tq:point', () => window.heard++); 0")
-    for count in range(3):  # each is heard of by itself, later than the page waits between two looks
-        before = tab.page.evaluate("window.heard")
+    tab.page.evaluate("window.events = 0; document.addEventListener('tq:point', () => window.events++); 0")
+    for count in range(3):  # each is an event by itself, later than the page waits between two looks
+        before = tab.page.evaluate("window.events")
         submit(app, "q01", count)
-        tab.until(f"window.heard > {before}")
+        tab.until(f"window.events > {before}")
     assert asked == [url + "/keys"]
 
 

@@ -367,7 +367,7 @@ def test_why_names_the_strike_of_a_task_that_waits_and_of_one_that_is_delayed(be
     assert [one["strike"] for one in reasons if one["kind"] == "strike"] == [1]
 
 
-def test_who_makes_a_strike_on_arguments_is_told_by_which_of_them_the_newest_tasks_are_found(
+def test_a_strike_on_arguments_is_checked_by_which_of_them_the_newest_tasks_are_found(
     bench: Bench,
 ) -> None:
     single(bench, "a")
