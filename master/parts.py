@@ -283,7 +283,7 @@ def _flows(
     store, agenda = core.store, core.agenda
     flows = Flows(core, completion)
     callbacks = FlowCallbacks(store, routes, dispatch, agenda, core.report, keyring.find, facts)
-    waits, retention = FlowWaits(store, agenda), FlowRetention(core)
+    waits, retention = FlowWaits(store, agenda, core.released), FlowRetention(core)
     flows.ended_listeners += [callbacks.ended, waits.ended, retention.ended]
     return _FlowParts(flows, callbacks, waits, retention)
 

@@ -9,6 +9,7 @@ from typing import Final
 from ..engine.agenda import Agenda
 from ..engine.clock import Now
 from ..engine.part import Part
+from ..engine.released import Released
 from ..engine.session import LATER, Call
 from ..store.interface.flows import FlowRow
 from ..store.interface.store import Picture, Store
@@ -19,8 +20,8 @@ ANSWER: Final = "answer"
 class FlowWaits(Part):
     name = "calls that wait for flows"
 
-    def __init__(self, store: Store, agenda: Agenda) -> None:
-        self._store, self._agenda = store.flows, agenda
+    def __init__(self, store: Store, agenda: Agenda, released: Released) -> None:
+        self._store, self._agenda, self._released = store.flows, agenda, released
         self._waiting: dict[bytes, dict[Call, None]] = {}  # by the id of the flow
         # Those of them that have ended: without it each end would cost a look at all that are waited for.
         self._over: dict[bytes, None] = {}
@@ -54,6 +55,4 @@ class FlowWaits(Part):
         for id in over:
             row = self._store.find(id)
             if row is None or row.finished is not None:
-                for call in self._waiting.pop(id, ()):
-                    call.abandon = None
-                    call.answer(None)
+                self._released.answer_all(self._waiting.pop(id, ()), None)

@@ -158,3 +158,14 @@ def test_what_waits_for_an_event_of_a_program_that_is_gone_is_refused_in_portion
     for peer, call in waiting.calls:
         with pytest.raises(InvalidArgument, match="'e' is gone with the program that made it"):
             peer.answer(call)
+
+
+def test_all_that_wait_for_a_flow_are_released_by_its_end_in_portions(bench: Bench) -> None:
+    flow, client = token(), bench.client()
+    client.call("get_flows", "open", flow, "nightly")
+    waiting = Waiting(bench, "get_flows", "wait", flow)
+    client.call("get_flows", "seal", flow)
+    while not waiting.answered:
+        bench.step()
+    assert waiting.answered == GIVEN_MAX
+    assert waiting.answers() == [None] * MANY
