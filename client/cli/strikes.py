@@ -11,6 +11,7 @@ from ...common.domain.durations import span
 from ...common.domain.model import Role
 from ...common.domain.strikes import parse_strike, tags_of, unseen_words
 from ...common.domain.tags import ARGUMENT
+from ...common.errors import UnknownObject
 from ...common.runtime.terminal import say, write
 from ..app import App
 from .group import GuessingGroup
@@ -42,8 +43,7 @@ def add(app: App, as_json: bool, condition: str, reason: str, seconds: float | N
     """
     parsed = parse_strike(condition)
     written = str(parsed)
-    found = app.call(STRIKES, "check", condition) or {}  # nil: of a master of the version before
-    unseen = [name for name, is_found in found.items() if not is_found]
+    unseen = unseen_arguments(app, condition)
     app.call(STRIKES, "add", condition, reason, seconds)
     row = next(row for row in app.call(STRIKES, "list") if row["condition"] == written)
     if as_json:
@@ -100,6 +100,15 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
         row["key"],
         row["reason"],
     )
+
+
+def unseen_arguments(app: App, condition: str) -> list[str]:
+    """Those by which none of the newest tasks is found that the condition may hold. Raises what adding it would."""
+    try:
+        found = app.call(STRIKES, "check", condition) or {}
+    except UnknownObject:  # a master of the version before
+        return []
+    return [name for name, is_found in found.items() if not is_found]
 
 
 def for_programs(row: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ...client.app import App
 from ...client.cli.output import with_moments
-from ...client.cli.strikes import for_programs
+from ...client.cli.strikes import for_programs, unseen_arguments
 from ...client.cli.tenants import notes_of
 from ...client.cli.where import age
 from ...common.contract.limits import LIMITS
@@ -86,11 +86,8 @@ def strike(login: Login, asked: ViewRequest) -> Done:
     if not condition:
         raise InvalidArgument("say which tasks are held back: task=mail:send, queue=img.*, tenant=acme")
     seconds = age(asked.get("for"), "for") if asked.get("for") else None
-    found = (
-        login.app.call((STRIKES.name,), "check", condition) or {}
-    )  # nil: of a master of the version before
+    unseen = unseen_arguments(login.app, condition)
     login.app.call((STRIKES.name,), "add", condition, asked.get("reason"), seconds)
-    unseen = [name for name, is_found in found.items() if not is_found]
     warned = f"; {unseen_words(unseen)}" if unseen else ""
     return Done(note=f"{condition} is held back; what runs goes on{warned}")
 
