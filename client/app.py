@@ -69,7 +69,8 @@ class App(HookingApp, SchedulingApp, FlowingApp, SteeringApp):
             directory, then ``TQ_URL``, then the file ``tq/url`` in the user's configuration directory.
         authkey: A join token or the master's authkey. By default it is looked up in the same places: ``tq dev``,
             ``TQ_AUTHKEY``, ``tq/client.key``.
-        role: What the key may do: ``"client"`` (the default), ``"viewer"`` or ``"admin"``.
+        role: As what to connect, no more than the key may: ``"client"`` (the default), ``"viewer"``, or ``"admin"`` for what steers others,
+            such as ``set_limit``.
         connect_timeout: Seconds that the first connection may take; by default ``TQ_CONNECT_TIMEOUT``, or else 10. A
             connection that is lost later is tried again without end, within the timeouts of the calls that wait.
         ca_file: PEM file with the certificates of your own CA; by default ``TQ_CA_FILE``.

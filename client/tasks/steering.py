@@ -30,7 +30,7 @@ class LimitChanges(TypedDict, total=False):
 
 
 class SteeringApp:
-    """What an App has to steer what waits. Each of these needs a key with the role admin."""
+    """What an App has to steer what waits. Each of these needs a key with the role admin, and ``tq.App(role="admin")``."""
 
     session: ClientSession
 
@@ -45,7 +45,7 @@ class SteeringApp:
         """Bound how many tasks may wait in a queue, and set in which order they start.
 
         Submits beyond the bound wait for room, or raise tq.Full with ``on_full="raise"``. What is set is kept by the master until it is
-        set again. It needs a key with the role admin.
+        set again. It needs a key with the role admin, and ``tq.App(role="admin")``.
 
         Args:
             name: Name of the queue.

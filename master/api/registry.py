@@ -119,10 +119,10 @@ class Registry:
             return Invocation(self._threaded[name].run(session, request, role), engine=False)
         kind = self._built_in.get(name)
         if kind is None:
-            return self._users(name, tuple(arguments), request, role)
+            return self._users(name, tuple(arguments), request, _Caller(session, role))
         method = self._methods[name].get(request.method)
         if method is None or role not in method.allowed:
-            raise _refusal(name, kind, request.method, role)
+            raise _refusal(name, kind, request.method, _Caller(session, role))
         target = _construct(kind, self._engine, arguments)
         method.check(request)
         if method.audited is not None:
@@ -146,18 +146,18 @@ class Registry:
 
         return run
 
-    def _users(self, name: str, arguments: tuple[Any, ...], request: Request, role: Role) -> Invocation:
+    def _users(self, name: str, arguments: tuple[Any, ...], request: Request, caller: _Caller) -> Invocation:
         factory = self._factories.get(name)
         if factory is None:
             served = ", ".join(sorted([*self._built_in, *self._factories]))
             raise UnknownObject(f"this master exposes no {brief(name, 80)}; it exposes {served}")
 
         if isinstance(factory, type):  # else what it makes is known when it is made
-            _allow(name, factory, request.method, role)
+            _allow(name, factory, request.method, caller)
 
         def run(call: Call) -> Any:
             target = self._object(factory, (name, *arguments))
-            _allow(name, type(target), request.method, role)
+            _allow(name, type(target), request.method, caller)
             match request.args:
                 case [bytes(payload)] if not request.kwargs:
                     check_weight(payload)
@@ -198,13 +198,20 @@ def _remote(error: BaseException) -> RemoteError:
     return RemoteError(f"{type_name(error)}: {message(error, MESSAGE_CHARS_MAX)}")
 
 
-def _allow(name: str, kind: type, method: str, role: Role) -> None:
+class _Caller(NamedTuple):
+    """``role``: with which it calls: that of its session, or that of a client if it is a task."""
+
+    session: Session
+    role: Role
+
+
+def _allow(name: str, kind: type, method: str, caller: _Caller) -> None:
     needed = declared_role(kind, method)
-    if needed is None or role not in ALLOWED[needed]:
-        raise _refusal(name, kind, method, role)
+    if needed is None or caller.role not in ALLOWED[needed]:
+        raise _refusal(name, kind, method, caller)
 
 
-def _refusal(name: str, kind: type, method: str, role: Role) -> TqError:
+def _refusal(name: str, kind: type, method: str, caller: _Caller) -> TqError:
     """Why a role may not call a method of an object."""
     needed = declared_role(kind, method)
     if needed is None:
@@ -212,9 +219,17 @@ def _refusal(name: str, kind: type, method: str, role: Role) -> TqError:
             ", ".join(sorted(exposed_methods(kind))) or "no methods; mark them with @tq.exposed('client')"
         )
         return UnknownObject(f"{name} has no method {brief(method, 80)}; it has {served}")
-    return Forbidden(
-        f"{name}.{method} needs the role {needed}, this key has {role}; ask for a key with the role {needed}"
-    )
+    (session, role), needs = caller, f"{name}.{method} needs the role {needed}"
+    if role != session.role:
+        return Forbidden(
+            f"{needs}, and a task calls with the role {role}; call it in a program that has such a key"
+        )
+    # Another key would not help: a program with an admin's key connects as a client, unless it says otherwise.
+    if session.verifier.allows(needed):
+        return Forbidden(
+            f"{needs}; this key has it, and the program has connected as {role}: write tq.App(role='{needed}')"
+        )
+    return Forbidden(f"{needs}, this key has {role}; ask for a key with the role {needed}")
 
 
 def _construct(kind: type[EngineObject], engine: Engine, arguments: list[Any]) -> EngineObject:

@@ -10,6 +10,7 @@ import threading
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -553,3 +554,20 @@ def test_exposed_objects_are_kept_up_to_the_limit(ask: Ask, made: int, refused: 
     else:
         assert ask(Role.CLIENT, ("get_counter", -1), "read") == -1
     assert ask(Role.CLIENT, ("get_counter", 5), "read") == 5
+
+
+def test_who_has_connected_with_less_than_the_key_allows_reads_how_to_connect_with_it(bench: Any) -> None:
+    peer = bench.client()
+    peer.session.verifier = replace(peer.session.verifier, role=Role.ADMIN)
+    refused = refusal(bench, peer.session, "get_limits", "set")
+    assert str(refused) == (
+        "get_limits.set needs the role admin; this key has it, and the program has connected as client: write tq.App(role='admin')"
+    )
+
+
+def test_a_task_reads_that_it_is_the_task_and_not_the_key_that_may_not(bench: Any) -> None:
+    worker = bench.client(role=Role.WORKER)
+    refused = refusal(bench, worker.session, "get_limits", "set", relayed=True)
+    assert str(refused) == (
+        "get_limits.set needs the role admin, and a task calls with the role client; call it in a program that has such a key"
+    )
