@@ -24,6 +24,7 @@ CUT_COLUMNS_MIN: Final = 24
 WHOLE: Final = ("id", "state")  # columns that are not folded
 FOLDED_COLUMNS_MIN: Final = 8  # of a text that is
 JSON_ATOMS: Final = frozenset((str, float, bool, type(None)))  # most parts of most values
+JSON_KEYS: Final = frozenset((str,))
 MOMENTS: Final = frozenset(
     {"at", "created", "last_seen", "last_used", "now", "since", "started", "until"}
 )  # fields of rows
@@ -56,7 +57,17 @@ def print_json(value: Any) -> None:
 def plain(value: Any) -> Any:
     """A value in JSON's terms: bytes as hex, tuples and sets as lists, keys as text."""
     # By type and not isinstance: True is an int, and a str may be a subclass that prints otherwise.
-    if type(value) in JSON_ATOMS:
+    kind = type(value)
+    if kind in JSON_ATOMS:
+        return value
+    if kind is int:
+        return hex(value) if value.bit_length() > DECIMAL_BITS_MAX else value
+    # Most dicts are as they should be.
+    if (
+        kind is dict
+        and JSON_KEYS.issuperset(map(type, value))
+        and JSON_ATOMS.issuperset(map(type, value.values()))
+    ):
         return value
     if isinstance(value, Unmade):
         value = value.made()
@@ -69,8 +80,6 @@ def plain(value: Any) -> Any:
         }
     if isinstance(value, (list, tuple, set, frozenset, array)):
         return [plain(item) for item in value]
-    if type(value) is int and value.bit_length() > DECIMAL_BITS_MAX:
-        return hex(value)
     return value.hex() if isinstance(value, bytes) else value
 
 

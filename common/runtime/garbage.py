@@ -24,6 +24,13 @@ def freeze_started() -> None:
     gc.set_threshold(*THRESHOLDS)
 
 
+def freeze_loaded() -> None:
+    """The same for a program that ends when its work is done: what loading it has left behind is not worth a look, which would take as long
+    as a short run of it."""
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)
+
+
 class LoadedCode:
     """The same for a process that runs many jobs of its users at a time, around the loading of their code. What that says to the collector
     itself stays."""

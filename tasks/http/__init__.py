@@ -69,7 +69,7 @@ async def fetch(
         max_redirects=max_redirects,
         raw=raw,
     )
-    session = await library.current()
+    session = library.here() or await library.current()
     result: dict[str, Any] = await session.fetch(wish)
     return result
 

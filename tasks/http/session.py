@@ -46,7 +46,7 @@ AGENT: Final = f"tq/{tq.__version__}"
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)  # not frozen: to make one would take three times as long
 class Wish:
     """What a task asks for, judged: raises Refused when it is made."""
 
@@ -293,6 +293,12 @@ def set_policy(*, is_private: bool) -> None:
     """Called by the worker before it serves anything; raises tq.ConfigError."""
     global _policy
     _policy = Policy.from_environment(os.environ, is_private=is_private)
+
+
+def here() -> HttpSession | None:
+    """The session of the running loop, if it has one already."""
+    kept = _kept.get(asyncio.get_running_loop())
+    return None if kept is None else kept.session
 
 
 async def current() -> HttpSession:

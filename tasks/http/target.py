@@ -82,20 +82,19 @@ def _refuse_user(text: str) -> None:
 
 
 def _judged(url: URL) -> URL:
-    shown = f"{url!s:.300}"
     if url.scheme not in SCHEMES:
         raise Refused(
-            f"only http and https are fetched, not {url.scheme or 'a URL without a scheme'!r:.40}: {shown}"
+            f"only http and https are fetched, not {url.scheme or 'a URL without a scheme'!r:.40}: {url!s:.300}"
         )
     if url.raw_user is not None or url.raw_password is not None or "@" in url.raw_authority:
         raise Refused(
-            f"a URL with a user or a password is not fetched; send headers={{'Authorization': …}}: {shown}"
+            f"a URL with a user or a password is not fetched; send headers={{'Authorization': …}}: {url!s:.300}"
         )
     host = url.raw_host or ""
     if not _is_host(host):
         raise Refused(f"not a host: {host!r:.300}")
     if (port := url.port) is None or port in BAD_PORTS:
-        raise Refused(f"port {port} is not fetched from, as in browsers: {shown}")
+        raise Refused(f"port {port} is not fetched from, as in browsers: {url!s:.300}")
     return url.with_fragment(None) if url.raw_fragment else url
 
 

@@ -16,6 +16,7 @@ import click
 from ....common.domain.ids import new_ids
 from ....common.domain.shards import id_in
 from ....common.errors import InvalidArgument, TqError
+from ....common.runtime.garbage import freeze_loaded
 from ....common.runtime.terminal import say
 from ...app import App
 from ...tasks.options import Choice
@@ -210,6 +211,7 @@ def run_job(
         call_of=job.call_of,
     )
     kept = journal is not None or (resume is not None and resume.parent != _own_place())
+    freeze_loaded()
     try:
         with screen(job.task) as shown:
             ending = run.run(shown)

@@ -19,7 +19,9 @@ RECORD_BYTES_MAX: Final = 16 * 1024 * 1024  # no larger one fits a frame
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(
+    kw_only=True, slots=True
+)  # not frozen: to make one would take three times as long, and there is one a line
 class Item:
     """``number``: its line, or place among the arguments. ``raw``: what it was made from. ``shown``: for reports."""
 

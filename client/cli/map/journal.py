@@ -19,6 +19,7 @@ import json
 import os
 from array import array
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -29,6 +30,7 @@ from ....common.errors import InvalidArgument
 from ..run_files import open_run_file
 
 VERSION: Final = 1
+PLACE_MASK: Final = (1 << PLACE_BITS) - 1
 DIGEST_BITS: Final = 31  # of an item, as the journal has it; the bit above says that it succeeded
 SUCCEEDED_BIT: Final = 1 << DIGEST_BITS
 NUMBER_MAX: Final = 1 << 32  # lines of one run: their digests are kept while it is resumed, four bytes each
@@ -55,10 +57,15 @@ def item_digest(raw: bytes) -> int:
 
 def line_id(run: bytes, number: int, shard: int) -> bytes:
     """The id of a line's task: a UUID of version 8. Those of neighbouring lines in a shard are consecutive; see common/domain/ids.py."""
+    return (_line_zero(run, shard) | number & PLACE_MASK).to_bytes(16, "big")
+
+
+@lru_cache
+def _line_zero(run: bytes, shard: int) -> int:
+    """What all ids of a run in a shard begin with."""
     mark = int.from_bytes(blake2b(run, digest_size=4).digest(), "big") >> 2
-    below_shard = mark << PLACE_BITS | number & 0xFFFFFFFF
-    number = int.from_bytes(run[:6], "big") << 80 | 0x8 << 76 | 0x2 << 62 | below_shard
-    return with_shard(number, shard).to_bytes(16, "big")
+    number = int.from_bytes(run[:6], "big") << 80 | 0x8 << 76 | 0x2 << 62 | mark << PLACE_BITS
+    return with_shard(number, shard)
 
 
 class Finished:

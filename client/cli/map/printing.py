@@ -19,7 +19,8 @@ from .window import WindowEntry
 
 INPUT_CHARS_MAX: Final = 60  # of an input in a complaint
 ERROR_CHARS_MAX: Final = 500
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)  # one for all lines
+# One for all lines. What it gets has no circles: ``plain`` made it of what was decoded.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=str)
 
 
 class AttemptFacts(NamedTuple):

@@ -152,3 +152,12 @@ def test_moments_of_rows_are_of_one_form_at_any_depth() -> None:
 )
 def test_a_size_is_said_also_of_what_is_small(bytes_: int, said: str) -> None:
     assert size(bytes_) == said
+
+
+def test_what_json_has_as_it_is_stays_the_same_object_and_the_rest_becomes_what_it_has() -> None:
+    kept = {"url": "http://tq/", "share": 0.5, "seen": True, "body": None}
+    assert plain(kept) is kept
+    assert plain({"status": 200, "head": kept}) == {"status": 200, "head": kept}
+    assert plain({"at": {1: b"\x01", None: (1 << 20_000,)}}) == {
+        "at": {"1": "01", "None": [hex(1 << 20_000)]}
+    }

@@ -35,6 +35,27 @@ def test_what_has_started_is_frozen_and_circles_that_come_later_are_collected() 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+SHORT = """
+import gc, weakref
+from tq.common.runtime.garbage import THRESHOLDS, freeze_loaded
+
+class Node: pass
+
+freeze_loaded()
+assert gc.get_freeze_count() > 1_000
+assert gc.get_threshold() == THRESHOLDS
+late = Node()
+late.self, late = late, weakref.ref(late)
+gc.collect()
+assert late() is None
+"""
+
+
+def test_a_program_that_ends_soon_is_frozen_without_being_collected_first() -> None:
+    done = subprocess.run([sys.executable, "-c", SHORT], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 LOADED = """
 import gc
 from tq.common.runtime.garbage import THRESHOLDS_OF_JOBS, LoadedCode
