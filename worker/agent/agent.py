@@ -282,11 +282,7 @@ class Agent:
         if not self.draining:
             self._assign(now)
         if self.connected:
-            startable = self.backlog.startable
-            self.side.gathering.send(now, at_once=self.draining, is_busy=startable > 0)
-            places = 0 if self.draining else self.side.gathering.places_to_fill(startable)
-            if places and self.side.leasing.more(places + self.ahead, self.children.jobs_count, now):
-                self.side.gathering.asked(now, is_busy=startable > 0)
+            self.side.exchange(now, ahead=self.ahead, drains=self.draining)
         if self.lending.sleepers:  # while this worker drains, too: what runs has to end
             self.lending.work(now, connected=self.connected)
         self._allotting.offer(now)

@@ -31,7 +31,7 @@ GATHER_SECONDS_MIN: Final = 0.001  # a shorter wait is not worth a timer
 GATHER_SHARE: Final = 0.4  # of what tasks take lately: so much longer a task seems to take
 BUSY_SECONDS_MAX, BUSY_SHARE = 0.05, 1.0  # the same two where more tasks wait here for a place
 GATHER_TASKS_MIN: Final = 8  # that are expected to end meanwhile; for fewer none waits
-COME_SECONDS: Final = 0.01  # until tasks that are asked for are here
+COME_SECONDS: Final = 0.025  # until tasks that are asked for are here
 
 
 def gather_seconds(running: int, usual_seconds: float | None, *, is_busy: bool) -> float:

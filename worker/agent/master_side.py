@@ -64,3 +64,12 @@ class MasterSide:
         self.here.discard(shard)
         self._returns.is_connected = bool(self.here)
         self.leasing.lost(shard)
+
+    def exchange(self, now: float, *, ahead: int, drains: bool) -> None:
+        """Report what is over, lease more. ``ahead``: for so many places besides those that there are. ``drains``: everything is reported
+        at once, and nothing is leased."""
+        startable = self._backlog.startable
+        self.gathering.send(now, at_once=drains, is_busy=startable > 0)
+        places = 0 if drains else self.gathering.places_to_fill(startable)
+        if places and self.leasing.more(places + ahead, self._children.jobs_count, now):
+            self.gathering.asked(now, is_busy=startable > 0)
