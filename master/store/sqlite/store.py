@@ -69,6 +69,7 @@ WAITING_COUNTS: Final = (
     "count_blocked",
     "count_slices_blocked",
 )
+LOG_INTO_FILE: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
 SYNCHRONOUS: Final = {
     "fsync": 2,
     "os": 0,
@@ -239,6 +240,10 @@ class SqliteStore(
             raise self._failed(error) from error
 
     def close(self) -> None:
+        if self._path is not None:
+            # SQLite does it for the last one that closes the file, and a neighbour that reads it (neighbours.py) may close it later.
+            with suppress(*FAILURES):
+                self._db.execute(LOG_INTO_FILE)
         self._db.close()
 
     def load(self) -> Picture:

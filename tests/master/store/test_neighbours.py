@@ -127,15 +127,22 @@ def test_a_file_that_is_no_store_is_away_and_others_are_read_all_the_same(
     files.rest()
 
 
-def test_a_reader_that_rests_leaves_the_file_to_its_own_process_which_closes_it_whole(
+def test_a_store_is_closed_whole_whether_or_not_a_neighbour_has_it_open(
     file: Path, files: NeighbourFiles
 ) -> None:
+    log = file.with_name("tq.db-wal")
     store = SqliteStore(file)
     write(store, *rows(1))
     read(files)
+    store.close()
+    assert log.stat().st_size == 0, "all is in the file"
+    files.rest()
+    store = SqliteStore(file)
+    write(store, *rows(2))
+    read(files)
     files.rest()
     store.close()
-    assert not file.with_name("tq.db-wal").exists()
+    assert not log.exists()
 
 
 def test_a_log_is_written_into_the_file_while_a_neighbour_has_it_open(
