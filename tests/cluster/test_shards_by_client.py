@@ -67,6 +67,14 @@ def test_tasks_of_queues_in_all_shards_are_run_listed_and_cancelled_by_one_progr
     ]
     worker_factory(4)
     assert sorted(one.result(60) for one in tq.as_completed(handles)) == [1, 2, 3, 4]
+    # Each needs one of another shard, whose submit is under way: none is refused, and none waits without end.
+    with app.batch():
+        chained = [app.named(ADD, queue=QUEUES[0]).submit(1, 1)]
+        for queue in QUEUES[1:]:
+            chained.append(app.named(ADD, queue=queue).submit(chained[-1], 1))
+        assert chained[-1].state in {"blocked", "ready", "running", "succeeded"}
+    assert chained[-1].result(60) == 1 + len(QUEUES)
+    assert [row["id"] for row in listed(master, "show", chained[-1].id)["needs"]] == [chained[-2].id]
     assert [sum(one.results(60)) for one in maps] == [sum(range(1, 31))] * SHARDS
     [row] = app.call(("get_workers",), "list")
     assert row["slots"] == 4
