@@ -304,10 +304,13 @@ async def _limit_of(shards: Shards, name: Any) -> tuple[dict[int, Row], list[int
 
 
 async def tenant_set(shards: Shards, args: Sequence[Any]) -> Row:
-    if len(args) == 2 and isinstance(args[1], dict) and "shards_of" in args[1]:
-        # First where less may run then: else what one shard has already and what another one still has would come to more than the cap.
-        await shards.ask(dict.fromkeys(shards.numbers, (*args, True)))
-    return _tenants((await shards.ask(dict.fromkeys(shards.numbers, args))).values())[0]
+    """First where less may run then: else what one shard has already and what another one still has would come to more than the cap. Of two
+    that change the same tenant the one with the lower number is refused: see ``master/tenants/tenants.py``."""
+    first = min(shards.numbers)
+    number, terms = (await shards.ask({first: args}, of="plan"))[first]
+    await shards.ask(dict.fromkeys(shards.numbers, (args[0], terms, True, number)))
+    done = await shards.ask(dict.fromkeys(shards.numbers, (args[0], terms, False, number)))
+    return _tenants(done.values())[0]
 
 
 async def limit_shown(shards: Shards, args: Sequence[Any]) -> Row:

@@ -156,6 +156,7 @@ ROUTES: Final[Mapping[str, ShardRoute | Mapping[str, ShardRoute]]] = {
     },
     "get_tenants": {
         "list": every("tenants"),
+        "plan": FIRST,
         "set": in_every("tenant_set"),
         "remove": in_every("first_done"),
     },

@@ -11,6 +11,8 @@ TENANTS: Final = Contract(
     "get_tenants",
     {
         "list": Method(Role.VIEWER, repeatable=True),
+        # it sets nothing yet
+        "plan": Method(Role.ADMIN, repeatable=True),
         "set": Method(Role.ADMIN, repeatable=True, audited=Audited("set tenant", "name")),
         # the second time there is nothing to remove
         "remove": Method(Role.ADMIN, one_way=True, audited=Audited("removed settings of tenant", "name")),

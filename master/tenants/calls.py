@@ -20,6 +20,7 @@ from ..engine.session import Call
 from .tenants import SetTenants, TenantUse
 
 LIST_MAX: Final = 500  # in one answer
+CHANGE_MAX: Final = (1 << 62) - 1
 
 Rows = Sequence[dict[str, Any]]  # an alias, because the object has a method called list
 
@@ -43,12 +44,23 @@ class TenantsObject(EngineObject):
         return [self._row(name) for name in names]
 
     @exposed(Role.ADMIN)
-    def set(self, call: Call, name: str, changes: dict[str, Any], lowers: bool = False) -> dict[str, Any]:
-        """Set ``weight`` (tasks in a turn), ``max_running`` (at once; nil: any number) or ``shards_of`` (queues in whose shards that is); what
-        is not named stays. ``lowers``: only in a shard that has less then. Answers the tenant."""
+    def plan(self, call: Call, name: str, changes: dict[str, Any]) -> Sequence[Any]:
+        """What a change is to be in all shards: its number, and all terms of the tenant then. Changes with a lower number are refused here
+        from now on. The first shard is asked."""
         _check_covers(call)
+        number, terms = self.engine.part(SetTenants).plan(check_tenant(name), changes)
+        return [number, {**terms._asdict(), "shards_of": [*terms.shards_of]}]
+
+    @exposed(Role.ADMIN)
+    def set(
+        self, call: Call, name: str, changes: dict[str, Any], lowers: bool = False, change: int | None = None
+    ) -> dict[str, Any]:
+        """Set ``weight`` (tasks in a turn), ``max_running`` (at once; nil: any number) or ``shards_of`` (queues in whose shards that is); what
+        is not named stays. ``lowers``: only in a shard that has less then. ``change``: the number that ``plan`` gave it. Answers the tenant."""
+        _check_covers(call)
+        number = None if change is None else validate_whole("change", change, 1, CHANGE_MAX)
         part = self.engine.part(SetTenants)
-        part.change(check_tenant(name), changes, self.engine.now, lowers=lowers is True)
+        part.change(check_tenant(name), changes, self.engine.now, lowers=lowers is True, number=number)
         return self._row(name)
 
     @exposed(Role.ADMIN)

@@ -4,7 +4,13 @@ A tenant is a name that tasks state (or that the key of their submitter fixes). 
 only what differs is a row. Whose turn it is, and who is held back, is decided where tasks are handed out. One of several shards has a part of a
 cap; the row says the whole.
 
-Invariant: what ``terms`` says is what the row says, at every commit.
+A change of a tenant in several shards has a number, which the first shard gives it with all terms as they are to be (``plan``). It is first made
+where less may run then; from then on each shard refuses older ones. So of two that are made at the same moment one is refused, and the parts
+of all shards never come to more than the number of one of them::
+
+    plan ─► every shard: lowers, or notes the number ─► all have answered ─► every shard: set
+
+Invariants: 1. what ``terms`` says is what the row says, at every commit; 2. after a shard has had a change, it takes none with a lower number.
 """
 
 from __future__ import annotations
@@ -24,6 +30,8 @@ from ..store.interface.store import Picture, Store
 from ..store.interface.tenants import TenantRow
 
 TENANTS_MAX: Final = 10_000  # for which something is set
+PLANNED_MAX: Final = 1_000  # changes under way of tenants for which nothing is set
+CHANGES: Final = "tenant_changes"  # in the store: how many were planned
 
 
 class TenantUse(NamedTuple):
@@ -60,10 +68,12 @@ class SetTenants(Part):
         self._store, self._shard = store, shard
         self.usage: TenantUsage = NothingUsed()  # the one that counts is made later
         self._rows: dict[str, TenantRow] = {}
+        self._planned: dict[str, int] = {}  # numbers of changes of those without a row
         self._listeners: list[Callable[[str], None]] = []
 
     def load(self, picture: Picture, now: Now) -> None:
         self._rows = {row.name: row for row in self._store.tenant_rows()}
+        self._planned.clear()
 
     def listen(self, listener: Callable[[str], None]) -> None:
         """``listener`` is called with the name of a tenant for which something else holds from now on."""
@@ -85,17 +95,66 @@ class SetTenants(Part):
         """None: nothing is set for it."""
         return self._rows.get(name)
 
-    def change(self, name: str, changes: Mapping[str, Any], now: Now, *, lowers: bool = False) -> None:
-        """``lowers``: only if less may run in this shard then. Raises InvalidArgument."""
+    def plan(self, name: str, changes: Mapping[str, Any]) -> tuple[int, TenantTerms]:
+        """The number of a change, and all terms when it is made. Raises InvalidArgument."""
         terms = self.terms(check_tenant(name)).with_changes(changes)
         check_cap_parts(terms, name, self._shard.of)
+        number = int.from_bytes(self._store.get_meta(CHANGES) or b"", "big") + 1
+        self._store.set_meta(CHANGES, number.to_bytes(8, "big"))
+        self._note(name, number)
+        return number, terms
+
+    def _note(self, name: str, number: int) -> None:
+        """Older changes are refused from now on."""
+        row = self._rows.get(name)
+        if row is not None:
+            self._rows[name] = row._replace(change=number)
+            self._store.put_tenant(self._rows[name])
+            return
+        self._planned.pop(name, None)
+        self._planned[name] = number
+        if len(self._planned) > PLANNED_MAX:
+            del self._planned[next(iter(self._planned))]
+
+    def _newest(self, name: str) -> int:
+        row = self._rows.get(name)
+        return self._planned.get(name, 0) if row is None else row.change
+
+    def change(
+        self,
+        name: str,
+        changes: Mapping[str, Any],
+        now: Now,
+        *,
+        lowers: bool = False,
+        number: int | None = None,
+    ) -> None:
+        """``lowers``: only if less may run in this shard then. ``number``: of a change of several shards. Raises InvalidArgument."""
+        terms = self.terms(check_tenant(name)).with_changes(changes)
+        check_cap_parts(terms, name, self._shard.of)
+        newest = self._newest(name)
+        if number is not None and number < newest:
+            raise InvalidArgument(
+                f"another change of tenant {name!r} was begun after this one, and holds; look at `tq tenants ls`, and say yours again if it is "
+                "to hold"
+            )
         if lowers and not self._is_less(name, terms):
+            if number is not None and number > newest:
+                self._note(name, number)
             return
         if name not in self._rows and len(self._rows) >= TENANTS_MAX:
             raise InvalidArgument(
                 f"something is set for {TENANTS_MAX:,} tenants already; let some have the default: tq tenants rm NAME"
             )
-        row = TenantRow(name, terms.weight, terms.max_running, now.steady, "\n".join(terms.shards_of) or None)
+        row = TenantRow(
+            name,
+            terms.weight,
+            terms.max_running,
+            now.steady,
+            "\n".join(terms.shards_of) or None,
+            newest if number is None else number,
+        )
+        self._planned.pop(name, None)
         self._store.put_tenant(row)
         self._rows[name] = row
         self._tell(name)

@@ -12,7 +12,11 @@ from tq.master.parts import EXPOSED
 
 LOOKS: Final = "it only looks"
 # Methods for admins, one by one: a new one is here only with a reason of its own.
-ADMINS: Final = {("get_keys", "list"): LOOKS, ("get_strikes", "check"): LOOKS}
+ADMINS: Final = {
+    ("get_keys", "list"): LOOKS,
+    ("get_strikes", "check"): LOOKS,
+    ("get_tenants", "plan"): "what is set then is",
+}
 # Objects with which programs do their own work: methods of these for clients and workers. Others, one by one.
 OWN_WORK: Final = {
     "get_task_queue": "submits, and what a program puts into its queues",

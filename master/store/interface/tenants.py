@@ -11,6 +11,7 @@ class TenantRow(NamedTuple):
     max_running: int | None
     since: int  # when it was set, steady
     shards_of: str | None = None  # queues, a line each
+    change: int = 0  # the number of the last one that is known here, of several shards
 
 
 class TenantStore(Protocol):

@@ -192,13 +192,16 @@ def test_a_shard_that_could_not_do_it_is_no_shard_that_has_nothing_to_do(error: 
 
 def test_a_cap_is_taken_from_shards_before_it_is_given_to_others() -> None:
     row = {"name": "acme", "weight": 1, "max_running": 4, "waiting": 1, "running": 0, "held": 0}
-    shards = Answering("set", set=(row, row))
-    asyncio.run(merges.MERGES["tenant_set"](shards, ("acme", {"shards_of": ["q1"]})))
-    assert [args[2:] for _, _, args in shards.calls] == [(True,), (True,), (), ()]
-    shards = Answering("set", set=(row, row))
-    found = asyncio.run(merges.MERGES["tenant_set"](shards, ("acme", {"max_running": 4})))
+    terms = {"weight": 1, "max_running": 4, "shards_of": ["q1"]}
+    shards = Answering("set", plan=([7, terms], None), set=(row, row))
+    found = asyncio.run(merges.MERGES["tenant_set"](shards, ("acme", {"shards_of": ["q1"]})))
     assert found["waiting"] == 2
-    assert len(shards.calls) == 2
+    lower, change = ("acme", terms, True, 7), ("acme", terms, False, 7)
+    assert shards.calls == [
+        ("plan", 0, ("acme", {"shards_of": ["q1"]})),
+        *[("set", 0, lower), ("set", 1, lower)],
+        *[("set", 0, change), ("set", 1, change)],
+    ]
 
 
 def test_a_snapshot_has_the_queues_of_all_and_each_worker_once() -> None:
