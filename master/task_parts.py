@@ -160,7 +160,11 @@ def make_submits(core: Core, lanes: LaneParts, attempts: AttemptParts, keyring: 
     # Submits of a transaction are written late and together; whatever reads the store has them written first.
     store.before_looks(lambda: dispatch.settle(core.timeline.now))
     needed = NeededTasks(store, routes, core.shard)
-    edges = Edges(core, routes, needed, EdgeLines(store)) if core.shard.of > 1 else None
+    edges = (
+        Edges(core, routes, needed, EdgeLines(store, lambda: core.timeline.now.wall // 1_000))
+        if core.shard.of > 1
+        else None
+    )
     becomings, quotas = (
         Becomings(store, completion, KnownDependents(edges), needed.is_elsewhere),
         KeyQuotas(store, routes, keyring.quota_of),

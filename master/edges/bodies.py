@@ -4,7 +4,8 @@
 
     NEED, RELEASE, AGAIN    [[queues, first id, length], …]
     ENDED                   [queues, [[first id, state, what it calls, [body, …]], …]]     without bodies: how many, in the place of the list
-    RESET, ALL              [true or false]     of RESET: whether the other one is to start over as well
+    BEGIN                   [the number of the row before it, in an earlier epoch]
+    RESET, ALL              [0 or 1]            of RESET: 1, the other one is to start over as well
 
 ``queues``: by whose rights, see ``interface.edges.ElsewhereRow``.
 """
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 from ...common.domain.id_runs import IdRun
 from ...common.errors import ProtocolError
 from ...common.wire.frames import pack, unpack
-from ..store.interface.edges import EdgeRow, ElsewhereRow
+from ..store.interface.edges import EdgeRow, ElsewhereRow, before_epoch, epoch_of
 
 
 class EdgeKind(enum.IntEnum):
@@ -26,8 +27,9 @@ class EdgeKind(enum.IntEnum):
     RELEASE = 2  # none needs them any more
     ENDED = 3  # of mine that you need these have ended, and so
     AGAIN = 4  # these had ended, and are to run again by hand
-    RESET = 5  # I say again all that I need
-    ALL = 6  # that was all
+    BEGIN = 5  # I was started; this follows what was said before
+    RESET = 6  # whatever was said before: I say again all that I need
+    ALL = 7  # that was all
 
 
 class EndedSpan(NamedTuple):
@@ -55,8 +57,9 @@ def pack_ended(queues: bytes, spans: Iterable[EndedSpan]) -> bytes:
     return pack([queues, [list(span) for span in spans]])
 
 
-def pack_flag(flag: bool) -> bytes:
-    return pack([flag])
+def pack_number(number: int) -> bytes:
+    """Of BEGIN, RESET and ALL."""
+    return pack([number])
 
 
 def unpack_row(row: EdgeRow) -> list[Any]:
@@ -67,8 +70,8 @@ def unpack_row(row: EdgeRow) -> list[Any]:
         if kind is EdgeKind.ENDED:
             queues, spans = said
             return [(queues, EndedSpan(*span)) for span in spans]
-        if kind in (EdgeKind.RESET, EdgeKind.ALL):
-            return [bool(said[0])]
+        if kind in (EdgeKind.BEGIN, EdgeKind.RESET, EdgeKind.ALL):
+            return [int(said[0])]
         return [ElsewhereRow(queues, IdRun(first, length)) for queues, first, length in said]
     except (TypeError, ValueError, LookupError) as error:
         raise ProtocolError(
@@ -78,3 +81,13 @@ def unpack_row(row: EdgeRow) -> list[Any]:
 
 def unpack_queues(queues: bytes) -> tuple[str, ...]:
     return tuple(unpack(queues)) if queues else ()
+
+
+def follows(row: EdgeRow, applied: int) -> bool:
+    """Whether a row may be applied by who has applied up to that: it is the next one of its epoch; or it begins a later one, and says
+    that it follows that number, or any."""
+    if row.number == applied + 1:
+        return True
+    if row.number != before_epoch(epoch_of(row.number)) + 1 or row.number < applied:
+        return False
+    return row.kind == EdgeKind.RESET or (row.kind == EdgeKind.BEGIN and row.body == pack_number(applied))

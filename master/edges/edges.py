@@ -10,7 +10,7 @@ Each shard writes what it has to say to another one as numbered rows, in the tra
 committed rows from shard to shard, at least once; the other one applies each once, for it notes the number in the transaction that applies
 it. So no shard waits for another: while one is away, the rows for it wait, and what needs it waits.
 
-A number that cannot be says that a store was restored from an older copy: then both lines between the two shards start over (RESET, all that is
+A number that cannot be says that a store was restored from an older copy (``lines.py``): then both lines between the two shards start over (RESET, all that is
 needed, ALL; and the ends of what was promised). What is said twice changes nothing, see ``needs.py``.
 
 Its methods for who carries rows are called on the loop's thread, between transactions or while a commit is under way, and change memory only;
@@ -33,10 +33,10 @@ from ..engine.clock import Now
 from ..engine.core import Core
 from ..engine.part import Part
 from ..engine.session import Session
-from ..store.interface.edges import EdgeRow, follows
+from ..store.interface.edges import EdgeRow
 from ..store.interface.store import Picture
 from ..tasks.routes import Routes
-from .bodies import EdgeKind, pack_flag, unpack_row
+from .bodies import EdgeKind, follows, pack_number, unpack_row
 from .lines import EdgeLines
 from .needs import NeedsElsewhere
 from .promises import Promises
@@ -64,7 +64,7 @@ class Incoming:
         for row in rows:
             if row.number <= self.taken:
                 continue
-            if self.bytes >= TAKEN_BYTES or not follows(row.number, self.taken):
+            if self.bytes >= TAKEN_BYTES or not follows(row, self.taken):
                 return  # it comes again; or its shard sees by what is applied here that it has to start over
             self.rows.append(row)
             self.taken = row.number
@@ -82,7 +82,7 @@ class Incoming:
         self.done, self.applied = 0, applied
         while self.rows and self.rows[0].number <= applied:
             self.bytes -= len(self.rows.popleft().body)
-        if self.rows and not follows(self.rows[0].number, applied):
+        if self.rows and not follows(self.rows[0], applied):
             self.rows.clear()
             self.bytes = 0
         self.taken = self.rows[-1].number if self.rows else applied
@@ -235,6 +235,8 @@ class Edges(Part):
             case EdgeKind.AGAIN:
                 for queues, run in said:
                     self.needs.again(queues, run)
+            case EdgeKind.BEGIN:
+                pass  # it was looked at when the row was taken
             case EdgeKind.RESET:
                 self.promises.doubt(shard)
                 if said[0]:
@@ -244,12 +246,11 @@ class Edges(Part):
 
     def _reset(self) -> None:
         """Lines to shards one of whose stores, or of this one, was restored from an older copy."""
-        resets, self.lines.resets = self.lines.resets, {}
-        for shard in resets.keys() | self._asked_to_reset:
-            self.lines.reset(shard, resets.get(shard, self.lines.epoch(shard) + 1))
-            self.lines.say(shard, EdgeKind.RESET, pack_flag(shard not in self._asked_to_reset))
+        for shard in self.lines.resets.keys() | self._asked_to_reset:
+            self.lines.reset(shard)
+            self.lines.say(shard, EdgeKind.RESET, pack_number(shard not in self._asked_to_reset))
             self.needs.say_all(shard)
-            self.lines.say(shard, EdgeKind.ALL, pack_flag(True))
+            self.lines.say(shard, EdgeKind.ALL, pack_number(0))
             self.promises.answer_again(shard)
             self._report("edges.reset", level="warning", shard=shard)
         self._asked_to_reset.clear()

@@ -127,19 +127,20 @@ class NeedsElsewhere:
         counted = list[bytes]()
         for row in rows:
             before = known.get(row.id)
-            if before is not None and before.state == state:
-                continue  # the same end with another result, after a restore: it was counted
-            if before is not None:
+            if before is not None and not before.again:
+                if before.state == state:
+                    continue  # the same end with another result, after a restore: it was counted
                 self.dependents.again_elsewhere(queues, IdRun(row.id, 1), before.state)
             counted.append(row.id)
         for part in runs_of(counted):
             self.dependents.ended_elsewhere(queues, part, state)
 
     def again(self, queues: bytes, run: IdRun) -> None:
-        for row in self._store.edges.mirrored(queues, run):
-            one = IdRun(row.id, 1)
-            self._store.edges.forget_mirrored(queues, one, 1)
-            self.dependents.again_elsewhere(queues, one, row.state)
+        """It had ended, and runs again. What was unblocked by that end still gets it."""
+        rows = [row for row in self._store.edges.mirrored(queues, run) if not row.again]
+        self._store.edges.mirror([row._replace(again=1) for row in rows])
+        for row in rows:
+            self.dependents.again_elsewhere(queues, IdRun(row.id, 1), row.state)
 
     # what is said to them
 

@@ -118,9 +118,8 @@ class Promises:
 
     def answer_again(self, to_shard: int) -> None:
         """It may lack what was said to it."""
-        self.asked(
-            to_shard, [ElsewhereRow(*asked[1:]) for asked in self._known if asked.to_shard == to_shard]
-        )
+        mine = (one for one in self._known.values() if one.asked.to_shard == to_shard)
+        self.asked(to_shard, [ElsewhereRow(*one.asked[1:]) for one in mine if one.answered != DOUBTED])
 
     def _add(self, asked: PromisedRun, answered: int) -> Promise:
         self._next_number += 1

@@ -34,7 +34,7 @@ WITHOUT: Final[dict[str, int]] = {
     "master/api": 1,
     "master/blobs": 6,
     "master/data": 2,
-    "master/dependencies": 7,
+    "master/dependencies": 5,
     "master/engine": 10,
     "master/flows": 1,
     "master/gateway": 4,

@@ -1,7 +1,7 @@
 """A whole cluster in one process: the shipped decision code under a seeded scheduler and virtual time.
 
 ``python -m tests.simulation --seeds 500``: that many clusters, on all cores; or one seed and its story. ``--shards``: clusters of several
-shards; ``--sharing``: masters that share shards. Both have seeds of their own.
+shards; ``--sharing``: masters that share shards; ``--edges``: needs between shards. Each has seeds of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Final
 
+from .edge_lives import simulate_edges
 from .run import Outcome, simulate
 from .shard_lives import simulate_shards
 from .sharing_lives import simulate_sharing
@@ -23,7 +24,9 @@ LIVES: Final[dict[str, Callable[..., Outcome]]] = {
     "": simulate,
     "shards": simulate_shards,
     "sharing": simulate_sharing,
+    "edges": simulate_edges,
 }
+WITHOUT_STORY: Final = ("shards", "edges")
 STORY_LINES = 120  # of a failing seed; --story shows all
 
 
@@ -37,10 +40,11 @@ def main() -> int:
     parser.add_argument("--story", action="store_true", help="with --seed: tell everything that happened")
     parser.add_argument("--shards", action="store_true", help="lives of several shards, which have no story")
     parser.add_argument("--sharing", action="store_true", help="lives of masters that share shards")
+    parser.add_argument("--edges", action="store_true", help="lives of needs between shards, without a story")
     options = parser.parse_args()
-    kind = "shards" if options.shards else "sharing" if options.sharing else ""
+    kind = next((kind for kind in LIVES if kind and getattr(options, kind)), "")
     if options.seed is not None:
-        story = {} if options.shards else {"story": options.story}
+        story = {} if kind in WITHOUT_STORY else {"story": options.story}
         outcome = LIVES[kind](options.seed, **story)
         print(outcome.story)
         print(outcome.broken or f"seed {outcome.seed}: every invariant held, trace {outcome.trace[:16]}")
@@ -72,7 +76,9 @@ def _many(seeds: range, processes: int | None, kind: str) -> int:
         print("\n".join(outcome.story.splitlines()[-STORY_LINES:]))
     for outcome in sorted(failed, key=lambda one: one.seed):
         print(f"seed {outcome.seed}: {outcome.broken.strip().splitlines()[-1]}")
-        how = " ".join(filter(None, (f"--{kind}" if kind else "", "" if kind == "shards" else "--story")))
+        how = " ".join(
+            filter(None, (f"--{kind}" if kind else "", "" if kind in WITHOUT_STORY else "--story"))
+        )
         print(f"    python -m tests.simulation --seed {outcome.seed} {how}")
     counts = ", ".join(f"{name.replace('_', ' ')} {times}" for name, times in sorted(faults.items()))
     print(f"faults: {counts}")

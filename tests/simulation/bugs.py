@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .bug import Bug
 from .bugs_of_control import BUGS_OF_CONTROL
+from .bugs_of_edges import BUGS_OF_EDGES
 from .bugs_of_masters import BUGS_OF_MASTERS
 from .bugs_of_shards import BUGS_OF_SHARDS
 
@@ -369,6 +370,7 @@ BUGS = (
     *BUGS_OF_CONTROL,
     *BUGS_OF_MASTERS,
     *BUGS_OF_SHARDS,
+    *BUGS_OF_EDGES,
     Bug(
         "keep the permits of tasks in mixed arrays",
         "tq.master.tasks.mixed",

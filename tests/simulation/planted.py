@@ -12,7 +12,7 @@ import multiprocessing
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from importlib import resources
@@ -21,13 +21,20 @@ from types import FunctionType, ModuleType
 from typing import Final, NamedTuple
 
 from .bugs import BUGS, Bug
+from .bugs_of_edges import BUGS_OF_EDGES
 from .bugs_of_shards import BUGS_OF_SHARDS
 from .bugs_of_sharing import BUGS_OF_SHARING
-from .run import simulate
+from .edge_lives import simulate_edges
+from .run import Outcome, simulate
 from .shard_lives import simulate_shards
 from .sharing_lives import simulate_sharing
 
 SEEDS_MAX = 500
+LIVES: Final[Sequence[tuple[Sequence[Bug], Callable[[int], Outcome]]]] = (
+    (BUGS_OF_SHARDS, simulate_shards),
+    (BUGS_OF_SHARING, simulate_sharing),
+    (BUGS_OF_EDGES, simulate_edges),
+)
 COMMENT_LINES: Final = re.compile(r"^ *(?:#|--) .*\n", re.MULTILINE)
 
 
@@ -43,9 +50,7 @@ class Hunt(NamedTuple):
 def find(bug: Bug, seeds: range) -> Hunt:
     """Plant the bug and run these seeds, until one sees it."""
     failures, failure = 0, "no seed sees it"
-    live = (
-        simulate_shards if bug in BUGS_OF_SHARDS else simulate_sharing if bug in BUGS_OF_SHARING else simulate
-    )
+    live = next((lives for bugs, lives in LIVES if bug in bugs), simulate)
     with planted(bug):
         for seed in seeds:
             outcome = live(seed)

@@ -12,6 +12,7 @@ from tq.common.auth.keys import Verifier
 from tq.common.domain.key_quota import KeyQuota
 from tq.common.domain.model import Role
 from tq.common.domain.shards import Shard
+from tq.master.engine.clock import Now
 from tq.master.keys.keyring import Keyring, verifier_of
 from tq.master.store import shard_files
 from tq.master.store.cluster_files import CLUSTER_ID
@@ -21,6 +22,7 @@ from ..master.new_store import NewStore
 
 CLUSTER: Final = b"c" * 16
 ACME: Final = "acme"  # a key that has a quota, and a tenant
+STARTED: Final = Now(1_700_000_000_000, 40 * 24 * 3_600_000)
 QUOTA: Final = KeyQuota(max_queued=12)
 
 
@@ -34,8 +36,12 @@ class Fate(enum.Enum):
 class ShardProcess:
     """``bench``: None while it is dead. ``life``: which one of its starts this is."""
 
-    def __init__(self, number: int, first: ShardProcess | None, new_number: int) -> None:
-        """``first``: of shard 0, None: this is it. ``new_number``: how many shards the cluster is to have, when it is made."""
+    def __init__(
+        self, number: int, first: ShardProcess | None, new_number: int, seconds_a_life: int = 0
+    ) -> None:
+        """``first``: of shard 0, None: this is it. ``new_number``: how many shards the cluster is to have, when it is made.
+        ``seconds_a_life``: so much later it is each time that it starts."""
+        self._seconds_a_life = seconds_a_life
         self.number, self._first = number, first or self
         self.store = NewStore()
         self.life = 0
@@ -49,7 +55,8 @@ class ShardProcess:
         if self.number:
             shard_files.claim(self.store, f"shard {self.number}", CLUSTER, shard)
         self.life += 1
-        self.bench = Bench(self.store, shard=shard)
+        later = self.life * self._seconds_a_life * 1_000
+        self.bench = Bench(self.store, shard=shard, now=Now(STARTED.wall + later, STARTED.mono + later))
         self._know_keys(self.bench.engine.part(Keyring))
 
     def _know_keys(self, keyring: Keyring) -> None:

@@ -1,7 +1,7 @@
 """The store's verbs for needs between the shards of a cluster. Part of ``interface.Store``; the same rules.
 
-Each shard has numbered rows for each other one, which that applies once. The numbers of one epoch are consecutive and begin with 1; a
-line that starts over has the next epoch (``before_epoch``), so that numbers never go back, whatever copy a store was restored from.
+Each shard has numbered rows for each other one, which that applies once. Each start of a master begins another epoch, in which numbers
+are consecutive from 1 on: so a master whose store was restored from an older copy gives no number again that the one before it gave.
 
 Tables that other processes read: ``edges_out(to_shard, number, kind, body)`` and ``edges_in(of_shard, number)``.
 """
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 from ....common.domain.id_runs import IdRun
 
-EPOCH_BITS: Final = 40  # of a number: those below count the rows of an epoch
+COUNT_BITS: Final = 31  # of a number, which count the rows of an epoch; those above are the epoch
 
 
 class EdgeRow(NamedTuple):
@@ -43,13 +43,15 @@ class PromiseRow(NamedTuple):
 
 
 class MirrorRow(NamedTuple):
-    """A task of another shard that has ended. ``task``: what it calls; empty: it is not there, and ``state`` -1."""
+    """A task of another shard that has ended. ``task``: what it calls; empty: it is not there, and ``state`` -1. ``again``: 1, it runs again:
+    only who was unblocked before gets this end."""
 
     queues: bytes
     id: bytes
     state: int
     task: str
     body: bytes | None
+    again: int = 0
 
 
 class MirrorSpan(NamedTuple):
@@ -61,19 +63,12 @@ class MirrorSpan(NamedTuple):
 
 
 def epoch_of(number: int) -> int:
-    return number >> EPOCH_BITS
+    return number >> COUNT_BITS
 
 
 def before_epoch(epoch: int) -> int:
     """The number before the first one of an epoch."""
-    return epoch << EPOCH_BITS
-
-
-def follows(number: int, applied: int) -> bool:
-    """Whether a row may be applied by who has applied up to that: it is the next one, or the first of a later epoch."""
-    return number == applied + 1 or (
-        number == before_epoch(epoch_of(number)) + 1 and epoch_of(number) > epoch_of(applied)
-    )
+    return epoch << COUNT_BITS
 
 
 class EdgeStore(Protocol):
@@ -88,8 +83,8 @@ class EdgeStore(Protocol):
     def outgoing(self, to_shard: int, after: int, limit: int) -> list[EdgeRow]:
         """The first ones behind a number, in order."""
 
-    def first_outgoing(self) -> Mapping[int, int]:
-        """The number of the first one that is there, by shard."""
+    def spans_outgoing(self) -> list[tuple[int, int, int]]:
+        """Shard, first and last number of those that are there, of each epoch, in order."""
 
     def made(self) -> Mapping[int, int]:
         """The last number that was given, by shard."""
@@ -117,7 +112,7 @@ class EdgeStore(Protocol):
         """What is there of a run, in order."""
 
     def mirrored_states(self, queues: bytes, run: IdRun) -> list[MirrorSpan]:
-        """The same, without what is large."""
+        """The same, of those that do not run again."""
 
     def forget_mirrored(self, queues: bytes, run: IdRun, limit: int) -> int:
         """Delete so many of a run at most; how many that were."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ....common.domain.id_runs import IdRun
-from ..interface.edges import EdgeRow, ElsewhereRow, MirrorRow, MirrorSpan, PromiseRow
+from ..interface.edges import COUNT_BITS, EdgeRow, ElsewhereRow, MirrorRow, MirrorSpan, PromiseRow
 from .part import SqlitePart
 
 
@@ -21,8 +21,8 @@ class SqliteEdges(SqlitePart):
     def outgoing(self, to_shard: int, after: int, limit: int) -> list[EdgeRow]:
         return [EdgeRow(*row) for row in self._all("edges_behind", (to_shard, after, limit))]
 
-    def first_outgoing(self) -> Mapping[int, int]:
-        return dict(self._all("first_edges"))
+    def spans_outgoing(self) -> list[tuple[int, int, int]]:
+        return self._all("spans_of_edges", (COUNT_BITS,))
 
     def made(self) -> Mapping[int, int]:
         return dict(self._all("edges_made"))

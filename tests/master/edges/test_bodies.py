@@ -9,15 +9,17 @@ from tq.common.wire.frames import pack
 from tq.master.edges.bodies import (
     EdgeKind,
     EndedSpan,
+    follows,
     pack_ended,
-    pack_flag,
+    pack_number,
     pack_runs,
     unpack_queues,
     unpack_row,
 )
-from tq.master.store.interface.edges import EdgeRow, ElsewhereRow
+from tq.master.store.interface.edges import EdgeRow, ElsewhereRow, before_epoch
 
 ID = bytes(15) + b"\x05"
+EPOCH = before_epoch(3)
 
 
 @pytest.mark.parametrize("kind", [EdgeKind.NEED, EdgeKind.RELEASE, EdgeKind.AGAIN])
@@ -34,9 +36,29 @@ def test_ends_are_read_with_their_bodies_or_with_how_many_there_are() -> None:
     assert [(span.run.length, span.bytes) for span in spans] == [(2, 3), (500, 0)]
 
 
-@pytest.mark.parametrize("flag", [True, False])
-def test_a_flag_is_read_as_it_was_written(flag: bool) -> None:
-    assert unpack_row(EdgeRow(1, EdgeKind.RESET, pack_flag(flag))) == [flag]
+@pytest.mark.parametrize("kind", [EdgeKind.BEGIN, EdgeKind.RESET, EdgeKind.ALL])
+def test_a_number_is_read_as_it_was_written(kind: EdgeKind) -> None:
+    assert unpack_row(EdgeRow(1, kind, pack_number(7))) == [7]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "said", "applied", "may"),
+    [
+        (6, EdgeKind.ALL, 0, 5, True),
+        (7, EdgeKind.ALL, 0, 5, False),
+        (5, EdgeKind.ALL, 0, 5, False),
+        (EPOCH + 1, EdgeKind.BEGIN, 5, 5, True),
+        (EPOCH + 1, EdgeKind.BEGIN, 4, 5, False),
+        (EPOCH + 1, EdgeKind.RESET, 1, 5, True),
+        (EPOCH + 2, EdgeKind.RESET, 1, 5, False),
+        (EPOCH + 1, EdgeKind.ALL, 0, 5, False),
+        (EPOCH + 1, EdgeKind.RESET, 1, EPOCH + 7, False),
+    ],
+)
+def test_a_row_follows_the_one_before_it_or_begins_an_epoch_behind_it(
+    number: int, kind: EdgeKind, said: int, applied: int, may: bool
+) -> None:
+    assert follows(EdgeRow(number, kind, pack_number(said)), applied) is may
 
 
 @pytest.mark.parametrize(

@@ -335,6 +335,7 @@ WALL = {  # who means the wall's clock, and why
     "items/consumers.py": "ids are made of it, as clients make theirs",
     "tasks/plan.py": "at=",
     "dependencies/decisions.py": "at=",
+    "task_parts.py": "a start has other numbers than one from before, though its store is an older copy",
     "observe/calls.py": "what clients compare theirs with",
     "tasks/attempt_output.py": "when progress was reported, for people",
     "observe/overview.py": "for people",

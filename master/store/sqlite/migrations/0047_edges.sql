@@ -3,7 +3,7 @@
 -- What this shard has to say to each other one: numbered by it, applied there once, deleted when it was.
 CREATE TABLE edges_out (
     to_shard INTEGER NOT NULL,
-    number   INTEGER NOT NULL,             -- consecutive within an epoch, which its upper bits are
+    number   INTEGER NOT NULL,             -- consecutive from 1 on within an epoch, which are the bits above 31
     kind     INTEGER NOT NULL,
     body     BLOB NOT NULL,                -- msgpack
     PRIMARY KEY (to_shard, number)
@@ -36,6 +36,7 @@ CREATE TABLE edges_mirror (
     state  INTEGER NOT NULL,               -- -1: it is not there, or not for that key
     task   TEXT NOT NULL,                  -- what it calls; empty: it is not there
     body   BLOB,                           -- its result or failure
+    again  INTEGER NOT NULL,               -- 1: it had ended so, and runs again by hand
     PRIMARY KEY (queues, id)
 );
 

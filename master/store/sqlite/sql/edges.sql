@@ -9,8 +9,8 @@ DELETE FROM edges_out WHERE to_shard = ? AND number <= ?
 -- name: edges_behind
 SELECT number, kind, body FROM edges_out WHERE to_shard = ? AND number > ? ORDER BY number LIMIT ?
 
--- name: first_edges
-SELECT to_shard, min(number) FROM edges_out GROUP BY to_shard
+-- name: spans_of_edges
+SELECT to_shard, min(number), max(number) FROM edges_out GROUP BY to_shard, number >> ? ORDER BY 1, 2
 
 -- name: edges_made
 SELECT to_shard, number FROM edges_made
@@ -34,14 +34,15 @@ DELETE FROM edges_needs WHERE queues = ? AND first = ? AND length = ?
 SELECT queues, first, length FROM edges_needs ORDER BY first, length, queues
 
 -- name: mirror
-INSERT INTO edges_mirror (queues, id, state, task, body) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (queues, id) DO UPDATE SET state = excluded.state, task = excluded.task, body = excluded.body
+INSERT INTO edges_mirror (queues, id, state, task, body, again) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (queues, id) DO UPDATE
+SET state = excluded.state, task = excluded.task, body = excluded.body, again = excluded.again
 
 -- name: mirrored
-SELECT id, state, task, body FROM edges_mirror WHERE queues = ? AND id BETWEEN ? AND ? ORDER BY id
+SELECT id, state, task, body, again FROM edges_mirror WHERE queues = ? AND id BETWEEN ? AND ? ORDER BY id
 
 -- name: mirrored_states
-SELECT id, state FROM edges_mirror WHERE queues = ? AND id BETWEEN ? AND ? ORDER BY id
+SELECT id, state FROM edges_mirror WHERE queues = ? AND id BETWEEN ? AND ? AND again = 0 ORDER BY id
 
 -- name: forget_mirrored
 DELETE FROM edges_mirror WHERE queues = ? AND id IN (
