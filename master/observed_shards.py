@@ -22,7 +22,7 @@ from .observe.metrics import MasterMetrics, ProcessMetrics, ShardsMetrics
 
 
 class ObservedShards:
-    """``page``: makes /metrics; ``on_lag``: observes how late the loop is. Nothing is counted without ``--http``. ``retire``: called with
+    """``page``: makes /metrics; ``open_page``: the same as OpenMetrics; ``on_lag``: observes how late the loop is. Nothing is counted without ``--http``. ``retire``: called with
     the reason if the certificate of this master is revoked. ``links``: None, the cluster has one shard."""
 
     def __init__(
@@ -37,13 +37,15 @@ class ObservedShards:
         self._leaf, self._retire = shown_by(certificate_der(resources.certificate)).leaf, retire
         self._metrics: ShardsMetrics | None = None
         self.page: MakePage | None = None
+        self.open_page: MakePage | None = None
         self.on_lag: OnLag | None = None
         if resources.settings.http is not None and is_available():
             meters = ProcessMeters()
             log.counted, self.on_lag = meters.events, meters.lag.observe
             process = ProcessMetrics(meters, resources.settings.data, lambda: hosted.port.rejected)
             self._metrics = ShardsMetrics(process, resources.count)
-            self.page = Exposition(self._metrics.take).page
+            exposition = Exposition(self._metrics.take)
+            self.page, self.open_page = exposition.page, exposition.open_page
         elif resources.settings.http is not None:
             self.page = missing
         for shard in resources.shards:

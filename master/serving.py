@@ -96,6 +96,7 @@ class MasterTurn:
             log.event,
             notifier=notifier,
             metrics=self._observed.page,
+            open_metrics=self._observed.open_page,
             on_lag=self._observed.on_lag,
         )
 

@@ -1,4 +1,5 @@
-"""The page ``/metrics``: families of samples as text, made at most once a second and outside the loop.
+"""The page ``/metrics``: families of samples as text, made at most once a second and outside the loop; also as OpenMetrics, which alone has
+exemplars.
 
 ``take`` runs on the loop, quickly, and returns the families; writing them out is the expensive part and is done in a thread.
 Nothing else of the library is used: no global registry, and none of its counters but those of the process.
@@ -7,9 +8,10 @@ Nothing else of the library is used: no global registry, and none of its counter
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .histogram import Buckets
 from .http import Page
@@ -24,6 +26,17 @@ MISSING: Final = (
 Label = tuple[str, ...]
 
 
+class Exemplar(NamedTuple):
+    """What stands for a bucket of a histogram: its labels, and its value."""
+
+    labels: dict[str, str]
+    value: float
+
+
+Exemplars = Mapping[Label, Mapping[int, Exemplar]]  # of each series, by the place of the bucket
+NO_EXEMPLARS: Final[Exemplars] = MappingProxyType({})
+
+
 def is_available() -> bool:
     """Whether ``tq[metrics]`` is installed."""
     import importlib.util
@@ -36,33 +49,49 @@ async def missing() -> Page:
 
 
 class Exposition:
-    """Makes the page. ``take``: the families, as of now."""
+    """Makes the pages. ``take``: the families, as of now."""
 
     def __init__(self, take: Callable[[], Awaitable[list[Metric]]]) -> None:
-        from prometheus_client import CollectorRegistry, ProcessCollector
-        from prometheus_client.exposition import CONTENT_TYPE_LATEST
+        from prometheus_client import CollectorRegistry, ProcessCollector, exposition
+        from prometheus_client.openmetrics import exposition as open_exposition
 
-        self._take, self._content_type = take, CONTENT_TYPE_LATEST
+        self._take = take
         self._process = ProcessCollector(registry=CollectorRegistry())
-        self._page: Page | None = None
-        self._made = 0.0
-        self._making = asyncio.Lock()
+        self._plain = _Format(exposition.generate_latest, exposition.CONTENT_TYPE_LATEST)
+        self._open = _Format(open_exposition.generate_latest, open_exposition.CONTENT_TYPE_LATEST)
 
     async def page(self) -> Page:
-        loop = asyncio.get_running_loop()
-        async with self._making:
-            if self._page is None or loop.time() - self._made >= CACHED_SECONDS:
-                families = await self._take()
-                text = await loop.run_in_executor(None, self._write, families)
-                self._page, self._made = Page(text, content_type=self._content_type), loop.time()
-        return self._page
+        return await self._made(self._plain)
 
-    def _write(self, families: list[Metric]) -> str:
-        from prometheus_client import CollectorRegistry, generate_latest
+    async def open_page(self) -> Page:
+        """As OpenMetrics."""
+        return await self._made(self._open)
+
+    async def _made(self, form: _Format) -> Page:
+        loop = asyncio.get_running_loop()
+        async with form.making:
+            if form.page is None or loop.time() - form.made >= CACHED_SECONDS:
+                families = await self._take()
+                text = await loop.run_in_executor(None, self._write, form, families)
+                form.page, form.made = Page(text, content_type=form.content_type), loop.time()
+        return form.page
+
+    def _write(self, form: _Format, families: list[Metric]) -> str:
+        from prometheus_client import CollectorRegistry
 
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Snapshot([*families, *self._process.collect()]))
-        return generate_latest(registry).decode()
+        return form.write(registry).decode()
+
+
+class _Format:
+    """A way to write a page, and the page that was made last."""
+
+    def __init__(self, write: Callable[..., bytes], content_type: str) -> None:
+        self.write, self.content_type = write, content_type
+        self.page: Page | None = None
+        self.made = 0.0
+        self.making = asyncio.Lock()
 
 
 class _Snapshot:
@@ -91,10 +120,22 @@ def gauge(name: str, help: str, labels: Label, values: Iterable[tuple[Label, flo
     return family
 
 
-def histogram(name: str, help: str, labels: Label, values: Iterable[tuple[Label, Buckets]]) -> Metric:
+def histogram(
+    name: str,
+    help: str,
+    labels: Label,
+    values: Iterable[tuple[Label, Buckets]],
+    exemplars: Exemplars = NO_EXEMPLARS,
+) -> Metric:
+    from prometheus_client.core import Exemplar as WrittenExemplar
     from prometheus_client.core import HistogramMetricFamily
 
     family = HistogramMetricFamily(name, help, labels=labels)
     for label, buckets in values:
-        family.add_metric(label, buckets=buckets.cumulative(), sum_value=buckets.sum)
+        of_it = exemplars.get(label, {})
+        rows = [
+            (*row, WrittenExemplar(*of_it[place])) if place in of_it else row
+            for place, row in enumerate(buckets.cumulative())
+        ]
+        family.add_metric(label, buckets=rows, sum_value=buckets.sum)
     return family

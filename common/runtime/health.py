@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 from ..errors import ConfigError
 from ..wire.address import Address, is_loopback
-from .http import Page, Responder, Routes
+from .http import OPENMETRICS, Page, Responder, Routes
 from .sd_notify import Notifier
 
 BEAT_SECONDS: Final = 1.0
@@ -108,12 +108,15 @@ class Attendant:
         *,
         notifier: Notifier,
         metrics: MakePage | None = None,
+        open_metrics: MakePage | None = None,
         on_lag: OnLag | None = None,
     ) -> None:
         self._http, self._report, self._notifier = http, report, notifier
         routes = dict(health_routes(vitals))
         if metrics is not None:
             routes["/metrics"] = metrics
+        if open_metrics is not None:
+            routes["/metrics" + OPENMETRICS] = open_metrics
         self._responder = Responder(routes)
         self._pulse = Pulse(vitals, notifier, on_lag)
 

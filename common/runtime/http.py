@@ -2,7 +2,7 @@
 
 A web framework would bring a router, bodies, upgrades and a server of its own. A probe needs one line in and one page out,
 and must not be able to harm the program. So everything is bounded: connections, bytes, seconds. Nothing of a request is used
-but its path and the name by which it addresses this host.
+but its path, the name by which it addresses this host, and whether it accepts OpenMetrics.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ BACKLOG: Final = 64
 
 TEXT: Final = "text/plain; charset=utf-8"
 REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.[01]")
+OPENMETRICS: Final = " as OpenMetrics"  # behind a path that has such a page as well; no request can name it, because of its blanks
+OPENMETRICS_LINE: Final = re.compile(
+    rb"^accept:[^\r\n]*application/openmetrics-text", re.IGNORECASE | re.MULTILINE
+)
 HOST_LINE: Final = re.compile(rb"^host:[ \t]*([!-~]*)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -91,8 +95,10 @@ class Responder:
             # Else a web page whose own name points to 127.0.0.1 could read these pages through its visitor's browser.
             return _refusal(HTTPStatus.MISDIRECTED_REQUEST, "ask for localhost")
         if target not in self._routes:
-            return _refusal(HTTPStatus.NOT_FOUND, "there are " + ", ".join(self._routes))
-        return target
+            paths = [path for path in self._routes if not path.endswith(OPENMETRICS)]
+            return _refusal(HTTPStatus.NOT_FOUND, "there are " + ", ".join(paths))
+        as_open = target + OPENMETRICS
+        return as_open if as_open in self._routes and OPENMETRICS_LINE.search(fields) else target
 
     async def page(self, target: str) -> Page:
         return await self._routes[target]()

@@ -29,11 +29,13 @@ from ..tasks.reports import ReportedSlice
 from ..tasks.route import Route
 from ..tasks.routes import Routes
 from ..tasks.succeeded import leased_parts
+from .exemplars import NotedTasks
 from .series import Series
 
 TASKS_MAX: Final = 200  # pairs of queue and task with labels of their own; all others share one
 OTHER: Final = ("other", "other")
 SAMPLES: Final = 8
+FASTEST: Final = (-1.0, 0)
 
 Pair = tuple[str, str]  # queue, task
 
@@ -61,6 +63,7 @@ class MasterMeters:
         self.stale = 0
         self.wait: defaultdict[Pair, Buckets] = defaultdict(lambda: Buckets(SECONDS))
         self.run: defaultdict[Pair, Buckets] = defaultdict(lambda: Buckets(SECONDS))
+        self.slow = NotedTasks()  # that stand for the buckets of ``run``
         self.commit, self.calls = Buckets(DISK_SECONDS), Buckets(SIZES)
 
     def pair(self, route: Route) -> Pair:
@@ -107,19 +110,27 @@ class MasterMeters:
         """A worker's reports, before they are applied: how long the current attempts ran, and which starts were not counted yet."""
         seconds: defaultdict[int, list[float]] = defaultdict(list)
         started: Counter[int] = Counter()
+        slowest: dict[int, tuple[float, int]] = {}  # of each route: the seconds, and the task
         for id, attempt, lease, _, _, _, took, _ in rows:
             held = running.get(id)
             if held is not None and held.lease == lease and held.attempt == attempt:
                 seconds[held.route].append(took)
                 started[held.route] += held.begun is None
+                slowest[held.route] = max(slowest.get(held.route, FASTEST), (took, held.seq))
         for report in slices:
             for start, stop, held, seq in leased_parts(running, report):
                 if held is not None:
-                    seconds[held.route] += report.seconds[start:stop]
+                    part = report.seconds[start:stop]
+                    seconds[held.route] += part
+                    longest = max(part)
+                    slow = (longest, seq + part.index(longest))
+                    slowest[held.route] = max(slowest.get(held.route, FASTEST), slow)
                     counted = sum(seq <= one < seq + stop - start for one in held.begun)
                     started[held.route] += stop - start - counted
         for route, all_seconds in seconds.items():
             self.run[self._pair(route)].observe_all(all_seconds)
+            took, seq = slowest[route]
+            self.slow.note(self._pair(route), seq, took)
         for route, tasks in started.items():
             self.started[self._pair(route)] += tasks
 

@@ -13,11 +13,11 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...common.domain.model import Role, StateNumber
 from ...common.errors import StoreError
-from ...common.runtime.exposition import Label, counter, gauge, histogram
+from ...common.runtime.exposition import Exemplars, Label, counter, gauge, histogram
 from ...common.version import VERSION
 from ..store.cluster_files import STORE_FILE
 from ..strikes.strikes import Strikes
@@ -40,24 +40,31 @@ ROUTES_MAX: Final = 1_000  # read for the oldest ready task, so that the transac
 PAIR: Final = ("queue", "task")
 
 
+class _Looked(NamedTuple):
+    """What is read in the store for one page. ``ages``: of the oldest ready task, by queue."""
+
+    ages: dict[str, float]
+    exemplars: Exemplars
+
+
 class MasterMetrics:
     def __init__(self, server: ObservedServer, meters: MasterMeters, data: Path) -> None:
         self._server, self._meters, self._data = server, meters, data
-        self._asked: asyncio.Future[dict[str, float]] | None = None
+        self._asked: asyncio.Future[_Looked] | None = None
 
     async def take(self) -> list[Metric]:
-        ages = await self._ages()
+        ages, exemplars = await self._looked()
         loop = asyncio.get_running_loop()
         store_bytes = await loop.run_in_executor(None, _store_bytes, self._data)
         return [
-            *self._tasks(),
+            *self._tasks(exemplars),
             *self._queues(ages),
             *self._people(),
             *self._works(),
             gauge("tq_store_bytes", "Size of the store's files.", (), [((), store_bytes)]),
         ]
 
-    def _tasks(self) -> list[Metric]:
+    def _tasks(self, exemplars: Exemplars) -> list[Metric]:
         meters = self._meters
         now: Counter[tuple[Pair, str]] = Counter()
         routes, running = self._server.engine.part(Routes), Counter[int]()
@@ -104,7 +111,7 @@ class MasterMetrics:
             ),
             counter("tq_results_stale", "Results that came too late.", (), [((), meters.stale)]),
             histogram("tq_task_wait_seconds", "From submit to a worker.", PAIR, list(meters.wait.items())),
-            histogram("tq_task_run_seconds", "From start to end.", PAIR, list(meters.run.items())),
+            histogram("tq_task_run_seconds", "From start to end.", PAIR, list(meters.run.items()), exemplars),
         ]
 
     def _queues(self, ages: dict[str, float]) -> list[Metric]:
@@ -153,8 +160,8 @@ class MasterMetrics:
             histogram("tq_transaction_calls", "Calls in one transaction.", (), [((), meters.calls)]),
         ]
 
-    async def _ages(self) -> dict[str, float]:
-        """By queue; empty when the store does not answer within AGES_SECONDS_MAX."""
+    async def _looked(self) -> _Looked:
+        """Nothing when the store does not answer within AGES_SECONDS_MAX."""
         # One question at a time: each page would add another while the store is stuck.
         if self._asked is None or self._asked.done():
             self._asked = asyncio.get_running_loop().create_future()
@@ -162,11 +169,12 @@ class MasterMetrics:
             self._server.wake()
         # ``wait_for`` would cancel the question, which another page may wait for.
         done, _ = await asyncio.wait([self._asked], timeout=AGES_SECONDS_MAX)
-        return self._asked.result() if done else {}
+        return self._asked.result() if done else _Looked({}, {})
 
-    def _look(self, asked: asyncio.Future[dict[str, float]]) -> None:
+    def _look(self, asked: asyncio.Future[_Looked]) -> None:
         """Runs in a transaction. A StoreError here must not fail the calls in that transaction."""
         engine, ages = self._server.engine, dict[str, float]()
+        exemplars: Exemplars = {}
         left = ROUTES_MAX
         with contextlib.suppress(StoreError):
             for queue in list(engine.part(Routes).queues.values())[:QUEUES_MAX]:
@@ -176,8 +184,9 @@ class MasterMetrics:
                 seconds = oldest_ready_seconds(engine, queue)
                 if seconds is not None:
                     ages[queue.name] = seconds
+            exemplars = self._meters.slow.exemplars(engine)
         if not asked.done():
-            asked.set_result(ages)
+            asked.set_result(_Looked(ages, exemplars))
 
 
 def _one_label(counts: Counter[str]) -> list[tuple[Label, float]]:

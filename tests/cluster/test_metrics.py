@@ -13,6 +13,7 @@ import pytest
 import tq
 import yaml
 from prometheus_client.core import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 from xprocess import XProcess
 
@@ -27,6 +28,16 @@ def families(program: Program) -> Families:
     found = re.findall(r"http\.started .*address=(\S+)", program.log)
     with urllib.request.urlopen(f"http://{found[-1]}/metrics", timeout=10) as answer:
         return {one.name: one for one in text_string_to_metric_families(answer.read().decode())}
+
+
+def opened(program: Program) -> Families:
+    """The same as OpenMetrics, as its own parser reads it."""
+    found = re.findall(r"http\.started .*address=(\S+)", program.log)
+    wanted = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    with urllib.request.urlopen(
+        urllib.request.Request(f"http://{found[-1]}/metrics", headers=wanted)
+    ) as answer:
+        return {one.name: one for one in openmetrics_families(answer.read().decode())}
 
 
 def value(given: Families, sample: str, **labels: str) -> float:
@@ -58,13 +69,23 @@ def pages(
         try:
             worker.start()
             with tq.App(master.url, master.authkey) as app:
-                assert sum(app.named("cluster_tasks:echo").map(range(50)).results()) == 1_225
+                echo = app.named("cluster_tasks:echo", tags={"order": "4711"})
+                assert sum(echo.map(range(50)).results()) == 1_225
                 app.named("unserved:task").submit()
             eventually(lambda: value(families(worker), "tq_worker_attempts_total") == 50)
             eventually(
                 lambda: value(families(worker), "tq_worker_children") == 2
             )  # one may do all before the other is up
             eventually(lambda: value(families(master), "tq_queue_oldest_ready_seconds") > 0)
+            for kind in (
+                "_bucket",
+                "_count",
+            ):  # in the format that alone has them: a task and its tags for a bucket
+                found = [
+                    one for one in opened(master)["tq_task_run_seconds"].samples if one.name.endswith(kind)
+                ]
+                orders = [one.exemplar.labels["order"] for one in found if one.exemplar is not None]
+                assert set(orders) == ({"4711"} if kind == "_bucket" else set())
             yield families(master), families(worker)
         finally:
             worker.end()

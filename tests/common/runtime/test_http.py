@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from tq.common.runtime import http
-from tq.common.runtime.http import CONNECTIONS_MAX, HEAD_BYTES_MAX, Page, Responder
+from tq.common.runtime.http import CONNECTIONS_MAX, HEAD_BYTES_MAX, OPENMETRICS, Page, Responder
 from tq.common.wire.address import Address
 
 SECONDS = 10.0  # far more than any answer takes
@@ -193,3 +193,26 @@ def test_a_second_request_on_the_connection_is_not_answered() -> None:
 def test_a_name_of_this_host_is_not_asked_for_where_others_reach_it() -> None:
     responder = Responder({"/hello": hello})  # of no loopback address
     assert responder.validate(b"GET /hello HTTP/1.1\r\nHost: tq-master:5002") == "/hello"
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "body"),
+    [
+        ("/hello", "text/html", "hello"),
+        ("/hello", "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;q=0.5", "open"),
+        ("/hello", "text/plain, Application/OpenMetrics-Text", "open"),
+        ("/other", "application/openmetrics-text", "hello"),
+        ("/hello" + OPENMETRICS, "text/html", "400"),
+        ("/none", "text/html", "404 Not Found: there are /hello, /other"),
+    ],
+)
+def test_who_accepts_openmetrics_gets_the_page_in_it_where_there_is_one(
+    path: str, accept: str, body: str
+) -> None:
+    async def as_open() -> Page:
+        return Page("open\n")
+
+    responder = Responder({"/hello": hello, "/other": hello, "/hello" + OPENMETRICS: as_open})
+    asked = responder.validate(f"GET {path} HTTP/1.1\r\nX: y\r\nAccept: {accept}".encode())
+    page = asked if isinstance(asked, Page) else asyncio.run(responder.page(asked))
+    assert page.body.startswith(body)
