@@ -11,11 +11,14 @@ import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+INSTANT_MS: Final = 500  # what a pace has become since other tasks run than before
 RECENT_MS: Final = 10_000  # what a person calls "now"
 STEADY_MS: Final = 120_000  # long enough to foresee with
 YOUNG_MS: Final = 1_000  # a first batch says nothing about time: it is taken to have been a second's work
 FORGOTTEN: Final = 0.01  # events; with less than that left, a rate starts afresh instead of rising slowly
 TRUSTED: Final = 2.0  # events that have to be remembered before anything is foreseen
+TRUSTED_OF_INSTANT: Final = 5.0  # fewer within half a second may have come together by chance
+RISING: Final = 2.0  # times: half a second after a pace has changed, two thirds of the new one are seen
 IDLE_MS: Final = 5_000
 IDLE_TIMES: Final = 10  # as long as usual
 
@@ -71,14 +74,16 @@ class BusyRate(Rate):
 
 
 class WorkerRates:
-    """A worker's rates: one to show, one to foresee with."""
+    """A worker's rates: one to show, one to foresee with, and how fast it may have become."""
 
-    __slots__ = ("recent", "steady")
+    __slots__ = ("instant", "recent", "steady")
 
     def __init__(self, now: int) -> None:
-        self.recent, self.steady = Rate(RECENT_MS, now), BusyRate(STEADY_MS, now)
+        self.instant, self.recent = Rate(INSTANT_MS, now), Rate(RECENT_MS, now)
+        self.steady = BusyRate(STEADY_MS, now)
 
     def add(self, events: int, now: int) -> None:
+        self.instant.add(events, now)
         self.recent.add(events, now)
         self.steady.add(events, now)
 
@@ -113,8 +118,12 @@ def foreseen_range(
     paces = _paces(rates, now, slots, running_ms)
     if not paces:
         return None
+    fastest = max(paces)
+    # Quick tasks behind slow ones: for the first seconds all longer measures are of these.
+    if sum(rate.instant.weight(now) for rate in rates) >= TRUSTED_OF_INSTANT:
+        fastest = max(fastest, RISING * sum(rate.instant.per_second(now) for rate in rates))
     spread = 2 * math.sqrt(ahead + 1)
-    earliest = max(0.0, ahead - spread) / max(paces)
+    earliest = max(0.0, ahead - spread) / fastest
     return Foreseen(earliest, (ahead + 1 + spread) / min(paces), min(paces))
 
 

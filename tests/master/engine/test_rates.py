@@ -9,6 +9,7 @@ from tq.master.engine.rates import (
     BusyRate,
     Rate,
     WorkerRates,
+    foreseen_range,
     foreseen_seconds,
 )
 
@@ -103,3 +104,19 @@ def test_only_the_time_with_work_counts_for_a_forecast(events: int, gap_ms: int)
         now += gap_ms if batch != 20 else 9_000_000  # and in between
         rate.add(events, now)
     assert rate.per_second(now) == pytest.approx(events * 1000 / gap_ms, rel=0.4)
+
+
+def test_quick_tasks_behind_slow_ones_may_start_as_soon_as_their_own_pace_allows() -> None:
+    rates, now = WorkerRates(0), 0
+    for _ in range(30):  # two slots, each task takes 2 s
+        now += 2_000
+        rates.add(2, now)
+    slow = foreseen_range(50_000, [rates], now, slots=2)
+    assert slow is not None
+    assert slow.earliest == pytest.approx(50_000, rel=0.3)
+    for _ in range(5):  # and from now on forty end in a second
+        now += 100
+        rates.add(4, now)
+    found = foreseen_range(50_000, [rates], now, slots=2)
+    assert found is not None
+    assert found.earliest < 50_000 / 40 < found.latest < slow.latest
