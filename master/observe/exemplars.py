@@ -67,7 +67,7 @@ def _read(engine: Engine, seq: int) -> dict[str, str]:
 
 def labels_of(id: str, tags: dict[str, str]) -> dict[str, str]:
     """The task, and as many of its tags as there is room for. Not the arguments by which it is found: those are values of its caller, and
-    whoever reads metrics has shown no key."""
+    metrics are read without a key."""
     labels = {ID: id}
     left = CHARS_MAX - len(ID) - len(id)
     for tag, text in tags.items():
