@@ -24,6 +24,7 @@ class ShardOfATest:
         self.texts: dict[int, list[bytes]] = {}
         self.waits_for: set[int] = set()
         self.handed: list[tuple[int, list[int]]] = []  # each time, of which shard, which numbers
+        self.acknowledgements: list[tuple[int, int]] = []
         self.wakes = 0
         self._received: dict[int, list[EdgeRow]] = {}
 
@@ -62,6 +63,7 @@ class ShardOfATest:
         self.wake()
 
     def acknowledged(self, by_shard: int, number: int) -> None:
+        self.acknowledgements.append((by_shard, number))
         self.out[by_shard] = [row for row in self.out.get(by_shard, []) if row.number > number]
 
     def pending(self, to_shard: int, after: int, most: int) -> Sequence[EdgeRow]:
