@@ -15,8 +15,8 @@ import hashlib
 import io
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Final, Protocol, cast
 
 from ..errors import DecodeError, InvalidArgument
@@ -325,14 +325,24 @@ _reading = _Reading()
 _ambient: Fetcher | None = None
 
 
-@contextmanager
-def fetched_by(fetcher: Fetcher) -> Iterator[None]:
+class _FetchedBy:
+    """A class and no generator, which takes three times as long: it stands around the arguments of every task."""
+
+    __slots__ = ("_before", "_fetcher")
+
+    def __init__(self, fetcher: Fetcher) -> None:
+        self._fetcher = fetcher
+
+    def __enter__(self) -> None:
+        self._before, _reading.fetcher = _reading.fetcher, self._fetcher
+
+    def __exit__(self, *error: object) -> None:
+        _reading.fetcher = self._before
+
+
+def fetched_by(fetcher: Fetcher) -> AbstractContextManager[None]:
     """Blobs decoded in the block get their content from there."""
-    before, _reading.fetcher = _reading.fetcher, fetcher
-    try:
-        yield
-    finally:
-        _reading.fetcher = before
+    return _FetchedBy(fetcher)
 
 
 def set_ambient_fetcher(fetcher: Fetcher | None) -> None:
