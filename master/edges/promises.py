@@ -10,7 +10,7 @@ what ends behind that place is in the answer, which comes to it.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -55,12 +55,14 @@ class Promises:
         self._tasks, self._store, self._routes, self._lines = tasks, store, routes, lines
         self._known: dict[PromisedRun, Promise] = {}
         self._by_run: Overlaps[Promise] = Overlaps()
+        self._by_shard: Counter[int] = Counter()
         self._answers: deque[Promise] = deque()  # to be given
         self._next_number = 0
 
     def load(self) -> None:
         self._known.clear()
         self._by_run.clear()
+        self._by_shard.clear()
         self._answers.clear()
         for row in self._store.edges.promises():
             promise = self._add(PromisedRun(*row[:3]), row.answered)
@@ -70,7 +72,8 @@ class Promises:
 
     @property
     def shards(self) -> set[int]:
-        return {asked.to_shard for asked in self._known}
+        """Those to which something is promised."""
+        return {shard for shard, promises in self._by_shard.items() if promises}
 
     @property
     def has_answers(self) -> bool:
@@ -125,12 +128,14 @@ class Promises:
         self._next_number += 1
         promise = self._known[asked] = Promise(asked, self._next_number, answered)
         self._by_run.add(asked.run, promise.number, promise)
+        self._by_shard[asked.to_shard] += 1
         return promise
 
     def _forget(self, promises: Sequence[Promise]) -> None:
         for promise in promises:
             del self._known[promise.asked]
             self._by_run.forget(promise.asked.run, promise.number)
+            self._by_shard[promise.asked.to_shard] -= 1
         self._store.edges.forget_promises([promise.row for promise in promises])
 
     # what happens to tasks

@@ -138,6 +138,12 @@ class Cluster:
         graph.bench = Bench(store or bench.engine.store, now=bench.now, shard=Shard(shard, self.count))  # type: ignore[arg-type]
         graph.connect(node, [[id, *held] for id, held in graph.held.items()])
 
+    def nothing_is_left(self) -> None:
+        """No shard keeps or expects anything of another."""
+        for shard in self.shards:
+            assert shard.edges.expects() == set()
+            assert {name: rows for name, rows in shard.tables().items() if rows and name != "out"} == {}
+
     def state(self, run: IdRun) -> str:
         return self.shards[shard_of_id(run.first)].state(run)
 

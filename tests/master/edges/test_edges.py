@@ -15,19 +15,12 @@ from tq.common.values.codec import encode
 from tq.common.wire.frames import pack
 from tq.master.dependencies.becomings import Becomings
 from tq.master.edges import edges as edges_module
-from tq.master.edges import lines
 from tq.master.store.interface.edges import EdgeRow
 from tq.master.store.sqlite.store import SqliteStore
 
 from ..conftest import Bench
 from ..dependencies.conftest import ERROR, TASK, Graph, one
 from .conftest import Carrier, Cluster
-
-
-def nothing_is_left(cluster: Cluster) -> None:
-    for shard in cluster.shards:
-        assert shard.edges.expects() == set()
-        assert {name: rows for name, rows in shard.tables().items() if rows and name != "out"} == {}
 
 
 def test_a_task_waits_for_one_of_another_shard_and_gets_its_result(cluster: Cluster) -> None:
@@ -44,7 +37,7 @@ def test_a_task_waits_for_one_of_another_shard_and_gets_its_result(cluster: Clus
     assert (a.tables()["promises"], b.tables()["mirror"]) == (1, 1)
     b.finish(stored.first)
     cluster.settle()
-    nothing_is_left(cluster)
+    cluster.nothing_is_left()
 
 
 def test_what_has_ended_before_counts_as_soon_as_it_is_known(cluster: Cluster) -> None:
@@ -84,7 +77,7 @@ def test_neighbours_of_an_array_wait_each_for_its_own(cluster: Cluster) -> None:
     cluster.settle()
     assert sorted(b.run_all()) == stored.ids()[1:]
     cluster.settle()
-    nothing_is_left(cluster)
+    cluster.nothing_is_left()
 
 
 def test_a_failure_says_what_failed_there_and_a_chain_names_the_root(cluster: Cluster) -> None:
@@ -101,7 +94,7 @@ def test_a_failure_says_what_failed_there_and_a_chain_names_the_root(cluster: Cl
     assert last.message == f"jobs:work {show_id(stored.first)} was not run: {failure.message}"
     assert last.detail["culprit"] == show_id(page.first)
     cluster.settle()
-    nothing_is_left(cluster)
+    cluster.nothing_is_left()
 
 
 @pytest.mark.parametrize("how", ["cancelled", "expired", "purged", "never there"])
@@ -121,7 +114,7 @@ def test_whatever_ends_it_without_a_result_ends_the_wait(cluster: Cluster, how: 
     word = {"purged": "is cancelled", "never there": "was deleted"}.get(how, f"is {how}")
     assert word in b.failure(stored).message
     cluster.settle()
-    nothing_is_left(cluster)
+    cluster.nothing_is_left()
 
 
 def test_failures_are_collected_caught_or_counted_as_within_a_shard(cluster: Cluster) -> None:
@@ -187,7 +180,7 @@ def test_rows_that_are_lost_late_or_carried_twice_count_once(cluster: Cluster) -
             b.run_all()
         assert (b.state(merged), a.state(last)) == ("succeeded", "succeeded")
     cluster.settle()
-    nothing_is_left(cluster)
+    cluster.nothing_is_left()
     assert len(carrier.carried) > len({(here, row.number) for here, _, row in carrier.carried}), (
         "some came twice"
     )
@@ -292,7 +285,7 @@ def test_masters_that_start_again_at_any_moment_go_on_where_they_were(cluster: C
         b.run_all()
     assert (b.state(merged), set(b.states(each)), a.state(last)) == ("succeeded", {"succeeded"}, "succeeded")
     cluster.settle()
-    nothing_is_left(cluster)
+    cluster.nothing_is_left()
 
 
 def test_a_long_answer_goes_on_after_a_restart(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,85 +301,6 @@ def test_a_long_answer_goes_on_after_a_restart(cluster: Cluster, monkeypatch: py
     assert 0 < a.bench.engine.store.edges.promises()[0].answered < 100
     cluster.settle()
     assert b.run_all() == [merged.first]
-
-
-# stores that were restored
-
-
-def copy_of(store: SqliteStore) -> bytes:
-    return bytes(store._db.serialize())
-
-
-def restored(copy: bytes, new_store: Callable[[], SqliteStore]) -> SqliteStore:
-    store = new_store()
-    store._db.deserialize(copy)
-    return store
-
-
-@pytest.fixture
-def database() -> str:
-    """Copies are taken of SQLite's memory: that a database comes back as it was is the same to an engine."""
-    return "sqlite"
-
-
-@pytest.mark.parametrize("which", [0, 1])
-@pytest.mark.parametrize("steps", range(6))
-@pytest.mark.parametrize("together", [1, lines.DELETED_TOGETHER])
-def test_a_store_that_was_restored_from_any_moment_leaves_nothing_waiting(
-    cluster: Cluster,
-    new_store: Callable[[], SqliteStore],
-    monkeypatch: pytest.MonkeyPatch,
-    which: int,
-    steps: int,
-    together: int,
-) -> None:
-    """What was done since the copy is lost there, and done again; the other shard knows more, or less, than it should."""
-    monkeypatch.setattr(lines, "DELETED_TOGETHER", together)
-    a, b = cluster[0], cluster[1]
-    old = a.submit(needs=[b.submit().first])
-    pages = a.submit(3)
-    merged = b.submit(needs=[pages])
-    events: list[Callable[[], object]] = [
-        cluster.settle,
-        lambda: b.run_all(),
-        lambda: a.run_all(),
-        cluster.settle,
-        lambda: b.run_all(),
-        cluster.settle,
-    ]
-    copy, shard = b"", cluster[which]
-    for number, event in enumerate(events):
-        if number == steps:
-            copy = copy_of(shard.bench.engine.store)  # type: ignore[arg-type]
-        event()
-    shard.bench.now = shard.bench.now._replace(wall=shard.bench.now.wall + 60_000)
-    cluster.restart(which, restored(copy, new_store))
-    later = cluster[1 - which].submit(needs=[cluster[which].submit().first])
-    for _ in range(6):
-        cluster.settle()
-        a.bench.advance(30)
-        b.bench.advance(30)
-        a.run_all()
-        b.run_all()
-    assert [cluster.state(run) for run in (old, merged, later)] == ["succeeded"] * 3
-    cluster.settle()
-    nothing_is_left(cluster)
-
-
-def test_a_shard_that_was_begun_with_no_tasks_is_seen_and_what_needs_its_tasks_fails(
-    cluster: Cluster, new_store: Callable[[], SqliteStore], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lines, "DELETED_TOGETHER", 1)
-    a, b = cluster[0], cluster[1]
-    merged = b.submit(needs=[a.submit(3)])
-    cluster.settle()
-    cluster.restart(0, new_store())
-    cluster.settle()
-    assert b.state(merged) == "failed"
-    assert "was deleted" in b.failure(merged).message
-    assert "edges.reset" in [action for action, _ in b.bench.reports]
-    cluster.settle()
-    nothing_is_left(cluster)
 
 
 # retries by hand, and what cannot be
