@@ -26,6 +26,7 @@ from .tasks.definition import Definition
 from .tasks.handle import Handle, handle_of, handle_of_async
 from .tasks.hooking import HookingApp
 from .tasks.options import Options, choose
+from .tasks.shared_limits import SharedLimits
 from .tasks.steering import SteeringApp
 from .tasks.submitter import Submitter
 from .tasks.task import Task
@@ -106,6 +107,7 @@ class App(HookingApp, SchedulingApp, FlowingApp, SteeringApp):
         settings = Settings.of(url, authkey, role, connect_timeout, ca_file, certificate_file)
         self.session = ClientSession(settings)
         self._tasks: dict[int, Task[..., Any, Any]] = {}
+        self._limits = SharedLimits()
         self._hooks = Hooks()
         apps.add(self)
 
@@ -113,7 +115,7 @@ class App(HookingApp, SchedulingApp, FlowingApp, SteeringApp):
     def _using(cls, session: ClientSession) -> App:
         """An App on the connection of a proxy or manager that this process has."""
         app = cls.__new__(cls)
-        app.session, app._tasks, app._hooks = session, {}, Hooks()
+        app.session, app._tasks, app._limits, app._hooks = session, {}, SharedLimits(), Hooks()
         return app
 
     def __repr__(self) -> str:
@@ -201,11 +203,12 @@ class App(HookingApp, SchedulingApp, FlowingApp, SteeringApp):
             The task. Calling it runs the function here; ``submit`` runs it on a worker.
 
         Raises:
-            InvalidArgument: An option is unknown or out of its range.
+            InvalidArgument: An option is unknown or out of its range, or another task says something else of a limit of that name.
         """
         choice = choose(options)
 
         def decorate(function: Callable[..., Any]) -> Task[..., Any, Any]:
+            self._limits.declare(function, choice.terms.limits)
             task: Task[..., Any, Any] = Task(self.session, function, name, choice, self._hooks)
             self._tasks[id(task)] = task
             return task
