@@ -5,7 +5,7 @@
 # make other-pythons   the fast part of the suite on every other Python of this machine: some minutes
 # make faults  every fault on real programs: some minutes, and a table at the end
 # make fuzz    two million damaged messages, values, texts and calls, then twenty times the examples of the property tests, by chance: some minutes
-# make proof   the simulator: 500 seeds, 500 of several shards, 500 of masters that share them, then every planted bug: some minutes
+# make proof   the simulator: 500 seeds, 500 of several shards, 500 of masters that share them, 500 of needs between shards, then every planted bug: some minutes
 # make bench   measure everything beside floors and peers, and write docs/performance.md
 # make soak    twenty minutes of load and kills: does anything grow? Writes its table into docs/performance.md
 # make crawl   fetch two million URLs from a server of this machine: is each there once, does anything grow? URLS=50000 is a look
@@ -83,6 +83,7 @@ proof: $(DEV)
 	$(BIN)/python -m tests.simulation --seeds 500
 	$(BIN)/python -m tests.simulation --shards --seeds 500
 	$(BIN)/python -m tests.simulation --sharing --seeds 500
+	$(BIN)/python -m tests.simulation --edges --seeds 500
 	$(BIN)/python -m tests.simulation.planted
 
 bench: $(BENCH)

@@ -16,7 +16,7 @@ import io
 import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, BinaryIO, Final, Protocol, cast
 
 from ..errors import DecodeError, InvalidArgument
@@ -37,6 +37,9 @@ class Fetcher(Protocol):
 
     def fetch(self, blob: Blob) -> Content:
         """The content in a file of this machine."""
+
+    def of_result(self, id: bytes) -> Fetcher:
+        """For content that the result of this task names, which may be in another shard."""
 
 
 class Content(Protocol):
@@ -343,6 +346,12 @@ class _FetchedBy:
 def fetched_by(fetcher: Fetcher) -> AbstractContextManager[None]:
     """Blobs decoded in the block get their content from there."""
     return _FetchedBy(fetcher)
+
+
+def fetched_for(id: bytes) -> AbstractContextManager[None]:
+    """Blobs decoded in the block are those of the result of this task, among arguments that are being decoded."""
+    fetcher = _reading.fetcher or _ambient
+    return nullcontext() if fetcher is None else _FetchedBy(fetcher.of_result(id))
 
 
 def set_ambient_fetcher(fetcher: Fetcher | None) -> None:

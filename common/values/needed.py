@@ -22,6 +22,7 @@ from ..domain.id_runs import IdRun, is_run
 from ..domain.ids import show_id
 from ..domain.model import TASK_ID_BYTES, StateNumber
 from ..errors import DecodeError, TqError
+from .blob import fetched_for
 
 NEEDED_CODE: Final = 19
 CARRIED_CODE: Final = 20
@@ -119,7 +120,10 @@ class NeededResults:
                 raise DecodeError(f"the master has not sent the result of task {show_id(id)}")
         state, body = here[id]
         if state == SUCCEEDED:
-            return None if body is None else self._decode(body)
+            if body is None:
+                return None
+            with fetched_for(id):
+                return self._decode(body)
         if self._collects and _source.failed is not None:
             return _source.failed(id, state, body)
         raise DecodeError(f"the result of task {show_id(id)}, which is needed, is not there any more")

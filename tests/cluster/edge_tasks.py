@@ -18,6 +18,16 @@ def double(number: int) -> int:
 
 
 @app.task
+def page(size: int) -> tq.Blob:
+    return tq.Blob.of(bytes(size))
+
+
+@app.task
+def measured(content: tq.Blob) -> int:
+    return len(content.read())
+
+
+@app.task
 def total(numbers: list[int], path: str) -> int:
     with open(path, "a", encoding="utf-8") as notes:
         notes.write(f"{len(numbers)}\n")

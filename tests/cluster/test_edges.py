@@ -59,6 +59,11 @@ class Needs:
         assert joined.result(SECONDS) == sum(range(1, MEMBERS + 1))
         assert self.notes.read_text("utf-8") == f"{MEMBERS}\n", "it runs once, with all of them"
 
+    def content(self) -> None:
+        """What a result names is in the shard of its task."""
+        page = self.task("page", queue_in(1)).submit(300_000)
+        assert self.task("measured", queue_in(2)).submit(page).result(SECONDS) == 300_000
+
     def failure(self) -> None:
         bad = self.task("plus", queue_in(1)).submit("no number")
         with pytest.raises(tq.DependencyFailed, match=f"edge_tasks:plus {bad.id} failed"):
@@ -72,6 +77,7 @@ def test_shards_of_one_process_pass_on_what_tasks_of_others_need_through_its_dea
     worker_factory(slots=2, tasks=MODULE, address=master.address, authkey=master.authkey)
     needs = Needs(app_factory(master.url, master.authkey), tmp_path)
     needs.chain()
+    needs.content()
     needs.failure()
     needs.join(master.restart)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
+from ...common.domain.shards import shard_of_id
 from ...common.errors import InvalidArgument
 from ...common.values.blob import Blob, Content, Temporary
 from ...common.values.transfer import download, upload
@@ -44,6 +45,15 @@ class ChildBlobs:
             self.stream(blob, copy.write)
             content = self.here[blob] = copy
         return content
+
+    def of_result(self, id: bytes) -> ChildBlobs:
+        """Content is in the shard of the task that names it."""
+        own = self._task()
+        if own is None or shard_of_id(own) == shard_of_id(id):
+            return self
+        other = ChildBlobs(self._link, lambda: id)
+        other.here = self.here  # which is emptied when the attempt ends
+        return other
 
     def _carry(self, transfer: Callable[[_BlobCalls], None]) -> None:
         calls = _BlobCalls(self._link, self._task())

@@ -8,6 +8,7 @@ import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.ids import id_behind, new_ids
 from tq.common.errors import DecodeError, Forbidden, NotSerializable
+from tq.common.values.blob import Blob, fetched_by
 from tq.common.values.codec import decode_work, encode, encode_call
 from tq.common.values.failed import Failed, failed
 from tq.common.values.failure import Failure
@@ -70,6 +71,22 @@ def test_what_the_lease_has_not_brought_is_fetched_once_for_all_behind_it() -> N
     args, _, _ = decode_work(carry(payload(), False, []))
     assert args[0] == {"a": 1}
     assert asked == [FIRST]
+
+
+def test_content_that_a_result_names_is_fetched_where_that_task_is() -> None:
+    class Place:
+        def __init__(self, id: bytes = b"") -> None:
+            self.id = id
+
+        def of_result(self, id: bytes) -> Place:
+            return Place(id)
+
+    blobs: list[Blob] = []
+    body = encode(Blob.of(b"text"), blobs=blobs)
+    there = [[id_behind(FIRST, place), DONE, [body]] for place in range(3)]
+    with fetched_by(Place()):  # type: ignore[arg-type]
+        args, _, _ = decode_work(carry(payload(), False, there))
+    assert [one._fetcher.id for one in args[1][1]["all"]] == [row[0] for row in there]
 
 
 def test_failures_stand_for_results_only_if_they_are_asked_for() -> None:
