@@ -110,11 +110,11 @@ class LockObject(PrimitiveObject):
         )
 
     @exposed(Role.CLIENT)
-    def notify(self, call: Call, condition: str, held: bytes, count: int = 1) -> bool:
+    def notify(self, call: Call, condition: str, held: bytes, count: int = 1) -> object:
         """Wake ``count`` waiters; false: the lock had been lost."""
         condition, count = check_name("condition", condition), validate_whole("count", count, 0, VALUE_MAX)
         held = validate_token("token", held)
-        return self.engine.part(Locks).notify(call.session, self._primitive(call), condition, held, count)
+        return self.engine.part(Locks).notify(call, self._primitive(call), condition, held, count)
 
     @exposed(Role.CLIENT)
     def state(self, call: Call) -> list[Any]:

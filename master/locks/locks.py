@@ -19,7 +19,7 @@ from ..engine.accounts import Resource
 from ..engine.part import Part
 from ..engine.session import LATER, Call, Session
 from .claims import DONE
-from .primitive import SEMAPHORE, Primitive, Waiter, park
+from .primitive import SEMAPHORE, Primitive, Waiter, Waking, park
 from .primitives import Primitives
 
 LOCK_KINDS: Final = ("lock", "rlock", SEMAPHORE, "bounded")
@@ -32,6 +32,7 @@ class Locks(Part):
 
     def __init__(self, primitives: Primitives) -> None:
         self._primitives = primitives
+        primitives.wake = self._go_on_waking
 
     def acquire(
         self, call: Call, primitive: Primitive, token: bytes, wait: bool, suspended: bytes | None = None
@@ -109,12 +110,28 @@ class Locks(Part):
             self._primitives.suspend(primitive, held)
         return LATER
 
-    def notify(self, session: Session, primitive: Primitive, condition: str, held: bytes, count: int) -> bool:
-        """Move ``count`` waiters to the queue of the lock. False: the caller has lost the lock."""
-        if self._held_by(session, primitive, held) is None:
+    def notify(self, call: Call, primitive: Primitive, condition: str, held: bytes, count: int) -> object:
+        """Move ``count`` waiters to the queue of the lock, of very many some in each transaction. False: the caller has lost the lock."""
+        if self._held_by(call.session, primitive, held) is None:
             return False
-        self._wake(primitive, condition, count)
-        return True
+        there = len(primitive.conditions.get(condition, ()))
+        primitive.wakings.append(Waking(condition, min(count, there), call))
+        self._go_on_waking(primitive)
+        return LATER
+
+    def _go_on_waking(self, primitive: Primitive) -> None:
+        portions = self._primitives.portions
+        while primitive.wakings:
+            one = primitive.wakings[0]
+            while one.left > 0:
+                if not portions.is_left:
+                    portions.later(primitive)
+                    return
+                portions.gave()
+                self._wake(primitive, one.condition, 1)
+                one.left -= 1
+            primitive.wakings.popleft()
+            one.call.answer(True)
 
     def give_up_wait(self, primitive: Primitive, condition: str, token: bytes) -> bool:
         """End the wait for the condition and queue for the lock. Whether it was notified before."""

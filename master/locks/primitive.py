@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -35,6 +35,16 @@ Parked = OrderedDict[bytes, Waiter]
 
 
 @dataclass(slots=True, eq=False)
+class Waking:
+    """A notify that is under way: so many more waiters of the condition are to queue for the lock. Until it is answered its caller has the
+    lock, so that no one begins to wait meanwhile."""
+
+    condition: str
+    left: int
+    call: Call
+
+
+@dataclass(slots=True, eq=False)
 class Primitive:
     """One lock, semaphore, event or barrier."""
 
@@ -50,6 +60,7 @@ class Primitive:
     queue: Parked = field(default_factory=OrderedDict)
     conditions: dict[str, Parked] = field(default_factory=dict)
     condition_of: dict[bytes, str] = field(default_factory=dict)  # by the token that waits for it
+    wakings: deque[Waking] = field(default_factory=deque)
     held: dict[bytes, Claim] = field(default_factory=dict)
     remembered: dict[bytes, int] = field(default_factory=dict)
     suspended: dict[bytes, bytes] = field(

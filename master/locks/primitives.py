@@ -10,7 +10,7 @@ across restarts; 4. memory equals the store at every commit, except for the park
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Final, TypeVar
 
 from ...common.domain.model import check_new
@@ -53,7 +53,8 @@ class Primitives(Part):
             tuple[str, str], int
         ] = {}  # their counters, by family and name, as the store has them
         self._changed: dict[Primitive, None] = {}  # value or counter changed in this transaction
-        self._portions = Portions[Primitive](lambda is_left: agenda.set(self, SERVE, 0 if is_left else None))
+        self.wake: Callable[[Primitive], object]  # go on with its notifies; set by their part
+        self.portions = Portions[Primitive](lambda is_left: agenda.set(self, SERVE, 0 if is_left else None))
 
     def load(self, _: Picture, now: Now) -> None:
         """Parked calls stay: their sessions are still open. A reload may show a free permit that a parked call waits for: see ``due``."""
@@ -68,14 +69,16 @@ class Primitives(Part):
             if (known := before.pop((row.family, row.name), None)) is not None:
                 primitive.account = known.account
                 primitive.queue, primitive.conditions = known.queue, known.conditions
-                primitive.condition_of = known.condition_of
+                primitive.condition_of, primitive.wakings = known.condition_of, known.wakings
                 known.queue, known.conditions, known.condition_of = OrderedDict(), {}, {}
             self._add(primitive)
             by_number[row.primitive] = primitive
         for known in before.values():  # made in the transaction that failed
             give_back(known.account, Resource.SYNCS)
         self.claims.load(claims, by_number, held)
-        self._portions.load([one for one in by_number.values() if one.family == LOCK and one.queue])
+        self.portions.load(
+            [one for one in by_number.values() if one.family == LOCK and (one.queue or one.wakings)]
+        )
         for node in {*self.claims.nodes, *self._owned}:
             self._presence.expect(node, now)
 
@@ -148,10 +151,10 @@ class Primitives(Part):
     def serve(self, primitive: Primitive) -> None:
         """Give free permits to parked calls, in order, as many as one transaction gives: see ``engine/portions.py``."""
         while primitive.value > 0 and primitive.queue:
-            if not self._portions.is_left:
-                self._portions.later(primitive)
+            if not self.portions.is_left:
+                self.portions.later(primitive)
                 return
-            self._portions.gave()
+            self.portions.gave()
             _, waiter = primitive.queue.popitem(last=False)
             waiter.call.abandon = None
             if primitive.knows(waiter.token):  # two calls with one token: a dishonest peer
@@ -168,7 +171,7 @@ class Primitives(Part):
 
     def begin(self) -> None:
         self._room = ENDED_AT_ONCE
-        self._portions.begin()
+        self.portions.begin()
 
     def holds(self, node: bytes) -> bool:
         return node in self._owned or node in self.claims.held_by or node in self.claims.suspended_by
@@ -194,12 +197,13 @@ class Primitives(Part):
 
     def due(self, key: Hashable, now: Now) -> None:
         """Serve the calls that wait for a permit that is free: after ``load``, or because the last transaction had no room."""
-        self._portions.serve(self._serve_turn)
+        self.portions.serve(self._serve_turn)
 
     def _serve_turn(self, primitive: Primitive) -> None:
         if (
             self.by_name.get((primitive.family, primitive.name)) is primitive
         ):  # it may have been deleted since
+            self.wake(primitive)
             self.serve(primitive)
 
     def take_away(self, primitive: Primitive, token: bytes) -> None:
@@ -210,7 +214,8 @@ class Primitives(Part):
     def drop(self, primitive: Primitive, why: str) -> None:
         """Delete a primitive; calls that still wait are refused with ``why``."""
         gone = InvalidArgument(f"{primitive.kind} {primitive.name!r} {why}")
-        self._released.answer_all([waiter.call for waiter in primitive.waiters()], gone)
+        parked = [waiter.call for waiter in primitive.waiters()]
+        self._released.answer_all([*parked, *(one.call for one in primitive.wakings)], gone)
         for token in list(primitive.held):
             self.claims.withdraw(primitive, token)
         for token in list(primitive.suspended):
