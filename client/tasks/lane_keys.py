@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -84,17 +85,9 @@ class LaneKeys:
                     )
         return self.of_call((), {})
 
-    def noted(
-        self, calls: Iterable[tuple[Any, ...]], note: Callable[[tuple[str, ...]], None]
-    ) -> Iterator[tuple[Any, ...]]:
-        """The calls as they are read, after their keys were noted."""
-        for args in calls:
-            note(self.keys(args, {}))
-            yield args
-
     def columns(self, keys: Sequence[tuple[str, ...]]) -> LaneColumns:
         """Of tasks with these keys, in their order."""
-        made = [TextColumn.of(texts) for texts in zip(*keys, strict=True)]
+        made = [TextColumn.of(list(map(itemgetter(place), keys))) for place in range(len(self._keyed))]
         # Not strict: the last column may be that of the tenant.
         limits = tuple(zip(self._terms.limits, made, strict=False))
         return LaneColumns(
@@ -123,6 +116,22 @@ class LaneKeys:
             if len(self._known) < KNOWN_MAX:
                 self._known[picked] = keys
         return keys
+
+    def known(self, calls: Sequence[tuple[Any, ...]]) -> list[tuple[str, ...]] | None:
+        """The keys of each call, looked up at once; None: those of some are to be made."""
+        try:
+            picked = list(map(self._picked, calls))
+        except IndexError:  # what is named is left to its default
+            return None
+        kinds = set(map(type, picked))
+        if kinds == {tuple}:
+            kinds = set(map(type, chain.from_iterable(picked)))
+        if not kinds <= PLAIN:  # as in ``keys``
+            return None
+        try:
+            return list(map(self._known.__getitem__, picked))
+        except KeyError:
+            return None
 
     def _made(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
         names = () if self._arguments is None else self._arguments.names

@@ -22,6 +22,7 @@ from .handles import Handles
 from .home import ANY_SHARD, home_of
 from .indexed import MapIndex
 from .lane_keys import LaneKeys
+from .map_keys import MapKeys
 from .needs import GatheredNeeds, TaskNeeds
 from .options import Choice
 from .outcomes import OutcomeBox
@@ -104,9 +105,8 @@ class _MapSubmission:
     def __init__(self, session: ClientSession, definition: Definition, choice: Choice) -> None:
         self._session, self._link = session, session.link
         self._definition, self._choice = definition, choice
-        self._lane_keys = None if choice.columns is not None else LaneKeys(choice.terms, definition)
+        self._keys = None if choice.columns is not None else MapKeys(LaneKeys(choice.terms, definition))
         self._index = MapIndex(choice, definition) if choice.indexed else None
-        self._keys: deque[tuple[str, ...]] = deque()  # of calls that were read and are not in a chunk yet
         home = home_of(session, choice)
         self.shard = max(0, home)
         self._scattering = None if home != ANY_SHARD else _scattering(session, choice)
@@ -125,23 +125,19 @@ class _MapSubmission:
             )
         else:
             self._unique_keys = UniqueKeys(session, self._unique, definition)
-            self._same: deque[str] = deque()  # as ``_keys``
+            self._same: deque[str] = deque()  # of calls that were read and are not in a chunk yet
             self.handles = UniqueHandles(session, definition.received)
         self.under_way: deque[Future[Any]] = deque()
 
     def chunks(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[MapChunk]:
         """Tasks with new ids, grouped into calls of a good size, and the blobs that they name."""
-        if self._lane_keys is not None:
-            calls = self._lane_keys.noted(calls, self._keys.append)
         if self._unique_keys is not None:
             calls = self._unique_keys.noted(calls, self._same.append)
         if self._index is not None:
             calls = self._index.noted(calls)
-        for payloads, blobs, needs in CallEncoder(self._definition, calls, self._needs).chunks():
-            choice = self._choice
-            if self._lane_keys is not None:
-                keys = [self._keys.popleft() for _ in payloads]
-                choice = choice._replace(columns=self._lane_keys.columns(keys))
+        note = None if self._keys is None else self._keys.note
+        for payloads, blobs, needs in CallEncoder(self._definition, calls, self._needs, note).chunks():
+            choice = self._choice if self._keys is None else self._keys.of_next(self._choice, len(payloads))
             if self._index is not None:
                 choice = self._index.of_next(choice, len(payloads))
             if self._scattering is not None:

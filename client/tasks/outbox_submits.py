@@ -27,6 +27,7 @@ from ..outbox.table import NewRow
 from .home import ANY_SHARD, ONE_SHARD, home_of
 from .indexed import MapIndex
 from .lane_keys import LaneKeys
+from .map_keys import MapKeys
 from .needs import GatheredNeeds
 from .outbox_handles import OutboxHandle, OutboxHandles
 from .payloads import CallEncoder
@@ -95,20 +96,19 @@ def _mapped(
     home = ONE_SHARD if session.known_shards is None else home_of(session, choice)
     scattering = Scattering(session, choice) if home == ANY_SHARD else None
     ids = IdSource(seconds=math.inf, shard=max(0, home))  # one block: a map is one array to people
-    lanes = None if choice.columns is not None else LaneKeys(choice.terms, definition)
+    keys = None if choice.columns is not None else MapKeys(LaneKeys(choice.terms, definition))
     unique = None if choice.unique is None else UniqueKeys(session, choice.unique, definition)
-    keys, same = deque[tuple[str, ...]](), deque[str]()
-    if lanes is not None:
-        calls = lanes.noted(calls, keys.append)
+    same = deque[str]()
     if unique is not None:
         calls = unique.noted(calls, same.append)
     index = MapIndex(choice, definition) if choice.indexed else None
     if index is not None:
         calls = index.noted(calls)
-    for payloads, blobs, met in CallEncoder(definition, calls, GatheredNeeds(session)).chunks():
+    note = None if keys is None else keys.note
+    for payloads, blobs, met in CallEncoder(definition, calls, GatheredNeeds(session), note).chunks():
         _check_blobs(bool(blobs))
-        if lanes is not None:
-            choice = choice._replace(columns=lanes.columns([keys.popleft() for _ in payloads]))
+        if keys is not None:
+            choice = keys.of_next(choice, len(payloads))
         if index is not None:
             choice = index.of_next(choice, len(payloads))
         if scattering is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -33,13 +33,28 @@ class EncodedCalls(NamedTuple):
     needs: dict[int, list[IdRun]]
 
 
+class RefusedCall(NamedTuple):
+    """The first of some calls that cannot be sent, by its place, and why."""
+
+    place: int
+    error: Exception
+
+
+Note = Callable[[Sequence[tuple[Any, ...]]], RefusedCall | None]
+
+
 class CallEncoder:
-    """``calls``: the positional arguments of each. They are read as the chunks are taken, at most PORTION_CALLS ahead."""
+    """``calls``: the positional arguments of each. They are read as the chunks are taken, at most PORTION_CALLS ahead. ``note``: called
+    with each portion that was read, in order, before it is encoded."""
 
     def __init__(
-        self, definition: Definition, calls: Iterable[tuple[Any, ...]], needs: GatheredNeeds
+        self,
+        definition: Definition,
+        calls: Iterable[tuple[Any, ...]],
+        needs: GatheredNeeds,
+        note: Note | None = None,
     ) -> None:
-        self._needs = needs
+        self._needs, self._note = needs, note
         self._arguments, self._calls = definition.arguments, iter(calls)
         self._names = () if self._arguments is None else self._arguments.names
         self._read = 0  # how many calls came before those that are encoded now
@@ -59,9 +74,13 @@ class CallEncoder:
                 calls.extend(islice(self._calls, size))  # keeps what came before an error
             except Exception as raised:
                 error = raised
-                # Of what the map itself asks of an item, such as the key of a limit, and not of the caller's own iterable.
+                # Of what the map itself asks of an item, such as what it is indexed by, and not of the caller's own iterable.
                 if isinstance(error, InvalidArgument):
                     _name_item(error, self._read + len(calls))
+            if self._note is not None and calls and (refused := self._note(calls)) is not None:
+                error = refused.error
+                _name_item(error, self._read + refused.place)
+                del calls[refused.place :]
             if not calls:
                 break
             total = 0
