@@ -123,28 +123,30 @@ class LaneColumns(NamedTuple):
             indexed=None if self.indexed is None else self.indexed.of_some(places),
         )
 
-    def lanes(self) -> tuple[list[LaneTexts], tuple[int, ...] | None]:
+    def lanes(self) -> tuple[list[LaneTexts], bytes | tuple[int, ...] | None]:
         """The different lanes, and for each task which of them; None: all stand in the only one."""
         columns = [column for _, column in self.limits]
         columns += [] if self.tenant is None else [self.tenant]
         coded = [column.codes for column in columns if column.codes is not None]
         if not coded:
             return [self.at(0)], None
+        if len(coded) == 1:
+            [codes] = coded
+            used = sorted(set(codes))
+            if len(used) == 1:
+                return [self.at(0)], None
+            lanes = [self._of_codes(iter((code,))) for code in used]
+            # Mostly all texts are used: the codes are those of the lanes.
+            if used[-1] == len(used) - 1:
+                return lanes, codes
+            places = {code: place for place, code in enumerate(used)}
+            return lanes, tuple(map(places.__getitem__, codes))
         # A task's codes are what it says: those that say the same stand in one lane.
-        said = (
-            [(code,) for code in dict.fromkeys(coded[0])]
-            if len(coded) == 1
-            else list(zip(*coded, strict=True))
-        )
+        said = list(zip(*coded, strict=True))
         numbers = numbered(said)
         if len(numbers) == 1:
             return [self.at(0)], None
-        lanes = [self._of_codes(iter(one)) for one in numbers]
-        if len(coded) > 1:
-            return lanes, tuple(map(numbers.__getitem__, said))
-        # Mostly the texts are numbered as they come: the codes are those of the lanes.
-        in_order = all(code == number for (code,), number in numbers.items())
-        return lanes, coded[0] if in_order else tuple(numbers[code,] for code in coded[0])
+        return [self._of_codes(iter(one)) for one in numbers], tuple(map(numbers.__getitem__, said))
 
     def at(self, task: int) -> LaneTexts:
         """Of one task."""

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from ..errors import InvalidArgument
 from ..values.brief import brief
 from .expressions import check_key
 
 Said = TypeVar("Said", bound=Hashable)
+BYTE: Final = 256  # different texts, up to which a byte says which one
 
 
 class TextColumn(NamedTuple):
-    """A text for each task. ``codes``: for each task which of the texts; None: all have the only one."""
+    """A text for each task. ``codes``: for each task which of the texts, as bytes where these are enough; None: all have the only one."""
 
     texts: tuple[str, ...]
-    codes: tuple[int, ...] | None = None
+    codes: bytes | tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> TextColumn:
         """Of one text for each task."""
         numbers = numbered(texts)
         # One text for all is the usual case, and costs nothing for each task.
-        return cls(tuple(numbers), tuple(map(numbers.__getitem__, texts)) if len(numbers) > 1 else None)
+        if len(numbers) == 1:
+            return cls(tuple(numbers))
+        return cls(tuple(numbers), coded(map(numbers.__getitem__, texts), len(numbers)))
 
     def at(self, task: int) -> str:
         return self.texts[0 if self.codes is None else self.codes[task]]
@@ -60,11 +63,16 @@ class TextColumn(NamedTuple):
                 f"and {len(texts):,} texts"
             )
         # A negative number would be a place from the end, for Python.
-        if set(map(type, codes)) != {int} or min(codes) < 0 or max(codes) >= len(texts):
+        if set(map(type, codes)) != {int} or not 0 <= min(used := set(codes)) <= max(used) < len(texts):
             raise InvalidArgument(f"{what}: the numbers of a column are places in its texts, from 0")
         for text in texts:
             check_key(what, text)
-        return cls(tuple(texts), tuple(codes))
+        return cls(tuple(texts), coded(codes, len(texts)))
+
+
+def coded(codes: Iterable[int], texts: int) -> bytes | tuple[int, ...]:
+    """Numbers as a column of so many texts has them."""
+    return bytes(codes) if texts <= BYTE else tuple(codes)
 
 
 def numbered(values: Iterable[Said]) -> dict[Said, int]:

@@ -5,13 +5,13 @@ Which tenant each task has is said by a column beside the payloads, which stays 
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 
 from ...common.wire.frames import unpack
 from ..store.interface.lines import Span
 from ..store.interface.slices import SliceStore
 from .array_tags import TASKS_OF_ROW, runs
+from .codes import Codes, unpacked_codes
 
 
 class ArrayTenantsLook:
@@ -21,7 +21,7 @@ class ArrayTenantsLook:
         self._store = store
         self._seq = self._stop = 0  # of the array that was read last
         self._tenants: Sequence[str] = ()
-        self._codes: array[int] = array("H")
+        self._codes: Codes = b""
         self.cost = self.bytes = 0
 
     def of(self, seq: int) -> str:
@@ -47,11 +47,11 @@ class ArrayTenantsLook:
         if self._seq <= seq < self._stop:
             return
         found = self._store.lanes_of_array(seq)
-        self._seq, self._stop, self._tenants, self._codes = seq, seq, (), array("H")
+        self._seq, self._stop, self._tenants, self._codes = seq, seq, (), b""
         self.cost += 1
         # None would be a store that contradicts itself: then no tenant is known, and none fits.
         if found is not None and found.lanes is not None:
             _, keys, codes = unpack(found.lanes)
-            self._tenants, self._codes = [tenant for tenant, _ in keys], array("H", codes)
+            self._tenants, self._codes = [tenant for tenant, _ in keys], unpacked_codes(codes, len(keys))
             self._seq, self._stop = found.seq, found.seq + len(self._codes)
             self.bytes += len(found.lanes)

@@ -32,14 +32,12 @@ from typing import Final, NamedTuple
 
 from ...common.domain.limit_parts import LimitHere
 from .held import UNKNOWN, FirstOf, HeldLanes, Reserved
+from .lines_in_turn import LANES_MAX, LinesInTurn
 from .placements import Placements
 from .route import READY, Capability, LanePlace, ParkedLease, Route, Tenant
 from .tenant_lines import BaseLines, Line
 from .turns import TenantTurns, shares
 
-LANES_MAX: Final = (
-    32  # that are leased from together, but for those of mixed arrays: of more the store is asked again
-)
 HELD_MAX: Final = 1_000  # lanes that one choice looks up, or finds without room
 TOGETHER_MAX: Final = 1_000  # tasks in one answer of those that run together, but for one call of more
 BASES_MAX: Final = 50  # base lanes that are looked at beside tenants
@@ -86,8 +84,7 @@ class Lanes:
         self.held = HeldLanes(in_force, first_of)
         self._lines: dict[Route, BaseLines] = {}
         self._capped: dict[Tenant, list[tuple[BaseLines, Line]]] = {}  # lines that are held until it has room
-        self._left = 0  # lanes that the choice under way may look up
-        self._stored = 0  # that it leaves to the store
+        self._left = self._stored = 0  # of a choice: lanes that it may look up, and leaves to the store
         self._fit = _Fit(0)
 
     def clear(self) -> None:
@@ -96,11 +93,12 @@ class Lanes:
         self._kept = None
         self.held.clear()
 
-    def ready(self, lane: Route) -> None:
-        """Something of it became ready: it may have a better place now."""
+    def ready(self, lane: Route, first: LanePlace = UNKNOWN) -> None:
+        """Something of it became ready: it may have a better place now. ``first``: the place of what did."""
         if lane.held is not None:
             self.held.ready(lane)
-        elif lane.place != UNKNOWN:  # one look at the front is enough, however many of its tasks become ready
+        # One look is enough, however many of its tasks become ready; and none, if they come behind those that are there.
+        elif lane.place is None or first < lane.place:
             self._put(lane, UNKNOWN)
         self._readied += bool(lane.key.needs)
 
@@ -252,7 +250,7 @@ class Lanes:
         # Base lanes are in no line: each is a look, hence the bound.
         first = [(self._first_of(base.number), base) for base in bases[:BASES_MAX]]
         plain = sorted((LanePlace(-found[0], found[1]), base.number, base) for found, base in first if found)
-        lines = _InTurn(partial(self._first_line, now=now), served)
+        lines = LinesInTurn(partial(self._first_line, now=now), served)
         # They have the turn of the tenant without a name.
         if plain:
             lines.add(plain[0][0].rank, plain[0][2].tenant)
@@ -304,7 +302,7 @@ class Lanes:
             if not lane.is_in_line:
                 continue
             if lane.ready > 0 and lane.place is not None:
-                self._put(lane, UNKNOWN if tasks else lane.place)
+                self._put(lane, _place_now(lane, self._first_of) if tasks else lane.place)
             else:
                 lane.place = None
         self._tenants.took(taken)
@@ -363,69 +361,14 @@ def _goes_first(chosen: Sequence[Chosen], bases: Sequence[Route], first_of: Firs
     return all(place < LanePlace(-priority, seq) for priority, seq in found)
 
 
-class _InTurn:
-    """The first lines of several base lanes, by priority and turn: those of one tenant are neighbours."""
-
-    def __init__(self, first: Callable[[BaseLines], Line | None], served: Iterable[BaseLines]) -> None:
-        """``first``: the first line of a base lane, with a known place."""
-        self._first = first
-        self._heap: list[tuple[tuple[int, int], int, Tenant, BaseLines | None]] = []
-        self._taken: list[tuple[BaseLines, Line]] = []
-        self._count = 0
-        for one in served:
-            self._add(one)
-
-    def _add(self, lines: BaseLines) -> None:
-        line = self._first(lines)
-        if line is not None:
-            self._push(line.turn, line.tenant, lines)
-
-    def add(self, rank: int, tenant: Tenant) -> None:
-        """A tenant that has something besides what is in line."""
-        self._push((rank, tenant.last), tenant, None)
-
-    def _push(self, turn: tuple[int, int], tenant: Tenant, lines: BaseLines | None) -> None:
-        self._count += 1
-        heapq.heappush(self._heap, (turn, self._count, tenant, lines))
-
-    @property
-    def rank(self) -> int | None:
-        """The priority that goes first."""
-        return self._heap[0][0][0] if self._heap else None
-
-    def of_rank(self, rank: int, most: int) -> dict[Tenant, list[Line]]:
-        """So many tenants, or as many as the store can be asked for, in their turns with what they have of this priority; they are out of turn
-        until ``put_back``."""
-        found: dict[Tenant, list[Line]] = {}
-        stored = 0
-        while self._heap and self._heap[0][0][0] == rank:
-            _, _, tenant, lines = self._heap[0]
-            if tenant not in found:
-                if len(found) == most or stored == LANES_MAX:
-                    break
-                stored += _is_in_store(lines)
-            heapq.heappop(self._heap)
-            mine = found.setdefault(tenant, [])
-            if lines is not None and (line := lines.first()) is not None:
-                lines.take(line)
-                mine.append(line)
-                self._taken.append((lines, line))
-                self._add(lines)
-        return found
-
-    def put_back(self) -> None:
-        for lines, line in self._taken:
-            lines.put_back(line)
-
-
-def _is_in_store(lines: BaseLines | None) -> bool:
-    """Whether it takes a look at the store to lease what is first in line; None: what is in no line."""
-    line = None if lines is None else lines.first()
-    return line is None or line.heap[0][2].is_in_store
-
-
 def _place(line: Line) -> LanePlace:
     return line.heap[0][0]
+
+
+def _place_now(lane: Route, first_of: FirstOf) -> LanePlace:
+    """Where it stands when its first tasks are gone: known, if that takes no look at the store."""
+    first = None if lane.is_in_store else first_of(lane.number)
+    return UNKNOWN if first is None else LanePlace(-first[0], first[1])
 
 
 def _serves(capability: Capability, base: Route) -> bool:

@@ -1,7 +1,7 @@
 """Arrays whose tasks stand in different lanes: maps whose limit keys or tenants alternate from task to task. Pure but for the store.
 
 Such an array is stored as any other is, and leased, ended, counted and shown by its slices, which all stand in the *mixed* lane of their
-route. Which lane each task takes its turn in is said by a column beside the payloads: the different keys once, and two bytes a task. ::
+route. Which lane each task takes its turn in is said by a column beside the payloads: the different keys once, and a byte or two a task. ::
 
     store    arrays   payloads … · lanes [a.example, b.example] 0 1 0 0 1 …
              slices   ├─ leased ─┤├─────────── ready ───────────┤       of the mixed lane
@@ -18,19 +18,19 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right, insort
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from ...common.domain.id_runs import IdRun
 from ...common.domain.model import TASK_ID_BYTES
 from ...common.wire.frames import pack, unpack
 from ..store.interface.store import Inconsistent, Picture, Store
 from ..store.interface.tasks import NamedTasks
+from .codes import Codes, codes_of, counted, packed_codes, unpacked_codes
 from .lane_share import LaneShare, first_tasks
 from .lanes import Chosen, Lanes
-from .route import READY, RUNNING, LaneKey, Route
+from .route import READY, RUNNING, LaneKey, LanePlace, Route
 
 COUNTED_MAX: Final = 8  # neighbours whose lanes are remembered
 
@@ -39,7 +39,7 @@ class Mixture(NamedTuple):
     """In which of some lanes each of some tasks stands."""
 
     lanes: Sequence[Route]
-    codes: array[int]
+    codes: Codes
 
     def part(self, start: int, stop: int) -> Mixture:
         return Mixture(self.lanes, self.codes[start:stop])
@@ -54,14 +54,13 @@ class Mixture(NamedTuple):
         if len(set(self.codes)) == len(self.lanes):
             return self
         numbers = {code: number for number, code in enumerate(dict.fromkeys(self.codes))}
-        # Two bytes a task are enough: a call has at most ten thousand tasks, so no more lanes than that.
-        codes = array("H", map(numbers.__getitem__, self.codes))
+        codes = codes_of(map(numbers.__getitem__, self.codes), len(numbers))
         return Mixture([self.lanes[code] for code in numbers], codes)
 
     def packed(self, priority: int) -> bytes:
         """As the store keeps it: what it takes to make the lanes again, if they are forgotten."""
         keys = [[lane.key.tenant, lane.key.limits] for lane in self.lanes]
-        return pack([priority, keys, self.codes.tobytes()])
+        return pack([priority, keys, packed_codes(self.codes)])
 
 
 class MixedArray:
@@ -78,8 +77,12 @@ class MixedArray:
     def lane(self, seq: int) -> Route:
         return self.mixture.lanes[self.mixture.codes[seq - self.seq]]
 
-    def codes(self, seq: int, stop: int) -> array[int]:
+    def codes(self, seq: int, stop: int) -> Codes:
         return self.mixture.codes[seq - self.seq : stop - self.seq]
+
+    def counts(self, seq: int, stop: int) -> Mapping[int, int]:
+        """How many of these tasks each lane has, by code."""
+        return counted(self.mixture.codes, len(self.mixture.lanes), seq - self.seq, stop - self.seq)
 
     def __lt__(self, other: MixedArray) -> bool:
         return self.seq < other.seq
@@ -210,12 +213,12 @@ class MixedArrays:
             lane = lanes[code]
             lane.tenant.counts[before] -= tasks
             if before == READY:
-                _share(lane).discard_between(one.rank, seq, stop)
-            if before == RUNNING:
-                _share(lane).running -= tasks
+                (lane.share or _no_share(lane)).discard_between(one.rank, seq, stop)
+                if after != RUNNING:
+                    self._lanes.left(lane)
+            elif before == RUNNING:
+                (lane.share or _no_share(lane)).running -= tasks
                 self._runs_no_more(lane, tasks)
-            elif before == READY and after != RUNNING:
-                self._lanes.left(lane)
 
     def _arrived(self, one: MixedArray, seq: int, stop: int, after: int) -> None:
         if after > RUNNING:
@@ -223,14 +226,17 @@ class MixedArrays:
         lanes = one.mixture.lanes
         if after == READY:
             for code, seqs in _by_code(one.codes(seq, stop), seq).items():
-                _share(lanes[code]).add(one.rank, seqs)
+                lane = lanes[code]
+                lane.tenant.counts[READY] += len(seqs)
+                (lane.share or _no_share(lane)).add(one.rank, seqs)
+                if not lane.struck:
+                    self._lanes.ready(lane, LanePlace(one.rank, seqs[0]))
+            return
         for code, tasks in self._counts(one, seq, stop).items():
             lane = lanes[code]
             lane.tenant.counts[after] += tasks
             if after == RUNNING:
-                _share(lane).running += tasks
-            elif after == READY and not lane.struck:
-                self._lanes.ready(lane)
+                (lane.share or _no_share(lane)).running += tasks
 
     def _counts(self, one: MixedArray, seq: int, stop: int) -> Mapping[int, int]:
         """How many of these tasks each lane has, by code."""
@@ -238,7 +244,7 @@ class MixedArrays:
         if found is None:
             if len(self._counted) >= COUNTED_MAX:
                 self._counted.clear()
-            found = self._counted[seq, stop] = Counter(one.codes(seq, stop))
+            found = self._counted[seq, stop] = one.counts(seq, stop)
         return found
 
     # which arrays are here
@@ -281,7 +287,7 @@ class MixedArrays:
             for tenant, limits in keys
         )
         lanes = [self._lane(mixed.plain, key) for key in made]
-        one = MixedArray(found.seq, found.id, -priority, Mixture(lanes, array("H", codes)))
+        one = MixedArray(found.seq, found.id, -priority, Mixture(lanes, unpacked_codes(codes, len(lanes))))
         self._keep(one)
         return one
 
@@ -297,7 +303,7 @@ class MixedArrays:
         del self._arrays[bisect_right(self._arrays, one.seq, key=_seq) - 1]
         del self._by_id[bisect_right(self._by_id, one.id, key=_id) - 1]
         for lane in one.mixture.lanes:
-            share = _share(lane)
+            share = lane.share or _no_share(lane)
             share.arrays -= 1
             if not share.arrays:
                 lane.share = None
@@ -313,10 +319,9 @@ def _by_code(codes: Sequence[int], seq: int) -> dict[int, array[int]]:
     return found
 
 
-def _share(lane: Route) -> LaneShare:
-    if lane.share is None:  # it has one as long as an array with the lane is here
-        raise Inconsistent(f"lane {lane.number} has no share of a mixed array that is known")
-    return lane.share
+def _no_share(lane: Route) -> NoReturn:
+    """It has one as long as an array with the lane is here."""
+    raise Inconsistent(f"lane {lane.number} has no share of a mixed array that is known")
 
 
 def _seq(one: MixedArray) -> int:

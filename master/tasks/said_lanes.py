@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from ...common.domain.columns import LaneColumns, LaneTexts
 from ...common.errors import Forbidden, InvalidArgument
 from ..engine.accounts import Account
+from .codes import codes_of
 from .mixed import Mixture
 from .route import LaneKey, Route
 from .routes import Routes
@@ -63,4 +63,4 @@ def with_lanes(
     if said.codes is None:
         return lanes[0], runs
     mixed = routes.lane(route, base._replace(is_mixed=True), account)
-    return route, in_mixture(runs, mixed, Mixture(lanes, array("H", said.codes)))
+    return route, in_mixture(runs, mixed, Mixture(lanes, codes_of(said.codes, len(lanes))))

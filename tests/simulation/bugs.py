@@ -380,7 +380,7 @@ BUGS = (
     Bug(
         "store the lanes of a mixed array the other way round",
         "tq.master.tasks.mixed",
-        "self.codes.tobytes()",
-        "self.codes[::-1].tobytes()",
+        "packed_codes(self.codes)",
+        "packed_codes(self.codes[::-1])",
     ),
 )

@@ -340,8 +340,8 @@ BUGS_OF_CONTROL = (
     Bug(
         "have a map's tasks in the line of its first lane",
         "tq.master.tasks.mixed",
-        "                _share(lanes[code]).add(one.rank, seqs)\n",
-        "                _share(lanes[0]).add(one.rank, seqs)\n",
+        "                (lane.share or _no_share(lane)).add(one.rank, seqs)\n",
+        "                (lanes[0].share or _no_share(lane)).add(one.rank, seqs)\n",
     ),
     Bug(
         "give a call that runs with others the result of another one",

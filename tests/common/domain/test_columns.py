@@ -18,7 +18,7 @@ def test_the_lanes_of_tasks_are_said_once_and_a_number_for_each_task() -> None:
     back = LaneColumns.from_wire(columns.to_wire(), 4)
     assert back == columns
     lanes = [LaneTexts("acme", (("smtp", "a", 1),)), LaneTexts("acme", (("smtp", "b", 1),))]
-    assert back.lanes() == (lanes, (0, 0, 1, 0))
+    assert back.lanes() == (lanes, bytes([0, 0, 1, 0]))
     two = columns._replace(tenant=TextColumn.of(["x", "y", "y", "x"]))
     lanes = [LaneTexts(tenant, (("smtp", key, 1),)) for tenant, key in ("xa", "ya", "yb")]
     assert two.lanes() == (lanes, (0, 1, 2, 0))
@@ -36,6 +36,8 @@ def test_tasks_with_one_key_have_one_lane_however_many() -> None:
     assert NO_COLUMNS.lanes() == ([LaneTexts(None, ())], None)
     unused = LaneColumns(((SMTP, TextColumn(("a", "b"), (1, 1))),))
     assert unused.lanes() == ([LaneTexts(None, (("smtp", "b", 1),))], None)
+    some = LaneColumns(((SMTP, TextColumn(("a", "b", "c"), bytes([2, 0, 2]))),))
+    assert some.lanes() == ([LaneTexts(None, (("smtp", key, 1),)) for key in "ac"], (1, 0, 1))
     assert LaneColumns.from_wire(None, 7) is NO_COLUMNS
     assert NO_COLUMNS.to_wire() == {}
 

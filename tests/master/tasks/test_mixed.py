@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from random import Random
 from typing import Any
 
@@ -95,6 +94,17 @@ def test_of_each_key_as_many_run_as_its_limit_allows_and_the_first_ones_first(be
     finish(worker, lease, given[:1])
     assert granted(worker, 9)[1] == [ids[1]]
     assert shares(bench) == {"a": (1, 1), "b": (1, 1), "c": (0, 1)}
+
+
+def test_what_comes_later_and_is_more_urgent_goes_first(bench: Bench) -> None:
+    several: Any = {"name": "several", "max_running": 50}
+    first, second = (submit(bench, "ab" * 3, limit=several) for _ in range(2))
+    worker = bench.worker("m:f", slots=9)
+    assert leased(worker, 2) == first[:2], "the places of both lanes are known from here on"
+    third = submit(bench, "ab" * 3, limit=several)
+    urgent = submit(bench, "bab", limit=several, priority=5)
+    assert leased(worker, 5) == urgent + first[2:4]
+    assert leased(worker, 30) == first[4:] + second + third
 
 
 def test_neighbours_with_room_are_leased_together(bench: Bench) -> None:
@@ -255,7 +265,7 @@ def test_a_part_of_a_mixture_keeps_no_lanes_but_its_own() -> None:
     lanes = [
         Route(number, Queue("q"), "m:f", Tenant("", 0, NO_TERMS), LaneKey(str(number))) for number in range(3)
     ]
-    part = Mixture(lanes, array("H", [0, 1, 2, 1, 2])).part(2, 5).own()
+    part = Mixture(lanes, bytes([0, 1, 2, 1, 2])).part(2, 5).own()
     assert [part.lanes[code].number for code in part.codes] == [2, 1, 2]
     assert len(part.lanes) == 2
 
