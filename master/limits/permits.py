@@ -29,7 +29,7 @@ from ..engine.accounts import Account, Resource, give_back
 from ..store.interface.limits import BucketRow
 
 LOOKED_AT: Final = (
-    2  # keys that each ``take`` looks at, whether they have nothing to remember: more than it can add
+    2  # keys that are looked at for each that is added, whether they have nothing to remember: more than that
 )
 ANY_NUMBER: Final = 1 << 40
 
@@ -163,11 +163,13 @@ class Permits:
     def take(self, terms: Terms, tasks: int, now: int) -> None:
         """So many start: no more than there is room for."""
         for name, key, units in terms:
+            before = len(self._uses)
             use = self._use((name, key), now)
             use.take(units * tasks)
             if use.limit is not None and use.limit.tokens is not None:
                 self._unwritten[(name, key)] = None
-            self.forget_idle(now, LOOKED_AT)
+            if len(self._uses) > before:
+                self.forget_idle(now, LOOKED_AT)
 
     def give_back(self, terms: Terms, tasks: int) -> None:
         """So many run no more. The tokens of what was handed back before it began are spent all the same: a start that was
@@ -177,8 +179,11 @@ class Permits:
 
     def bound_what_runs(self, terms: Terms) -> bool:
         """Whether one of these limits bounds how many run."""
-        limits = (self.in_force(name) for name, _, _ in terms)
-        return any(limit is not None and limit.max_running is not None for limit in limits)
+        for name, _, _ in terms:
+            limit = self.in_force(name)
+            if limit is not None and limit.max_running is not None:
+                return True
+        return False
 
     def ready_at(self, terms: Terms, now: int) -> int | None:
         """The moment at which their rates let one of these tasks start; None: it is not known, since another one must end first."""
@@ -216,8 +221,11 @@ class Permits:
         return use
 
     def _use(self, key: LimitKey, now: int) -> _Use:
-        use = self._looked(key, now)
-        self._uses.pop(key, None)
+        use = self._uses.pop(key, None)
+        if use is None:
+            use = _Use(self.in_force(key[0]), now)
+        else:
+            use.follow(self.in_force(key[0]), now)
         self._uses[key] = use  # at the end
         return use
 

@@ -76,9 +76,15 @@ class HeldLanes:
         for name, key, units in lane.key.limits:
             reserved[name, key] += units * tasks
 
+    def bounds_what_runs(self, lane: Route) -> bool:
+        """Whether a limit or the cap of its tenant bounds how many of its tasks run."""
+        limits = lane.key.limits
+        return lane.tenant.max_running is not None or bool(limits and self.permits.bound_what_runs(limits))
+
     def take(self, lane: Route, tasks: int, now: int) -> None:
         """So many of its tasks were leased."""
-        self.permits.take(lane.key.limits, tasks, now)
+        if lane.key.limits:
+            self.permits.take(lane.key.limits, tasks, now)
 
     def give_back(self, lane: Route, tasks: int) -> None:
         """So many of its tasks are leased no longer."""

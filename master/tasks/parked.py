@@ -20,6 +20,7 @@ from typing import Final
 from ...common.domain.id_runs import IdRun
 from ..engine.clock import Now
 from ..engine.work import GLANCES, Work
+from ..limits.permits import LOOKED_AT
 from ..store.interface.slices import LeasedSlice
 from ..store.interface.store import Inconsistent, Store
 from ..store.interface.tasks import Leased, Want
@@ -213,14 +214,18 @@ class ParkedCalls:
     def _take_permits(self, rows: list[Leased | LeasedSlice], now: Now) -> set[int]:
         """Returns the numbers of the rows whose tasks hold permits that others may wait for, of a limit or of their tenant's cap."""
         held, permitted = self._routes.lanes.held, set[int]()
+        taken = Counter[Route]()
+        bounded: dict[Route, bool] = {}
         for row in rows:
             for lane, tasks in self._lanes_of([row]):
-                if lane.key.limits:
-                    held.take(lane, tasks, now.steady)
-                    if held.permits.bound_what_runs(lane.key.limits):
-                        permitted.add(row.seq)
-                if lane.tenant.max_running is not None:
+                if lane not in bounded:
+                    bounded[lane] = held.bounds_what_runs(lane)
+                if bounded[lane]:
                     permitted.add(row.seq)
+                taken[lane] += tasks
+        for lane, tasks in taken.items():
+            held.take(lane, tasks, now.steady)
+        held.permits.forget_idle(now.steady, LOOKED_AT)
         return permitted
 
     def _lanes_of(self, rows: Sequence[Leased | LeasedSlice]) -> Iterator[tuple[Route, int]]:
