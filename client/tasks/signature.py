@@ -131,9 +131,23 @@ class Arguments:
 
     def values(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """By parameter what a call that fits gives it, defaults included."""
+        # As in ``fit``.
+        if not kwargs and self.fits_plainly(len(args)):
+            return {**self._unsaid, **dict(zip(self.names, args, strict=False))}
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return bound.arguments
+
+    @functools.cached_property
+    def _unsaid(self) -> dict[str, Any]:
+        """What each parameter has that a call does not give, in their order."""
+        collecting: dict[Any, Any] = {
+            inspect.Parameter.VAR_POSITIONAL: (),
+            inspect.Parameter.VAR_KEYWORD: {},
+        }
+        return {
+            one.name: collecting.get(one.kind, one.default) for one in self._signature.parameters.values()
+        }
 
     def fits_plainly(self, count: int) -> bool:
         """Whether this number of positional arguments fits without ``bind``."""

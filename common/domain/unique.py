@@ -13,6 +13,7 @@ cache=60     ``Unique(by=…, states=(*tq.Unique.OPEN, "succeeded"), fresh=60)``
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NamedTuple
@@ -147,9 +148,14 @@ def cached(seconds: float | datetime.timedelta | bool, by: str | None) -> Unique
 
 def terms_of(unique: Unique, key: Any) -> UniqueTerms:
     """What travels with a task that has this key, or with several that have these."""
+    states = _bits_of(tuple(unique.states))
+    return UniqueTerms(key, states, _ms(unique.period), unique.on_conflict, _ms(unique.fresh))
+
+
+@functools.lru_cache(maxsize=256)  # each call that submits some asks for those of its task
+def _bits_of(states: tuple[str, ...]) -> int:
     # A set: a state that is named twice must count once in a sum.
-    mask = sum(1 << State(one).number for one in set(unique.states))
-    return UniqueTerms(key, mask, _ms(unique.period), unique.on_conflict, _ms(unique.fresh))
+    return sum(1 << State(one).number for one in set(states))
 
 
 def _ms(given: float | datetime.timedelta | None) -> int | None:

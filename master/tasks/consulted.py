@@ -146,6 +146,12 @@ class UniqueKeeper(Protocol):
         """Whether any of its tasks is to be stored; it has no others any more. If none is, its call is answered. Raises
         TaskConflict."""
 
+    def written(self, submission: Submission, said: UniqueCall) -> None:
+        """Its tasks are stored, those that were not before."""
+
+    def dropped(self) -> None:
+        """Nothing that was admitted is still to be written."""
+
 
 class KnownWorkers(Protocol):
     """Which workers are here or expected: ``master/workers``."""

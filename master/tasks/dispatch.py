@@ -192,6 +192,7 @@ class Dispatch(Part):
             self._drop_known()
         self._unwritten.clear()  # also if all were refused, and nothing was written
         self.consulted.quotas.dropped()
+        self.consulted.uniques.dropped()
         repeated, self._repeated = self._repeated, []
         for session, stream, runs in repeated:
             self._subscriptions.watch_known(session, stream, runs)
@@ -201,6 +202,7 @@ class Dispatch(Part):
         self._fresh.clear()
         self._unwritten.clear()
         self.consulted.quotas.dropped()
+        self.consulted.uniques.dropped()
         self._repeated.clear()
         return ()
 
@@ -220,6 +222,8 @@ class Dispatch(Part):
         for submission in self._fresh:
             if submission.owner:
                 self.consulted.quotas.written(submission)
+            if submission.same is not None:
+                self.consulted.uniques.written(submission, submission.same)
             if is_of_flow(submission.origin):
                 of_flow = submission.origin, submission.route.queue.name
                 self.consulted.flows.accepted(*of_flow, submission.id_runs())

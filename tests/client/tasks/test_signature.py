@@ -136,3 +136,20 @@ def test_a_function_without_typed_annotations_takes_the_short_way() -> None:
     assert arguments.fits_plainly(2)
     call = ("u", 1)
     assert arguments.fit(call, {})[0] is call
+
+
+@pytest.mark.parametrize(
+    "function",
+    [plain, keyword_only, anything, context_last, context_first, context_between, context_before_rest],
+)
+@pytest.mark.parametrize("args", [(), ("u",), ("u", 2), (1, 2, 3)])
+def test_what_each_parameter_has_is_what_bind_says(function: Any, args: tuple[Any, ...]) -> None:
+    arguments = Arguments(function)
+    try:
+        bound = arguments._signature.bind(*args)
+    except TypeError:
+        with pytest.raises(TypeError):
+            arguments.values(args, {})
+        return
+    bound.apply_defaults()
+    assert list(arguments.values(args, {}).items()) == list(bound.arguments.items())

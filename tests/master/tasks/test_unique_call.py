@@ -12,6 +12,7 @@ from tq.common.domain.model import Role, StateNumber
 from tq.common.domain.unique import cached, wire_of_many
 from tq.common.errors import InvalidArgument, TaskConflict
 from tq.master.tasks.unique_call import UNIQUE_TASKS_MAX
+from tq.master.tasks.uniques import SWEPT_TOGETHER
 
 from ..conftest import Bench, Peer
 from ..flows.conftest import run_of
@@ -154,10 +155,10 @@ def test_keys_outlive_the_master_and_rows_go_when_they_are_of_no_use(
     client = after.client(role=Role.ADMIN)
     assert submit_many(client, ["a", "b", "c"]) == found
     client.call("get_tasks", "cancel", [[found[0], 3]])
-    for number in range(5):
+    for number in range(SWEPT_TOGETHER):
         submit(client, f"other {number}")
     rows = {row.key for _, row in after.engine.store.uniques.behind(0, 100)}
-    assert rows == {f"other {number}" for number in range(5)}
+    assert rows == {f"other {number}" for number in range(SWEPT_TOGETHER)}
 
 
 def test_a_map_waits_for_room_in_a_full_queue_with_its_keys(bench: Bench, client: Peer) -> None:

@@ -11,6 +11,7 @@ from tq.common.domain.ids import IdSource, consecutive_ids, new_ids
 from tq.common.domain.model import OutcomeNumber, Role, StateNumber
 from tq.common.domain.unique import terms_of
 from tq.common.errors import TaskConflict
+from tq.master.tasks.uniques import SWEPT_TOGETHER
 
 from ..conftest import Bench, Peer
 from ..new_store import NewStore
@@ -141,11 +142,23 @@ def test_a_restart_forgets_no_key(make_bench: Callable[..., Bench]) -> None:
 
 def test_keys_of_tasks_that_have_ended_do_not_pile_up(bench: Bench, client: Peer) -> None:
     worker = bench.worker("m:f")
-    for number in range(50):
+    for number in range(150):
         submit(client, f"key {number}")
         finish(worker, lease(worker, 1))
-    kept = [number for number in range(50) if bench.engine.store.uniques.find(1, f"key {number}")]
-    assert len(kept) <= 3
+    assert len(bench.engine.store.uniques.behind(0, 150)) <= 1.5 * SWEPT_TOGETHER
+
+
+def test_results_that_were_kept_for_a_time_do_not_pile_up_when_it_is_over(bench: Bench, client: Peer) -> None:
+    worker = bench.worker("m:f")
+    for number in range(200):
+        # Of use are those of the last minute: fifty.
+        submit(client, f"key {number}", period=60, states=tq.Unique.ANY)
+        finish(worker, lease(worker, 1))
+        if number % 50 == 49:
+            bench.advance(61)
+        if number == 49:
+            assert len(bench.engine.store.uniques.behind(0, 1_000)) == 50, "each may be asked for again"
+    assert len(bench.engine.store.uniques.behind(0, 1_000)) <= 3 * 50 + SWEPT_TOGETHER
 
 
 def test_a_full_queue_is_waited_for_and_the_key_is_judged_when_there_is_room(
