@@ -163,6 +163,7 @@ class EdgeLines(Part):
         self._said: set[int] = set()  # in this transaction, by shard
         self._due: set[int] = set()  # whose lines have something to delete, or to read
         self._touched: set[int] = set()
+        self.may_tidy = False  # in this transaction: not while the store is in trouble
         self.resets: dict[int, int] = {}  # the epoch in which a line is to start over, by shard
         self.listener: Callable[[set[int]], None] = lambda shards: None
         self.before_write: list[
@@ -240,7 +241,11 @@ class EdgeLines(Part):
             before = unpack_row(row)[0]
         return OutgoingLine(made, before, spans, starts_over=row.kind == EdgeKind.RESET)
 
+    def begin(self) -> None:
+        self.may_tidy = False
+
     def give_out(self, now: Now) -> None:
+        self.may_tidy = True
         self._read_more()
 
     def has_more(self) -> bool:
@@ -252,7 +257,7 @@ class EdgeLines(Part):
         for shard in self._said | self._due:
             line = self._lines[shard]
             line.gather(self._seconds())
-            if line.acknowledged > line.deleted and (line.fresh or line.has_done):
+            if line.acknowledged > line.deleted and (line.fresh or (line.has_done and self.may_tidy)):
                 self._store.edges.forget_outgoing(shard, line.acknowledged)
                 line.drop_done()
             if line.fresh:

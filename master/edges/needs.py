@@ -150,7 +150,7 @@ class NeedsElsewhere:
 
     def _write(self) -> None:
         """At the end of a transaction: what was not asked for yet, and what is not needed any more."""
-        if self._unused:
+        if self._unused and self._lines.may_tidy:
             self._release()
         if self._fresh:
             self._store.edges.add_needs(self._fresh)

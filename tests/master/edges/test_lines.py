@@ -112,6 +112,20 @@ def test_what_was_applied_is_deleted_together_or_with_the_next_row(edges: EdgeLi
     assert numbers(edges) == [E1 + together + 6]
 
 
+def test_nothing_is_tidied_while_the_store_is_in_trouble(edges: EdgeLines) -> None:
+    say(edges, *range(lines.DELETED_TOGETHER))
+    edges.acknowledged(1, E1 + lines.DELETED_TOGETHER)
+    edges.begin()
+    edges._store.begin()
+    edges.settle(NOW)  # without ``give_out``
+    assert not edges._store.changed
+    edges._store.rollback()
+    end(edges)
+    assert edges._store.edges.spans_outgoing() == [
+        (1, E1 + lines.DELETED_TOGETHER + 1, E1 + lines.DELETED_TOGETHER + 1)
+    ]
+
+
 def test_each_start_begins_another_epoch_that_follows_what_was_said_before(store: SqliteStore) -> None:
     first = loaded(store)
     say(first, 1, 2)
