@@ -86,8 +86,8 @@ BUGS_OF_SHARDS = (
     Bug(
         "a cap goes to other shards before those that had it let go",
         "tq.client.core.merges",
-        "        await shards.ask(dict.fromkeys(shards.numbers, (*args, True)))\n",
-        "        pass\n",
+        "    await shards.ask(dict.fromkeys(shards.numbers, (args[0], terms, True, number)))\n",
+        "",
     ),
     Bug(
         "a quota is set in all shards at once",

@@ -55,6 +55,12 @@ BUGS_OF_SHARING = (
         "if False:",
     ),
     Bug(
+        "make up for a dead master before its shards are free",
+        SPREAD,
+        "if not able or not living.issuperset(owner for owner in owners if owner is not None):",
+        "if not able or not living:",
+    ),
+    Bug(
         "go on trying to open a shard that cannot be opened",
         SHARING,
         "            self._cannot_until = self._changed_at + pause\n",

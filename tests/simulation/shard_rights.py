@@ -33,6 +33,7 @@ RUNNING: Final = 3
 ENDED: Final = 10  # this state, and those above it
 LARGEST: Final = 1 << 40
 USES: Final = 6  # of what was set
+TURNS: Final = 30  # of two programs, in which each has made its change
 
 
 @dataclass(slots=True)
@@ -107,7 +108,7 @@ class Operator:
         bound = self.laws.quota
         bound.most = max(bound.most, most)
         asked = life.programs[0].call(("get_keys",), "set", ACME, {"max_queued": most})
-        self._amid()
+        self._amid(rounds=self._random.randint(0, 2))
         self.laws.look()
         life.answer(asked)
         self.laws.look()
@@ -117,7 +118,8 @@ class Operator:
         self._use_it()
 
     def set_cap(self) -> None:
-        """Sometimes the operator's program is killed in the middle, and the next change finds some shards as they were before it."""
+        """Sometimes the operator's program is killed in the middle, and the next change finds some shards as they were before it. Sometimes
+        another operator gives the same cap to other shards at the same moment: one of the two holds."""
         if not self._all_serve():
             return
         life, random = self._life, self._random
@@ -129,17 +131,39 @@ class Operator:
         changes = {"max_running": most, "shards_of": named}
         asked = program.call(("get_tenants",), "set", ACME, changes)
         life.faults["caps set"] += 1
-        self._amid(program)
+        life.turn(program)
+        life.processes[0].step()  # which gives the change its number
+        others = [life._program()] if random.random() < 0.3 else []
+        for other in others:
+            self._race(random.randint(0, 6), program)
+            name = random.choice(life.names[random.randrange(life.count)])
+            other.call(("get_tenants",), "set", ACME, {"max_running": most, "shards_of": [name]})
+            life.faults["caps set at the same moment"] += 1
+        self._amid(program, *others, rounds=random.randint(1, 3))
         self.laws.look()
-        if random.random() < 0.4:
+        if others:
+            self._race(TURNS, program, *others)
+            life.settle(program, *others)
+            self.laws.look()
+            bound.set(bound.most, ())
+        elif random.random() < 0.4:
             bound.set(bound.most, ())
         else:
             life.answer(asked, program)
             self.laws.look()
             bound.set(most, sorted(among))
-        program.end()
-        life.turn(program)
+        for one in (program, *others):
+            one.end()
+        life.turn(program, *others)
         self._use_it()
+
+    def _race(self, turns: int, *programs: Any) -> None:
+        """Each is as fast as it likes to be, and each shard."""
+        life, random = self._life, self._random
+        for _ in range(turns):
+            life.turn(random.choice(programs))
+            life.processes[random.randrange(life.count)].step()
+            self.laws.look()
 
     def _use_it(self) -> None:
         """While it is new: what runs, and what has ended, is not what it was under the bound before."""
@@ -160,12 +184,12 @@ class Operator:
         self.laws.look()
         return True
 
-    def _amid(self, *programs: Any) -> None:
+    def _amid(self, *programs: Any, rounds: int) -> None:
         """Most shards do what was asked, and one of them is started again, before one that is slow has done it."""
         life, random = self._life, self._random
         slow = random.choice((0, random.randrange(life.count)))
         others = [shard for shard in range(life.count) if shard != slow]
-        for _ in range(random.randint(0, 2)):
+        for _ in range(rounds):
             life.turn(*programs)
             for shard in random.sample(others, random.randint(1, len(others))):
                 life.processes[shard].step()

@@ -235,6 +235,7 @@ class SharingHost:
             self.report,
             serve=lambda shard: self._server(shard, hosted, loop),
             observer=self,
+            have_rows=None,
             retire=lambda reason: stop.set(),
         )
         await sharing.begin(stop)

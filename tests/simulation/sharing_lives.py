@@ -120,16 +120,22 @@ class Life:
             self.database_is_away,
             self.database_is_slow,
         ]
-        change = None
-        while change is None:
-            owners, moves = self.laws.owners, self.laws.moves
-            change = self.random.choice(kinds)()
+        while not self._made(self.random.choice(kinds)):
+            pass
+
+    def _made(self, kind: Callable[[], Change | None]) -> bool:
+        """Whether it could be, and then what has become of it."""
+        owners, moves = self.laws.owners, self.laws.moves
+        change = kind()
+        if change is None:
+            return False
         self.faults[change.what.split(": ")[0]] += 1
         self.world.log("life", change.what)
         self.run(change.lasts)
         self.rest(change.within, change.what)
         self.laws.moved(owners, moves, change.moves, change.what)
         self.quiet(change.what)
+        return True
 
     def comes(self) -> Change | None:
         idle = [host for host in self.hosts if not host.is_wanted]
@@ -223,6 +229,19 @@ class Life:
     def database_is_slow(self) -> Change:
         self._trouble("slowest", self.random.randint(20 * MS, 300 * MS), 2 * MS, 4 * SECOND)
         return Change("the database is slow", 0, 4 * SECOND)
+
+    def is_replaced_amid_an_outage(self) -> Change | None:
+        """One dies and one comes while the database is away for all: the one that comes has what that one had, and no other moves."""
+        idle = [host for host in self.hosts if not host.is_wanted]
+        if len(self.running) < 2 or not idle:
+            return None
+        dies, comes = self.random.choice(self.running), self.random.choice(idle)
+        has, length = self._owned(dies), self.random.randint(5 * SECOND, 9 * SECOND)
+        self.database.stalled_until = self.world.now + length
+        dies.is_wanted, comes.is_wanted = False, True
+        dies.kill()
+        self.world.schedule(length - 50 * MS, self.nature, comes.start)
+        return Change(f"a master is replaced amid an outage: {dies.name} by {comes.name}", has, length)
 
     def _owned(self, host: SharingHost) -> int:
         return self.laws.owners.count(host.me.id)
@@ -339,6 +358,7 @@ class Life:
                 self.one_change()
             else:
                 self.chaos()
+        self._made(self.is_replaced_amid_an_outage)
 
     def close(self) -> None:
         for host in self.hosts:
