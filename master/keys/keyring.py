@@ -55,7 +55,7 @@ class Keyring(Part):
     def load(self, picture: Picture, now: Now) -> None:
         self._verifiers = {row.id: verifier_of(row) for row in self._store.key_rows()}
         self._quotas.clear()
-        for verifier in self._verifiers.values():
+        for verifier in (*self._verifiers.values(), *self._unstored.values()):
             self._note_quota(verifier)
 
     def find(self, key_id: str) -> Verifier | None:
@@ -73,6 +73,7 @@ class Keyring(Part):
     def add_unstored(self, verifier: Verifier) -> None:
         """Accept the key of an entrance besides the main port, until this process ends."""
         self._unstored[verifier.key_id] = verifier
+        self._note_quota(verifier)
 
     def tenant_of(self, key_id: str) -> str:
         """Of all tasks that a key submits; empty: they say it themselves."""

@@ -54,6 +54,7 @@ QUICK = {
     "leave what is replaced": 11,
     "take one more than a queue has room for": 11,
     "serve a tenant again before the others": 16,
+    "accept one more than the quota of a key": 13,
     "start one more than a cap allows": 32,
     "hold no lane that is made after a strike": 32,
     "compare nothing that becomes ready later with them": 78,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tq.common.auth.keys import Verifier, mint_token
+from tq.common.domain.key_quota import KeyQuota
 from tq.common.domain.model import Role
 from tq.common.domain.shards import Shard
 from tq.common.errors import Forbidden, InvalidArgument
@@ -191,3 +192,13 @@ def test_in_a_cluster_of_one_shard_no_caller_names_the_key(bench: Any) -> None:
         bench.client(role=Role.ADMIN).call(
             "get_keys", "add", "client", [], token=mint_token("0123456789ab", b"s" * 32, b"p" * 32)
         )
+
+
+def test_the_quota_of_a_key_that_is_not_stored_holds_also_over_a_failed_transaction(bench: Any) -> None:
+    keyring = bench.engine.part(Keyring)
+    quota = KeyQuota(max_queued=30)
+    key = Verifier(key_id="owned", role=Role.CLIENT, kdf="none", stored_key=b"", server_key=b"", quota=quota)
+    keyring.add_unstored(key)
+    assert keyring.quota_of("owned").quota == quota
+    keyring.load(bench.engine.store.load(), bench.now)
+    assert keyring.quota_of("owned").quota == quota
