@@ -30,7 +30,7 @@ CALLS = sorted(
     for name, value in vars(part).items()
     if callable(value) and not name.startswith("_")
 )
-PARTS = ("blobs", "items", "locks", "data", "dependencies", "schedules", "flows", "steps")
+PARTS = ("blobs", "items", "locks", "data", "dependencies", "edges", "schedules", "flows", "steps")
 
 
 def mortal(number: int, moment: str) -> type[SqliteStore]:

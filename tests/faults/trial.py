@@ -114,10 +114,14 @@ class Trial:
         return report
 
     def _final(self) -> dict[str, Final]:
-        """What the store has when no master uses it any more."""
+        """What the stores have when no master uses them any more: of each shard one."""
         if self.master.running:
             self.master.terminate()
-        return final(self.master.data / "tq.db")
+        return {id: row for store in self.stores() for id, row in final(store).items()}
+
+    def stores(self) -> list[Path]:
+        data = self.master.data
+        return [data / "tq.db", *sorted(data.glob("shards/*/tq.db"))]
 
     def _story(self, report: Report, events: list[Event]) -> str:
         """The whole story of the first task that went wrong."""
