@@ -13,10 +13,7 @@ A cluster of one shard has nothing of this.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .edges.edges import Edges
@@ -29,11 +26,12 @@ from .store.cluster_files import STORE_FILE
 from .store.sqlite.neighbours import NeighbourFiles
 
 if TYPE_CHECKING:
+    import asyncio
+
     from .app import MasterResources
     from .net.server import MasterServer
 
 OF_A_DATABASE: Final = LookPauses(0.1, 0.5)
-MEET_SECONDS_MAX: Final = 10.0  # for files of a disk that may hang
 OF_PROCESSES: Final = LookPauses(1.0, 10.0)  # they ring; this is for a bell that was not noticed
 
 
@@ -44,8 +42,6 @@ class LinkedShards:
         self, resources: MasterResources, loop: asyncio.AbstractEventLoop, report: Callable[..., Any]
     ) -> None:
         self._bells: Bells | None = None
-        self._file_of: Callable[[int], Path] | None = None  # of a shard that another process hosts
-        self._count, self._loop = resources.count, loop
         shards: dict[int, LinkedShard] = {}
         elsewhere, place, shared = None, resources.place, resources.shared
         if shared is not None:
@@ -54,23 +50,10 @@ class LinkedShards:
             elsewhere = LinksElsewhere(loop, shards, NeighbourRows(shared.connect), OF_A_DATABASE, report)
         elif place is not None and place.bells is not None:
             settings = resources.settings
-            self._file_of = lambda number: settings_of(settings, number).data / STORE_FILE
-            files = NeighbourFiles(self._file_of)
+            files = NeighbourFiles(lambda number: settings_of(settings, number).data / STORE_FILE)
             bells = self._bells = Bells(place.bells, loop, self.seen)
             elsewhere = LinksElsewhere(loop, shards, files, OF_PROCESSES, report, bells.ring)
-        self._shards = shards
         self._links = Links(loop, shards, elsewhere, report)
-
-    async def meet(self) -> None:
-        """Before the first transaction, see ``Links.meet``. Shards of a database go back together, if they do."""
-        applied: dict[int, dict[int, int]] = {}
-        if self._file_of is not None:
-            files = NeighbourFiles(self._file_of)  # of its own, as a disk that hangs keeps this one
-            others = [number for number in range(self._count) if number not in self._shards]
-            reading = self._loop.run_in_executor(None, files.applied, others)
-            with suppress(TimeoutError):
-                applied = await asyncio.wait_for(reading, MEET_SECONDS_MAX)
-        self._links.meet(applied)
 
     def begin(self) -> None:
         """Rows pass from now on."""

@@ -103,8 +103,6 @@ class MasterTurn:
     async def begin(self, *, with_authkey: bool) -> None:
         """Open the ports, serve, and say so."""
         resources = self._resources
-        if self._links is not None:
-            await self._links.meet()
         address = await _listen(self._hosted, resources.settings.bind)
         await self._attendant.open()
         if self._gateway is not None and self._gateway_options is not None:

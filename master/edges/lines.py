@@ -149,6 +149,9 @@ class OutgoingLine:
             self.done = sum(max(0, min(last, number) - first + 1) for first, last in self.spans)
             self.done_bytes = sum(len(row.body) for row in self.rows if row.number <= number)
             return True
+        # It has read a row whose commit this master has not noticed yet: that is noted when it says so again.
+        if any(row.number == number for row in self.fresh):
+            return True
         # It has applied nothing yet since the line started over.
         return self.starts_over and number < self.spans[0][0]
 

@@ -12,7 +12,7 @@ Nothing is looked at while nothing is said: shards at rest cost nothing here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 
@@ -36,16 +36,6 @@ class Links:
             set()
         )  # pairs between which something is to pass, the smaller number first
         self._has_begun = self._is_closed = self._is_due = False
-
-    def meet(self, applied: Mapping[int, Mapping[int, int]]) -> None:
-        """Before the first transaction: each shard learns what the others have applied of it. One whose store is an older copy would else give numbers
-        again that they have applied, and they would pass over these rows. ``applied``: of shards that are not here, by the shard."""
-        for number, shard in self._shards.items():
-            for other, linked in self._shards.items():
-                if other != number:
-                    shard.edges.acknowledged(other, linked.edges.applied(number))
-            for other, numbers in applied.items():
-                shard.edges.acknowledged(other, numbers.get(number, 0))
 
     def begin(self) -> None:
         """From now on rows pass."""

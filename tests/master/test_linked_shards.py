@@ -62,7 +62,6 @@ def test_shards_of_one_process_answer_one_another(tmp_path: Path) -> None:
         assert links is not None
         for number, server in hosted.servers.items():
             links.served(number, server)
-        await links.meet()
         links.begin()
         await asks(hosted, 0, 1)
         await asks(hosted, 1, 0)
@@ -85,7 +84,6 @@ def test_shards_of_two_processes_ring_and_read_the_files_of_one_another(tmp_path
         both = [process(number) for number in range(2)]
         for number, links in enumerate(both):
             links.served(number, hosted.servers[number])
-            await links.meet()
             links.begin()
         await asks(hosted, 0, 1)
         await asks(hosted, 1, 0)

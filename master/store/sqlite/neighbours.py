@@ -31,7 +31,6 @@ OPEN_MAX: Final = 64  # files; of a cluster of thousands of shards not all are k
 ROWS: Final = (
     "SELECT number, kind, body FROM edges_out WHERE to_shard = ? AND number > ? ORDER BY number LIMIT ?"
 )
-ALL_APPLIED: Final = "SELECT of_shard, number FROM edges_in"
 APPLIED: Final = "SELECT number FROM edges_in WHERE of_shard = ?"
 
 
@@ -61,15 +60,6 @@ class NeighbourFiles:
                 self._close(shard)
                 away[shard] = _reason(self._file_of(shard), error)
         return NeighboursSeen(seen, away)
-
-    def applied(self, shards: Sequence[int]) -> dict[int, dict[int, int]]:
-        """Of each of these that can be read: the last numbers that it has applied, by the shard whose rows they are."""
-        found: dict[int, dict[int, int]] = {}
-        for shard in shards:
-            with suppress(sqlite3.Error, OSError):  # it is said when something is wanted of it
-                found[shard] = dict(self._connection(shard).execute(ALL_APPLIED))
-            self._close(shard)
-        return found
 
     def rest(self) -> None:
         for shard in list(self._open):

@@ -188,6 +188,23 @@ def test_how_far_another_shard_is_shows_whether_a_store_is_an_older_copy(
     assert OutgoingLine(made, deleted, spans).is_expected(applied) is is_expected
 
 
+def test_a_row_that_was_applied_before_its_own_master_knows_that_it_is_committed_is_no_older_copy(
+    edges: EdgeLines,
+) -> None:
+    say(edges, 1)
+    edges.say(1, EdgeKind.ALL, pack_number(1))
+    edges._store.begin()
+    edges.give_out(NOW)
+    edges.settle(NOW)
+    edges._store.commit()
+    [*_, written] = edges._store.edges.outgoing(1, 0, 99)
+    edges.acknowledged(1, written.number)
+    edges.committed()
+    assert (edges.resets, edges.open_shards()) == ({}, {1})
+    edges.acknowledged(1, written.number)
+    assert edges.open_shards() == set()
+
+
 def test_a_line_that_starts_over_takes_whatever_the_other_one_has_applied_before(edges: EdgeLines) -> None:
     say(edges, *range(3))
     edges.acknowledged(1, E2 + 9)

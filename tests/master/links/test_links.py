@@ -51,22 +51,6 @@ def test_a_row_is_handed_over_in_the_next_turn_of_the_loop_and_forgotten_when_it
     run(story())
 
 
-def test_each_shard_learns_what_the_others_have_applied_before_any_row_passes() -> None:
-    async def story() -> None:
-        a, b = some([0, 1])
-        links = Links(asyncio.get_running_loop(), {}, None, lambda *_, **__: None)
-        links.add(a.linked)
-        links.add(b.linked)
-        a.numbers, b.numbers = {1: 4}, {0: 7}
-        links.meet({5: {0: 9}, 6: {}})
-        assert a.acknowledgements == [(1, 7), (5, 9), (6, 0)]
-        assert b.acknowledgements == [(0, 4), (5, 0), (6, 0)]
-        assert (a.handed, b.handed) == ([], [])
-        links.close()
-
-    run(story())
-
-
 def test_nothing_passes_before_it_has_begun_and_what_was_said_until_then_does_when_it_has() -> None:
     async def story() -> None:
         a, b = some([0, 1])

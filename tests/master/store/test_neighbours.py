@@ -64,18 +64,6 @@ def test_rows_are_seen_when_they_are_committed_and_what_is_applied_with_them(
     assert read(files, after=1) == EdgesSeen(HERE, THERE, rows(2), 7)
 
 
-def test_what_a_store_has_applied_of_each_other_shard_is_read_without_keeping_it_open(
-    store: SqliteStore, file: Path, tmp_path: Path
-) -> None:
-    write(store, applied=7)
-    store.begin()
-    store.edges.set_applied(9, 1)
-    store.commit()
-    files = NeighbourFiles(lambda shard: file if shard == THERE else tmp_path / "missing.db")
-    assert files.applied([THERE, 5]) == {THERE: {HERE: 7, 9: 1}}
-    assert files._open == {}
-
-
 def test_a_read_brings_a_bounded_number_of_rows_and_bytes(store: SqliteStore, files: NeighbourFiles) -> None:
     write(store, *rows(*range(1, ROWS_MAX + 2)))
     assert len(read(files).rows) == ROWS_MAX
