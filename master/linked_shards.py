@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .app import MasterResources
     from .net.server import MasterServer
 
-OF_A_DATABASE: Final = LookPauses(0.1, 0.5)
+OF_A_DATABASE: Final = LookPauses(0.05, 0.25)  # as often as each looks at the cluster
 OF_PROCESSES: Final = LookPauses(1.0, 10.0)  # they ring; this is for a bell that was not noticed
 
 
