@@ -47,7 +47,7 @@ from .decisions import Decisions
 from .dependent import UNKNOWN, Dependent, EndedPart
 from .needed_tasks import NeededTasks
 from .results import Carrier, page
-from .submits import check, dependents_of
+from .submits import check, dependents_of, needed_elsewhere, rights_of
 from .unwritten import UnwrittenCounts
 
 DECIDED_MAX: Final = (
@@ -106,6 +106,10 @@ class Dependencies(Part):
         needs = [len(new.needs.runs) for new in runs if new.needs is not None]
         session.account.check(Resource.DEPENDENTS, len(needs))
         session.account.check(Resource.NEEDS, sum(needs))
+        elsewhere = needed_elsewhere(runs, self.tasks.is_elsewhere)
+        if elsewhere:
+            tasks = self.known.elsewhere.not_needed_yet(rights_of(session), elsewhere)
+            session.account.check(Resource.NEEDED_ELSEWHERE, tasks)
         is_within = within(self._routes, session)
         check(self._store, runs, options, len(self.known), is_within, self.tasks.is_elsewhere)
 

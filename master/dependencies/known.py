@@ -15,14 +15,18 @@ from .dependent import Dependent
 class Elsewhere(Protocol):
     """Needs between shards: ``master/edges``. ``queues``: by whose rights, see ``store/interface/edges.py``."""
 
-    def needed(self, queues: bytes, run: IdRun) -> None:
-        """A dependent of this shard needs tasks of another one from now on, or the store had it."""
+    def needed(self, queues: bytes, run: IdRun, account: Account | None) -> None:
+        """A dependent of this shard needs tasks of another one from now on, or the store had it. ``account``: they are on it, unless they
+        were needed already."""
 
     def dropped(self, queues: bytes, run: IdRun) -> None:
         """A dependent needs them no longer."""
 
     def is_promised(self, run: IdRun) -> bool:
         """Whether another shard needs any of these tasks of this one."""
+
+    def not_needed_yet(self, queues: bytes, runs: Iterable[IdRun]) -> int:
+        """How many tasks of other shards these are for which nothing was asked by these rights."""
 
     def needed_in(self, run: IdRun) -> Set[int]:
         """The other shards that need any of them."""
@@ -34,7 +38,7 @@ class Elsewhere(Protocol):
 class NoOtherShards:
     """Of a cluster of one."""
 
-    def needed(self, queues: bytes, run: IdRun) -> None:
+    def needed(self, queues: bytes, run: IdRun, account: Account | None) -> None:
         """There is nothing that could be."""
 
     def dropped(self, queues: bytes, run: IdRun) -> None:
@@ -42,6 +46,9 @@ class NoOtherShards:
 
     def is_promised(self, run: IdRun) -> bool:
         return False
+
+    def not_needed_yet(self, queues: bytes, runs: Iterable[IdRun]) -> int:
+        return 0
 
     def needed_in(self, run: IdRun) -> Set[int]:
         return frozenset()
@@ -74,7 +81,7 @@ class KnownDependents:
         for run in dependent.needs:
             self.needed.add(run, dependent.seq, dependent)
         for run in dependent.elsewhere:
-            self.elsewhere.needed(dependent.queues or b"", run)
+            self.elsewhere.needed(dependent.queues or b"", run, account)
 
     def forget(self, dependent: Dependent) -> None:
         if (taken := self._accounts.pop(dependent.seq, None)) is not None:

@@ -11,6 +11,7 @@ from ...common.domain.model import TaskOptions
 from ...common.domain.on_error import NEEDED_MAX, required
 from ...common.errors import InvalidArgument
 from ...common.wire.frames import pack
+from ..engine.session import Session
 from ..store.interface.store import Store
 from ..tasks.plan import Submission
 from ..tasks.submitted import NewRun
@@ -83,12 +84,19 @@ def dependents_of(submission: Submission, is_elsewhere: Callable[[bytes], bool])
         tasks = len(new.payloads)
         numbers = needed, required(options.on_error, needed), needed, 0, None
         waits = int(options.delay * 1000), at
-        queues = _rights(submission) if any(is_elsewhere(run.first) for run in runs) else None
+        queues = None
+        if any(is_elsewhere(run.first) for run in runs):
+            queues = b"" if submission.call is None else rights_of(submission.call.session)
         yield Dependent(seq, seq + tasks, new.first, each, *numbers, *waits, tasks, False, queues, runs)
         seq += tasks
 
 
-def _rights(submission: Submission) -> bytes:
-    """Of the key that submits."""
-    patterns = () if submission.call is None else submission.call.session.verifier.queues
+def rights_of(session: Session) -> bytes:
+    """Of its key: the queues of the tasks of other shards that it may need, see ``ElsewhereRow``."""
+    patterns = session.verifier.queues
     return pack(sorted(patterns)) if patterns else b""
+
+
+def needed_elsewhere(runs: Sequence[NewRun], is_elsewhere: Callable[[bytes], bool]) -> set[IdRun]:
+    """What tasks that are submitted need of other shards."""
+    return {run for new in runs if new.needs is not None for run in new.needs.runs if is_elsewhere(run.first)}

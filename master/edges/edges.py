@@ -29,6 +29,7 @@ from typing import Any, Final
 from ...common.domain.id_runs import IdRun
 from ...common.errors import ProtocolError
 from ..dependencies.needed_tasks import NeededTasks
+from ..engine.accounts import Account
 from ..engine.clock import Now
 from ..engine.core import Core
 from ..engine.part import Part
@@ -149,8 +150,11 @@ class Edges(Part):
 
     # for the dependents of this shard, and for what ends here
 
-    def needed(self, queues: bytes, run: IdRun) -> None:
-        self.needs.needed(queues, run)
+    def needed(self, queues: bytes, run: IdRun, account: Account | None) -> None:
+        self.needs.needed(queues, run, account)
+
+    def not_needed_yet(self, queues: bytes, runs: Iterable[IdRun]) -> int:
+        return self.needs.not_needed_yet(queues, runs)
 
     def dropped(self, queues: bytes, run: IdRun) -> None:
         self.needs.dropped(queues, run)

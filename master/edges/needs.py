@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 from ...common.domain.id_runs import IdRun, disjoint, runs_of
 from ...common.domain.shards import shard_of_id
+from ..engine.accounts import Account, Resource, give_back
 from ..engine.overlaps import Overlaps
 from ..store.interface.edges import ElsewhereRow, MirrorRow
 from ..store.interface.store import Store
@@ -47,6 +48,8 @@ class NeedsElsewhere:
         self._store, self._lines = store, lines
         self._asked: set[ElsewhereRow] = set()  # as the store has them
         self._uses: Counter[ElsewhereRow] = Counter()  # dependents
+        # Of the key that needed it first, until no dependent does. Those that were here when the master started are on none.
+        self._accounts: dict[ElsewhereRow, Account] = {}
         self._open: Overlaps[bytes] = Overlaps()  # the runs that have any, and by whose rights
         self._numbers: dict[ElsewhereRow, int] = {}  # of them there
         self._fresh: dict[ElsewhereRow, None] = {}  # to be asked for in this transaction
@@ -67,6 +70,8 @@ class NeedsElsewhere:
         self._unused.clear()
 
     def _find_unused(self) -> None:
+        for row in self._accounts.keys() - self._uses.keys():  # submitted in the transaction that failed
+            give_back(self._accounts.pop(row), Resource.NEEDED_ELSEWHERE, row.run.length)
         self._unused = dict.fromkeys(self._asked - self._uses.keys())
 
     @property
@@ -80,11 +85,14 @@ class NeedsElsewhere:
 
     # dependents come and go
 
-    def needed(self, queues: bytes, run: IdRun) -> None:
+    def needed(self, queues: bytes, run: IdRun, account: Account | None) -> None:
         row = ElsewhereRow(queues, run)
         self._uses[row] += 1
         if self._uses[row] > 1:
             return
+        if account is not None:
+            account.note(Resource.NEEDED_ELSEWHERE, run.length)
+            self._accounts[row] = account
         self._next_number += 1
         self._numbers[row] = self._next_number
         self._open.add(run, self._next_number, queues)
@@ -100,10 +108,14 @@ class NeedsElsewhere:
         if self._uses[row]:
             return
         del self._uses[row]
+        give_back(self._accounts.pop(row, None), Resource.NEEDED_ELSEWHERE, run.length)
         self._open.forget(run, self._numbers.pop(row))
         self._fresh.pop(row, None)
         if row in self._asked:
             self._unused[row] = None
+
+    def not_needed_yet(self, queues: bytes, runs: Iterable[IdRun]) -> int:
+        return sum(run.length for run in runs if ElsewhereRow(queues, run) not in self._uses)
 
     # what the other shards say
 

@@ -57,6 +57,7 @@ class Resource(enum.IntEnum):
     DECLARED_LIMITS = 24
     LANES = 25
     LIMIT_KEYS = 26
+    NEEDED_ELSEWHERE = 27
 
 
 class AccountLimit(NamedTuple):
@@ -179,6 +180,14 @@ LIMITS: Final[dict[Resource, AccountLimit]] = {
         256,
         "runs of tasks that others wait for",
         "need tasks of a map, which are one run, or merge them in stages",
+    ),
+    # Not of memory, but of the store: each has a row where it is needed, also one that was never submitted.
+    Resource.NEEDED_ELSEWHERE: AccountLimit(
+        5_000_000,
+        20_000_000,
+        0,
+        "tasks of other shards that tasks of this one wait for",
+        "wait until some of those that wait have ended",
     ),
     Resource.DECLARED_LIMITS: AccountLimit(
         50_000, 500_000, 512, "limits that connected programs declare", "declare fewer in each program"

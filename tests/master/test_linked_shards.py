@@ -33,7 +33,7 @@ async def asks(hosted: HostedShards, shard: int, other: int) -> None:
     edges = server.engine.part(Edges)
     before = edges.applied(other)
     needed = IdRun(id_in(new_ids.many(1)[0], other), 1)
-    server.transactions.later(lambda: edges.needed(ALL_QUEUES, needed))
+    server.transactions.later(lambda: edges.needed(ALL_QUEUES, needed, None))
     async with asyncio.timeout(SECONDS):
         while edges.applied(other) == before:  # noqa: ASYNC110 - it is seen by looking only
             await asyncio.sleep(0)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from tq.common.domain.id_runs import IdRun
 from tq.common.domain.model import Role
+from tq.common.errors import QuotaExceeded
 from tq.common.values.codec import encode
 from tq.master.edges import needs
 from tq.master.edges.bodies import EdgeKind, unpack_row
+from tq.master.engine.accounts import LIMITS, Accounts, Resource
 
 from ..conftest import Peer
 from ..dependencies.conftest import ERROR, one
@@ -143,6 +145,40 @@ def test_another_end_after_a_restore_takes_the_place_of_the_first(cluster: Clust
     cluster.settle()
     assert b.lease() == [merged.first]
     assert b.carried(merged)[0][2][0] == b"other"
+
+
+def test_a_key_may_need_so_many_tasks_of_other_shards_whether_they_are_there_or_not(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    what = Resource.NEEDED_ELSEWHERE
+    monkeypatch.setitem(LIMITS, what, LIMITS[what]._replace(key=100, all=150))
+    a, b = cluster[0], cluster[1]
+    accounts, other = Accounts(), b.bench.client()
+    b.client.session.account, other.session.account = accounts.of("a"), accounts.of("b")
+    open_one = b.submit()
+
+    def needing(run: IdRun) -> IdRun:
+        """It stays open, with a row of the store for each of the tasks that are not there."""
+        return b.submit(needs=[run, open_one], on_error="collect")
+
+    unknown = IdRun(a.new_id(100), 100)
+    first = needing(unknown)
+    needing(unknown)  # is needed once
+    cluster.settle()
+    assert b.tables()["mirror"] == 100
+    with pytest.raises(QuotaExceeded, match="this key has 100 tasks of other shards"):
+        needing(IdRun(a.new_id(), 1))
+    with pytest.raises(QuotaExceeded, match="all keys together have 100"):
+        b.submit(needs=[IdRun(a.new_id(60), 60)], client=other)
+    b.submit(needs=[IdRun(a.new_id(50), 50)], client=other)
+    b.client.call("get_tasks", "cancel", [first.first])
+    with pytest.raises(QuotaExceeded):  # the second one needs them still
+        needing(IdRun(a.new_id(), 1))
+    b.client.call("get_tasks", "cancel", [open_one.first])
+    cluster.settle()
+    b.run_all()
+    assert b.client.session.account.held[what] == other.session.account.held[what] == 0
+    needing(IdRun(a.new_id(100), 100))
 
 
 def span(run: IdRun, state: int, body: bytes) -> needs.EndedSpan:
