@@ -67,7 +67,7 @@ class LinkedShards:
         self._links.add(LinkedShard(shard, server.engine.part(Edges), server.wake))
 
     def left(self, shard: int) -> None:
-        self._links.remove(shard)
+        self._links.forget(shard)
 
     def close(self) -> None:
         """Before the stores are closed."""

@@ -194,7 +194,7 @@ class AwayNeighbours:
         for seen in looked.seen:
             self._since.pop(seen.of_shard, None)
             if seen.of_shard in self._said:
-                self._said.remove(seen.of_shard)
+                self._said.discard(seen.of_shard)
                 self._report("neighbour.back", shard=seen.of_shard)
         for shard, reason in looked.away.items():
             since = self._since.setdefault(shard, now)

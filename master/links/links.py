@@ -48,7 +48,7 @@ class Links:
             return
         self._is_closed = True
         for number in list(self._shards):
-            self.remove(number)
+            self.forget(number)
         if self._elsewhere is not None:
             self._elsewhere.close()
 
@@ -62,7 +62,7 @@ class Links:
         # What the others here have for it was left where it was.
         self._committed(number, others | shard.edges.expects())
 
-    def remove(self, number: int) -> None:
+    def forget(self, number: int) -> None:
         shard = self._shards.pop(number, None)
         if shard is not None:
             shard.edges.listener, shard.edges.wake = (lambda others: None), (lambda: None)

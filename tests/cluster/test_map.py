@@ -155,7 +155,7 @@ def test_results_come_as_they_are_when_order_does_not_matter(shell: Shell) -> No
         (["cluster_tasks:echo", "--csv", "--as-dict"], b"a,b\n1,2\n", b'{"a": "1", "b": "2"}\n'),
         (["cluster_tasks:add", "--jsonl", "--star"], b'[1, 2]\n{"b": 3, "a": 4}\n', b"3\n7\n"),
         (["cluster_tasks:echo", "--null"], b"a\nb\0c\0", b"a\nb\nc\n"),
-        (["cluster_tasks:echo", ":::", "-x", "--json", ":"], b"", b"-x\n--json\n:\n"),
+        (["cluster_tasks:echo", ":::", "--", "-x", "--json", ":"], b"", b"-x\n--json\n:\n"),
         (["cluster_tasks:echo", "::::", "first", "-", "first"], b"second\n", b"1\n2\nsecond\n1\n2\n"),
         (["cluster_tasks:echo"], b"", b""),
     ],

@@ -179,7 +179,7 @@ def test_what_was_read_for_a_shard_that_has_gone_meanwhile_is_not_handed_to_its_
         neighbours.gate.clear()
         apart.links.seen([(1, 0)])
         await until(lambda: len(neighbours.reads) == 1)
-        apart.links.remove(0)
+        apart.links.forget(0)
         again = ShardOfATest(0)
         apart.links.add(again.linked)
         neighbours.gate.set()

@@ -91,7 +91,7 @@ def test_a_shard_that_has_gone_is_handed_nothing_and_one_that_comes_next_lifeall
         linked = Linked(a, b)
         a.says(1, b"x")
         await linked.settle()
-        linked.links.remove(1)
+        linked.links.forget(1)
         a.says(1, b"y")
         await linked.settle()
         assert b.handed == [(0, [1])]
