@@ -78,6 +78,7 @@ class _Judge:
         self.starts, self.lives = 0, 1
         self._once = self._acknowledged = self._cancel_confirmed = False
         self._attempt = 0
+        self._attempt_purged = 0  # the last attempt that was leased before it was purged: a worker that was cut off may start it late
         self._leased = False
         self._state: int | None = None  # terminal state of this life, as the master wrote it
         self._accepted: tuple[int, str] | None = None
@@ -209,6 +210,7 @@ class _Judge:
         if self._state is None:
             self._fail("H3", "it was purged before its end")
         self._purged = True
+        self._attempt_purged = max(self._attempt_purged, self._attempt)
         self.lives += 1
         self._state, self._accepted, self._attempt, self._cancel_confirmed = None, None, 0, False
         self._followed = None
@@ -226,6 +228,8 @@ class _Judge:
     def _on_started(self, event: Event) -> None:
         attempt = event["attempt"]
         self.starts += 1
+        if self._attempt < attempt <= self._attempt_purged:
+            return
         self._starts_of_life += 1
         if attempt in self._started:
             self._fail("H9", f"attempt {attempt} was started twice")

@@ -60,7 +60,7 @@ def read(state: StateNumber, before: StateNumber | None = None) -> Said:
 SUBMITTING, ACKNOWLEDGED = said("submitting", once=False), said("acknowledged")
 SUBMITTING_ONCE = said("submitting", once=True)
 SUBMITTED, CANCELLED, CONFIRMED = said("submitted"), said("cancelled"), said("cancel-confirmed")
-REVIVED, EXPIRED = said("revived"), said("expired")
+REVIVED, EXPIRED, PURGED = said("revived"), said("expired"), said("purged")
 BEGIN = [SUBMITTING, SUBMITTED, ACKNOWLEDGED]
 LOST_ONCE = [leased(1), started(1), ended(1, OutcomeNumber.LOST)]
 DONE = Final(StateNumber.SUCCEEDED, 1, "d")
@@ -105,6 +105,22 @@ KEEPING = [
         "handed back unstarted, started once",
     ),
     Case("H9", [*BEGIN, leased(1), returned(1), *SECOND], DONE_AT_TWO, "never begun"),
+    Case(
+        "H9",
+        [
+            *BEGIN,
+            leased(1),
+            ended(1, OutcomeNumber.LOST),
+            leased(2),
+            started(2),
+            computed(2),
+            accepted(2),
+            PURGED,
+            started(1),
+        ],
+        None,
+        "a worker that was cut off begins it late, when all of it is over",
+    ),
     Case("H10", [*GOOD, received(StateNumber.SUCCEEDED, "d")], DONE, "the same answer twice"),
     Case("H11", [*BEGIN, CANCELLED, CONFIRMED], GONE, "cancelled and confirmed"),
     Case("H11", [*GOOD, read(StateNumber.SUCCEEDED)], DONE, "done before it could be cancelled"),
@@ -155,6 +171,7 @@ BREAKING = [
     Case("H8", [SUBMITTING_ONCE, SUBMITTED, *LOST_ONCE, *SECOND], DONE_AT_TWO, "started again"),
     Case("H9", [*GOOD, started(1)], DONE, "one attempt was started twice"),
     Case("H9", [*BEGIN, started(1), *GOOD[3:4], *GOOD[5:]], DONE, "started before it was leased"),
+    Case("H9", [*GOOD, PURGED, started(2)], None, "purged, and an attempt begins that never was"),
     Case(
         "H9",
         [*BEGIN, leased(1), returned(1), started(1), *SECOND],
