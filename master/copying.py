@@ -15,7 +15,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -318,10 +318,13 @@ def _held(url: str, filler: str | None, count: int | None) -> Iterator[tuple[Pos
 
 
 def _release(line: PostgresLine, held: Ownership) -> None:
+    from .store.postgres.line import DatabaseAway, DatabaseRefused
     from .store.postgres.shard import release
 
-    if not line.connection.closed:
-        release(line, held)
+    # What was copied is there: who comes next waits for the lease.
+    with suppress(DatabaseAway, DatabaseRefused):
+        if not line.connection.closed:
+            release(line, held)
 
 
 def _check(line: PostgresLine, filler: str | None, shard: int) -> None:

@@ -33,6 +33,7 @@ from .store.interface.store import StoreAway
 if TYPE_CHECKING:
     from .store.postgres.cluster_seen import ClusterSeen
     from .store.postgres.line import PostgresLine
+    from .store.postgres.masters import ShardSeen
     from .store.postgres.watching import DatabaseWatch
 
 HURRY_SECONDS: Final = 0.02  # between two looks, while a shard is on its way to this master
@@ -80,6 +81,7 @@ class ShardSharing:
         self._changed_at, self._cannot_until, self._noticed_at = 0.0, 0.0, clock()
         self._in_touch_since: float | None = None
         self._awaits = False  # another master is about to release a shard for this one
+        self._not_mine: dict[int, ShardSeen] = {}  # which the database takes for this master's
         self._said: tuple[Readiness | None, float] = (None, 0.0)  # what, and when
         self._has_begun = asyncio.Event()  # what is its part at first is served
         self.away = ""  # why the database does not answer
@@ -129,8 +131,12 @@ class ShardSharing:
 
     def _look(self, line: PostgresLine) -> ClusterSeen:
         from .store.postgres.cluster_seen import look_at_cluster
+        from .store.postgres.masters import give_up
         from .store.postgres.watching import SAY_SECONDS
 
+        not_mine, self._not_mine = self._not_mine, {}  # each look says which they are
+        for shard, seen in not_mine.items():
+            give_up(line, self._me, shard, seen)
         readiness, now = self.readiness, self._now()
         said, at = self._said
         if readiness == said and now - at < SAY_SECONDS:
@@ -141,7 +147,7 @@ class ShardSharing:
 
     def _pause(self, view: ClusterSeen) -> float:
         """Until the next look: not beyond the moment at which the time of another owner is over, if that does not renew it."""
-        from .store.postgres.cluster_seen import master_of
+        from .store.postgres.masters import master_of
         from .store.postgres.watching import LOOK_SECONDS, bounded
 
         if self._awaits:
@@ -211,7 +217,9 @@ class ShardSharing:
             Living(one.id, None if one.readiness is None else Readiness.of(one.readiness))
             for one in self._view.living
         ]
-        owners, again = self._owners(now)
+        owners, again, self._not_mine = self._owners(now)
+        if self._not_mine:
+            self._watch.look_now()
         steps = next_steps(self._me.id, masters, owners)
         for shard in dict.fromkeys([*again, *steps.take]):
             if not shards.has(shard):
@@ -225,13 +233,15 @@ class ShardSharing:
         if not shards.opening:
             self._has_begun.set()
 
-    def _owners(self, now: float) -> tuple[list[str | None], list[int]]:
-        """Of each shard, None: it is free; and those that are this master's own as the database has it, which it takes at once."""
-        from .store.postgres.cluster_seen import master_of
+    def _owners(self, now: float) -> tuple[list[str | None], list[int], dict[int, ShardSeen]]:
+        """Of each shard, None: it is free; those that this directory's last process had, which this one takes at once; and those that
+        this process has not, but has as the database has it."""
+        from .store.postgres.masters import master_of
 
         in_touch = self._in_touch_since is not None and now - self._in_touch_since >= IN_TOUCH_SECONDS
         owners: list[str | None] = []
         again: list[int] = []
+        not_mine: dict[int, ShardSeen] = {}
         for shard in range(self._cluster.count):
             seen = self._view.shards.get(shard)
             if self.shards.has(shard):
@@ -240,11 +250,11 @@ class ShardSharing:
                 owners.append(None)
             else:
                 owners.append(master_of(seen.owner))
-                # Or its release did not reach the database: while its owner lives, no other takes it.
-                is_own = owners[-1] == self._me.id and now >= self._cannot_until
-                if is_own or seen.owner == self._before[shard]:
+                if owners[-1] == self._me.id:
+                    not_mine[shard] = seen
+                elif seen.owner == self._before[shard]:
                     again.append(shard)
-        return owners, again
+        return owners, again, not_mine
 
     def _forget_successors(self) -> None:
         """Of shards that another one owns by now, or by none for longer than a hand-over takes."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
+from tq.master.store.postgres import working_copy
 
 from .sharing_masters import SHARDS, Cluster, run
 
@@ -22,6 +25,46 @@ def test_one_that_loses_a_shard_goes_on_with_the_others(cluster: Cluster) -> Non
             assert "c:1:x has taken over shard 2" in fields["reason"]
             await a.until(lambda: a.shards == [0, 1, 2, 3])
             assert {shard: a.hosted.servers[shard] for shard in others} == others
+
+    run(story())
+
+
+def test_a_shard_that_a_master_has_by_the_name_of_its_owner_alone_is_served(cluster: Cluster) -> None:
+    """As in a database that went back to a term that is over."""
+
+    async def story() -> None:
+        async with cluster.master("a").running() as a:
+            assert a.shards == [0, 1, 2, 3]
+            await a.end()
+        cluster.ask(
+            "UPDATE shards SET owner = 'a:1-x:of-before', until = clock_timestamp() + interval '1 hour' WHERE shard = 2"
+        )
+        async with cluster.master("a").running() as a:
+            await a.until(lambda: a.shards == [0, 1, 2, 3])
+
+    run(story())
+
+
+def test_a_shard_that_was_claimed_and_cannot_be_opened_goes_to_a_master_that_can(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = working_copy.keep_owner
+
+    def has_room(folder: Path, owner: str) -> None:
+        if "no-room" in folder.parts:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        keep(folder, owner)
+
+    async def story() -> None:
+        async with AsyncExitStack() as stack:
+            a = await stack.enter_async_context(cluster.master("a").running())
+            b = await stack.enter_async_context(cluster.master("no-room").running())
+            monkeypatch.setattr(working_copy, "keep_owner", has_room)
+            await a.until(lambda: len(a.shards) == SHARDS - 1)
+            await b.until(lambda: "shard.not_taken" in [action for action, _ in b.said])
+            assert cluster.ask("SELECT count(*) FROM masters WHERE id LIKE 'no-room:%'") == [(1,)]
+            await a.until(lambda: a.shards == [0, 1, 2, 3])
+            assert b.shards == []
 
     run(story())
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from ....common.contract.observe import MasterRow
 from .bounds import Sync, begin
 from .line import INTEGER, TEXT, PostgresLine, Statement
-from .masters import ANSWER_SECONDS_MAX, LEFT, Me, ShardSeen, number_of, texts
+from .masters import ANSWER_SECONDS_MAX, LEFT, Me, ShardSeen, master_of, number_of, texts
 from .shard import INT4
 from .tables import SCHEMA
 from .tenure import LEASE_SECONDS, clock
@@ -103,11 +103,6 @@ class ClusterSeen(NamedTuple):
 
 
 NOT_SEEN: Final = ClusterSeen(0.0, (), {}, None)
-
-
-def master_of(owner: str) -> str:
-    """The id of the master that an owner is one start of."""
-    return owner.rpartition(":")[0]
 
 
 def look_at_cluster(line: PostgresLine, me: Me, readiness: int | None) -> ClusterSeen:

@@ -3,7 +3,8 @@
 All time is the database's: how long an owner still has, how long a master has been silent.
 
 An owner in the middle of a long commit holds the row of its shard, so it cannot renew; but it says that it is here, and as long as it
-does the others leave it alone.
+does the others leave it alone. So a master that is here and is not the owner that the database names by its name releases that shard
+(``give_up``): after a release that did not arrive, or in a database that went back to a term of it that is over.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ....common.contract.observe import MasterRow
 from .bounds import LOCKED, Sync, begin
 from .line import INTEGER, TEXT, DatabaseRefused, PostgresLine, Statement
-from .shard import INT4, Ownership
+from .shard import INT4, Ownership, release
 from .tables import SCHEMA
 from .tenure import LEASE_SECONDS
 
@@ -110,6 +111,19 @@ def renew(line: PostgresLine, held: Ownership) -> bool | None:
     return bool(renewed.ntuples)
 
 
+def give_up(line: PostgresLine, me: Me, shard: int, seen: ShardSeen) -> bool:
+    """Release a shard that the database takes for one of this master, which does not have it. Whether there was anything to release: if
+    not, nothing is asked. Raises DatabaseAway."""
+    if seen.is_free or master_of(seen.owner) != me.id:
+        return False
+    try:
+        release(line, Ownership(shard, seen.owner, seen.epoch, 0), ANSWER_SECONDS_MAX)
+    except DatabaseRefused as error:
+        if error.code != LOCKED:  # by its last commit, which is still under way: at the next look
+            raise
+    return True
+
+
 def say_here(line: PostgresLine, me: Me) -> None:
     """A standby on a database without a schema says nothing: it is about to make it."""
     with contextlib.suppress(DatabaseRefused):
@@ -123,6 +137,11 @@ def say_gone(line: PostgresLine, me: Me) -> None:
 def _say(line: PostgresLine, *statements: Statement) -> None:
     # A sign of life is of no worth on a standby, so it never waits for one.
     line.transact(begin(ANSWER_SECONDS_MAX, Sync.OFF), statements, ANSWER_SECONDS_MAX)
+
+
+def master_of(owner: str) -> str:
+    """The id of the master that an owner is one start of."""
+    return owner.rpartition(":")[0]
 
 
 def listed(line: PostgresLine, shard: int) -> list[MasterRow]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .waiting import DatabaseWait
 
 CLAIM_SECONDS_MAX: Final = 1.5  # for the row of a shard, in which a commit may be under way
+RELEASE_SECONDS_MAX: Final = 10.0  # of an owner that ends: then the others wait for its lease
 HELD_UP: Final = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' LIMIT 1"
 WHY_BACK: Final = "an older copy of it was restored, or a standby took over that lacked the last commits"  # what was acknowledged is lost
 ROW: Final = f"SELECT owner, epoch, last_commit, schema FROM {SCHEMA}.shards WHERE shard = $1".encode()
@@ -60,6 +61,10 @@ RENEW: Final = (
     "WHERE shard = $1 AND owner = $2 AND epoch = $3 RETURNING '1'::text"
 ).encode()
 
+RELEASE: Final = (
+    f"UPDATE {SCHEMA}.shards SET until = NULL WHERE shard = $1 AND owner = $2 AND epoch = $3".encode()
+)
+
 
 class ShardRow(NamedTuple):
     """As the database has it."""
@@ -85,12 +90,19 @@ class Ownership:
 
     def renewal(self) -> Statement:
         """Another lease: one row, if it is still this owner's."""
-        values = [INT4(self.shard), self.owner.encode(), INT8(self.epoch)]
-        return Statement(RENEW, values, [INTEGER, TEXT, BIGINT])
+        return self._of_its_row(RENEW)
+
+    def end(self) -> Statement:
+        """Its lease is over at once, if it is still this owner's."""
+        return self._of_its_row(RELEASE)
 
     def is_still(self, row: ShardRow | None) -> bool:
         """Whether no other owner has taken it."""
         return row is not None and (row.owner, row.epoch) == (self.owner, self.epoch)
+
+    def _of_its_row(self, text: bytes) -> Statement:
+        values = [INT4(self.shard), self.owner.encode(), INT8(self.epoch)]
+        return Statement(text, values, [INTEGER, TEXT, BIGINT])
 
 
 def read(line: PostgresLine, shard: int, seconds_max: float) -> ShardRow | None:
@@ -164,12 +176,9 @@ def _claim(
         return Ownership(shard, owner, taken[0], row.last_commit), row
 
 
-def release(line: PostgresLine, held: Ownership) -> None:
-    """Let others have it at once."""
-    line.connection.execute(
-        f"UPDATE {SCHEMA}.shards SET until = NULL WHERE shard = %s AND owner = %s AND epoch = %s",
-        (held.shard, held.owner, held.epoch),
-    )
+def release(line: PostgresLine, held: Ownership, seconds_max: float = RELEASE_SECONDS_MAX) -> None:
+    """Let others have it at once. Raises DatabaseAway, DatabaseRefused."""
+    line.transact(begin(seconds_max), [held.end()], seconds_max)
 
 
 class OwnersCommits:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
 from .line import INTEGER, DatabaseAway, DatabaseRefused, PostgresLine, Statement
-from .masters import ANSWER_SECONDS_MAX, Me, ShardSeen, look, say_here
+from .masters import ANSWER_SECONDS_MAX, Me, ShardSeen, give_up, look, say_here
 from .shard import INT4
 from .tables import SCHEMA
 from .tenure import clock
@@ -97,7 +97,7 @@ def bounded(seconds: float) -> float:
 
 
 class ShardWatch(DatabaseWatch[ShardSeen | None]):
-    """Looks at one shard, and says that this master is here."""
+    """Looks at one shard, and says that this master is here. For one that is not its owner."""
 
     def __init__(
         self,
@@ -114,7 +114,8 @@ class ShardWatch(DatabaseWatch[ShardSeen | None]):
             if clock() - said >= SAY_SECONDS:
                 said = clock()
                 say_here(line, me)
-            return look(line, shard)
+            seen = look(line, shard)
+            return look(line, shard) if seen is not None and give_up(line, me, shard, seen) else seen
 
         super().__init__(connect, look_at_it, seen, away, pause_after)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tq.master.store.postgres.cluster_seen import cluster_meta, look_at_cluster, master_of
+from tq.master.store.postgres.cluster_seen import cluster_meta, look_at_cluster
 from tq.master.store.postgres.line import PostgresLine
-from tq.master.store.postgres.masters import say_here
+from tq.master.store.postgres.masters import master_of, say_here
 from tq.master.store.postgres.shard import release
 from tq.master.store.postgres.tables import later
 from tq.master.store.postgres.tenure import LEASE_SECONDS

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 from tq.master.keys.revoked_leaves import REVOKED
 from tq.master.store.interface.store import OwnedElsewhere
+from tq.master.store.postgres.address import DatabaseAddress
 from tq.master.store.postgres.line import PostgresLine
-from tq.master.store.postgres.masters import listed, look, renew, say_gone, say_here
+from tq.master.store.postgres.masters import give_up, listed, look, renew, say_gone, say_here
 from tq.master.store.postgres.shard import release
 from tq.master.store.postgres.tenure import LEASE_SECONDS
 from tq.master.store.postgres.watching import first_look
@@ -63,6 +66,28 @@ def test_what_was_released_is_free_at_once(owners_line: PostgresLine) -> None:
     assert seen is not None
     assert seen.is_free
     assert take(owners_line, B).epoch == 2
+
+
+def test_a_master_gives_up_what_has_its_name_and_nothing_else(
+    owners_line: PostgresLine, owners_database: DatabaseAddress
+) -> None:
+    held = take(owners_line, A)
+    seen = look(owners_line, 7)
+    assert seen is not None
+    assert not give_up(owners_line, B, 7, seen)
+    assert renew(owners_line, held)
+    with closing(PostgresLine(owners_database, 10)) as other, other.connection.transaction():
+        other.connection.execute("SELECT 1 FROM tq.shards FOR UPDATE")  # its last commit is under way
+        assert give_up(owners_line, A, 7, seen)
+        assert not (look(owners_line, 7) or seen).is_free, "the next look asks again"
+    assert give_up(owners_line, A, 7, seen)
+    free = look(owners_line, 7)
+    assert free is not None
+    assert free.is_free
+    assert not give_up(owners_line, A, 7, free)
+    again = take(owners_line, A)
+    assert give_up(owners_line, A, 7, seen)
+    assert renew(owners_line, again), "of the term that was seen, and of no later one"
 
 
 def test_all_masters_are_listed_with_the_owner_marked(owners_line: PostgresLine) -> None:

@@ -34,6 +34,27 @@ def test_one_that_stands_by_sees_that_the_shard_is_free(
     assert [row.host for row in listed(owners_line, 7)] == ["b"]
 
 
+def test_one_that_stands_by_releases_what_the_database_takes_for_its_own(
+    owners_line: PostgresLine, owners_database: DatabaseAddress
+) -> None:
+    """Else none would take it: as long as its master says that it is here, the others take an owner of it for one that lives."""
+    take(owners_line, A)  # a term that is over: the database went back to it
+    owners_line.connection.execute("UPDATE tq.shards SET until = clock_timestamp() + interval '1 hour'")
+    free, errors = threading.Event(), list[str]()
+    watch = ShardWatch(
+        7,
+        lambda: PostgresLine(owners_database, 10),
+        A,
+        lambda seen: free.set() if seen and seen.is_free else None,
+        errors.append,
+    )
+    try:
+        assert free.wait(20), errors
+    finally:
+        watch.close()
+    assert take(owners_line, B).epoch == 2
+
+
 @pytest.mark.parametrize(
     ("left", "pause"), [(None, LOOK_SECONDS), (3.0, LOOK_SECONDS), (0.1, 0.1), (-1.0, LOOK_SECONDS_MIN)]
 )
