@@ -25,12 +25,13 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
-from ...common.contract.dependencies import not_there
+from ...common.contract.dependencies import MISSING_TASKS_MAX, not_there
 from ...common.contract.routes import By, ShardRoute, needs_of_rows, runs_by_shard, runs_of_rows
 from ...common.domain.id_runs import IdRun, disjoint, run_from_wire
 from ...common.domain.shards import shard_of_id
 from ...common.errors import InvalidArgument, TqError
 from .shard_line import settle
+from .watched_tasks import portions
 
 FLOW_PLACE: Final = 6  # among the arguments of a submit
 PAUSE_SECONDS_MIN: Final = 0.02  # until a task is asked for again whose submit is under way
@@ -212,11 +213,16 @@ class NeededFirst:
         return next((held for held in reversed(self._held) if any(map(held.is_about, named))), None)
 
     def _inquire(self, held: _HeldSubmit, by_shard: Mapping[int, Sequence[IdRun]]) -> None:
-        held.left = len(by_shard)
-        for shard, runs in by_shard.items():
+        asked = [
+            (shard, portion)
+            for shard, runs in by_shard.items()
+            for portion in portions(disjoint(runs), MISSING_TASKS_MAX)
+        ]
+        held.left = len(asked)
+        for shard, runs in asked:
             part: Future[Any] = Future()
             part.add_done_callback(partial(self._answered, held))
-            named = [run.to_wire() for run in disjoint(runs)]
+            named = [run.to_wire() for run in runs]
             self._lines.ask(held.call.ticket, shard, part, ("get_dependencies",), "missing", named)
         self._flush_soon()
 

@@ -20,6 +20,9 @@ DEPENDENCIES: Final = Contract(
 )
 
 
+MISSING_TASKS_MAX: Final = 10_000  # of one call: each is a row that is read, some 3 µs
+
+
 class NeededRow(NamedTuple):
     """Tasks with consecutive ids that a task needs, or that need it: a row of what ``of`` answers. ``states``: how many of them
     are in each, ``[[state, tasks], …]``."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final
 
-from ...common.contract.dependencies import NeededRow
+from ...common.contract.dependencies import MISSING_TASKS_MAX, NeededRow
 from ...common.contract.exposed import exposed
 from ...common.contract.rows import to_wire
 from ...common.domain.id_runs import IdRun
@@ -24,7 +24,7 @@ from ..tasks.leases import Leases
 from ..tasks.routes import Routes, within
 from .becomings import Becomings
 from .dependencies import Dependencies
-from .submits import NEEDS_MAX, first_missing
+from .submits import first_missing
 
 SHOWN_MAX: Final = 20  # runs of each kind
 
@@ -89,12 +89,8 @@ class DependenciesObject(EngineObject):
     def missing(self, call: Call, ids: Any) -> list[bytes]:
         """Of each of these tasks or runs the first one that is not there, or in a queue that the key may not use. A client asks before it
         submits what needs tasks of this shard to another one."""
-        runs = lookup.check_runs(ids, NEEDED_MAX)
-        if len(runs) > NEEDS_MAX:
-            raise InvalidArgument(
-                f"{len(runs):,} runs of tasks in one call; at most {NEEDS_MAX:,}: ask in portions"
-            )
-        self.engine.work.looked(len(runs))
+        runs = lookup.check_runs(ids, MISSING_TASKS_MAX)
+        self.engine.work.looked(sum(run.length for run in runs))
         self.engine.store.settle()  # what this transaction has accepted is there
         is_within = within(self.engine.part(Routes), call.session)
         found = (first_missing(self.engine.store, run, is_within) for run in runs)
@@ -106,10 +102,11 @@ class DependenciesObject(EngineObject):
         rows: list[Any] = []
         for run in runs[:SHOWN_MAX]:
             by_route: dict[int, Counter[int]] = {}
-            for span in self.engine.store.dependencies.states(run):
+            spans = self.engine.store.dependencies.states(run)
+            for span in spans:
                 if is_within(span.route):
                     by_route.setdefault(span.route, Counter())[span.state] += span.length
-            self.engine.work.looked(len(by_route) + 1)
+            self.engine.work.looked(len(spans) + 1)
             for number, states in by_route.items():
                 route = routes.by_number[number]
                 counts = [list(one) for one in sorted(states.items())]

@@ -15,6 +15,7 @@ from tq.client.core.pending_calls import PendingCall, PendingCalls
 from tq.client.core.shard_line import ShardLine
 from tq.client.core.shard_lines import ShardLines
 from tq.client.tasks.outcomes import OutcomeBox
+from tq.common.contract.dependencies import MISSING_TASKS_MAX
 from tq.common.contract.routes import needs_of_rows, runs_of_rows, tasks_made
 from tq.common.domain.id_runs import IdRun, ids_named
 from tq.common.domain.ids import new_ids
@@ -197,6 +198,31 @@ def test_a_task_that_needs_what_is_not_there_is_refused_and_never_sent() -> None
     assert run(work).shards[2].asked == ["missing"]  # whether the task itself is there already
     with pytest.raises(tq.InvalidArgument, match="which is needed"):
         box.wait(1, 5)
+
+
+def test_very_many_that_are_needed_are_asked_about_in_portions_and_all_must_be_there() -> None:
+    needed, task = an_id(0), an_id(2)
+    pages = IdRun(needed[:-4] + bytes(4), 2 * MISSING_TASKS_MAX + 1)
+
+    async def work(cluster: Cluster) -> None:
+        cluster.shards[0].tasks.update(pages.ids())
+        stored = cluster.submit(task, pages)
+        for _ in range(3):
+            assert not cluster.shards[2].asked
+            asked = cluster.shards[0].on_the_way[0].args[0]
+            assert len(list(ids_named(asked))) <= MISSING_TASKS_MAX
+            await cluster.perform(0)
+        await cluster.settle()
+        assert stored.result(0) is None
+        cluster.shards[0].tasks.remove(pages.ends()[1])
+        stored = cluster.submit(an_id(2), pages)
+        await cluster.settle()
+        with pytest.raises(tq.InvalidArgument, match="which is needed"):
+            stored.result(0)
+
+    cluster = run(work)
+    assert cluster.shards[0].asked == ["missing"] * 6
+    assert cluster.shards[2].asked == ["submit", "missing"]
 
 
 def test_a_submit_that_comes_again_finds_its_task_whatever_has_become_of_what_it_needed() -> None:

@@ -383,7 +383,7 @@ def test_who_asks_before_it_submits_learns_which_tasks_are_not_there_or_not_for_
     ]
     assert graph.client.call("get_dependencies", "missing", []) == []
     with pytest.raises(InvalidArgument, match="ask in portions"):
-        graph.client.call("get_dependencies", "missing", [pages.first] * 10_001)
+        graph.client.call("get_dependencies", "missing", [[pages.first, 10_001]])
 
 
 def _body(payload: bytes) -> bytes:
