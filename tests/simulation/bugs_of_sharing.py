@@ -51,8 +51,9 @@ BUGS_OF_SHARING = (
     Bug(
         "forget what of a shard the database has as this master's own",
         SHARING,
-        "if is_own or seen.owner == self._before[shard]:",
-        "if False:",
+        "elif seen.owner == self._before[shard]:",
+        "elif False:",
+        also=(("not_mine[shard] = seen", "pass"),),
     ),
     Bug(
         "make up for a dead master before its shards are free",
