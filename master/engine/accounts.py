@@ -61,7 +61,7 @@ class Resource(enum.IntEnum):
 
 
 class AccountLimit(NamedTuple):
-    """``key``, ``all``: how many one key, and all together, may have. ``weight``: bytes of memory each, as measured."""
+    """``key``, ``all``: how many one key, and all together, may have. ``weight``: bytes of memory each, as measured; 0: rows of the store."""
 
     key: int
     all: int

@@ -5,14 +5,28 @@ from __future__ import annotations
 import pytest
 from tq.common.auth.keys import AUTHKEY_ID
 from tq.common.errors import QuotaExceeded
-from tq.master.engine.accounts import ALL_BYTES_MAX, KEY_BYTES_MAX, LIMITS, MIB, Account, Accounts, Resource
+from tq.master.engine.accounts import (
+    ALL_BYTES_MAX,
+    KEY_BYTES_MAX,
+    LIMITS,
+    MIB,
+    Account,
+    AccountLimit,
+    Accounts,
+    Resource,
+)
+
+
+def most_of(limit: AccountLimit) -> int:
+    """What one key may have of it that has nothing else: what weighs nothing is of the store."""
+    return min(limit.key, KEY_BYTES_MAX // limit.weight) if limit.weight else limit.key
 
 
 @pytest.mark.parametrize("what", Resource)
 def test_a_key_may_have_as_much_as_its_limit_and_no_more(what: Resource) -> None:
     account = Accounts().of("a")
     limit = LIMITS[what]
-    most = min(limit.key, KEY_BYTES_MAX // limit.weight)
+    most = most_of(limit)
     account.take(what, most)
     with pytest.raises(QuotaExceeded, match=f"{limit.words}.*: {limit.remedy}"):
         account.take(what)
@@ -33,7 +47,7 @@ def test_what_was_given_back_can_be_taken_again(what: Resource) -> None:
 def test_one_key_at_its_limit_leaves_room_for_another(what: Resource) -> None:
     accounts = Accounts()
     limit = LIMITS[what]
-    accounts.of("greedy").take(what, min(limit.key, KEY_BYTES_MAX // limit.weight))
+    accounts.of("greedy").take(what, most_of(limit))
     accounts.of("honest").take(what)
 
 
