@@ -44,6 +44,7 @@ QUIET: Final = 6 * SECOND  # in which nothing moves
 STEP: Final = 100 * MS
 SHORT: Final = 2_500 * MS  # of a pause that is no sign of death
 LONG: Final = 13 * SECOND  # three leases
+OUTAGES: Final = 3  # at the end of each life: who asks first when one is over is by chance
 
 
 class Change(NamedTuple):
@@ -358,7 +359,9 @@ class Life:
                 self.one_change()
             else:
                 self.chaos()
-        self._made(self.is_replaced_amid_an_outage)
+        for _ in range(OUTAGES):
+            self._made(self.database_is_away)
+            self._made(self.is_replaced_amid_an_outage)
 
     def close(self) -> None:
         for host in self.hosts:
