@@ -31,9 +31,8 @@ import msgpack
 from tq.common.wire.tls import client_context, server_context
 
 CHILDREN: Final = 2
-LEASED_TASKS_MAX: Final = (
-    4_000  # at the agent: enough that no child waits for the master, little enough to share
-)
+# At the agent: enough that no child waits for the master, little enough to share
+LEASED_TASKS_MAX: Final = 4_000
 HEADER: Final = struct.Struct(">IQI")  # bytes of the body, the array's number, its tasks
 READ_BYTES: Final = 256 * 1024
 WRITE_BYTES: Final = 64 * 1024

@@ -10,9 +10,8 @@ from .figures import show_megabytes, show_rate, show_seconds
 from .readings import percentile
 from .table import markdown
 
-WARM_UP_MINUTES: Final = (
-    3  # what is kept for a minute fills up, is deleted for the first time, and each program was killed once
-)
+# What is kept for a minute fills up, is deleted for the first time, and each program was killed once
+WARM_UP_MINUTES: Final = 3
 COMPARED_MINUTES: Final = 5
 TOLERANCE: Final = 0.1
 

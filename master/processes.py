@@ -47,9 +47,8 @@ from .store import shard_files
 from .store.cluster_files import DEFAULT_START, STORE_FILE, StartOptions
 from .store.sqlite.inspection import read_cluster
 
-LISTENS: Final = (
-    "tq-master process listens"  # the line by which a process says so, behind what it says to people
-)
+# The line by which a process says so, behind what it says to people
+LISTENS: Final = "tq-master process listens"
 REFUSES: Final = "tq-master process cannot: "  # behind it, as JSON, the lines that say why
 CANNOT_START: Final = 2  # the exit status of a program that says why
 ENDED_AT_ONCE: Final = 1  # of one that a second signal cut short
@@ -134,9 +133,8 @@ class ShardProcess:
         self._ending, self._listened = asyncio.Event(), False  # the latter of this run
         self._said: list[str] = []
         self._refusal: list[str] = []  # of this run
-        self.listens: asyncio.Future[list[str]] = (
-            asyncio.get_running_loop().create_future()
-        )  # what it said to people first
+        # What it said to people first
+        self.listens: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> int:
         """Until it has ended in order, cannot start or must not go on; its exit status. That is 0 where it was away when it was to end."""

@@ -41,9 +41,8 @@ if TYPE_CHECKING:
     from .gateway.server import Gateway
 
 DISPLACED: Final = -1  # what serving came to: another master has taken over
-END_SECONDS_MAX: Final = (
-    DRAIN_SECONDS_MAX + 5.0
-)  # from the signal to the end of the process, even if a disk hangs
+# From the signal to the end of the process, even if a disk hangs
+END_SECONDS_MAX: Final = DRAIN_SECONDS_MAX + 5.0
 
 
 async def serve(

@@ -37,9 +37,8 @@ if TYPE_CHECKING:
     from .store.postgres.watching import DatabaseWatch
 
 HURRY_SECONDS: Final = 0.02  # between two looks, while a shard is on its way to this master
-AGAIN_SECONDS: Final = (
-    30.0  # until a master that could not open a shard tries again: the others have it meanwhile
-)
+# Until a master that could not open a shard tries again: the others have it meanwhile
+AGAIN_SECONDS: Final = 30.0
 NOTICED_SECONDS: Final = 0.3  # until the others have seen that this master is about to end: see LOOK_SECONDS
 AWAY_SECONDS: Final = 1.0  # the same when it was the database that did not answer, which it does to none
 # A lease that seems to be over is believed from then on: when the database was away for all, owners that live renew first.

@@ -22,9 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-PAUSE_SECONDS_MIN: Final = (
-    60.0  # after the first refusal: many servers lock an account after five within minutes
-)
+# After the first refusal: many servers lock an account after five within minutes
+PAUSE_SECONDS_MIN: Final = 60.0
 PAUSE_SECONDS_MAX: Final = 3_600.0
 SCRYPT_N: Final = 2**14  # the password cannot be guessed from the name of the file: some 50 ms for each try
 

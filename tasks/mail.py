@@ -39,9 +39,8 @@ from .message import compose, finished
 
 DEFAULT_URL: Final = "smtp://127.0.0.1:25"
 PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-IDLE_SECONDS_MAX: Final = (
-    20.0  # servers close idle connections; after this time check the connection before use
-)
+# Servers close idle connections; after this time check the connection before use
+IDLE_SECONDS_MAX: Final = 20.0
 MESSAGES_PER_CONNECTION_MAX: Final = 500  # some servers limit the messages of one connection
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024  # of attachments, in each process that sends
 

@@ -31,9 +31,8 @@ import tq
 LINE_CHARS: Final = 76  # RFC 2047: of a line with an encoded word
 LINE_CHARS_MAX: Final = 998  # RFC 5322: of any line
 NAME_CHARS_MAX: Final = 255  # of an attachment: more than that no file system has
-NAME_PART_CHARS: Final = (
-    54  # of an attachment's name in one line, below LINE_CHARS with what stands around it
-)
+# Of an attachment's name in one line, below LINE_CHARS with what stands around it
+NAME_PART_CHARS: Final = 54
 DISPLAY_CHARS: Final = 60  # a longer name is encoded, because an encoded one can be folded
 HEADER_NAME: Final = re.compile(r"[!-9;-~]+")  # RFC 5322: printable ASCII, no colon
 OWN_HEADERS: Final = {"to", "from", "subject", "date", "message-id", "mime-version"}  # each has its argument

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 BLOBS: Final = ("get_blobs",)
 CALLS_UNDER_WAY: Final = 8  # of all transfers of a session: other calls wait behind at most 4 MiB
 UPLOADS_AT_ONCE: Final = 4  # small files mostly wait for the master's disk: in parallel they wait less
-KEPT_SECONDS: Final = (
-    1_200.0  # content seen on the master is not checked again for so long; the master keeps it an hour
-)
+# Content seen on the master is not checked again for so long; the master keeps it an hour
+KEPT_SECONDS: Final = 1_200.0
 
 Named = dict[bytes, list[Blob]]  # the blobs in the arguments of tasks, by their ids
 

@@ -7,9 +7,8 @@ from typing import Final
 from ...common.errors import InvalidArgument
 
 NONE: Final = "none"  # typed for: without a bound
-DIGITS_MAX: Final = (
-    18  # beyond any bound, and what 64 bits can say; ``int`` raises ValueError for thousands of them
-)
+# Beyond any bound, and what 64 bits can say; ``int`` raises ValueError for thousands of them
+DIGITS_MAX: Final = 18
 
 
 def bound(option: str, text: str) -> int | None:

@@ -16,9 +16,8 @@ from ...common.errors import InvalidArgument
 from ..app import App
 from .where import age
 
-CONNECT_SECONDS = (
-    5.0  # short, as a person waits; longer than a master delays the answer to the sixth wrong key
-)
+# Short, as a person waits; longer than a master delays the answer to the sixth wrong key
+CONNECT_SECONDS = 5.0
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

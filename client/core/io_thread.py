@@ -34,9 +34,8 @@ from .listener import Listener
 from .shard_line import settle
 from .transports import Opener
 
-FINISH_SECONDS: Final = (
-    5.0  # so long a program's end waits for calls with ``until_done``: the restart of a master
-)
+# So long a program's end waits for calls with ``until_done``: the restart of a master
+FINISH_SECONDS: Final = 5.0
 
 CLOSED: Final = "the app was closed before the answer came; what was sent may have been done"
 

@@ -21,9 +21,8 @@ from .settings import Settings
 LOOPBACK: Final = "127.0.0.1"  # where a manager is that listens on every interface
 
 _arrived: dict[str | None, ClientSession] = {}  # of proxies that came by pickle
-_managers: WeakValueDictionary[str | None, ClientSession] = (
-    WeakValueDictionary()
-)  # as long as a manager or a proxy has it
+# As long as a manager or a proxy has it
+_managers: WeakValueDictionary[str | None, ClientSession] = WeakValueDictionary()
 
 
 class MasterAddress(NamedTuple):

@@ -48,9 +48,8 @@ class ShardLine:
         self.flushed: Callable[[], None] | None = None  # called after each flush
         self._transport: Transport | None = None
         self._trying_since: float | None = None
-        self._probe: tuple[float, Callable[[], bool]] | None = (
-            None  # on this connection: since when, and whether it is answered
-        )
+        # On this connection: since when, and whether it is answered
+        self._probe: tuple[float, Callable[[], bool]] | None = None
         self._has_work = asyncio.Event()
         self._resume_due = False
 

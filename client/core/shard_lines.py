@@ -43,9 +43,8 @@ from .shard_line import ShardLine, settle
 if TYPE_CHECKING:
     from .needed_first import AskedCall, NeededFirst
 
-MISSING_SECONDS: Final = (
-    2.0  # a list waits so long for a shard that is away; callers wait some seconds for a list
-)
+# A list waits so long for a shard that is away; callers wait some seconds for a list
+MISSING_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 0.5  # without an answer: then who has not answered is probed
 SILENT_SECONDS: Final = 3.0  # a probe is answered between two transactions, of some milliseconds each
 

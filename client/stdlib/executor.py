@@ -423,9 +423,8 @@ def _works(
         first += len(chunk)
 
 
-_submission_queues: weakref.WeakSet[SubmissionQueue] = (
-    weakref.WeakSet()
-)  # also of executors that were garbage collected: their tasks must still be sent
+# Also of executors that were garbage collected: their tasks must still be sent
+_submission_queues: weakref.WeakSet[SubmissionQueue] = weakref.WeakSet()
 
 
 def _finish() -> None:

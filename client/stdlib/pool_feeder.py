@@ -105,9 +105,8 @@ class IterableFeed:
         self.flush: Callable[[], None] = _collected  # called to send what has gathered
         self.counts_slots = False  # its pace follows the slots of the cluster
         self.sent = self.items_sent = 0
-        self.sending = (
-            threading.RLock()
-        )  # guards ``sent`` and ``gathered``: chunks are numbered as they are sent
+        # Guards ``sent`` and ``gathered``: chunks are numbered as they are sent
+        self.sending = threading.RLock()
         self.gathered: list[Any] = []  # read, not sent yet; only with ``may_wait``
         self._ended: BaseException | bool = False  # the iterable: by an error, or at its end
         self.ahead_max = max(UNTAKEN_CHUNKS_MIN, UNTAKEN_ITEMS_MAX // self._size)

@@ -14,9 +14,8 @@ from __future__ import annotations
 from typing import Final
 
 CHUNKS_PER_SLOT: Final = 4  # under way, and of what is left, as in the standard library
-CHUNK_SECONDS: Final = (
-    0.05  # long enough to make the costs of a task negligible, short enough for a cancel or a retry
-)
+# Long enough to make the costs of a task negligible, short enough for a cancel or a retry
+CHUNK_SECONDS: Final = 0.05
 CHUNK_ITEMS_MAX: Final = 20_000
 CHUNK_BYTES_MAX: Final = 256 * 1024  # expected of the items of a chunk: large ones travel in small chunks
 WINDOW_SECONDS: Final = 0.02  # over which the pace is measured: outcomes arrive many at once

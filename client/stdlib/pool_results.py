@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("tq.client")
 
 LENGTH, ABORTED = -1, -2  # used in place of a part's index
-ARRIVALS_AT_ONCE: Final = (
-    1_000  # read by an iterator of imap: so the feeder can refill before the iterator runs empty
-)
+# Read by an iterator of imap: so the feeder can refill before the iterator runs empty
+ARRIVALS_AT_ONCE: Final = 1_000
 
 Callback = Callable[[Any], object]
 
@@ -256,9 +255,8 @@ class IMapIterator:
         self._begun = 0  # parts
         self._length: int | None = None
         self._is_aborted = False
-        self._arrivals: SimpleQueue[tuple[int, Any]] = (
-            SimpleQueue()
-        )  # (index, results), (LENGTH, how many parts)
+        # (index, results), (LENGTH, how many parts)
+        self._arrivals: SimpleQueue[tuple[int, Any]] = SimpleQueue()
 
     def __iter__(self) -> IMapIterator:
         return self

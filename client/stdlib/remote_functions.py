@@ -102,9 +102,8 @@ class RemoteFunctions:
         self._choice = choose(options)
         self._check(self._choice, "these options")
         self._known: dict[Callable[..., Any], RemoteFunction] = {}
-        self.are_here = (
-            False  # the workers are threads of this process, and no other will run what is unfinished
-        )
+        # The workers are threads of this process, and no other will run what is unfinished
+        self.are_here = False
         self.why_names = ""  # added to the refusal of a callable without one
 
     def of(self, function: Callable[..., Any]) -> RemoteFunction:

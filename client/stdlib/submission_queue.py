@@ -96,9 +96,8 @@ class SubmissionQueue:
         self._thread: threading.Thread | None = None
         self._last: TaskKind | None = None  # of the last task sent
         self._workers_checked = False  # since the last outcome
-        self._events: SimpleQueue[Any] = (
-            SimpleQueue()
-        )  # slices; (ids, error); None: check whether all is done
+        # Slices; (ids, error); None: check whether all is done
+        self._events: SimpleQueue[Any] = SimpleQueue()
         self._buffer = SubmitBuffer(self._session, self._events)
 
     def send(self, kind: TaskKind, payload: bytes, receiver: Receiver, blobs: Sequence[Blob] = ()) -> None:

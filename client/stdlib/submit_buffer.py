@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from ..core.session import ClientSession
     from ..tasks.joining import PendingTask
 
-CALLS_UNDER_WAY: Final = (
-    2  # at this number tasks gather: the master has one call while another is on the wire
-)
+# At this number tasks gather: the master has one call while another is on the wire
+CALLS_UNDER_WAY: Final = 2
 
 
 class _SubmitBatch:

@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from .kinds import TaskKind
     from .needs import TaskNeeds
 
-GATHERED_TASKS_MAX: Final = (
-    10_000  # of all kinds: bounds the memory of a batch that alternates between very many
-)
+# Of all kinds: bounds the memory of a batch that alternates between very many
+GATHERED_TASKS_MAX: Final = 10_000
 
 
 def flush_open_batch(session: ClientSession) -> None:

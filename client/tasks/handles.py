@@ -55,9 +55,8 @@ class Handles(Sequence[Handle[T]]):
         """``received``: makes each result of plain data; see ``Definition.received``."""
         self._session, self._ids, self._received = session, ids or IdRuns(), received
         self._box, self._link = box, link
-        self._watched = (
-            0  # how many tasks from the start are watched: that link puts their outcomes into the box
-        )
+        # How many tasks from the start are watched: that link puts their outcomes into the box
+        self._watched = 0
 
     def __len__(self) -> int:
         return len(self._ids)

@@ -37,9 +37,8 @@ if TYPE_CHECKING:
     from .spreading import Scattering
 
 CALLS_UNDER_WAY: Final = 8
-WATCHED_TASKS_MAX: Final = (
-    100_000  # outcomes delivered before a reader exists: bounds the memory of this process
-)
+# Outcomes delivered before a reader exists: bounds the memory of this process
+WATCHED_TASKS_MAX: Final = 100_000
 
 
 def submit_all(

@@ -17,9 +17,8 @@ CERTIFICATE_FILE: Final = "master.crt"
 KEY_FILE: Final = "master.key"
 PART_FILE: Final = "master.key.part"  # the key, until its certificate is there
 COMMON_NAME: Final = "tq-master"  # of a certificate that is made here
-VALID_YEARS: Final = (
-    50  # trust rests on the pin and the proof, not on a date; an expiry would only break clusters
-)
+# Trust rests on the pin and the proof, not on a date; an expiry would only break clusters
+VALID_YEARS: Final = 50
 
 
 def ensure_certificate(directory: Path) -> tuple[Path, Path]:

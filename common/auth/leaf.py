@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 CLUSTER_OID: Final = "2.25.78500012471597449287930996334320778773"  # of the extension; made of a random UUID
 CLUSTER_OID_DER: Final = bytes.fromhex("69f68ec6dbcbf0e2a9879ccedbe9a2f8f5fc15")  # as it stands in one
 NAME_CHARS_MAX: Final = 64
-VALID_DAYS: Final = (
-    400  # a machine that is gone, and whose key may be anywhere, is believed no longer than that
-)
+# A machine that is gone, and whose key may be anywhere, is believed no longer than that
+VALID_DAYS: Final = 400
 CLOCKS_DAYS: Final = 1  # that the clocks of two hosts may differ
 RENEW_DAYS: Final = 30  # before the end it is said so
 REQUEST_BYTES_MAX: Final = 16 * 1024  # of a request or a certificate that is read

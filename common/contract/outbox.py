@@ -23,9 +23,8 @@ OUTBOX: Final = Contract(
     },
 )
 ROW_VERSION: Final = 1  # of what is written; all versions up to it are read
-ROW_BYTES_MAX: Final = (
-    2 * 1024 * 1024
-)  # of a row, which a portion of a map fits into: a database is no place for more
+# Of a row, which a portion of a map fits into: a database is no place for more
+ROW_BYTES_MAX: Final = 2 * 1024 * 1024
 RECEIPTS_TOGETHER: Final = 1_000  # forgotten by one call
 _LEVELS: Final = 16  # more than there are around a row on its way
 _ENVELOPE: Final = b"\x91" * _LEVELS  # lists of one element, in msgpack

@@ -13,9 +13,8 @@ from ..errors import InvalidArgument
 from ..values.brief import brief
 
 THOUSANDTHS: Final = 1_000  # of one unit
-AMOUNT_MAX: Final = (
-    10**15 * THOUSANDTHS
-)  # a petabyte; sums of 1,000 such amounts still fit the 64 bits of a message
+# A petabyte; sums of 1,000 such amounts still fit the 64 bits of a message
+AMOUNT_MAX: Final = 10**15 * THOUSANDTHS
 DIGITS_MAX: Final = 20  # of a written amount: none that is allowed has more
 SHOWN_DIGITS_MAX: Final = 5  # of an amount in a sentence; longer ones are shown with one decimal
 _WRITTEN: Final = re.compile(

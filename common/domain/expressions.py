@@ -21,9 +21,8 @@ from ..values.brief import brief
 from .likely_names import likely_name
 
 EXPRESSION_CHARS_MAX: Final = 255  # as of a name: it stands in tables
-KEY_BYTES_MAX: Final = (
-    256  # of what an expression gives, in UTF-8: the master keeps one for each group of tasks
-)
+# Of what an expression gives, in UTF-8: the master keeps one for each group of tasks
+KEY_BYTES_MAX: Final = 256
 SHOWN_CHARS: Final = 40  # of a key that is too long, in its error
 AS_TEXT: Final = bool, UUID, Decimal, date  # what says itself
 _DIGIT_BITS: Final = 3  # a decimal digit has more: what cannot fit is not written out

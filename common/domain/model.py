@@ -198,9 +198,8 @@ class TaskOptions:
     delivery: Delivery = Delivery.AT_LEAST_ONCE
     max_crashes: int = 3  # deaths of its process before the task is quarantined as dead
     result: ResultPolicy = ResultPolicy.ALL  # what is kept of how it ends
-    result_ttl: float | None = (
-        None  # seconds that this is kept after its end; None: as the master keeps others
-    )
+    # Seconds that this is kept after its end; None: as the master keeps others
+    result_ttl: float | None = None
     on_error: str | int = FAIL  # what becomes of it when a task that it needs does not succeed
     tags: Tags = ()  # by which people find it; given as a map
     # What its worker must have: pairs of a resource and thousandths of it, sorted, and a condition on labels, see placing.py.

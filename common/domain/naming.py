@@ -19,9 +19,8 @@ from typing import Any, Final
 from ..errors import Forbidden, InvalidArgument, NotNamed
 from .globs import fits_any
 
-SHELL_TASKS: Final = (
-    "tq.tasks.shell"  # these are served only by workers with a switch of their own: see SWITCHES
-)
+# These are served only by workers with a switch of their own: see SWITCHES
+SHELL_TASKS: Final = "tq.tasks.shell"
 HTTP_TASKS: Final = "tq.tasks.http"
 
 # Among the sources of a worker, which are modules and files:

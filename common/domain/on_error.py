@@ -16,9 +16,8 @@ FAIL: Final = "fail"
 COLLECT: Final = "collect"
 CATCH: Final = "catch"
 ONE_FAILED: Final = -1  # in the place of how many must succeed: one must not
-NEEDED_MAX: Final = (
-    1_000_000  # tasks that one task may need: the states of all are looked at when it is submitted
-)
+# Tasks that one task may need: the states of all are looked at when it is submitted
+NEEDED_MAX: Final = 1_000_000
 
 
 class AtLeast(int):

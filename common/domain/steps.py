@@ -11,9 +11,8 @@ from ..values.brief import brief
 
 STEPS_MAX: Final = 1_000  # of one task: what an attempt that is repeated has to fetch
 STEP_BYTES_MAX: Final = 1024 * 1024  # of what one step returned, encoded
-STEPS_BYTES_MAX: Final = (
-    16 * 1024 * 1024
-)  # of all steps of one task: what a task may take of the master's disk
+# Of all steps of one task: what a task may take of the master's disk
+STEPS_BYTES_MAX: Final = 16 * 1024 * 1024
 STEP_NAME_CHARS_MAX: Final = 100  # of a step's or signal's name: it stands in a table and in messages
 SIGNALS_MAX: Final = 100  # of one task: they are kept until it takes them
 SIGNAL_BYTES_MAX: Final = 64 * 1024  # of what one signal carries, encoded

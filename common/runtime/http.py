@@ -17,9 +17,8 @@ from typing import Final, NamedTuple, cast
 from ..wire.address import Address, is_loopback
 from .callbacks import contained
 
-CONNECTIONS_MAX: Final = (
-    8  # a probe or a scraper needs one for milliseconds; the master's spare descriptors are 16
-)
+# A probe or a scraper needs one for milliseconds; the master's spare descriptors are 16
+CONNECTIONS_MAX: Final = 8
 HEAD_BYTES_MAX: Final = 8 * 1024  # a browser's worst; a probe sends two hundred
 REQUEST_SECONDS_MAX: Final = 5.0  # for the whole head, however slowly it trickles in
 ANSWER_SECONDS_MAX: Final = 15.0  # for the page to be made and read; a scraper gives up after ten

@@ -11,9 +11,8 @@ from ..values.brief import brief
 
 PROCESS, THREAD, ASYNC, GEVENT = "process", "thread", "async", "gevent"
 KINDS: Final = (PROCESS, THREAD, ASYNC, GEVENT)
-PLACES_MAX: Final = (
-    10_000  # tasks at a time in one process: each is an object here and there, and may have a thread
-)
+# Tasks at a time in one process: each is an object here and there, and may have a thread
+PLACES_MAX: Final = 10_000
 CHILDREN_MAX: Final = 65_536
 POOLS_MAX: Final = 16
 HOW: Final = (

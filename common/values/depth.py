@@ -21,9 +21,8 @@ from .unmade import Unmade
 
 DEPTH_MAX: Final = 64  # containers within containers; deeper is a mistake or an attack
 COUNTED_BYTES_MAX: Final = 4 * 1024  # in more it is quicker to look at the values
-LARGE_BYTES_MIN: Final = (
-    16 * 1024
-)  # of a value that is not looked at in about the time that the lists around it take
+# Of a value that is not looked at in about the time that the lists around it take
+LARGE_BYTES_MIN: Final = 16 * 1024
 CONTAINERS: Final = frozenset({list, dict, tuple, set, frozenset, Unmade})
 # msgpack's first bytes of maps, arrays and ext types. They may also be part of anything else: what they give is a bound.
 _BEGINNINGS: Final = bytes([*range(0x80, 0xA0), 0xC7, 0xC8, 0xC9, *range(0xD4, 0xD9), *range(0xDC, 0xE0)])

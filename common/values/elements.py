@@ -23,9 +23,8 @@ PLACE_BYTES: Final = 8  # in a list
 SCALAR_BYTES: Final = 56  # a number or a text, and its place
 CONTAINER_BYTES: Final = 72  # an empty list, and its place
 MAP_BYTES: Final = 160  # a dict or a set, besides
-ENTRY_BYTES: Final = (
-    72  # one in a dict, besides its key and value, while the dict has grown for the next ones
-)
+# One in a dict, besides its key and value, while the dict has grown for the next ones
+ENTRY_BYTES: Final = 72
 TUPLE: Final = 1
 NESTING: Final = frozenset(
     {TUPLE, 3, 4, 16}

@@ -7,9 +7,8 @@ from typing import Any, Final
 
 import msgpack
 
-BUFFER_BYTES_KEPT: Final = (
-    256 * 1024
-)  # a packer's buffer grows and never shrinks: one that has grown is replaced
+# A packer's buffer grows and never shrinks: one that has grown is replaced
+BUFFER_BYTES_KEPT: Final = 256 * 1024
 
 
 class _Packers(threading.local):

@@ -23,9 +23,8 @@ from typing import Any, Final
 
 from .hashing import ALIKE_MAX, UNCHOSEN
 
-PLAIN_DEPTH_MAX: Final = (
-    8  # what is deeper takes the whole way; it bounds the look at a list that is in itself
-)
+# What is deeper takes the whole way; it bounds the look at a list that is in itself
+PLAIN_DEPTH_MAX: Final = 8
 SMALL_BYTES_MAX: Final = 256  # a map in so few bytes has fewer keys than GLANCED_MAX
 GLANCED_ITEMS: Final = 16  # in more it is quicker to collect the types first
 INT64_MIN, UINT64_MAX = -(2**63), 2**64 - 1

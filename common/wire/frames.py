@@ -26,9 +26,8 @@ import msgpack
 from ..errors import InvalidArgument, ProtocolError
 
 HEADER = struct.Struct(">IB")
-HANDSHAKE_FRAME_BYTES_MAX: Final = (
-    4 * 1024
-)  # the peer is unknown yet: enough for any proof, too little to exhaust memory
+# The peer is unknown yet: enough for any proof, too little to exhaust memory
+HANDSHAKE_FRAME_BYTES_MAX: Final = 4 * 1024
 FRAME_BYTES_MAX: Final = 16 * 1024 * 1024  # default; the master announces its own in WELCOME
 ENVELOPE_ITEMS_MAX: Final = 1_000_000  # elements in one array or map of an envelope
 

@@ -34,9 +34,8 @@ CALL_ID_MAX: Final = 2**63 - 1
 ARGUMENTS_MAX: Final = 32  # of one call; the longest method has a dozen
 SKIMMED_BYTES_MIN: Final = 64 * 1024  # of a call whose head is judged before the rest is read
 HEAD_BYTES_MAX: Final = 4 * 1024  # of one part of it: a name, an argument of the object
-CALL_DEPTH_MAX: Final = (
-    32  # of containers in a call; values of users travel in it as bytes, and have a limit of their own
-)
+# Of containers in a call; values of users travel in it as bytes, and have a limit of their own
+CALL_DEPTH_MAX: Final = 32
 
 PING: Final = encode_frame(Kind.PING, b"")
 PONG: Final = encode_frame(Kind.PONG, b"")

@@ -16,9 +16,8 @@ from ..errors import ConfigError, ProtocolError, Rejected, Unreachable
 
 ALPN: Final = "tq/1"  # of all versions of the protocol: which one is spoken is agreed in the handshake
 BAD_RECORD: Final = "BAD_RECORD_MAC"  # as OpenSSL calls it
-PORTION_BYTES: Final = (
-    64 * 1024
-)  # put into a memory BIO at once: it keeps the room that it once needed, for good
+# Put into a memory BIO at once: it keeps the room that it once needed, for good
+PORTION_BYTES: Final = 64 * 1024
 READ_BYTES: Final = 256 * 1024  # asked of ssl at once; it gives what it has
 
 

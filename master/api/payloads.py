@@ -16,9 +16,8 @@ from ...common.values.elements import weight
 
 VALUE_BYTES_MAX: Final = 128 * 1024 * 1024  # of memory, for the arguments of one call
 HEAVIEST: Final = 80  # bytes of memory for one byte of an encoded value, at most
-SHAPED_BYTES_MIN: Final = (
-    64 * 1024
-)  # of arguments whose number and names are validated before they are decoded
+# Of arguments whose number and names are validated before they are decoded
+SHAPED_BYTES_MIN: Final = 64 * 1024
 
 
 def check_weight(payload: bytes) -> None:

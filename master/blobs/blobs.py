@@ -33,15 +33,12 @@ from .sweep import Sweep
 from .uploads import Client, Upload, Uploads
 
 CHUNK_BYTES_MAX: Final = 1024 * 1024  # in one call
-KEEP_MS: Final = (
-    3_600_000  # how long content stays after it was sent or asked for, without a task that names it
-)
-KEEP_AGAIN_MS: Final = (
-    KEEP_MS // 2
-)  # with less than this left, asking for the content extends it, which costs a write
-WAITING_BYTES_MAX: Final = (
-    64 * 1024 * 1024
-)  # of chunks that wait for the disk, of all clients; beyond it chunks are not accepted
+# How long content stays after it was sent or asked for, without a task that names it
+KEEP_MS: Final = 3_600_000
+# With less than this left, asking for the content extends it, which costs a write
+KEEP_AGAIN_MS: Final = KEEP_MS // 2
+# Of chunks that wait for the disk, of all clients; beyond it chunks are not accepted
+WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 COLLECT_BLOBS_MAX: Final = 100  # in one transaction
 COLLECT_EVERY_MS: Final = 10_000
 SWEEP_EVERY_MS: Final = 3_600_000

@@ -21,9 +21,8 @@ from ...common.errors import InvalidArgument, StoreError, UnknownBlob
 from ...common.values.blob import HASH_BYTES, new_hash
 from ..store.cluster_files import UPLOADS
 
-RESERVE_BYTES: Final = (
-    256 * 1024 * 1024
-)  # of free space that is left to the store: tasks matter more than content
+# Of free space that is left to the store: tasks matter more than content
+RESERVE_BYTES: Final = 256 * 1024 * 1024
 SYNC_EVERY_BYTES: Final = 16 * 1024 * 1024  # so that the last sync of a large file is a short one
 NAMES_MAX: Final = 10_000  # read from one folder in one listing
 
@@ -39,9 +38,8 @@ class PartFile:
         self.path, self.hash = path, hash
         self.hasher = new_hash()
         self.written = self.synced = 0
-        self.over: Exception | None = (
-            None  # why the upload failed or was given up: later writes are refused with it
-        )
+        # Why the upload failed or was given up: later writes are refused with it
+        self.over: Exception | None = None
 
 
 class BlobFiles:

@@ -16,12 +16,10 @@ from .files import PartFile
 
 UPLOADS_MAX: Final = 1_024  # in all; each takes a part file and a kilobyte of memory
 UPLOADS_PER_CLIENT_MAX: Final = 64  # a worker counts as one, with all its children
-UNNAMED_BYTES_MAX: Final = (
-    16 * 1024**3
-)  # per client: of uploads in progress, and of content that no task names yet
-UNNAMED_BYTES_OF_KEY_MAX: Final = (
-    4 * UNNAMED_BYTES_MAX
-)  # of all clients of one key: otherwise the key could evade the limit with more nodes
+# Per client: of uploads in progress, and of content that no task names yet
+UNNAMED_BYTES_MAX: Final = 16 * 1024**3
+# Of all clients of one key: otherwise the key could evade the limit with more nodes
+UNNAMED_BYTES_OF_KEY_MAX: Final = 4 * UNNAMED_BYTES_MAX
 UPLOAD_IDLE_MS: Final = 10 * 60_000  # without a chunk, until it is given up
 
 Client = tuple[str, bytes]  # key id, node

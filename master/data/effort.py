@@ -10,9 +10,8 @@ from ...common.errors import InvalidArgument
 from ...common.values.elements import CONTAINER_STEPS, EXT_STEPS
 
 EFFORT_MAX: Final = 1_000_000  # of one value, and of the arguments of one call: half a second
-CALLS_EFFORT_MAX: Final = (
-    500_000  # of the calls stored since the value was written, before it is written again
-)
+# Of the calls stored since the value was written, before it is written again
+CALLS_EFFORT_MAX: Final = 500_000
 CALL_EFFORT: Final = 40  # of replaying one call, besides its arguments
 
 

@@ -62,17 +62,15 @@ from .types import (
 NAMES_MAX: Final = 10_000
 BYTES_MAX: Final = 4 * 1024 * 1024  # of one value: reading or writing all of it blocks the master
 WORKED_BYTES_MAX: Final = 1024 * 1024  # in one transaction: a megabyte of small lists takes a second
-RESIDENT_BYTES_MAX: Final = (
-    128 * 1024 * 1024
-)  # of memory for all values; the one used last stays, whatever its size
+# Of memory for all values; the one used last stays, whatever its size
+RESIDENT_BYTES_MAX: Final = 128 * 1024 * 1024
 CALLS_BYTES_MIN: Final = 64 * 1024  # of stored calls, before the value is written again
 CALL_BYTES: Final = 64  # what a row takes besides its content
 LINEAR: Final = 64  # a call that moves all elements counts as writing this fraction of the value
 CALLER_BYTES: Final = 200  # what a caller takes in memory besides its answer
 CALLERS_MAX: Final = 1_000  # remembered for each value, the latest
-ANSWERS_BYTES_MAX: Final = (
-    1024 * 1024
-)  # of each value; beyond it the oldest answers are forgotten, but not their numbers
+# Of each value; beyond it the oldest answers are forgotten, but not their numbers
+ANSWERS_BYTES_MAX: Final = 1024 * 1024
 
 
 @dataclass(eq=False, kw_only=True, slots=True)

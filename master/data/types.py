@@ -163,9 +163,8 @@ class Datum:
     size_bytes: int
     bytes_max: int
     again: bool = False
-    effort: int = (
-        0  # of reading and writing all of it, counted by what was put in: see common/values/elements.py
-    )
+    # Of reading and writing all of it, counted by what was put in: see common/values/elements.py
+    effort: int = 0
     effort_max: int = sys.maxsize
 
     def __post_init__(self) -> None:

@@ -50,9 +50,8 @@ from .results import Carrier, page
 from .submits import check, dependents_of, needed_elsewhere, rights_of
 from .unwritten import UnwrittenCounts
 
-DECIDED_MAX: Final = (
-    1_000  # tasks and neighbours about which one transaction decides: some fifty milliseconds
-)
+# Tasks and neighbours about which one transaction decides: some fifty milliseconds
+DECIDED_MAX: Final = 1_000
 COUNTED_SHARE: Final = 20  # counted in memory while one is decided
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)
 

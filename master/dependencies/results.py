@@ -16,9 +16,8 @@ from .needed_tasks import NeededTasks, Outcome
 
 CARRIED_BYTES: Final = 64 * 1024  # of results that come with the lease of one task
 CARRIED_TASKS: Final = 100  # and of how many tasks
-REPLY_BYTES: Final = (
-    1024 * 1024
-)  # and with one answer to a lease, which has as much as four times that of arguments
+# And with one answer to a lease, which has as much as four times that of arguments
+REPLY_BYTES: Final = 1024 * 1024
 PAGE_BYTES: Final = 1024 * 1024  # of results in one page; a larger one is alone in it
 PAGE_TASKS: Final = 1_000
 

@@ -42,14 +42,12 @@ from .lines import EdgeLines
 from .needs import NeedsElsewhere
 from .promises import Promises
 
-APPLIED_TASKS: Final = (
-    1_000  # ends that one transaction applies, and looks up for others: some thirty milliseconds
-)
+# Ends that one transaction applies, and looks up for others: some thirty milliseconds
+APPLIED_TASKS: Final = 1_000
 APPLIED_BYTES: Final = 1024 * 1024
 ROW_COST: Final = 4  # a row is as much work as so many ends in it
-TAKEN_BYTES: Final = (
-    4 * 1024 * 1024
-)  # of rows of one shard that wait here to be applied: more are left where they are
+# Of rows of one shard that wait here to be applied: more are left where they are
+TAKEN_BYTES: Final = 4 * 1024 * 1024
 
 
 class Incoming:

@@ -46,9 +46,8 @@ class OutgoingLine:
         self.deleted = self.read = self.acknowledged = deleted
         self.spans, self.starts_over = list(spans), starts_over
         self.rows: list[EdgeRow] = []
-        self.bytes = self.done_bytes = self.done = (
-            0  # of rows in memory; of those that were acknowledged, and how many
-        )
+        # Of rows in memory; of those that were acknowledged, and how many
+        self.bytes = self.done_bytes = self.done = 0
         self.fresh: list[EdgeRow] = []
         self._has_begun = starts_over  # in this life of its master
         self._queues, self._spans = b"", list[EndedSpan]()  # that go into one row together

@@ -15,9 +15,8 @@ from typing import Final, NamedTuple
 from .clock import Now
 from .part import Part
 
-SPARE_MAX: Final = (
-    64  # entries that were set again, besides as many as there are others, before a heap is made new
-)
+# Entries that were set again, besides as many as there are others, before a heap is made new
+SPARE_MAX: Final = 64
 
 
 class Clock(enum.Enum):

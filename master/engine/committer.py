@@ -19,9 +19,8 @@ from ...common.runtime.callbacks import OUT_OF_MEMORY
 from ...common.values.brief import brief
 
 HERE_SECONDS_MAX: Final = 0.0005  # what a thread's beginning and its answer cost, several times over
-HERE_BYTES_MAX: Final = (
-    16 * 1024
-)  # of calls in the transaction; larger ones write longer, and thread and loop
+# Of calls in the transaction; larger ones write longer, and thread and loop
+HERE_BYTES_MAX: Final = 16 * 1024
 FEW_CALLS_MAX: Final = 4  # a task by itself comes in one or two, and its end too
 FEW_TIMES: Final = 4  # so many times longer may the disk take for them
 FORGET: Final = 0.98  # of the slowest commit, with each one after it

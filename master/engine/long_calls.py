@@ -26,9 +26,8 @@ from .session import LATER, Call, Session
 
 ITEM_BYTES: Final = 160  # of memory for one that waits
 GO_ON: Final = "go on"
-SHORT: Final = (
-    10  # a call of no more than this part of a transaction's items is bounded as all calls are: see work.py
-)
+# A call of no more than this part of a transaction's items is bounded as all calls are: see work.py
+SHORT: Final = 10
 ROUNDING: Final = 1e-6  # of an item, in the sums of shares
 
 Perform = Callable[[Sequence[Any], Now], list[Any] | None]

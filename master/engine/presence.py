@@ -39,9 +39,8 @@ class Node:
         self.connections = 0
         self.serves = False  # it is a worker's: connected only while it has a session that serves
         self.serving: Session | None = None
-        self.last_seen = self.last_seen_wall = (
-            0  # ms of the monotonic clock and of the wall's; of those that serve
-        )
+        # Ms of the monotonic clock and of the wall's; of those that serve
+        self.last_seen = self.last_seen_wall = 0
         self.lost_at: int | None = None  # monotonic ms; while it is absent
 
 

@@ -7,9 +7,8 @@ from typing import Final
 from .clock import Now
 from .core import Core
 
-STALL_TICKS: Final = (
-    0.25  # a tick that comes later than this much of one was held up: the process stood still
-)
+# A tick that comes later than this much of one was held up: the process stood still
+STALL_TICKS: Final = 0.25
 
 
 class Stalls:

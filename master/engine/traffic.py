@@ -19,9 +19,8 @@ from typing import Final, Protocol
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
-WAITING_BYTES_MAX: Final = (
-    512 * KIB
-)  # of one key's calls in the inbox; decoded they take up to seventy times that
+# Of one key's calls in the inbox; decoded they take up to seventy times that
+WAITING_BYTES_MAX: Final = 512 * KIB
 FRAMES_A_TURN: Final = 1_000  # of one key, those without content: some 30 ms
 FRAME_BYTES: Final = 256  # of content count as another frame
 FRAMES_AT_ONCE: Final = 64  # from one connection, before it is looked whether there may be more

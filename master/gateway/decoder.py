@@ -20,9 +20,8 @@ from ...common.errors import DecodeError
 from ...common.values.hashing import ALIKE_MAX
 
 DEPTH_MAX: Final = 32
-CONTAINERS_MAX: Final = (
-    50_000  # each costs some 2 µs to read and 3 to store; a flat list of a frame's size has one
-)
+# Each costs some 2 µs to read and 3 to store; a flat list of a frame's size has one
+CONTAINERS_MAX: Final = 50_000
 KEYED_MAX: Final = 10_000  # members of one set, keys of one dict
 REPEATED_BYTES_MAX: Final = 4 * 1024 * 1024  # that a memo gives back
 INT_BYTES_MAX: Final = 4096

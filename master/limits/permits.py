@@ -28,9 +28,8 @@ from ...common.domain.limit_parts import LimitHere, LimitPart
 from ..engine.accounts import Account, Resource, give_back
 from ..store.interface.limits import BucketRow
 
-LOOKED_AT: Final = (
-    2  # keys that are looked at for each that is added, whether they have nothing to remember: more than that
-)
+# Keys that are looked at for each that is added, whether they have nothing to remember: more than that
+LOOKED_AT: Final = 2
 ANY_NUMBER: Final = 1 << 40
 
 LimitKey = tuple[str, str]

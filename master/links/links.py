@@ -32,9 +32,8 @@ class Links:
         report: Callable[..., None],
     ) -> None:
         self._loop, self._shards, self._elsewhere, self._report = loop, shards, elsewhere, report
-        self._said: set[tuple[int, int]] = (
-            set()
-        )  # pairs between which something is to pass, the smaller number first
+        # Pairs between which something is to pass, the smaller number first
+        self._said: set[tuple[int, int]] = set()
         self._has_begun = self._is_closed = self._is_due = False
 
     def begin(self) -> None:

@@ -24,13 +24,11 @@ from typing import Any, Final, Generic, TypeVar
 S = TypeVar("S")
 
 UNAUTHENTICATED_MAX: Final = 512  # connections before WELCOME, in all
-UNAUTHENTICATED_PER_ADDRESS_MAX: Final = (
-    16  # past TLS; a host that starts many workers at once gets in, in turns
-)
+# Past TLS; a host that starts many workers at once gets in, in turns
+UNAUTHENTICATED_PER_ADDRESS_MAX: Final = 16
 GUESSING_PER_ADDRESS_MAX: Final = 4  # the same, of an address that guesses
-UNDISTURBED_SECONDS: Final = (
-    0.5  # past TLS; an honest handshake is over by then, later its place may go to the next
-)
+# Past TLS; an honest handshake is over by then, later its place may go to the next
+UNDISTURBED_SECONDS: Final = 0.5
 TLS_SECONDS_MAX: Final = 5.0
 HANDSHAKE_SECONDS_MAX: Final = 10.0  # TLS included
 REFUSALS_FREE: Final = 5  # wrong proofs from one address before it is made to wait

@@ -33,9 +33,8 @@ from .liveness import Liveness
 from .peer_session import PeerSession
 from .unread import CLOGGED_BYTES
 
-LINGER_BYTES_MAX: Final = (
-    256 * 1024
-)  # unsent when a connection ends; with more, it is closed without waiting for its peer
+# Unsent when a connection ends; with more, it is closed without waiting for its peer
+LINGER_BYTES_MAX: Final = 256 * 1024
 TOO_SLOW: Final = "it did not prove itself in time"
 
 

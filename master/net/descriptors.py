@@ -9,9 +9,8 @@ from typing import Final
 from ...common.errors import QuotaExceeded
 from ..engine.accounts import Account, Resource
 
-RESERVED: Final = (
-    16  # not for connections: the store's files when it is reopened, and those of users' objects
-)
+# Not for connections: the store's files when it is reopened, and those of users' objects
+RESERVED: Final = 16
 KEY_SHARE: Final = 0.75  # of all connections, for one key: so others always get in
 
 

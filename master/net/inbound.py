@@ -37,9 +37,8 @@ class Inbound:
     def __init__(self, peer: Peer, understand: Callable[[int, memoryview], None]) -> None:
         self._peer, self._understand = peer, understand
         self._frames = FrameReader(HANDSHAKE_FRAME_BYTES_MAX)
-        self._account: Account | None = (
-            None  # None before admission: an unauthenticated connection has its few kilobytes
-        )
+        # None before admission: an unauthenticated connection has its few kilobytes
+        self._account: Account | None = None
         self._counted = self._granted = 0
         self._waits = self._closed = False
 

@@ -13,9 +13,8 @@ from ...common.runtime.callbacks import Breakable, contained
 from ...common.wire.protocol import PONG
 from ...common.wire.transport import SecureTransport
 
-SILENT_HEARTBEATS_MAX: Final = (
-    4  # one more than callers allow the master: their PINGs come first, and we only answer
-)
+# One more than callers allow the master: their PINGs come first, and we only answer
+SILENT_HEARTBEATS_MAX: Final = 4
 
 
 class Watched(Breakable, Protocol):

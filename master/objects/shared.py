@@ -59,9 +59,8 @@ NAME: Final = "get_shared"
 OBJECTS_MAX: Final = 10_000
 DATA_BYTES_MAX: Final = 64 * 1024 * 1024  # in one dict, list, Namespace, Value or Array
 MEMORY_BYTES_MAX: Final = 512 * 1024 * 1024  # of memory for all of those, about
-KEY_OBJECTS_MAX: Final = (
-    5_000  # of one key; a plain authkey is shared by all clients and has no limit of its own
-)
+# Of one key; a plain authkey is shared by all clients and has no limit of its own
+KEY_OBJECTS_MAX: Final = 5_000
 KEY_MEMORY_BYTES_MAX: Final = 128 * 1024 * 1024
 IDENT_BYTES: Final = 16
 USAGE: Final = f"{NAME} has create, call and drop; see docs/protocol.md"

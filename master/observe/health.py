@@ -10,9 +10,8 @@ from ..engine.engine import Engine
 from ..tasks.leases import Leases
 from ..workers.membership import Membership
 
-STUCK_SECONDS: Final = (
-    60.0  # a transaction that takes longer is stuck; the worst of a slow disk is a tenth of that
-)
+# A transaction that takes longer is stuck; the worst of a slow disk is a tenth of that
+STUCK_SECONDS: Final = 60.0
 SLOW_SECONDS: Final = 10.0  # not ready while a transaction takes so long
 SHUTS_DOWN: Final = "it is shutting down"
 

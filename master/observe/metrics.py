@@ -31,9 +31,8 @@ from .overview import oldest_ready_seconds
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-AGES_SECONDS_MAX: Final = (
-    2.0  # without an answer in this time the ages are left out; other metrics show a stuck store
-)
+# Without an answer in this time the ages are left out; other metrics show a stuck store
+AGES_SECONDS_MAX: Final = 2.0
 QUEUES_MAX: Final = 200  # with samples of their own
 ROUTES_MAX: Final = 1_000  # read for the oldest ready task, so that the transaction stays short
 

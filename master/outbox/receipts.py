@@ -30,9 +30,8 @@ from ..store.interface.outbox import OutboxStore
 from ..store.interface.store import Picture
 
 KEPT_MS: Final = 10 * 60 * 1000  # after the relay has said that no row of it is left
-RECEIPTS_MAX: Final = (
-    1_000_000  # of a key: what its relay has handed over and still has; some 60 bytes on disk each
-)
+# Of a key: what its relay has handed over and still has; some 60 bytes on disk each
+RECEIPTS_MAX: Final = 1_000_000
 PORTION: Final = 1_000  # deleted in one transaction
 PAUSE_MS: Final = 50  # between two portions
 DROP: Final = "drop"

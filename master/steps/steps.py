@@ -33,9 +33,8 @@ PORTION_BYTES: Final = 4 * 1024 * 1024  # of recorded steps in one answer
 KEY_BYTES_MAX: Final = 4 * 1024**3  # of the disk, for what steps of tasks returned and signals carry
 ALL_BYTES_MAX: Final = 16 * 1024**3
 DROPPED_AT_ONCE: Final = 16 * 1024 * 1024  # bytes in one transaction: some thirty milliseconds
-REMEMBERED_MAX: Final = (
-    100_000  # tasks whose steps are dropped as soon as they succeed; those of others go with them
-)
+# Tasks whose steps are dropped as soon as they succeed; those of others go with them
+REMEMBERED_MAX: Final = 100_000
 
 
 class Steps(Part):
@@ -50,9 +49,8 @@ class Steps(Part):
             bytes, int
         ] = {}  # numbers of tasks that may have steps and have not ended, by id
         self._just_ended: list[tuple[bytes, int]] = []  # of those, in this transaction: id and state
-        self._undropped: deque[int] = (
-            deque()
-        )  # numbers of tasks that have succeeded; their steps are still there
+        # Numbers of tasks that have succeeded; their steps are still there
+        self._undropped: deque[int] = deque()
 
     def holder(self, id: Any, attempt: Any, lease: Any) -> LeasedAttempt | None:
         """The attempt that names itself by these; None: it is not the task's current one (any more)."""

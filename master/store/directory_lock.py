@@ -21,9 +21,8 @@ from typing import Final
 from ...common.errors import ConfigError
 
 LOCK_FILE: Final = "master.lock"
-TEXT_CHARS: Final = (
-    32  # written over as a whole, so that the file is never truncated: a number of 64 bits and OPEN
-)
+# Written over as a whole, so that the file is never truncated: a number of 64 bits and OPEN
+TEXT_CHARS: Final = 32
 LOOKS: Final = 20  # at a lock that is taken, until it is believed to be a master's
 LOOK_AGAIN_SECONDS: Final = 0.01
 OPEN: Final = "open"  # after the number of a process that has the store open

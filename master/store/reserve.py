@@ -15,9 +15,8 @@ from typing import Final
 RESERVE_FILE: Final = "reserve"
 RESERVE_BYTES: Final = 16 * 1024 * 1024  # four times the log of a store, or a few thousand results
 SHARE: Final = 8  # and at most such a part of what is free: a small disk is not to be full of it
-LEAST_BYTES: Final = (
-    128 * 1024
-)  # with less to make it of, the next transaction would find the disk full again
+# With less to make it of, the next transaction would find the disk full again
+LEAST_BYTES: Final = 128 * 1024
 CHUNK: Final = bytes(64 * 1024)
 
 

@@ -20,9 +20,8 @@ from .kept_index import unpacked_index
 
 Patterns = tuple[str, ...]
 Fits = Callable[[str, Patterns], bool]
-TASKS_OF_ROW: Final = (
-    32  # of an array are compared with texts that are known to fit, while a row of the store is read
-)
+# Of an array are compared with texts that are known to fit, while a row of the store is read
+TASKS_OF_ROW: Final = 32
 TEXTS_SHOWN: Final = 10  # of one name in one line
 NO_ARRAY: Final = ArrayTags(0, 0, None)
 

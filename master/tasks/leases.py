@@ -27,9 +27,8 @@ class LeasedAttempt(NamedTuple):
     worker: int  # its number in the store
     suspect: bool  # a worker was lost before while it held this task: see Membership.starting
     origin: int | None = None  # see origins.py; None: it was submitted
-    begun: int | None = (
-        None  # steady ms at which it began, as reported by its worker; None: not reported, it may wait there
-    )
+    # Steady ms at which it began, as reported by its worker; None: not reported, it may wait there
+    begun: int | None = None
     drops: bool = False  # what it returns is not kept: see results.py
 
 
@@ -77,9 +76,8 @@ class SliceLease:
     ) -> None:
         self.seq, self.stop = seq, stop  # of the first one that is still leased, and behind the last one
         self.prefix = id[:-PLACE_BYTES]
-        self.first = (
-            int.from_bytes(id[-PLACE_BYTES:], "big") - seq
-        )  # what a number and the end of its id differ by
+        # What a number and the end of its id differ by
+        self.first = int.from_bytes(id[-PLACE_BYTES:], "big") - seq
         self.route, self.attempt, self.number = route, attempt, number
         self.lease, self.worker, self.origin, self.drops = lease, worker, origin, drops
         self.begun = {} if begun is None else begun  # steady ms, of those whose start was reported

@@ -44,9 +44,8 @@ NEEDS_MAX: Final = 100  # neighbours whose needs one look follows
 RUN_BYTES: Final = 160  # of memory for a run that is waited for
 STUCK_LOOK_MS: Final = 500  # between two looks whether a wait is stuck
 STUCK_WAITS_A_MS: Final = 10  # so many waits, and a millisecond passes between two looks at all of them: a look takes a thirtieth of that
-RUNS_SPAN: Final = (
-    1 << 32
-)  # more than a wait names runs: its number times that, and the place of a run, are no other's
+# More than a wait names runs: its number times that, and the place of a run, are no other's
+RUNS_SPAN: Final = 1 << 32
 READY: Final = int(StateNumber.READY)
 RUNNING: Final = int(StateNumber.RUNNING)
 BLOCKED: Final = int(StateNumber.BLOCKED)
@@ -64,9 +63,8 @@ class ParkedWait:
     capability: Callable[[], Capability | None]
     number: int
     is_at_bound: bool = False  # answered: what it waits for is ready, and its worker may lend no more
-    seen: dict[int, int] | None = (
-        None  # by route of what it waits for: how often something was ready; None: to be looked at
-    )
+    # By route of what it waits for: how often something was ready; None: to be looked at
+    seen: dict[int, int] | None = None
     seen_of_all: int | None = None  # the same of all routes; None: what it waits for is known to be there
     seen_freed: int | None = None  # ``HeldLanes.times_freed`` when limits held back all that is ready of it
     seen_placed: int | None = None  # ``Placements.version`` when its worker had no room for some of it

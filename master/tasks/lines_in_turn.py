@@ -9,9 +9,8 @@ from typing import Final
 from .route import Tenant
 from .tenant_lines import BaseLines, Line
 
-LANES_MAX: Final = (
-    32  # that are leased from together, but for those of mixed arrays: of more the store is asked again
-)
+# That are leased from together, but for those of mixed arrays: of more the store is asked again
+LANES_MAX: Final = 32
 
 
 class LinesInTurn:

@@ -17,9 +17,8 @@ from typing import Final
 
 from .route import Capability, ParkedLease
 
-LOOKS_MAX: Final = (
-    1_000  # parked calls that are looked at for one choice: of more, the others are taken to need all
-)
+# Parked calls that are looked at for one choice: of more, the others are taken to need all
+LOOKS_MAX: Final = 1_000
 
 
 class FreePlaces:

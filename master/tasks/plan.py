@@ -71,9 +71,8 @@ class Submission:
     stored_before: int = 0  # tasks of the same call that were new
     first_seq: int = 0  # the number before that of its first task
     is_divided: bool = False  # what strikes hold stands apart, so that its runs are parts of those that came
-    as_rows: bool = (
-        False  # some ids are of an array from which their tasks were purged: no second array may have them
-    )
+    # Some ids are of an array from which their tasks were purged: no second array may have them
+    as_rows: bool = False
 
     @property
     def is_blocked(self) -> bool:

@@ -34,9 +34,8 @@ from .shown_terms import shown_terms
 ROWS_BYTES_MAX: Final = 3 * 1024 * 1024
 ROW_BYTES: Final = 300  # of a row besides its texts: names of fields, and numbers
 ATTEMPTS_SHOWN_MAX: Final = 200  # of one task
-ATTEMPTS_BYTES_MAX: Final = (
-    2 * 1024 * 1024
-)  # of their failures; an honest worker sends at most 68 KiB for one
+# Of their failures; an honest worker sends at most 68 KiB for one
+ATTEMPTS_BYTES_MAX: Final = 2 * 1024 * 1024
 ERRORS_BYTES_MAX: Final = 4 * 1024 * 1024  # of failures, read for one listing
 ERROR_CHARS_MAX: Final = 200  # of one error in a listing
 FAILED: Final = frozenset({StateNumber.FAILED, StateNumber.DEAD, StateNumber.LOST})  # states with a failure

@@ -216,9 +216,8 @@ class Route:
         self.has_large = False  # its payloads must be measured when they are leased
         self.capabilities: dict[Capability, None] = {} if base is None else base.capabilities
         self.place: LanePlace | None = None  # in the line of lanes; None: it is not in it
-        self.held: tuple[str, str] | None = (
-            None  # the limit and the key in it that hold it back, out of the line
-        )
+        # The limit and the key in it that hold it back, out of the line
+        self.held: tuple[str, str] | None = None
         self.struck: tuple[int, ...] = ()  # the numbers of the strikes that hold it: see struck.py
         self.asks: tuple[
             int, ...

@@ -48,9 +48,8 @@ ROWS: Final = 100  # tasks with rows of their own that are compared in one step 
 SLICES: Final = 2  # the same of slices, of up to a thousand tasks
 LANE_ROWS: Final = 3  # to make a lane takes as long as to read so many rows
 TASKS_OF_ROW: Final = 100  # of an array are compared while one row is read
-PARTS_MAX: Final = (
-    1_000  # into which submits of one transaction are cut by strikes: each is a row to be written
-)
+# Into which submits of one transaction are cut by strikes: each is a row to be written
+PARTS_MAX: Final = 1_000
 WHOLE: Final = 1_000  # tasks of what is held as a whole that are compared together
 WHOLES: Final = 2  # times in one transaction: as much as a slice of them each
 NEWEST_MAX: Final = 300  # tasks and slices that are looked at for an argument by which some are found
@@ -71,9 +70,8 @@ class StruckTasks(Part):
         self.parts_max = self._parts_left = PARTS_MAX
         self.portion_tasks = WHOLE
         self._whole: list[Submission] = []  # of this transaction
-        self._cut_late = (
-            False  # after its tasks were handed out: those that no strike holds are in the next one
-        )
+        # After its tasks were handed out: those that no strike holds are in the next one
+        self._cut_late = False
         self.on_tasks = strikes.on_tasks  # while it is empty, nothing is ever compared
 
     # one transaction

@@ -41,9 +41,8 @@ from .unique_call import UniqueCall
 
 SWEPT: Final = 2.0  # rows that are looked at for each that is added
 SWEPT_IN_VAIN: Final = 0.5  # the same after a look that has found none to forget
-SWEPT_TOGETHER: Final = (
-    40  # from so many on: the tasks of rows that were added together are found by one look
-)
+# From so many on: the tasks of rows that were added together are found by one look
+SWEPT_TOGETHER: Final = 40
 CANCELLED, SUCCEEDED = int(StateNumber.CANCELLED), int(StateNumber.SUCCEEDED)
 
 

@@ -12,9 +12,8 @@ from typing import Final
 from .route import Route
 
 FORGOTTEN_AT_ONCE: Final = 40_000  # glances, see engine/work.py: fifty milliseconds
-LANE_GLANCES: Final = (
-    50  # of one lane, for what the store does; each kind of worker that served it is one more
-)
+# Of one lane, for what the store does; each kind of worker that served it is one more
+LANE_GLANCES: Final = 50
 
 
 class UnusedLanes:

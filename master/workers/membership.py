@@ -42,9 +42,8 @@ ORDERS_MIN: Final = 1_000  # kept for a worker that does not ask for orders, bef
 FORGET_ABSENT_MS: Final = 3_600_000  # an absent worker without leases is listed for an hour
 WORKER_BYTES: Final = 1_024  # memory of a listed worker, besides its announcement
 WORKERS_MAX: Final = 100_000
-ENDED_MAX: Final = (
-    1_000  # leases that one transaction ends for workers: a quarter of a second if all had begun
-)
+# Leases that one transaction ends for workers: a quarter of a second if all had begun
+ENDED_MAX: Final = 1_000
 
 
 class Cost(NamedTuple):

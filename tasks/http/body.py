@@ -18,9 +18,8 @@ import tq
 from .ends import Refused
 
 STEP_BYTES: Final = 256 * 1024  # unpacked at once: between two steps the event loop serves others
-MEMBERS_MAX: Final = (
-    100  # of a packed body, besides one for each MEMBER_BYTES that came out: empty ones would never end
-)
+# Of a packed body, besides one for each MEMBER_BYTES that came out: empty ones would never end
+MEMBERS_MAX: Final = 100
 MEMBER_BYTES: Final = 1_024
 INLINE_BYTES_MAX: Final = 256 * 1024  # a larger body is a tq.Blob: results travel together in messages
 WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
@@ -57,9 +56,8 @@ class Unpacking:
         self._bits = WINDOW_BITS[coding]
         self._stream = zlib.decompressobj(self._bits)
         self._members = self._size = 0  # begun behind the first one; bytes that came out
-        self._head: bytes | None = (
-            b"" if coding == "deflate" else None
-        )  # until it is known which deflate it is
+        # Until it is known which deflate it is
+        self._head: bytes | None = b"" if coding == "deflate" else None
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What comes out, at most STEP_BYTES at once; raises zlib.error, Refused."""

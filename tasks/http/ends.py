@@ -8,9 +8,8 @@ from typing import Any, Final
 
 import tq
 
-RETRY_AFTER_SECONDS_MAX: Final = (
-    3_600.0  # a page decides when it is asked again, not that a task waits for years
-)
+# A page decides when it is asked again, not that a task waits for years
+RETRY_AFTER_SECONDS_MAX: Final = 3_600.0
 
 
 class Unavailable(tq.Retry):

@@ -13,9 +13,8 @@ import tq
 
 from .addresses import refusal
 
-PER_HOST_DEFAULT: Final = (
-    8  # requests at once to one host, for each child: what browsers and crawlers think polite
-)
+# Requests at once to one host, for each child: what browsers and crawlers think polite
+PER_HOST_DEFAULT: Final = 8
 PER_HOST_MAX: Final = 100_000
 NAMES_THREADS_MAX: Final = 32  # lookups at once: the system's resolver blocks
 

@@ -9,9 +9,8 @@ import asyncio
 from collections import OrderedDict, deque
 from typing import Final
 
-RECENT_HOSTS_MAX: Final = (
-    32  # whose connections are kept: each host more would hold idle descriptors for seconds
-)
+# Whose connections are kept: each host more would hold idle descriptors for seconds
+RECENT_HOSTS_MAX: Final = 32
 
 Host = tuple[str, int]
 

@@ -24,9 +24,8 @@ from .conftest import MasterFactory
 from .programs import Master, eventually, free_port, let_pass, run_program
 
 SHARDS = 4
-SECONDS = (
-    80.0  # for a few submits to each shard, with a restart among them, on a machine that has little time
-)
+# For a few submits to each shard, with a restart among them, on a machine that has little time
+SECONDS = 80.0
 TASK, PAYLOAD = "m:f", b"\x92\x90\x80"
 
 

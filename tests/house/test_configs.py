@@ -96,9 +96,8 @@ def test_every_setting_is_an_option_of_its_name_and_every_option_a_setting(progr
     for name, option in options.items():
         if option.param_type_name == "option":
             spelt = name.replace("_", "-")
-            singular = (
-                f"--{spelt.removesuffix('s')}" if option.multiple else f"--{spelt}"
-            )  # given once for each
+            # Given once for each
+            singular = f"--{spelt.removesuffix('s')}" if option.multiple else f"--{spelt}"
             assert option.opts in ([f"--{spelt}"], [singular])
 
 

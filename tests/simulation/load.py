@@ -107,9 +107,8 @@ class Load:
         self.of_tenants: Random | None = None
         self.indexed: Random | None = None  # the same of those with an argument by which they are found
         self.handled: Random | None = None  # the same of those with on_failure
-        self.ordered: Random | None = (
-            None  # the same of those in queues with an order, and of calls that run together
-        )
+        # The same of those in queues with an order, and of calls that run together
+        self.ordered: Random | None = None
         self.joined: Random | None = None
 
     def of_outbox(self, random: Random) -> list[Spec]:

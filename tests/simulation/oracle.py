@@ -91,9 +91,8 @@ class Oracle:
         self.outcomes: dict[bytes, int] = {}  # the states that clients have received
         self._under_way = UnderWay()  # the transaction whose events come
         self._ended_at: dict[tuple[bytes, int], int] = {}
-        self._dropped: set[tuple[bytes, bytes, bytes]] = (
-            set()
-        )  # node, task, lease: attempts are numbered once more when a purged task comes again
+        # Node, task, lease: attempts are numbered once more when a purged task comes again
+        self._dropped: set[tuple[bytes, bytes, bytes]] = set()
         self._disturbed: dict[bytes, int] = {}  # node: until when a fault excuses the loss of its tasks
         self._failures: dict[bytes, int] = {}  # of each task's life
         self._all_disturbed = -LEASES_OF_DOUBT * LEASE

@@ -34,9 +34,8 @@ from .world import MS, SECOND, Process, World
 
 ROUNDS: Final = 3
 CHAOS: Final = 12 * SECOND
-SETTLED_WITHIN: Final = (
-    12 * SECOND
-)  # of one change: a lease, the looks of the others, and shards that move one after the other
+# Of one change: a lease, the looks of the others, and shards that move one after the other
+SETTLED_WITHIN: Final = 12 * SECOND
 SETTLED_AFTER_CHAOS: Final = 20 * SECOND
 STANDS_ASIDE: Final = 30 * SECOND  # who could not open a shard
 STARTED_WITHIN: Final = 2_500 * MS  # of a start: less than what a lease lasts

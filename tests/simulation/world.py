@@ -80,9 +80,8 @@ class World:
         self.wall_offset = WALL_OFFSET  # the wall clock is this far ahead, until it jumps
         self.latest_wall_offset = self.wall_offset
         self.jumped_at = -1
-        self.uptime = (
-            self.random.choice([0, 3600, 40 * 24 * 3600]) * SECOND
-        )  # what the monotonic clock begins with
+        # What the monotonic clock begins with
+        self.uptime = self.random.choice([0, 3600, 40 * 24 * 3600]) * SECOND
         self.lines: list[tuple[int, str, str, bytes | None]] = []
         self._hash = hashlib.sha256()
         self._heap: list[tuple[int, int, Handle]] = []

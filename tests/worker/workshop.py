@@ -125,9 +125,8 @@ class Workshop:
         self.starved_share = 0.0  # of the time that loops have no processor,
         self.own_threads_share = 0.0  # and that threads of their own process have Python's lock
         self._beats = itertools.count()
-        self.lends: deque[tuple[int, bytes, list[IdRun], int]] = (
-            deque()
-        )  # calls for what waiting tasks wait for
+        # Calls for what waiting tasks wait for
+        self.lends: deque[tuple[int, bytes, list[IdRun], int]] = deque()
         self.lent_started = 0
         self.refused: list[tuple[int, int, str]] = []
         self.begun_rows: list[list[Row]] = []  # what runs, each time it was reported besides the heartbeats

@@ -35,9 +35,8 @@ from .overview import snapshot_of, totals
 
 ROWS: Final = 50  # of a page
 EXPORTED_MAX: Final = 10_000  # rows of a file; `tq ls --json` has no bound
-READ_SECONDS: Final = (
-    0.1  # for one page: a filter that finds little shows what it has found, and goes on where it stopped
-)
+# For one page: a filter that finds little shows what it has found, and goes on where it stopped
+READ_SECONDS: Final = 0.1
 OPENED: Final = "yes"  # in the address: arrays and flows are not lines, each task is
 SHOWN_STATES: Final = (State.READY, State.RUNNING, State.SCHEDULED, State.BLOCKED, State.SUCCEEDED, State.FAILED, State.DEAD,
                        State.LOST, State.CANCELLED, State.EXPIRED)  # fmt: skip

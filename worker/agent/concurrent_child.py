@@ -21,9 +21,8 @@ from .jobs import Job
 from .runs import JobQueue, JobRun
 from .scattered_jobs import ScatteredJobs
 
-SUSPECTS_MAX: Final = (
-    16  # in one child at a time: if it dies and none is known to have done it, each is charged
-)
+# In one child at a time: if it dies and none is known to have done it, each is charged
+SUSPECTS_MAX: Final = 16
 
 
 @dataclass(slots=True, eq=False)

@@ -12,12 +12,10 @@ from .jobs import Death, Job
 from .runs import JobRun
 from .task_durations import LONG_SECONDS, READ_AHEAD_SECONDS, SECONDS_MIN, TaskDurations
 
-AHEAD_MIN: Final = (
-    2  # of short tasks, times the places: so many are held, so that no place waits for a round trip
-)
-AHEAD_TASKS_MAX: Final = (
-    1_000  # held for one child, however short they are: one loop starts them one after the other
-)
+# Of short tasks, times the places: so many are held, so that no place waits for a round trip
+AHEAD_MIN: Final = 2
+# Held for one child, however short they are: one loop starts them one after the other
+AHEAD_TASKS_MAX: Final = 1_000
 # A task that waits here for a place, of tasks that take longer, waits so long at most: while reports wait, and what is asked for with them comes.
 LONG_AHEAD_SECONDS: Final = 0.08
 

@@ -25,12 +25,10 @@ from .runs import Key
 from .task_durations import LONG_SECONDS, TaskDurations
 from .watchdog import DUMP_SECONDS, log_ending
 
-BLOCK_SECONDS: Final = (
-    5.0  # so long a loop that could run may stand still before its child is drained and replaced
-)
-STUCK_SECONDS: Final = (
-    0.5  # a loop that has stood still so long is in the code of one job: that is struck there
-)
+# So long a loop that could run may stand still before its child is drained and replaced
+BLOCK_SECONDS: Final = 5.0
+# A loop that has stood still so long is in the code of one job: that is struck there
+STUCK_SECONDS: Final = 0.5
 MEMORY_TIMES_MAX: Final = 2  # the limit: a child beyond it is killed, whatever runs in it
 STACK_LINES_SHOWN: Final = 12
 

@@ -114,9 +114,8 @@ class ChildState:
     flush_requested_for: int = 0  # ordinal of the job during which it was asked to report what is over
     is_dumped: bool = False  # the stacks of the job that is being ended were requested
     jobs_given: int = 0  # in its life, without those that were taken back
-    is_retiring: bool = (
-        False  # it has grown beyond its limit: it gets no more, and ends when it has nothing to do
-    )
+    # It has grown beyond its limit: it gets no more, and ends when it has nothing to do
+    is_retiring: bool = False
     is_distrusted: bool = False  # it broke the protocol: it is being killed, and its reports are ignored
     ended: float = 0.0  # when it last reported a job
     is_lent: bool = False  # it runs only what waiting tasks wait for: see lending.py

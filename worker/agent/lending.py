@@ -36,16 +36,13 @@ from .returns import Returns
 from .runs import JobQueue, JobRun, granted_runs
 from .task_durations import TaskDurations
 
-TURN_SECONDS: Final = (
-    1.0  # so long a task waits for what is not ready before it is the turn of one that waited before it
-)
-BOUND_SECONDS: Final = (
-    0.4  # what is waited for is ready so long, and no slot is left for it: the wait is refused
-)
+# So long a task waits for what is not ready before it is the turn of one that waited before it
+TURN_SECONDS: Final = 1.0
+# What is waited for is ready so long, and no slot is left for it: the wait is refused
+BOUND_SECONDS: Final = 0.4
 AT_ONCE_SECONDS: Final = 0.2  # an answer that comes sooner was not waited for
-IDLE_SECONDS: Final = (
-    5.0  # a lent child without a job is kept so long: the next wait needs none to be started
-)
+# A lent child without a job is kept so long: the next wait needs none to be started
+IDLE_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True, eq=False)

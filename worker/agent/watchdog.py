@@ -25,9 +25,8 @@ from .task_durations import LONG_SECONDS, TaskDurations
 
 TICK_SECONDS: Final = 0.05
 LOOK_SECONDS: Final = 0.005  # between two looks while jobs are queued in a child
-HELD_SECONDS: Final = (
-    0.004  # of a job that was seen running so long, the one before has not to wait any longer
-)
+# Of a job that was seen running so long, the one before has not to wait any longer
+HELD_SECONDS: Final = 0.004
 DUMP_SECONDS: Final = 1.0  # at the latest so long after a job was asked to end, its stacks are written
 ACTIONS: Final = {
     "timeout": "task.timeout",

@@ -48,9 +48,8 @@ class ConcurrentJob:
         self.inner: Any = None  # what that awaits, of the user's
         self.steps: AttemptSteps | None = None
         self.thread = NOT_RUNNING  # in which the function runs
-        self.lock = (
-            threading.Lock()
-        )  # guards the number of that thread: nothing is raised in it after the function
+        # Guards the number of that thread: nothing is raised in it after the function
+        self.lock = threading.Lock()
         self.progress: list[Any] | None = None
         self.shown: list[Any] | None = None  # of that, what was sent
         self.named: list[bytes] = []  # hashes of the content that its result refers to

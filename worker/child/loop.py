@@ -77,9 +77,8 @@ from .verdict import interruption_message, verdict
 READ_BYTES: Final = 256 * 1024
 PIPE_FRAME_BYTES_MAX: Final = 1024**3  # between processes that trust each other
 NOTICE: Final = struct.Struct(">QB")
-NOTICES_BYTES: Final = (
-    1_000 * NOTICE.size
-)  # of one reading: no notice is cut, and with it all that come behind it
+# Of one reading: no notice is cut, and with it all that come behind it
+NOTICES_BYTES: Final = 1_000 * NOTICE.size
 TIMEOUT_NOTICE, CANCEL_NOTICE, FLUSH_NOTICE = 1, 2, 3
 WHERE_NOTICE, STRIKE_NOTICE = 4, 5  # for a child that runs many jobs: see concurrent.py
 BECAME: Final = int(OutcomeNumber.BECAME)

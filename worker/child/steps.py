@@ -55,9 +55,8 @@ class AttemptSteps:
         self._called = 0  # steps so far
         self._recorded: dict[int, RecordedStep] | None = None if token[1] > 1 else {}
         self._known_at = 0.0  # when that had come
-        self._over: Callable[[], BaseException] | None = (
-            None  # why there are no further steps in this attempt
-        )
+        # Why there are no further steps in this attempt
+        self._over: Callable[[], BaseException] | None = None
 
     # common.domain.context.StepsHere
 

@@ -22,9 +22,8 @@ from .master_connection import MasterConnection
 from .masters import Masters, shard_of_row
 from .observer import Observer
 
-LENT_RUNS_MAX: Final = (
-    10_000  # of what all threads of a task wait for, in one call: the rest follows when some have ended
-)
+# Of what all threads of a task wait for, in one call: the rest follows when some have ended
+LENT_RUNS_MAX: Final = 10_000
 
 
 class ReportMeters(Protocol):

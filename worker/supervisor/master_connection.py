@@ -41,12 +41,10 @@ from ...common.wire.tls import OwnCa
 
 DISPATCHER: Final = ["get_dispatcher"]
 RECONNECT_SECONDS: Final = (0.1, 10.0)  # first and longest wait between tries, doubled each time, with jitter
-AFTER_SERVICE_SECONDS_MAX: Final = (
-    0.5  # the longest wait after a connection that served: within the master's grace
-)
-WELL_SECONDS: Final = (
-    10.0  # a connection that lasted so long was a good one: the next wait is the first again
-)
+# The longest wait after a connection that served: within the master's grace
+AFTER_SERVICE_SECONDS_MAX: Final = 0.5
+# A connection that lasted so long was a good one: the next wait is the first again
+WELL_SECONDS: Final = 10.0
 GOODBYE_SECONDS: Final = 5.0  # how long the answer to a goodbye is waited for
 # A worker in threads is part of a program: drawing from its seeded ``random`` would change what the program draws.
 _chance: Final = SystemRandom()

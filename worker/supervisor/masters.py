@@ -28,12 +28,10 @@ from .master_connection import ConnectionOwner, MasterConnection
 # A master that has to end a connection as often as it is made, such as one whose disk is full to the last byte, is few lines; so are
 # those of many shards.
 LINES: Final = LineBounds(at_once=20, seconds_a_line=30.0)
-OPENING_MAX: Final = (
-    8  # connections at a time that are being made: a master closes what comes as a flood from one address
-)
-TURN_SECONDS: Final = (
-    3.0  # for longer no connection waits for its turn: masters that do not answer must not hold up the others
-)
+# Connections at a time that are being made: a master closes what comes as a flood from one address
+OPENING_MAX: Final = 8
+# For longer no connection waits for its turn: masters that do not answer must not hold up the others
+TURN_SECONDS: Final = 3.0
 
 
 class Masters:

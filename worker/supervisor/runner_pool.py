@@ -68,9 +68,8 @@ class RunnerPool:
         self.by_number: dict[int, Runner] = {}
         self.next_number = 1
         self.waits = ChildWaits(self)
-        self.replaced: set[int] = (
-            set()
-        )  # that get no more jobs, and in whose place others were started already
+        # That get no more jobs, and in whose place others were started already
+        self.replaced: set[int] = set()
         self._failed_starts = 0
         self._import_error = ""
         self.tasks: list[list[str]] = []  # [name, queue], as the children report them

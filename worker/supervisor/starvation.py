@@ -20,9 +20,8 @@ from typing import Final, NamedTuple
 
 NS: Final = 1e-9
 RUNNABLE: Final = b"R"  # it runs, or waits for a processor
-WAKES_PER_SECOND_MIN: Final = (
-    20  # of a thread that waits for Python's lock: it is woken 200 times a second, if it finds a processor
-)
+# Of a thread that waits for Python's lock: it is woken 200 times a second, if it finds a processor
+WAKES_PER_SECOND_MIN: Final = 20
 OTHERS_TIMES_MIN: Final = 5  # other threads of the process run so many times as long as the main thread,
 OTHERS_SHARE_MIN: Final = 0.1  # and so much of the time
 UTIME, STIME = 11, 12  # in ``stat``, behind the name
@@ -57,9 +56,8 @@ class Starvation:
 
     def __init__(self, pid: int, folder: Path | None = None) -> None:
         self._folder = folder or Path("/proc", str(pid))
-        self._files: tuple[int, ...] | None = (
-            None  # those of its counts and its state, once they are open; none: it is closed
-        )
+        # Those of its counts and its state, once they are open; none: it is closed
+        self._files: tuple[int, ...] | None = None
         self._text, self._since = b"", 0.0  # what it said last, and when that was new
         self._last: _Counts | None = None
         self._by_own_threads = 0.0

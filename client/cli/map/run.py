@@ -315,9 +315,8 @@ class Run:
         source, output = self._source.descriptor, self._output
         interests: dict[int, int] = {}
         if not output.is_file and self._ending is not Ending.NO_READER:
-            interests[output.descriptor] = (
-                select.POLLOUT if output.waiting_bytes else 0
-            )  # the next write reports a closed stdout
+            # The next write reports a closed stdout
+            interests[output.descriptor] = select.POLLOUT if output.waiting_bytes else 0
         # A descriptor that is not read must not be polled: it would be ready at once, each time.
         wants = self._phase is Phase.RUNNING and not self._source.has_records and self._window.room > 0
         if wants and source is not None:

@@ -18,12 +18,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 GRACE_SECONDS: Final = 1.5  # within it a second Ctrl-C leaves the tasks running
-END_SECONDS_MAX: Final = (
-    20.0  # for the word that everything cancelled has ended; a stuck task takes three graces
-)
-ACKNOWLEDGE_SECONDS_MAX: Final = (
-    5.0  # for the master to acknowledge a cancel, when there is nothing else to wait for
-)
+# For the word that everything cancelled has ended; a stuck task takes three graces
+END_SECONDS_MAX: Final = 20.0
+# For the master to acknowledge a cancel, when there is nothing else to wait for
+ACKNOWLEDGE_SECONDS_MAX: Final = 5.0
 
 
 class Wakeup:

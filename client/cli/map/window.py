@@ -20,9 +20,8 @@ from typing import Final
 
 from .items import Item
 
-REFILL_SHARE: Final = (
-    16  # of what is inside: so large a part comes in together, and not one item for each that has ended
-)
+# Of what is inside: so large a part comes in together, and not one item for each that has ended
+REFILL_SHARE: Final = 16
 
 
 @dataclass(slots=True, eq=False)

@@ -23,9 +23,8 @@ FINAL: Final = (Rejected, ConfigError, InvalidArgument)  # trying again does not
 PAUSE_SECONDS_MIN: Final = 0.5  # while one of both sides is away
 PAUSE_SECONDS_MAX: Final = 15.0
 REPORT_SECONDS: Final = 10.0
-LINES_MAX: Final = (
-    20  # of rows that are set aside, between two reports: all of them are in `tq outbox status`
-)
+# Of rows that are set aside, between two reports: all of them are in `tq outbox status`
+LINES_MAX: Final = 20
 
 
 class Reports:

@@ -25,9 +25,8 @@ class DependentRow(NamedTuple):
     at: int | None
     open: int
     ripe: int
-    queues: bytes | None = (
-        None  # by whose rights it needs tasks of other shards, see ``edges.ElsewhereRow``; None: it needs none
-    )
+    # By whose rights it needs tasks of other shards, see ``edges.ElsewhereRow``; None: it needs none
+    queues: bytes | None = None
     needs: Sequence[IdRun] = ()
 
 

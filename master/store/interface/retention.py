@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
-PASSED_MAX: Final = (
-    500  # that are still needed, in one call, besides those of the same moment: a few milliseconds
-)
+# That are still needed, in one call, besides those of the same moment: a few milliseconds
+PASSED_MAX: Final = 500
 
 
 class Purged(NamedTuple):

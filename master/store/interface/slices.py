@@ -37,9 +37,8 @@ class SucceededSlice(NamedTuple):
     finished: int
     seconds: list[float]  # how long each ran
     results: list[bytes | None]
-    leased: tuple[int, int] | None = (
-        None  # the slice they are leased in, from and to, if it is known: it need not be looked for
-    )
+    # The slice they are leased in, from and to, if it is known: it need not be looked for
+    leased: tuple[int, int] | None = None
 
 
 class RunningSlice(NamedTuple):

@@ -14,9 +14,8 @@ from .remedies import NO_RIGHT, no_rights
 from .tables import FIRST, SCHEMA, SEQUENCE_TABLE, KeptTable, additions, later
 
 SERVER_MIN: Final = 130000
-AHEAD_MAX: Final = (
-    1  # so many versions may the database be ahead of a master: a newer one was there and has only added
-)
+# So many versions may the database be ahead of a master: a newer one was there and has only added
+AHEAD_MAX: Final = 1
 PREPARE_TRIES: Final = 20
 # For a table: who waits for it holds up all that come later, so also the master that serves. But more than a second, or autovacuum would
 # not give way (deadlock_timeout).

@@ -16,9 +16,8 @@ from .tables import Column, KeptTable, names, quoted
 
 FIRST_ARRAY: Final = 2  # the first parameter is the shard
 ROWS_MAX: Final = 20_000  # of one statement
-VALUES_BYTES_MAX: Final = (
-    64 * 1024 * 1024
-)  # of one statement of more than one row; a row has as much as a frame at most
+# Of one statement of more than one row; a row has as much as a frame at most
+VALUES_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 def statements(shard: int, changes: Sequence[Change]) -> list[Statement]:

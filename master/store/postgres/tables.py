@@ -17,9 +17,8 @@ OWN: Final = "working_copy"  # the table of a working copy that says what it is 
 SEQUENCES: Final = "sequences"  # the last number of each table whose numbers are never used again
 ROWID: Final = "rowid"
 KINDS: Final = {"INTEGER": "bigint", "BLOB": "bytea", "TEXT": "text", "REAL": "double precision"}
-FILL: Final = (
-    85  # percent of a page: a row that is changed finds room for its new version there, and no index changes
-)
+# Percent of a page: a row that is changed finds room for its new version there, and no index changes
+FILL: Final = 85
 
 
 class Column(NamedTuple):

@@ -21,9 +21,8 @@ from .slices import SqliteSlices
 from .steps import SqliteSteps
 
 NEVER: Final = 2**62  # later than any moment
-STEPS_AT_ONCE: Final = (
-    16 * 1024 * 1024
-)  # bytes that tasks of one portion keep of their steps: some tenth of a second
+# Bytes that tasks of one portion keep of their steps: some tenth of a second
+STEPS_AT_ONCE: Final = 16 * 1024 * 1024
 PAGE: Final = 4  # slices in the first look: mostly one of them is enough
 BEGINNING: Final = -NEVER
 

@@ -8,9 +8,8 @@ from .executor import StatementExecutor
 
 class SqliteRoutes(StatementExecutor):
     counts: SqliteCounts
-    _last_route = (
-        0  # SQLite would give the number of a dropped one again, which may still stand in a line in memory
-    )
+    # SQLite would give the number of a dropped one again, which may still stand in a line in memory
+    _last_route = 0
 
     def add_route(self, queue: str, task: str, lane: bytes = b"") -> int:
         self._last_route = int(self._all("add_route", (self._last_route, queue, task, lane))[0][0])

@@ -21,9 +21,8 @@ RUNNING: Final = int(StateNumber.RUNNING)
 SUCCEEDED: Final = int(StateNumber.SUCCEEDED)
 CANCELLED: Final = int(StateNumber.CANCELLED)
 EXPIRED: Final = int(StateNumber.EXPIRED)
-UNPACKED_MAX: Final = (
-    8  # lists of payloads and results that are kept unpacked; an array has at most a thousand tasks
-)
+# Lists of payloads and results that are kept unpacked; an array has at most a thousand tasks
+UNPACKED_MAX: Final = 8
 ARRAYS_KNOWN_MAX: Final = 1_024  # whose rows are kept; a row never changes while its array is there
 PAGE: Final = 100  # slices read at a time
 

@@ -75,9 +75,8 @@ class SliceViews:
         """The newest tasks that match."""
         rows: list[FullTask] = []
         states = {int(state) for state in what.states}
-        stored = (
-            states | {READY, RUNNING} if states & {READY, RUNNING} else states
-        )  # a task that is leased may be shown as ready
+        # A task that is leased may be shown as ready
+        stored = states | {READY, RUNNING} if states & {READY, RUNNING} else states
         # By slices, whose tasks share all that a filter asks for except whether one has begun.
         for one in self._slices.newest_of(stored, 2**62 if what.before_seq is None else what.before_seq):
             shared = self._brief(one, one.seq)

@@ -216,9 +216,8 @@ def test_plain_data_of_another_program_is_taken_as_json_has_it() -> None:
 
 
 def test_what_is_not_known_yet_passes() -> None:
-    handle = (
-        tq.App().get.__self__
-    )  # no handle without a master: what stands for one is looked at by its class only
+    # No handle without a master: what stands for one is looked at by its class only
+    handle = tq.App().get.__self__
     failed = Failed("id", State.FAILED, "ValueError", "m", "")
 
     class Later:

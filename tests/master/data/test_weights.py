@@ -21,9 +21,8 @@ from tq.master.objects.shared import SharedObjects
 from ..conftest import Bench, Peer
 
 NODE = b"n" * 16
-DENSE = (
-    b"\x92\x91" + b"\xdd" + (3_000_000).to_bytes(4, "big") + b"\x90" * 3_000_000 + b"\x80"
-)  # [[[], [], …]], {}
+# [[[], [], …]], {}
+DENSE = b"\x92\x91" + b"\xdd" + (3_000_000).to_bytes(4, "big") + b"\x90" * 3_000_000 + b"\x80"
 
 
 def shared_call(shared: SharedObjects, key: str, method: str, *args: Any, node: bytes = NODE) -> Any:

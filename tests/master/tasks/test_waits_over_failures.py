@@ -21,9 +21,8 @@ from ..conftest import Bench, Peer
 from ..new_store import NewStore
 
 QUEUE: Final = ("get_task_queue", "q")
-TURNS_MAX: Final = (
-    80  # of the bench, a second each when nothing happens: a lost worker's tasks come back after a lease
-)
+# Of the bench, a second each when nothing happens: a lost worker's tasks come back after a lease
+TURNS_MAX: Final = 80
 SUCCESS: Final = int(OutcomeNumber.SUCCESS)
 OPEN: Final = StateNumber.SUCCEEDED
 

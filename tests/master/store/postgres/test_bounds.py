@@ -34,9 +34,8 @@ SLOW_TRIGGER = (
 NUMBERS = itertools.count(1)
 LAST_COMMIT = "SELECT last_commit FROM tq.shards"
 CONNECTS = 4
-CONNECTIONS_MAX = (
-    9  # of two masters, of which each waits in a commit, a renewal, a look, and once more for the row of each
-)
+# Of two masters, of which each waits in a commit, a renewal, a look, and once more for the row of each
+CONNECTIONS_MAX = 9
 
 
 @pytest.fixture(scope="module")

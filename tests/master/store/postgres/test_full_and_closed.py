@@ -86,9 +86,8 @@ def test_a_database_that_is_made_read_only_is_waited_for_and_named_at_a_start(se
 
 @pytest.fixture
 def disk() -> Iterator[tuple[Path, SmallDisk]]:
-    folder = (
-        Path(tempfile.gettempdir()) / f"tq-small-disk-{os.getpid()}"
-    )  # the server's own user must reach it
+    # The server's own user must reach it
+    folder = Path(tempfile.gettempdir()) / f"tq-small-disk-{os.getpid()}"
     with small_disk(folder, DISK_BYTES) as disk:
         folder.chmod(0o755)
         yield folder, disk
