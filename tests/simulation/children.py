@@ -103,7 +103,7 @@ class Child(Process):
     @property
     def is_amid_steps(self) -> bool:
         """Whether it runs an attempt with long steps."""
-        specs = (self._load.specs[job.id] for job, _ in self._running.values())
+        specs = (self._spec_of(job) for job, _ in self._running.values())
         return any(kind == "call" and value >= LONG_MS for spec in specs for kind, value in spec.steps)
 
     # its own life
@@ -148,7 +148,7 @@ class Child(Process):
             self._next()
             return
         self._words[RUNS] = ordinal
-        spec = self._load.specs[job.id]
+        spec = self._spec_of(job)
         self._oracle.started(self.worker, job, self.name)
         if spec.needs or spec.steps:
             asking = AskingAttempt(self, self._oracle, job, spec, self.worker.relay)
@@ -157,12 +157,19 @@ class Child(Process):
             return
         self._runs(job, spec.attempt(job.attempt))
 
+    def _spec_of(self, job: Job) -> Spec:
+        """A task that a master has made is known by the store's side, unless that is compared with nothing any more."""
+        if self._oracle.is_blind and job.id not in self._load.specs:
+            self._load.of_master(job.id)
+        return self._load.specs[job.id]
+
     # calls that run as one, as ``worker/child/together_runs.py``
 
     def _are_one_call(self, block: list[tuple[int, Job]]) -> bool:
-        is_one = self.worker.agent.children[self.number].calls.with_job(block[0][0]) is not None
-        specs = [self._load.specs[job.id] for _, job in block]
-        return is_one and not any(spec.needs or spec.steps for spec in specs)
+        if self.worker.agent.children[self.number].calls.with_job(block[0][0]) is None:
+            return False
+        specs = [self._spec_of(job) for _, job in block]
+        return not any(spec.needs or spec.steps for spec in specs)
 
     def _together_from(self, ordinal: int) -> list[Job] | None:
         """The jobs of the block that has this one and is to run as one call: those before it were taken back."""
@@ -176,7 +183,7 @@ class Child(Process):
 
     def _begin_together(self, jobs: list[Job]) -> None:
         raises = len(jobs) > 1 and self.world.chance(RAISES)
-        call = CalledTogether(self._page, [(job, self._load.specs[job.id]) for job in jobs], raises=raises)
+        call = CalledTogether(self._page, [(job, self._spec_of(job)) for job in jobs], raises=raises)
         plans = [spec.attempt(job.attempt) for job, spec in call.begun.values()]
         if len({job.number for job, _ in call.begun.values()} - {1}) and len(plans) > 1:
             self._oracle.object("C3", "a call that failed is tried again with others", jobs[0].id)
@@ -238,7 +245,7 @@ class Child(Process):
             self._dies(job, dies)
             return
         del self._running[job.ordinal]
-        spec = self._load.specs[job.id]
+        spec = self._spec_of(job)
         payload = spec.payload if spec.needs else job.payload
         result = RESULT % (payload, job.attempt) + bytes(spec.result_bytes)
         body = result if outcome == OutcomeNumber.SUCCESS else became
@@ -290,7 +297,7 @@ class Child(Process):
             handle.cancel()
             self._report_together(call, [[one, int(outcome), None, None] for one in call.begun])
             return
-        if self._load.specs[job.id].attempt(job.attempt).listens:
+        if self._spec_of(job).attempt(job.attempt).listens:
             handle.cancel()
             self.over(job, outcome)
 
@@ -441,7 +448,7 @@ class ConcurrentChild(Child):
         job, outcome = self._blocker, self._asked.get(ordinal)
         if job is None or job.ordinal != ordinal or outcome is None or self.paused:
             return
-        if self.world.chance(0.5) and self._load.specs[job.id].attempt(job.attempt).listens:
+        if self.world.chance(0.5) and self._spec_of(job).attempt(job.attempt).listens:
             self._goes_on(job, outcome)
 
     def _dies(self, job: Job, code: int) -> None:

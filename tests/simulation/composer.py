@@ -308,8 +308,9 @@ class Composer(Client):
         elif has_ended or not flow.is_open:
             self._wait(id)
 
-    @staticmethod
-    def _judge(judge: Callable[..., None], *facts: Any) -> None:
+    def _judge(self, judge: Callable[..., None], *facts: Any) -> None:
+        if self._oracle.is_blind:
+            return
         try:
             judge(*facts)
         except Wrong as wrong:

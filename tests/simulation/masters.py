@@ -6,6 +6,7 @@ and only the laws of ownership are judged, and that everything that is there end
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ from .database import NO_LAG, RESTARTS, Database
 from .hosts import Host, SharedStore
 from .master import Master, Place
 from .oracle import Broken
-from .ownership import OwnershipLaws
+from .ownership import OwnershipLaws, machine_of
 from .world import MS, SECOND
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Masters:
         self._random = random = Random(~seed - 3)
         self.database = Database(self.world, random)
         self.laws = OwnershipLaws(self.database)
+        self._is_peace = False
+        self._standbys: list[sqlite3.Connection] = []  # of the database, in the order of what they have
         self.hosts = [Host(self, f"host-{number}") for number in range(random.choice((2, 2, 3)))]
         self.network.addresses = [host.address for host in self.hosts]
         for host in self.hosts:
@@ -196,8 +199,14 @@ class Masters:
     def go_back(self) -> None:
         """A standby takes over that lacks the last of what was committed."""
         standby, before = self.database.copy(), self.laws.row
+        self._standbys.append(standby)
 
         def take_over() -> None:
+            if self._is_peace or standby not in self._standbys:
+                standby.close()
+                return
+            # What was copied later than this is of a history that is over, and takes over no more.
+            del self._standbys[self._standbys.index(standby) :]
             row = self.laws.row
             self.world.log(
                 "chaos", f"the database goes back to commit {before.last_commit} of epoch {before.epoch}"
@@ -207,6 +216,9 @@ class Masters:
             if lost:
                 self.oracle.is_blind = True
             self.laws.went_back(lost)
+            lives = {host.me.id for host in self.hosts if host.process.alive}
+            if (owner := machine_of(row.owner)) not in lives:
+                self.laws.is_gone(owner)
 
         self.world.schedule(self._random.randint(20 * MS, 2 * SECOND), self.nature, take_over)
 
@@ -218,7 +230,7 @@ class Masters:
     # peace
 
     def make_peace(self) -> None:
-        database = self.database
+        self._is_peace, database = True, self.database
         database.slowest, database.lags, database.loses_answers = 2 * MS, NO_LAG, 0
         database.refuses, database.stalled_until = "", 0
         database.cut_until.clear()
