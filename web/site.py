@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -136,7 +137,7 @@ class Site:
         live = render(page.template, self._context(login, request) | dict(page.context))
         version = hashlib.sha256(live.encode()).hexdigest()[:16]
         if is_part:
-            headers = {"X-Again": f"{again:.1f}"} if again else {}
+            headers = again_in(again)
             if request.headers.get("x-seen") == version:
                 return Response(status_code=204, headers=headers)
             return Response(live, media_type="text/html", headers={"X-Version": version, **headers})
@@ -213,6 +214,12 @@ async def _say_broken(request: Request, error: Exception) -> Response:
     """A bug: where to look, and nothing of what it was about. The server logs it."""
     said = f"This page is broken, by a fault of tq itself ({type(error).__name__}); the log of tq web has the traceback.\n"
     return PlainTextResponse(said, 500)
+
+
+def again_in(seconds: float) -> dict[str, str]:
+    """The header for a page that is to look again then; of 0: it need not. Rounded up: less than a tenth would say that, and the page
+    would go on showing what was."""
+    return {"X-Again": f"{math.ceil(10 * seconds) / 10:.1f}"} if seconds else {}
 
 
 def _status_of(error: Exception) -> int:

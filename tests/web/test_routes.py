@@ -16,7 +16,7 @@ from tq.common.errors import Forbidden, InvalidArgument, Unreachable
 from tq.web.guard import BODY_BYTES_MAX, HEADERS
 from tq.web.logins import ABSOLUTE_SECONDS, IDLE_SECONDS, Login
 from tq.web.settings import page_settings
-from tq.web.site import Site
+from tq.web.site import Site, again_in
 from tq.web.table import ACTIONS, NAVIGATION, VIEWS
 
 HOST: Final = "127.0.0.1:15672"
@@ -234,3 +234,11 @@ def test_a_fault_of_the_page_is_said_and_shows_nothing_of_what_it_was_about(
     assert answer.status == 500
     assert "fault of tq itself (LookupError)" in answer.text
     assert "a secret" not in answer.text
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.7, "0.7"), (0.71, "0.8"), (0.04, "0.1"), (1e-6, "0.1")])
+def test_a_page_that_was_given_an_older_view_looks_again_however_soon(
+    seconds: float, said: str
+) -> None:
+    assert again_in(seconds) == {"X-Again": said}
+    assert again_in(0.0) == {}
