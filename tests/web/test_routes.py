@@ -237,8 +237,6 @@ def test_a_fault_of_the_page_is_said_and_shows_nothing_of_what_it_was_about(
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.7, "0.7"), (0.71, "0.8"), (0.04, "0.1"), (1e-6, "0.1")])
-def test_a_page_that_was_given_an_older_view_looks_again_however_soon(
-    seconds: float, said: str
-) -> None:
+def test_a_page_that_was_given_an_older_view_looks_again_however_soon(seconds: float, said: str) -> None:
     assert again_in(seconds) == {"X-Again": said}
     assert again_in(0.0) == {}
